@@ -1,0 +1,232 @@
+"""Read, write and find pictures: the only place where files and integers meet float.
+
+An image is float32 RGB in [0, 1], shape ``(height, width, 3)``, as everywhere in this
+package. What a file holds besides (palette, alpha, CMYK, 16 bits, a color profile, a
+rotation noted by the camera) ends here.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+from jaxtyping import Float
+from PIL import Image as Pillow
+from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Files taken from a folder given as a source; any other file can still be named itself."""
+
+MAX_PIXELS = 2**28
+"""Largest picture that is decoded (16384 x 16384). A file of a few kilobytes can claim more."""
+
+Image = Float[np.ndarray, "height width 3"]
+
+
+def find_images(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """List the picture files that files, folders and glob patterns stand for.
+
+    Args:
+        sources: each a file, a folder (its pictures, sorted by name, not recursive) or a glob
+            pattern (``**`` recurses). A name that exists is never read as a pattern.
+
+    Returns:
+        The files, in the order of the sources.
+
+    Raises:
+        ValueError: a source that does not exist, or a folder or pattern that holds no picture.
+    """
+    files: list[Path] = []
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
+            if not found:
+                wanted = " ".join(sorted(SUFFIXES))
+                raise ValueError(f"source {str(source)!r} is a folder without pictures; wanted files ending in {wanted}")
+        elif path.exists():
+            found = [path]
+        elif glob.has_magic(str(source)):
+            matches = sorted(Path(match) for match in glob.glob(str(source), recursive=True))
+            found = [f for f in matches if f.suffix.lower() in SUFFIXES and f.is_file()]
+            if not found:
+                raise ValueError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")
+        else:
+            raise ValueError(f"no such source: {str(source)!r}; give a picture, a folder of pictures or a pattern")
+        files.extend(found)
+    if not files:
+        raise ValueError("no source was given; give at least one picture, folder or pattern")
+    return files
+
+
+def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale: float | None = None) -> Image:
+    """Read a picture as float32 RGB, resized on the way if asked.
+
+    Grey becomes three equal channels; a palette is looked up; transparency is laid over
+    white, as a browser shows it; CMYK and other color spaces go through the file's own profile
+    to sRGB where it carries one; 16-bit grey keeps its 16 bits (16-bit color is rounded
+    to 8 by the decoder); the camera's orientation is applied. Of an animation, the first frame.
+
+    Args:
+        path: the file.
+        width: resize to this width in pixels, height in proportion.
+        scale: or resize by this factor. Both resize with Lanczos' filter, in the file's own
+            integers, as the 2017 program did.
+
+    Returns:
+        Image in [0, 1], shape ``(height, width, 3)``.
+
+    Raises:
+        ValueError: not a picture, empty, truncated, or larger than ``MAX_PIXELS``, before or
+            after resizing; or both ``width`` and ``scale``.
+        OSError: the file cannot be opened.
+    """
+    if width is not None and scale is not None:
+        raise ValueError("both a source width and a source scale were given; give one of them")
+    name = str(path)
+    if Path(path).is_dir():
+        raise ValueError(f"{name!r} is a folder; wanted a picture file")
+    data = Path(path).read_bytes()
+    if not data:
+        raise ValueError(f"{name!r} is empty (0 bytes); wanted a picture file")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of sizes that we check ourselves, and of metadata that we do not use.
+            warnings.simplefilter("ignore")
+            with Pillow.open(io.BytesIO(data)) as file:
+                _check_pixels(name, *file.size)
+                picture = _to_rgb(ImageOps.exif_transpose(file))
+    except Pillow.DecompressionBombError:
+        raise ValueError(f"{name!r} claims more than {MAX_PIXELS:,} pixels; scale the file down first") from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{name!r} is not a picture that can be read; wanted PNG, JPEG, TIFF, WebP, …") from None
+    except (OSError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, MemoryError) as error:
+        # Pillow's decoders raise all of these on damaged files.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
+    if isinstance(picture, np.ndarray):
+        planes = [Pillow.fromarray(picture)]
+    else:
+        planes = [picture]
+    columns, rows = planes[0].size
+    if width is not None:
+        size = (width, max(1, width * rows // columns))
+    elif scale is not None:
+        size = (int(columns * scale), int(rows * scale))
+    else:
+        size = (columns, rows)
+    if min(size) < 1:
+        raise ValueError(f"{name!r} of {columns}x{rows} pixels would be resized to {size[0]}x{size[1]}; give a larger one")
+    _check_pixels(name, *size)
+    resized = planes[0] if size == (columns, rows) else planes[0].resize(size, Pillow.Resampling.LANCZOS)
+    array = np.asarray(resized)
+    if array.ndim == 2:  # 16-bit grey, carried as float in [0, 1]
+        array = np.repeat(array[:, :, np.newaxis], 3, axis=2)
+        return np.ascontiguousarray(np.clip(array, 0, 1), dtype=np.float32)
+    return np.asarray(array, dtype=np.float32) / np.float32(255)
+
+
+def _check_pixels(name: str, columns: int, rows: int) -> None:
+    if columns * rows > MAX_PIXELS:
+        raise ValueError(
+            f"{name!r} would be {columns}x{rows} pixels, more than {MAX_PIXELS:,}; scale it down or crop it first"
+        )
+
+
+def _to_rgb(picture: Pillow.Image) -> Pillow.Image | np.ndarray:
+    """An 8-bit RGB picture, or a float32 array in [0, 1] for grey of more than 8 bits."""
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        # Pillow's own conversion clips at 255. "I" is how it holds 16-bit PNG in older versions.
+        return np.asarray(picture).astype(np.float32) / 65535
+    if picture.mode == "F":
+        values = np.asarray(picture, dtype=np.float32)
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"a float picture holds values from {low:g} to {high:g}; wanted 0 to 1: convert it to 8 or 16 bits first"
+            )
+        return values
+    if picture.mode == "P" and "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    elif picture.mode in ("LA", "La", "PA", "RGBa") or (picture.mode in ("L", "RGB") and "transparency" in picture.info):
+        picture = picture.convert("RGBA")
+    if picture.mode == "RGBA":
+        white = Pillow.new("RGBA", picture.size, (255, 255, 255, 255))
+        profile = picture.info.get("icc_profile")
+        picture = Pillow.alpha_composite(white, picture).convert("RGB")
+        if profile:
+            picture.info["icc_profile"] = profile
+    return _to_srgb(picture)
+
+
+def _to_srgb(picture: Pillow.Image) -> Pillow.Image:
+    """Through the embedded color profile, where there is a usable one; else plainly."""
+    profile = picture.info.get("icc_profile")
+    if profile and picture.mode in ("RGB", "CMYK", "L", "LAB"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a profile that does not fit its picture is ignored, as viewers do
+    return picture.convert("RGB")
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Round an image in [0, 1] to 8-bit integers; values outside become black or white."""
+    return np.rint(np.clip(np.asarray(image, dtype=np.float64), 0, 1) * 255).astype(np.uint8)
+
+
+def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mapping[str, str] | None = None) -> None:
+    """Write an 8-bit picture, whole or not at all.
+
+    The bytes go to a temporary file beside, which then takes the name: neither an interrupt
+    nor a full disk leaves half a picture, or costs the one that was there.
+
+    Args:
+        path: where; the suffix gives the format.
+        image: ``(height, width, 3)`` in [0, 1]; rounded, and clipped to black and white.
+        text: provenance for PNG text chunks; other formats ignore it.
+
+    Raises:
+        ValueError: the image has another shape or is not finite, or no such format is known.
+        OSError: it cannot be written.
+    """
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[2] != 3:
+        raise ValueError(f"cannot write an image of shape {array.shape}; wanted (height, width, 3)")
+    if not np.isfinite(array).all():
+        raise ValueError("cannot write an image that holds NaN or infinite values")
+    target = Path(path)
+    options = {}
+    if target.suffix.lower() == ".png":
+        info = PngImagePlugin.PngInfo()
+        for key, value in (text or {}).items():
+            info.add_itxt(key, value)
+        options = {"pnginfo": info, "compress_level": 6}
+    try:
+        encoded = iio.imwrite("<bytes>", to_uint8(array), extension=target.suffix.lower(), plugin="pillow", **options)
+    except (ValueError, KeyError, OSError) as error:
+        raise ValueError(f"cannot write {target.name!r} ({error}); name it .png, .jpg, .webp or .tif") from None
+    write_bytes(target, encoded)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file's content in one step: a temporary file beside it, fsync, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

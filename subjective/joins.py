@@ -1,0 +1,165 @@
+"""One target out of several sources: four means of their statistics.
+
+Each mean takes arrays of one shape and weights that sum to one, and works in float64 on
+the host: targets are made once a run. `log_euclidean` and `geodesic` treat Gram matrices as
+what they are, points of the cone of positive matrices, where the straight line between
+two of them is not the shortest.
+
+References:
+    Arsigny, Fillard, Pennec and Ayache, "Geometric means in a novel vector space structure on
+    symmetric positive-definite matrices", 2007 (log_euclidean). Bhatia and Holbrook, "Riemannian geometry and
+    matrix geometric means", 2006, and Moakher, "A differential geometric approach to the
+    geometric mean of symmetric positive-definite matrices", 2005 (geodesic, Karcher mean).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from subjective.statistics import Statistics
+
+JoinMode = Literal["average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"]
+JOIN_MODES: tuple[str, ...] = get_args(JoinMode)
+
+FLOOR = 1e-6
+"""Eigenvalues below this share of the largest are raised to it before a logarithm is taken.
+
+A Gram matrix computed in float32 knows its small eigenvalues no better, and those of a small
+feature map are zero: without a floor, what one source lacks entirely would be lost from the mean.
+"""
+
+KARCHER_STEPS = 100
+KARCHER_TOLERANCE = 1e-9
+
+Matrix = NDArray[np.float64]
+
+
+def average(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
+    """Weighted arithmetic mean; the statistics of a picture made of parts of each source."""
+    return np.sum([weight * array for weight, array in zip(weights, arrays, strict=True)], axis=0)
+
+
+def maximum(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
+    """Elementwise maximum, each array first scaled by its weight over the mean weight."""
+    return np.max([weight * len(arrays) * array for weight, array in zip(weights, arrays, strict=True)], axis=0)
+
+
+def log_euclidean(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
+    """exp(Σ wᵢ log Aᵢ) of symmetric positive matrices."""
+    logs = [_on_eigenvalues(np.log, _positive(array)) for array in arrays]
+    return _on_eigenvalues(np.exp, average(logs, weights))
+
+
+def geodesic(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
+    """Affine-invariant (Riemannian) mean of symmetric positive matrices: the Karcher mean.
+
+    For two matrices the closed form A^½ (A^-½ B A^-½)^t A^½, t being B's weight. For more, the point X
+    at which Σ wᵢ log(X^-½ Aᵢ X^-½) is zero, found by following that sum from the
+    log-Euclidean mean, with the step halved whenever the sum grows.
+
+    Raises:
+        ValueError: the iteration has not settled (its residual is then named).
+    """
+    if len(arrays) == 2:
+        root, inverse = _roots(_positive(arrays[0]))
+        inner = _positive(inverse @ _positive(arrays[1]) @ inverse)
+        return _symmetric(root @ _on_eigenvalues(lambda values: values ** weights[1], inner) @ root)
+    matrices = [_positive(array) for array in arrays]
+    mean, step, residual = log_euclidean(arrays, weights), 1.0, np.inf
+    for _ in range(KARCHER_STEPS):
+        root, inverse = _roots(mean)
+        tangent = average([_on_eigenvalues(np.log, inverse @ a @ inverse) for a in matrices], weights)
+        size = float(np.linalg.norm(tangent)) / np.sqrt(len(mean))
+        if size < KARCHER_TOLERANCE:
+            return mean
+        if size > residual:
+            step *= 0.5
+        residual = size
+        mean = _symmetric(root @ _on_eigenvalues(np.exp, step * tangent) @ root)
+    if residual > 1e-5:
+        raise ValueError(f"the geodesic mean has not settled (residual {residual:.1e}); use --join-mode log_euclidean")
+    return mean
+
+
+def _symmetric(matrix: Matrix) -> Matrix:
+    return (matrix + matrix.T) / 2
+
+
+def _on_eigenvalues(function: Callable[[Matrix], Matrix], matrix: Matrix) -> Matrix:
+    values, vectors = np.linalg.eigh(_symmetric(matrix))
+    return _symmetric((vectors * function(values)[np.newaxis, :]) @ vectors.T)
+
+
+def _positive(matrix: Matrix) -> Matrix:
+    return _on_eigenvalues(lambda values: np.maximum(values, max(FLOOR * values[-1], np.finfo(np.float64).tiny)), matrix)
+
+
+def _roots(matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """A^½ and A^-½."""
+    return _on_eigenvalues(np.sqrt, matrix), _on_eigenvalues(lambda values: 1 / np.sqrt(values), matrix)
+
+
+_MEANS: dict[str, Callable[[Sequence[Matrix], Sequence[float]], Matrix]] = {
+    "average": average,
+    "max": maximum,
+    "log_euclidean": log_euclidean,
+    "geodesic": geodesic,
+    "affine_invariant": geodesic,
+    "riemann": geodesic,
+}
+
+
+def join(
+    sources: Sequence[Statistics], mode: JoinMode = "average", weights: Sequence[float] | None = None
+) -> Statistics:
+    """Join the statistics of several sources into one target, octave by octave and layer by layer.
+
+    Args:
+        sources: statistics of one structure and shape.
+        mode: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and ``riemann`` are
+            other names of the last.
+        weights: one for each source, not negative; only their proportions count.
+
+    Returns:
+        A target of the same structure, shape and dtype. A single source is returned as it is.
+
+    Raises:
+        ValueError: no source, an unknown mode, unfit weights, sources that differ in shape, or matrix
+            means of statistics that are not square matrices.
+    """
+    if not sources:
+        raise ValueError("no statistics to join; give at least one source")
+    if mode not in _MEANS:
+        raise ValueError(f"unknown join mode {mode!r}; wanted one of {', '.join(JOIN_MODES)}")
+    shares = _shares(weights, len(sources))
+    if len(sources) == 1:
+        return sources[0]
+
+    def join_arrays(*arrays: jax.Array) -> jax.Array:
+        shapes = {array.shape for array in arrays}
+        if len(shapes) > 1:
+            raise ValueError(f"cannot join statistics of different shapes {sorted(shapes)}")
+        shape = arrays[0].shape
+        if mode not in ("average", "max") and (len(shape) != 2 or shape[0] != shape[1]):
+            raise ValueError(f"join mode {mode!r} needs square matrices, not {shape}; use average or max")
+        joined = _MEANS[mode]([np.asarray(array, dtype=np.float64) for array in arrays], shares)
+        return jnp.asarray(joined, dtype=arrays[0].dtype)
+
+    return jax.tree.map(join_arrays, *sources)
+
+
+def _shares(weights: Sequence[float] | None, count: int) -> list[float]:
+    """Weights divided by their sum."""
+    if weights is None:
+        return [1 / count] * count
+    if len(weights) != count:
+        raise ValueError(f"got {len(weights)} source weights for {count} sources; give one for each")
+    if not all(np.isfinite(weight) and weight >= 0 for weight in weights) or sum(weights) <= 0:
+        raise ValueError(f"source weights {list(weights)} will not do; wanted numbers of 0 or more, not all 0")
+    return [weight / sum(weights) for weight in weights]

@@ -1,0 +1,175 @@
+"""What is minimized: ``loss(image, *arguments) -> (scalar, parts)``.
+
+Targets are arguments, never captured, so that one trace serves all targets. The parts are
+what the scalar is the sum of, in any pytree, kept for the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from subjective.statistics import Analysis, Statistics, analyze
+from subjective.vgg import Params
+
+Scalar = Float[Array, ""]
+Loss = Callable[..., tuple[Scalar, Any]]
+
+
+def squared_distance(found: Array, target: Array) -> Scalar:
+    """‖found − target‖², the squared Frobenius distance; shapes must be equal."""
+    if found.shape != target.shape:
+        raise ValueError(f"cannot compare a statistic of shape {found.shape} with a target of shape {target.shape}")
+    return jnp.sum((found - target) ** 2)
+
+
+def match(
+    found: Statistics,
+    targets: Statistics,
+    *,
+    octave_weights: Sequence[float] | None = None,
+    layer_weights: Mapping[str, float] | None = None,
+) -> tuple[Scalar, tuple[dict[str, Scalar], ...]]:
+    """Weighted sum over octaves and layers of the squared distance to the targets.
+
+    Args:
+        found: statistics of the picture.
+        targets: of the same structure and shapes.
+        octave_weights: one for each octave; 1 where absent.
+        layer_weights: by layer; 1 where absent.
+
+    Returns:
+        The sum, and its weighted parts in the structure of the targets.
+
+    Raises:
+        ValueError: structures or shapes differ. Nothing is broadcast.
+    """
+    wanted, came = jax.tree.structure(targets), jax.tree.structure(found)
+    if wanted != came:
+        raise ValueError(f"statistics and targets differ in structure: {came} against {wanted}")
+    octave_weights = octave_weights or (1.0,) * len(targets)
+    layer_weights = layer_weights or {}
+    parts = tuple(
+        {
+            layer: octave_weight * layer_weights.get(layer, 1.0) * squared_distance(found_octave[layer], target)
+            for layer, target in target_octave.items()
+        }
+        for octave_weight, found_octave, target_octave in zip(octave_weights, found, targets, strict=True)
+    )
+    return jnp.sum(jnp.stack(jax.tree.leaves(parts))), parts
+
+
+@lru_cache(maxsize=32)
+def texture_loss(
+    analysis: Analysis,
+    octave_weights: tuple[float, ...] | None = None,
+    layer_weights: tuple[float, ...] | None = None,
+) -> Loss:
+    """The texture loss summed over octaves, as a function ``loss(image, targets, params)``.
+
+    The same arguments give the same function, so that a compiled form of it is found again.
+
+    Args:
+        analysis: octaves, layers, padding, pooling and statistic.
+        octave_weights: one for each of ``analysis.octaves``.
+        layer_weights: one for each of ``analysis.layers``.
+
+    Returns:
+        ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`.
+
+    References:
+        Gatys, Ecker and Bethge, 2015, equations 3 and 4, with their 1/4 left out; several octaves
+        at once: Snelgrove, "High-resolution multi-scale neural texture synthesis", 2017.
+    """
+    by_layer = dict(zip(analysis.layers, layer_weights or (1.0,) * len(analysis.layers), strict=True))
+
+    def loss(image: Float[Array, "height width 3"], targets: Statistics, params: Params) -> tuple[Scalar, Any]:
+        found = analyze(params, image, analysis)
+        return match(found, targets, octave_weights=octave_weights, layer_weights=by_layer)
+
+    return loss
+
+
+@lru_cache(maxsize=32)
+def novelty_loss(
+    analysis: Analysis,
+    scale: float = 1.0,
+    *,
+    internal: bool = False,
+    octave_weights: tuple[float, ...] | None = None,
+    layer_weights: tuple[float, ...] | None = None,
+) -> Loss:
+    """How far statistics are from being unlike each other, as ``loss(frames, params)``.
+
+    The statistics of n pictures (or, if ``internal``, of the n octaves of one picture) are n vectors;
+    the loss is ‖V Vᵀ − scale · I‖² of the matrix V of these n rows. It is zero when all have the
+    norm √scale and stand at right angles. One such term for each octave and layer
+    (or each layer and picture, if ``internal``).
+
+    Args:
+        analysis: octaves, layers, padding, pooling and statistic.
+        scale: the squared norm wanted of each vector.
+        internal: compare the octaves of a picture with each other, not the pictures.
+        octave_weights: one for each of ``analysis.octaves``; without meaning where octaves are compared.
+        layer_weights: one for each of ``analysis.layers``.
+
+    Returns:
+        ``loss(frames, params) -> (scalar, parts)``; frames ``(count, height, width, 3)``, parts
+        ``({layer: scalar}, …)`` by octave, or of a single dict where octaves are compared.
+
+    References:
+        `novelty.py` of the 2017 program, which could not run its internal form: it stacked
+        matrices of different layers.
+    """
+
+    by_layer = dict(zip(analysis.layers, layer_weights or (1.0,) * len(analysis.layers), strict=True))
+    by_octave = octave_weights or (1.0,) * len(analysis.octaves)
+
+    def unlikeness(vectors: Float[Array, "count numbers"]) -> Scalar:
+        likeness = jnp.matmul(vectors, vectors.T, precision="highest")
+        return squared_distance(likeness, scale * jnp.eye(likeness.shape[0], dtype=likeness.dtype))
+
+    def loss(frames: Float[Array, "count height width 3"], params: Params) -> tuple[Scalar, Any]:
+        found = jax.vmap(lambda image: analyze(params, image, analysis))(frames)
+        flat = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], -1), found)
+        parts: tuple[dict[str, Scalar], ...]
+        if internal:
+            stacked = {layer: jnp.stack([octave[layer] for octave in flat], axis=1) for layer in analysis.layers}
+            parts = ({layer: by_layer[layer] * jnp.sum(jax.vmap(unlikeness)(v)) for layer, v in stacked.items()},)
+        else:
+            parts = tuple(
+                {layer: weight * by_layer[layer] * unlikeness(octave[layer]) for layer in analysis.layers}
+                for weight, octave in zip(by_octave, flat, strict=True)
+            )
+        return jnp.sum(jnp.stack(jax.tree.leaves(parts))), parts
+
+    return loss
+
+
+def weighted_sum(terms: Mapping[str, tuple[float, Loss]]) -> Loss:
+    """One loss out of several, each ``loss(value, *its arguments)``.
+
+    Args:
+        terms: name to (weight, loss).
+
+    Returns:
+        ``loss(value, arguments) -> (scalar, {name: parts})`` where ``arguments[name]`` is the tuple of what
+        that term takes after the value. Parts are those of the terms, times their weights.
+    """
+
+    def loss(value: Array, arguments: Mapping[str, tuple[Any, ...]]) -> tuple[Scalar, dict[str, Any]]:
+        if set(arguments) != set(terms):
+            raise ValueError(f"arguments are for terms {sorted(arguments)}; wanted {sorted(terms)}")
+        total, parts = jnp.zeros((), value.dtype), {}
+        for name, (weight, term) in terms.items():
+            scalar, detail = term(value, *arguments[name])
+            total = total + weight * scalar
+            parts[name] = jax.tree.map(lambda part, weight=weight: weight * part, detail)
+        return total, parts
+
+    return loss

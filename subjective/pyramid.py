@@ -1,0 +1,137 @@
+"""Gaussian and Laplacian pyramids of Burt and Adelson.
+
+Octave 0 is the image itself; octave k is k reductions further. Every function takes one
+image ``(height, width, channels)``; use `jax.vmap` for several.
+
+References:
+    Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Transactions on
+    Communications 31(4), 1983.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Padding = Literal["valid", "same", "circular"]
+PADDINGS: tuple[Padding, ...] = ("valid", "same", "circular")
+
+TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
+"""The generating kernel with a = 0.4: (1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2)."""
+
+Planes = Float[Array, "height width channels"]
+
+
+def reduced_size(size: int, padding: Padding) -> int:
+    """Length in pixels of a side after one `reduce`; 0 or less where nothing is left."""
+    return (size - 5) // 2 + 1 if padding == "valid" else (size + 1) // 2
+
+
+def octave_size(size: int, octave: int, padding: Padding) -> int:
+    """Length in pixels of a side at an octave; 0 or less where nothing is left."""
+    for _ in range(octave):
+        size = reduced_size(size, padding)
+    return size
+
+
+def reduce(image: Planes, padding: Padding = "circular") -> Planes:
+    """Blur with the 5-tap kernel along both axes and keep every second pixel.
+
+    Args:
+        image: ``(height, width, channels)``.
+        padding: what lies outside. ``valid``: nothing, and the result starts at pixel 2;
+            ``circular``: the other side; ``same``: the mirror image about the border pixel (zeros,
+            as the 2017 program would have had, darken the rim of each octave more).
+
+    Returns:
+        ``(reduced_size(height), reduced_size(width), channels)``.
+    """
+    return _reduce_axis(_reduce_axis(image, 0, padding), 1, padding)
+
+
+def _reduce_axis(image: Array, axis: int, padding: Padding) -> Array:
+    if padding != "valid":
+        image = _pad_axis(image, axis, 2, padding)
+    length = (image.shape[axis] - 5) // 2 + 1
+    # A sum of strided slices: on CPU several times faster than a grouped convolution.
+    taps = [weight * _every_second(image, axis, start, length) for start, weight in enumerate(TAPS)]
+    return taps[0] + taps[1] + taps[2] + taps[3] + taps[4]
+
+
+def _every_second(image: Array, axis: int, start: int, length: int) -> Array:
+    index = [slice(None)] * image.ndim
+    index[axis] = slice(start, start + 2 * length - 1, 2)
+    return image[tuple(index)]
+
+
+def _pad_axis(image: Array, axis: int, amount: int, padding: Padding) -> Array:
+    widths = [(0, 0)] * image.ndim
+    widths[axis] = (amount, amount)
+    return jnp.pad(image, widths, mode="wrap" if padding == "circular" else "reflect")
+
+
+def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") -> Planes:
+    """Enlarge by two: zeros between the pixels, then twice the 5-tap kernel along each axis.
+
+    For ``circular`` and even sizes this is four times the adjoint of `reduce`.
+
+    Args:
+        image: ``(height, width, channels)``.
+        size: the result's (height, width), each of which `reduced_size` takes to the image's own.
+        padding: ``circular`` or ``same``.
+
+    Returns:
+        ``(*size, channels)``.
+
+    Raises:
+        ValueError: ``valid`` padding, which has no inverse of full size, or a size that
+            does not reduce to the image's.
+    """
+    if padding == "valid":
+        raise ValueError("expand has no 'valid' form: the border was lost in reducing; use 'circular' or 'same'")
+    for axis in (0, 1):
+        if reduced_size(size[axis], padding) != image.shape[axis]:
+            raise ValueError(f"cannot expand {image.shape[:2]} to {size}; wanted a size that reduces to it")
+        image = _expand_axis(image, axis, size[axis], padding)
+    return image
+
+
+def _expand_axis(image: Array, axis: int, size: int, padding: Padding) -> Array:
+    padded = _pad_axis(image, axis, 1, padding)
+    count = image.shape[axis]
+
+    def shifted(start: int) -> Array:
+        index = [slice(None)] * image.ndim
+        index[axis] = slice(start, start + count)
+        return padded[tuple(index)]
+
+    before, here, after = shifted(0), shifted(1), shifted(2)
+    even = 2 * (TAPS[0] * before + TAPS[2] * here + TAPS[4] * after)
+    odd = 2 * (TAPS[1] * here + TAPS[3] * after)
+    woven = jnp.stack([even, odd], axis=axis + 1)
+    shape = (*image.shape[:axis], 2 * count, *image.shape[axis + 1 :])
+    index = [slice(None)] * image.ndim
+    index[axis] = slice(0, size)
+    return woven.reshape(shape)[tuple(index)]
+
+
+def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> list[Planes]:
+    """The image and its first ``octaves - 1`` reductions, full size first."""
+    pyramid = [image]
+    for _ in range(octaves - 1):
+        pyramid.append(reduce(pyramid[-1], padding))
+    return pyramid
+
+
+def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> list[Planes]:
+    """What each octave of the Gaussian pyramid has beyond the next, and the last one itself.
+
+    Adding each level to the expanded sum of those after it gives the image back.
+    """
+    gaussian = gaussian_pyramid(image, octaves, padding)
+    bands = [
+        fine - expand(coarse, fine.shape[:2], padding) for fine, coarse in zip(gaussian[:-1], gaussian[1:], strict=True)
+    ]
+    return [*bands, gaussian[-1]]
