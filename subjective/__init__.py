@@ -1,0 +1,55 @@
+"""Multiscale neural texture synthesis: new pictures from what a trained network sees in old ones.
+
+    import subjective
+
+    params = subjective.load_params()
+    rock = subjective.read_image("rock.jpg")
+    [result] = subjective.synthesize([rock], subjective.SynthesisConfig(output_width=256), params=params)
+    subjective.write_image("more-rock.png", result.value)
+
+An image is float32 RGB in [0, 1], ``(height, width, 3)``.
+"""
+
+from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.images import find_images, read_image, resize, write_image
+from subjective.joins import join
+from subjective.losses import novelty_loss, texture_loss, weighted_sum
+from subjective.normalization import activation_scales, load_params
+from subjective.optimize import NonFiniteLossError, Result, Step, minimize
+from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
+from subjective.statistics import Analysis, analyze, gram
+from subjective.synthesis import invent, synthesize
+from subjective.version import __version__
+from subjective.vgg import extract_features, layer_names, minimum_size
+
+__all__ = [
+    "Analysis",
+    "NonFiniteLossError",
+    "NoveltyConfig",
+    "Result",
+    "Step",
+    "SynthesisConfig",
+    "__version__",
+    "activation_scales",
+    "analyze",
+    "expand",
+    "extract_features",
+    "find_images",
+    "gaussian_pyramid",
+    "gram",
+    "invent",
+    "join",
+    "laplacian_pyramid",
+    "layer_names",
+    "load_params",
+    "minimize",
+    "minimum_size",
+    "novelty_loss",
+    "read_image",
+    "reduce",
+    "resize",
+    "synthesize",
+    "texture_loss",
+    "weighted_sum",
+    "write_image",
+]

@@ -132,6 +132,25 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     return np.asarray(array, dtype=np.float32) / np.float32(255)
 
 
+def resize(image: Image, size: tuple[int, int]) -> Image:
+    """Resize a float image with Lanczos' filter; values stay within [0, 1].
+
+    Args:
+        image: ``(height, width, 3)``.
+        size: (height, width) wanted.
+
+    Returns:
+        ``(*size, 3)``; the image itself where the size is its own.
+    """
+    if image.shape[:2] == size:
+        return image
+    planes = [
+        np.asarray(Pillow.fromarray(image[:, :, channel]).resize((size[1], size[0]), Pillow.Resampling.LANCZOS))
+        for channel in range(3)
+    ]
+    return np.clip(np.stack(planes, axis=2), 0, 1, dtype=np.float32)
+
+
 def _check_pixels(name: str, columns: int, rows: int) -> None:
     if columns * rows > MAX_PIXELS:
         raise ValueError(

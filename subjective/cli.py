@@ -1,0 +1,132 @@
+"""The command line: a thin shell over the library's functions.
+
+stdout carries results alone (a run's folder, a table that was asked for); progress and remarks go to
+stderr. What the user can mend is one line there, and exit status 2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import tyro
+
+from subjective import commands, weight_commands
+from subjective.config import NoveltyCommand, SynthesizeCommand, to_flags
+from subjective.version import __version__
+
+
+Command = (
+    Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
+    | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
+    | Annotated[weight_commands.WeightsCommand, tyro.conf.subcommand("weights")]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments after the program's name; those of the process if not given.
+
+    Returns:
+        The exit status: 0; 2 for what the user can mend; 128 and the signal's number when interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        sys.stdout.write(f"subjective {__version__}\n")
+        return 0
+    try:
+        with _signals():
+            return _dispatch(_parse(_with_config(arguments)))
+    except commands.Interrupted as interrupt:
+        return 128 + interrupt.number
+    except (ValueError, OSError) as error:
+        return _refuse(_one_line(error))
+
+
+def _refuse(message: str) -> int:
+    sys.stderr.write(f"subjective: {message}\n")
+    return 2
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename!r}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGINT and SIGTERM raise `commands.Interrupted`, so that both leave the last picture."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise commands.Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _with_config(arguments: list[str]) -> list[str]:
+    """Put the settings of ``--config FILE`` before the flags given, which thereby win."""
+    places = [i for i, word in enumerate(arguments) if word == "--config" or word.startswith("--config=")]
+    if not places:
+        return arguments
+    place = places[-1]
+    name = arguments[place].partition("=")[2] or "".join(arguments[place + 1 : place + 2])
+    try:
+        recorded = json.loads(Path(name).read_text(encoding="utf-8"))
+        values = recorded["settings"]
+        flags = to_flags({key: value for key, value in values.items() if key != "config"})
+    except FileNotFoundError:
+        raise ValueError(f"no such file: {name!r}; --config wants the config.json of a run folder") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{name!r} holds no settings; --config wants the config.json of a run folder") from None
+    if arguments[0] != recorded.get("command"):
+        raise ValueError(f"{name!r} is of `subjective {recorded.get('command')}`, not of `subjective {arguments[0]}`")
+    return [arguments[0], *flags, *arguments[1:]]
+
+
+def _parse(arguments: list[str]) -> Any:
+    """Parse by tyro; its boxed error messages become one line."""
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(
+                Command,  # type: ignore[arg-type]
+                prog="subjective",
+                args=arguments,
+                description=_DESCRIPTION,
+                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        # The box has a title in its upper border, the message, a rule, and where to find help.
+        body = re.split(r"│ ─+ │|For full helptext", box.getvalue().partition("╮")[2])[0]
+        words = re.sub(r"[╭╮╰╯│─]+", " ", body)
+        raise ValueError(f"{' '.join(words.split())}; see subjective --help") from None
+
+
+_DESCRIPTION = "Multiscale neural texture synthesis: new pictures from what a network sees in old ones."
+
+
+def _dispatch(command: Any) -> int:
+    if isinstance(command, SynthesizeCommand):
+        return commands.synthesize(command)
+    if isinstance(command, NoveltyCommand):
+        return commands.novelty(command)
+    return weight_commands.dispatch(command.action)

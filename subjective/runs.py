@@ -1,0 +1,204 @@
+"""The run folder: everything a run was asked, did and made, in one new folder.
+
+``config.json`` what was asked, ``trace.jsonl`` a line a step, ``step-*.png`` pictures on the way, ``result.png``
+the last one, ``summary.json`` how it ended. Every file but the trace appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TextIO
+
+import jax
+import numpy as np
+
+from subjective.images import write_bytes, write_image
+from subjective.optimize import Result, Step
+from subjective.version import __version__
+
+LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def environment() -> dict[str, Any]:
+    """Versions and device that a run's result depends on."""
+    device = jax.devices()[0]
+    return {
+        "subjective": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "device": f"{device.platform}: {device.device_kind}",
+        "devices": jax.device_count(),
+        "cores": os.cpu_count(),
+    }
+
+
+class Run:
+    """A run folder being filled.
+
+    Attributes:
+        folder: its path.
+        last: the last accepted step of each picture, by number.
+    """
+
+    def __init__(self, output_dir: str | os.PathLike[str], prefix: str, *, frames: int, save_every: int):
+        """Make a new folder; never one that exists.
+
+        Args:
+            output_dir: where; made if it is not there.
+            prefix: beginning of the folder's name; date and time follow.
+            frames: how many pictures the run makes.
+            save_every: steps between intermediate pictures; 0 for none.
+
+        Raises:
+            OSError: it cannot be made or written.
+        """
+        self.folder = _new_folder(Path(output_dir), prefix)
+        self.frames = frames
+        self.save_every = save_every
+        self.last: dict[int, Step] = {}
+        self._config: dict[str, Any] = {}
+        self._started = time.time()
+        self._trace: TextIO = open(self.folder / "trace.jsonl", "a", encoding="utf-8")  # noqa: SIM115 closed in `close`
+
+    def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
+        """Write ``config.json``: every setting, the exact command, versions, device and further facts."""
+        self._config = {
+            "command": command,
+            "command_line": shlex.join(["subjective", *sys.argv[1:]]),
+            "started": datetime.datetime.fromtimestamp(self._started).astimezone().isoformat(timespec="seconds"),
+            "settings": settings,
+            **facts,
+            "environment": environment(),
+        }
+        self._write_json("config.json", self._config)
+
+    def reserve(self, size: tuple[int, int]) -> None:
+        """Hold room on the disk for the last pictures, to be let go when the disk is full.
+
+        Random noise does not compress: three bytes a pixel and a little more.
+        """
+        amount = self.frames * (size[0] * size[1] * 3 + size[0] * 8 + 65536)
+        with open(self._reserve_path, "wb") as file:
+            # Written out, since a sparse file would hold nothing.
+            for start in range(0, amount, 2**20):
+                file.write(bytes(min(2**20, amount - start)))
+            file.flush()
+            os.fsync(file.fileno())
+
+    @property
+    def _reserve_path(self) -> Path:
+        return self.folder / ".reserve"
+
+    def record(self, number: int, step: Step) -> None:
+        """Note a step in the trace, and save its picture when it is due."""
+        self.last[number] = step
+        line = {
+            "picture": number,
+            "step": step.step,
+            "loss": step.loss,
+            "parts": step.parts,
+            "gradient_norm": step.gradient_norm,
+            "evaluations": step.evaluations,
+            "seconds": round(step.seconds, 3),
+        }
+        self._trace.write(json.dumps(line) + "\n")
+        self._trace.flush()
+        if self.save_every and step.step % self.save_every == 0:
+            self._write_pictures(f"step-{step.step:05d}", number, np.asarray(step.value), step)
+
+    def finish(self, results: list[Result]) -> None:
+        """Write the final pictures and ``summary.json`` of a run that came to its end."""
+        self._conclude("finished", None, [result.__dict__ | {"value": None} for result in results])
+
+    def abandon(self, status: str, reason: str) -> Path | None:
+        """Keep the last pictures of a run that was stopped; returns the path of one of them.
+
+        Args:
+            status: for ``summary.json``, such as ``interrupted``.
+            reason: in a sentence.
+
+        Returns:
+            The newest picture in the folder, None if there is none.
+        """
+        try:
+            self._conclude(status, reason, [{} for _ in self.last])
+        except OSError:
+            pass  # a full disk, even of its reserve: what was saved on the way remains
+        pictures = sorted(self.folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+        return pictures[-1] if pictures else None
+
+    def _conclude(self, status: str, reason: str | None, ends: list[dict[str, Any]]) -> None:
+        self._reserve_path.unlink(missing_ok=True)
+        pictures = []
+        for (number, step), end in zip(self.last.items(), ends, strict=True):
+            names = self._write_pictures("result", number, np.asarray(step.value), step)
+            pictures.append(
+                {
+                    "files": names,
+                    "loss": step.loss,
+                    "parts": step.parts,
+                    "gradient_norm": step.gradient_norm,
+                    "steps": step.step,
+                    "evaluations": step.evaluations,
+                    "seconds": round(step.seconds, 3),
+                    "converged": end.get("converged", False),
+                    "message": end.get("message", reason),
+                }
+            )
+        self._write_json(
+            "summary.json",
+            {
+                "status": status,
+                "reason": reason,
+                "seconds": round(time.time() - self._started, 3),
+                "pictures": pictures,
+            },
+        )
+        self._trace.close()
+
+    def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
+        """Write an image, or all frames of one optimization; returns the names."""
+        images = value[None] if value.ndim == 3 else value
+        text = {
+            "Software": f"subjective {__version__}",
+            "subjective:config": json.dumps(self._config),
+            "subjective:step": json.dumps({"step": step.step, "loss": step.loss, "evaluations": step.evaluations}),
+        }
+        names = []
+        for offset, image in enumerate(images):
+            suffix = "" if self.frames == 1 else f"-{number + offset:03d}"
+            names.append(f"{stem}{suffix}.png")
+            write_image(self.folder / names[-1], image, text=text)
+        return names
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _new_folder(parent: Path, prefix: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    stem = f"{prefix}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for attempt in range(10_000):
+        folder = parent / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
+        try:
+            folder.mkdir()  # fails if it exists: of several runs that start at once, one gets the name
+        except FileExistsError:
+            continue
+        return folder
+    raise OSError(f"no free name for a run folder like {stem} in {parent}; use another --output-prefix")

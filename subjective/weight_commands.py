@@ -1,0 +1,153 @@
+"""`subjective weights list | show | convert | normalize | fetch`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tqdm import tqdm
+
+from subjective import fetch, normalization, weights
+from subjective.images import find_images
+from subjective.version import __version__
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DataDir:
+    data_dir: Annotated[str | None, tyro.conf.arg(aliases=["-d"], metavar="DIR")] = None
+    """Folder of further parameters; the user's own data folder if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsList(_DataDir):
+    """List the parameters that are here, and those that `fetch` knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsShow(_DataDir):
+    """Verify parameters and say what they are."""
+
+    name: tyro.conf.Positional[str] = "vgg16"
+    """A name that `list` shows, or a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsConvert(_DataDir):
+    """Read parameters of another program, and keep them with their activation scales."""
+
+    file: tyro.conf.Positional[str]
+    """Keras .h5 or .keras, torchvision .pth or .safetensors, .npz, MatConvNet .mat, Gatys' .npy, or ONNX."""
+    name: str | None = None
+    """Name to keep them under; the file's own if not given."""
+    convention: Annotated[str | None, tyro.conf.arg(metavar="caffe-bgr|caffe-rgb|torchvision")] = None
+    """What the network expects of its input, where the format does not tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsNormalize(_DataDir):
+    """Measure activation scales anew, and keep them beside the parameters."""
+
+    name: tyro.conf.Positional[str]
+    """A name that `list` shows, or a file in this package's own format."""
+    pictures: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="PICTURE...")] = None
+    """Pictures, folders or patterns; the photographs that come with the package if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFetch(_DataDir):
+    """Download published parameters, verify, convert and keep them."""
+
+    name: tyro.conf.Positional[str]
+    """A name that `list` shows."""
+
+
+WeightsAction = (
+    Annotated[WeightsList, tyro.conf.subcommand("list")]
+    | Annotated[WeightsShow, tyro.conf.subcommand("show")]
+    | Annotated[WeightsConvert, tyro.conf.subcommand("convert")]
+    | Annotated[WeightsNormalize, tyro.conf.subcommand("normalize")]
+    | Annotated[WeightsFetch, tyro.conf.subcommand("fetch")]
+)
+
+
+@dataclass(frozen=True)
+class WeightsCommand:
+    """List, show, convert or fetch network parameters."""
+
+    action: WeightsAction  # type: ignore[valid-type]
+
+
+def dispatch(action: Any) -> int:
+    """Run one of the actions; returns the exit status."""
+    return _ACTIONS[type(action)](action)
+
+
+def _list(action: WeightsList) -> int:
+    rows = [("NAME", "SIZE", "SCALES", "WHERE")]
+    for entry in weights.available(action.data_dir):
+        rows.append((entry.name, f"{entry.bytes / 1e6:.0f} MB", "yes" if entry.scales else "no", str(entry.path)))
+    present = {row[0] for row in rows}
+    rows.extend((name, "-", "-", "to be fetched") for name in fetch.SOURCES if name not in present)
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
+        sys.stdout.write("  ".join([*cells, row[3]]) + "\n")
+    return 0
+
+
+def _show(action: WeightsShow) -> int:
+    network = weights.load(action.name, action.data_dir)
+    sys.stdout.write(json.dumps(weights.describe(network), indent=2) + "\n")
+    return 0
+
+
+def _convert(action: WeightsConvert) -> int:
+    path = weights.convert(action.file, action.data_dir, action.name, action.convention)
+    return _keep_with_scales(path)
+
+
+def _normalize(action: WeightsNormalize) -> int:
+    network = weights.load(action.name, action.data_dir)
+    return _keep_with_scales(network.path, None if action.pictures is None else find_images(action.pictures))
+
+
+def _fetch(action: WeightsFetch) -> int:
+    folder = weights.default_data_dir() if action.data_dir is None else Path(action.data_dir)
+    bar = tqdm(desc=action.name, unit="B", unit_scale=True, file=sys.stderr, disable=None)
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    with bar:
+        path = fetch.fetch(action.name, folder, progress=progress)
+    return _keep_with_scales(path)
+
+
+def _keep_with_scales(path: Path, pictures: list[Path] | None = None) -> int:
+    """Measure a kept network's activation scales, write them beside it, and print its path."""
+    network = weights.load(path)
+    files = normalization.photographs() if pictures is None else pictures
+    sys.stderr.write(f"measuring activations on {len(files)} pictures ...\n")
+    scales = normalization.activation_scales(network.params, files)
+    facts = {
+        "program": f"subjective {__version__}, subjective/normalization.py",
+        "pictures": " ".join(file.name for file in files),
+    }
+    weights.save_scales(scales, weights.scales_path(path), network.sha256, facts)
+    sys.stdout.write(f"{path}\n")
+    return 0
+
+
+_ACTIONS: dict[type, Callable[[Any], int]] = {
+    WeightsList: _list,
+    WeightsShow: _show,
+    WeightsConvert: _convert,
+    WeightsNormalize: _normalize,
+    WeightsFetch: _fetch,
+}

@@ -1,0 +1,173 @@
+"""Reads VGG-16 and VGG-19 out of the files other frameworks keep them in, and never executes what it reads.
+
+The format is told by content, not by the file's name:
+
+| format | names | kernel | input |
+| --- | --- | --- | --- |
+| this package's safetensors | `conv1_1.kernel`, `conv1_1.bias`, `input.mean` | HWIO | caffe-bgr |
+| Keras .h5, .weights.h5, .keras | `block1_conv1`, `conv1_1` or `layers/conv2d` | HWIO | caffe-bgr |
+| torchvision .pth, .safetensors | `features.0.weight` | OIHW | torchvision |
+| .npz of TensorFlow tutorials | `conv1_1_W`, `conv1_1_b` | HWIO | caffe-rgb |
+| .npy dictionary (Gatys, machrisaa) | `conv1_1` | HWIO | caffe-bgr |
+| MatConvNet .mat | `conv1_1` | HWIO | caffe-rgb |
+| ONNX | any; in the graph's order | OIHW | by the names |
+
+`convention` overrides the last column, for instance for Caffe parameters under torchvision's names (jcjohnson's).
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subjective import array_files, keras_files, onnx_files, torch_files
+from subjective.array_files import Found
+from subjective.native_files import sha256
+from subjective.weight_layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_TORCHVISION = re.compile(r"(?:module\.)?(?:features\.)?(\d+)\.(weight|bias)")
+_KNOWN = "safetensors, Keras HDF5 or .keras, PyTorch .pth, .npz, .npy, MatConvNet .mat and ONNX"
+
+
+def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTHS) -> tuple[Params, dict[str, str]]:
+    """Parameters (see `weight_layout`) and metadata of any file in the table above.
+
+    Args:
+        path: the file.
+        convention: `caffe-bgr`, `caffe-rgb` or `torchvision`, if not the format's own.
+        widths: channels of each block; None for any.
+
+    Returns:
+        Parameters for BGR in 0 to 255 minus `input.mean`, and string metadata: architecture, format, convention,
+        converted_from (the file's name) and source_sha256; of this package's own files, what they carry themselves.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ImportError: h5py or onnx is missing; says how to install it.
+        ValueError: one line, beginning with the file's path: not a known format, damaged, hostile, or not VGG.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        found = _read(path)
+        convention = convention or found.convention
+        if convention is None:
+            raise ValueError(
+                "the names do not tell the input's convention; state it: caffe-bgr, caffe-rgb or torchvision"
+            )
+        params = to_bgr(build(found.convolutions, found.mean, widths), convention, found.mean is not None)
+    except ImportError:
+        raise
+    except ValueError as error:
+        raise ValueError(one_line(f"{path}: {error}")) from error
+    # Five libraries parse what a stranger wrote; a damaged file makes them raise nearly anything.
+    except Exception as error:
+        raise ValueError(
+            one_line(f"{path}: damaged or cut short ({type(error).__name__}: {error}); download or export it again")
+        ) from error
+    metadata = {**found.metadata, "architecture": architecture_of(params)}
+    if found.format == "native":
+        return params, metadata
+    metadata |= {
+        "format": found.format,
+        "convention": convention,
+        "converted_from": path.name,
+        "source_sha256": sha256(path),
+    }
+    return params, metadata
+
+
+def _from_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> Found:
+    """This package's own names: `convB_C.kernel`, `convB_C.bias` and perhaps `input.mean`."""
+    convolutions: dict[str, dict[str, np.ndarray]] = {}
+    mean = None
+    for name, array in tensors.items():
+        layer, _, part = name.partition(".")
+        if name == "input.mean":
+            mean = array
+        elif part not in ("kernel", "bias"):
+            raise ValueError(f"has a tensor {name!r}; wanted convB_C.kernel, convB_C.bias and input.mean only")
+        else:
+            convolutions.setdefault(layer, {})[part] = array
+    return Found("native", convolutions, "caffe-bgr", mean, metadata or {})
+
+
+def _read(path: Path) -> Found:
+    with path.open("rb") as stream:
+        head = stream.read(512)
+        stream.seek(0)
+        if head.startswith(b"PK\x03\x04"):
+            with zipfile.ZipFile(stream) as archive:
+                return _read_zip(archive)
+        if head.startswith(torch_files.MAGIC):
+            return _from_torchvision("PyTorch", torch_files.read_stream(stream), lambda tensor: tensor.array())
+        if head.startswith(b"\x93NUMPY"):
+            return array_files.read_npy(stream)
+        if head.startswith(b"MATLAB 5.0"):
+            return array_files.read_mat(stream)
+        if re.match(rb"\x80[\x02-\x05]", head):
+            return array_files.read_pickle(stream)
+        if _HDF5 in head or head.startswith(b"MATLAB 7.3"):
+            return keras_files.read_hdf5(str(path))
+        if head[8:9] == b"{":
+            return _read_safetensors(path)
+    if head[257:262] == b"ustar":
+        raise ValueError("a tar archive (PyTorch before 2017, or packed); unpack it, or save its state_dict() again")
+    if head.startswith(b"\x1f\x8b"):
+        raise ValueError("compressed with gzip; unpack it first")
+    if head.startswith(b"\x08") or path.suffix == ".onnx":
+        return onnx_files.read_onnx(path)
+    raise ValueError(f"no format known here; wanted {_KNOWN}")
+
+
+def _read_zip(archive: zipfile.ZipFile) -> Found:
+    names = archive.namelist()
+    if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
+        return _from_torchvision("PyTorch", torch_files.read_zip(archive), lambda tensor: tensor.array())
+    if "model.weights.h5" in names:
+        return keras_files.read_keras_zip(archive)
+    if any(name.endswith(".npy") for name in names):
+        return array_files.read_npz(archive)
+    raise ValueError(f"a zip archive of no format known here; wanted {_KNOWN}")
+
+
+def _read_safetensors(path: Path) -> Found:
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        names = list(file.keys())
+        if not any(name.endswith(".kernel") for name in names):
+            return _from_torchvision("safetensors", {name: name for name in names}, file.get_tensor)
+        return _from_native({name: file.get_tensor(name) for name in names}, file.metadata())
+
+
+def _from_torchvision(form: str, tensors: Mapping[str, Any], array: Callable[[Any], np.ndarray]) -> Found:
+    """Torchvision's `features.N.weight` (OIHW) and `features.N.bias`; `array` reads those that are wanted."""
+    if any(name.endswith("running_mean") for name in tensors):
+        raise ValueError("has batch normalization (torchvision's vgg*_bn); wanted VGG-16 or VGG-19 without it")
+    numbered: dict[int, dict[str, np.ndarray]] = {}
+    for name, tensor in tensors.items():
+        if match := _TORCHVISION.fullmatch(name):
+            numbers = array(tensor)
+            part = {"weight": "kernel", "bias": "bias"}[match[2]]
+            numbered.setdefault(int(match[1]), {})[part] = numbers.T.swapaxes(0, 1) if numbers.ndim == 4 else numbers
+    if not numbered:
+        raise ValueError("no tensors conv1_1.kernel or features.0.weight, ...; wanted VGG-16 or VGG-19")
+    for blocks in BLOCKS.values():
+        # A convolution and its ReLU take two places in torchvision's sequence, a pooling one.
+        places, at = {}, 0
+        for block, depth in enumerate(blocks, 1):
+            for layer in range(1, depth + 1):
+                places[at] = f"conv{block}_{layer}"
+                at += 2
+            at += 1
+        if set(numbered) <= set(places):
+            return Found(form, {places[n]: numbered[n] for n in sorted(numbered)}, "torchvision")
+    raise ValueError(f"features {sorted(numbered)} are neither VGG-16's nor VGG-19's in torchvision")

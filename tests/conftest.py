@@ -1,0 +1,42 @@
+"""A strict session: no silent broadcasting over ranks, full precision, shapes checked against the annotations."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "")
+
+from jaxtyping import install_import_hook
+
+install_import_hook("subjective", "beartype.beartype")
+
+import jax
+import numpy as np
+import pytest
+from subjective.normalization import load_params
+from subjective.weight_layout import random_params
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_default_matmul_precision", "highest")
+
+
+@pytest.fixture(scope="session")
+def small_params():
+    """A random network with VGG-16's layout and few channels."""
+    return random_params(0, blocks=3)
+
+
+@pytest.fixture(scope="session")
+def vgg16():
+    """The real network, as published."""
+    return load_params(raw=True)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def in_float64():
+    """Run a test with 64-bit floats allowed."""
+    with jax.enable_x64(True):
+        yield
