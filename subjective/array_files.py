@@ -16,7 +16,8 @@ import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -51,19 +52,19 @@ def read_npz(archive: zipfile.ZipFile) -> Found:
             if info.file_size > LIMIT:
                 raise ValueError(f"{info.filename} of {info.file_size} bytes is larger than any convolution of VGG")
             with archive.open(info) as stream:
-                array = _read_array(stream, info.file_size)  # type: ignore[arg-type]
+                array = _read_array(cast(BufferedIOBase, stream), info.file_size)
             convolutions.setdefault(match[1], {})["kernel" if match[2] == "W" else "bias"] = array
     if not convolutions:
         raise ValueError("no arrays conv1_1_W, conv1_1_b, ...; wanted a .npz as TensorFlow's VGG tutorials use")
     return Found("npz", convolutions, "caffe-rgb")
 
 
-def read_npy(stream: BinaryIO) -> Found:
+def read_npy(stream: BufferedIOBase) -> Found:
     """A pickled dictionary in a .npy file, layer to {'weights', 'biases'} (Gatys) or to [weights, biases]."""
     return _from_dictionary(_read_array(stream, os.fstat(stream.fileno()).st_size))
 
 
-def read_pickle(stream: BinaryIO) -> Found:
+def read_pickle(stream: BufferedIOBase) -> Found:
     """The same dictionary in a bare pickle."""
     return _from_dictionary(safe_pickle.load(stream, os.fstat(stream.fileno()).st_size))
 
@@ -89,7 +90,7 @@ def _from_dictionary(layers: Any) -> Found:
     return Found("npy dictionary", convolutions, "caffe-bgr")
 
 
-def _read_array(stream: BinaryIO, size: int) -> Any:
+def _read_array(stream: BufferedIOBase, size: int) -> Any:
     """One .npy array of `size` bytes with its header; numpy's own reader would run the pickle in an object array."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*additional header parsing", category=UserWarning)  # from Python 2
@@ -108,7 +109,7 @@ def _read_array(stream: BinaryIO, size: int) -> Any:
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 
-def read_mat(stream: BinaryIO) -> Found:
+def read_mat(stream: BufferedIOBase) -> Found:
     """MatConvNet's `imagenet-vgg-verydeep-*.mat`: `weights{1,2}`, or before 2015 `filters` and `biases`; RGB.
 
     The mean comes from `meta.normalization.averageImage` or `normalization.averageImage`: three numbers or a picture,
@@ -151,7 +152,7 @@ def _struct(value: Any) -> dict[str, Any]:
     return {name: record[name] for name in value.dtype.names}
 
 
-def _refuse_zip_bomb(stream: BinaryIO) -> None:
+def _refuse_zip_bomb(stream: BufferedIOBase) -> None:
     """Unpacks every compressed variable once, a piece at a time, before scipy does so into memory."""
     size = stream.seek(0, os.SEEK_END)
     position, total = 128, 0

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
-import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _dispatch(_parse(_with_config(arguments)))
     except commands.Interrupted as interrupt:
         return 128 + interrupt.number
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         return _refuse(_one_line(error))
 
 
@@ -115,10 +115,11 @@ def _parse(arguments: list[str]) -> Any:
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        # The box has a title in its upper border, the message, a rule, and where to find help.
-        body = re.split(r"│ ─+ │|For full helptext", box.getvalue().partition("╮")[2])[0]
-        words = re.sub(r"[╭╮╰╯│─]+", " ", body)
-        raise ValueError(f"{' '.join(words.split())}; see subjective --help") from None
+        # A box, or its plain form: a title, the message, a rule, and where to find help.
+        lines = [line.strip(" │╭╮╰╯─") for line in box.getvalue().splitlines()[1:]]
+        groups = itertools.groupby(lines, key=lambda line: bool(line.strip("-")))
+        words = " ".join(next((list(group) for is_text, group in groups if is_text), ["the command line was not understood"]))
+        raise ValueError(f"{' '.join(words.split()).rstrip('.')}; see subjective --help") from None
 
 
 _DESCRIPTION = "Multiscale neural texture synthesis: new pictures from what a network sees in old ones."

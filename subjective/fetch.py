@@ -150,11 +150,24 @@ def _download(name: str, source: Source, folder: Path, progress: Progress | None
     import requests
 
     file = folder / (Path(urlsplit(source.url).path).name or "download")
-    bar = _Bar(progress) if progress else False
-    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=timeout, allow_redirects=False)
+
+    def download(url: str, output: str, pooch: object) -> None:
+        # Pooch's own downloader counts whole chunks, follows redirections, and on errors leaves the connection open.
+        with requests.get(url, stream=True, timeout=timeout, allow_redirects=False) as response:
+            response.raise_for_status()
+            if response.status_code != 200:
+                raise requests.HTTPError(response=response)
+            total, done = int(response.headers.get("Content-Length", 0)), 0
+            with open(output, "wb") as target:
+                for chunk in response.iter_content(1 << 16):
+                    target.write(chunk)
+                    done += len(chunk)
+                    if progress:
+                        progress(done, total)
+
     try:
         with _quiet(pooch.get_logger()):
-            pooch.retrieve(source.url, None, file.name, folder, downloader=downloader)
+            pooch.retrieve(source.url, None, file.name, folder, downloader=download)
     except requests.RequestException as error:
         raise OSError(
             one_line(f"could not fetch {name} from {source.url}: {_reason(error)}; try again later")
@@ -192,20 +205,3 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-class _Bar:
-    """A progress bar as pooch drives it, that calls `progress`; pooch counts whole chunks, so the end is cut."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress, self.total, self.done = progress, 0, 0
-
-    def update(self, count: int) -> None:
-        self.done += count
-        self.progress(min(self.done, self.total) if self.total else self.done, self.total)
-
-    def reset(self) -> None:
-        self.done = 0
-
-    def close(self) -> None:
-        pass

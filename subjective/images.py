@@ -132,7 +132,7 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     return np.asarray(array, dtype=np.float32) / np.float32(255)
 
 
-def resize(image: Image, size: tuple[int, int]) -> Image:
+def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows columns 3"]:
     """Resize a float image with Lanczos' filter; values stay within [0, 1].
 
     Args:

@@ -10,11 +10,11 @@ Links that lead out of the file, and data kept outside it, are refused.
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from io import BufferedIOBase, BytesIO
+from typing import Any
 
 import numpy as np
 
@@ -34,10 +34,10 @@ def read_keras_zip(archive: zipfile.ZipFile) -> Found:
     info = archive.getinfo("model.weights.h5")
     if info.file_size > _LIMIT_MEMBER:
         raise ValueError(f"its model.weights.h5 of {info.file_size} bytes is larger than any VGG network")
-    return read_hdf5(io.BytesIO(archive.read(info)))
+    return read_hdf5(BytesIO(archive.read(info)))
 
 
-def read_hdf5(file: str | BinaryIO) -> Found:
+def read_hdf5(file: str | BufferedIOBase) -> Found:
     """Kernels and biases by layer; dense layers, optimizer state and configuration are not read.
 
     Raises: ImportError with advice when h5py is missing; ValueError when two datasets claim to be the same, or when the

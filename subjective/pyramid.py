@@ -22,6 +22,8 @@ TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 """The generating kernel with a = 0.4: (1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2)."""
 
 Planes = Float[Array, "height width channels"]
+Reduced = Float[Array, "rows columns channels"]
+Pyramid = list[Float[Array, "_ _ channels"]]
 
 
 def reduced_size(size: int, padding: Padding) -> int:
@@ -36,7 +38,7 @@ def octave_size(size: int, octave: int, padding: Padding) -> int:
     return size
 
 
-def reduce(image: Planes, padding: Padding = "circular") -> Planes:
+def reduce(image: Planes, padding: Padding = "circular") -> Reduced:
     """Blur with the 5-tap kernel along both axes and keep every second pixel.
 
     Args:
@@ -72,7 +74,7 @@ def _pad_axis(image: Array, axis: int, amount: int, padding: Padding) -> Array:
     return jnp.pad(image, widths, mode="wrap" if padding == "circular" else "reflect")
 
 
-def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") -> Planes:
+def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") -> Reduced:
     """Enlarge by two: zeros between the pixels, then twice the 5-tap kernel along each axis.
 
     For ``circular`` and even sizes this is four times the adjoint of `reduce`.
@@ -117,15 +119,15 @@ def _expand_axis(image: Array, axis: int, size: int, padding: Padding) -> Array:
     return woven.reshape(shape)[tuple(index)]
 
 
-def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> list[Planes]:
+def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> Pyramid:
     """The image and its first ``octaves - 1`` reductions, full size first."""
-    pyramid = [image]
+    pyramid: Pyramid = [image]
     for _ in range(octaves - 1):
         pyramid.append(reduce(pyramid[-1], padding))
     return pyramid
 
 
-def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> list[Planes]:
+def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> Pyramid:
     """What each octave of the Gaussian pyramid has beyond the next, and the last one itself.
 
     Adding each level to the expanded sum of those after it gives the image back.

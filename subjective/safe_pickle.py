@@ -16,13 +16,14 @@ import math
 import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, cast
+from io import BufferedIOBase
+from typing import IO, Any, cast
 
 import numpy as np
 
 Calls = Mapping[str, Callable[..., Any]]
 # A network of 32 arrays needs some thousand; each could otherwise make a new list out of one byte of a compressed file.
-MOST_OPCODES = 1_000_000
+MOST_OPCODES = 50_000
 
 
 class PickleError(ValueError):
@@ -53,7 +54,7 @@ class _Array:
 
 
 def load(
-    stream: BinaryIO, size: int, persistent: Callable[[Any], Any] | None = None, calls: Calls | None = None
+    stream: BufferedIOBase, size: int, persistent: Callable[[Any], Any] | None = None, calls: Calls | None = None
 ) -> Any:
     """The object that the pickle at the stream's position describes; arrays inside it are had by `plain`.
 
@@ -118,7 +119,7 @@ def is_shape(value: Any) -> tuple[int, ...]:
 class _Bounded:
     """A file as pickletools wants it, that never reads (or allocates) past `size`, whatever a length field says."""
 
-    def __init__(self, stream: BinaryIO, size: int) -> None:
+    def __init__(self, stream: BufferedIOBase, size: int) -> None:
         self.stream, self.left = stream, size
 
     def read(self, count: int) -> bytes:

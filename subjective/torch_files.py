@@ -13,7 +13,8 @@ import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any, cast
 
 import numpy as np
 
@@ -120,10 +121,10 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
     if info.file_size > LIMIT:
         raise PickleError(f"its data.pkl of {info.file_size} bytes is larger than any VGG network's")
     with archive.open(info) as stream:
-        return _tensors(load(stream, info.file_size, storage, _CALLS))  # type: ignore[arg-type]
+        return _tensors(load(cast(BufferedIOBase, stream), info.file_size, storage, _CALLS))
 
 
-def read_stream(stream: BinaryIO) -> dict[str, Tensor]:
+def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
     """The tensors by name in the older layout; the stream must stay open while they are read.
 
     Raises: PickleError as `read_zip`.

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -24,7 +25,7 @@ from subjective.pyramid import Padding, octave_size
 Pooling = Literal["average", "max"]
 POOLINGS: tuple[Pooling, ...] = ("average", "max")
 
-Params = Mapping[str, Mapping[str, Array]]
+Params = Mapping[str, Mapping[str, Array | np.ndarray]]
 """``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, ...}``; kernels are HWIO."""
 
 Features = dict[str, Array]
@@ -121,10 +122,11 @@ def extract_features(
             f"wanted at least {smallest} a side"
         )
     features: Features = {}
-    current = preprocess(image, params["input"]["mean"])
+    current = preprocess(image, jnp.asarray(params["input"]["mean"]))
     for name in order[: last + 1]:
         if name.startswith("conv"):
-            current = conv3x3_relu(current, params[name]["kernel"], params[name]["bias"], padding)
+            kernel, bias = jnp.asarray(params[name]["kernel"]), jnp.asarray(params[name]["bias"])
+            current = conv3x3_relu(current, kernel, bias, padding)
         else:
             current = pool(current, pooling)
         if name in layers:

@@ -48,7 +48,7 @@ def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTH
         converted_from (the file's name) and source_sha256; of this package's own files, what they carry themselves.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError, PermissionError: no such file, or none that may be read.
         ImportError: h5py or onnx is missing; says how to install it.
         ValueError: one line, beginning with the file's path: not a known format, damaged, hostile, or not VGG.
     """
@@ -63,7 +63,7 @@ def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTH
                 "the names do not tell the input's convention; state it: caffe-bgr, caffe-rgb or torchvision"
             )
         params = to_bgr(build(found.convolutions, found.mean, widths), convention, found.mean is not None)
-    except ImportError:
+    except (ImportError, PermissionError):
         raise
     except ValueError as error:
         raise ValueError(one_line(f"{path}: {error}")) from error

@@ -164,7 +164,7 @@ def _finite(name: str, array: object, expected: tuple[int, ...]) -> np.ndarray:
         raise ValueError(f"{name}: expected floating-point numbers, got {values.dtype}")
     # A damaged double may lie outside float32; the next line says so, and numpy's own warning would only double it.
     with np.errstate(over="ignore", invalid="ignore"):
-        values = np.ascontiguousarray(values, np.float32)
+        values = np.array(values, np.float32, order="C")  # a copy: what readers give may lie in a file's buffer
     if not np.isfinite(values).all():
         raise ValueError(f"{name}: holds NaN or infinite numbers; the file is damaged")
     return values

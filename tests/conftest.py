@@ -1,12 +1,10 @@
 """A strict session: no silent broadcasting over ranks, full precision, shapes checked against the annotations."""
 
-import os
 
-os.environ.setdefault("JAX_PLATFORMS", "")
 
 from jaxtyping import install_import_hook
 
-install_import_hook("subjective", "beartype.beartype")
+install_import_hook("subjective", "strict_types.typechecked")
 
 import jax
 import numpy as np

@@ -1,0 +1,279 @@
+"""The real program, end to end, on the real network: what it prints, writes, refuses and survives."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from subjective import images
+from subjective.cli import main
+
+ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
+SMALL = ["-ow", "48", "-o", "2", "-m", "4", "-n", "2"]
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-m", "subjective", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+def finished(process, timeout=120):
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(capsys, *arguments):
+    """The one line with which the program refuses."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    assert err.startswith("subjective: ")
+    assert err.count("\n") == 1, err
+    return err
+
+
+def made(capsys, *arguments):
+    """The run folder that the program names, and nothing else, on stdout."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    assert out.count("\n") == 1
+    return Path(out.strip())
+
+
+def test_a_run_leaves_a_folder_that_explains_itself(tmp_path):
+    code, out, err = finished(start("synthesize", "-s", ROCK, *SMALL, "-op", "rock", cwd=tmp_path))
+    assert code == 0, err
+    folder = tmp_path / out.strip()
+    assert out == f"{folder.relative_to(tmp_path)}\n"
+    assert re.fullmatch(r"outputs/rock-\d{8}-\d{6}\n", out)
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "config.json", "result.png", "step-00000.png", "step-00002.png", "step-00004.png", "summary.json", "trace.jsonl",
+    ]  # fmt: skip
+
+    config = json.loads((folder / "config.json").read_text())
+    assert config["command_line"].startswith("subjective synthesize -s")
+    assert config["settings"]["octaves"] == 2
+    assert config["sources"][0]["name"] == ROCK.name
+    assert re.fullmatch("[0-9a-f]{64}", config["sources"][0]["sha256"])
+    assert {"jax", "numpy", "scipy"} <= set(config["environment"]["libraries"])
+
+    trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in trace] == [0, 1, 2, 3, 4]
+    for line in trace:
+        parts = [part for octave in line["parts"]["texture"] for part in octave.values()]
+        assert len(parts) == 4
+        assert sum(parts) == pytest.approx(line["loss"], rel=1e-5)
+
+    with Image.open(folder / "result.png") as picture:
+        assert picture.size == (48, 48)
+        assert json.loads(picture.text["subjective:config"])["settings"]["octaves"] == 2
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["pictures"][0]["loss"] == trace[-1]["loss"] < trace[0]["loss"]
+    assert "\r" not in err, "progress off a terminal is plain lines"
+    assert "step 4/4" in err
+
+
+def test_a_recorded_config_reproduces_its_run_byte_for_byte(here, capsys):
+    first = made(capsys, "synthesize", "-s", ROCK, *SMALL, "--octave-weights", "1", "0.5", "--bounds", "-ss", "0.9")
+    again = made(capsys, "synthesize", "--config", first / "config.json")
+    with Image.open(first / "result.png") as one, Image.open(again / "result.png") as two:
+        assert one.tobytes() == two.tobytes()
+    changed = made(capsys, "synthesize", "--config", first / "config.json", "-m", "1", "--no-bounds")
+    settings = json.loads((changed / "config.json").read_text())["settings"]
+    assert (settings["max_iter"], settings["bounds"], settings["octave_weights"]) == (1, False, [1.0, 0.5])
+
+
+def test_two_sources_two_pictures_and_every_join(here, capsys):
+    gravel = ROCK.with_name("gravel_256x320.png")
+    for mode in ("average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"):
+        folder = made(
+            capsys, "synthesize", "-s", ROCK, gravel, "-j", mode, "-ow", "32", "-oh", "40", "-o", "1", "-m", "1",
+            "-l", "2", "-c", "2", "-n", "0", "--source-weights", "1", "3",
+        )  # fmt: skip
+        assert sorted(file.name for file in folder.glob("*.png")) == ["result-000.png", "result-001.png"]
+        assert images.read_image(folder / "result-000.png").shape == (40, 32, 3)
+
+
+def test_a_picture_can_be_the_start(here, capsys):
+    folder = made(capsys, "synthesize", "-s", ROCK, "--seed", ROCK, "-ow", "40", "-o", "1", "-m", "0")
+    expected = images.resize(images.read_image(ROCK), (40, 40))
+    np.testing.assert_allclose(images.read_image(folder / "result.png"), expected, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["-p", "valid", "-ow", "70"], ["-p", "same"], ["--pooling", "max"], ["--raw-weights"], ["--seed", "symmetric"],
+        ["-o", "3", "--octave-step", "2"], ["-l", "conv1_1", "5", "--layer-weights", "1", "2"], ["--mul", "-0.5"],
+        ["--history", "2", "--tol", "0.5", "-sw", "200"],
+    ],
+)  # fmt: skip
+def test_every_flag_changes_what_it_says(here, capsys, flags):
+    base = ["synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-m", "3", "-n", "0"]
+    plain = json.loads((made(capsys, *base) / "summary.json").read_text())["pictures"][0]
+    other = json.loads((made(capsys, *base, *flags) / "summary.json").read_text())["pictures"][0]
+    assert other["loss"] != plain["loss"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--internal", "-o", "2"]])
+def test_novelty_makes_pictures_from_nothing(here, capsys, flags):
+    folder = made(capsys, "novelty", "-ow", "32", "-o", "2", "-m", "3", *flags)
+    assert len(list(folder.glob("result*.png"))) == (1 if flags else 4)
+    trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
+    assert trace[-1]["loss"] < trace[0]["loss"]
+
+
+def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
+    processes = [start("synthesize", "-s", ROCK, "-ow", "32", "-o", "1", "-m", "1", cwd=tmp_path) for _ in range(3)]
+    outputs = [finished(process) for process in processes]
+    assert all(code == 0 for code, _, _ in outputs), outputs
+    assert len({out for _, out, _ in outputs}) == 3
+    assert all((tmp_path / out.strip() / "result.png").exists() for _, out, _ in outputs)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_leaves_the_last_picture_and_a_line(tmp_path, number, status):
+    process = start("synthesize", "-s", ROCK, "-ow", "64", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", cwd=tmp_path)
+    folder = tmp_path / process.stdout.readline().strip()
+    deadline = time.monotonic() + 100
+    while (folder / "trace.jsonl").read_text().count("\n") < 4 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(number)
+    code, _, err = finished(process)
+    assert code == status, err
+    assert f"interrupted; the last picture is {folder.relative_to(tmp_path)}/result.png" in err
+    assert "Traceback" not in err
+    last = json.loads((folder / "trace.jsonl").read_text().splitlines()[-1])
+    assert json.loads(images_text(folder / "result.png")["subjective:step"])["step"] == last["step"]
+    assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
+
+
+def images_text(path):
+    with Image.open(path) as picture:
+        return picture.text
+
+
+def test_a_file_that_cannot_grow_leaves_the_last_picture_and_a_line(tmp_path):
+    """A limit on file sizes stands for the full disk: the write fails in the same place, for any user."""
+
+    # The reserve of a 48 x 48 picture stays under the limit; the trace passes it after some hundred steps.
+    process = start(
+        "synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", "-l", "pool1",
+        cwd=tmp_path,
+    )  # fmt: skip
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (90_000, 90_000))
+    code, out, err = finished(process)
+    assert code == 2, err
+    line = err.strip().splitlines()[-1]
+    assert "no room left to write" in line
+    assert "result.png" in line
+    assert "Traceback" not in err
+    assert images.read_image(tmp_path / out.strip() / "result.png").shape == (48, 48, 3)
+    assert not list((tmp_path / out.strip()).glob(".*")), "no temporary file is left"
+
+
+def test_sources_that_cannot_be_used_are_refused(here, capsys):
+    (here / "text.png").write_text("no picture")
+    (here / "empty.png").touch()
+    (here / "folder").mkdir()
+    assert "not a picture" in refusal(capsys, "synthesize", "-s", "text.png")
+    assert "empty" in refusal(capsys, "synthesize", "-s", "empty.png")
+    assert "no such source" in refusal(capsys, "synthesize", "-s", "nothing.png")
+    assert "without pictures" in refusal(capsys, "synthesize", "-s", "folder")
+    assert "277" in refusal(capsys, "synthesize", "-s", ROCK)
+    (here / "closed.png").write_bytes(ROCK.read_bytes())
+    (here / "closed.png").chmod(0)
+    if os.geteuid() != 0:  # root reads everything
+        assert "Permission denied" in refusal(capsys, "synthesize", "-s", "closed.png")
+    assert not (here / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["-l", "99"], "no layer '99'"),
+        (["-l", "conv5_1"], "no layer 'conv5_1'"),
+        (["-l"], "layer"),
+        (["-o", "0"], "--octaves is 0"),
+        (["-o", "x"], "octaves"),
+        (["-ow", "20", "-p", "valid", "-o", "1"], "too small"),
+        (["-m", "-5"], "--max-iter"),
+        (["--tol", "nan"], "--tol"),
+        (["-c", "0"], "--count"),
+        (["-ss", "0.5", "-sw", "100"], "--source-scale and --source-width"),
+        (["-ss", "-1"], "--source-scale"),
+        (["-ss", "nan"], "--source-scale"),
+        (["-sw", "0"], "--source-width"),
+        (["-j", "median"], "median"),
+        (["-p", "reflect"], "reflect"),
+        (["--seed", "nothing.png"], "no file"),
+        (["--weights", "vgg99"], "vgg99"),
+        (["--layer-weights", "1"], "--layer-weights got 1 numbers for 2 layers"),
+        (["--source-weights", "1", "2"], "2 numbers for 1 pictures"),
+        (["-op", "a/b"], "--output-prefix"),
+        (["--config", "nothing.json"], "no such file"),
+        (["--output-dir", "/proc/none"], "/proc/none"),
+        (["--no-such-flag"], "no-such-flag"),
+    ],
+)
+def test_unfit_flags_are_refused_in_one_line(here, capsys, flags, message):
+    assert message in refusal(capsys, "synthesize", "-s", ROCK, "-o", "2", *flags)
+
+
+def test_a_command_line_without_sense_is_refused(here, capsys):
+    assert "source" in refusal(capsys, "synthesize")
+    assert "synthesize" in refusal(capsys)
+    assert "bogus" in refusal(capsys, "bogus")
+    (here / "config.json").write_text('{"command": "novelty", "settings": {}}')
+    assert "subjective novelty" in refusal(capsys, "synthesize", "--config", "config.json")
+    (here / "config.json").write_text("[1, 2]")
+    assert "no settings" in refusal(capsys, "synthesize", "--config", "config.json")
+    assert "--count is 1" in refusal(capsys, "novelty", "-c", "1")
+
+
+def test_a_loss_that_is_not_finite_names_the_step_and_keeps_a_picture(here, capsys):
+    status = main(["synthesize", "-s", str(ROCK), *SMALL, "--mul", "3e38"])
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert "inf at the starting picture" in err
+    assert json.loads((Path(out.strip()) / "summary.json").read_text())["status"] == "failed"
+
+
+def test_weights_are_listed_and_shown(capsys):
+    assert main(["weights", "list"]) == 0
+    assert "vgg16 " in capsys.readouterr().out
+    assert main(["weights", "show", "vgg16"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["sha256"] == "786d8ba662033e24fd14d4332af3386118ded1ddca08858203e4677d224bfed5"
+    assert "vgg99" in refusal(capsys, "weights", "show", "vgg99")
+
+
+def test_version_and_help_go_to_stdout(capsys):
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"subjective \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    for flag in ("-s", "-ow", "-oh", "-o", "-l", "-m", "-op", "-n", "-ss", "-sw", "-p", "-j", "-c", "-d", "--octave-step"):
+        assert f"{flag} " in out, flag

@@ -1,0 +1,156 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from subjective.losses import match, novelty_loss, texture_loss, weighted_sum
+from subjective.statistics import Analysis, analyze, gram
+from subjective.weight_layout import random_params
+
+TWO_OCTAVES = Analysis(octaves=(0, 1), layers=("pool1", "conv3_2"))
+
+
+def random_image(seed, size=(24, 32)):
+    return jnp.asarray(np.random.default_rng(seed).uniform(size=(*size, 3)), jnp.float32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(-9, 9), columns=st.integers(-9, 9))
+def test_the_gram_matrix_does_not_change_when_features_roll(rows, columns):
+    features = jnp.asarray(np.random.default_rng(1).standard_normal((7, 9, 4)), jnp.float32)
+    rolled = jnp.roll(features, (rows, columns), (0, 1))
+    np.testing.assert_allclose(gram(rolled), gram(features), rtol=1e-5, atol=1e-6)
+
+
+def test_the_gram_matrix_is_the_mean_outer_product_over_channels(rng, in_float64):
+    features = rng.standard_normal((5, 6, 3))
+    expected = sum(np.outer(f, f) for f in features.reshape(-1, 3)) / (5 * 6 * 3)
+    np.testing.assert_allclose(gram(jnp.asarray(features)), expected, rtol=1e-12)
+
+
+def test_the_gram_matrix_does_not_depend_on_the_size_of_a_tiled_picture(rng):
+    features = jnp.asarray(rng.standard_normal((4, 5, 3)), jnp.float32)
+    np.testing.assert_allclose(gram(jnp.tile(features, (2, 3, 1))), gram(features), rtol=1e-5, atol=1e-6)
+
+
+# conv3_2 at octave 1 sees every 2 * 4 = 8th pixel: rolls by 8 respect octaves and layers.
+@pytest.mark.parametrize("roll", [(8, 0), (0, -16), (16, 8)])
+def test_circular_loss_and_gradient_roll_with_the_picture(roll, in_float64):
+    params = jax.tree.map(lambda x: x.astype(np.float64), random_params(0, blocks=3))
+    targets = analyze(params, random_image(0).astype(jnp.float64), TWO_OCTAVES)
+    loss = jax.jit(jax.value_and_grad(texture_loss(TWO_OCTAVES), has_aux=True))
+    image = random_image(1).astype(jnp.float64)
+    (here, _), gradient = loss(image, targets, params)
+    (there, _), moved = loss(jnp.roll(image, roll, (0, 1)), targets, params)
+    assert float(there) == pytest.approx(float(here), rel=1e-10)
+    np.testing.assert_allclose(moved, jnp.roll(gradient, roll, (0, 1)), atol=1e-10 * float(jnp.abs(gradient).max()))
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("padding", ["valid", "same", "circular"])
+def test_gradients_are_finite_differences_in_float64(padding, pooling, in_float64):
+    params = jax.tree.map(lambda x: x.astype(np.float64), random_params(0, blocks=3))
+    analysis = Analysis((0, 1), ("conv1_1", "pool1", "conv3_2"), padding, pooling)
+    size = (70, 68)
+    targets = analyze(params, random_image(0, size).astype(jnp.float64), analysis)
+    loss = texture_loss(analysis, (1.0, 2.0), (0.5, 1.0, 3.0))
+    image = random_image(1, size).astype(jnp.float64)
+    direction = jnp.asarray(np.random.default_rng(2).standard_normal(image.shape))
+    gradient = jax.jit(jax.grad(loss, has_aux=True))(image, targets, params)[0]
+    value = jax.jit(loss)
+    step = 1e-7
+
+    def along(t):
+        return float(value(image + t * direction, targets, params)[0])
+
+    numeric = (along(step) - along(-step)) / (2 * step)
+    # ReLU bends at zero, so that a central difference is exact to first order only
+    assert float(jnp.vdot(gradient, direction)) == pytest.approx(numeric, rel=1e-5)
+
+
+def test_the_loss_is_zero_at_its_target_and_the_sum_of_its_parts(small_params):
+    loss = texture_loss(TWO_OCTAVES, (1.0, 0.5), (2.0, 3.0))
+    targets = analyze(small_params, random_image(0), TWO_OCTAVES)
+    assert float(loss(random_image(0), targets, small_params)[0]) == 0
+    total, parts = loss(random_image(1), targets, small_params)
+    assert float(total) == pytest.approx(sum(map(float, jax.tree.leaves(parts))), rel=1e-6)
+
+
+def test_weights_multiply_the_parts(small_params):
+    targets = analyze(small_params, random_image(0), TWO_OCTAVES)
+    _, plain = texture_loss(TWO_OCTAVES)(random_image(1), targets, small_params)
+    _, weighted = texture_loss(TWO_OCTAVES, (1.0, 0.5), (2.0, 3.0))(random_image(1), targets, small_params)
+    for octave, octave_weight in enumerate((1.0, 0.5)):
+        for layer, layer_weight in (("pool1", 2.0), ("conv3_2", 3.0)):
+            expected = octave_weight * layer_weight * float(plain[octave][layer])
+            assert float(weighted[octave][layer]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_many_targets_are_served_by_one_trace(small_params):
+    traces = 0
+    inner = texture_loss(TWO_OCTAVES)
+
+    @jax.jit
+    def loss(image, targets):
+        nonlocal traces
+        traces += 1
+        return inner(image, targets, small_params)[0]
+
+    losses = {float(loss(random_image(9), analyze(small_params, random_image(s), TWO_OCTAVES))) for s in range(4)}
+    assert len(losses) == 4
+    assert traces == 1
+
+
+def test_nothing_is_broadcast_in_a_loss():
+    one, frames = jnp.zeros((3, 3)), jnp.zeros((2, 3, 3))
+    with pytest.raises(ValueError, match="shape"):
+        match(({"layer": frames},), ({"layer": one},))
+    with pytest.raises(ValueError, match="shape"):
+        match(({"layer": jnp.zeros((1, 3))},), ({"layer": one},))
+    with pytest.raises(ValueError, match="structure"):
+        match(({"layer": one}, {"layer": one}), ({"layer": one},))
+
+
+def test_frames_never_reach_a_loss_of_one_image(small_params):
+    targets = analyze(small_params, random_image(0), TWO_OCTAVES)
+    frames = jnp.stack([random_image(1), random_image(2)])
+    with pytest.raises(Exception, match="(?i)shape|type-check|rank"):
+        texture_loss(TWO_OCTAVES)(frames, targets, small_params)
+
+
+def test_each_frame_has_its_own_loss_under_vmap(small_params):
+    targets = analyze(small_params, random_image(0), TWO_OCTAVES)
+    loss = jax.jit(texture_loss(TWO_OCTAVES))
+    frames = jnp.stack([random_image(1), random_image(2)])
+    together = jax.vmap(lambda frame: loss(frame, targets, small_params)[0])(frames)
+    apart = [float(loss(frame, targets, small_params)[0]) for frame in frames]
+    np.testing.assert_allclose(together, apart, rtol=1e-4)
+
+
+def test_a_weighted_sum_weighs_its_terms_and_wants_arguments_for_each():
+    loss = weighted_sum(
+        {
+            "square": (2.0, lambda x: (jnp.sum(x**2), {"all": jnp.sum(x**2)})),
+            "line": (3.0, lambda x, slope: (slope * jnp.sum(x), ())),
+        }
+    )
+    total, parts = loss(jnp.array([1.0, 2.0]), {"square": (), "line": (10.0,)})
+    assert float(total) == 2 * 5 + 3 * 30
+    assert float(parts["square"]["all"]) == 10
+    with pytest.raises(ValueError, match="terms"):
+        loss(jnp.array([1.0]), {"square": ()})
+
+
+@pytest.mark.parametrize("internal", [False, True])
+def test_novelty_is_the_distance_of_the_products_of_statistics_from_the_identity(internal, small_params):
+    analysis = Analysis(octaves=(0, 1), layers=("pool1", "conv2_1"))
+    frames = jnp.stack([random_image(s) for s in (1, 2, 3)])
+    total, _ = novelty_loss(analysis, 0.5, internal=internal)(frames, small_params)
+    found = [analyze(small_params, frame, analysis) for frame in frames]
+    groups = []
+    for layer in analysis.layers:
+        vectors = np.array([[np.ravel(octave[layer]) for octave in picture] for picture in found], np.float64)
+        groups += list(vectors) if internal else [vectors[:, octave] for octave in range(2)]
+    expected = sum(np.sum((group @ group.T - 0.5 * np.eye(len(group))) ** 2) for group in groups)
+    assert float(total) == pytest.approx(expected, rel=1e-4)

@@ -1,0 +1,93 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.ndimage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from subjective import pyramid
+
+SCIPY_MODE = {"circular": "wrap", "same": "mirror"}
+
+
+def blurred_by_scipy(image, mode):
+    for axis in (0, 1):
+        image = scipy.ndimage.correlate1d(image, np.array(pyramid.TAPS), axis=axis, mode=mode)
+    return image
+
+
+@pytest.mark.parametrize("size", [(16, 12), (17, 9), (5, 6)])
+@pytest.mark.parametrize("padding", ["circular", "same"])
+def test_reduce_is_scipys_correlation_at_every_second_pixel(size, padding, rng, in_float64):
+    image = rng.standard_normal((*size, 3))
+    expected = blurred_by_scipy(image, SCIPY_MODE[padding])[::2, ::2]
+    np.testing.assert_allclose(pyramid.reduce(jnp.asarray(image), padding), expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [(16, 12), (17, 9), (5, 6)])
+def test_valid_reduce_is_scipys_correlation_away_from_the_border(size, rng, in_float64):
+    image = rng.standard_normal((*size, 3))
+    expected = blurred_by_scipy(image, "wrap")[2:-2:2, 2:-2:2]
+    np.testing.assert_allclose(pyramid.reduce(jnp.asarray(image), "valid"), expected, rtol=0, atol=1e-14)
+
+
+def test_expand_is_four_times_the_adjoint_of_reduce(rng, in_float64):
+    fine, coarse = rng.standard_normal((16, 20, 2)), rng.standard_normal((8, 10, 2))
+    left = np.vdot(pyramid.reduce(jnp.asarray(fine)), coarse)
+    right = np.vdot(fine, pyramid.expand(jnp.asarray(coarse), (16, 20))) / 4
+    assert left == pytest.approx(right, rel=1e-13)
+
+
+@pytest.mark.parametrize("padding", pyramid.PADDINGS)
+def test_the_gradient_of_reduce_is_its_adjoint(padding, rng, in_float64):
+    fine = jnp.asarray(rng.standard_normal((13, 16, 2)))
+    reduced, pull = jax.vjp(lambda x: pyramid.reduce(x, padding), fine)
+    coarse = jnp.asarray(rng.standard_normal(reduced.shape))
+    assert np.vdot(reduced, coarse) == pytest.approx(np.vdot(fine, pull(coarse)[0]), rel=1e-13)
+
+
+@pytest.mark.parametrize("padding", pyramid.PADDINGS)
+def test_reduce_keeps_a_constant(padding):
+    np.testing.assert_allclose(pyramid.reduce(jnp.full((12, 12, 1), 0.7), padding), 0.7, rtol=1e-6)
+
+
+def test_expand_keeps_a_constant():
+    np.testing.assert_allclose(pyramid.expand(jnp.full((6, 6, 1), 0.7), (12, 12)), 0.7, rtol=1e-6)
+
+
+def test_expand_wraps_without_a_seam(rng, in_float64):
+    coarse = jnp.asarray(rng.standard_normal((8, 8, 1)))
+    rolled = pyramid.expand(jnp.roll(coarse, 3, axis=0), (16, 16))
+    np.testing.assert_allclose(rolled, jnp.roll(pyramid.expand(coarse, (16, 16)), 6, axis=0), atol=1e-14)
+
+
+@pytest.mark.parametrize("padding", ["circular", "same"])
+@settings(max_examples=5, deadline=None)
+@given(height=st.integers(8, 40), width=st.integers(8, 40), octaves=st.integers(1, 3))
+def test_the_laplacian_pyramid_adds_up_to_the_image(padding, height, width, octaves):
+    image = jnp.asarray(np.random.default_rng(height).standard_normal((height, width, 1)), jnp.float32)
+    *bands, total = pyramid.laplacian_pyramid(image, octaves, padding)
+    for band in reversed(bands):
+        total = band + pyramid.expand(total, band.shape[:2], padding)
+    np.testing.assert_allclose(total, image, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(size=st.integers(1, 500), octave=st.integers(0, 4))
+def test_octave_size_is_the_size_that_comes_out(size, octave):
+    for padding in pyramid.PADDINGS:
+        expected = pyramid.octave_size(size, octave, padding)
+        if expected < 1 or (padding == "same" and size < 40):
+            continue
+        shape = jax.eval_shape(
+            lambda x, padding=padding: pyramid.gaussian_pyramid(x, octave + 1, padding)[-1],
+            jax.ShapeDtypeStruct((size, size, 3), jnp.float32),
+        ).shape
+        assert shape == (expected, expected, 3)
+
+
+def test_expand_refuses_valid_padding_and_sizes_that_do_not_fit():
+    with pytest.raises(ValueError, match="no 'valid' form"):
+        pyramid.expand(jnp.zeros((4, 4, 1)), (8, 8), "valid")
+    with pytest.raises(ValueError, match="cannot expand"):
+        pyramid.expand(jnp.zeros((4, 4, 1)), (9, 8))

@@ -1,0 +1,150 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from subjective import images, init, synthesis
+from subjective.config import NoveltyConfig, SynthesisConfig
+
+SMALL = {"output_width": 32, "output_height": 24, "octaves": 2, "max_iter": 8}
+
+
+def source(seed=0, size=(80, 72)):
+    """Smooth colored noise, so that there is something to match."""
+    noise = np.random.default_rng(seed).uniform(size=(size[0] // 4, size[1] // 4, 3)).astype(np.float32)
+    return images.resize(noise, size)
+
+
+def test_the_loss_falls_and_the_picture_has_the_size_asked_for(small_params):
+    losses = []
+    [result] = synthesis.synthesize(
+        [source()], SynthesisConfig(**SMALL), params=small_params, on_step=lambda _, step: losses.append(step.loss)
+    )
+    assert result.value.shape == (24, 32, 3)
+    assert result.loss < 0.1 * losses[0]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_another_picture(small_params):
+    def made(rng_seed):
+        [result] = synthesis.synthesize([source()], SynthesisConfig(**SMALL, rng_seed=rng_seed), params=small_params)
+        return np.asarray(result.value).tobytes()
+
+    assert made(1) == made(1)
+    assert made(1) != made(2)
+
+
+def test_pictures_of_a_count_are_independent_of_each_other(small_params):
+    both = synthesis.synthesize([source()], SynthesisConfig(**SMALL, count=2), params=small_params)
+    [alone] = synthesis.synthesize([source()], SynthesisConfig(**SMALL), params=small_params)
+    np.testing.assert_array_equal(both[0].value, alone.value)
+    assert not np.allclose(both[0].value, both[1].value, atol=0.05)
+
+
+def test_bounds_keep_every_value_between_black_and_white(small_params):
+    config = SynthesisConfig(**SMALL | {"max_iter": 25}, bounds=True, mul=3.0)
+    free = synthesis.synthesize(
+        [source()], SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0), params=small_params
+    )[0].value
+    [bound] = synthesis.synthesize([source()], config, params=small_params)
+    assert float(jnp.max(free)) > 1
+    assert float(jnp.min(bound.value)) >= 0
+    assert float(jnp.max(bound.value)) <= 1
+
+
+def test_starting_from_a_solution_leaves_little_to_do(small_params):
+    picture = source(3, (64, 64))
+    config = {"output_width": 64, "octaves": 2, "padding_mode": "valid", "layers": ("pool1",)}
+    [noise] = synthesis.synthesize([picture], SynthesisConfig(**config, max_iter=0), params=small_params)
+    [result] = synthesis.synthesize([picture], SynthesisConfig(**config, max_iter=3), params=small_params, init=picture)
+    assert result.loss < 1e-10 * noise.loss
+
+
+def test_sources_of_different_sizes_join_and_weights_choose_between_them(small_params):
+    config = SynthesisConfig(**SMALL, source_weights=(1.0, 0.0))
+    pair = synthesis.targets_of([source(0), source(1, (90, 100))], config, small_params)
+    alone = synthesis.targets_of([source(0)], SynthesisConfig(**SMALL), small_params)
+    for octave, expected in zip(pair, alone, strict=True):
+        for layer in expected:
+            np.testing.assert_allclose(octave[layer], expected[layer], rtol=1e-6)
+
+
+def test_mul_multiplies_the_target(small_params):
+    once = synthesis.targets_of([source()], SynthesisConfig(**SMALL), small_params)
+    twice = synthesis.targets_of([source()], SynthesisConfig(**SMALL, mul=2.0), small_params)
+    np.testing.assert_allclose(twice[1]["pool1"], 2 * once[1]["pool1"], rtol=1e-6)
+
+
+def test_octave_step_uses_every_second_octave(small_params):
+    config = SynthesisConfig(octaves=3, octave_step=2, output_width=48)
+    every = synthesis.targets_of([source(0, (140, 140))], SynthesisConfig(octaves=3), small_params)
+    found = synthesis.targets_of([source(0, (140, 140))], config, small_params)
+    assert len(found) == 2
+    np.testing.assert_allclose(found[1]["pool1"], every[2]["pool1"], rtol=1e-5)
+
+
+def test_pictures_and_sources_too_small_are_refused_with_what_would_fit(small_params):
+    with pytest.raises(ValueError, match=r"256x256 pixels is too small for 4 octaves.*wanted at least 277.*--octaves 3"):
+        synthesis.synthesize(
+            [source()], SynthesisConfig(output_width=256, padding_mode="valid"), params=small_params
+        )
+    with pytest.raises(ValueError, match=r"source 1 of 72x40 pixels is too small for 2 octaves.*67.*--octaves 1"):
+        synthesis.synthesize([source(0, (40, 72))], SynthesisConfig(**SMALL), params=small_params)
+    with pytest.raises(ValueError, match="use shallower layers"):
+        synthesis.synthesize([source(0, (12, 12))], SynthesisConfig(**SMALL), params=small_params)
+
+
+def test_each_source_needs_a_weight(small_params):
+    with pytest.raises(ValueError, match="2 numbers for 1 pictures"):
+        synthesis.synthesize([source()], SynthesisConfig(source_weights=(1.0, 2.0), **SMALL), params=small_params)
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"output_width": 0}, {"octaves": 0}, {"octaves": 99}, {"octave_step": 0}, {"max_iter": -1}, {"tol": float("nan")},
+        {"history": 0}, {"count": 0}, {"rng_seed": -1}, {"rng_seed": 2**32}, {"mul": float("inf")},
+        {"layer_weights": (1.0,)}, {"octave_weights": (1.0, -1.0, 0.0, 0.0)}, {"source_weights": (0.0,)},
+    ],
+)  # fmt: skip
+def test_numbers_that_cannot_be_meant_are_refused_by_their_flag(unfit):
+    flag = next(iter(unfit)).replace("_", "-")
+    with pytest.raises(ValueError, match=f"--{flag}"):
+        SynthesisConfig(**unfit).check()
+
+
+@pytest.mark.parametrize("internal", [False, True])
+def test_invented_pictures_become_less_alike(small_params, internal):
+    losses = []
+    result = synthesis.invent(
+        NoveltyConfig(**SMALL, internal=internal), params=small_params, on_step=lambda _, step: losses.append(step.loss)
+    )
+    assert result.value.shape == (1 if internal else 4, 24, 32, 3)
+    assert result.loss < losses[0]
+
+
+def test_one_picture_cannot_be_unlike_others(small_params):
+    with pytest.raises(ValueError, match="--count is 1"):
+        synthesis.invent(NoveltyConfig(count=1), params=small_params)
+    with pytest.raises(ValueError, match="--internal compares octaves"):
+        synthesis.invent(NoveltyConfig(internal=True, octaves=1), params=small_params)
+
+
+def test_the_random_start_is_faint_noise_around_the_mean():
+    mean = np.array([0.2, 0.5, 0.7])
+    image = init.initial_image("random", (64, 64), mean, 0)
+    np.testing.assert_allclose(image.mean((0, 1)), mean, atol=1e-3)
+    np.testing.assert_allclose(image.std((0, 1)), init.NOISE, rtol=0.1)
+
+
+def test_the_symmetric_start_mirrors_wraps_and_differs_between_pictures():
+    mean = np.full(3, 0.5)
+    first, second = (init.initial_image("symmetric", (64, 48), mean, 0, number) for number in (0, 1))
+    noise = 6 * init.NOISE
+    np.testing.assert_allclose(first, first[::-1], atol=2 * noise)
+    np.testing.assert_allclose(first, first[:, ::-1], atol=2 * noise)
+    assert np.abs(first - second).mean() > 0.03
+    # the step over the edge is no larger than those within
+    assert np.abs(first[0] - first[-1]).mean() < 3 * np.abs(np.diff(first, axis=0)).mean()
+
+
+def test_another_start_is_refused():
+    with pytest.raises(ValueError, match="unknown seed"):
+        init.initial_image("white", (8, 8), np.zeros(3), 0)

@@ -1,0 +1,122 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from subjective import vgg
+from subjective.pyramid import gaussian_pyramid
+from subjective.weight_layout import layer_names as convolutions_of
+from subjective.weight_layout import random_params
+
+VGG16 = convolutions_of("vgg16", 4)
+
+
+def test_layers_come_in_the_order_of_the_network():
+    assert vgg.layer_names(VGG16)[:8] == (
+        "conv1_1", "conv1_2", "pool1", "conv2_1", "conv2_2", "pool2", "conv3_1", "conv3_2",
+    )  # fmt: skip
+    assert vgg.layer_names(convolutions_of("vgg19"))[9:12] == ("conv3_4", "pool3", "conv4_1")
+
+
+def test_layers_are_found_by_name_and_by_the_2017_programs_numbers():
+    assert vgg.resolve_layers(["2", "conv3_2"], VGG16) == ("pool1", "conv3_2")
+    assert vgg.resolve_layers([7], VGG16) == ("conv3_2",)
+
+
+@pytest.mark.parametrize("layers", [["99"], ["conv5_1"], ["-1"], ["relu1"], []])
+def test_layers_that_are_not_there_are_refused(layers):
+    with pytest.raises(ValueError, match="layer"):
+        vgg.resolve_layers(layers, VGG16)
+
+
+def test_a_layer_given_twice_is_refused():
+    with pytest.raises(ValueError, match="twice"):
+        vgg.resolve_layers(["pool1", "2"], VGG16)
+
+
+# Smallest sides for 1 to 5 octaves and `valid` padding. pool1 and conv3_2 as measured on the original; for
+# conv4_1 one pixel is left at 60 (58, 56 | 28, 26, 24 | 12, 10, 8, 6 | 3, 1).
+@pytest.mark.parametrize(
+    ("layer", "sizes"),
+    [("pool1", (6, 15, 33, 69, 141)), ("conv3_2", (32, 67, 137, 277, 557)), ("conv4_1", (60, 123, 249, 501, 1005))],
+)
+def test_minimum_size_for_valid_padding(layer, sizes):
+    assert tuple(vgg.minimum_size([layer], n, "valid", VGG16) for n in range(1, 6)) == sizes
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.integers(1, 150),
+    octaves=st.integers(1, 3),
+    layer=st.sampled_from(["conv1_1", "pool1", "conv2_2", "pool2", "conv3_2", "pool3"]),
+    padding=st.sampled_from(["valid", "circular"]),
+)
+def test_minimum_size_is_exactly_where_the_network_stops_working(size, octaves, layer, padding):
+    params = random_params(0, blocks=3)
+
+    def maps(image):
+        last = gaussian_pyramid(image, octaves, padding)[-1]
+        return vgg.extract_features(params, last, [layer], padding=padding)[layer]
+
+    def works():
+        try:
+            return min(jax.eval_shape(maps, jax.ShapeDtypeStruct((size, size, 3), jnp.float32)).shape) > 0
+        except (ValueError, TypeError):
+            return False
+
+    assert works() == (size >= vgg.minimum_size([layer], octaves, padding, params))
+
+
+def test_a_picture_too_small_is_refused_with_the_size_that_would_do(small_params):
+    with pytest.raises(ValueError, match="at least 32 a side"):
+        vgg.extract_features(small_params, jnp.zeros((31, 40, 3)), ["conv3_2"], padding="valid")
+
+
+@pytest.mark.parametrize("pooling", vgg.POOLINGS)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_features_are_those_of_torchvisions_layout(padding, pooling, rng):
+    torch = pytest.importorskip("torch")
+    params = random_params(1, blocks=3)
+    pad = 1 if padding == "same" else 0
+    modules, places = [], {}
+    for name in vgg.layer_names(params):
+        if name.startswith("pool"):
+            modules.append(torch.nn.MaxPool2d(2, 2) if pooling == "max" else torch.nn.AvgPool2d(2, 2))
+        else:
+            kernel = torch.tensor(params[name]["kernel"]).permute(3, 2, 0, 1)
+            convolution = torch.nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, padding=pad)
+            convolution.weight.data, convolution.bias.data = kernel, torch.tensor(params[name]["bias"])
+            modules += [convolution, torch.nn.ReLU()]
+        places[name] = len(modules) - 1
+    image = rng.uniform(size=(45, 50, 3)).astype(np.float32)
+    current = torch.tensor(image[:, :, ::-1].copy() * 255 - params["input"]["mean"]).permute(2, 0, 1)[None]
+    expected = {}
+    with torch.no_grad():
+        for place, module in enumerate(modules):
+            current = module(current)
+            for name, at in places.items():
+                if at == place:
+                    expected[name] = current[0].permute(1, 2, 0).numpy()
+    found = vgg.extract_features(params, jnp.asarray(image), tuple(expected), padding=padding, pooling=pooling)
+    assert set(found) == set(expected)
+    for name, features in expected.items():
+        # float32 sums of up to 72 products, through up to 7 layers
+        np.testing.assert_allclose(found[name], features, rtol=1e-4, atol=1e-5 * np.abs(features).max(), err_msg=name)
+
+
+@pytest.mark.parametrize("pooling", vgg.POOLINGS)
+def test_circular_features_roll_with_the_image(small_params, pooling, rng):
+    image = jnp.asarray(rng.uniform(size=(16, 24, 3)), jnp.float32)
+    features = vgg.extract_features(small_params, image, ["conv3_2"], pooling=pooling)["conv3_2"]
+    rolled = vgg.extract_features(small_params, jnp.roll(image, (4, 8), (0, 1)), ["conv3_2"], pooling=pooling)["conv3_2"]
+    np.testing.assert_allclose(rolled, jnp.roll(features, (1, 2), (0, 1)), rtol=1e-4, atol=1e-4 * float(features.max()))
+
+
+def test_nothing_deeper_than_asked_is_needed(small_params):
+    shallow = {name: small_params[name] for name in ("input", "conv1_1", "conv1_2")}
+    image = jnp.full((8, 8, 3), 0.5)
+    np.testing.assert_array_equal(
+        vgg.extract_features(shallow, image, ["pool1"])["pool1"],
+        vgg.extract_features(small_params, image, ["pool1"])["pool1"],
+    )

@@ -1,0 +1,335 @@
+"""Every layout is read to the same numbers; damage and lies are refused in one line."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import vgg_files
+from hypothesis import given
+from hypothesis import strategies as st
+from vgg_files import NETWORKS, TORCH_FILES, WIDTHS, WRITERS, refusal
+
+from subjective import weight_formats
+from subjective.native_files import write_tensors
+from subjective.weight_layout import MEAN_BGR, Params, build, layer_names, random_params
+
+
+def outcome(path: Path) -> Params | str:
+    """What reading gives: parameters, or the words of the refusal. Anything but a ValueError fails the test."""
+    try:
+        return weight_formats.read(path, widths=WIDTHS)[0]
+    except ValueError as error:
+        return str(error)
+
+
+def assert_same(params: Params, expected: Params) -> None:
+    assert list(params) == list(expected)
+    for name, layer in expected.items():
+        for part, array in layer.items():
+            assert params[name][part].dtype == np.float32
+            np.testing.assert_array_equal(params[name][part], array, err_msg=f"{name}.{part}")
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("layout", WRITERS)
+def test_a_file_of_each_layout_gives_the_numbers_it_was_made_from(tmp_path, layout, network):
+    path = WRITERS[layout](tmp_path / "file.bin", NETWORKS[network])  # the name tells nothing: content does
+    params, metadata = weight_formats.read(path, widths=WIDTHS)
+    assert_same(params, NETWORKS[network])
+    assert metadata["architecture"] == ("vgg19" if network == "vgg19" else "vgg16")
+    assert metadata["converted_from"] == path.name
+    assert len(metadata["source_sha256"]) == 64
+
+
+@pytest.mark.parametrize("mean", [[101.0, 102.0, 103.0], np.ones((5, 4, 3)) * [101.0, 102.0, 103.0]])
+@pytest.mark.parametrize("style", ["old", "new"])
+def test_a_matconvnet_file_gives_its_average_color_as_the_mean(tmp_path, style, mean):
+    path = vgg_files.mat(tmp_path / "net.mat", NETWORKS["short"], style, np.asarray(mean))
+    params, _ = weight_formats.read(path, widths=WIDTHS)
+    np.testing.assert_allclose(params["input"]["mean"], [103.0, 102.0, 101.0])
+
+
+@pytest.mark.parametrize("network", ["vgg16", "vgg19", "short"])
+@pytest.mark.parametrize("kind", TORCH_FILES)
+def test_a_torchvision_file_gives_the_features_torchvision_gives(tmp_path, kind, network):
+    torch = pytest.importorskip("torch")
+    path = TORCH_FILES[kind](tmp_path / "vgg.safetensors", NETWORKS[network])
+    params, metadata = weight_formats.read(path, widths=WIDTHS)
+    assert metadata["convention"] == "torchvision"
+    picture = np.random.default_rng(0).random((1, 3, 36, 40))  # RGB in [0, 1]
+
+    def features(current, layers, mode, mean, std):
+        """Activations after every ReLU, float64, of a network in torchvision's layout."""
+        current, outputs = (torch.tensor(current) - mean) / std, []
+        for name, (kernel, bias) in layers.items():
+            if outputs and name.endswith("_1"):
+                current = torch.nn.functional.max_pool2d(current, 2)
+            padded = current if mode == "valid" else torch.nn.functional.pad(current, (1, 1, 1, 1), mode=mode)
+            current = torch.relu(torch.nn.functional.conv2d(padded, kernel.double(), bias.double()))
+            outputs.append(current.numpy())
+            if min(current.shape[2:]) < 6:
+                break
+        return outputs
+
+    def vector(*values):
+        return torch.tensor(values, dtype=torch.float64)[None, :, None, None]
+
+    numbers = [torch.from_numpy(x.copy()) for x in vgg_files.state_dict(NETWORKS[network], False).values()]
+    names = [name for name in NETWORKS[network] if name != "input"]
+    theirs = dict(zip(names, zip(numbers[::2], numbers[1::2], strict=True), strict=True))
+    ours = {
+        name: (
+            torch.from_numpy(params[name]["kernel"].transpose(3, 2, 0, 1).copy()),
+            torch.from_numpy(params[name]["bias"]),
+        )
+        for name in names
+    }
+    for mode in ("constant", "circular", "reflect", "valid"):
+        expected = features(picture, theirs, mode, vector(0.485, 0.456, 0.406), vector(0.229, 0.224, 0.225))
+        mean = vector(*params["input"]["mean"].astype(float))
+        got = features(picture[:, ::-1].copy() * 255.0, ours, mode, mean, vector(1.0, 1.0, 1.0))
+        assert len(expected) > 4
+        for e, g in zip(expected, got, strict=True):
+            # kernels and the mean were rounded to float32 once: some 1e-7 of the largest activation, times the depth
+            np.testing.assert_allclose(g, e, atol=3e-6 * np.abs(e).max())
+
+
+def test_the_state_dict_inside_a_training_checkpoint_is_found(tmp_path):
+    torch = pytest.importorskip("torch")
+    tensors = {f"module.{n}": torch.tensor(a) for n, a in vgg_files.state_dict(NETWORKS["short"]).items()}
+    torch.save({"epoch": 3, "state_dict": tensors, "best": 0.5}, tmp_path / "checkpoint.pth")
+    params, _ = weight_formats.read(tmp_path / "checkpoint.pth", "caffe-bgr", WIDTHS)
+    assert_same(params, NETWORKS["short"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_other_precisions_of_torch_are_read(tmp_path, dtype, legacy):
+    torch = pytest.importorskip("torch")
+    tensors = {n: torch.tensor(a).to(getattr(torch, dtype)) for n, a in vgg_files.state_dict(NETWORKS["short"]).items()}
+    torch.save(tensors, tmp_path / "half.pth", _use_new_zipfile_serialization=not legacy)
+    params, _ = weight_formats.read(tmp_path / "half.pth", "caffe-bgr", WIDTHS)
+    expected = tensors["features.2.weight"].float().numpy().transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(params["conv1_2"]["kernel"], expected)
+
+
+def test_views_and_shared_storages_of_torch_are_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    params = random_params(5, blocks=1)
+    arrays = vgg_files.state_dict(params, classifier=False)
+    pool = torch.cat([torch.tensor(array).flatten() for array in arrays.values()])
+    tensors, at = {}, 0
+    for name, array in arrays.items():
+        tensors[name] = pool[at : at + array.size].view(array.shape)
+        at += array.size
+    tensors["features.2.weight"] = (
+        torch.tensor(arrays["features.2.weight"]).permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
+    )
+    torch.save(tensors, tmp_path / "views.pth")
+    assert_same(weight_formats.read(tmp_path / "views.pth", "caffe-bgr", WIDTHS)[0], params)
+
+
+def test_torch_is_not_imported_for_its_own_files(tmp_path):
+    pytest.importorskip("torch")
+    path = vgg_files.torch_file(tmp_path / "vgg.pth", NETWORKS["short"])
+    program = (
+        f"import sys; from subjective.weight_formats import read; read({str(path)!r}, widths={WIDTHS}); "
+        "sys.exit('torch' in sys.modules or 'h5py' in sys.modules or 'onnx' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_convention_overrides_the_formats_own(tmp_path):
+    path = vgg_files.npz(tmp_path / "net.npz", NETWORKS["short"])
+    turned, _ = weight_formats.read(path, widths=WIDTHS)
+    plain, metadata = weight_formats.read(path, "caffe-bgr", WIDTHS)
+    np.testing.assert_array_equal(plain["conv1_1"]["kernel"], turned["conv1_1"]["kernel"][:, :, ::-1])
+    np.testing.assert_array_equal(plain["input"]["mean"], np.float32(MEAN_BGR))
+    assert metadata["convention"] == "caffe-bgr"
+    assert "'rgb'; wanted one of caffe-bgr, caffe-rgb, torchvision" in refusal(path, convention="rgb")
+
+
+def test_onnx_without_telling_names_needs_the_convention(tmp_path):
+    path = vgg_files.onnx_file(tmp_path / "net.onnx", NETWORKS["vgg19"], "other")
+    assert "state it: caffe-bgr, caffe-rgb or torchvision" in refusal(path)
+    assert_same(weight_formats.read(path, "caffe-bgr", WIDTHS)[0], NETWORKS["vgg19"])
+
+
+# --- lies ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_npz_header_that_lies_is_refused(tmp_path):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3, 3, 99999999), }".ljust(117) + b"\n"
+    member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"\0" * 100
+    path = tmp_path / "lie.npz"
+    path.write_bytes(vgg_files.zip_bytes({"conv1_1_W.npy": member}))
+    assert "where 100 follow" in refusal(path)
+
+
+def test_hdf5_that_points_outside_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    vgg_files.keras_h5(tmp_path / "other.h5", NETWORKS["short"], "keras2")
+    with h5py.File(tmp_path / "link.h5", "w") as root:
+        root["block1_conv1"] = h5py.ExternalLink("other.h5", "/block1_conv1")
+    assert "link to another file" in refusal(tmp_path / "link.h5")
+    with h5py.File(tmp_path / "raw.h5", "w") as root:
+        outside = [(str(tmp_path / "other.h5"), 0, 432)]
+        root.create_dataset("block1_conv1/kernel:0", (3, 3, 3, 4), "f4", external=outside)
+    assert "in another file" in refusal(tmp_path / "raw.h5")
+    with h5py.File(tmp_path / "virtual.h5", "w") as root:
+        layout = h5py.VirtualLayout((3, 3, 3, 4), "f4")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "x", (3, 3, 3, 4))
+        root.create_virtual_dataset("block1_conv1/kernel:0", layout)
+    assert "in another file" in refusal(tmp_path / "virtual.h5")
+    with h5py.File(tmp_path / "huge.h5", "w") as root:
+        root.create_dataset("block1_conv1/kernel:0", (1 << 20, 1 << 20), "f4", chunks=(64, 64))
+        root["loop"] = root["/"]
+    assert "wanted a convolution of VGG" in refusal(tmp_path / "huge.h5")
+
+
+@pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "link"])
+def test_onnx_data_outside_the_graphs_folder_is_refused(tmp_path, location):
+    onnx = pytest.importorskip("onnx")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "secret").write_bytes(b"\0" * 432)
+    (folder / "link").symlink_to(tmp_path / "secret")
+    path = vgg_files.onnx_file(folder / "net.onnx", NETWORKS["short"], external=True)
+    model = onnx.load(str(path), load_external_data=False)
+    for tensor in model.graph.initializer:
+        tensor.external_data[0].value = location
+    path.write_bytes(model.SerializeToString())
+    assert "lies outside the graph's folder" in refusal(path)
+
+
+def test_onnx_data_shorter_than_the_graph_says_is_refused(tmp_path):
+    pytest.importorskip("onnx")
+    path = vgg_files.onnx_file(tmp_path / "net.onnx", NETWORKS["short"], external=True)
+    data = tmp_path / "net.onnx.data"
+    data.write_bytes(data.read_bytes()[:100])
+    assert "which has 100" in refusal(path)
+    data.unlink()
+    assert "put that file beside the graph" in refusal(path)
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+DAMAGED = {
+    "h5": WRITERS["h5-keras2"],
+    "keras": WRITERS["keras"],
+    "npz": WRITERS["npz"],
+    "npy": WRITERS["npy-gatys"],
+    "npy2": WRITERS["npy-python2"],
+    "mat": WRITERS["mat-new"],
+    "onnx": WRITERS["onnx"],
+    "pth": TORCH_FILES["zip"],
+    "legacy": TORCH_FILES["legacy"],
+    "safetensors": lambda path, params: (
+        write_tensors(
+            path.with_suffix(".safetensors"), {f"{n}.{k}": a for n, v in params.items() for k, a in v.items()}, {}
+        )
+        and path.with_suffix(".safetensors")
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_truncated_file_is_refused_in_one_line(tmp_path, kind):
+    if kind in ("pth", "legacy"):
+        pytest.importorskip("torch")
+    path = DAMAGED[kind](tmp_path / "file.bin", NETWORKS["short"])
+    data = path.read_bytes()
+    places = [0, 1, 7, 8, 9, 100, *np.linspace(200, len(data) - 40, 12).astype(int), len(data) - 8, len(data) - 1]
+    for place in places:
+        path.write_bytes(data[:place])
+        refusal(path)
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_flipped_bit_gives_one_line_or_a_network_of_the_right_shape(tmp_path, kind):
+    if kind in ("pth", "legacy"):
+        pytest.importorskip("torch")
+    path = DAMAGED[kind](tmp_path / "file.bin", random_params(7, blocks=1))
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    # headers and directories are at the ends, and matter more than numbers do
+    places = [*rng.integers(0, min(600, len(data)), 30), *rng.integers(0, len(data), 25), *(-rng.integers(1, 300, 15))]
+    for place in places:
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        result = outcome(path)
+        assert "\n" not in result if isinstance(result, str) else result["conv1_1"]["kernel"].shape == (3, 3, 3, 4)
+
+
+def test_strangers_and_packed_files_are_refused_with_advice(tmp_path):
+    cases = {
+        b"": "no format known here",
+        b"hello, world": "no format known here",
+        b"\x1f\x8b\x08" + b"\0" * 99: "gzip",
+        b"\0" * 257 + b"ustar" + b"\0" * 250: "tar archive",
+        vgg_files.zip_bytes({"readme.txt": b"hello"}): "zip archive of no format known here",
+    }
+    path = tmp_path / "stranger"
+    for content, says in cases.items():
+        path.write_bytes(content)
+        assert says in refusal(path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        weight_formats.read(tmp_path / "absent")
+
+
+def test_batch_normalized_vgg_is_refused_by_that_name(tmp_path):
+    path = tmp_path / "bn.safetensors"
+    write_tensors(path, vgg_files.state_dict(NETWORKS["short"]) | {"features.1.running_mean": np.ones(4)}, {})
+    assert "batch normalization" in refusal(path)
+
+
+# --- the layout ------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_shapes_are_refused_naming_layer_expected_and_got(tmp_path):
+    path = vgg_files.npy(tmp_path / "net.npy", NETWORKS["vgg16"])
+    assert "conv1_1.kernel: expected shape (3, 3, 3, 64), got (3, 3, 3, 4)" in refusal(
+        path, widths=(64, 128, 256, 512, 512)
+    )
+    layers = vgg_files.convolutions(NETWORKS["vgg16"])
+    layers["conv3_2"] = {**layers["conv3_2"], "bias": np.zeros(7, np.float32)}
+    with pytest.raises(ValueError, match=r"conv3_2.bias: expected shape \(8,\), got \(7,\)"):
+        build(layers, widths=None)
+    layers["conv3_2"] = {"kernel": np.zeros((8, 8, 3, 3), "f4"), "bias": np.zeros(8, "f4")}
+    with pytest.raises(ValueError, match=r"conv3_2.kernel: expected shape .* \(that is OIHW"):
+        build(layers, widths=WIDTHS)
+
+
+@given(st.sampled_from(["vgg16", "vgg19"]), st.integers(1, 5), st.data())
+def test_a_network_lacking_a_layer_is_refused_naming_it(architecture, blocks, data):
+    params = vgg_files.convolutions(random_params(0, architecture, blocks))
+    names = layer_names(architecture, blocks)
+    # A block's last layer may go unnoticed: blocks 1 and 2 then end early, or VGG-19's block 3 looks like VGG-16's.
+    inner = [name for name in names[:-1] if not name.endswith("_4")]
+    if blocks > 1 or len(inner) > 0:
+        missing = data.draw(st.sampled_from(inner))
+        del params[missing]
+        with pytest.raises(ValueError, match=f"lacks {missing}"):
+            build(params, widths=None)
+
+
+def test_numbers_that_are_not_finite_or_not_numbers_are_refused():
+    params = vgg_files.convolutions(random_params(0, blocks=1))
+    for value, says in ((np.full(4, np.nan), "NaN"), (np.full(4, 1e300), "NaN"), (np.ones(4, int), "floating-point")):
+        broken = {**params, "conv1_2": {**params["conv1_2"], "bias": value}}
+        with pytest.raises(ValueError, match=f"conv1_2.bias.*{says}"):
+            build(broken, widths=None)
+
+
+def test_missing_packages_are_named_with_the_remedy(tmp_path, monkeypatch):
+    for package, writer in (("h5py", WRITERS["h5-keras2"]), ("onnx", WRITERS["onnx"])):
+        path = writer(tmp_path / package, NETWORKS["short"])
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ImportError, match=r"pip install 'subjective\[convert\]'"):
+            weight_formats.read(path, widths=WIDTHS)
