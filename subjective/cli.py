@@ -23,7 +23,6 @@ from subjective import commands, weight_commands
 from subjective.config import NoveltyCommand, SynthesizeCommand, to_flags
 from subjective.version import __version__
 
-
 Command = (
     Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
     | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
@@ -106,7 +105,7 @@ def _parse(arguments: list[str]) -> Any:
     try:
         with contextlib.redirect_stderr(box):
             return tyro.cli(
-                Command,  # type: ignore[arg-type]
+                Command,
                 prog="subjective",
                 args=arguments,
                 description=_DESCRIPTION,
@@ -118,8 +117,8 @@ def _parse(arguments: list[str]) -> Any:
         # A box, or its plain form: a title, the message, a rule, and where to find help.
         lines = [line.strip(" │╭╮╰╯─") for line in box.getvalue().splitlines()[1:]]
         groups = itertools.groupby(lines, key=lambda line: bool(line.strip("-")))
-        words = " ".join(next((list(group) for is_text, group in groups if is_text), ["the command line was not understood"]))
-        raise ValueError(f"{' '.join(words.split()).rstrip('.')}; see subjective --help") from None
+        message = " ".join(next((group for is_text, group in groups if is_text), ["these words were not understood"]))
+        raise ValueError(f"{' '.join(message.split()).rstrip('.')}; see subjective --help") from None
 
 
 _DESCRIPTION = "Multiscale neural texture synthesis: new pictures from what a network sees in old ones."

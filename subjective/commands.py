@@ -72,7 +72,11 @@ def novelty(config: NoveltyCommand) -> int:
 
 def _load_params(config: MakeCommand) -> tuple[Params, dict[str, Any]]:
     network = weights.load(config.weights, config.data_dir)
-    return normalization.params_of(network, raw=config.raw_weights), {"name": network.name, "architecture": network.architecture, "sha256": network.sha256}
+    return normalization.params_of(network, raw=config.raw_weights), {
+        "name": network.name,
+        "architecture": network.architecture,
+        "sha256": network.sha256,
+    }
 
 
 def _starting_picture(config: PictureConfig) -> np.ndarray | None:
@@ -88,7 +92,9 @@ def _note_changes(config_file: str | None, records: list[dict[str, Any]]) -> Non
     """Say so when a source is no longer the file that the recorded run had read."""
     if config_file is None:
         return
-    recorded = {source["path"]: source["sha256"] for source in json.loads(Path(config_file).read_text()).get("sources", [])}
+    recorded = {
+        source["path"]: source["sha256"] for source in json.loads(Path(config_file).read_text()).get("sources", [])
+    }
     for source in records:
         if recorded.get(source["path"], source["sha256"]) != source["sha256"]:
             sys.stderr.write(f"subjective: note: {source['path']!r} has changed since {config_file!r} was written\n")
@@ -129,7 +135,9 @@ def _run(
     def abandon(status: str, reason: str) -> None:
         progress.close()
         kept = run.abandon(status, reason)
-        progress.note(f"subjective: {reason}; " + (f"the last picture is {kept}" if kept else "no picture was made yet"))
+        progress.note(
+            f"subjective: {reason}; " + (f"the last picture is {kept}" if kept else "no picture was made yet")
+        )
 
     try:
         run.describe(command, _recorded(config), **facts)
@@ -149,5 +157,7 @@ def _run(
         abandon("failed", f"{'no room left to write' if full else 'cannot write'} in {run.folder} ({error.strerror})")
         return 2
     for result in results:
-        progress.note(f"loss {result.loss:.6g} after {result.steps} steps, {result.evaluations} evaluations: {result.message}")
+        progress.note(
+            f"loss {result.loss:.6g} after {result.steps} steps, {result.evaluations} evaluations: {result.message}"
+        )
     return 0

@@ -147,7 +147,9 @@ class NoveltyConfig(PictureConfig):
         if self.internal and len(self.octave_indices) < 2:
             raise ValueError("--internal compares octaves; wanted --octaves 2 or more")
         if self.internal and self.octave_weights is not None:
-            raise ValueError("--octave-weights have no meaning with --internal, whose terms span octaves; leave them out")
+            raise ValueError(
+                "--octave-weights have no meaning with --internal, whose terms span octaves; leave them out"
+            )
         if not (math.isfinite(self.mul) and self.mul > 0):
             raise ValueError(f"--mul is {self.mul}; wanted a number above 0")
 
@@ -223,7 +225,9 @@ def check_weights(flag: str, weights: Sequence[float] | None, count: int, thing:
 
 def settings(config: Any) -> dict[str, Any]:
     """A config as plain JSON values; `to_flags` makes flags of them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(config).items()}
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(config).items()
+    }
 
 
 def to_flags(values: Mapping[str, Any]) -> list[str]:

@@ -24,8 +24,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from subjective import weights
-from subjective.native_files import read_tensors, verified
-from subjective.weight_layout import WIDTHS, Widths, one_line
+from subjective.formats.layout import WIDTHS, Widths, one_line
+from subjective.formats.native import read_tensors, verified
 
 Progress = Callable[[int, int], None]
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"

@@ -13,6 +13,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -49,7 +50,9 @@ def find_images(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
             found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
             if not found:
                 wanted = " ".join(sorted(SUFFIXES))
-                raise ValueError(f"source {str(source)!r} is a folder without pictures; wanted files ending in {wanted}")
+                raise ValueError(
+                    f"source {str(source)!r} is a folder without pictures; wanted files ending in {wanted}"
+                )
         elif path.exists():
             found = [path]
         elif glob.has_magic(str(source)):
@@ -110,11 +113,7 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
         # Pillow's decoders raise all of these on damaged files.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
-    if isinstance(picture, np.ndarray):
-        planes = [Pillow.fromarray(picture)]
-    else:
-        planes = [picture]
-    columns, rows = planes[0].size
+    columns, rows = picture.size
     if width is not None:
         size = (width, max(1, width * rows // columns))
     elif scale is not None:
@@ -122,9 +121,11 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     else:
         size = (columns, rows)
     if min(size) < 1:
-        raise ValueError(f"{name!r} of {columns}x{rows} pixels would be resized to {size[0]}x{size[1]}; give a larger one")
+        raise ValueError(
+            f"{name!r} of {columns}x{rows} pixels would be resized to {size[0]}x{size[1]}; give a larger one"
+        )
     _check_pixels(name, *size)
-    resized = planes[0] if size == (columns, rows) else planes[0].resize(size, Pillow.Resampling.LANCZOS)
+    resized = picture if size == (columns, rows) else picture.resize(size, Pillow.Resampling.LANCZOS)
     array = np.asarray(resized)
     if array.ndim == 2:  # 16-bit grey, carried as float in [0, 1]
         array = np.repeat(array[:, :, np.newaxis], 3, axis=2)
@@ -158,22 +159,20 @@ def _check_pixels(name: str, columns: int, rows: int) -> None:
         )
 
 
-def _to_rgb(picture: Pillow.Image) -> Pillow.Image | np.ndarray:
-    """An 8-bit RGB picture, or a float32 array in [0, 1] for grey of more than 8 bits."""
+def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
+    """An 8-bit RGB picture, or one of mode F in [0, 1] for grey of more than 8 bits."""
     if picture.mode.startswith("I;16") or picture.mode == "I":
         # Pillow's own conversion clips at 255. "I" is how it holds 16-bit PNG in older versions.
-        return np.asarray(picture).astype(np.float32) / 65535
+        return Pillow.fromarray(np.asarray(picture).astype(np.float32) / 65535)
     if picture.mode == "F":
         values = np.asarray(picture, dtype=np.float32)
         low, high = float(values.min()), float(values.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(
-                f"a float picture holds values from {low:g} to {high:g}; wanted 0 to 1: convert it to 8 or 16 bits first"
+                f"a float picture holds values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
             )
-        return values
-    if picture.mode == "P" and "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-    elif picture.mode in ("LA", "La", "PA", "RGBa") or (picture.mode in ("L", "RGB") and "transparency" in picture.info):
+        return picture
+    if picture.mode in ("LA", "La", "PA", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     if picture.mode == "RGBA":
         white = Pillow.new("RGBA", picture.size, (255, 255, 255, 255))
@@ -224,7 +223,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mappin
     if not np.isfinite(array).all():
         raise ValueError("cannot write an image that holds NaN or infinite values")
     target = Path(path)
-    options = {}
+    options: dict[str, Any] = {}
     if target.suffix.lower() == ".png":
         info = PngImagePlugin.PngInfo()
         for key, value in (text or {}).items():

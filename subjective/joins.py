@@ -97,7 +97,9 @@ def _on_eigenvalues(function: Callable[[Matrix], Matrix], matrix: Matrix) -> Mat
 
 
 def _positive(matrix: Matrix) -> Matrix:
-    return _on_eigenvalues(lambda values: np.maximum(values, max(FLOOR * values[-1], np.finfo(np.float64).tiny)), matrix)
+    return _on_eigenvalues(
+        lambda values: np.maximum(values, max(FLOOR * values[-1], np.finfo(np.float64).tiny)), matrix
+    )
 
 
 def _roots(matrix: Matrix) -> tuple[Matrix, Matrix]:

@@ -49,7 +49,7 @@ def match(
     Raises:
         ValueError: structures or shapes differ. Nothing is broadcast.
     """
-    wanted, came = jax.tree.structure(targets), jax.tree.structure(found)
+    wanted, came = str(jax.tree.structure(targets)), str(jax.tree.structure(found))
     if wanted != came:
         raise ValueError(f"statistics and targets differ in structure: {came} against {wanted}")
     octave_weights = octave_weights or (1.0,) * len(targets)

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from subjective import weights
 from subjective.images import find_images, read_image
 from subjective.vgg import Params, extract_features, layer_names
-from subjective import weights
 
 QUIET = 1e-2
 """A filter whose mean activation is below this share of its layer's median counts as having that share.

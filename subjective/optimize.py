@@ -118,8 +118,8 @@ def minimize(
         tolerance: stop when a step lowers the loss by less than this share of it.
         on_step: called with each `Step`, the starting point included. It may raise to stop.
         bounds: lowest and highest value of every element; None for none.
-        history: pairs of steps and gradient changes that the Hessian is estimated from (m). Each costs two float64 copies
-            of the value.
+        history: pairs of steps and gradient changes that the Hessian is estimated from (m). Each costs two float64
+            copies of the value.
 
     Returns:
         The last accepted point. Running out of steps, or a line search that finds nothing lower, is
@@ -134,6 +134,7 @@ def minimize(
     value_and_gradient = _compiled(fn)
     shape, dtype = init.shape, init.dtype
     evaluations = 0
+    last: tuple[int, np.ndarray, _Evaluation]
 
     def to_value(flat: np.ndarray) -> jax.Array:
         return jnp.asarray(flat.reshape(shape), dtype=dtype)
@@ -160,7 +161,9 @@ def minimize(
     def require_finite(found: _Evaluation, step: int, flat: np.ndarray) -> None:
         if math.isfinite(found.loss) and math.isfinite(found.gradient_norm):
             return
-        what = f"the loss became {found.loss}" if not math.isfinite(found.loss) else "the gradient became infinite or NaN"
+        what = (
+            f"the loss became {found.loss}" if not math.isfinite(found.loss) else "the gradient became infinite or NaN"
+        )
         if step == 0:
             where = "at the starting picture" if np.isfinite(flat).all() else "since the start itself is not finite"
             raise NonFiniteLossError(f"{what} {where}; check the sources and the weights", None)
@@ -174,7 +177,6 @@ def minimize(
         np.clip(start, *bounds, out=start)
     first = evaluate(start)
     require_finite(first, 0, start)
-    last: tuple[int, np.ndarray, _Evaluation] = (0, start, first)
     report(0, start, first)
     if first.gradient_norm == 0:
         return result(True, "the gradient is zero at the starting point: nothing to do")

@@ -53,7 +53,12 @@ class Progress:
         if self.terminal:
             name = "" if self.pictures == 1 else f"picture {picture + 1}/{self.pictures} "
             self._bar = tqdm(
-                total=self.max_steps, desc=f"{name}step", unit="step", file=self.stream, dynamic_ncols=True, mininterval=0.2
+                total=self.max_steps,
+                desc=f"{name}step",
+                unit="step",
+                file=self.stream,
+                dynamic_ncols=True,
+                mininterval=0.2,
             )
 
     def _line(self, step: Step, now: float) -> str:

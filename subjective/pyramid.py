@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import jax.numpy as jnp
@@ -133,7 +134,5 @@ def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular"
     Adding each level to the expanded sum of those after it gives the image back.
     """
     gaussian = gaussian_pyramid(image, octaves, padding)
-    bands = [
-        fine - expand(coarse, fine.shape[:2], padding) for fine, coarse in zip(gaussian[:-1], gaussian[1:], strict=True)
-    ]
+    bands = [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairwise(gaussian)]
     return [*bands, gaussian[-1]]

@@ -6,6 +6,7 @@ the last one, ``summary.json`` how it ended. Every file but the trace appears wh
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -136,10 +137,8 @@ class Run:
         Returns:
             The newest picture in the folder, None if there is none.
         """
-        try:
+        with contextlib.suppress(OSError):  # a full disk, even of its reserve: what was saved on the way remains
             self._conclude(status, reason, [{} for _ in self.last])
-        except OSError:
-            pass  # a full disk, even of its reserve: what was saved on the way remains
         pictures = sorted(self.folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
         return pictures[-1] if pictures else None
 

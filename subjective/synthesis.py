@@ -19,7 +19,7 @@ from subjective import joins
 from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
 from subjective.init import initial_image
 from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
-from subjective.optimize import NonFiniteLossError, Result, Step, minimize
+from subjective.optimize import Result, Step, minimize
 from subjective.pyramid import Padding
 from subjective.statistics import Analysis, Statistics, analyze
 from subjective.vgg import Params, minimum_size, resolve_layers
@@ -68,8 +68,8 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
     ]
     remedy = f"use --octaves {fits[-1]}" if fits else "use shallower layers"
     raise ValueError(
-        f"{name} of {size[1]}x{size[0]} pixels is too small for {octaves} octaves of {', '.join(analysis.layers)} with padding "
-        f"{analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
+        f"{name} of {size[1]}x{size[0]} pixels is too small for {octaves} octaves of {', '.join(analysis.layers)} "
+        f"with padding {analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
     )
 
 
@@ -92,7 +92,7 @@ def targets_of(sources: Sequence[np.ndarray], config: SynthesisConfig, params: P
     analysis = analysis_of(config, params, "valid")
     if config.source_weights is not None and len(config.source_weights) != len(sources):
         raise ValueError(
-            f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each picture"
+            f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
         )
     for number, source in enumerate(sources, 1):
         check_size(f"source {number}", source.shape[:2], analysis, params)
@@ -183,7 +183,13 @@ def invent(
     config.check()
     analysis = analysis_of(config, params)
     check_size("the picture", config.size, analysis, params)
-    loss = novelty_loss(analysis, config.mul, internal=config.internal, octave_weights=config.octave_weights, layer_weights=config.layer_weights)
+    loss = novelty_loss(
+        analysis,
+        config.mul,
+        internal=config.internal,
+        octave_weights=config.octave_weights,
+        layer_weights=config.layer_weights,
+    )
     if init is None:
         grey = np.full(3, 0.5)
         init = np.stack(

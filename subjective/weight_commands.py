@@ -79,7 +79,7 @@ WeightsAction = (
 class WeightsCommand:
     """List, show, convert or fetch network parameters."""
 
-    action: WeightsAction  # type: ignore[valid-type]
+    action: WeightsAction
 
 
 def dispatch(action: Any) -> int:

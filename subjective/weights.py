@@ -7,7 +7,7 @@ metadata `params_sha256`, the file they were measured for. A `SHA256SUMS` in the
 lists must match.
 
 A name is looked up in the folder that comes with this package, then in `data_dir`. Shapes and the input convention are
-`weight_layout`'s; files of other frameworks are read by `weight_formats`.
+`formats.layout`'s; files of other frameworks are read by `formats`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from subjective import native_files, weight_formats
-from subjective.weight_layout import WIDTHS, Params, Widths, check, one_line
+from subjective import formats
+from subjective.formats import native
+from subjective.formats.layout import WIDTHS, Params, Widths, check, one_line
 
 Scales = dict[str, np.ndarray]
 SUFFIX, SCALES_SUFFIX = ".safetensors", ".scales.safetensors"
@@ -33,7 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Network:
     """A network's parameters and where they come from.
 
-    `params` are as in `weight_layout`; `scales` are `{layer: (out,)}` or None when none were measured; `sha256` is the
+    `params` are as in `formats.layout`; `scales` are `{layer: (out,)}` or None when none were measured; `sha256` is the
     file's.
     """
 
@@ -92,7 +93,7 @@ def load(
     """The network of this name, or in this file, verified.
 
     Args:
-        name_or_path: a name as `available` lists it, or the path of any file that `weight_formats` reads.
+        name_or_path: a name as `available` lists it, or the path of any file that `formats` reads.
         data_dir: the second folder to look in; None for `default_data_dir()`.
         convention: the input convention of a foreign file, when it is not its format's usual one.
         widths: channels of each block; None for any, which small test networks need.
@@ -103,8 +104,8 @@ def load(
         ImportError: the format needs h5py or onnx; says how to install it.
     """
     path = _find(name_or_path, data_dir)
-    digest = native_files.verified(path)
-    params, metadata = weight_formats.read(path, convention, widths)
+    digest = native.verified(path)
+    params, metadata = formats.read(path, convention, widths)
     scales = _load_scales(scales_path(path), params, digest)
     return Network(_name(path), params, scales, metadata["architecture"], digest, path, metadata)
 
@@ -178,10 +179,10 @@ def save(params: Params, path: str | Path, metadata: Mapping[str, str] | None = 
     architecture = check(params, widths=None)
     facts = {**(metadata or {}), "architecture": architecture, "layout": "HWIO; BGR, 0 to 255, minus input.mean"}
     tensors = {f"{name}.{part}": array for name, layer in params.items() for part, array in layer.items()}
-    digest = native_files.write_tensors(path, tensors, facts)
+    digest = native.write_tensors(path, tensors, facts)
     beside = scales_path(path)
-    if beside.is_file() and native_files.read_tensors(beside)[1].get("params_sha256") != digest:
-        native_files.record(beside, None)
+    if beside.is_file() and native.read_tensors(beside)[1].get("params_sha256") != digest:
+        native.record(beside, None)
         beside.unlink()
     return digest
 
@@ -194,7 +195,7 @@ def save_scales(scales: Scales, path: str | Path, params_sha256: str, metadata: 
     for name, scale in scales.items():
         _positive(name, scale)
     facts = {**(metadata or {}), "params_sha256": params_sha256}
-    return native_files.write_tensors(Path(path), scales, facts)
+    return native.write_tensors(Path(path), scales, facts)
 
 
 def convert(
@@ -212,11 +213,11 @@ def convert(
         path: the foreign file.
         out_dir: where to; None for `default_data_dir()`, where `load` finds it by name.
         name: of the network; None for the file's own name.
-        convention: see `weight_formats.read`.
+        convention: see `formats.read`.
         widths: channels of each block; None for any.
         metadata: further strings to keep, such as origin and licence.
 
-    Raises: as `weight_formats.read`; ValueError for a name that would hide behind an embedded one.
+    Raises: as `formats.read`; ValueError for a name that would hide behind an embedded one.
     """
     folder = Path(out_dir) if out_dir is not None else default_data_dir()
     name = name or _name(Path(path))
@@ -224,7 +225,7 @@ def convert(
         raise ValueError(one_line(f"{name!r} cannot name a network; wanted letters, digits, '-', '_' and '.'"))
     if (embedded_dir() / f"{name}{SUFFIX}").is_file() and folder.resolve() != embedded_dir().resolve():
         raise ValueError(f"{name!r} is the name of an embedded network, which would be found first; give another name")
-    params, facts = weight_formats.read(path, convention, widths)
+    params, facts = formats.read(path, convention, widths)
     target = folder / f"{name}{SUFFIX}"
     save(params, target, {**facts, **(metadata or {})})
     return target
@@ -256,8 +257,8 @@ def _find(name_or_path: str | Path, data_dir: str | Path | None) -> Path:
 def _load_scales(path: Path, params: Params, digest: str) -> Scales | None:
     if not path.is_file():
         return None
-    native_files.verified(path)
-    tensors, metadata = native_files.read_tensors(path)
+    native.verified(path)
+    tensors, metadata = native.read_tensors(path)
     measured = metadata.get("params_sha256")
     if measured != digest:
         raise ValueError(

@@ -1,7 +1,5 @@
 """A strict session: no silent broadcasting over ranks, full precision, shapes checked against the annotations."""
 
-
-
 from jaxtyping import install_import_hook
 
 install_import_hook("subjective", "strict_types.typechecked")
@@ -9,8 +7,9 @@ install_import_hook("subjective", "strict_types.typechecked")
 import jax
 import numpy as np
 import pytest
+
+from subjective.formats.layout import random_params
 from subjective.normalization import load_params
-from subjective.weight_layout import random_params
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from subjective import images
 from subjective.cli import main
 
@@ -66,7 +67,8 @@ def test_a_run_leaves_a_folder_that_explains_itself(tmp_path):
     assert out == f"{folder.relative_to(tmp_path)}\n"
     assert re.fullmatch(r"outputs/rock-\d{8}-\d{6}\n", out)
     assert sorted(file.name for file in folder.iterdir()) == [
-        "config.json", "result.png", "step-00000.png", "step-00002.png", "step-00004.png", "summary.json", "trace.jsonl",
+        "config.json",
+        "result.png", "step-00000.png", "step-00002.png", "step-00004.png", "summary.json", "trace.jsonl",
     ]  # fmt: skip
 
     config = json.loads((folder / "config.json").read_text())
@@ -153,7 +155,9 @@ def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_the_last_picture_and_a_line(tmp_path, number, status):
-    process = start("synthesize", "-s", ROCK, "-ow", "64", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", cwd=tmp_path)
+    process = start(
+        "synthesize", "-s", ROCK, "-ow", "64", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", cwd=tmp_path
+    )
     folder = tmp_path / process.stdout.readline().strip()
     deadline = time.monotonic() + 100
     while (folder / "trace.jsonl").read_text().count("\n") < 4 and time.monotonic() < deadline:
@@ -275,5 +279,21 @@ def test_version_and_help_go_to_stdout(capsys):
         main(["synthesize", "--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    for flag in ("-s", "-ow", "-oh", "-o", "-l", "-m", "-op", "-n", "-ss", "-sw", "-p", "-j", "-c", "-d", "--octave-step"):
+    for flag in (
+        "-s",
+        "-ow",
+        "-oh",
+        "-o",
+        "-l",
+        "-m",
+        "-op",
+        "-n",
+        "-ss",
+        "-sw",
+        "-p",
+        "-j",
+        "-c",
+        "-d",
+        "--octave-step",
+    ):
         assert f"{flag} " in out, flag

@@ -6,9 +6,12 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+
 from subjective import images
 
-GRADIENT = np.stack([*np.meshgrid(np.arange(0, 256, 16), np.arange(0, 256, 32)), np.full((8, 16), 77)], 2).astype(np.uint8)
+GRADIENT = np.stack([*np.meshgrid(np.arange(0, 256, 16), np.arange(0, 256, 32)), np.full((8, 16), 77)], 2).astype(
+    np.uint8
+)
 
 
 def saved(tmp_path, picture, name="picture.png", **options):
@@ -24,7 +27,9 @@ def png_claiming(width, height):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b"")
+    )
 
 
 def test_color_is_read_as_shares_of_255(tmp_path):
@@ -205,7 +210,11 @@ def test_a_name_that_exists_is_no_pattern(tmp_path):
 
 
 def test_sources_that_are_not_there_are_refused(tmp_path):
-    for source, message in ((tmp_path / "no.png", "no such source"), (tmp_path, "without pictures"), (f"{tmp_path}/*.png", "matches")):
+    for source, message in (
+        (tmp_path / "no.png", "no such source"),
+        (tmp_path, "without pictures"),
+        (f"{tmp_path}/*.png", "matches"),
+    ):
         with pytest.raises(ValueError, match=message):
             images.find_images([source])
     with pytest.raises(ValueError, match="at least one"):

@@ -4,6 +4,7 @@ import pytest
 import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from subjective import joins
 
 MATRIX_MODES = ["log_euclidean", "geodesic"]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from subjective.formats.layout import random_params
 from subjective.losses import match, novelty_loss, texture_loss, weighted_sum
 from subjective.statistics import Analysis, analyze, gram
-from subjective.weight_layout import random_params
 
 TWO_OCTAVES = Analysis(octaves=(0, 1), layers=("pool1", "conv3_2"))
 
@@ -115,7 +116,7 @@ def test_nothing_is_broadcast_in_a_loss():
 def test_frames_never_reach_a_loss_of_one_image(small_params):
     targets = analyze(small_params, random_image(0), TWO_OCTAVES)
     frames = jnp.stack([random_image(1), random_image(2)])
-    with pytest.raises(Exception, match="(?i)shape|type-check|rank"):
+    with pytest.raises(Exception, match=r"(?i)shape|type-check|rank"):
         texture_loss(TWO_OCTAVES)(frames, targets, small_params)
 
 

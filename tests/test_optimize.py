@@ -1,8 +1,11 @@
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+
 from subjective.optimize import NonFiniteLossError, minimize
 
 
@@ -59,7 +62,7 @@ def test_steps_are_reported_once_each_with_falling_losses_and_the_start_first():
     steps = []
     result = minimize(rosenbrock, jnp.zeros(4), max_steps=15, on_step=steps.append)
     assert [step.step for step in steps] == list(range(result.steps + 1))
-    assert all(b.loss < a.loss for a, b in zip(steps, steps[1:], strict=False))
+    assert all(b.loss < a.loss for a, b in pairwise(steps))
     for step in (steps[0], steps[7], steps[-1]):
         loss, gradient = jax.value_and_grad(lambda x: rosenbrock(x)[0])(step.value)
         assert step.loss == pytest.approx(float(loss), rel=1e-5)
@@ -126,7 +129,8 @@ def test_what_on_step_raises_comes_through():
 
 
 @pytest.mark.parametrize(
-    "unfit", [{"max_steps": -1}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"history": 0}, {"bounds": (1.0, 0.0)}]
+    "unfit",
+    [{"max_steps": -1}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"history": 0}, {"bounds": (1.0, 0.0)}],
 )
 def test_unfit_numbers_are_refused(unfit):
     with pytest.raises(ValueError, match=next(iter(unfit))):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from subjective.config import SynthesisConfig
 from subjective.images import read_image
 from subjective.synthesis import analysis_of, synthesis_loss, targets_of

@@ -5,6 +5,7 @@ import pytest
 import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from subjective import pyramid
 
 SCIPY_MODE = {"circular": "wrap", "same": "mirror"}

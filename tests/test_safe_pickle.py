@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vgg_files import NETWORKS, refusal
 
-from subjective import array_files, torch_files
-from subjective.safe_pickle import PickleError, load, plain
+from subjective.formats import arrays, torch
+from subjective.formats.safe_pickle import PickleError, load, plain
 
 
 class Hostile:
@@ -140,13 +140,13 @@ def test_a_tensor_that_lies_about_its_size_is_refused(tmp_path, numel, offset, s
 
 def test_packed_zeros_do_not_unfold_in_memory(tmp_path, monkeypatch):
     path = tmp_path / "bomb.pth"
-    monkeypatch.setattr(torch_files, "LIMIT", 1 << 22)  # the test shall not need what it forbids
+    monkeypatch.setattr(torch, "LIMIT", 1 << 22)  # the test shall not need what it forbids
     numel = (1 << 20) + 1
     members = {"a/data.pkl": torch_pickle(numel, 0, (4, 3, 3, 3), (27, 9, 3, 1)), "a/data/0": b"\0" * (numel * 4)}
     path.write_bytes(vgg_files.zip_bytes(members, zipfile.ZIP_DEFLATED))
     assert path.stat().st_size < 1 << 14
     assert "larger than any convolution" in refusal(path)
-    monkeypatch.setattr(array_files, "_LIMIT_FILE", 10_000)
+    monkeypatch.setattr(arrays, "_LIMIT_FILE", 10_000)
     assert "unpacks to more than" in refusal(vgg_files.mat(tmp_path / "bomb.mat", NETWORKS["short"]))
 
 

@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from subjective import images, init, synthesis
 from subjective.config import NoveltyConfig, SynthesisConfig
 
@@ -40,9 +41,9 @@ def test_pictures_of_a_count_are_independent_of_each_other(small_params):
 
 def test_bounds_keep_every_value_between_black_and_white(small_params):
     config = SynthesisConfig(**SMALL | {"max_iter": 25}, bounds=True, mul=3.0)
-    free = synthesis.synthesize(
-        [source()], SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0), params=small_params
-    )[0].value
+    free = synthesis.synthesize([source()], SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0), params=small_params)[
+        0
+    ].value
     [bound] = synthesis.synthesize([source()], config, params=small_params)
     assert float(jnp.max(free)) > 1
     assert float(jnp.min(bound.value)) >= 0
@@ -81,10 +82,10 @@ def test_octave_step_uses_every_second_octave(small_params):
 
 
 def test_pictures_and_sources_too_small_are_refused_with_what_would_fit(small_params):
-    with pytest.raises(ValueError, match=r"256x256 pixels is too small for 4 octaves.*wanted at least 277.*--octaves 3"):
-        synthesis.synthesize(
-            [source()], SynthesisConfig(output_width=256, padding_mode="valid"), params=small_params
-        )
+    with pytest.raises(
+        ValueError, match=r"256x256 pixels is too small for 4 octaves.*wanted at least 277.*--octaves 3"
+    ):
+        synthesis.synthesize([source()], SynthesisConfig(output_width=256, padding_mode="valid"), params=small_params)
     with pytest.raises(ValueError, match=r"source 1 of 72x40 pixels is too small for 2 octaves.*67.*--octaves 1"):
         synthesis.synthesize([source(0, (40, 72))], SynthesisConfig(**SMALL), params=small_params)
     with pytest.raises(ValueError, match="use shallower layers"):
@@ -99,8 +100,9 @@ def test_each_source_needs_a_weight(small_params):
 @pytest.mark.parametrize(
     "unfit",
     [
-        {"output_width": 0}, {"octaves": 0}, {"octaves": 99}, {"octave_step": 0}, {"max_iter": -1}, {"tol": float("nan")},
-        {"history": 0}, {"count": 0}, {"rng_seed": -1}, {"rng_seed": 2**32}, {"mul": float("inf")},
+        {"output_width": 0}, {"octaves": 0}, {"octaves": 99}, {"octave_step": 0}, {"max_iter": -1},
+        {"tol": float("nan")}, {"history": 0}, {"count": 0}, {"rng_seed": -1}, {"rng_seed": 2**32},
+        {"mul": float("inf")},
         {"layer_weights": (1.0,)}, {"octave_weights": (1.0, -1.0, 0.0, 0.0)}, {"source_weights": (0.0,)},
     ],
 )  # fmt: skip

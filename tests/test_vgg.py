@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from subjective import vgg
+from subjective.formats.layout import layer_names as convolutions_of
+from subjective.formats.layout import random_params
 from subjective.pyramid import gaussian_pyramid
-from subjective.weight_layout import layer_names as convolutions_of
-from subjective.weight_layout import random_params
 
 VGG16 = convolutions_of("vgg16", 4)
 
@@ -109,7 +110,9 @@ def test_features_are_those_of_torchvisions_layout(padding, pooling, rng):
 def test_circular_features_roll_with_the_image(small_params, pooling, rng):
     image = jnp.asarray(rng.uniform(size=(16, 24, 3)), jnp.float32)
     features = vgg.extract_features(small_params, image, ["conv3_2"], pooling=pooling)["conv3_2"]
-    rolled = vgg.extract_features(small_params, jnp.roll(image, (4, 8), (0, 1)), ["conv3_2"], pooling=pooling)["conv3_2"]
+    rolled = vgg.extract_features(small_params, jnp.roll(image, (4, 8), (0, 1)), ["conv3_2"], pooling=pooling)[
+        "conv3_2"
+    ]
     np.testing.assert_allclose(rolled, jnp.roll(features, (1, 2), (0, 1)), rtol=1e-4, atol=1e-4 * float(features.max()))
 
 

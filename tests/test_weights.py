@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vgg_files import NETWORKS, WIDTHS
 
-from subjective import native_files, weights
-from subjective.weight_layout import WIDTHS as REAL_WIDTHS
-from subjective.weight_layout import Params, layer_names, random_params
+from subjective import weights
+from subjective.formats import native
+from subjective.formats.layout import WIDTHS as REAL_WIDTHS
+from subjective.formats.layout import Params, layer_names, random_params
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_the_embedded_network_written_again_holds_the_same_numbers(tmp_path):
 def test_saving_lists_the_files_as_sha256sum_does(data_dir):
     path = saved(data_dir)
     lines = (data_dir / "SHA256SUMS").read_text().splitlines()
-    expected = [f"{native_files.sha256(p)}  {p.name}" for p in (path, weights.scales_path(path))]
+    expected = [f"{native.sha256(p)}  {p.name}" for p in (path, weights.scales_path(path))]
     assert lines == expected
     assert sorted(p.name for p in data_dir.iterdir()) == ["SHA256SUMS", "small.safetensors", "small.scales.safetensors"]
 
@@ -144,7 +145,7 @@ def test_a_changed_file_is_refused_with_both_hashes_and_what_to_do(data_dir):
     for name in ("small.safetensors", "small.scales.safetensors"):
         path = saved(data_dir)
         damaged = data_dir / name
-        expected = native_files.sha256(damaged)
+        expected = native.sha256(damaged)
         content = bytearray(damaged.read_bytes())
         content[-1] ^= 1
         damaged.write_bytes(content)
@@ -152,7 +153,7 @@ def test_a_changed_file_is_refused_with_both_hashes_and_what_to_do(data_dir):
             weights.load(path, widths=WIDTHS)
         message = one_line(caught)
         assert expected in message
-        assert native_files.sha256(damaged) in message
+        assert native.sha256(damaged) in message
 
 
 def test_an_unlisted_file_is_refused_when_it_is_truncated_anywhere(data_dir):
@@ -193,7 +194,7 @@ def test_scales_that_do_not_fit_are_refused(data_dir, change, says):
     path = saved(data_dir)
     scales = scales_for(NETWORKS["short"])
     change(scales)
-    weights.save_scales(scales, weights.scales_path(path), native_files.sha256(path))
+    weights.save_scales(scales, weights.scales_path(path), native.sha256(path))
     with pytest.raises(ValueError, match=says) as caught:
         weights.load(path, widths=WIDTHS)
     one_line(caught)
@@ -223,7 +224,7 @@ def test_convert_writes_a_native_file_that_is_found_by_name(tmp_path, data_dir):
     network = weights.load("mine", data_dir, widths=WIDTHS)
     assert network.metadata["converted_from"] == "mine.npz"
     assert network.metadata["licence"] == "mine"
-    assert network.metadata["source_sha256"] == native_files.sha256(path)
+    assert network.metadata["source_sha256"] == native.sha256(path)
     np.testing.assert_array_equal(network.params["conv1_1"]["kernel"], NETWORKS["vgg16"]["conv1_1"]["kernel"])
     assert weights.convert(path, data_dir, "other", "caffe-bgr", widths=WIDTHS).name == "other.safetensors"
 

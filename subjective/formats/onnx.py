@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from subjective.array_files import LIMIT, Found
-from subjective.weight_layout import names_in_order
+from subjective.formats.arrays import LIMIT, Found
+from subjective.formats.layout import names_in_order
 
 _PLAIN = {"group": 1, "strides": [1, 1], "dilations": [1, 1]}
 

@@ -7,7 +7,7 @@ is ever imported, and no object of the file's choosing has a method called on it
 for (`plain`), so that a file cannot name one array a million times to fill the memory.
 
 References: the opcodes are those of Python's `pickletools`; the constructors are what numpy's `ndarray.__reduce__`
-writes, under the module names of numpy 1 and 2 and of Python 2 and 3. `torch_files` adds PyTorch's.
+writes, under the module names of numpy 1 and 2 and of Python 2 and 3. `torch` adds PyTorch's.
 """
 
 from __future__ import annotations

@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from subjective import array_files, keras_files, onnx_files, torch_files
-from subjective.array_files import Found
-from subjective.native_files import sha256
-from subjective.weight_layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
+from subjective.formats import arrays, keras, onnx, torch
+from subjective.formats.arrays import Found
+from subjective.formats.layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
+from subjective.formats.native import sha256
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TORCHVISION = re.compile(r"(?:module\.)?(?:features\.)?(\d+)\.(weight|bias)")
@@ -36,7 +36,7 @@ _KNOWN = "safetensors, Keras HDF5 or .keras, PyTorch .pth, .npz, .npy, MatConvNe
 
 
 def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTHS) -> tuple[Params, dict[str, str]]:
-    """Parameters (see `weight_layout`) and metadata of any file in the table above.
+    """Parameters (see `formats.layout`) and metadata of any file in the table above.
 
     Args:
         path: the file.
@@ -106,16 +106,16 @@ def _read(path: Path) -> Found:
         if head.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(stream) as archive:
                 return _read_zip(archive)
-        if head.startswith(torch_files.MAGIC):
-            return _from_torchvision("PyTorch", torch_files.read_stream(stream), lambda tensor: tensor.array())
+        if head.startswith(torch.MAGIC):
+            return _from_torchvision("PyTorch", torch.read_stream(stream), lambda tensor: tensor.array())
         if head.startswith(b"\x93NUMPY"):
-            return array_files.read_npy(stream)
+            return arrays.read_npy(stream)
         if head.startswith(b"MATLAB 5.0"):
-            return array_files.read_mat(stream)
+            return arrays.read_mat(stream)
         if re.match(rb"\x80[\x02-\x05]", head):
-            return array_files.read_pickle(stream)
+            return arrays.read_pickle(stream)
         if _HDF5 in head or head.startswith(b"MATLAB 7.3"):
-            return keras_files.read_hdf5(str(path))
+            return keras.read_hdf5(str(path))
         if head[8:9] == b"{":
             return _read_safetensors(path)
     if head[257:262] == b"ustar":
@@ -123,18 +123,18 @@ def _read(path: Path) -> Found:
     if head.startswith(b"\x1f\x8b"):
         raise ValueError("compressed with gzip; unpack it first")
     if head.startswith(b"\x08") or path.suffix == ".onnx":
-        return onnx_files.read_onnx(path)
+        return onnx.read_onnx(path)
     raise ValueError(f"no format known here; wanted {_KNOWN}")
 
 
 def _read_zip(archive: zipfile.ZipFile) -> Found:
     names = archive.namelist()
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
-        return _from_torchvision("PyTorch", torch_files.read_zip(archive), lambda tensor: tensor.array())
+        return _from_torchvision("PyTorch", torch.read_zip(archive), lambda tensor: tensor.array())
     if "model.weights.h5" in names:
-        return keras_files.read_keras_zip(archive)
+        return keras.read_keras_zip(archive)
     if any(name.endswith(".npy") for name in names):
-        return array_files.read_npz(archive)
+        return arrays.read_npz(archive)
     raise ValueError(f"a zip archive of no format known here; wanted {_KNOWN}")
 
 

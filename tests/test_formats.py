@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vgg_files import NETWORKS, TORCH_FILES, WIDTHS, WRITERS, refusal
 
-from subjective import weight_formats
-from subjective.native_files import write_tensors
-from subjective.weight_layout import MEAN_BGR, Params, build, layer_names, random_params
+from subjective import formats
+from subjective.formats.layout import MEAN_BGR, Params, build, layer_names, random_params
+from subjective.formats.native import write_tensors
 
 
 def outcome(path: Path) -> Params | str:
     """What reading gives: parameters, or the words of the refusal. Anything but a ValueError fails the test."""
     try:
-        return weight_formats.read(path, widths=WIDTHS)[0]
+        return formats.read(path, widths=WIDTHS)[0]
     except ValueError as error:
         return str(error)
 
@@ -39,7 +39,7 @@ def assert_same(params: Params, expected: Params) -> None:
 @pytest.mark.parametrize("layout", WRITERS)
 def test_a_file_of_each_layout_gives_the_numbers_it_was_made_from(tmp_path, layout, network):
     path = WRITERS[layout](tmp_path / "file.bin", NETWORKS[network])  # the name tells nothing: content does
-    params, metadata = weight_formats.read(path, widths=WIDTHS)
+    params, metadata = formats.read(path, widths=WIDTHS)
     assert_same(params, NETWORKS[network])
     assert metadata["architecture"] == ("vgg19" if network == "vgg19" else "vgg16")
     assert metadata["converted_from"] == path.name
@@ -50,7 +50,7 @@ def test_a_file_of_each_layout_gives_the_numbers_it_was_made_from(tmp_path, layo
 @pytest.mark.parametrize("style", ["old", "new"])
 def test_a_matconvnet_file_gives_its_average_color_as_the_mean(tmp_path, style, mean):
     path = vgg_files.mat(tmp_path / "net.mat", NETWORKS["short"], style, np.asarray(mean))
-    params, _ = weight_formats.read(path, widths=WIDTHS)
+    params, _ = formats.read(path, widths=WIDTHS)
     np.testing.assert_allclose(params["input"]["mean"], [103.0, 102.0, 101.0])
 
 
@@ -59,7 +59,7 @@ def test_a_matconvnet_file_gives_its_average_color_as_the_mean(tmp_path, style, 
 def test_a_torchvision_file_gives_the_features_torchvision_gives(tmp_path, kind, network):
     torch = pytest.importorskip("torch")
     path = TORCH_FILES[kind](tmp_path / "vgg.safetensors", NETWORKS[network])
-    params, metadata = weight_formats.read(path, widths=WIDTHS)
+    params, metadata = formats.read(path, widths=WIDTHS)
     assert metadata["convention"] == "torchvision"
     picture = np.random.default_rng(0).random((1, 3, 36, 40))  # RGB in [0, 1]
 
@@ -103,7 +103,7 @@ def test_the_state_dict_inside_a_training_checkpoint_is_found(tmp_path):
     torch = pytest.importorskip("torch")
     tensors = {f"module.{n}": torch.tensor(a) for n, a in vgg_files.state_dict(NETWORKS["short"]).items()}
     torch.save({"epoch": 3, "state_dict": tensors, "best": 0.5}, tmp_path / "checkpoint.pth")
-    params, _ = weight_formats.read(tmp_path / "checkpoint.pth", "caffe-bgr", WIDTHS)
+    params, _ = formats.read(tmp_path / "checkpoint.pth", "caffe-bgr", WIDTHS)
     assert_same(params, NETWORKS["short"])
 
 
@@ -113,7 +113,7 @@ def test_other_precisions_of_torch_are_read(tmp_path, dtype, legacy):
     torch = pytest.importorskip("torch")
     tensors = {n: torch.tensor(a).to(getattr(torch, dtype)) for n, a in vgg_files.state_dict(NETWORKS["short"]).items()}
     torch.save(tensors, tmp_path / "half.pth", _use_new_zipfile_serialization=not legacy)
-    params, _ = weight_formats.read(tmp_path / "half.pth", "caffe-bgr", WIDTHS)
+    params, _ = formats.read(tmp_path / "half.pth", "caffe-bgr", WIDTHS)
     expected = tensors["features.2.weight"].float().numpy().transpose(2, 3, 1, 0)
     np.testing.assert_array_equal(params["conv1_2"]["kernel"], expected)
 
@@ -131,14 +131,14 @@ def test_views_and_shared_storages_of_torch_are_read(tmp_path):
         torch.tensor(arrays["features.2.weight"]).permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
     )
     torch.save(tensors, tmp_path / "views.pth")
-    assert_same(weight_formats.read(tmp_path / "views.pth", "caffe-bgr", WIDTHS)[0], params)
+    assert_same(formats.read(tmp_path / "views.pth", "caffe-bgr", WIDTHS)[0], params)
 
 
 def test_torch_is_not_imported_for_its_own_files(tmp_path):
     pytest.importorskip("torch")
     path = vgg_files.torch_file(tmp_path / "vgg.pth", NETWORKS["short"])
     program = (
-        f"import sys; from subjective.weight_formats import read; read({str(path)!r}, widths={WIDTHS}); "
+        f"import sys; from subjective.formats import read; read({str(path)!r}, widths={WIDTHS}); "
         "sys.exit('torch' in sys.modules or 'h5py' in sys.modules or 'onnx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -146,8 +146,8 @@ def test_torch_is_not_imported_for_its_own_files(tmp_path):
 
 def test_a_convention_overrides_the_formats_own(tmp_path):
     path = vgg_files.npz(tmp_path / "net.npz", NETWORKS["short"])
-    turned, _ = weight_formats.read(path, widths=WIDTHS)
-    plain, metadata = weight_formats.read(path, "caffe-bgr", WIDTHS)
+    turned, _ = formats.read(path, widths=WIDTHS)
+    plain, metadata = formats.read(path, "caffe-bgr", WIDTHS)
     np.testing.assert_array_equal(plain["conv1_1"]["kernel"], turned["conv1_1"]["kernel"][:, :, ::-1])
     np.testing.assert_array_equal(plain["input"]["mean"], np.float32(MEAN_BGR))
     assert metadata["convention"] == "caffe-bgr"
@@ -157,7 +157,7 @@ def test_a_convention_overrides_the_formats_own(tmp_path):
 def test_onnx_without_telling_names_needs_the_convention(tmp_path):
     path = vgg_files.onnx_file(tmp_path / "net.onnx", NETWORKS["vgg19"], "other")
     assert "state it: caffe-bgr, caffe-rgb or torchvision" in refusal(path)
-    assert_same(weight_formats.read(path, "caffe-bgr", WIDTHS)[0], NETWORKS["vgg19"])
+    assert_same(formats.read(path, "caffe-bgr", WIDTHS)[0], NETWORKS["vgg19"])
 
 
 # --- lies ------------------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def test_strangers_and_packed_files_are_refused_with_advice(tmp_path):
         path.write_bytes(content)
         assert says in refusal(path)
     with pytest.raises(FileNotFoundError, match="no such file"):
-        weight_formats.read(tmp_path / "absent")
+        formats.read(tmp_path / "absent")
 
 
 def test_batch_normalized_vgg_is_refused_by_that_name(tmp_path):
@@ -332,4 +332,4 @@ def test_missing_packages_are_named_with_the_remedy(tmp_path, monkeypatch):
         path = writer(tmp_path / package, NETWORKS["short"])
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(ImportError, match=r"pip install 'subjective\[convert\]'"):
-            weight_formats.read(path, widths=WIDTHS)
+            formats.read(path, widths=WIDTHS)
