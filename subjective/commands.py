@@ -62,10 +62,9 @@ def novelty(config: NoveltyCommand) -> int:
     params, origin = _load_params(config)
     synthesis.check_size("the picture", config.size, synthesis.analysis_of(config, params), params)
     init = _starting_picture(config)
-    frames = None if init is None else np.stack([init] * config.frames)
 
     def work(on_step: OnStep) -> list[Result]:
-        return [synthesis.invent(config, params=params, init=frames, on_step=on_step)]
+        return [synthesis.invent(config, params=params, init=init, on_step=on_step)]
 
     return _run("novelty", config, config.frames, work, weights=origin)
 

@@ -49,6 +49,26 @@ def initial_image(seed: str, size: tuple[int, int], mean: Any, rng_seed: int, nu
     return image.astype(np.float32)
 
 
+def variation(image: Any, rng_seed: int, number: int) -> Start:
+    """A given starting image for one of several pictures: the first takes it as it is, the others under faint noise.
+
+    Without it pictures that start alike would end alike, or never part.
+
+    Args:
+        image: ``(height, width, 3)`` in [0, 1].
+        rng_seed: the run's seed.
+        number: of the picture.
+
+    Returns:
+        Image of the same shape.
+    """
+    start = np.asarray(image, dtype=np.float32)
+    if number == 0:
+        return start
+    key = jax.random.fold_in(jax.random.key(rng_seed), number)
+    return start + np.float32(NOISE) * _normal(key, (start.shape[0], start.shape[1]))
+
+
 def _normal(key: jax.Array, size: tuple[int, int]) -> Start:
     return np.asarray(jax.random.normal(key, (*size, 3)))
 

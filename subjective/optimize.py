@@ -83,7 +83,6 @@ class NonFiniteLossError(ValueError):
 class _Evaluation:
     loss: float
     parts: Any
-    gradient: np.ndarray  # float64, flat
     gradient_norm: float
 
 
@@ -139,13 +138,13 @@ def minimize(
     def to_value(flat: np.ndarray) -> jax.Array:
         return jnp.asarray(flat.reshape(shape), dtype=dtype)
 
-    def evaluate(flat: np.ndarray) -> _Evaluation:
+    def evaluate(flat: np.ndarray) -> tuple[_Evaluation, np.ndarray]:
         nonlocal evaluations
         (loss, parts), gradient = value_and_gradient(to_value(flat), *args)
         evaluations += 1
         flat_gradient = np.asarray(gradient, dtype=np.float64).ravel()
         norm = float(np.linalg.norm(flat_gradient))
-        return _Evaluation(float(loss), jax.tree.map(float, jax.device_get(parts)), flat_gradient, norm)
+        return _Evaluation(float(loss), jax.tree.map(float, jax.device_get(parts)), norm), flat_gradient
 
     def report(step: int, flat: np.ndarray, found: _Evaluation) -> None:
         nonlocal last
@@ -175,7 +174,7 @@ def minimize(
     start = np.asarray(init, dtype=np.float64).ravel().copy()
     if bounds is not None:
         np.clip(start, *bounds, out=start)
-    first = evaluate(start)
+    first, first_gradient = evaluate(start)
     require_finite(first, 0, start)
     report(0, start, first)
     if first.gradient_norm == 0:
@@ -187,16 +186,16 @@ def minimize(
     # The point that scipy accepts is one that it has just evaluated: kept here, so that nothing is
     # computed twice for the log.
     recent: dict[float, _Evaluation] = {}
-    pending: _Evaluation | None = first
+    pending: tuple[_Evaluation, np.ndarray] | None = (first, first_gradient)
 
     def scaled(flat: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal pending
-        found, pending = pending or evaluate(flat), None  # scipy begins at the start, known already
+        (found, gradient), pending = pending or evaluate(flat), None  # scipy begins at the start, known already
         require_finite(found, last[0] + 1, flat)
         if len(recent) > LINE_SEARCH_EVALUATIONS:
             recent.pop(next(iter(recent)))
         recent[found.loss * scale] = found
-        return found.loss * scale, found.gradient * scale
+        return found.loss * scale, gradient * scale
 
     settled = False
 

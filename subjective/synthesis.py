@@ -17,7 +17,7 @@ import numpy as np
 
 from subjective import joins
 from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
-from subjective.init import initial_image
+from subjective.init import initial_image, variation
 from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
 from subjective.optimize import Result, Step, minimize
 from subjective.pyramid import Padding
@@ -146,14 +146,16 @@ def synthesize(
     analysis = analysis_of(config, params)
     check_size("the picture", config.size, analysis, params)
     targets = targets_of(sources, config, params)
-    mean = np.mean([source.mean(axis=(0, 1)) for source in sources], axis=0)
+    colors = [source.mean(axis=(0, 1)) for source in sources]
+    mean = np.average(colors, axis=0, weights=config.source_weights)
     loss = synthesis_loss(analysis, config.octave_weights, config.layer_weights)
     results = []
     for number in range(config.count):
-        start = init if init is not None else initial_image(config.seed, config.size, mean, config.rng_seed, number)
-        results.append(
-            _minimize(loss, jnp.asarray(start, jnp.float32), ({"texture": (targets, params)},), config, number, on_step)
-        )
+        if init is not None:
+            start = variation(init, config.rng_seed, number)
+        else:
+            start = initial_image(config.seed, config.size, mean, config.rng_seed, number)
+        results.append(_minimize(loss, start, {"texture": (targets, params)}, config, number, on_step))
     return results
 
 
@@ -169,7 +171,7 @@ def invent(
     Args:
         config: settings; the defaults if not given.
         params: the network.
-        init: starting frames ``(count, height, width, 3)``, instead of what ``config.seed`` says.
+        init: a starting image of the output's size, instead of what ``config.seed`` says.
         on_step: called with 0 and each `Step`; the frames are optimized together.
 
     Returns:
@@ -190,21 +192,23 @@ def invent(
         octave_weights=config.octave_weights,
         layer_weights=config.layer_weights,
     )
-    if init is None:
-        grey = np.full(3, 0.5)
-        init = np.stack(
-            [initial_image(config.seed, config.size, grey, config.rng_seed, n) for n in range(config.frames)]
-        )
-    return _minimize(loss, jnp.asarray(init, jnp.float32), (params,), config, 0, on_step)
+    grey = np.full(3, 0.5)
+    starts = [
+        initial_image(config.seed, config.size, grey, config.rng_seed, number)
+        if init is None
+        else variation(init, config.rng_seed, number)
+        for number in range(config.frames)
+    ]
+    return _minimize(loss, np.stack(starts), params, config, 0, on_step)
 
 
 def _minimize(
-    loss: Loss, init: jax.Array, args: tuple[Any, ...], config: PictureConfig, number: int, on_step: OnStep | None
+    loss: Loss, init: np.ndarray, argument: Any, config: PictureConfig, number: int, on_step: OnStep | None
 ) -> Result:
     return minimize(
         loss,
-        init,
-        args,
+        jnp.asarray(init, jnp.float32),
+        (argument,),
         max_steps=config.max_iter,
         tolerance=config.tol,
         on_step=None if on_step is None else lambda step: on_step(number, step),

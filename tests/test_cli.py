@@ -18,6 +18,7 @@ from subjective import images
 from subjective.cli import main
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
+GRAVEL = ROCK.with_name("gravel_256x320.png")
 SMALL = ["-ow", "48", "-o", "2", "-m", "4", "-n", "2"]
 
 
@@ -100,16 +101,16 @@ def test_a_recorded_config_reproduces_its_run_byte_for_byte(here, capsys):
     again = made(capsys, "synthesize", "--config", first / "config.json")
     with Image.open(first / "result.png") as one, Image.open(again / "result.png") as two:
         assert one.tobytes() == two.tobytes()
-    changed = made(capsys, "synthesize", "--config", first / "config.json", "-m", "1", "--no-bounds")
+    changed = made(capsys, "synthesize", "--config", first / "config.json", "-m", "1", "--no-bounds", "-s", GRAVEL)
     settings = json.loads((changed / "config.json").read_text())["settings"]
+    assert settings["source"] == [str(GRAVEL)]
     assert (settings["max_iter"], settings["bounds"], settings["octave_weights"]) == (1, False, [1.0, 0.5])
 
 
 def test_two_sources_two_pictures_and_every_join(here, capsys):
-    gravel = ROCK.with_name("gravel_256x320.png")
     for mode in ("average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"):
         folder = made(
-            capsys, "synthesize", "-s", ROCK, gravel, "-j", mode, "-ow", "32", "-oh", "40", "-o", "1", "-m", "1",
+            capsys, "synthesize", "-s", ROCK, GRAVEL, "-j", mode, "-ow", "32", "-oh", "40", "-o", "1", "-m", "1",
             "-l", "2", "-c", "2", "-n", "0", "--source-weights", "1", "3",
         )  # fmt: skip
         assert sorted(file.name for file in folder.glob("*.png")) == ["result-000.png", "result-001.png"]

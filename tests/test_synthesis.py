@@ -39,6 +39,14 @@ def test_pictures_of_a_count_are_independent_of_each_other(small_params):
     assert not np.allclose(both[0].value, both[1].value, atol=0.05)
 
 
+def test_pictures_of_a_count_that_start_from_a_picture_differ(small_params):
+    start = source(5, (24, 32))
+    first, second = synthesis.synthesize([source()], SynthesisConfig(**SMALL, count=2), params=small_params, init=start)
+    assert not np.allclose(first.value, second.value, atol=1e-3)
+    frames = synthesis.invent(NoveltyConfig(**SMALL, count=2), params=small_params, init=start).value
+    assert not np.allclose(frames[0], frames[1], atol=1e-3)
+
+
 def test_bounds_keep_every_value_between_black_and_white(small_params):
     config = SynthesisConfig(**SMALL | {"max_iter": 25}, bounds=True, mul=3.0)
     free = synthesis.synthesize([source()], SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0), params=small_params)[
