@@ -1,32 +1,236 @@
-"""The 3x3 convolution of VGG and its padding."""
+"""3x3 convolution with bias, ReLU and, where wanted, 2x2 average pooling: the whole of VGG's arithmetic.
+
+On GPUs and TPUs this is `lax.conv_general_dilated`, for which the vendors' libraries choose the best form. On CPUs,
+where XLA's own convolution is the slowest part of the program, it is Winograd's minimal filtering
+(`subjective.winograd`), strip by strip: the transforms are bound by memory, and the transformed tiles of a strip stay
+in the cache, so that no array larger than the result is made. Padding costs nothing, being done by the indices with
+which a strip is gathered. The derivative with respect to the input is the same algorithm with the kernel turned by
+180 degrees; what it keeps of the forward pass is one bit an activation (where ReLU let through), not the activation.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from subjective.pyramid import Padding
+from subjective.winograd import convolve_from_few, convolve_tiles, convolve_to_few, transform_kernel
+
+STRIP_TILES = 256
+"""Tiles of 4x4 outputs in a strip: enough rows for a fast matrix product, few enough for the cache."""
+
+STRIP_PIXELS = 4096
+"""The same for convolutions from or to few channels, which work pixel by pixel."""
+
+FEW_CHANNELS = 4
+"""At most so many are few: nine shifted copies and one product do, and tiles would not pay."""
+
+_PAD: dict[Padding, int] = {"valid": 0, "same": 1, "circular": 1}
+
+Map = Float[Array, "height width inputs"]
+Kernel = Float[Array, "3 3 inputs outputs"]
+Bias = Float[Array, "outputs"]
+Result = Float[Array, "rows columns outputs"]
+Size = tuple[int, int]
 
 
-def pad(features: Array, amount: int, padding: Padding) -> Array:
-    """Surround features ``(height, width, channels)`` by zeros (``same``) or their other side (``circular``)."""
-    if padding == "valid":
-        return features
-    mode = "wrap" if padding == "circular" else "constant"
-    return jnp.pad(features, ((amount, amount), (amount, amount), (0, 0)), mode=mode)
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def conv3x3_relu(x: Map, kernel: Kernel, bias: Bias, padding: Padding = "circular", pool: bool = False) -> Result:
+    """max(0, x ∗ kernel + bias), a cross-correlation as in every network library, and its 2x2 mean if ``pool``.
+
+    The derivative with respect to ``x`` is as fast as the function; those with respect to kernel and bias are
+    exact and take the direct convolution. Several maps go through `jax.vmap`.
+
+    Args:
+        x: feature map ``(height, width, inputs)``.
+        kernel: HWIO.
+        bias: one for each output channel.
+        padding: ``valid`` (none: a pixel a side is lost), ``same`` (zeros) or ``circular`` (the other side).
+        pool: average 2x2 pixels afterwards, stride 2; an odd last row or column is dropped.
+
+    Returns:
+        ``(rows, columns, outputs)``.
+
+    Raises:
+        ValueError: the map is too small to leave a pixel.
+    """
+    return _forward(x, kernel, bias, padding, pool)[0]
 
 
-def conv3x3_relu(
-    features: Float[Array, "height width inputs"],
-    kernel: Float[Array, "3 3 inputs outputs"],
-    bias: Float[Array, "outputs"],
-    padding: Padding,
-) -> Float[Array, "rows columns outputs"]:
-    """max(0, features * kernel + bias)."""
-    padded = pad(features, 1, padding)
-    out = lax.conv_general_dilated(
-        padded[None], kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
+def _conv3x3_relu_fwd(x: Array, kernel: Array, bias: Array, padding: Padding, pool: bool) -> tuple[Array, Any]:
+    y, mask = _forward(x, kernel, bias, padding, pool)
+    return y, (x, kernel, mask)  # XLA drops x again where the kernel's derivative is not asked for
+
+
+def _conv3x3_relu_bwd(padding: Padding, pool: bool, residuals: Any, dy: Array) -> tuple[Array, Array, Array]:
+    x, kernel, mask = residuals
+    dx = _backward(dy, mask, kernel, x.shape, padding, pool)
+    dz = _before_relu(dy, mask, *_everywhere(x.shape, padding), pool)
+    (dkernel,) = jax.linear_transpose(lambda k: _direct(x, k, padding), kernel)(dz)
+    return dx, dkernel, dz.sum((0, 1))
+
+
+conv3x3_relu.defvjp(_conv3x3_relu_fwd, _conv3x3_relu_bwd)
+
+
+def average_pool(x: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
+    """Mean of each 2x2 block; an odd last row or column is dropped. On CPU faster than `lax.reduce_window`."""
+    x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2]
+    x = x[0::2] + x[1::2]
+    return (x[:, 0::2] + x[:, 1::2]) * np.asarray(0.25, x.dtype)
+
+
+# The two forms of the function and of its derivative
+
+
+def _forward(x: Array, kernel: Array, bias: Array, padding: Padding, pool: bool) -> tuple[Array, Bool[Array, "..."]]:
+    """The result, and the mask of the activations (before pooling) that are positive."""
+    least = 3 - 2 * _PAD[padding] + pool
+    if min(x.shape[:2]) < least:
+        raise ValueError(f"a map of {x.shape[1]}x{x.shape[0]} is too small; padding {padding!r} wants {least} a side")
+
+    direct, strips = (partial(form, padding=padding, pool=pool) for form in (_forward_direct, _forward_strips))
+    return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
+
+
+def _backward(dy: Array, mask: Array, kernel: Array, shape: tuple[int, ...], padding: Padding, pool: bool) -> Array:
+    """Derivative with respect to x, of the given shape."""
+
+    forms = (_backward_direct, _backward_strips)
+    direct, strips = (partial(form, shape=shape, padding=padding, pool=pool) for form in forms)
+    return lax.platform_dependent(dy, mask, kernel, cpu=strips, default=direct)
+
+
+def _map_size(shape: tuple[int, ...], padding: Padding) -> Size:
+    """(height, width) of the convolution, before pooling, of a map of that shape."""
+    return (shape[0] - 2 + 2 * _PAD[padding], shape[1] - 2 + 2 * _PAD[padding])
+
+
+def _everywhere(shape: tuple[int, ...], padding: Padding) -> tuple[Array, Array]:
+    height, width = _map_size(shape, padding)
+    return jnp.arange(height), jnp.arange(width)
+
+
+# In one piece, for GPUs and TPUs
+
+
+def _direct(x: Array, kernel: Array, padding: Padding) -> Array:
+    if padding == "circular":
+        x = jnp.pad(x, ((1, 1), (1, 1), (0, 0)), mode="wrap")
+    zeros = "SAME" if padding == "same" else "VALID"
+    return lax.conv_general_dilated(
+        x[None], kernel, (1, 1), zeros, dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
     )[0]
-    return jax.nn.relu(out + bias[None, None, :])
+
+
+def _forward_direct(x: Array, kernel: Array, bias: Array, *, padding: Padding, pool: bool) -> tuple[Array, Array]:
+    y = jax.nn.relu(_direct(x, kernel, padding) + bias[None, None, :])
+    if not pool:
+        return y, y > 0
+    y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
+    return average_pool(y), y > 0
+
+
+def _backward_direct(
+    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Padding, pool: bool
+) -> Array:
+    dz = _before_relu(dy, mask, *_everywhere(shape, padding), pool)
+    x = jax.ShapeDtypeStruct(shape, dy.dtype)
+    return jax.linear_transpose(lambda x: _direct(x, kernel, padding), x)(dz)[0]
+
+
+# Strip by strip, for CPUs
+
+Indices = Callable[[Any], tuple[Array, Array]]
+
+
+def _forward_strips(x: Array, kernel: Array, bias: Array, *, padding: Padding, pool: bool) -> tuple[Array, Array]:
+    pad, wrap = _PAD[padding], padding == "circular"
+    height, width = (size // (1 + pool) * (1 + pool) for size in _map_size(x.shape, padding))  # whole pooling windows
+    convolve, rows, columns = _convolution_of_strips(kernel, height, width)
+    indices = _indices((x.shape[0], x.shape[1]), pad, wrap, rows + 2, columns + 2)
+
+    def compute(start: Any) -> tuple[Array, Array]:
+        y = jax.nn.relu(convolve(_gather(x, *indices(start))) + bias[None, None, :])[:, :width]
+        y = lax.optimization_barrier(y)  # else one thread computes what it stores, twice: for the map and for the mask
+        return average_pool(y) if pool else y, y > 0
+
+    return _by_strips(compute, height, rows)
+
+
+def _backward_strips(
+    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Padding, pool: bool
+) -> Array:
+    # A full correlation with the turned kernel. Its padding, 2 - pad, wraps if the forward one did.
+    height, width = shape[:2]
+    pad, wrap = 2 - _PAD[padding], padding == "circular"
+    convolve, rows, columns = _convolution_of_strips(kernel[::-1, ::-1].swapaxes(2, 3), height, width)
+    indices = _indices(_map_size(shape, padding), pad, wrap, rows + 2, columns + 2)
+
+    def compute(start: Any) -> Array:
+        return convolve(_before_relu(dy, mask, *indices(start), pool))[:, :width]
+
+    return _by_strips(compute, height, rows)
+
+
+def _convolution_of_strips(kernel: Array, height: int, width: int) -> tuple[Callable[[Array], Array], int, int]:
+    """A function from (rows + 2, columns + 2, inputs) to (rows, columns, outputs), and suitable rows and columns."""
+    channels = kernel.shape[2:]
+    if min(channels) <= FEW_CHANNELS:
+        rows = min(max(STRIP_PIXELS // width // 2 * 2, 2), height)
+        convolve = convolve_from_few if channels[0] <= FEW_CHANNELS else convolve_to_few
+        return partial(convolve, kernel=kernel), rows, width
+    tile_columns = -(-width // 4)
+    tile_rows = min(max(STRIP_TILES // tile_columns, 1), -(-height // 4))
+    return partial(convolve_tiles, kernels=transform_kernel(kernel)), 4 * tile_rows, 4 * tile_columns
+
+
+def _by_strips(compute: Callable[[Any], Any], height: int, rows: int) -> Any:
+    """Gather ``compute(start)``, a pytree of strips that begin at row ``start`` of ``height``, into whole arrays.
+
+    The last strip is moved up to end at the last row, and computes some rows again. A strip may have a row for two
+    of the picture (pooling): rows and height are even then.
+    """
+    if rows >= height:
+        return jax.tree.map(lambda y: y[: height * y.shape[0] // rows], compute(0))
+
+    def write(out: Array, strip: Array, start: Any) -> Array:
+        return lax.dynamic_update_slice_in_dim(out, strip, start * strip.shape[0] // rows, 0)
+
+    def step(i: Any, out: Any) -> Any:
+        start = jnp.minimum(i * rows, height - rows)
+        return jax.tree.map(partial(write, start=start), out, compute(start))
+
+    shapes = jax.eval_shape(compute, 0)
+    out = jax.tree.map(lambda s: jnp.zeros((height * s.shape[0] // rows, *s.shape[1:]), s.dtype), shapes)
+    return lax.fori_loop(0, -(-height // rows), step, out)
+
+
+def _indices(size: Size, pad: int, wrap: bool, rows: int, columns: int) -> Indices:
+    """A function from the first row of a strip to the indices of its rows and columns in the map before padding."""
+    height, width = size
+
+    def indices(start: Any) -> tuple[Array, Array]:
+        row, column = start + jnp.arange(rows) - pad, jnp.arange(columns) - pad
+        return (row % height, column % width) if wrap else (row, column)
+
+    return indices
+
+
+def _gather(x: Array, row: Array, column: Array) -> Array:
+    """x[row, column], and zero outside. As fast as a slice, and no padded copy."""
+    return x.at[row[:, None], column[None, :]].get(mode="fill", fill_value=0, wrap_negative_indices=False)
+
+
+def _before_relu(dy: Array, mask: Array, row: Array, column: Array, pool: bool) -> Array:
+    """The derivative before ReLU (and pooling) out of the one after, at some rows and columns."""
+    share, places = (0.25, (row // 2, column // 2)) if pool else (1.0, (row, column))
+    spread = _gather(dy, *places) * np.asarray(share, dy.dtype)
+    return jnp.where(_gather(mask, row, column), spread, jnp.zeros_like(spread))

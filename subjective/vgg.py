@@ -16,10 +16,9 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float
 
-from subjective.convolution import conv3x3_relu
+from subjective.convolution import average_pool, conv3x3_relu
 from subjective.pyramid import Padding, octave_size
 
 Pooling = Literal["average", "max"]
@@ -123,29 +122,26 @@ def extract_features(
         )
     features: Features = {}
     current = preprocess(image, jnp.asarray(params["input"]["mean"]))
-    for name in order[: last + 1]:
+    path = order[: last + 1]
+    fused = False
+    for name, following in zip(path, (*path[1:], ""), strict=True):
         if name.startswith("conv"):
             kernel, bias = jnp.asarray(params[name]["kernel"]), jnp.asarray(params[name]["bias"])
-            current = conv3x3_relu(current, kernel, bias, padding)
-        else:
-            current = pool(current, pooling)
+            # Pooling is done along with the convolution where nobody asks for what lies between.
+            fused = following.startswith("pool") and pooling == "average" and name not in layers
+            current = conv3x3_relu(current, kernel, bias, padding, fused)
+        elif not fused:
+            current = average_pool(current) if pooling == "average" else max_pool(current)
         if name in layers:
             features[name] = current
     return features
 
 
-def pool(features: Float[Array, "height width channels"], pooling: Pooling) -> Float[Array, "rows columns channels"]:
-    """Mean or maximum over 2x2 pixels, stride 2. An odd last row or column is dropped."""
+def max_pool(features: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
+    """Maximum over 2x2 pixels, stride 2. An odd last row or column is dropped."""
     rows, columns = features.shape[0] // 2, features.shape[1] // 2
-    # Strided slices: on CPU their gradient is several times faster than reduce_window's.
-    corners = [
-        lax.slice(features, (i, j, 0), (2 * rows + i - 1, 2 * columns + j - 1, features.shape[2]), (2, 2, 1))
-        for i in (0, 1)
-        for j in (0, 1)
-    ]
-    if pooling == "average":
-        return (corners[0] + corners[1] + corners[2] + corners[3]) * 0.25
-    return jnp.maximum(jnp.maximum(corners[0], corners[1]), jnp.maximum(corners[2], corners[3]))
+    blocks = features[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, -1)
+    return blocks.max(axis=(1, 3))
 
 
 def feature_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:

@@ -22,6 +22,7 @@ STAGES = [
     ["images", "weights"],
     ["fetch"],
     ["pyramid"],
+    ["winograd"],
     ["convolution"],
     ["vgg"],
     ["statistics"],
@@ -112,7 +113,7 @@ def test_a_public_functions_docstring_names_each_argument(name):
 
 def test_only_the_ends_have_effects():
     """Files, the clock and the terminal belong to the first and the last stages."""
-    pure = ["pyramid", "convolution", "vgg", "statistics", "joins", "losses", "config", "init", "synthesis"]
+    pure = ["pyramid", "winograd", "convolution", "vgg", "statistics", "joins", "losses", "config", "init", "synthesis"]
     for name in pure:
         for node in ast.walk(ast.parse(path_of(name).read_text(encoding="utf-8"))):
             modules = []

@@ -1,0 +1,103 @@
+"""Convolution of one strip of a feature map by matrix products, for CPUs.
+
+Winograd's minimal filtering F(4x4, 3x3) needs a quarter of the multiplications of a direct convolution and leaves them
+to one batched matrix product:
+
+    Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d: 6x6 input tile, g: 3x3 kernel, Y: 4x4 outputs
+
+Neighboring tiles overlap by two pixels. In float32 a layer errs by some 1e-6 of its largest value.
+
+References:
+    Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, section 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+# For the points 0, 1, -1, 2, -2 and infinity.
+INPUT_TRANSFORM = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
+KERNEL_TRANSFORM = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+OUTPUT_TRANSFORM = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+
+Strip = Float[Array, "rows columns inputs"]
+Kernel = Float[Array, "3 3 inputs outputs"]
+Outputs = Float[Array, "_ _ outputs"]
+
+
+def transform_kernel(kernel: Kernel) -> Float[Array, "36 inputs outputs"]:
+    """G g Gᵀ of each kernel. The tile's column comes before its row, as in `convolve_tiles`."""
+    both = np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM).astype(kernel.dtype)
+    inputs, outputs = kernel.shape[2:]
+    return jnp.dot(both, kernel.swapaxes(0, 1).reshape(9, -1), precision="highest").reshape(36, inputs, outputs)
+
+
+def convolve_tiles(x: Strip, kernels: Float[Array, "36 inputs outputs"]) -> Outputs:
+    """Convolve a strip of s x t tiles.
+
+    Each transform is done along rows and columns in turn. The barriers keep XLA from merging the two, which would do
+    the first again for each output of the second.
+
+    Args:
+        x: ``(4 s + 2, 4 t + 2, inputs)``.
+        kernels: from `transform_kernel`.
+
+    Returns:
+        ``(4 s, 4 t, outputs)``.
+    """
+    s, t, channels = (x.shape[0] - 2) // 4, (x.shape[1] - 2) // 4, x.shape[2]
+    barrier = lax.optimization_barrier
+    x = barrier(x)
+    d = barrier(_combine(INPUT_TRANSFORM, [x[i : i + 4 * s - 3 : 4] for i in range(6)], 0))  # (6, s, 4t + 2, C)
+    d = barrier(_combine(INPUT_TRANSFORM, [d[:, :, j : j + 4 * t - 3 : 4] for j in range(6)], 0))  # (6, 6, s, t, C)
+    m = jnp.matmul(d.reshape(36, s * t, channels), kernels, precision="highest")
+    m = barrier(m).reshape(6, 6, s, t, -1)
+    y = barrier(_combine(OUTPUT_TRANSFORM, list(m), 3))  # (6, s, t, 4, O)
+    return _combine(OUTPUT_TRANSFORM, list(y), 1).reshape(4 * s, 4 * t, -1)  # from (s, 4, t, 4, O)
+
+
+def _combine(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
+    """The product matrix @ parts, unrolled since most coefficients are 0, 1 or -1; stacked along a new axis."""
+    rows = (
+        [part if c == 1 else part * np.asarray(c, part.dtype) for c, part in zip(row, parts, strict=True) if c]
+        for row in matrix
+    )
+    return jnp.stack([sum(terms[1:], terms[0]) for terms in rows], axis)
+
+
+def convolve_from_few(x: Strip, kernel: Kernel) -> Outputs:
+    """Convolve ``(rows + 2, columns + 2, inputs)`` of few inputs: nine shifted copies and one product.
+
+    Channels come first while they are few, so that a row of pixels fills a vector.
+    """
+    rows, columns, channels = x.shape[0] - 2, x.shape[1] - 2, x.shape[2]
+    x = lax.optimization_barrier(x.transpose(2, 0, 1))
+    patches = jnp.stack([x[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)])
+    patches = patches.reshape(9 * channels, rows * columns)
+    y = lax.dot_general(patches, kernel.reshape(9 * channels, -1), (((0,), (0,)), ((), ())), precision="highest")
+    return y.reshape(rows, columns, -1)
+
+
+def convolve_to_few(x: Strip, kernel: Kernel) -> Outputs:
+    """Convolve ``(rows + 2, columns + 2, inputs)`` to few outputs: one product to nine of each, then shifted sums."""
+    rows, columns, few = x.shape[0] - 2, x.shape[1] - 2, kernel.shape[3]
+    x = lax.optimization_barrier(x)
+    taps = kernel.transpose(3, 0, 1, 2).reshape(9 * few, -1)
+    z = lax.dot_general(taps, x.reshape(-1, x.shape[2]), (((1,), (1,)), ((), ())), precision="highest")
+    z = lax.optimization_barrier(z).reshape(few, 3, 3, rows + 2, columns + 2)
+    shifted = [z[:, i, j, i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
+    return sum(shifted[1:], shifted[0]).transpose(1, 2, 0)

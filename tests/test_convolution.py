@@ -1,0 +1,133 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from subjective import convolution
+from subjective.convolution import average_pool, conv3x3_relu
+from subjective.pyramid import PADDINGS
+
+NUMPY_MODE = {"same": "constant", "circular": "wrap"}
+
+
+def by_scipy(x, kernel, bias, padding, pool):
+    """The same in float64, channel by channel."""
+    if padding != "valid":
+        x = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode=NUMPY_MODE[padding])
+    outputs = [
+        sum(scipy.signal.correlate2d(x[:, :, i], kernel[:, :, i, o], "valid") for i in range(x.shape[2])) + bias[o]
+        for o in range(kernel.shape[3])
+    ]
+    y = np.maximum(np.stack(outputs, axis=2), 0)
+    if pool:
+        y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
+        y = y.reshape(y.shape[0] // 2, 2, y.shape[1] // 2, 2, -1).mean(axis=(1, 3))
+    return y
+
+
+def arguments(size, channels, dtype=np.float32, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = ((*size, channels[0]), (3, 3, *channels), (channels[1],))
+    return [jnp.asarray(rng.standard_normal(shape), dtype) for shape in shapes]
+
+
+# (height, width), (inputs, outputs), padding, pool: maps smaller than a tile, not a multiple of one, of several strips,
+# and of more columns than a strip has tiles; few inputs, few outputs and many of both.
+CASES = [
+    ((4, 4), (6, 5), "valid", False),
+    ((9, 7), (3, 6), "circular", False),
+    ((13, 10), (6, 5), "same", True),
+    ((37, 53), (6, 5), "circular", True),
+    ((131, 70), (6, 5), "valid", True),
+    ((70, 131), (6, 5), "circular", False),
+    ((71, 130), (3, 6), "same", True),
+    ((71, 130), (5, 3), "circular", False),
+    ((6, 1100), (6, 5), "circular", True),
+    ((1, 2), (6, 5), "circular", False),
+]
+
+
+@pytest.mark.parametrize(("size", "channels", "padding", "pool"), CASES)
+def test_it_is_scipys_correlation(size, channels, padding, pool, in_float64):
+    x, kernel, bias = arguments(size, channels, np.float64)
+    found = jax.jit(conv3x3_relu, static_argnums=(3, 4))(x, kernel, bias, padding, pool)
+    expected = by_scipy(*map(np.asarray, (x, kernel, bias)), padding, pool)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("size", "channels", "padding", "pool"), CASES)
+def test_its_gradients_are_those_of_the_direct_form(size, channels, padding, pool, in_float64):
+    """Both forms run here, whichever the device would choose; JAX differentiates the direct one by itself."""
+
+    def direct(x, kernel, bias):
+        return convolution._forward_direct(x, kernel, bias, padding=padding, pool=pool)[0]
+
+    def strips(x, kernel, bias):
+        return conv3x3_relu(x, kernel, bias, padding, pool)
+
+    args = arguments(size, channels, np.float64)
+
+    def gradients(form):
+        y, pull = jax.vjp(form, *args)
+        return pull(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
+
+    for found, wanted in zip(jax.jit(gradients, static_argnums=0)(strips), gradients(direct), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-11 * max(1, float(jnp.abs(wanted).max())))
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_the_direct_backward_form_is_the_derivative_of_the_direct_forward_form(padding, pool, in_float64):
+    x, kernel, bias = arguments((13, 10), (5, 6), np.float64)
+
+    def forward(x):
+        return convolution._forward_direct(x, kernel, bias, padding=padding, pool=pool)
+
+    y, pull = jax.vjp(lambda x: forward(x)[0], x)
+    dy = jnp.asarray(np.random.default_rng(1).standard_normal(y.shape))
+    found = convolution._backward_direct(dy, forward(x)[1], kernel, shape=x.shape, padding=padding, pool=pool)
+    np.testing.assert_allclose(found, pull(dy)[0], atol=1e-12)
+
+
+def test_float32_errs_by_less_than_a_hundred_thousandth():
+    x, kernel, bias = arguments((40, 44), (64, 64))
+    expected = by_scipy(*(np.asarray(a, np.float64) for a in (x, kernel, bias)), "circular", False)
+    error = np.linalg.norm(conv3x3_relu(x, kernel, bias, "circular") - expected) / np.linalg.norm(expected)
+    assert error < 1e-5
+
+
+@settings(max_examples=4, deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), rows=st.integers(-20, 20))
+def test_circular_convolution_rolls_with_its_input(height, width, rows):
+    x, kernel, bias = arguments((height, width), (5, 6))
+    convolve = jax.jit(lambda x: conv3x3_relu(x, kernel, bias, "circular"))
+    np.testing.assert_allclose(convolve(jnp.roll(x, rows, 0)), jnp.roll(convolve(x), rows, 0), atol=1e-4)
+
+
+def test_several_maps_go_through_vmap():
+    _, kernel, bias = arguments((1, 1), (5, 6))
+    maps = jnp.asarray(np.random.default_rng(0).standard_normal((3, 21, 18, 5)), jnp.float32)
+
+    def loss(x):
+        return jnp.sum(conv3x3_relu(x, kernel, bias, "circular", True) ** 2)
+
+    together = jax.jit(jax.vmap(jax.value_and_grad(loss)))(maps)
+    alone = jax.jit(jax.value_and_grad(loss))
+    for i, one in enumerate(maps):
+        value, gradient = alone(one)
+        np.testing.assert_allclose(together[0][i], value, rtol=1e-5)
+        np.testing.assert_allclose(together[1][i], gradient, atol=1e-4 * float(jnp.abs(gradient).max()))
+
+
+def test_average_pooling_drops_an_odd_last_row_and_column():
+    x = jnp.arange(15.0).reshape(3, 5, 1)
+    np.testing.assert_array_equal(average_pool(x)[:, :, 0], [[3, 5]])
+
+
+def test_a_map_too_small_is_refused():
+    _, kernel, bias = arguments((1, 1), (5, 6))
+    with pytest.raises(ValueError, match="too small"):
+        conv3x3_relu(jnp.zeros((2, 9, 5)), kernel, bias, "valid")
