@@ -51,7 +51,7 @@ def in_jax(size: int, padding: str, threads: int) -> Callable[[], tuple[float, f
     params = subjective.load_params()
     analysis = subjective.Analysis(tuple(range(octaves_for(size, padding))), LAYERS, padding)
     targets = jax.jit(subjective.analyze, static_argnums=2)(params, jnp.asarray(noise(size, 1)), analysis)
-    value_and_gradient = jax.jit(jax.value_and_grad(subjective.texture_loss(analysis), has_aux=True))
+    value_and_gradient = subjective.value_and_gradient(subjective.texture_loss(analysis))
     params = jax.tree.map(jnp.asarray, params)
     image = jnp.asarray(noise(size, 0))
 

@@ -15,7 +15,7 @@ from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.normalization import activation_scales, load_params
-from subjective.optimize import NonFiniteLossError, Result, Step, minimize
+from subjective.optimize import NonFiniteLossError, Result, Step, minimize, value_and_gradient
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics import Analysis, analyze, gram
 from subjective.synthesis import invent, synthesize
@@ -50,6 +50,7 @@ __all__ = [
     "resize",
     "synthesize",
     "texture_loss",
+    "value_and_gradient",
     "weighted_sum",
     "write_image",
 ]

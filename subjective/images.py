@@ -229,6 +229,8 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mappin
         for key, value in (text or {}).items():
             info.add_itxt(key, value)
         options = {"pnginfo": info, "compress_level": 6}
+    elif target.suffix.lower() in (".jpg", ".jpeg", ".webp"):
+        options = {"quality": 92}
     try:
         encoded = iio.imwrite("<bytes>", to_uint8(array), extension=target.suffix.lower(), plugin="pillow", **options)
     except (ValueError, KeyError, OSError) as error:

@@ -34,6 +34,15 @@ A Gram matrix computed in float32 knows its small eigenvalues no better, and tho
 feature map are zero: without a floor, what one source lacks entirely would be lost from the mean.
 """
 
+RIDGE = 1.0
+"""Share of the mean eigenvalue that is added to each source before a matrix mean of Gram matrices, and taken off after.
+
+A Gram matrix of n pixels has rank n at most, and at coarse octaves n is far below the number of channels: a geometric
+mean of two such matrices all but vanishes, and the picture with it (grey, without contrast). With the ridge, features
+that only one source has are weakened and not lost; at 0 it is the plain mean, at infinity the average
+(`experiments/LOG.md`).
+"""
+
 KARCHER_STEPS = 100
 KARCHER_TOLERANCE = 1e-9
 
@@ -118,7 +127,11 @@ _MEANS: dict[str, Callable[[Sequence[Matrix], Sequence[float]], Matrix]] = {
 
 
 def join(
-    sources: Sequence[Statistics], mode: JoinMode = "average", weights: Sequence[float] | None = None
+    sources: Sequence[Statistics],
+    mode: JoinMode = "average",
+    weights: Sequence[float] | None = None,
+    *,
+    ridge: float = RIDGE,
 ) -> Statistics:
     """Join the statistics of several sources into one target, octave by octave and layer by layer.
 
@@ -127,6 +140,7 @@ def join(
         mode: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and ``riemann`` are
             other names of the last.
         weights: one for each source, not negative; only their proportions count.
+        ridge: for the matrix means, see `RIDGE`; 0 for the plain means.
 
     Returns:
         A target of the same structure, shape and dtype. A single source is returned as it is.
@@ -150,7 +164,12 @@ def join(
         shape = arrays[0].shape
         if mode not in ("average", "max") and (len(shape) != 2 or shape[0] != shape[1]):
             raise ValueError(f"join mode {mode!r} needs square matrices, not {shape}; use average or max")
-        joined = _MEANS[mode]([np.asarray(array, dtype=np.float64) for array in arrays], shares)
+        matrices = [np.asarray(array, dtype=np.float64) for array in arrays]
+        if mode in ("average", "max"):
+            return jnp.asarray(_MEANS[mode](matrices, shares), dtype=arrays[0].dtype)
+        # Raised and lowered again: equal sources still join to themselves, and the result stays positive.
+        level = ridge * np.trace(average(matrices, shares)) / shape[0] * np.eye(shape[0])
+        joined = _MEANS[mode]([matrix + level for matrix in matrices], shares) - level
         return jnp.asarray(joined, dtype=arrays[0].dtype)
 
     return jax.tree.map(join_arrays, *sources)

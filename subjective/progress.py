@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -52,13 +53,10 @@ class Progress:
         self._picture, self._begun, self._base = picture, time.monotonic(), step.step
         if self.terminal:
             name = "" if self.pictures == 1 else f"picture {picture + 1}/{self.pictures} "
+            # Sizes given, since a terminal that does not tell its own would get an empty bar.
+            columns, rows = shutil.get_terminal_size()
             self._bar = tqdm(
-                total=self.max_steps,
-                desc=f"{name}step",
-                unit="step",
-                file=self.stream,
-                dynamic_ncols=True,
-                mininterval=0.2,
+                total=self.max_steps, desc=f"{name}step", unit="step", file=self.stream, ncols=columns - 1, nrows=rows
             )
 
     def _line(self, step: Step, now: float) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -30,9 +31,27 @@ def gram(features: Float[Array, "height width channels"]) -> Float[Array, "chann
     References:
         Gatys, Ecker and Bethge, 2015, equation 1; they leave the division to the loss.
     """
-    height, width, channels = features.shape
-    matrix = features.reshape(height * width, channels)
-    return jnp.matmul(matrix.T, matrix, precision="highest") / (height * width * channels)
+    return _gram(features)
+
+
+@jax.custom_vjp
+def _gram(features: Array) -> Array:
+    matrix = features.reshape(-1, features.shape[2])
+    return jnp.matmul(matrix.T, matrix, precision="highest") / features.size
+
+
+def _gram_fwd(features: Array) -> tuple[Array, Array]:
+    return _gram(features), features
+
+
+def _gram_bwd(features: Array, cotangent: Array) -> tuple[Array]:
+    # F (C + Cᵀ): one product instead of the two that differentiating FᵀF by rule would make.
+    symmetric = (cotangent + cotangent.T) / features.size
+    matrix = features.reshape(-1, features.shape[2])
+    return (jnp.matmul(matrix, symmetric, precision="highest").reshape(features.shape),)
+
+
+_gram.defvjp(_gram_fwd, _gram_bwd)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ def statistics(matrix):
     return ({"layer": jnp.asarray(matrix)},)
 
 
-def joined(matrices, mode, weights=None):
-    return np.asarray(joins.join([statistics(m) for m in matrices], mode, weights)[0]["layer"])
+def joined(matrices, mode, weights=None, ridge=0.0):
+    return np.asarray(joins.join([statistics(m) for m in matrices], mode, weights, ridge=ridge)[0]["layer"])
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -88,6 +88,25 @@ def test_singular_matrices_join_to_something_finite(mode, in_float64):
     a, b, c = (np.outer(v, v) for v in np.random.default_rng(0).standard_normal((3, 6)))
     assert np.isfinite(joined([a, b, c], mode)).all()
     np.testing.assert_allclose(joined([a, a], mode), a, atol=1e-5 * np.abs(a).max())
+
+
+@pytest.mark.parametrize("mode", MATRIX_MODES)
+def test_with_a_ridge_equal_singular_sources_join_to_themselves(mode, in_float64):
+    a = np.outer(*[np.random.default_rng(0).standard_normal(6)] * 2)
+    np.testing.assert_allclose(joined([a, a, a], mode, ridge=joins.RIDGE), a, atol=1e-9)
+
+
+@pytest.mark.parametrize("mode", MATRIX_MODES)
+def test_a_ridge_leads_from_the_plain_mean_to_the_average(mode, in_float64):
+    a, b = positive(1), positive(2)
+    average, plain = joined([a, b], "average"), joined([a, b], mode)
+    np.testing.assert_allclose(joined([a, b], mode, ridge=1e-9), plain, rtol=1e-5)
+    np.testing.assert_allclose(joined([a, b], mode, ridge=1e6), average, rtol=1e-4)
+
+
+def test_with_a_ridge_the_geodesic_mean_stays_positive(in_float64):
+    a, b = (np.outer(v, v) for v in np.random.default_rng(0).standard_normal((2, 6)))
+    assert np.linalg.eigvalsh(joined([a, b], "geodesic", ridge=joins.RIDGE))[0] > -1e-9
 
 
 def test_average_and_max_are_what_they_say():
