@@ -1,6 +1,5 @@
 """Progress as a person sees it: on a terminal (a real one, without a size) and off it."""
 
-import io
 import os
 import pty
 
@@ -35,12 +34,13 @@ def test_a_terminal_gets_a_bar_with_loss_rate_and_time_left():
     assert "\r" in shown
 
 
-def test_off_a_terminal_there_are_plain_lines():
-    stream = io.StringIO()
-    run(stream)
-    lines = stream.getvalue().splitlines()
+def test_off_a_terminal_there_are_plain_lines(tmp_path):
+    with open(tmp_path / "log", "w") as stream:
+        run(stream)
+    shown = (tmp_path / "log").read_text()
+    lines = shown.splitlines()
     assert lines[0] == "step 0/3  loss 1.5"
     assert lines[-1].startswith("step 3/3  loss 1.5  ")
     assert "steps/s" in lines[-1]
     assert "left" in lines[-1]
-    assert "\r" not in stream.getvalue()
+    assert "\r" not in shown
