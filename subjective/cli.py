@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    sys.stderr.write(f"subjective: {message}\n")
+    with contextlib.suppress(OSError):  # stderr may be closed
+        sys.stderr.write(f"subjective: {message}\n")
     return 2
 
 
@@ -90,9 +91,9 @@ def _with_config(arguments: list[str]) -> list[str]:
         recorded = json.loads(Path(name).read_text(encoding="utf-8"))
         values = recorded["settings"]
         flags = to_flags({key: value for key, value in values.items() if key != "config"})
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise ValueError(f"no such file: {name!r}; --config wants the config.json of a run folder") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{name!r} holds no settings; --config wants the config.json of a run folder") from None
     if arguments[0] != recorded.get("command"):
         raise ValueError(f"{name!r} is of `subjective {recorded.get('command')}`, not of `subjective {arguments[0]}`")

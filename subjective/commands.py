@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from subjective import images, normalization, synthesis, weights
 from subjective.config import NoveltyCommand, PictureConfig, SynthesizeCommand, settings
-from subjective.optimize import NonFiniteLossError, Result, Step
+from subjective.optimize import Result, Step
 from subjective.progress import Progress
 from subjective.runs import Run, sha256_of
 from subjective.vgg import Params
@@ -46,14 +48,13 @@ def synthesize(config: SynthesizeCommand) -> int:
         source = images.read_image(file, width=config.source_width, scale=config.source_scale)
         synthesis.check_size(f"source {str(file)!r}", source.shape[:2], analysis, params)
         sources.append(source)
-        records.append({"name": file.name, "path": str(file.resolve()), "sha256": sha256_of(file)})
+        records.append(_picture_record(file, "source"))
     init = _starting_picture(config)
-    _note_changes(config.config, records)
 
     def work(on_step: OnStep) -> list[Result]:
         return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step)
 
-    return _run("synthesize", config, config.count, work, sources=records, weights=origin)
+    return _run("synthesize", config, config.count, work, pictures=records, weights=origin)
 
 
 def novelty(config: NoveltyCommand) -> int:
@@ -70,11 +71,17 @@ def novelty(config: NoveltyCommand) -> int:
 
 
 def _load_params(config: MakeCommand) -> tuple[Params, dict[str, Any]]:
+    """Parameters, and what the run folder says of them."""
+    if config.data_dir is not None and not Path(config.data_dir).is_dir():
+        raise ValueError(f"--data-dir is {config.data_dir!r}, which is no folder; wanted one that holds parameters")
     network = weights.load(config.weights, config.data_dir)
-    return normalization.params_of(network, raw=config.raw_weights), {
-        "name": network.name,
+    params = normalization.params_of(network, raw=config.raw_weights)
+    named = any(entry.name == config.weights for entry in weights.available(config.data_dir))
+    return params, {
+        "use": config.weights if named else str(network.path.absolute()),
         "architecture": network.architecture,
         "sha256": network.sha256,
+        "scales_sha256": None if config.raw_weights else sha256_of(weights.scales_path(network.path)),
     }
 
 
@@ -87,59 +94,69 @@ def _starting_picture(config: PictureConfig) -> np.ndarray | None:
     return images.resize(images.read_image(config.seed), config.size)
 
 
-def _note_changes(config_file: str | None, records: list[dict[str, Any]]) -> None:
-    """Say so when a source is no longer the file that the recorded run had read."""
+def _hashes(facts: dict[str, Any]) -> dict[str, str]:
+    """What a run has read, with its sha256; empty where the record was edited beyond recognition."""
+    try:
+        network = facts["weights"]
+        hashes = {f"{network['use']}": network["sha256"], f"the scales of {network['use']}": network["scales_sha256"]}
+        return hashes | {picture["path"]: picture["sha256"] for picture in facts.get("pictures", [])}
+    except (TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _note_changes(config_file: str | None, facts: dict[str, Any]) -> None:
+    """Say so when something is no longer what the recorded run had read."""
     if config_file is None:
         return
-    recorded = {
-        source["path"]: source["sha256"] for source in json.loads(Path(config_file).read_text()).get("sources", [])
-    }
-    for source in records:
-        if recorded.get(source["path"], source["sha256"]) != source["sha256"]:
-            sys.stderr.write(f"subjective: note: {source['path']!r} has changed since {config_file!r} was written\n")
+    recorded = _hashes(json.loads(Path(config_file).read_text(encoding="utf-8")))
+    for name, digest in _hashes(facts).items():
+        if recorded.get(name, digest) != digest:
+            sys.stderr.write(f"subjective: note: {name} has changed since {config_file!r} was written\n")
 
 
-def _recorded(config: MakeCommand) -> dict[str, Any]:
+def _picture_record(path: Path, use: str) -> dict[str, str]:
+    return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256_of(path)}
+
+
+def _recorded(config: MakeCommand, network: str) -> dict[str, Any]:
     """All settings, with every path absolute so that they mean the same from any folder."""
     values = settings(config)
     if "source" in values:
         values["source"] = [str(Path(source).absolute()) for source in values["source"]]
-    for key in ("seed", "weights"):
-        if Path(values[key]).is_file():
-            values[key] = str(Path(values[key]).absolute())
+    if config.seed not in ("random", "symmetric"):
+        values["seed"] = str(Path(config.seed).absolute())
+    values["weights"] = network
+    values["output_dir"] = str(Path(config.output_dir).absolute())
     if config.data_dir is not None:
         values["data_dir"] = str(Path(config.data_dir).absolute())
     del values["config"]
     return values
 
 
-def _run(
-    command: str,
-    config: MakeCommand,
-    pictures: int,
-    work: Callable[[OnStep], list[Result]],
-    **facts: Any,
-) -> int:
+def _run(command: str, config: MakeCommand, count: int, work: Callable[[OnStep], list[Result]], **facts: Any) -> int:
     """Do the work with a run folder, progress, and the last picture kept whatever happens."""
-    run = Run(config.output_dir, config.output_prefix, frames=pictures, save_every=config.save_every)
+    if config.seed not in ("random", "symmetric"):
+        facts["pictures"] = [*facts.get("pictures", []), _picture_record(Path(config.seed), "start")]
+    _note_changes(config.config, facts)
+    run = Run(config.output_dir, config.output_prefix, frames=count, save_every=config.save_every)
     sys.stdout.write(f"{run.folder}\n")
     sys.stdout.flush()
-    optimizations = pictures if command == "synthesize" else 1
-    progress = Progress(config.max_iter, optimizations)
+    progress = Progress(config.max_iter, count if command == "synthesize" else 1)
 
     def on_step(number: int, step: Step) -> None:
         run.record(number, step)
         progress.update(number, step)
 
-    def abandon(status: str, reason: str) -> None:
+    def abandon(status: str, reason: str) -> int:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second one shall not spoil what the first one saves
         progress.close()
         kept = run.abandon(status, reason)
-        progress.note(
-            f"subjective: {reason}; " + (f"the last picture is {kept}" if kept else "no picture was made yet")
-        )
+        progress.note(f"subjective: {reason}; {f'the last picture is {kept}' if kept else 'no picture was made yet'}")
+        return 2
 
     try:
-        run.describe(command, _recorded(config), **facts)
+        run.describe(command, _recorded(config, facts["weights"]["use"]), **facts)
         run.reserve(config.size)
         progress.note(f"compiling for {config.size[1]}x{config.size[0]} pixels ...")
         results = work(on_step)
@@ -148,15 +165,18 @@ def _run(
     except Interrupted:
         abandon("interrupted", "interrupted")
         raise
-    except NonFiniteLossError as error:
-        abandon("failed", str(error))
-        return 2
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        abandon("failed", f"{'no room left to write' if full else 'cannot write'} in {run.folder} ({error.strerror})")
-        return 2
+        what = "no room left to write" if full else "cannot write"
+        return abandon("failed", f"{what} in {run.folder} ({error.strerror})")
+    except ValueError as error:  # a loss that is not finite among them
+        return abandon("failed", str(error))
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            return abandon("failed", "out of memory; make a smaller picture, or lower --history or --count")
+        abandon("failed", "the compiled program failed")
+        raise
     for result in results:
-        progress.note(
-            f"loss {result.loss:.6g} after {result.steps} steps, {result.evaluations} evaluations: {result.message}"
-        )
+        effort = f"{result.steps} steps, {result.evaluations} evaluations"
+        progress.note(f"loss {result.loss:.6g} after {effort}: {result.message}")
     return 0

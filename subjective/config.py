@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from subjective.images import MAX_PIXELS
 from subjective.joins import JoinMode
 from subjective.pyramid import Padding
 from subjective.vgg import Pooling
@@ -42,7 +43,7 @@ class PictureConfig:
     octave_weights: Annotated[tuple[float, ...] | None, _arg(metavar="W...")] = None
     """Weight of each octave in the loss, full size first."""
     padding_mode: Annotated[Padding, _arg("-p")] = "circular"
-    """What lies outside the picture: its other side (it then tiles), zeros (same), or nothing (valid)."""
+    """What lies outside the picture: its other side (it then tiles), zeros (same) or nothing (valid)."""
     pooling: Pooling = "average"
     """How the network pools."""
     raw_weights: bool = False
@@ -87,6 +88,10 @@ class PictureConfig:
         ):
             if number < least:
                 raise ValueError(f"--{flag} is {number}; wanted {least} or more")
+        if self.size[0] * self.size[1] > MAX_PIXELS:
+            raise ValueError(
+                f"a picture of {self.size[1]}x{self.size[0]} is larger than {MAX_PIXELS:,} pixels; ask for less"
+            )
         if self.octaves > 16:
             raise ValueError(f"--octaves is {self.octaves}; wanted at most 16")
         if self.rng_seed >= 2**32:
@@ -145,7 +150,7 @@ class NoveltyConfig(PictureConfig):
                 f"--count is {self.frames}; wanted 2 or more pictures to be unlike each other, or --internal for one"
             )
         if self.internal and len(self.octave_indices) < 2:
-            raise ValueError("--internal compares octaves; wanted --octaves 2 or more")
+            raise ValueError("--internal compares octaves; wanted --octaves of which --octave-step leaves 2 or more")
         if self.internal and self.octave_weights is not None:
             raise ValueError(
                 "--octave-weights have no meaning with --internal, whose terms span octaves; leave them out"
@@ -196,8 +201,8 @@ class SynthesizeCommand(SynthesisConfig, RunConfig):
         self.check_run()
         if self.source_scale is not None and self.source_width is not None:
             raise ValueError("--source-scale and --source-width were both given; give one of them")
-        if self.source_scale is not None and not (math.isfinite(self.source_scale) and self.source_scale > 0):
-            raise ValueError(f"--source-scale is {self.source_scale}; wanted a number above 0")
+        if self.source_scale is not None and not 0 < self.source_scale <= 1000:
+            raise ValueError(f"--source-scale is {self.source_scale:g}; wanted a number above 0, at most 1000")
         if self.source_width is not None and self.source_width < 1:
             raise ValueError(f"--source-width is {self.source_width}; wanted 1 or more")
 
@@ -240,5 +245,5 @@ def to_flags(values: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, list):
             flags.extend([f"--{name}", *(str(item) for item in value)])
         elif value is not None:
-            flags.extend([f"--{name}", str(value)])
+            flags.append(f"--{name}={value}")  # one word, so that a value may begin with a dash
     return flags

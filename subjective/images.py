@@ -24,8 +24,8 @@ from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Files taken from a folder given as a source; any other file can still be named itself."""
 
-MAX_PIXELS = 2**28
-"""Largest picture that is decoded (16384 x 16384). A file of a few kilobytes can claim more."""
+MAX_PIXELS = 2**27
+"""Largest picture that is read or made (11585 x 11585). A file of a few kilobytes can claim more."""
 
 Image = Float[np.ndarray, "height width 3"]
 
@@ -104,15 +104,18 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
             warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(data)) as file:
                 _check_pixels(name, *file.size)
-                picture = _to_rgb(ImageOps.exif_transpose(file))
+                file.load()
+                picture = _upright(file)
     except Pillow.DecompressionBombError:
         raise ValueError(f"{name!r} claims more than {MAX_PIXELS:,} pixels; scale the file down first") from None
     except UnidentifiedImageError:
         raise ValueError(f"{name!r} is not a picture that can be read; wanted PNG, JPEG, TIFF, WebP, …") from None
-    except (OSError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, MemoryError) as error:
-        # Pillow's decoders raise all of these on damaged files.
+    except _TooLarge:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
+    picture = _to_rgb(name, picture)
     columns, rows = picture.size
     if width is not None:
         size = (width, max(1, width * rows // columns))
@@ -152,24 +155,45 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
     return np.clip(np.stack(planes, axis=2), 0, 1, dtype=np.float32)
 
 
+class _TooLarge(ValueError):
+    """More than `MAX_PIXELS`; told apart from what decoders raise."""
+
+
+def _upright(picture: Pillow.Image) -> Pillow.Image:
+    """Turned as the camera noted; as it is, where that note is damaged."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # of the parser of metadata, on which the picture does not depend
+        return picture.copy()
+
+
 def _check_pixels(name: str, columns: int, rows: int) -> None:
     if columns * rows > MAX_PIXELS:
-        raise ValueError(
+        raise _TooLarge(
             f"{name!r} would be {columns}x{rows} pixels, more than {MAX_PIXELS:,}; scale it down or crop it first"
         )
 
 
-def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
+def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
     """An 8-bit RGB picture, or one of mode F in [0, 1] for grey of more than 8 bits."""
     if picture.mode.startswith("I;16") or picture.mode == "I":
         # Pillow's own conversion clips at 255. "I" is how it holds 16-bit PNG in older versions.
-        return Pillow.fromarray(np.asarray(picture).astype(np.float32) / 65535)
+        integers = np.asarray(picture)
+        if integers.min() < 0 or integers.max() > 65535:
+            raise ValueError(
+                f"{name!r} holds integers from {integers.min()} to {integers.max()}; wanted 16 bits at most"
+            )
+        clear = picture.info.get("transparency")
+        values = integers.astype(np.float32) / 65535
+        return Pillow.fromarray(
+            np.where(integers == clear, np.float32(1), values) if isinstance(clear, int) else values
+        )
     if picture.mode == "F":
         values = np.asarray(picture, dtype=np.float32)
         low, high = float(values.min()), float(values.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(
-                f"a float picture holds values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
+                f"{name!r} holds float values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
             )
         return picture
     if picture.mode in ("LA", "La", "PA", "RGBa") or "transparency" in picture.info:

@@ -97,7 +97,7 @@ def params_of(network: weights.Network, *, raw: bool = False) -> Params:
         return network.params
     if network.scales is None:
         raise ValueError(
-            f"{network.name} has no activation scales beside it; make them with `subjective weights convert "
-            f"{network.path}`, or use --raw-weights"
+            f"{network.name} has no activation scales beside it; make them with `subjective weights "
+            f"normalize {network.path}`, or use --raw-weights"
         )
     return weights.normalized(network.params, network.scales)

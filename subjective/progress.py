@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -32,8 +33,9 @@ class Progress:
 
     def note(self, message: str) -> None:
         """Show a line of text."""
-        self.stream.write(message + "\n")
-        self.stream.flush()
+        with contextlib.suppress(OSError):  # nobody reads any more: the work goes on in silence
+            self.stream.write(message + "\n")
+            self.stream.flush()
 
     def update(self, picture: int, step: Step) -> None:
         """Show a step of a picture."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import hashlib
 import json
 import os
 import platform
 import shlex
+import shutil
 import sys
 import time
 from importlib import metadata
@@ -95,6 +97,9 @@ class Run:
         Random noise does not compress: three bytes a pixel and a little more.
         """
         amount = self.frames * (size[0] * size[1] * 3 + size[0] * 8 + 65536)
+        free = shutil.disk_usage(self.folder).free
+        if amount > free:
+            raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, the pictures may take {amount / 1e6:.0f} MB")
         with open(self._reserve_path, "wb") as file:
             # Written out, since a sparse file would hold nothing.
             for start in range(0, amount, 2**20):

@@ -61,7 +61,7 @@ class Analysis:
     Attributes:
         octaves: indices of the octaves used, 0 being full size.
         layers: names of the layers used.
-        padding: what lies outside the picture, for the pyramid and the network alike.
+        padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
         pooling: ``average`` or ``max``.
         statistic: from one feature map to one array.
     """

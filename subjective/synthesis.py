@@ -73,6 +73,28 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
     )
 
 
+def check_image(name: str, image: np.ndarray, size: tuple[int, int] | None = None) -> None:
+    """Refuse what is no image in the sense of this package.
+
+    Args:
+        name: of the image, for the message.
+        image: anything with a shape and a dtype.
+        size: (height, width) that it must have, if any.
+
+    Raises:
+        TypeError: not of a floating dtype.
+        ValueError: of another shape or size, or not finite.
+    """
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise TypeError(f"{name} is of dtype {image.dtype}; wanted floats in [0, 1]: divide 8-bit integers by 255")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"{name} has shape {image.shape}; wanted (height, width, 3)")
+    if size is not None and tuple(image.shape[:2]) != size:
+        raise ValueError(f"{name} is {image.shape[1]}x{image.shape[0]} pixels; wanted {size[1]}x{size[0]}: resize it")
+    if not np.isfinite(image).all():
+        raise ValueError(f"{name} holds NaN or infinite values; wanted floats in [0, 1]")
+
+
 def targets_of(sources: Sequence[np.ndarray], config: SynthesisConfig, params: Params) -> Statistics:
     """The joined target of several sources.
 
@@ -126,7 +148,7 @@ def synthesize(
         sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
         config: settings; the defaults if not given. With ``count`` above 1 as many pictures are made
             one after the other, each from its own noise and independent of the rest.
-        params: the network, as `Network.parameters` gives it.
+        params: the network, as `load_params` gives it.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
         on_step: called with a picture's number and each `Step`.
 
@@ -143,6 +165,10 @@ def synthesize(
     """
     config = config or SynthesisConfig()
     config.check()
+    for number, source in enumerate(sources, 1):
+        check_image(f"source {number}", source)
+    if init is not None:
+        check_image("init", init, config.size)
     analysis = analysis_of(config, params)
     check_size("the picture", config.size, analysis, params)
     targets = targets_of(sources, config, params)
@@ -183,6 +209,8 @@ def invent(
     """
     config = config or NoveltyConfig()
     config.check()
+    if init is not None:
+        check_image("init", init, config.size)
     analysis = analysis_of(config, params)
     check_size("the picture", config.size, analysis, params)
     loss = novelty_loss(

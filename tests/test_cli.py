@@ -75,8 +75,9 @@ def test_a_run_leaves_a_folder_that_explains_itself(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     assert config["command_line"].startswith("subjective synthesize -s")
     assert config["settings"]["octaves"] == 2
-    assert config["sources"][0]["name"] == ROCK.name
-    assert re.fullmatch("[0-9a-f]{64}", config["sources"][0]["sha256"])
+    assert config["pictures"][0]["name"] == ROCK.name
+    assert re.fullmatch("[0-9a-f]{64}", config["pictures"][0]["sha256"])
+    assert config["weights"]["sha256"].startswith("786d8ba6")
     assert {"jax", "numpy", "scipy"} <= set(config["environment"]["libraries"])
 
     trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
@@ -96,11 +97,24 @@ def test_a_run_leaves_a_folder_that_explains_itself(tmp_path):
     assert "step 4/4" in err
 
 
-def test_a_recorded_config_reproduces_its_run_byte_for_byte(here, capsys):
-    first = made(capsys, "synthesize", "-s", ROCK, *SMALL, "--octave-weights", "1", "0.5", "--bounds", "-ss", "0.9")
+def test_a_recorded_config_reproduces_its_run_byte_for_byte(here, capsys, monkeypatch):
+    first = made(capsys, "synthesize", "-s", ROCK, *SMALL, "--octave-weights", "1", "0.5", "--bounds", "-ss", "0.9",
+        "--output-prefix=-x",
+    )  # fmt: skip
     again = made(capsys, "synthesize", "--config", first / "config.json")
     with Image.open(first / "result.png") as one, Image.open(again / "result.png") as two:
         assert one.tobytes() == two.tobytes()
+    elsewhere = here / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "random").write_text("no start")
+    (elsewhere / "vgg16").write_text("no parameters")
+    monkeypatch.chdir(elsewhere)
+    third = made(capsys, "synthesize", "--config", here / again / "config.json")
+    with Image.open(here / first / "result.png") as one, Image.open(third / "result.png") as two:
+        assert one.tobytes() == two.tobytes()
+    again_there = made(capsys, "synthesize", "--config", third / "config.json", "-m", "0")
+    assert json.loads((again_there / "config.json").read_text())["settings"]["seed"] == "random"
+    monkeypatch.chdir(here)
     changed = made(capsys, "synthesize", "--config", first / "config.json", "-m", "1", "--no-bounds", "-s", GRAVEL)
     settings = json.loads((changed / "config.json").read_text())["settings"]
     assert settings["source"] == [str(GRAVEL)]
@@ -236,6 +250,10 @@ def test_sources_that_cannot_be_used_are_refused(here, capsys):
         (["--layer-weights", "1"], "--layer-weights got 1 numbers for 2 layers"),
         (["--source-weights", "1", "2"], "2 numbers for 1 pictures"),
         (["-op", "a/b"], "--output-prefix"),
+        (["-ow", "99999999"], "larger than"),
+        (["-ss", "1e300"], "--source-scale"),
+        (["-d", "nothing"], "--data-dir"),
+        (["--config"], "no such file"),
         (["--config", "nothing.json"], "no such file"),
         (["--output-dir", "/proc/none"], "/proc/none"),
         (["--no-such-flag"], "no-such-flag"),
@@ -252,6 +270,8 @@ def test_a_command_line_without_sense_is_refused(here, capsys):
     (here / "config.json").write_text('{"command": "novelty", "settings": {}}')
     assert "subjective novelty" in refusal(capsys, "synthesize", "--config", "config.json")
     (here / "config.json").write_text("[1, 2]")
+    assert "no settings" in refusal(capsys, "synthesize", "--config", "config.json")
+    (here / "config.json").write_text("[" * 100_000)
     assert "no settings" in refusal(capsys, "synthesize", "--config", "config.json")
     assert "--count is 1" in refusal(capsys, "novelty", "-c", "1")
 

@@ -146,6 +146,24 @@ def test_a_float_image_is_resized_channel_by_channel():
     assert images.resize(image, (8, 16)) is image
 
 
+def test_grey_of_32_bits_beyond_16_is_refused(tmp_path):
+    path = saved(tmp_path, Image.fromarray(np.full((2, 2), 200_000, np.int32)), "a.tif")
+    with pytest.raises(ValueError, match="integers from 200000"):
+        images.read_image(path)
+
+
+def test_a_transparent_grey_of_16_bits_lies_over_white(tmp_path):
+    picture = Image.fromarray(np.array([[0, 32768]], np.uint16))
+    image = images.read_image(saved(tmp_path, picture, transparency=0))
+    np.testing.assert_allclose(image[0, :, 0], [1, 32768 / 65535], atol=1e-6)
+
+
+def test_a_damaged_note_of_the_camera_does_not_matter(tmp_path):
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\xff\xff\xff\xff\x08\0\0\0\0\0\0\0"
+    path = saved(tmp_path, Image.fromarray(GRADIENT), "a.jpg", exif=exif, quality=100, subsampling=0)
+    np.testing.assert_allclose(images.read_image(path), GRADIENT / 255, atol=0.05)
+
+
 REFUSED = {
     "empty": (b"", "is empty"),
     "text": (b"This is not a picture.", "not a picture"),

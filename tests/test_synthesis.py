@@ -100,6 +100,19 @@ def test_pictures_and_sources_too_small_are_refused_with_what_would_fit(small_pa
         synthesis.synthesize([source(0, (12, 12))], SynthesisConfig(**SMALL), params=small_params)
 
 
+def test_arrays_that_are_no_images_are_refused(small_params):
+    config = SynthesisConfig(**SMALL)
+    for unfit, error, message in (
+        (np.zeros((80, 72, 3), np.uint8), TypeError, "divide 8-bit"),
+        (np.zeros((80, 72), np.float32), ValueError, "shape"),
+        (np.full((80, 72, 3), np.nan, np.float32), ValueError, "NaN"),
+    ):
+        with pytest.raises(error, match=message):
+            synthesis.synthesize([unfit], config, params=small_params)
+    with pytest.raises(ValueError, match="wanted 32x24"):
+        synthesis.synthesize([source()], config, params=small_params, init=source(0, (20, 20)))
+
+
 def test_each_source_needs_a_weight(small_params):
     with pytest.raises(ValueError, match="2 numbers for 1 pictures"):
         synthesis.synthesize([source()], SynthesisConfig(source_weights=(1.0, 2.0), **SMALL), params=small_params)
