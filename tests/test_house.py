@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,10 @@ def test_what_is_public_is_there():
     for name in subjective.__all__:
         assert hasattr(subjective, name)
     assert len(list(pkgutil.iter_modules([str(PACKAGE)]))) > 10
+
+
+def test_the_readme_has_no_gaps_and_its_pictures_are_there():
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    assert "@@" not in readme
+    for picture in re.findall(r"\]\((experiments/[^)]+)\)", readme):
+        assert (PACKAGE.parent / picture).is_file(), picture
