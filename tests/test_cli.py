@@ -19,7 +19,7 @@ from subjective.cli import main
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 GRAVEL = ROCK.with_name("gravel_256x320.png")
-SMALL = ["-ow", "48", "-o", "2", "-m", "4", "-n", "2"]
+SMALL = ["-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "4", "-n", "2"]
 
 
 def start(*arguments, **options):
@@ -137,7 +137,7 @@ def test_a_picture_can_be_the_start(here, capsys):
     np.testing.assert_allclose(images.read_image(folder / "result.png"), expected, atol=1 / 255)
 
 
-BASE = ["synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-m", "3", "-n", "0"]
+BASE = ["synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "3", "-n", "0"]
 
 
 def final_loss(folder):
