@@ -15,9 +15,10 @@ import numpy as np
 
 from subjective import images, normalization, synthesis, weights
 from subjective.config import NoveltyCommand, PictureConfig, SynthesizeCommand, settings
+from subjective.formats.native import sha256
 from subjective.optimize import Result, Step
 from subjective.progress import Progress
-from subjective.runs import Run, sha256_of
+from subjective.runs import Run
 from subjective.vgg import Params
 
 OnStep = Callable[[int, Step], None]
@@ -81,7 +82,7 @@ def _load_params(config: MakeCommand) -> tuple[Params, dict[str, Any]]:
         "use": config.weights if named else str(network.path.absolute()),
         "architecture": network.architecture,
         "sha256": network.sha256,
-        "scales_sha256": None if config.raw_weights else sha256_of(weights.scales_path(network.path)),
+        "scales_sha256": None if config.raw_weights else sha256(weights.scales_path(network.path)),
     }
 
 
@@ -115,7 +116,7 @@ def _note_changes(config_file: str | None, facts: dict[str, Any]) -> None:
 
 
 def _picture_record(path: Path, use: str) -> dict[str, str]:
-    return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256_of(path)}
+    return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256(path)}
 
 
 def _recorded(config: MakeCommand, network: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
-import hashlib
 import json
 import os
 import platform
@@ -29,12 +28,6 @@ from subjective.optimize import Result, Step
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def environment() -> dict[str, Any]:
