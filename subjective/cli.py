@@ -19,13 +19,15 @@ from typing import Annotated, Any
 
 import tyro
 
-from subjective import commands, weight_commands
-from subjective.config import NoveltyCommand, SynthesizeCommand, to_flags
+from subjective import commands, evaluation_commands, weight_commands
+from subjective.command_config import EvaluateCommand, NoveltyCommand, SynthesizeCommand
+from subjective.config import PRESETS, to_flags
 from subjective.version import __version__
 
 Command = (
     Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
     | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
+    | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
     | Annotated[weight_commands.WeightsCommand, tyro.conf.subcommand("weights")]
 )
 
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         with _signals():
-            return _dispatch(_parse(_with_config(arguments)))
+            return _dispatch(_parse(_with_settings(arguments)))
     except commands.Interrupted as interrupt:
         return 128 + interrupt.number
     except (ValueError, OSError, ImportError) as error:
@@ -80,13 +82,28 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _with_config(arguments: list[str]) -> list[str]:
-    """Put the settings of ``--config FILE`` before the flags given, which thereby win."""
-    places = [i for i, word in enumerate(arguments) if word == "--config" or word.startswith("--config=")]
+def _with_settings(arguments: list[str]) -> list[str]:
+    """Put the settings of ``--preset NAME`` and of ``--config FILE`` before the flags given, which thereby win."""
+    flags: list[str] = []
+    name = _last(arguments, "--config")
+    if name is not None:
+        flags += _recorded(arguments[0], name)
+    chosen = _last(arguments, "--preset")
+    if chosen is not None and chosen in PRESETS:
+        flags += to_flags(PRESETS[chosen])
+    return [arguments[0], *flags, *arguments[1:]] if flags else arguments
+
+
+def _last(arguments: list[str], flag: str) -> str | None:
+    """The word after the last such flag; None where there is none."""
+    places = [i for i, word in enumerate(arguments) if word == flag or word.startswith(f"{flag}=")]
     if not places:
-        return arguments
-    place = places[-1]
-    name = arguments[place].partition("=")[2] or "".join(arguments[place + 1 : place + 2])
+        return None
+    return arguments[places[-1]].partition("=")[2] or "".join(arguments[places[-1] + 1 : places[-1] + 2])
+
+
+def _recorded(command: str, name: str) -> list[str]:
+    """The flags that a run folder's config.json stands for."""
     try:
         recorded = json.loads(Path(name).read_text(encoding="utf-8"))
         values = recorded["settings"]
@@ -95,9 +112,9 @@ def _with_config(arguments: list[str]) -> list[str]:
         raise ValueError(f"no such file: {name!r}; --config wants the config.json of a run folder") from None
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise ValueError(f"{name!r} holds no settings; --config wants the config.json of a run folder") from None
-    if arguments[0] != recorded.get("command"):
-        raise ValueError(f"{name!r} is of `subjective {recorded.get('command')}`, not of `subjective {arguments[0]}`")
-    return [arguments[0], *flags, *arguments[1:]]
+    if command != recorded.get("command"):
+        raise ValueError(f"{name!r} is of `subjective {recorded.get('command')}`, not of `subjective {command}`")
+    return flags
 
 
 def _parse(arguments: list[str]) -> Any:
@@ -130,4 +147,6 @@ def _dispatch(command: Any) -> int:
         return commands.synthesize(command)
     if isinstance(command, NoveltyCommand):
         return commands.novelty(command)
+    if isinstance(command, EvaluateCommand):
+        return evaluation_commands.command(command)
     return weight_commands.dispatch(command.action)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import signal
@@ -13,8 +14,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective import images, normalization, synthesis, weights
-from subjective.config import NoveltyCommand, PictureConfig, SynthesizeCommand, settings
+from subjective import images, normalization, plan, synthesis, weights
+from subjective.command_config import NoveltyCommand, SynthesizeCommand
+from subjective.config import PictureConfig, settings
+from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.formats.native import sha256
 from subjective.optimize import Result, Step
 from subjective.progress import Progress
@@ -42,33 +45,41 @@ def synthesize(config: SynthesizeCommand) -> int:
             f"--source-weights got {len(config.source_weights)} numbers for {len(files)} pictures; give one for each"
         )
     params, origin = _load_params(config)
-    analysis = synthesis.analysis_of(config, params, "valid")
-    synthesis.check_size("the picture", config.size, synthesis.analysis_of(config, params), params)
-    sources, records = [], []
-    for file in files:
-        source = images.read_image(file, width=config.source_width, scale=config.source_scale)
-        synthesis.check_size(f"source {str(file)!r}", source.shape[:2], analysis, params)
-        sources.append(source)
-        records.append(_picture_record(file, "source"))
+    sources = [images.read_image(file, width=config.source_width, scale=config.source_scale) for file in files]
+    records = [_picture_record(file, "source") for file in files]
+    sizes = [(source.shape[0], source.shape[1]) for source in sources]
+    config = plan.with_octaves(config, params, sizes)
+    analysis = plan.analysis_of(config, params, sizes)
+    plan.check_size("the picture", config.size, analysis, params)
+    for file, source in zip(files, sources, strict=True):
+        of_source = dataclasses.replace(analysis, padding="valid")
+        plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
     init = _starting_picture(config)
 
     def work(on_step: OnStep) -> list[Result]:
         return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step)
 
-    return _run("synthesize", config, config.count, work, pictures=records, weights=origin)
+    def score(results: list[Result]) -> list[Any]:
+        pictures = [np.asarray(result.value) for result in results]
+        return scores_of_run(pictures, sources, params, analysis.layers)
+
+    return _run(
+        "synthesize", config, config.count, work, score if config.evaluate else None, pictures=records, weights=origin
+    )
 
 
 def novelty(config: NoveltyCommand) -> int:
     """`subjective novelty`: pictures unlike each other, out of nothing."""
     config.check()
     params, origin = _load_params(config)
-    synthesis.check_size("the picture", config.size, synthesis.analysis_of(config, params), params)
+    config = plan.with_octaves(config, params)
+    plan.check_size("the picture", config.size, plan.analysis_of(config, params), params)
     init = _starting_picture(config)
 
     def work(on_step: OnStep) -> list[Result]:
         return [synthesis.invent(config, params=params, init=init, on_step=on_step)]
 
-    return _run("novelty", config, config.frames, work, weights=origin)
+    return _run("novelty", config, config.frames, work, None, weights=origin)
 
 
 def _load_params(config: MakeCommand) -> tuple[Params, dict[str, Any]]:
@@ -134,8 +145,15 @@ def _recorded(config: MakeCommand, network: str) -> dict[str, Any]:
     return values
 
 
-def _run(command: str, config: MakeCommand, count: int, work: Callable[[OnStep], list[Result]], **facts: Any) -> int:
-    """Do the work with a run folder, progress, and the last picture kept whatever happens."""
+def _run(
+    command: str,
+    config: MakeCommand,
+    count: int,
+    work: Callable[[OnStep], list[Result]],
+    score: Callable[[list[Result]], list[Any]] | None,
+    **facts: Any,
+) -> int:
+    """Do the work with a run folder, progress, and the last picture kept whatever happens; then score it."""
     if config.seed not in ("random", "symmetric"):
         facts["pictures"] = [*facts.get("pictures", []), _picture_record(Path(config.seed), "start")]
     _note_changes(config.config, facts)
@@ -180,4 +198,10 @@ def _run(command: str, config: MakeCommand, count: int, work: Callable[[OnStep],
     for result in results:
         effort = f"{result.steps} steps, {result.evaluations} evaluations"
         progress.note(f"loss {result.loss:.6g} after {effort}: {result.message}")
+    if score is not None:
+        progress.note("measuring against the source ...")
+        scores = score(results)
+        run.score(scores)
+        for found in scores:
+            progress.note(found if isinstance(found, str) else one_line(found))
     return 0

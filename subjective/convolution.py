@@ -29,6 +29,9 @@ STRIP_TILES = 256
 STRIP_PIXELS = 4096
 """The same for convolutions from or to few channels, which work pixel by pixel."""
 
+SMALL_PIXELS = 1024
+"""Maps of at most so many pixels take the direct form everywhere: as fast there, and compiled in a third less time."""
+
 FEW_CHANNELS = 4
 """At most so many are few: nine shifted copies and one product do, and tiles would not pay."""
 
@@ -97,6 +100,8 @@ def _forward(x: Array, kernel: Array, bias: Array, padding: Padding, pool: bool)
         raise ValueError(f"a map of {x.shape[1]}x{x.shape[0]} is too small; padding {padding!r} wants {least} a side")
 
     direct, strips = (partial(form, padding=padding, pool=pool) for form in (_forward_direct, _forward_strips))
+    if _is_small(x.shape):
+        return direct(x, kernel, bias)
     return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
 
 
@@ -105,7 +110,13 @@ def _backward(dy: Array, mask: Array, kernel: Array, shape: tuple[int, ...], pad
 
     forms = (_backward_direct, _backward_strips)
     direct, strips = (partial(form, shape=shape, padding=padding, pool=pool) for form in forms)
+    if _is_small(shape):
+        return direct(dy, mask, kernel)
     return lax.platform_dependent(dy, mask, kernel, cpu=strips, default=direct)
+
+
+def _is_small(shape: tuple[int, ...]) -> bool:
+    return shape[0] * shape[1] <= SMALL_PIXELS
 
 
 def _map_size(shape: tuple[int, ...], padding: Padding) -> Size:

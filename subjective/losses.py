@@ -14,34 +14,32 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics import Analysis, Statistics, analyze
+from subjective.statistics import Analysis, Statistics, Term, analyze, places_of, squared_distance
 from subjective.vgg import Params
 
 Scalar = Float[Array, ""]
 Loss = Callable[..., tuple[Scalar, Any]]
 
-
-def squared_distance(found: Array, target: Array) -> Scalar:
-    """‖found − target‖², the squared Frobenius distance; shapes must be equal."""
-    if found.shape != target.shape:
-        raise ValueError(f"cannot compare a statistic of shape {found.shape} with a target of shape {target.shape}")
-    return jnp.sum((found - target) ** 2)
+TINY = 1e-20
+"""Added to what a distance is divided by: a black source has targets of no size."""
 
 
 def match(
     found: Statistics,
     targets: Statistics,
+    terms: Sequence[Term],
     *,
     octave_weights: Sequence[float] | None = None,
-    layer_weights: Mapping[str, float] | None = None,
-) -> tuple[Scalar, tuple[dict[str, Scalar], ...]]:
-    """Weighted sum over octaves and layers of the squared distance to the targets.
+    relative: bool = False,
+) -> tuple[Scalar, tuple[dict[str, dict[str, Scalar]], ...]]:
+    """Weighted sum of the distances to the targets, over octaves, layers and statistics.
 
     Args:
         found: statistics of the picture.
         targets: of the same structure and shapes.
+        terms: the distances and their weights.
         octave_weights: one for each octave; 1 where absent.
-        layer_weights: by layer; 1 where absent.
+        relative: divide each distance by the target's own size (`Statistic.size`).
 
     Returns:
         The sum, and its weighted parts in the structure of the targets.
@@ -53,31 +51,36 @@ def match(
     if wanted != came:
         raise ValueError(f"statistics and targets differ in structure: {came} against {wanted}")
     octave_weights = octave_weights or (1.0,) * len(targets)
-    layer_weights = layer_weights or {}
+    places = places_of(terms)
+
+    def part(octave: int, layer: str, name: str) -> Scalar:
+        statistic, weight = places[layer, name]
+        target = targets[octave][layer][name]
+        distance = statistic.distance(found[octave][layer][name], target)
+        if relative:
+            distance = distance / (jax.lax.stop_gradient(statistic.size(target)) + TINY)
+        return octave_weights[octave] * weight * distance
+
     parts = tuple(
-        {
-            layer: octave_weight * layer_weights.get(layer, 1.0) * squared_distance(found_octave[layer], target)
-            for layer, target in target_octave.items()
-        }
-        for octave_weight, found_octave, target_octave in zip(octave_weights, found, targets, strict=True)
+        {layer: {name: part(octave, layer, name) for name in measured} for layer, measured in layers.items()}
+        for octave, layers in enumerate(targets)
     )
     return jnp.sum(jnp.stack(jax.tree.leaves(parts))), parts
 
 
 @lru_cache(maxsize=32)
 def texture_loss(
-    analysis: Analysis,
-    octave_weights: tuple[float, ...] | None = None,
-    layer_weights: tuple[float, ...] | None = None,
+    analysis: Analysis, octave_weights: tuple[float, ...] | None = None, *, relative: bool = False
 ) -> Loss:
     """The texture loss summed over octaves, as a function ``loss(image, targets, params)``.
 
     The same arguments give the same function, so that a compiled form of it is found again.
 
     Args:
-        analysis: octaves, layers, padding, pooling and statistic.
+        analysis: octaves, terms with their weights, padding and pooling.
         octave_weights: one for each of ``analysis.octaves``.
-        layer_weights: one for each of ``analysis.layers``.
+        relative: divide each distance by the target's own size, so that weights mean the same at every layer
+            and octave, and for every source.
 
     Returns:
         ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`.
@@ -86,11 +89,10 @@ def texture_loss(
         Gatys, Ecker and Bethge, 2015, equations 3 and 4, with their 1/4 left out; several octaves
         at once: Snelgrove, "High-resolution multi-scale neural texture synthesis", 2017.
     """
-    by_layer = dict(zip(analysis.layers, layer_weights or (1.0,) * len(analysis.layers), strict=True))
 
     def loss(image: Float[Array, "height width 3"], targets: Statistics, params: Params) -> tuple[Scalar, Any]:
         found = analyze(params, image, analysis)
-        return match(found, targets, octave_weights=octave_weights, layer_weights=by_layer)
+        return match(found, targets, analysis.terms, octave_weights=octave_weights, relative=relative)
 
     return loss
 
@@ -102,7 +104,6 @@ def novelty_loss(
     *,
     internal: bool = False,
     octave_weights: tuple[float, ...] | None = None,
-    layer_weights: tuple[float, ...] | None = None,
 ) -> Loss:
     """How far statistics are from being unlike each other, as ``loss(frames, params)``.
 
@@ -112,22 +113,21 @@ def novelty_loss(
     (or each layer and picture, if ``internal``).
 
     Args:
-        analysis: octaves, layers, padding, pooling and statistic.
+        analysis: octaves, layers, terms, padding and pooling.
         scale: the squared norm wanted of each vector.
         internal: compare the octaves of a picture with each other, not the pictures.
         octave_weights: one for each of ``analysis.octaves``; without meaning where octaves are compared.
-        layer_weights: one for each of ``analysis.layers``.
 
     Returns:
         ``loss(frames, params) -> (scalar, parts)``; frames ``(count, height, width, 3)``, parts
-        ``({layer: scalar}, …)`` by octave, or of a single dict where octaves are compared.
+        ``({layer: {statistic: scalar}}, …)`` by octave, or of a single dict where octaves are compared.
 
     References:
         `novelty.py` of the 2017 program, which could not run its internal form: it stacked
         matrices of different layers.
     """
 
-    by_layer = dict(zip(analysis.layers, layer_weights or (1.0,) * len(analysis.layers), strict=True))
+    places = places_of(analysis.terms)
     by_octave = octave_weights or (1.0,) * len(analysis.octaves)
 
     def unlikeness(vectors: Float[Array, "count numbers"]) -> Scalar:
@@ -137,15 +137,17 @@ def novelty_loss(
     def loss(frames: Float[Array, "count height width 3"], params: Params) -> tuple[Scalar, Any]:
         found = jax.vmap(lambda image: analyze(params, image, analysis))(frames)
         flat = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], -1), found)
-        parts: tuple[dict[str, Scalar], ...]
         if internal:
-            stacked = {layer: jnp.stack([octave[layer] for octave in flat], axis=1) for layer in analysis.layers}
-            parts = ({layer: by_layer[layer] * jnp.sum(jax.vmap(unlikeness)(v)) for layer, v in stacked.items()},)
-        else:
-            parts = tuple(
-                {layer: weight * by_layer[layer] * unlikeness(octave[layer]) for layer in analysis.layers}
-                for weight, octave in zip(by_octave, flat, strict=True)
-            )
+            # An octave more between count and numbers, and every picture a comparison of its own.
+            flat = (jax.tree.map(lambda *octaves: jnp.stack(octaves, axis=1), *flat),)
+        unlike = jax.vmap(unlikeness) if internal else unlikeness
+        parts = tuple(
+            {
+                layer: {name: weight * places[layer, name][1] * jnp.sum(unlike(v)) for name, v in measured.items()}
+                for layer, measured in octave.items()
+            }
+            for weight, octave in zip((1.0,) if internal else by_octave, flat, strict=True)
+        )
         return jnp.sum(jnp.stack(jax.tree.leaves(parts))), parts
 
     return loss

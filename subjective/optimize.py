@@ -57,6 +57,7 @@ class Result:
         loss: there.
         steps: accepted iterations.
         evaluations: calls of the loss.
+        seconds: what it took, compilation included.
         converged: whether it stopped because there was (almost) nothing left to gain.
         message: the reason in a sentence.
     """
@@ -65,6 +66,7 @@ class Result:
     loss: float
     steps: int
     evaluations: int
+    seconds: float
     converged: bool
     message: str
 
@@ -182,7 +184,8 @@ def minimize(
 
     def result(converged: bool, message: str) -> Result:
         step, flat, found = last
-        return Result(to_value(flat), found.loss, step, evaluations, converged, message)
+        seconds = time.perf_counter() - started
+        return Result(to_value(flat), found.loss, step, evaluations, seconds, converged, message)
 
     def require_finite(found: _Evaluation, step: int, flat: np.ndarray) -> None:
         if math.isfinite(found.loss) and math.isfinite(found.gradient_norm):

@@ -17,19 +17,21 @@ PLAIN_INTERVAL = 10.0
 
 
 class Progress:
-    """Shows steps as they come; `update` is a valid ``on_step``."""
+    """Shows steps as they come, each stage of a picture by itself; `update` is a valid ``on_step``."""
 
     def __init__(self, max_steps: int, pictures: int = 1, stream: TextIO | None = None):
-        """Prepare to show up to ``max_steps`` steps of each of ``pictures`` optimizations."""
+        """Prepare to show up to ``max_steps`` steps of each stage of each of ``pictures`` optimizations."""
         self.max_steps = max_steps
         self.pictures = pictures
         self.stream = stream if stream is not None else sys.stderr
         self.terminal = self.stream.isatty()
         self._bar: tqdm | None = None
-        self._picture = -1
+        self._stage: tuple[int, tuple[int, ...]] = (-1, ())
+        self._last = 0
         self._shown = -PLAIN_INTERVAL
         self._begun = 0.0
         self._base = 0
+        self._known = 0
 
     def note(self, message: str) -> None:
         """Show a line of text."""
@@ -39,35 +41,48 @@ class Progress:
 
     def update(self, picture: int, step: Step) -> None:
         """Show a step of a picture."""
-        if picture != self._picture:
+        if (picture, step.value.shape) != self._stage:
             self._begin(picture, step)
+        self._last = step.step
+        number = step.step - self._base
         if self._bar is not None:
             self._bar.set_postfix_str(f"loss {step.loss:.4g}", refresh=False)
-            self._bar.update(step.step - self._bar.n)
+            self._bar.update(number - self._bar.n)
             return
         now = time.monotonic()
-        if step.step <= 1 or step.step == self.max_steps or now - self._shown >= PLAIN_INTERVAL:
+        if number <= 1 or number == self.max_steps or now - self._shown >= PLAIN_INTERVAL:
             self._shown = now
             self.note(self._line(step, now))
 
     def _begin(self, picture: int, step: Step) -> None:
         self.close()
-        self._picture, self._begun, self._base = picture, time.monotonic(), step.step
+        # A later stage goes on counting, and does not report the point at which it starts.
+        self._base = self._last if picture == self._stage[0] else 0
+        self._stage, self._begun, self._known = (picture, step.value.shape), time.monotonic(), step.step - self._base
         if self.terminal:
-            name = "" if self.pictures == 1 else f"picture {picture + 1}/{self.pictures} "
             # Sizes given, since a terminal that does not tell its own would get an empty bar.
             columns, rows = shutil.get_terminal_size()
             self._bar = tqdm(
-                total=self.max_steps, desc=f"{name}step", unit="step", file=self.stream, ncols=columns - 1, nrows=rows
+                total=self.max_steps,
+                desc=f"{self._name()}step",
+                unit="step",
+                file=self.stream,
+                ncols=columns - 1,
+                nrows=rows,
             )
 
+    def _name(self) -> str:
+        picture, shape = self._stage
+        name = "" if self.pictures == 1 else f"picture {picture + 1}/{self.pictures} "
+        return name + (f"{shape[-2]}x{shape[-3]} " if len(shape) >= 3 else "")
+
     def _line(self, step: Step, now: float) -> str:
-        name = "" if self.pictures == 1 else f"picture {self._picture + 1}/{self.pictures} "
-        line = f"{name}step {step.step}/{self.max_steps}  loss {step.loss:.6g}"
-        made = step.step - self._base
+        number = step.step - self._base
+        line = f"{self._name()}step {number}/{self.max_steps}  loss {step.loss:.6g}"
+        made = number - self._known
         if made and now > self._begun:
             rate = made / (now - self._begun)
-            line += f"  {rate:.2f} steps/s  {_duration((self.max_steps - step.step) / rate)} left"
+            line += f"  {rate:.2f} steps/s  {_duration((self.max_steps - number) / rate)} left"
         return line
 
     def close(self) -> None:

@@ -68,7 +68,9 @@ class Run:
         self.frames = frames
         self.save_every = save_every
         self.last: dict[int, Step] = {}
+        self._pixels: dict[int, int] = {}
         self._config: dict[str, Any] = {}
+        self._summary: dict[str, Any] = {}
         self._started = time.time()
         self._trace: TextIO = open(self.folder / "trace.jsonl", "a", encoding="utf-8")  # noqa: SIM115 closed in `close`
 
@@ -106,9 +108,12 @@ class Run:
 
     def record(self, number: int, step: Step) -> None:
         """Note a step in the trace, and save its picture when it is due."""
+        before = self.last[number].evaluations if number in self.last else 0
+        self._pixels[number] = self._pixels.get(number, 0) + (step.evaluations - before) * step.value.size
         self.last[number] = step
         line = {
             "picture": number,
+            "size": list(step.value.shape[-3:-1]),
             "step": step.step,
             "loss": step.loss,
             "parts": step.parts,
@@ -153,21 +158,27 @@ class Run:
                     "gradient_norm": step.gradient_norm,
                     "steps": step.step,
                     "evaluations": step.evaluations,
+                    "full_size_evaluations": round(self._pixels[number] / step.value.size, 2),
                     "seconds": round(step.seconds, 3),
                     "converged": end.get("converged", False),
                     "message": end.get("message", reason),
                 }
             )
-        self._write_json(
-            "summary.json",
-            {
-                "status": status,
-                "reason": reason,
-                "seconds": round(time.time() - self._started, 3),
-                "pictures": pictures,
-            },
-        )
+        self._summary = {
+            "status": status,
+            "reason": reason,
+            "seconds": round(time.time() - self._started, 3),
+            "pictures": pictures,
+        }
+        self._write_json("summary.json", self._summary)
         self._trace.close()
+
+    def score(self, scores: list[Any]) -> None:
+        """Add what each picture of a finished run scores to ``summary.json``."""
+        pictures = [
+            picture | {"scores": score} for picture, score in zip(self._summary["pictures"], scores, strict=True)
+        ]
+        self._write_json("summary.json", self._summary | {"pictures": pictures})
 
     def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
         """Write an image, or all frames of one optimization; returns the names."""

@@ -7,8 +7,9 @@ unlike each other. Both are pure: pictures and parameters in, a `Result` out, pr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -20,9 +21,11 @@ from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
 from subjective.init import initial_image, variation
 from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
 from subjective.optimize import Result, Step, minimize
-from subjective.pyramid import Padding
+from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
+from subjective.pyramid import gaussian_pyramid
+from subjective.stages import stage_size, stages_of, start_of
 from subjective.statistics import Analysis, Statistics, analyze
-from subjective.vgg import Params, minimum_size, resolve_layers
+from subjective.vgg import Params
 
 OnStep = Callable[[int, Step], None]
 """``on_step(picture, step)``: the picture's number, counted from 0, and where its optimization stands."""
@@ -30,79 +33,17 @@ OnStep = Callable[[int, Step], None]
 _analyze = jax.jit(analyze, static_argnums=2)
 
 
-def analysis_of(config: PictureConfig, params: Params, padding: Padding | None = None) -> Analysis:
-    """The `Analysis` that a config asks for.
-
-    Args:
-        config: settings; layers by name or number.
-        params: the network, which says what layers there are.
-        padding: instead of the config's own.
-
-    Raises:
-        ValueError: a layer that the network lacks.
-    """
-    layers = resolve_layers(config.layers, params)
-    return Analysis(config.octave_indices, layers, padding or config.padding_mode, config.pooling)
-
-
-def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Params) -> None:
-    """Refuse a picture too small for its octaves and layers, before anything is compiled.
-
-    Args:
-        name: of the picture, for the message.
-        size: (height, width) in pixels.
-        analysis: octaves, layers and padding.
-        params: the network.
-
-    Raises:
-        ValueError: saying what size, or what number of octaves, would do.
-    """
-    octaves = max(analysis.octaves) + 1
-    smallest = minimum_size(analysis.layers, octaves, analysis.padding, params)
-    if min(size) >= smallest:
-        return
-    fits = [
-        count
-        for count in range(1, octaves)
-        if min(size) >= minimum_size(analysis.layers, count, analysis.padding, params)
-    ]
-    remedy = f"use --octaves {fits[-1]}" if fits else "use shallower layers"
-    raise ValueError(
-        f"{name} of {size[1]}x{size[0]} pixels is too small for {octaves} octaves of {', '.join(analysis.layers)} "
-        f"with padding {analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
-    )
-
-
-def check_image(name: str, image: np.ndarray, size: tuple[int, int] | None = None) -> None:
-    """Refuse what is no image in the sense of this package.
-
-    Args:
-        name: of the image, for the message.
-        image: anything with a shape and a dtype.
-        size: (height, width) that it must have, if any.
-
-    Raises:
-        TypeError: not of a floating dtype.
-        ValueError: of another shape or size, or not finite.
-    """
-    if not jnp.issubdtype(image.dtype, jnp.floating):
-        raise TypeError(f"{name} is of dtype {image.dtype}; wanted floats in [0, 1]: divide 8-bit integers by 255")
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"{name} has shape {image.shape}; wanted (height, width, 3)")
-    if size is not None and tuple(image.shape[:2]) != size:
-        raise ValueError(f"{name} is {image.shape[1]}x{image.shape[0]} pixels; wanted {size[1]}x{size[0]}: resize it")
-    if not np.isfinite(image).all():
-        raise ValueError(f"{name} holds NaN or infinite values; wanted floats in [0, 1]")
-
-
-def targets_of(sources: Sequence[np.ndarray], config: SynthesisConfig, params: Params) -> Statistics:
+def targets_of(
+    sources: Sequence[np.ndarray], analysis: Analysis, config: SynthesisConfig, params: Params
+) -> Statistics:
     """The joined target of several sources.
 
     A source is always analyzed with ``valid`` padding: a photograph has no outside.
 
     Args:
         sources: images ``(height, width, 3)``, of any sizes.
-        config: octaves, layers, join mode, source weights and ``mul``.
+        analysis: of the picture to be made.
+        config: join mode, source weights and ``mul``.
         params: the network.
 
     Returns:
@@ -111,7 +52,7 @@ def targets_of(sources: Sequence[np.ndarray], config: SynthesisConfig, params: P
     Raises:
         ValueError: a source too small, or weights that do not fit.
     """
-    analysis = analysis_of(config, params, "valid")
+    analysis = dataclasses.replace(analysis, padding=VALID)
     if config.source_weights is not None and len(config.source_weights) != len(sources):
         raise ValueError(
             f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
@@ -124,14 +65,12 @@ def targets_of(sources: Sequence[np.ndarray], config: SynthesisConfig, params: P
 
 
 @lru_cache(maxsize=32)
-def synthesis_loss(
-    analysis: Analysis, octave_weights: tuple[float, ...] | None, layer_weights: tuple[float, ...] | None
-) -> Loss:
+def synthesis_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
     """All terms of a synthesis, as ``loss(image, {"texture": (targets, params)})``.
 
     Terms that couple pictures, such as a distance between frames, join the texture here.
     """
-    return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, layer_weights))})
+    return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, relative=relative))})
 
 
 def synthesize(
@@ -150,10 +89,12 @@ def synthesize(
             one after the other, each from its own noise and independent of the rest.
         params: the network, as `load_params` gives it.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
-        on_step: called with a picture's number and each `Step`.
+        on_step: called with a picture's number and each `Step`. Steps of all stages are counted on; the value has
+            the size of its stage.
 
     Returns:
-        A `Result` for each picture; ``value`` is ``(height, width, 3)``, not clipped.
+        A `Result` for each picture; ``value`` is ``(height, width, 3)``, not clipped. Steps and evaluations are those
+        of all stages, whatever their size.
 
     Raises:
         ValueError: settings, sources or sizes that do not fit, said in one line.
@@ -161,7 +102,8 @@ def synthesize(
 
     References:
         Snelgrove, "High-resolution multi-scale neural texture synthesis", SIGGRAPH Asia 2017 Technical Briefs.
-        Departures: the output wraps, the start is faint noise around the sources' mean color.
+        Departures: the output wraps, the start is faint noise around the sources' mean color, the coarse octaves
+        come first, and the spectrum of the pixels is matched beside Gram matrices of more layers.
     """
     config = config or SynthesisConfig()
     config.check()
@@ -169,20 +111,70 @@ def synthesize(
         check_image(f"source {number}", source)
     if init is not None:
         check_image("init", init, config.size)
-    analysis = analysis_of(config, params)
+    sizes = [(source.shape[0], source.shape[1]) for source in sources]
+    config = with_octaves(config, params, sizes)
+    analysis = analysis_of(config, params, sizes)
     check_size("the picture", config.size, analysis, params)
-    targets = targets_of(sources, config, params)
+    targets = targets_of(sources, analysis, config, params)
     colors = [source.mean(axis=(0, 1)) for source in sources]
     mean = np.average(colors, axis=0, weights=config.source_weights)
-    loss = synthesis_loss(analysis, config.octave_weights, config.layer_weights)
-    results = []
-    for number in range(config.count):
-        if init is not None:
-            start = variation(init, config.rng_seed, number)
-        else:
-            start = initial_image(config.seed, config.size, mean, config.rng_seed, number)
-        results.append(_minimize(loss, start, {"texture": (targets, params)}, config, number, on_step))
-    return results
+
+    def start(number: int, octave: int) -> jax.Array:
+        """The starting picture at an octave's size."""
+        size = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
+        if init is None:
+            return jnp.asarray(initial_image(config.seed, size, mean, config.rng_seed, number))
+        image = jnp.asarray(variation(init, config.rng_seed, number))
+        return gaussian_pyramid(image, octave + 1, "same" if config.padding_mode == VALID else config.padding_mode)[-1]
+
+    return [
+        _in_stages(analysis, targets, config, params, partial(start, number), number, on_step)
+        for number in range(config.count)
+    ]
+
+
+def _in_stages(
+    analysis: Analysis,
+    targets: Statistics,
+    config: SynthesisConfig,
+    params: Params,
+    start: Callable[[int], jax.Array],
+    number: int,
+    on_step: OnStep | None,
+) -> Result:
+    """One picture, coarse to fine."""
+    stages = stages_of(config.schedule, config.size, analysis, params)
+    done = Result(jnp.zeros(()), 0.0, 0, 0, 0.0, False, "")
+    for index, stage in enumerate(stages):
+        value = start_of(stage, stages[:index], done.value if index else None, start, config.padding_mode)
+        loss = synthesis_loss(
+            stage.analysis, config.octave_weights and config.octave_weights[stage.first :], config.relative
+        )
+        arguments = {"texture": (targets[stage.first :], params)}
+        counted = None if on_step is None else partial(_count_on, on_step, done, index > 0)
+        steps = config.max_iter if config.coarse_iter is None or stage is stages[-1] else config.coarse_iter
+        result = _minimize(loss, value, arguments, config, steps, number, counted)
+        done = dataclasses.replace(
+            result,
+            steps=done.steps + result.steps,
+            evaluations=done.evaluations + result.evaluations,
+            seconds=done.seconds + result.seconds,
+        )
+    return done
+
+
+def _count_on(on_step: OnStep, done: Result, starting_point_known: bool, number: int, step: Step) -> None:
+    """Report a step of a later stage as one after those that are done."""
+    if step.step > 0 or not starting_point_known:
+        on_step(
+            number,
+            dataclasses.replace(
+                step,
+                step=done.steps + step.step,
+                evaluations=done.evaluations + step.evaluations,
+                seconds=done.seconds + step.seconds,
+            ),
+        )
 
 
 def invent(
@@ -211,6 +203,7 @@ def invent(
     config.check()
     if init is not None:
         check_image("init", init, config.size)
+    config = with_octaves(config, params)
     analysis = analysis_of(config, params)
     check_size("the picture", config.size, analysis, params)
     loss = novelty_loss(
@@ -218,7 +211,6 @@ def invent(
         config.mul,
         internal=config.internal,
         octave_weights=config.octave_weights,
-        layer_weights=config.layer_weights,
     )
     grey = np.full(3, 0.5)
     starts = [
@@ -227,17 +219,23 @@ def invent(
         else variation(init, config.rng_seed, number)
         for number in range(config.frames)
     ]
-    return _minimize(loss, np.stack(starts), params, config, 0, on_step)
+    return _minimize(loss, np.stack(starts), params, config, config.max_iter, 0, on_step)
 
 
 def _minimize(
-    loss: Loss, init: np.ndarray, argument: Any, config: PictureConfig, number: int, on_step: OnStep | None
+    loss: Loss,
+    init: Any,
+    argument: Any,
+    config: PictureConfig,
+    max_steps: int,
+    number: int,
+    on_step: OnStep | None,
 ) -> Result:
     return minimize(
         loss,
         jnp.asarray(init, jnp.float32),
         (argument,),
-        max_steps=config.max_iter,
+        max_steps=max_steps,
         tolerance=config.tol,
         on_step=None if on_step is None else lambda step: on_step(number, step),
         bounds=(0.0, 1.0) if config.bounds else None,

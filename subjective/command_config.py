@@ -1,0 +1,98 @@
+"""What each command takes: the settings of its function, where pictures and parameters come from, where results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from subjective.config import NoveltyConfig, Preset, SynthesisConfig, arg
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Where parameters come from and where results go."""
+
+    weights: Annotated[str, arg(metavar="NAME|FILE")] = "vgg16"
+    """Network parameters: a name that `subjective weights list` shows, or a file."""
+    data_dir: Annotated[str | None, arg("-d", metavar="DIR")] = None
+    """Folder of further parameters; the user's own data folder if not given."""
+    output_dir: Annotated[str, arg(metavar="DIR")] = "outputs"
+    """Folder in which each run makes a folder of its own."""
+    output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "out"
+    """Beginning of that folder's name."""
+    save_every: Annotated[int, arg("-n", metavar="N")] = 10
+    """Save the picture every N steps; 0 for the last one only."""
+    config: Annotated[str | None, arg(metavar="FILE")] = None
+    """Take settings from a run folder's config.json; flags given besides change them."""
+
+    def check_run(self) -> None:
+        """Refuse numbers and names that cannot be meant; see `PictureConfig.check`."""
+        if self.save_every < 0:
+            raise ValueError(f"--save-every is {self.save_every}; wanted 0 or more")
+        if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
+            raise ValueError(f"--output-prefix is {self.output_prefix!r}; wanted a name without '/'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """Which pictures are the sources, and at what scale."""
+
+    source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")]
+    """Pictures, folders of pictures, or glob patterns."""
+    source_scale: Annotated[float | None, arg("-ss", metavar="FACTOR")] = None
+    """Resize every source by this factor."""
+    source_width: Annotated[int | None, arg("-sw", metavar="PIXELS")] = None
+    """Or resize every source to this width."""
+
+    def check_sources(self) -> None:
+        """Refuse sizes that cannot be meant; see `PictureConfig.check`."""
+        if self.source_scale is not None and self.source_width is not None:
+            raise ValueError("--source-scale and --source-width were both given; give one of them")
+        if self.source_scale is not None and not 0 < self.source_scale <= 1000:
+            raise ValueError(f"--source-scale is {self.source_scale:g}; wanted a number above 0, at most 1000")
+        if self.source_width is not None and self.source_width < 1:
+            raise ValueError(f"--source-width is {self.source_width}; wanted 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeCommand(SynthesisConfig, RunConfig, SourceConfig):
+    """Make a new picture of the same texture as one or several sources."""
+
+    preset: Preset = "default"
+    """Settings to begin with, other flags change them: fast, default, best, or paper (those of the 2017 program)."""
+    evaluate: bool = True
+    """Measure the finished pictures against their sources (see `subjective evaluate`) for summary.json."""
+
+    def check(self) -> None:
+        """As `PictureConfig.check`, and the sources' sizes."""
+        super().check()
+        self.check_run()
+        self.check_sources()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateCommand(SourceConfig):
+    """Measure pictures, made by any tool, against their source; 1 means as close as the source is to itself."""
+
+    images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
+    """Pictures, folders of pictures, or glob patterns."""
+    json: Annotated[str, arg(metavar="FILE")] = "evaluation.json"
+    """Where every value, reference and score is written."""
+    matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
+    """Layers that the pictures were made by: they are then left out."""
+    weights: Annotated[str, arg(metavar="NAME|FILE")] = "vgg16"
+    """Network parameters: a name that `subjective weights list` shows, or a file."""
+    data_dir: Annotated[str | None, arg("-d", metavar="DIR")] = None
+    """Folder of further parameters; the user's own data folder if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoveltyCommand(NoveltyConfig, RunConfig):
+    """Make pictures whose statistics are as unlike each other as can be; no source."""
+
+    def check(self) -> None:
+        """As `NoveltyConfig.check`."""
+        super().check()
+        self.check_run()

@@ -1,0 +1,103 @@
+"""`subjective evaluate`, and the scores that end a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subjective import evaluate, images, normalization
+from subjective.command_config import EvaluateCommand
+from subjective.evaluate import Score
+from subjective.vgg import Params
+
+COLUMNS = {
+    "gram": "gram",
+    "sliced_wasserstein": "sliced",
+    "portilla_simoncelli": "P&S",
+    "spectrum": "spectrum",
+    "peak": "peak",
+    "color": "color",
+    "opponent": "opponent",
+    "seam_rows": "seam-",
+    "seam_columns": "seam|",
+    "repetition": "repeats",
+    "copied": "copied",
+}
+"""Measures in the order of the table, and their heads."""
+
+
+def command(config: EvaluateCommand) -> int:
+    """Print a table of scores, and write every figure as JSON."""
+    config.check_sources()
+    files = images.find_images(config.images)
+    params = normalization.load_params(config.weights, data_dir=config.data_dir)
+    sources = [
+        images.read_image(file, width=config.source_width, scale=config.source_scale)
+        for file in images.find_images(config.source)
+    ]
+    pictures = [images.read_image(file) for file in files]
+    for file, picture in zip(files, pictures, strict=True):
+        try:
+            evaluate.check_sizes(picture, sources)
+        except ValueError as error:
+            raise ValueError(f"{str(file)!r}: {error}") from None
+    results: dict[str, dict[str, Score]] = {}
+    for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
+        sys.stderr.write(f"measuring {number}/{len(files)}: {file}\n")
+        results[str(file)] = evaluate.evaluate(picture, sources, params, matched=config.matched)
+    text = json.dumps({name: as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
+    images.write_bytes(Path(config.json), text.encode())
+    sys.stdout.write(table(results))
+    return 0
+
+
+def table(results: dict[str, dict[str, Score]]) -> str:
+    """Scores as text: a row a picture, a column a measure."""
+    names = [name for name in COLUMNS if any(name in scores for scores in results.values())]
+    rows = [
+        ["1: as the source to itself", *(COLUMNS[name] for name in names)],
+        *([picture, *(f"{scores[name].score:.3g}" for name in names)] for picture, scores in results.items()),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(scores: dict[str, Score]) -> dict[str, dict[str, float]]:
+    """Scores as plain values, four digits each."""
+    return {
+        name: {key: float(f"{value:.4g}") for key, value in dataclasses.asdict(score).items()}
+        for name, score in scores.items()
+    }
+
+
+def scores_of_run(
+    pictures: Sequence[np.ndarray], sources: Sequence[np.ndarray], params: Params, matched: Sequence[str]
+) -> list[Any]:
+    """What the pictures of a run score, as JSON; the reason in a sentence where they cannot be measured."""
+    scores: list[Any] = []
+    for picture in pictures:
+        try:
+            found = evaluate.evaluate(picture, sources, params, matched=matched, portilla_simoncelli=False)
+        except ValueError as error:
+            scores.append(f"not measured: {error}")
+        else:
+            scores.append(as_json(found))
+    return scores
+
+
+def one_line(scores: dict[str, dict[str, float]]) -> str:
+    """The scores of a picture for the terminal."""
+    figures = ", ".join(f"{COLUMNS[name]} {score['score']:.3g}" for name, score in scores.items())
+    return f"scores (1: as close as the source is to itself): {figures}"

@@ -1,0 +1,225 @@
+"""Measures of pixels that no loss here optimizes: spectrum, color, seams, repetition, copying.
+
+Every function takes images ``(height, width, 3)``, RGB in [0, 1], and gives plain numbers by numpy. What is good
+is said by what a crop of the source scores; `subjective.evaluate` sets the two side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import scipy.fft
+import scipy.ndimage
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / np.sqrt([[3.0], [2.0], [1.5]])
+"""Rows: light against dark, red against green, yellow against blue; each of length one."""
+
+WELCH = 128
+"""Side in pixels of the windows whose spectra are averaged."""
+
+PEAK_SIDE = 512
+"""Largest side of the window in which an isolated peak is looked for."""
+
+QUANTILES = (np.arange(256) + 0.5) / 256
+
+PATCH = 12
+"""Side of the patches that are looked up in the source, in pixels of octave 1."""
+
+COPY = 0.95
+"""Correlation from which a patch counts as copied; independent patches of real textures hardly pass 0.8."""
+
+PATCHES = 1024
+"""Most patches of a picture that are looked up."""
+
+Gray = NDArray[np.float64]
+
+
+def luminance(image: Image) -> Gray:
+    """``(height, width)``."""
+    return np.asarray(image, dtype=np.float64) @ LUMINANCE
+
+
+def windows(shape: tuple[int, ...], side: int, most: int = 16) -> list[tuple[slice, slice]]:
+    """Squares of ``side`` pixels, evenly spread over a picture, which they cover if ``most`` are enough.
+
+    Args:
+        shape: of the picture, height and width first.
+        side: of the windows; at most the picture's own.
+        most: windows at most.
+    """
+    counts = [int(np.ceil(length / side)) + (length > side) for length in shape[:2]]
+    while counts[0] * counts[1] > most:
+        counts[int(np.argmax(counts))] -= 1
+    starts = [np.linspace(0, length - side, count).astype(int) for length, count in zip(shape, counts, strict=False)]
+    return [(slice(y, y + side), slice(x, x + side)) for y in starts[0] for x in starts[1]]
+
+
+def _power(gray: Gray) -> Numbers:
+    """Power at each frequency of a square under a Hann window; ``(side, side)``, zero frequency first."""
+    side = len(gray)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(side) + 0.5) / side)
+    taper = np.outer(hann, hann)
+    centered = (gray - np.average(gray, weights=taper)) * taper
+    return np.abs(scipy.fft.fft2(centered)) ** 2 / np.sum(taper**2)
+
+
+def _radius(side: int) -> Numbers:
+    frequencies = scipy.fft.fftfreq(side) * side
+    return np.hypot(frequencies[:, None], frequencies[None, :])
+
+
+def radial_spectrum(image: Image, side: int = WELCH) -> Numbers:
+    """Power of the luminance by ring of frequency, averaged over windows.
+
+    Args:
+        image: at least ``side`` pixels a side.
+        side: of the windows.
+
+    Returns:
+        Power at 2, 3, … ``side // 2`` cycles a window. (Zero and one are the mean and the window's own.)
+
+    References:
+        Welch, "The use of fast Fourier transform for the estimation of power spectra", 1967.
+    """
+    gray = luminance(image)
+    power = np.mean([_power(gray[window]) for window in windows(gray.shape, side)], axis=0)
+    rings = np.rint(_radius(side)).astype(int)
+    sums, counts = np.bincount(rings.ravel(), power.ravel()), np.bincount(rings.ravel())
+    return (sums / counts)[2 : side // 2 + 1]
+
+
+def spectrum_error(found: Numbers, wanted: Numbers) -> float:
+    """Root mean square over rings of the difference of two `radial_spectrum`, in dB."""
+    least = 1e-12
+    return float(np.sqrt(np.mean((10 * np.log10((found + least) / (wanted + least))) ** 2)))
+
+
+def spectral_peak(image: Image, side: int) -> float:
+    """log10 of the strongest isolated peak over the median of its ring.
+
+    Finds dot grids and checkerboards. Noise of any color gives 1.2 or so, a grid 3 and more.
+
+    Args:
+        image: at least ``side`` pixels a side; its first such square is looked at.
+        side: of the window. Only figures of one size compare: of more frequencies a larger one is the largest.
+    """
+    power = _power(luminance(image[:side, :side])).ravel()
+    rings = np.rint(_radius(side)).astype(int).ravel()
+    order = np.argsort(rings, kind="stable")
+    bounds = np.searchsorted(rings[order], np.arange(rings.max() + 2))
+    medians = np.array([np.median(power[order[a:b]]) if b > a else np.inf for a, b in pairwise(bounds)])
+    # Below: too few frequencies a ring, too steep a spectrum; and a median of (almost) nothing is no background.
+    inside = rings >= max(side // 16, 4)
+    ratio = power / np.maximum(medians[rings], 1e-9 * power.max() + 1e-30)
+    return float(np.log10(max(ratio[inside].max(), 1e-12)))
+
+
+def quantiles(values: Numbers) -> Numbers:
+    """256 evenly spread quantiles along the first axis."""
+    ordered = np.sort(values, axis=0)
+    return ordered[(QUANTILES * len(ordered)).astype(int)]
+
+
+def color_distance(image: Image, source: Image) -> tuple[float, float]:
+    """Distance of the color histograms, per channel and in opponent axes: the mean difference of their quantiles.
+
+    Returns:
+        Wasserstein-1 distances in levels of 255, averaged over red, green and blue, and over the three axes of
+        `OPPONENT`.
+    """
+    one, other = (np.asarray(picture, dtype=np.float64).reshape(-1, 3) for picture in (image, source))
+    channels = np.abs(quantiles(one) - quantiles(other)).mean()
+    axes = np.abs(quantiles(one @ OPPONENT.T) - quantiles(other @ OPPONENT.T)).mean()
+    return float(255 * channels), float(255 * axes)
+
+
+def seam(image: Image, axis: int) -> tuple[float, float]:
+    """Step across the seam when the picture is repeated along an axis, over the steps inside.
+
+    Returns:
+        The mean absolute difference between last and first row (or column) over the mean of those between
+        neighbors inside, and the standard deviation of that ratio from one line inside to the next: what chance does.
+    """
+    lines = np.moveaxis(np.asarray(image, dtype=np.float64), axis, 0)
+    steps = np.abs(np.diff(lines, axis=0)).mean(axis=(1, 2))
+    inside = max(float(steps.mean()), 1e-9)
+    return float(np.abs(lines[0] - lines[-1]).mean()) / inside, float(steps.std()) / inside
+
+
+def repetition(image: Image, side: int) -> float:
+    """The highest autocorrelation of detail away from the center: 1 for a verbatim repetition.
+
+    Args:
+        image: at least ``side`` pixels a side; its first such square is looked at.
+        side: of the square; only figures of one size compare.
+
+    Returns:
+        Correlation of the luminance, without what is coarser than ``side / 16``, with itself moved by more than
+        ``side / 16`` and at most half of the side.
+    """
+    gray = luminance(image[:side, :side])
+    coarse = side / 16
+    detail = gray - scipy.ndimage.gaussian_filter(gray, coarse / 2, mode="reflect")
+    detail -= detail.mean()
+    size = 2 * side
+    sums = scipy.fft.irfft2(np.abs(scipy.fft.rfft2(detail, (size, size))) ** 2, (size, size))
+    lags = np.abs(scipy.fft.fftfreq(size) * size)
+    pairs = (side - lags)[:, None] * (side - lags)[None, :]
+    inside = (np.maximum(lags[:, None], lags[None, :]) <= side / 2) & (np.hypot(lags[:, None], lags[None, :]) > coarse)
+    energy = float(np.mean(detail**2))
+    return float((sums[inside] / np.maximum(pairs[inside], 1)).max() / energy) if energy > 1e-12 else 0.0
+
+
+def copied_share(image: Image, sources: Sequence[Image]) -> float:
+    """Share of the picture's patches of which the sources hold a near-exact copy.
+
+    Patches are `PATCH` pixels a side of the luminance blurred to octave 1, compared at every pixel by
+    correlation (`COPY`). Those without contrast count as not copied.
+
+    Args:
+        image: at least ``2 * PATCH`` pixels a side.
+        sources: likewise.
+    """
+    own = _patches(_blurred(image), max(int(np.sqrt(image.shape[0] * image.shape[1] / PATCHES)), 2))
+    own = own[np.linspace(0, len(own) - 1, min(len(own), PATCHES)).astype(int)]
+    best = np.full(len(own), -1.0)
+    centered, contrast = _normalized(own)
+    for source in sources:
+        for block in _blocks(_blurred(source)):
+            theirs, _ = _normalized(block)
+            best = np.maximum(best, (theirs @ centered.T).max(axis=0))
+    faint = contrast < 0.1 * np.median(contrast)
+    return float(np.mean((best >= COPY) & ~faint))
+
+
+def _blurred(image: Image) -> Gray:
+    return scipy.ndimage.gaussian_filter(luminance(image), 1.0, mode="reflect").astype(np.float32)
+
+
+def _patches(gray: Gray, stride: int) -> Numbers:
+    """Every ``stride``-th patch, each of every second pixel, as rows."""
+    views = np.lib.stride_tricks.sliding_window_view(gray, (2 * PATCH - 1, 2 * PATCH - 1))
+    return views[::stride, ::stride, ::2, ::2].reshape(-1, PATCH * PATCH)
+
+
+def _blocks(gray: Gray) -> Iterator[Numbers]:
+    """All patches, some rows of them at a time."""
+    rows = max(2**15 // gray.shape[1], 1)
+    last = gray.shape[0] - 2 * PATCH + 2
+    for start in range(0, last, rows):
+        yield _patches(gray[start : min(start + rows, last) + 2 * PATCH - 2], 1)
+
+
+def _normalized(patches: Numbers) -> tuple[Numbers, Numbers]:
+    """Patches around their mean and of length one, and their contrast (standard deviation)."""
+    centered = patches - patches.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(centered, axis=1, keepdims=True)
+    return centered / np.maximum(norms, 1e-6), norms[:, 0] / PATCH

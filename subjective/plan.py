@@ -1,0 +1,156 @@
+"""What a config means for pictures of given sizes: how many octaves, which statistics where; and what is too small."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from subjective.config import PictureConfig
+from subjective.pyramid import Padding, octave_size
+from subjective.statistics import (
+    PICTURE_LAYERS,
+    Analysis,
+    Term,
+    fits,
+    network_layers,
+    parse_term,
+    places_of,
+    smallest_picture,
+)
+from subjective.vgg import Params, resolve_layers
+
+VALID: Padding = "valid"
+"""A source is always analyzed with this padding: a photograph has no outside."""
+
+MOST_OCTAVES = 5
+LEAST_OCTAVE = 32
+"""Octaves at most, and pixels a side of the last of them at least, where their number is not given."""
+
+Config = TypeVar("Config", bound=PictureConfig)
+
+
+def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[int, int]] = ()) -> Analysis:
+    """The `Analysis` that a config asks for; that of the sources is the same with ``valid`` padding.
+
+    A statistic that needs a map of some size (the spectrum: 32 pixels a side) is left out at the octaves where the
+    picture, or a source, is too small for it.
+
+    Args:
+        config: settings; layers by name or number.
+        params: the network, which says what layers there are.
+        sources: (height, width) of each source.
+
+    Raises:
+        ValueError: a layer that the network lacks, or a statistic that no octave is large enough for.
+    """
+    names = [layer for layer in config.layers if layer not in PICTURE_LAYERS]
+    resolved = dict(zip(names, resolve_layers(names, params), strict=True)) if names else {}
+    layers = [resolved.get(layer, layer) for layer in config.layers]
+    weights = config.layer_weights or (1.0,) * len(layers)
+    terms = []
+    for term in (parse_term(text, layers, weights) for text in config.statistic):
+        named = network_layers(term.layers)
+        found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
+        term = dataclasses.replace(term, layers=tuple(found.get(layer, layer) for layer in term.layers))
+        terms.append(_where_it_fits(term, config, sources, params))
+    places_of(terms)
+    return Analysis(config.octave_indices, tuple(terms), config.padding_mode, config.pooling)
+
+
+def with_octaves(config: Config, params: Params, sources: Sequence[tuple[int, int]] = ()) -> Config:
+    """The config with its number of octaves chosen, if it leaves that open.
+
+    Args:
+        config: settings.
+        params: the network.
+        sources: (height, width) of each source.
+
+    Returns:
+        As many octaves as all pictures have room for, from `MOST_OCTAVES` down; the smallest octave of the picture to
+        be made keeps `LEAST_OCTAVE` pixels.
+    """
+    if config.octaves is not None:
+        return config
+    for octaves in range(MOST_OCTAVES, 1, -1):
+        chosen = dataclasses.replace(config, octaves=octaves)
+        analysis = analysis_of(chosen, params, sources)
+        of_source = dataclasses.replace(analysis, padding=VALID)
+        if (
+            octave_size(min(config.size), octaves - 1, config.padding_mode) >= LEAST_OCTAVE
+            and min(config.size) >= smallest_picture(analysis, params)
+            and all(min(size) >= smallest_picture(of_source, params) for size in sources)
+        ):
+            return chosen
+    return dataclasses.replace(config, octaves=1)
+
+
+def _where_it_fits(term: Term, config: PictureConfig, sources: Sequence[tuple[int, int]], params: Params) -> Term:
+    if max(term.statistic.least) == 1:
+        return term  # then `check_size` says what is too small
+    pictures = [(min(config.size), config.padding_mode), *((min(size), VALID) for size in sources)]
+    octaves = tuple(
+        octave
+        for octave in config.octave_indices
+        if all(fits(side, term, octave, padding, params) for side, padding in pictures)
+    )
+    if not octaves:
+        smallest, _ = min(pictures)
+        raise ValueError(
+            f"statistic {term.statistic.name} at {', '.join(term.layers)} needs maps of {max(term.statistic.least)} "
+            f"pixels a side, which no octave of a {smallest} pixel picture has; make it larger or leave the statistic out"
+        )
+    return term if octaves == config.octave_indices else dataclasses.replace(term, octaves=octaves)
+
+
+def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Params) -> None:
+    """Refuse a picture too small for its octaves and layers, before anything is compiled.
+
+    Args:
+        name: of the picture, for the message.
+        size: (height, width) in pixels.
+        analysis: octaves, layers and padding.
+        params: the network.
+
+    Raises:
+        ValueError: saying what size, or what number of octaves, would do.
+    """
+    smallest = smallest_picture(analysis, params)
+    if min(size) >= smallest:
+        return
+    octaves = max(analysis.octaves) + 1
+    enough = [
+        last + 1
+        for last in range(octaves - 1)
+        if min(size) >= smallest_picture(dataclasses.replace(analysis, octaves=tuple(range(last + 1))), params)
+    ]
+    remedy = f"use --octaves {enough[-1]}" if enough else "use shallower layers"
+    raise ValueError(
+        f"{name} of {size[1]}x{size[0]} pixels is too small for {octaves} octaves of {', '.join(analysis.layers)} "
+        f"with padding {analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
+    )
+
+
+def check_image(name: str, image: np.ndarray, size: tuple[int, int] | None = None) -> None:
+    """Refuse what is no image in the sense of this package.
+
+    Args:
+        name: of the image, for the message.
+        image: anything with a shape and a dtype.
+        size: (height, width) that it must have, if any.
+
+    Raises:
+        TypeError: not of a floating dtype.
+        ValueError: of another shape or size, or not finite.
+    """
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise TypeError(f"{name} is of dtype {image.dtype}; wanted floats in [0, 1]: divide 8-bit integers by 255")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"{name} has shape {image.shape}; wanted (height, width, 3)")
+    if size is not None and tuple(image.shape[:2]) != size:
+        raise ValueError(f"{name} is {image.shape[1]}x{image.shape[0]} pixels; wanted {size[1]}x{size[0]}: resize it")
+    if not np.isfinite(image).all():
+        raise ValueError(f"{name} holds NaN or infinite values; wanted floats in [0, 1]")

@@ -1,0 +1,93 @@
+"""Coarse to fine: the stages in which a picture is made, each at twice the size of the one before.
+
+The coarsest stage makes a small picture that matches the coarsest octave alone; each stage after it enlarges what
+there is by the pyramid's own `expand` (any other leaves a grid, and does not wrap) and matches an octave more. Large
+structure so settles where an evaluation costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from subjective.pyramid import Padding, expand, reduce
+from subjective.statistics import Analysis, smallest_picture
+from subjective.vgg import Params
+
+Schedule = Literal["coarse-to-fine", "plain"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One optimization of several.
+
+    Attributes:
+        octave: reductions between the full picture and this stage's; 0 is the last stage.
+        size: (height, width) of this stage's picture.
+        analysis: of this stage's picture.
+        first: index of the first of the full analysis' octaves that takes part.
+    """
+
+    octave: int
+    size: tuple[int, int]
+    analysis: Analysis
+    first: int
+
+
+def stages_of(schedule: Schedule, size: tuple[int, int], analysis: Analysis, params: Params) -> list[Stage]:
+    """The stages of a picture, coarsest first.
+
+    Args:
+        schedule: ``plain`` is the last stage alone.
+        size: (height, width) of the full picture.
+        analysis: of the full picture.
+        params: the network.
+
+    Returns:
+        One stage for each octave that is matched and whose picture is large enough for what remains to be matched.
+    """
+    stages = []
+    for first, octave in enumerate(analysis.octaves if schedule == "coarse-to-fine" else analysis.octaves[:1]):
+        below = analysis.below(octave)
+        reduced = (stage_size(size[0], octave), stage_size(size[1], octave))
+        if below.terms and min(reduced) >= smallest_picture(below, params):
+            stages.append(Stage(octave, reduced, below, first))
+    return stages[::-1]
+
+
+def stage_size(size: int, octave: int) -> int:
+    """Length of a side after so many halvings, rounded up, as `expand` wants it."""
+    return -(-size // 2**octave)
+
+
+def start_of(
+    stage: Stage, before: Sequence[Stage], value: Array | None, start: Callable[[int], Array], padding: Padding
+) -> Array:
+    """Where a stage begins: what the stage before it made, enlarged, with the start's own finer detail.
+
+    Args:
+        stage: the one to begin.
+        before: the stages before it.
+        value: what the last of these made; None for the first stage.
+        start: from an octave to the starting picture at that octave's size.
+        padding: of the picture; ``valid`` is enlarged by mirroring.
+
+    Returns:
+        Image of the stage's size.
+    """
+    full = start(stage.octave)
+    if value is None:
+        return full
+    around: Padding = "same" if padding == "valid" else padding
+    octaves = before[-1].octave - stage.octave
+    pyramid = [full]
+    for _ in range(octaves):
+        pyramid.append(reduce(pyramid[-1], around))
+    change = value - pyramid[-1]
+    for finer in reversed(pyramid[:-1]):
+        change = expand(change, (finer.shape[0], finer.shape[1]), around)
+    return jnp.asarray(full + change)

@@ -1,0 +1,230 @@
+"""What is matched: numbers that say what a picture looks like, not where.
+
+A `Statistic` measures one feature map; a `Term` says which one at which layers, and how much it counts;
+an `Analysis` holds all terms and how the picture is looked at. `analyze` applies it at every octave.
+What comes out, and every target made from it, is a pytree ``tuple[dict[layer, dict[statistic, Array]], ...]``,
+octave first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Array, Float
+
+from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
+from subjective.statistics.gram import GRAM, gram
+from subjective.statistics.lags import AUTOCORRELATION, SPECTRUM
+from subjective.statistics.moments import COVARIANCE, GAUSSIAN
+from subjective.statistics.protocol import Statistic, squared_distance
+from subjective.statistics.shifted import SHIFTED
+from subjective.statistics.sliced import SLICED
+from subjective.vgg import Params, Pooling, extract_features, feature_size
+
+__all__ = [
+    "PICTURE_LAYERS",
+    "STATISTICS",
+    "Analysis",
+    "Statistic",
+    "Statistics",
+    "Term",
+    "analyze",
+    "fits",
+    "gram",
+    "map_size",
+    "network_layers",
+    "parse_term",
+    "places_of",
+    "smallest_picture",
+    "squared_distance",
+]
+
+STATISTICS = {s.name: s for s in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION)}
+"""Every statistic by its name."""
+
+Statistics = tuple[dict[str, dict[str, Array]], ...]
+
+PICTURE_LAYERS = ("rgb", "band")
+"""Layers that are no network's: the octave's own pixels, and what its 5-tap blur takes from them."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A statistic, where it is taken, and its weight in the loss.
+
+    Attributes:
+        statistic: one of `STATISTICS`, or another of that protocol.
+        layers: names: the network's, ``rgb`` for the pixels or ``band`` for their finest detail.
+        weights: one for each of ``layers``.
+        octaves: those at which it is taken, of the analysis' own; all if None.
+    """
+
+    statistic: Statistic
+    layers: tuple[str, ...]
+    weights: tuple[float, ...]
+    octaves: tuple[int, ...] | None = None
+
+    def counts(self, octave: int, layer: str) -> bool:
+        """Whether it is taken there."""
+        return layer in self.layers and (self.octaves is None or octave in self.octaves)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """How a picture is looked at. Hashable, so that it can key a compiled function.
+
+    Attributes:
+        octaves: indices of the octaves used, 0 being full size.
+        terms: what is measured.
+        padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
+        pooling: ``average`` or ``max``.
+    """
+
+    octaves: tuple[int, ...] = (0, 1, 2, 3)
+    terms: tuple[Term, ...] = (Term(GRAM, ("pool1", "conv3_2"), (1.0, 1.0)),)
+    padding: Padding = "circular"
+    pooling: Pooling = "average"
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """All layers, each once."""
+        return tuple(dict.fromkeys(layer for term in self.terms for layer in term.layers))
+
+    def layers_at(self, octave: int) -> tuple[str, ...]:
+        """The layers of an octave, each once."""
+        return tuple(layer for layer in self.layers if any(term.counts(octave, layer) for term in self.terms))
+
+    def below(self, octave: int) -> Analysis:
+        """The same look at the same picture, reduced so that ``octave`` is its octave 0."""
+        terms = [
+            dataclasses.replace(term, octaves=tuple(o - octave for o in term.octaves if o >= octave))
+            if term.octaves is not None
+            else term
+            for term in self.terms
+        ]
+        octaves = tuple(o - octave for o in self.octaves if o >= octave)
+        kept = tuple(term for term in terms if term.octaves is None or term.octaves)
+        return dataclasses.replace(self, octaves=octaves, terms=kept)
+
+
+def places_of(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, float]]:
+    """(layer, name of the statistic) to the statistic and its weight there.
+
+    Raises:
+        ValueError: a statistic given twice at one layer.
+    """
+    places: dict[tuple[str, str], tuple[Statistic, float]] = {}
+    for term in terms:
+        for layer, weight in zip(term.layers, term.weights, strict=True):
+            place = (layer, term.statistic.name)
+            if place in places:
+                raise ValueError(f"statistic {place[1]} is given twice at layer {layer}; give it once")
+            places[place] = (term.statistic, weight)
+    return places
+
+
+def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Analysis) -> Statistics:
+    """The statistics of a picture at every octave and layer.
+
+    Args:
+        params: the network.
+        image: RGB in [0, 1].
+        analysis: where to look, and what for.
+
+    Returns:
+        One dict ``{layer: {statistic: array}}`` for each octave in ``analysis.octaves``.
+
+    Raises:
+        ValueError: a layer the network lacks, or an image too small at some octave.
+    """
+    pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
+    wraps = analysis.padding == "circular"
+
+    def measured(octave: int) -> dict[str, dict[str, Array]]:
+        return {
+            layer: {
+                term.statistic.name: term.statistic.measure(features, wraps)
+                for term in analysis.terms
+                if term.counts(octave, layer)
+            }
+            for layer, features in _features(params, pyramid[octave], octave, analysis).items()
+        }
+
+    return tuple(measured(octave) for octave in analysis.octaves)
+
+
+def _features(params: Params, image: Array, octave: int, analysis: Analysis) -> dict[str, Array]:
+    layers = analysis.layers_at(octave)
+    features: dict[str, Array] = {}
+    if "rgb" in layers:
+        features["rgb"] = image
+    if "band" in layers:
+        features["band"] = band(image, analysis.padding)
+    of_network = network_layers(layers)
+    if of_network:
+        features |= extract_features(params, image, of_network, padding=analysis.padding, pooling=analysis.pooling)
+    return features
+
+
+def network_layers(layers: Sequence[str]) -> tuple[str, ...]:
+    """Those layers that are the network's."""
+    return tuple(layer for layer in layers if layer not in PICTURE_LAYERS)
+
+
+def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
+    """Length of a side of a layer's map, the picture's own layers included; 0 or less where there is none."""
+    if layer in PICTURE_LAYERS:
+        return size - 4 if layer == "band" and padding == "valid" else size
+    return feature_size(size, layer, padding, params)
+
+
+def fits(size: int, term: Term, octave: int, padding: Padding, params: Iterable[str]) -> bool:
+    """Whether a picture that is ``size`` pixels at its smaller side is large enough for a term at an octave."""
+    side = octave_size(size, octave, padding)
+    least = term.statistic.least[padding != "circular"]
+    return all(map_size(side, layer, padding, params) >= least for layer in term.layers)
+
+
+def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
+    """Smallest side in pixels for which every layer still has a pixel at every octave where it is looked at."""
+    names = tuple(params)
+    places = [(octave, layer) for octave in analysis.octaves for layer in analysis.layers_at(octave)]
+    size = 1
+    while any(
+        map_size(octave_size(size, octave, analysis.padding), layer, analysis.padding, names) < 1
+        for octave, layer in places
+    ):
+        size += 1
+    return size
+
+
+def parse_term(text: str, layers: Sequence[str], weights: Sequence[float]) -> Term:
+    """A term as the command line writes it: ``NAME[@LAYER,LAYER...][=WEIGHT]``.
+
+    Args:
+        text: such as ``gram``, ``gram=2``, ``spectrum@rgb=0.1``.
+        layers: where it is taken if it does not say.
+        weights: of those, times its own.
+
+    Raises:
+        ValueError: an unknown name, a weight that is no number of 0 or more, or no layer after the ``@``.
+    """
+    place, _, number = text.partition("=")
+    name, at, named = place.partition("@")
+    if name not in STATISTICS:
+        raise ValueError(f"unknown statistic {name!r} in {text!r}; wanted one of {', '.join(STATISTICS)}")
+    try:
+        weight = float(number) if number else 1.0
+    except ValueError:
+        weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0) or ("=" in text and not number):
+        raise ValueError(f"statistic {text!r} has no weight that is a number of 0 or more after its '='")
+    if not at:
+        return Term(STATISTICS[name], tuple(layers), tuple(weight * w for w in weights))
+    chosen = tuple(named.split(","))
+    if not all(chosen):
+        raise ValueError(f"statistic {text!r} names no layer after its '@'; write for example {name}@pool1,conv3_2")
+    return Term(STATISTICS[name], chosen, (weight,) * len(chosen))

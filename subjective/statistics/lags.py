@@ -1,0 +1,87 @@
+"""Autocorrelation and power spectrum: what is where, relative to each other, however regular.
+
+The two are each other's Fourier transform, and both are measured at a fixed number of lags, so that pictures of any
+two sizes compare: the coarser octaves carry the long distances.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from subjective.statistics.protocol import Scalar, Statistic
+
+LAGS = 16
+"""Largest lag in pixels of the feature map, each way."""
+
+QUIET = 1e-5
+"""Share of the mean power below which a frequency of the target counts as having that: rounding makes as much."""
+
+FLOOR = 1e-2
+"""Added to a ratio of powers before its root is taken, whose derivative at zero is infinite."""
+
+
+def autocorrelation(
+    features: Float[Array, "height width channels"], wraps: bool = True
+) -> Float[Array, "lags half channels"]:
+    """Mean product of each channel with itself, moved by up to `LAGS` pixels down or up and right.
+
+    By FFT. Without wrapping, only pixels with a partner count (an unbiased estimate).
+
+    Returns:
+        ``(2 · LAGS + 1, LAGS + 1, channels)`` over the number of channels; lag (0, 0) at ``[LAGS, 0]``. Lags to the
+        left are those to the right, mirrored.
+
+    References:
+        Sendik and Cohen-Or, "Deep correlations for texture synthesis", 2017.
+    """
+    height, width, channels = features.shape
+    size = (height, width) if wraps else (height + LAGS, width + LAGS)
+    spectrum = jnp.fft.rfft2(features, s=size, axes=(0, 1))
+    products = jnp.fft.irfft2(jnp.real(spectrum * jnp.conj(spectrum)), s=size, axes=(0, 1))
+    rows, columns = np.arange(-LAGS, LAGS + 1), np.arange(LAGS + 1)
+    found = products[rows % size[0]][:, : LAGS + 1]
+    if wraps:
+        return found / features.size
+    pairs = (height - np.abs(rows))[:, None] * (width - columns)[None, :]
+    return found / (pairs[:, :, None] * channels).astype(np.float32)
+
+
+def power_spectrum(
+    features: Float[Array, "height width channels"], wraps: bool = True
+) -> Float[Array, "rows columns channels"]:
+    """Power spectrum of each channel around its mean, out of its `autocorrelation` under a window.
+
+    The window blurs the spectrum so that it holds ``(2 · LAGS) · (LAGS + 1)`` frequencies, whatever the picture's size.
+    """
+    mean = jnp.mean(features, axis=(0, 1), keepdims=True)
+    found = autocorrelation(features - mean, wraps) * features.shape[2]
+    half = _WINDOW[:, LAGS:]
+    full = jnp.concatenate([found[::-1, :0:-1], found], axis=1)  # lags to the left again
+    centered = full * jnp.concatenate([half[:, :0:-1], half], axis=1)[:, :, None]
+    return jnp.fft.rfft2(jnp.fft.ifftshift(centered, axes=(0, 1)), axes=(0, 1)).real
+
+
+_TAPER = 0.5 + 0.5 * np.cos(np.pi * np.arange(-LAGS, LAGS + 1) / (LAGS + 1))
+_WINDOW = np.outer(_TAPER, _TAPER).astype(np.float32)
+
+
+def amplitude_distance(found: Array, target: Array) -> Scalar:
+    """Mean of (√(power / power′) − 1)²: by how much amplitudes are off, each frequency counting the same.
+
+    References:
+        Liu, Gousseau and Xia, "Texture synthesis through convolutional neural networks and spectrum constraints",
+        2016, equation 5, there without the division: the few lowest frequencies of a photograph then
+        are all that counts, and what the other statistics fail to see are the highest.
+    """
+    wanted = jnp.maximum(target, 0) + QUIET * jnp.mean(target) + jnp.finfo(target.dtype).tiny
+    ratio = jnp.maximum(found, 0) / wanted
+    return jnp.mean((jnp.sqrt(ratio + FLOOR) - np.sqrt(1 + FLOOR).astype(np.float32)) ** 2)
+
+
+# Around a map that wraps, a lag beyond half of it is a shorter one the other way; elsewhere, pairs must remain.
+LEAST = (2 * LAGS, 3 * LAGS // 2)
+
+AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST)
+SPECTRUM = Statistic("spectrum", power_spectrum, amplitude_distance, least=LEAST)
