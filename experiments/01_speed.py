@@ -49,7 +49,8 @@ def in_jax(size: int, padding: str, threads: int) -> Callable[[], tuple[float, f
     import subjective
 
     params = subjective.load_params()
-    analysis = subjective.Analysis(tuple(range(octaves_for(size, padding))), LAYERS, padding)
+    grams = subjective.parse_term("gram@" + ",".join(LAYERS))
+    analysis = subjective.Analysis(tuple(range(octaves_for(size, padding))), (grams,), padding)
     targets = jax.jit(subjective.analyze, static_argnums=2)(params, jnp.asarray(noise(size, 1)), analysis)
     value_and_gradient = subjective.value_and_gradient(subjective.texture_loss(analysis))
     params = jax.tree.map(jnp.asarray, params)

@@ -10,28 +10,34 @@
 An image is float32 RGB in [0, 1], ``(height, width, 3)``.
 """
 
-from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.config import NoveltyConfig, SynthesisConfig, preset
+from subjective.evaluate import Score, evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.normalization import activation_scales, load_params
 from subjective.optimize import NonFiniteLossError, Result, Step, minimize, value_and_gradient
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
-from subjective.statistics import Analysis, analyze, gram
+from subjective.statistics import STATISTICS, Analysis, Statistic, Term, analyze, gram, parse_term
 from subjective.synthesis import invent, synthesize
 from subjective.version import __version__
 from subjective.vgg import extract_features, layer_names, minimum_size
 
 __all__ = [
+    "STATISTICS",
     "Analysis",
     "NonFiniteLossError",
     "NoveltyConfig",
     "Result",
+    "Score",
+    "Statistic",
     "Step",
     "SynthesisConfig",
+    "Term",
     "__version__",
     "activation_scales",
     "analyze",
+    "evaluate",
     "expand",
     "extract_features",
     "find_images",
@@ -45,6 +51,8 @@ __all__ = [
     "minimize",
     "minimum_size",
     "novelty_loss",
+    "parse_term",
+    "preset",
     "read_image",
     "reduce",
     "resize",

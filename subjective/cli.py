@@ -19,14 +19,15 @@ from typing import Annotated, Any
 
 import tyro
 
-from subjective import commands, evaluation_commands, weight_commands
-from subjective.command_config import EvaluateCommand, NoveltyCommand, SynthesizeCommand
+from subjective import commands, evaluation_commands, sweep, weight_commands
+from subjective.command_config import EvaluateCommand, NoveltyCommand, SweepCommand, SynthesizeCommand
 from subjective.config import PRESETS, to_flags
 from subjective.version import __version__
 
 Command = (
     Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
     | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
+    | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
     | Annotated[weight_commands.WeightsCommand, tyro.conf.subcommand("weights")]
 )
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         with _signals():
-            return _dispatch(_parse(_with_settings(arguments)))
+            return _dispatch(_parse(_with_settings(arguments)), arguments)
     except commands.Interrupted as interrupt:
         return 128 + interrupt.number
     except (ValueError, OSError, ImportError) as error:
@@ -87,7 +88,7 @@ def _with_settings(arguments: list[str]) -> list[str]:
     flags: list[str] = []
     name = _last(arguments, "--config")
     if name is not None:
-        flags += _recorded(arguments[0], name)
+        flags += _recorded("synthesize" if arguments[0] == "sweep" else arguments[0], name)
     chosen = _last(arguments, "--preset")
     if chosen is not None and chosen in PRESETS:
         flags += to_flags(PRESETS[chosen])
@@ -142,7 +143,21 @@ def _parse(arguments: list[str]) -> Any:
 _DESCRIPTION = "Multiscale neural texture synthesis: new pictures from what a network sees in old ones."
 
 
-def _dispatch(command: Any) -> int:
+def _without(arguments: list[str], flag: str) -> list[str]:
+    """The words that are no such flag and no value of one."""
+    kept, dropping = [], False
+    for word in arguments:
+        if word.startswith("-"):
+            dropping = word == flag or word.startswith(f"{flag}=")
+        if not dropping:
+            kept.append(word)
+    return kept
+
+
+def _dispatch(command: Any, arguments: list[str]) -> int:
+    if isinstance(command, SweepCommand):
+        words = ["synthesize", *_without(arguments[1:], "--vary")]
+        return sweep.command(command, words, lambda flags: _parse(_with_settings(flags)))
     if isinstance(command, SynthesizeCommand):
         return commands.synthesize(command)
     if isinstance(command, NoveltyCommand):

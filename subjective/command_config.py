@@ -73,6 +73,15 @@ class SynthesizeCommand(SynthesisConfig, RunConfig, SourceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SweepCommand(SynthesizeCommand):
+    """Run a grid of settings, and show it as one contact sheet and one table; other flags hold for all runs."""
+
+    vary: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE/VALUE/...")]
+    """What to vary: a flag's long name and its values; words of a value are joined by + (layers=pool1/pool1+conv3_2),
+    yes and no are for flags without a value. Several: all combinations."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvaluateCommand(SourceConfig):
     """Measure pictures, made by any tool, against their source; 1 means as close as the source is to itself."""
 

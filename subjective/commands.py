@@ -36,8 +36,14 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-def synthesize(config: SynthesizeCommand) -> int:
-    """`subjective synthesize`: textures out of source pictures."""
+def announce(folder: Path) -> None:
+    """Name a run's folder on stdout."""
+    sys.stdout.write(f"{folder}\n")
+    sys.stdout.flush()
+
+
+def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announce) -> int:
+    """`subjective synthesize`: textures out of source pictures; ``begun`` is told the run's folder."""
     config.check()
     files = images.find_images(config.source)
     if config.source_weights is not None and len(config.source_weights) != len(files):
@@ -63,9 +69,8 @@ def synthesize(config: SynthesizeCommand) -> int:
         pictures = [np.asarray(result.value) for result in results]
         return scores_of_run(pictures, sources, params, analysis.layers)
 
-    return _run(
-        "synthesize", config, config.count, work, score if config.evaluate else None, pictures=records, weights=origin
-    )
+    scoring = score if config.evaluate else None
+    return _run("synthesize", config, config.count, work, scoring, begun, pictures=records, weights=origin)
 
 
 def novelty(config: NoveltyCommand) -> int:
@@ -79,7 +84,7 @@ def novelty(config: NoveltyCommand) -> int:
     def work(on_step: OnStep) -> list[Result]:
         return [synthesis.invent(config, params=params, init=init, on_step=on_step)]
 
-    return _run("novelty", config, config.frames, work, None, weights=origin)
+    return _run("novelty", config, config.frames, work, None, announce, weights=origin)
 
 
 def _load_params(config: MakeCommand) -> tuple[Params, dict[str, Any]]:
@@ -151,6 +156,7 @@ def _run(
     count: int,
     work: Callable[[OnStep], list[Result]],
     score: Callable[[list[Result]], list[Any]] | None,
+    begun: Callable[[Path], None],
     **facts: Any,
 ) -> int:
     """Do the work with a run folder, progress, and the last picture kept whatever happens; then score it."""
@@ -158,8 +164,7 @@ def _run(
         facts["pictures"] = [*facts.get("pictures", []), _picture_record(Path(config.seed), "start")]
     _note_changes(config.config, facts)
     run = Run(config.output_dir, config.output_prefix, frames=count, save_every=config.save_every)
-    sys.stdout.write(f"{run.folder}\n")
-    sys.stdout.flush()
+    begun(run.folder)
     progress = Progress(config.max_iter, count if command == "synthesize" else 1)
 
     def on_step(number: int, step: Step) -> None:

@@ -145,7 +145,7 @@ class SynthesisConfig(PictureConfig):
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Share of each source."""
     mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
-    """Multiply the target by this."""
+    """Multiply the target by this, as if the power of every feature were so many times the source's."""
     count: Annotated[int, arg("-c", metavar="N")] = 1
     """Number of pictures, each from noise of its own."""
 

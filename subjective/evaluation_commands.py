@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from subjective import evaluate, images, normalization
+from subjective import images, normalization
 from subjective.command_config import EvaluateCommand
-from subjective.evaluate import Score
+from subjective.evaluate import Score, check_sizes, evaluate
 from subjective.vgg import Params
 
 COLUMNS = {
@@ -44,13 +44,13 @@ def command(config: EvaluateCommand) -> int:
     pictures = [images.read_image(file) for file in files]
     for file, picture in zip(files, pictures, strict=True):
         try:
-            evaluate.check_sizes(picture, sources)
+            check_sizes(picture, sources)
         except ValueError as error:
             raise ValueError(f"{str(file)!r}: {error}") from None
     results: dict[str, dict[str, Score]] = {}
     for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
         sys.stderr.write(f"measuring {number}/{len(files)}: {file}\n")
-        results[str(file)] = evaluate.evaluate(picture, sources, params, matched=config.matched)
+        results[str(file)] = evaluate(picture, sources, params, matched=config.matched)
     text = json.dumps({name: as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
     images.write_bytes(Path(config.json), text.encode())
     sys.stdout.write(table(results))
@@ -89,7 +89,7 @@ def scores_of_run(
     scores: list[Any] = []
     for picture in pictures:
         try:
-            found = evaluate.evaluate(picture, sources, params, matched=matched, portilla_simoncelli=False)
+            found = evaluate(picture, sources, params, matched=matched, portilla_simoncelli=False)
         except ValueError as error:
             scores.append(f"not measured: {error}")
         else:

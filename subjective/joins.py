@@ -15,14 +15,14 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from subjective.statistics import Statistics
+from subjective.statistics import STATISTICS, Statistics
 
 JoinMode = Literal["average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"]
 JOIN_MODES: tuple[str, ...] = get_args(JoinMode)
@@ -135,6 +135,8 @@ def join(
 ) -> Statistics:
     """Join the statistics of several sources into one target, octave by octave and layer by layer.
 
+    The matrix means take those statistics that are positive matrices (Gram, covariance); others are averaged.
+
     Args:
         sources: statistics of one structure and shape.
         mode: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and ``riemann`` are
@@ -157,22 +159,24 @@ def join(
     if len(sources) == 1:
         return sources[0]
 
-    def join_arrays(*arrays: jax.Array) -> jax.Array:
+    def join_arrays(path: tuple[Any, ...], *arrays: jax.Array) -> jax.Array:
         shapes = {array.shape for array in arrays}
         if len(shapes) > 1:
             raise ValueError(f"cannot join statistics of different shapes {sorted(shapes)}")
         shape = arrays[0].shape
-        if mode not in ("average", "max") and (len(shape) != 2 or shape[0] != shape[1]):
+        statistic = STATISTICS.get(getattr(path[-1], "key", ""))
+        how = "average" if statistic and not statistic.positive and mode != "max" else mode
+        if how not in ("average", "max") and (len(shape) != 2 or shape[0] != shape[1]):
             raise ValueError(f"join mode {mode!r} needs square matrices, not {shape}; use average or max")
         matrices = [np.asarray(array, dtype=np.float64) for array in arrays]
-        if mode in ("average", "max"):
-            return jnp.asarray(_MEANS[mode](matrices, shares), dtype=arrays[0].dtype)
+        if how in ("average", "max"):
+            return jnp.asarray(_MEANS[how](matrices, shares), dtype=arrays[0].dtype)
         # Raised and lowered again: equal sources still join to themselves, and the result stays positive.
         level = ridge * np.trace(average(matrices, shares)) / shape[0] * np.eye(shape[0])
         joined = _MEANS[mode]([matrix + level for matrix in matrices], shares) - level
         return jnp.asarray(joined, dtype=arrays[0].dtype)
 
-    return jax.tree.map(join_arrays, *sources)
+    return jax.tree_util.tree_map_with_path(join_arrays, *sources)
 
 
 def _shares(weights: Sequence[float] | None, count: int) -> list[float]:

@@ -101,7 +101,7 @@ def _where_it_fits(term: Term, config: PictureConfig, sources: Sequence[tuple[in
         smallest, _ = min(pictures)
         raise ValueError(
             f"statistic {term.statistic.name} at {', '.join(term.layers)} needs maps of {max(term.statistic.least)} "
-            f"pixels a side, which no octave of a {smallest} pixel picture has; make it larger or leave the statistic out"
+            f"pixels a side, which no octave of a {smallest} pixel picture has; enlarge it or leave the statistic out"
         )
     return term if octaves == config.octave_indices else dataclasses.replace(term, octaves=octaves)
 

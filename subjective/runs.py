@@ -64,7 +64,7 @@ class Run:
         Raises:
             OSError: it cannot be made or written.
         """
-        self.folder = _new_folder(Path(output_dir), prefix)
+        self.folder = new_folder(Path(output_dir), prefix)
         self.frames = frames
         self.save_every = save_every
         self.last: dict[int, Step] = {}
@@ -199,7 +199,12 @@ class Run:
         write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def _new_folder(parent: Path, prefix: str) -> Path:
+def new_folder(parent: Path, prefix: str) -> Path:
+    """Make a folder whose name is the prefix, date and time, and a number if that is taken; never one that exists.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     stem = f"{prefix}-{time.strftime('%Y%m%d-%H%M%S')}"
     for attempt in range(10_000):

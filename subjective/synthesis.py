@@ -24,7 +24,7 @@ from subjective.optimize import Result, Step, minimize
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
 from subjective.pyramid import gaussian_pyramid
 from subjective.stages import stage_size, stages_of, start_of
-from subjective.statistics import Analysis, Statistics, analyze
+from subjective.statistics import Analysis, Statistics, analyze, places_of
 from subjective.vgg import Params
 
 OnStep = Callable[[int, Step], None]
@@ -61,7 +61,14 @@ def targets_of(
         check_size(f"source {number}", source.shape[:2], analysis, params)
     found = [_analyze(params, jnp.asarray(source, jnp.float32), analysis) for source in sources]
     joined = joins.join(found, config.join_mode, config.source_weights)
-    return jax.tree.map(lambda target: config.mul * target, joined)
+    places = places_of(analysis.terms)
+    return tuple(
+        {
+            layer: {name: places[layer, name][0].scaled(target, config.mul) for name, target in measured.items()}
+            for layer, measured in octave.items()
+        }
+        for octave in joined
+    )
 
 
 @lru_cache(maxsize=32)

@@ -19,7 +19,8 @@ from subjective.cli import main
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 GRAVEL = ROCK.with_name("gravel_256x320.png")
-SMALL = ["-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "4", "-n", "2"]
+PLAIN = ["--schedule", "plain", "--statistic", "gram", "--no-evaluate"]  # one stage, one statistic: quickly compiled
+SMALL = ["-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "4", "-n", "2", *PLAIN]
 
 
 def start(*arguments, **options):
@@ -83,7 +84,8 @@ def test_a_run_leaves_a_folder_that_explains_itself(tmp_path):
     trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
     assert [line["step"] for line in trace] == [0, 1, 2, 3, 4]
     for line in trace:
-        parts = [part for octave in line["parts"]["texture"] for part in octave.values()]
+        assert line["size"] == [48, 48]
+        parts = [part["gram"] for octave in line["parts"]["texture"] for part in octave.values()]
         assert len(parts) == 4
         assert sum(parts) == pytest.approx(line["loss"], rel=1e-5)
 
@@ -125,19 +127,19 @@ def test_two_sources_two_pictures_and_every_join(here, capsys):
     for mode in ("average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"):
         folder = made(
             capsys, "synthesize", "-s", ROCK, GRAVEL, "-j", mode, "-ow", "32", "-oh", "40", "-o", "1", "-m", "1",
-            "-l", "2", "-c", "2", "-n", "0", "--source-weights", "1", "3",
+            "-l", "2", "-c", "2", "-n", "0", "--source-weights", "1", "3", *PLAIN,
         )  # fmt: skip
         assert sorted(file.name for file in folder.glob("*.png")) == ["result-000.png", "result-001.png"]
         assert images.read_image(folder / "result-000.png").shape == (40, 32, 3)
 
 
 def test_a_picture_can_be_the_start(here, capsys):
-    folder = made(capsys, "synthesize", "-s", ROCK, "--seed", ROCK, "-ow", "40", "-o", "1", "-m", "0")
+    folder = made(capsys, "synthesize", "-s", ROCK, "--seed", ROCK, "-ow", "40", "-o", "1", "-m", "0", *PLAIN)
     expected = images.resize(images.read_image(ROCK), (40, 40))
     np.testing.assert_allclose(images.read_image(folder / "result.png"), expected, atol=1 / 255)
 
 
-BASE = ["synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "3", "-n", "0"]
+BASE = ["synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "3", "-n", "0", *PLAIN]
 
 
 def final_loss(folder):
@@ -157,7 +159,10 @@ def plain_loss(tmp_path_factory):
     [
         ["-p", "same"], ["--pooling", "max"], ["--raw-weights"], ["--seed", "symmetric"], ["-l", "conv1_1", "5"],
         ["--layer-weights", "1", "2"], ["--octave-weights", "1", "2"], ["--octave-step", "2"], ["--mul", "-0.5"],
-        ["--history", "1"], ["--tol", "0.9"], ["-sw", "200"], ["-ss", "0.9"], ["--rng-seed", "5"],
+        ["--history", "1"], ["--tol", "0.9"], ["--statistic", "covariance"],
+        ["--statistic", "gram", "spectrum@rgb=2"],
+        ["--schedule", "coarse-to-fine"], ["--schedule", "coarse-to-fine", "--coarse-iter", "0"], ["--no-relative"],
+        ["-sw", "200"], ["-ss", "0.9"], ["--rng-seed", "5"],
     ],
 )  # fmt: skip
 def test_every_flag_changes_what_it_says(here, capsys, flags, plain_loss):
@@ -173,7 +178,9 @@ def test_novelty_makes_pictures_from_nothing(here, capsys, flags):
 
 
 def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
-    processes = [start("synthesize", "-s", ROCK, "-ow", "32", "-o", "1", "-m", "1", cwd=tmp_path) for _ in range(2)]
+    processes = [
+        start("synthesize", "-s", ROCK, "-ow", "32", "-o", "1", "-m", "1", *PLAIN, cwd=tmp_path) for _ in range(2)
+    ]
     outputs = [finished(process) for process in processes]
     assert all(code == 0 for code, _, _ in outputs), outputs
     assert len({out for _, out, _ in outputs}) == 2
@@ -183,7 +190,7 @@ def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_the_last_picture_and_a_line(tmp_path, number, status):
     process = start(
-        "synthesize", "-s", ROCK, "-ow", "64", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", cwd=tmp_path
+        "synthesize", "-s", ROCK, "-ow", "64", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", *PLAIN, cwd=tmp_path
     )
     folder = tmp_path / process.stdout.readline().strip()
     deadline = time.monotonic() + 100
@@ -210,6 +217,7 @@ def test_a_file_that_cannot_grow_leaves_the_last_picture_and_a_line(tmp_path):
     # The reserve of a 48 x 48 picture stays under the limit; the trace passes it after some hundred steps.
     process = start(
         "synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", "-l", "pool1",
+        *PLAIN,
         cwd=tmp_path,
     )  # fmt: skip
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (90_000, 90_000))
@@ -231,7 +239,7 @@ def test_sources_that_cannot_be_used_are_refused(here, capsys):
     assert "empty" in refusal(capsys, "synthesize", "-s", "empty.png")
     assert "no such source" in refusal(capsys, "synthesize", "-s", "nothing.png")
     assert "without pictures" in refusal(capsys, "synthesize", "-s", "folder")
-    assert "277" in refusal(capsys, "synthesize", "-s", ROCK)
+    assert "277" in refusal(capsys, "synthesize", "-s", ROCK, "-o", "4")
     (here / "closed.png").write_bytes(ROCK.read_bytes())
     (here / "closed.png").chmod(0)
     if os.geteuid() != 0:  # root reads everything
@@ -259,12 +267,19 @@ def test_sources_that_cannot_be_used_are_refused(here, capsys):
         (["-p", "reflect"], "reflect"),
         (["--seed", "nothing.png"], "no file"),
         (["--weights", "vgg99"], "vgg99"),
-        (["--layer-weights", "1"], "--layer-weights got 1 numbers for 2 layers"),
+        (["--layer-weights", "1"], "--layer-weights got 1 numbers for 4 layers"),
         (["--source-weights", "1", "2"], "2 numbers for 1 pictures"),
         (["-op", "a/b"], "--output-prefix"),
         (["-ow", "99999999"], "larger than"),
         (["-ss", "1e300"], "--source-scale"),
         (["-d", "nothing"], "--data-dir"),
+        (["--statistic", "grams"], "unknown statistic"),
+        (["--statistic", "gram=much"], "gram=much"),
+        (["--statistic", "gram@conv9_1"], "no layer 'conv9_1'"),
+        (["--statistic", "gram", "gram@pool1"], "given twice"),
+        (["--statistic", "spectrum@rgb", "-ow", "30"], "needs maps of 32 pixels"),
+        (["--preset", "better"], "better"),
+        (["--octave-weights", "1", "--octaves", "2"], "--octave-weights got 1"),
         (["--config"], "no such file"),
         (["--config", "nothing.json"], "no such file"),
         (["--output-dir", "/proc/none"], "/proc/none"),
@@ -289,11 +304,57 @@ def test_a_command_line_without_sense_is_refused(here, capsys):
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_keeps_a_picture(here, capsys):
-    status = main(["synthesize", "-s", str(ROCK), *SMALL, "--mul", "3e38"])
+    status = main(["synthesize", "-s", str(ROCK), *SMALL, "--no-relative", "--mul", "3e38"])
     out, err = capsys.readouterr()
     assert status == 2
     assert "inf at the starting picture" in err
     assert json.loads((Path(out.strip()) / "summary.json").read_text())["status"] == "failed"
+
+
+def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
+    folder = made(capsys, "synthesize", "-s", GRAVEL, "-ow", "64", "-o", "2", "-m", "3", "-n", "3")
+    assert sorted(file.name for file in folder.glob("*.png")) == [
+        "result.png", "step-00000.png", "step-00003.png", "step-00006.png",
+    ]  # fmt: skip
+    assert images.read_image(folder / "step-00003.png").shape == (32, 32, 3), "a coarser stage has a smaller picture"
+    trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in trace] == list(range(7))
+    assert [line["size"][0] for line in trace] == [32] * 4 + [64] * 3
+    [picture] = json.loads((folder / "summary.json").read_text())["pictures"]
+    coarse = trace[3]["evaluations"]
+    assert picture["full_size_evaluations"] == coarse / 4 + picture["evaluations"] - coarse
+    assert {"gram", "spectrum", "peak", "seam_rows", "copied"} <= set(picture["scores"])
+    assert picture["scores"]["color"].keys() == {"value", "reference", "score"}
+    assert json.loads((folder / "config.json").read_text())["settings"]["octaves"] == 2
+
+
+def test_a_preset_comes_before_the_flags_given(here, capsys):
+    small = ["-s", ROCK, "-ow", "48", "-m", "1", "-o", "1", "--no-evaluate"]
+    folder = made(capsys, "synthesize", *small, "--preset", "paper", "--layers", "pool1")
+    settings = json.loads((folder / "config.json").read_text())["settings"]
+    assert (settings["padding_mode"], settings["raw_weights"], settings["relative"]) == ("valid", True, False)
+    assert (settings["layers"], settings["max_iter"], settings["statistic"]) == (["pool1"], 1, ["gram"])
+    again = made(capsys, "synthesize", "--config", folder / "config.json")
+    assert (again / "result.png").read_bytes()[-2000:] == (folder / "result.png").read_bytes()[-2000:]
+
+
+def test_pictures_of_any_tool_are_measured(here, capsys):
+    rock = images.read_image(ROCK)
+    images.write_image(here / "crop.png", rock[:128, :128])
+    images.write_image(here / "dark.jpg", 0.5 * rock[:128, :128])
+    assert main(["evaluate", "crop.png", "dark.jpg", "-s", str(ROCK), "--json", "scores.json"]) == 0
+    out, err = capsys.readouterr()
+    head, crop, dark = (line.split() for line in out.splitlines())
+    assert head[-1] == "copied"
+    assert (crop[0], dark[0]) == ("crop.png", "dark.jpg")
+    assert len(crop) == len(dark)
+    assert "measuring 2/2" in err
+    scores = json.loads((here / "scores.json").read_text())
+    assert scores["crop.png"]["color"]["score"] < 3 < scores["dark.jpg"]["color"]["score"]
+    assert "no such source" in refusal(capsys, "evaluate", "crop.png", "-s", "nothing.png")
+    images.write_image(here / "tiny.png", rock[:16, :16])
+    assert "'tiny.png': the picture of 16x16" in refusal(capsys, "evaluate", "tiny.png", "-s", ROCK)
+    assert "nowhere" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", "nowhere/scores.json")
 
 
 def test_weights_are_listed_and_shown(capsys):

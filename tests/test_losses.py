@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,9 +9,12 @@ from hypothesis import strategies as st
 
 from subjective.formats.layout import random_params
 from subjective.losses import match, novelty_loss, texture_loss, weighted_sum
-from subjective.statistics import Analysis, analyze, gram
+from subjective.statistics import STATISTICS, Analysis, Term, analyze, gram, parse_term
 
-TWO_OCTAVES = Analysis(octaves=(0, 1), layers=("pool1", "conv3_2"))
+GRAM = STATISTICS["gram"]
+
+TWO_OCTAVES = Analysis(octaves=(0, 1), terms=(parse_term("gram@pool1,conv3_2"),))
+WEIGHTED = replace(TWO_OCTAVES, terms=(Term(GRAM, ("pool1", "conv3_2"), (2.0, 3.0)),))
 # Compiled whole: one by one, the operations of a network would take longer to compile than to run.
 analyze_fast = jax.jit(analyze, static_argnums=2)
 
@@ -61,7 +66,7 @@ def test_circular_loss_and_gradient_roll_with_the_picture(in_float64):
 )
 def test_gradients_are_finite_differences_in_float64(padding, pooling, octaves, layers, in_float64):
     params = jax.tree.map(lambda x: x.astype(np.float64), random_params(0, blocks=3))
-    analysis = Analysis(octaves, layers, padding, pooling)
+    analysis = Analysis(octaves, (Term(GRAM, layers, (1.0,) * len(layers)),), padding, pooling)
     size = (36, 28)
     targets = analyze_fast(params, random_image(0, size).astype(jnp.float64), analysis)
     loss = jax.jit(jax.value_and_grad(texture_loss(analysis, tuple(1.0 + o for o in octaves)), has_aux=True))
@@ -79,7 +84,7 @@ def test_gradients_are_finite_differences_in_float64(padding, pooling, octaves, 
 
 
 def test_the_loss_is_zero_at_its_target_and_the_sum_of_its_parts(small_params):
-    loss = jax.jit(texture_loss(TWO_OCTAVES, (1.0, 0.5), (2.0, 3.0)))
+    loss = jax.jit(texture_loss(WEIGHTED, (1.0, 0.5)))
     targets = analyze_fast(small_params, random_image(0), TWO_OCTAVES)
     assert float(loss(random_image(0), targets, small_params)[0]) < 1e-9 * float(
         loss(random_image(1), targets, small_params)[0]
@@ -91,11 +96,31 @@ def test_the_loss_is_zero_at_its_target_and_the_sum_of_its_parts(small_params):
 def test_weights_multiply_the_parts(small_params):
     targets = analyze_fast(small_params, random_image(0), TWO_OCTAVES)
     _, plain = jax.jit(texture_loss(TWO_OCTAVES))(random_image(1), targets, small_params)
-    _, weighted = jax.jit(texture_loss(TWO_OCTAVES, (1.0, 0.5), (2.0, 3.0)))(random_image(1), targets, small_params)
+    _, weighted = jax.jit(texture_loss(WEIGHTED, (1.0, 0.5)))(random_image(1), targets, small_params)
     for octave, octave_weight in enumerate((1.0, 0.5)):
         for layer, layer_weight in (("pool1", 2.0), ("conv3_2", 3.0)):
-            expected = octave_weight * layer_weight * float(plain[octave][layer])
-            assert float(weighted[octave][layer]) == pytest.approx(expected, rel=1e-6)
+            expected = octave_weight * layer_weight * float(plain[octave][layer]["gram"])
+            assert float(weighted[octave][layer]["gram"]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_relative_distances_do_not_depend_on_the_unit_of_the_features(small_params):
+    """Every filter of the first layer ten times as loud, and so every later one: the same relative loss."""
+    louder = small_params | {
+        "conv1_1": {"kernel": 10 * small_params["conv1_1"]["kernel"], "bias": 10 * small_params["conv1_1"]["bias"]}
+    }
+    analysis = Analysis(octaves=(0, 1), terms=(parse_term("gram@conv1_1"), parse_term("covariance@conv1_1=2")))
+    loss = jax.jit(texture_loss(analysis, relative=True))
+    plain, loud = (
+        float(loss(random_image(1), analyze_fast(params, random_image(0), analysis), params)[0])
+        for params in (small_params, louder)
+    )
+    assert loud == pytest.approx(plain, rel=1e-4)
+    absolute = jax.jit(texture_loss(analysis))
+    targets = analyze_fast(small_params, random_image(0), analysis)
+    _, parts = absolute(random_image(1), targets, small_params)
+    _, relative = loss(random_image(1), targets, small_params)
+    size = float(jnp.sum(targets[1]["conv1_1"]["gram"] ** 2))
+    assert float(relative[1]["conv1_1"]["gram"]) == pytest.approx(float(parts[1]["conv1_1"]["gram"]) / size, rel=1e-5)
 
 
 def test_many_targets_are_served_by_one_trace(small_params):
@@ -115,12 +140,13 @@ def test_many_targets_are_served_by_one_trace(small_params):
 
 def test_nothing_is_broadcast_in_a_loss():
     one, frames = jnp.zeros((3, 3)), jnp.zeros((2, 3, 3))
+    terms = (parse_term("gram@pool1"),)
     with pytest.raises(ValueError, match="shape"):
-        match(({"layer": frames},), ({"layer": one},))
+        match(({"pool1": {"gram": frames}},), ({"pool1": {"gram": one}},), terms)
     with pytest.raises(ValueError, match="shape"):
-        match(({"layer": jnp.zeros((1, 3))},), ({"layer": one},))
+        match(({"pool1": {"gram": jnp.zeros((1, 3))}},), ({"pool1": {"gram": one}},), terms)
     with pytest.raises(ValueError, match="structure"):
-        match(({"layer": one}, {"layer": one}), ({"layer": one},))
+        match(({"pool1": {"gram": one}},) * 2, ({"pool1": {"gram": one}},), terms)
 
 
 def test_frames_never_reach_a_loss_of_one_image(small_params):
@@ -155,13 +181,13 @@ def test_a_weighted_sum_weighs_its_terms_and_wants_arguments_for_each():
 
 @pytest.mark.parametrize("internal", [False, True])
 def test_novelty_is_the_distance_of_the_products_of_statistics_from_the_identity(internal, small_params):
-    analysis = Analysis(octaves=(0, 1), layers=("pool1", "conv2_1"))
+    analysis = Analysis(octaves=(0, 1), terms=(parse_term("gram@pool1,conv2_1"),))
     frames = jnp.stack([random_image(s) for s in (1, 2, 3)])
     total, _ = jax.jit(novelty_loss(analysis, 0.5, internal=internal))(frames, small_params)
     found = [analyze_fast(small_params, frame, analysis) for frame in frames]
     groups = []
     for layer in analysis.layers:
-        vectors = np.array([[np.ravel(octave[layer]) for octave in picture] for picture in found], np.float64)
+        vectors = np.array([[np.ravel(octave[layer]["gram"]) for octave in picture] for picture in found], np.float64)
         groups += list(vectors) if internal else [vectors[:, octave] for octave in range(2)]
     expected = sum(np.sum((group @ group.T - 0.5 * np.eye(len(group))) ** 2) for group in groups)
     assert float(total) == pytest.approx(expected, rel=1e-4)

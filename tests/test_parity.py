@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.config import SynthesisConfig
+from subjective.config import preset
 from subjective.images import read_image
-from subjective.synthesis import analysis_of, synthesis_loss, targets_of
+from subjective.plan import analysis_of
+from subjective.synthesis import synthesis_loss, targets_of
 
 REFERENCE = Path(__file__).parent / "reference"
 ROCK, GRAVEL = "rock_320x256.png", "gravel_256x320.png"
@@ -29,11 +30,10 @@ def test_loss_and_gradient_are_those_of_the_2017_program(case, vgg16):
     with np.load(REFERENCE / "original_losses.npz") as file:
         expected = {key.removeprefix(f"{case}_"): file[key] for key in file if key.startswith(case)}
         picture = file["x0"]
-    config = SynthesisConfig(
-        output_width=192, output_height=160, padding_mode="valid", layers=("2", "7"), raw_weights=True, **flags
-    )
-    targets = targets_of([read_image(REFERENCE / name, scale=scale) for name in names], config, vgg16)
-    loss = synthesis_loss(analysis_of(config, vgg16), None, None)
+    config = preset("paper", output_width=192, output_height=160, layers=("2", "7"), **flags)
+    analysis = analysis_of(config, vgg16)
+    targets = targets_of([read_image(REFERENCE / name, scale=scale) for name in names], analysis, config, vgg16)
+    loss = synthesis_loss(analysis, None, config.relative)
     image = (picture + vgg16["input"]["mean"][None, None])[:, :, ::-1] / 255
 
     value_and_gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))

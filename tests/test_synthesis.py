@@ -2,10 +2,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import images, init, synthesis
+from subjective import images, init, plan, synthesis
 from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.statistics import STATISTICS
 
-SMALL = {"output_width": 32, "output_height": 24, "octaves": 2, "max_iter": 8}
+SIZE = {"output_width": 32, "output_height": 24, "octaves": 2, "max_iter": 8}
+SMALL = SIZE | {"statistic": ("gram",), "layers": ("pool1", "conv3_2")}
+
+
+def targets_of(sources, config, params):
+    return synthesis.targets_of(sources, plan.analysis_of(config, params), config, params)
 
 
 def source(seed=0, size=(80, 72)):
@@ -43,7 +49,7 @@ def test_pictures_of_a_count_that_start_from_a_picture_differ(small_params):
     start = source(5, (24, 32))
     first, second = synthesis.synthesize([source()], SynthesisConfig(**SMALL, count=2), params=small_params, init=start)
     assert not np.allclose(first.value, second.value, atol=1e-3)
-    frames = synthesis.invent(NoveltyConfig(**SMALL, count=2), params=small_params, init=start).value
+    frames = synthesis.invent(NoveltyConfig(**SIZE, count=2), params=small_params, init=start).value
     assert not np.allclose(frames[0], frames[1], atol=1e-3)
 
 
@@ -60,7 +66,8 @@ def test_bounds_keep_every_value_between_black_and_white(small_params):
 
 def test_starting_from_a_solution_leaves_little_to_do(small_params):
     picture = source(3, (64, 64))
-    config = {"output_width": 64, "octaves": 2, "padding_mode": "valid", "layers": ("pool1",)}
+    config = {"output_width": 64, "octaves": 2, "padding_mode": "valid", "layers": ("pool1",), "statistic": ("gram",)}
+    config |= {"schedule": "plain"}
     [noise] = synthesis.synthesize([picture], SynthesisConfig(**config, max_iter=0), params=small_params)
     [result] = synthesis.synthesize([picture], SynthesisConfig(**config, max_iter=3), params=small_params, init=picture)
     assert result.loss < 1e-10 * noise.loss
@@ -68,36 +75,108 @@ def test_starting_from_a_solution_leaves_little_to_do(small_params):
 
 def test_sources_of_different_sizes_join_and_weights_choose_between_them(small_params):
     config = SynthesisConfig(**SMALL, source_weights=(1.0, 0.0))
-    pair = synthesis.targets_of([source(0), source(1, (90, 100))], config, small_params)
-    alone = synthesis.targets_of([source(0)], SynthesisConfig(**SMALL), small_params)
+    pair = targets_of([source(0), source(1, (90, 100))], config, small_params)
+    alone = targets_of([source(0)], SynthesisConfig(**SMALL), small_params)
     for octave, expected in zip(pair, alone, strict=True):
         for layer in expected:
-            np.testing.assert_allclose(octave[layer], expected[layer], rtol=1e-6)
+            np.testing.assert_allclose(octave[layer]["gram"], expected[layer]["gram"], rtol=1e-6)
 
 
 def test_mul_multiplies_the_target(small_params):
-    once = synthesis.targets_of([source()], SynthesisConfig(**SMALL), small_params)
-    twice = synthesis.targets_of([source()], SynthesisConfig(**SMALL, mul=2.0), small_params)
-    np.testing.assert_allclose(twice[1]["pool1"], 2 * once[1]["pool1"], rtol=1e-6)
+    once = targets_of([source()], SynthesisConfig(**SMALL), small_params)
+    twice = targets_of([source()], SynthesisConfig(**SMALL, mul=2.0), small_params)
+    np.testing.assert_allclose(twice[1]["pool1"]["gram"], 2 * once[1]["pool1"]["gram"], rtol=1e-6)
 
 
 def test_octave_step_uses_every_second_octave(small_params):
-    config = SynthesisConfig(octaves=3, octave_step=2, output_width=48)
-    every = synthesis.targets_of([source(0, (140, 140))], SynthesisConfig(octaves=3), small_params)
-    found = synthesis.targets_of([source(0, (140, 140))], config, small_params)
+    settings = {"octaves": 3, "output_width": 48, "statistic": ("gram",)}
+    picture = source(0, (140, 140))
+    every = targets_of([picture], SynthesisConfig(**settings), small_params)
+    found = targets_of([picture], SynthesisConfig(**settings, octave_step=2), small_params)
     assert len(found) == 2
-    np.testing.assert_allclose(found[1]["pool1"], every[2]["pool1"], rtol=1e-5)
+    np.testing.assert_allclose(found[1]["pool1"]["gram"], every[2]["pool1"]["gram"], rtol=1e-5)
 
 
 def test_pictures_and_sources_too_small_are_refused_with_what_would_fit(small_params):
+    config = SynthesisConfig(**SMALL | {"output_width": 256, "output_height": 256, "octaves": 4}, padding_mode="valid")
     with pytest.raises(
         ValueError, match=r"256x256 pixels is too small for 4 octaves.*wanted at least 277.*--octaves 3"
     ):
-        synthesis.synthesize([source()], SynthesisConfig(output_width=256, padding_mode="valid"), params=small_params)
+        synthesis.synthesize([source()], config, params=small_params)
     with pytest.raises(ValueError, match=r"source 1 of 72x40 pixels is too small for 2 octaves.*67.*--octaves 1"):
         synthesis.synthesize([source(0, (40, 72))], SynthesisConfig(**SMALL), params=small_params)
     with pytest.raises(ValueError, match="use shallower layers"):
         synthesis.synthesize([source(0, (12, 12))], SynthesisConfig(**SMALL), params=small_params)
+    with pytest.raises(ValueError, match=r"spectrum at rgb needs maps of 32 pixels a side"):
+        plan.analysis_of(SynthesisConfig(output_width=24, octaves=1), small_params, [(80, 80)])
+
+
+def test_octaves_that_are_not_given_are_as_many_as_all_pictures_have_room_for(small_params):
+    def chosen(width, source, **settings):
+        config = SynthesisConfig(output_width=width, **settings)
+        return plan.with_octaves(config, small_params, [(source, source + 9)]).octaves
+
+    assert chosen(256, 512) == 4
+    assert chosen(512, 557) == 5
+    assert chosen(4096, 5000) == 5
+    assert chosen(512, 276) == 3, "the source is too small for a fourth"
+    assert chosen(512, 512, padding_mode="valid") == 4
+    assert chosen(512, 4000, octaves=2) == 2
+    assert chosen(40, 4000) == 1
+
+
+def test_a_statistic_is_left_out_where_a_picture_is_too_small_for_it(small_params):
+    config = SynthesisConfig(output_width=64, octaves=3)
+    analysis = plan.analysis_of(config, small_params, [(400, 400)])
+    assert [octave for octave in range(3) if "rgb" in analysis.layers_at(octave)] == [0, 1]
+
+
+def test_stages_count_on_and_end_with_the_picture_asked_for(small_params):
+    seen = []
+    config = SynthesisConfig(**SMALL | {"max_iter": 3}, coarse_iter=2)
+    [result] = synthesis.synthesize(
+        [source()], config, params=small_params, on_step=lambda _, step: seen.append((step.step, step.value.shape[:2]))
+    )
+    coarse, full = (12, 16), (24, 32)
+    assert seen == [(0, coarse), (1, coarse), (2, coarse), (3, full), (4, full), (5, full)]
+    assert result.steps == 5
+    assert result.value.shape[:2] == full
+
+
+def test_coarse_to_fine_starts_the_full_picture_far_lower_than_noise(small_params):
+    def first_loss(schedule):
+        losses = {}
+        config = SynthesisConfig(**SMALL, schedule=schedule)
+        synthesis.synthesize(
+            [source()],
+            config,
+            params=small_params,
+            on_step=lambda _, step: losses.setdefault(step.value.shape, step.loss),
+        )
+        return losses[24, 32, 3]
+
+    assert first_loss("coarse-to-fine") < 0.7 * first_loss("plain")
+
+
+@pytest.mark.parametrize("statistic", sorted(STATISTICS))
+def test_every_statistic_can_be_minimized(small_params, statistic):
+    losses = []
+    config = SynthesisConfig(
+        output_width=64, octaves=1, layers=("pool1",), statistic=(statistic,), max_iter=20, schedule="plain"
+    )
+    [result] = synthesis.synthesize(
+        [source(0, (96, 80))], config, params=small_params, on_step=lambda _, step: losses.append(step.loss)
+    )
+    assert result.loss < 0.5 * losses[0]
+
+
+def test_geodesic_joins_average_what_is_no_positive_matrix(small_params):
+    settings = {"output_width": 64, "octaves": 1, "layers": ("pool1",), "statistic": ("gram", "spectrum@rgb")}
+    pair = [source(0, (96, 80)), source(1, (96, 80))]
+    average = targets_of(pair, SynthesisConfig(**settings), small_params)
+    geodesic = targets_of(pair, SynthesisConfig(**settings, join_mode="geodesic"), small_params)
+    np.testing.assert_array_equal(geodesic[0]["rgb"]["spectrum"], average[0]["rgb"]["spectrum"])
+    assert not np.allclose(geodesic[0]["pool1"]["gram"], average[0]["pool1"]["gram"], rtol=1e-3)
 
 
 def test_arrays_that_are_no_images_are_refused(small_params):
@@ -124,7 +203,9 @@ def test_each_source_needs_a_weight(small_params):
         {"output_width": 0}, {"octaves": 0}, {"octaves": 99}, {"octave_step": 0}, {"max_iter": -1},
         {"tol": float("nan")}, {"history": 0}, {"count": 0}, {"rng_seed": -1}, {"rng_seed": 2**32},
         {"mul": float("inf")},
-        {"layer_weights": (1.0,)}, {"octave_weights": (1.0, -1.0, 0.0, 0.0)}, {"source_weights": (0.0,)},
+        {"layer_weights": (1.0,)}, {"octave_weights": (1.0, -1.0, 0.0, 0.0), "octaves": 4},
+        {"octave_weights": (1.0,)}, {"statistic": ("grams",)}, {"statistic": ()}, {"statistic": ("gram=-1",)},
+        {"coarse_iter": -1}, {"source_weights": (0.0,)},
     ],
 )  # fmt: skip
 def test_numbers_that_cannot_be_meant_are_refused_by_their_flag(unfit):
@@ -137,7 +218,7 @@ def test_numbers_that_cannot_be_meant_are_refused_by_their_flag(unfit):
 def test_invented_pictures_become_less_alike(small_params, internal):
     losses = []
     result = synthesis.invent(
-        NoveltyConfig(**SMALL, internal=internal), params=small_params, on_step=lambda _, step: losses.append(step.loss)
+        NoveltyConfig(**SIZE, internal=internal), params=small_params, on_step=lambda _, step: losses.append(step.loss)
     )
     assert result.value.shape == (1 if internal else 4, 24, 32, 3)
     assert result.loss < losses[0]

@@ -201,7 +201,7 @@ def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
     return size
 
 
-def parse_term(text: str, layers: Sequence[str], weights: Sequence[float]) -> Term:
+def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] = ()) -> Term:
     """A term as the command line writes it: ``NAME[@LAYER,LAYER...][=WEIGHT]``.
 
     Args:

@@ -27,8 +27,22 @@ def moments(features: Float[Array, "height width channels"], wraps: bool = True)
 def mean_and_covariance(found: Array) -> tuple[Float[Array, "channels"], Float[Array, "channels channels"]]:
     """Mean, and covariance over the number of channels, out of `moments`."""
     channels = found.shape[0] - 1
+    # The corner is 1 / channels, unless a join of matrices has changed it.
+    found = found / (channels * jnp.maximum(found[-1, -1], jnp.finfo(found.dtype).tiny))
     mean = found[:-1, -1] * channels
     return mean, found[:-1, :-1] - mean[:, None] * mean[None, :] / channels
+
+
+def scaled_moments(target: Array, factor: float) -> Array:
+    """The moments if all features were √factor times as large.
+
+    Raises:
+        ValueError: a negative factor.
+    """
+    if factor < 0:
+        raise ValueError(f"a covariance cannot be multiplied by {factor:g}; wanted a factor of 0 or more")
+    scales = jnp.ones(target.shape[0]).at[:-1].set(factor**0.5)
+    return target * scales[:, None] * scales[None, :]
 
 
 def covariance_distance(found: Array, target: Array) -> Scalar:
@@ -76,5 +90,5 @@ def _bures_bwd(gradient: Array, cotangent: Array) -> tuple[Array, None]:
 
 _bures.defvjp(_bures_fwd, _bures_bwd)
 
-COVARIANCE = Statistic("covariance", moments, covariance_distance, positive=True, additive=True)
-GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, positive=True, additive=True)
+COVARIANCE = Statistic("covariance", moments, covariance_distance, scaled_moments, positive=True, additive=True)
+GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, scaled_moments, positive=True, additive=True)

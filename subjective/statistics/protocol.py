@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float
 Scalar = Float[Array, ""]
 Measure = Callable[[Array, bool], Array]
 Distance = Callable[[Array, Array], Scalar]
+Scaling = Callable[[Array, float], Array]
 
 
 def squared_distance(found: Array, target: Array) -> Scalar:
@@ -32,6 +34,7 @@ class Statistic:
             channels alone, so that pictures of any two sizes compare. ``wraps`` says that what lies beyond
             a side is the other side.
         distance: of what was found to the target, in units that `size` measures too.
+        scaled: ``scaled(target, factor)``: the target if the features had the power of ``factor`` times theirs.
         least: smallest side of a feature map that wraps, and of one that does not, that it can measure.
         positive: whether the measure is a symmetric positive matrix, for which geodesic joins mean something.
         additive: whether the measure of a picture is the mean of those of its tiles, weighted by their pixels
@@ -41,6 +44,7 @@ class Statistic:
     name: str
     measure: Measure
     distance: Distance = squared_distance
+    scaled: Scaling = operator.mul
     least: tuple[int, int] = (1, 1)
     positive: bool = False
     additive: bool = False

@@ -67,4 +67,15 @@ def mean_squared_distance(found: Array, target: Array) -> Scalar:
     return jnp.mean((found - target) ** 2)
 
 
-SLICED = Statistic("sliced", quantiles, mean_squared_distance)
+def scaled_quantiles(target: Array, factor: float) -> Array:
+    """The quantiles if all features were √factor times as large.
+
+    Raises:
+        ValueError: a negative factor.
+    """
+    if factor < 0:
+        raise ValueError(f"a distribution cannot be multiplied by {factor:g}; wanted a factor of 0 or more")
+    return target * factor**0.5
+
+
+SLICED = Statistic("sliced", quantiles, mean_squared_distance, scaled_quantiles)

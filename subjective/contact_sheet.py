@@ -1,0 +1,68 @@
+"""Contact sheets: pictures side by side, each under what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from subjective.images import resize
+
+CELL = 384
+"""Most pixels a side of a picture on a sheet; larger ones are cut to their upper left corner, so that detail shows."""
+
+LINE = 16
+"""Height of a line of text in pixels."""
+
+GAP = 8
+
+Picture = NDArray[np.float32]
+
+
+def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int | None = None) -> Picture:
+    """Lay pictures out in rows, each with its lines of text above it.
+
+    Args:
+        cells: (lines of text, image ``(height, width, 3)`` in [0, 1]).
+        columns: pictures a row; about as many as rows if not given.
+
+    Returns:
+        Image ``(height, width, 3)``.
+
+    Raises:
+        ValueError: no picture.
+    """
+    if not cells:
+        raise ValueError("no picture to show")
+    pictures = [_fitted(picture) for _, picture in cells]
+    columns = columns or max(round(len(cells) ** 0.5 + 0.3), 1)
+    width = max(max(picture.shape[1] for picture in pictures), 160) + GAP
+    head = LINE * max(len(lines) for lines, _ in cells) + GAP // 2
+    height = max(picture.shape[0] for picture in pictures) + head + GAP
+    rows = -(-len(cells) // columns)
+    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for number, ((lines, _), picture) in enumerate(zip(cells, pictures, strict=True)):
+        left, top = GAP + number % columns * width, GAP + number // columns * height
+        for index, line in enumerate(lines):
+            draw.text((left, top + index * LINE), _shortened(line, width - GAP, font), fill="black", font=font)
+        bytes_of = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+        sheet.paste(Image.fromarray(bytes_of), (left, top + head))
+    return np.asarray(sheet, dtype=np.float32) / np.float32(255)
+
+
+def _fitted(picture: Picture) -> Picture:
+    if min(picture.shape[:2]) > 2 * CELL:  # of a very large picture a corner would say too little
+        scale = 2 * CELL / min(picture.shape[:2])
+        picture = resize(picture, (round(picture.shape[0] * scale), round(picture.shape[1] * scale)))
+    return picture[:CELL, :CELL]
+
+
+def _shortened(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    if font.getlength(line) <= width:
+        return line
+    while line and font.getlength(line + "…") > width:
+        line = line[:-1]
+    return line + "…"

@@ -1,0 +1,125 @@
+"""`subjective sweep`: a grid of settings, one contact sheet, one table."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import itertools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from subjective import commands, images
+from subjective.command_config import SweepCommand, SynthesizeCommand
+from subjective.contact_sheet import contact_sheet
+from subjective.runs import new_folder
+
+SHOWN = ("gram", "spectrum", "peak", "repetition")
+"""Scores that stand under a picture; the table has all."""
+
+FIGURES = ("loss", "evaluations", "full_size_evaluations", "seconds")
+
+Parse = Callable[[list[str]], SynthesizeCommand]
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One point of the grid: what is set, in words, and the flags that set it."""
+
+    chosen: dict[str, str]
+    flags: list[str]
+
+
+def variations(texts: Sequence[str]) -> list[Variation]:
+    """All combinations of ``NAME=VALUE/VALUE/...``, the words of a value joined by ``+``.
+
+    Raises:
+        ValueError: a text without a name or with an empty value.
+    """
+    axes: list[list[tuple[str, str]]] = []
+    for text in texts:
+        name, _, values = text.partition("=")
+        if not name or not values or not all(values.split("/")):
+            raise ValueError(f"--vary got {text!r}; wanted NAME=VALUE/VALUE/..., such as octaves=2/3/4")
+        axes.append([(name.removeprefix("--"), value) for value in values.split("/")])
+    found = []
+    for combination in itertools.product(*axes):
+        flags = []
+        for name, value in combination:
+            flag = f"--{name.replace('_', '-')}"
+            if value in ("yes", "no"):
+                flags.append(flag if value == "yes" else f"--no-{flag[2:]}")
+            else:
+                words = value.split("+")
+                flags += [f"{flag}={words[0]}"] if len(words) == 1 else [flag, *words]
+        found.append(Variation(dict(combination), flags))
+    return found
+
+
+def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
+    """Run every combination of settings, and keep sheet and table up to date after each.
+
+    Args:
+        config: what is varied.
+        words: the flags of `subjective synthesize` that all runs share.
+        parse: from flags to settings.
+    """
+    grid = variations(config.vary)
+    settings = [parse([*words, *variation.flags]) for variation in grid]  # refuses before anything is made
+    for one in settings:
+        one.check()
+    folder = new_folder(Path(config.output_dir), "sweep")
+    sys.stdout.write(f"{folder}\n")
+    sys.stdout.flush()
+    first = images.read_image(
+        images.find_images(config.source)[0], width=config.source_width, scale=config.source_scale
+    )
+    cells: list[tuple[list[str], Any]] = [(["source"], first)]
+    rows: list[dict[str, Any]] = []
+    for number, (variation, one) in enumerate(zip(grid, settings, strict=True), 1):
+        words_of = [f"{name} {value}" for name, value in variation.chosen.items()]
+        sys.stderr.write(f"run {number}/{len(grid)}: {', '.join(words_of)}\n")
+        name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
+        row: dict[str, Any] = dict(variation.chosen)
+        runs: list[Path] = []
+        try:
+            commands.synthesize(
+                dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}"), runs.append
+            )
+        except ValueError as error:
+            row |= {"status": str(error)}
+        for run in runs:
+            summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+            row |= {"status": summary["status"]}
+            for picture in summary["pictures"][:1]:
+                row |= {key: picture[key] for key in FIGURES}
+                scores = picture.get("scores")
+                found = scores if isinstance(scores, dict) else {}
+                row |= {key: score["score"] for key, score in found.items()} | {
+                    f"{key}_value": score["value"] for key, score in found.items()
+                }
+                below = [f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations"]
+                below.append(", ".join(f"{key} {found[key]['score']:.2f}" for key in SHOWN if key in found))
+                cells.append(([*words_of, *below], images.read_image(run / picture["files"][0])))
+        rows.append(row)
+        images.write_image(folder / "sheet.png", contact_sheet(cells))
+        images.write_bytes(folder / "table.csv", _csv(rows).encode())
+    sys.stdout.write(_csv(rows))
+    return 0
+
+
+def _slug(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in ".,@" else "-" for letter in text)
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

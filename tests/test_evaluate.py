@@ -1,0 +1,212 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.ndimage
+
+import subjective
+from subjective.evaluate import LAYERS, SCALES, Score, _places, check_sizes, crops_of, evaluate
+
+REFERENCE = Path(__file__).parent / "reference"
+NAMES = {"gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"}
+NAMES |= {"seam_rows", "seam_columns", "repetition", "copied"}
+
+
+@pytest.fixture(scope="module")
+def gravel():
+    return subjective.read_image(REFERENCE / "gravel_256x320.png")
+
+
+@pytest.fixture(scope="module")
+def params():
+    return subjective.load_params()
+
+
+def blurred(picture, sigma):
+    return scipy.ndimage.gaussian_filter(picture, (sigma, sigma, 0), mode="mirror")
+
+
+@pytest.fixture(scope="module")
+def scores(gravel, params):
+    """Of pictures of which is known what is wrong with them."""
+    crop = gravel[64:192, 64:192]  # in the middle, so that no crop of the four corners is this one
+    grid = crop.copy()
+    grid[::4, ::4] += 0.15
+    pictures = {
+        "crop": crop,
+        "blurred": blurred(crop, 0.7),
+        "grid": grid,
+        "tile": np.tile(gravel[100:132, 150:182], (4, 4, 1)),
+        "noise": np.random.default_rng(0).uniform(size=crop.shape).astype(np.float32),
+    }
+    return {name: evaluate(picture, [gravel], params, portilla_simoncelli=False) for name, picture in pictures.items()}
+
+
+def quick(picture, sources, params, **options):
+    return evaluate(picture, sources, params, **{"portilla_simoncelli": False, **options})
+
+
+def test_every_measure_has_a_value_and_a_finite_score(scores):
+    for name, found in scores.items():
+        assert set(found) == NAMES, name
+        for measure, score in found.items():
+            assert isinstance(score, Score)
+            assert np.isfinite([score.value, score.reference, score.score]).all(), (name, measure)
+            assert score.score >= 0
+
+
+def test_the_reference_is_the_sources_whatever_the_picture(scores):
+    for measure in NAMES - {"seam_rows", "seam_columns"}:
+        assert len({found[measure].reference for found in scores.values()}) == 1, measure
+
+
+def test_a_crop_of_the_source_scores_about_one(scores):
+    for measure in ("gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"):
+        assert 0.5 < scores["crop"][measure].score < 2, measure
+    assert scores["crop"]["repetition"].score < 1.5
+
+
+def test_a_crop_of_the_source_is_copied(scores):
+    assert scores["crop"]["copied"].value == 1
+    assert scores["crop"]["copied"].score > 2
+
+
+def test_a_blurred_crop_is_found_by_its_spectrum_and_its_features(scores):
+    crop, found = scores["crop"], scores["blurred"]
+    assert found["spectrum"].score > 5
+    assert found["gram"].score > 2 * crop["gram"].score
+    assert found["sliced_wasserstein"].score > 2 * crop["sliced_wasserstein"].score
+    assert found["gram"].score > 2.5
+    assert found["peak"].score < 1.5
+    assert found["repetition"].score < 1.5
+
+
+def test_a_grid_is_found_by_its_peak_and_by_little_else(scores):
+    crop, found = scores["crop"], scores["grid"]
+    assert found["peak"].score > 10
+    assert found["peak"].value > 2.5
+    for measure in ("gram", "sliced_wasserstein", "spectrum", "opponent", "repetition"):
+        assert found[measure].score < 2 * crop[measure].score, measure
+
+
+def test_a_verbatim_tile_is_found_by_repetition(scores):
+    assert scores["tile"]["repetition"].value == pytest.approx(1, abs=0.03)
+    assert scores["tile"]["repetition"].score > 4
+    for name in ("crop", "blurred", "grid", "noise"):
+        assert scores[name]["repetition"].value < 0.4, name
+
+
+def test_noise_is_far_from_the_source_and_copies_nothing(scores):
+    found = scores["noise"]
+    for measure in ("gram", "sliced_wasserstein", "spectrum", "color", "opponent"):
+        assert found[measure].score > 4, measure
+    assert found["copied"].value == 0
+    assert found["peak"].score < 1.5
+
+
+def test_noise_has_no_seam(scores):
+    for axis in ("seam_rows", "seam_columns"):
+        found = scores["noise"][axis]
+        assert found.score == found.value
+        assert abs(found.value - 1) < 4 * found.reference
+        assert scores["crop"][axis].value > 1 + 2 * scores["crop"][axis].reference
+
+
+def test_what_lies_outside_zero_and_one_is_clipped(gravel, params):
+    source = gravel[:128, :128]
+    picture = (3 * gravel[160:224, 64:128] - 0.7).astype(np.float32)
+    assert picture.min() < -0.1
+    assert picture.max() > 1.1
+    before = picture.copy()
+    found = quick(picture, [source], params)
+    assert found == quick(np.clip(picture, 0, 1), [source], params)
+    np.testing.assert_array_equal(picture, before)
+
+
+def test_sources_are_taken_together_and_may_differ_in_size(gravel, params):
+    picture = gravel[160:224, 64:128]
+    one, both = [gravel[:128, :128]], [gravel[:128, :128], gravel[128:, 128:]]
+    apart, together = quick(picture, one, params), quick(picture, both, params)
+    assert together["gram"].reference != apart["gram"].reference
+    assert together["gram"].score < 2.5
+    # the picture lies within the second source, in part
+    assert together["copied"].value >= apart["copied"].value
+
+
+def test_a_picture_may_be_larger_than_its_source(gravel, params):
+    crop = gravel[:64, :64]
+    found = quick(np.tile(crop, (3, 2, 1)), [crop], params)
+    assert set(found) == NAMES
+    assert all(np.isfinite(score.score) for score in found.values())
+
+
+def test_matched_layers_are_left_out_at_whole_octaves(params):
+    everywhere = _places(params, (), 512)
+    assert set(everywhere) == {(layer, scale) for layer in LAYERS for scale in SCALES}
+    found = _places(params, ("conv3_3", "pool1"), 512)
+    left_out = set(everywhere) - set(found)
+    assert left_out == {("conv3_3", 1.0), ("conv3_3", 0.5), ("conv3_3", 0.25)}
+    assert {scale for layer, scale in _places(params, LAYERS, 512) if layer in LAYERS} == {2**-0.5, 2**-1.5}
+
+
+def test_a_small_picture_is_looked_at_at_fewer_scales(params):
+    assert {scale for _, scale in _places(params, (), 64)} == {1.0, 2**-0.5, 0.5}
+    assert {scale for _, scale in _places(params, (), 32)} == {1.0}
+    assert _places(params, LAYERS, 32) == ((LAYERS[0], 1.0),)  # never nothing
+
+
+def test_a_network_with_fewer_layers_is_looked_at_where_it_has_any(small_params):
+    layers = {layer for layer, _ in _places(small_params, (), 128)}
+    assert layers == {"conv1_2", "conv2_1", "conv3_3"} & set(subjective.layer_names(small_params))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((128, 128), (128, 128)), ((400, 90), (160, 90)), ((40, 500), (40, 128))]
+)
+def test_crops_are_the_four_corners_of_at_most_half_the_source(gravel, shape, expected):
+    height, width = expected
+    crops = crops_of(gravel, (*shape, 3))
+    corners = [gravel[:height, :width], gravel[:height, -width:], gravel[-height:, :width], gravel[-height:, -width:]]
+    assert len(crops) == 4
+    for crop, corner in zip(crops, corners, strict=True):
+        np.testing.assert_array_equal(crop, corner)
+
+
+def test_what_is_too_small_or_missing_is_refused_with_sizes(gravel, params):
+    with pytest.raises(ValueError, match=r"picture of 40x31 pixels.*32"):
+        quick(gravel[:31, :40], [gravel], params)
+    with pytest.raises(ValueError, match=r"source of 63x80 pixels.*64"):
+        quick(gravel[:64, :64], [gravel, gravel[:80, :63]], params)
+    with pytest.raises(ValueError, match="at least one"):
+        quick(gravel, [], params)
+    check_sizes(gravel[:32, :32], [gravel[:64, :64]])
+
+
+def test_the_smallest_pictures_are_measured(gravel, params):
+    found = quick(gravel[100:132, 100:132], [gravel[:64, :64]], params)
+    assert all(np.isfinite(score.score) for score in found.values())
+
+
+def test_without_plenoptic_its_measure_is_refused_or_left_out(gravel, params, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plenoptic", None)  # which makes its import fail
+    picture, source = gravel[100:132, 100:132], gravel[:64, :64]
+    with pytest.raises(ImportError, match=r"subjective\[evaluate\]"):
+        evaluate(picture, [source], params, portilla_simoncelli=True)
+    assert set(evaluate(picture, [source], params)) == NAMES
+
+
+def test_with_plenoptic_its_measure_finds_noise(gravel, params):
+    def score(picture):
+        return evaluate(picture, [gravel[:96, :96]], params, portilla_simoncelli=True)["portilla_simoncelli"].score
+
+    crop = gravel[160:208, 64:112]
+    if importlib.util.find_spec("plenoptic") is None:
+        with pytest.raises(ImportError, match=r"subjective\[evaluate\]"):
+            score(crop)
+        return
+    noise = np.random.default_rng(0).uniform(size=crop.shape).astype(np.float32)
+    of_crop = score(crop)
+    assert 0.3 < of_crop < 3
+    assert score(noise) > 2 * of_crop

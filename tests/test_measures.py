@@ -1,0 +1,271 @@
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from subjective import measures
+
+
+def noise(seed, size=(128, 128), low=0.0, high=1.0):
+    return np.random.default_rng(seed).uniform(low, high, size=(*size, 3)).astype(np.float32)
+
+
+def colored(seed, exponent, side=128):
+    """Noise that wraps, whose amplitude falls with frequency by a power, around grey."""
+    frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side), indexing="ij"))
+    frequencies[0, 0] = np.inf
+    waves = np.fft.fft2(np.random.default_rng(seed).standard_normal((side, side, 3)), axes=(0, 1))
+    field = np.fft.ifft2(waves * frequencies[:, :, None] ** -exponent, axes=(0, 1)).real
+    return (0.5 + 0.1 * field / field.std()).astype(np.float32)
+
+
+def grey(values):
+    """A grey picture of a plane of values."""
+    return np.repeat(np.asarray(values, np.float32)[:, :, None], 3, axis=2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(height=st.integers(16, 200), width=st.integers(16, 200), side=st.integers(1, 16), most=st.integers(1, 400))
+def test_windows_are_as_many_as_allowed_and_inside_the_picture(height, width, side, most):
+    found = measures.windows((height, width, 3), side, most)
+    assert 1 <= len(found) <= most
+    for rows, columns in found:
+        assert rows.stop - rows.start == columns.stop - columns.start == side
+        assert 0 <= rows.start <= height - side
+        assert 0 <= columns.start <= width - side
+
+
+@pytest.mark.parametrize(
+    ("shape", "side", "count"),
+    [((128, 128), 128, 1), ((129, 128), 128, 3), ((256, 128), 128, 3), ((300, 200), 128, 12), ((50, 70), 16, 30)],
+)
+def test_windows_cover_the_picture(shape, side, count):
+    found = measures.windows((*shape, 3), side, 30)
+    assert len(found) == count
+    covered = np.zeros(shape, bool)
+    for window in found:
+        covered[window] = True
+    assert covered.all()
+
+
+def test_luminance_weighs_green_most_and_keeps_grey():
+    np.testing.assert_allclose(measures.luminance(np.eye(3, dtype=np.float32)[None]), [[0.299, 0.587, 0.114]])
+    np.testing.assert_allclose(measures.luminance(np.full((2, 3, 3), 0.5, np.float32)), 0.5)
+
+
+def test_the_radial_spectrum_of_white_noise_is_its_variance_at_every_frequency():
+    picture = noise(0, (256, 256))
+    found = measures.radial_spectrum(picture)
+    assert found.shape == (63,)
+    variance = measures.luminance(picture).var()
+    # Ring r has about 2πr frequencies, half of them its own; the window makes neighbors alike, several windows help.
+    radii = np.arange(2, 65)
+    assert (np.abs(found / variance - 1) < 5 / np.sqrt(np.pi * radii)).all()
+    assert found[20:].mean() == pytest.approx(variance, rel=0.05)
+
+
+@pytest.mark.parametrize(("rows", "columns", "ring"), [(0, 9, 9), (20, 0, 20), (6, 8, 10), (30, -40, 50)])
+@pytest.mark.parametrize("size", [(128, 128), (200, 170)])
+def test_the_radial_spectrum_of_a_wave_peaks_at_its_ring(size, rows, columns, ring):
+    y, x = np.mgrid[: size[0], : size[1]]
+    found = measures.radial_spectrum(grey(0.5 + 0.2 * np.cos(2 * np.pi * (rows * y + columns * x) / 128)))
+    assert int(np.argmax(found)) + 2 == ring
+    away = np.abs(np.arange(2, 65) - ring) > 2
+    assert found[away].max() < 1e-6 * found.max()  # a Hann window leaks into neighbors alone
+
+
+def test_the_spectrum_knows_no_brightness_and_falls_as_the_noise_does():
+    picture = noise(0, low=0.2, high=0.6)
+    there = measures.radial_spectrum((picture + np.float32(0.3)).astype(np.float32))
+    np.testing.assert_allclose(there, measures.radial_spectrum(picture), rtol=1e-5)
+    steep = measures.radial_spectrum(colored(0, 1.0))
+    # power at 8 and at 32 cycles: two octaves of 6 dB
+    assert 10 * np.log10(steep[5:8].mean() / steep[28:33].mean()) == pytest.approx(12, abs=2)
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
+def test_the_spectrum_error_of_another_contrast_is_that_contrast_in_decibels(factor):
+    picture = noise(0, low=0.3, high=0.7)
+    other = (0.5 + factor * (picture - 0.5)).astype(np.float32)
+    found = measures.spectrum_error(measures.radial_spectrum(other), measures.radial_spectrum(picture))
+    assert found == pytest.approx(abs(20 * np.log10(factor)), abs=1e-3)  # rounding of float32 pixels
+    assert measures.spectrum_error(measures.radial_spectrum(picture), measures.radial_spectrum(picture)) == 0
+
+
+@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 1.5])
+def test_noise_of_any_color_has_no_isolated_peak(exponent, side):
+    assert 0.7 < measures.spectral_peak(colored(1, exponent), side) < 1.6
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0])
+def test_a_grid_of_dots_is_an_isolated_peak(exponent):
+    picture = 0.25 + colored(1, exponent) / 2  # deviates by 0.05
+    plain = measures.spectral_peak(picture, 128)
+    picture[::4, ::4] += 0.1
+    assert measures.spectral_peak(picture, 128) > max(2.5, plain + 1)
+
+
+def test_a_checkerboard_is_an_isolated_peak():
+    picture, cells = colored(2, 1.0), np.arange(128) // 2
+    board = (-1.0) ** np.add.outer(cells, cells)
+    assert measures.spectral_peak(picture + grey(0.03 * board), 128) > 2.5
+
+
+def test_only_the_first_square_is_looked_at_for_peaks_and_repetition():
+    picture = colored(1, 1.0)
+    longer = np.concatenate([picture, np.zeros_like(picture)])
+    assert measures.spectral_peak(longer, 128) == measures.spectral_peak(picture, 128)
+    assert measures.repetition(longer, 128) == measures.repetition(picture, 128)
+
+
+def test_a_flat_picture_has_neither_peak_nor_repetition():
+    flat = np.full((64, 64, 3), 0.4, np.float32)
+    assert measures.spectral_peak(flat, 64) < 1.6
+    assert measures.repetition(flat, 64) == 0
+
+
+def test_quantiles_are_evenly_spread_ordered_values():
+    values = np.random.default_rng(0).permutation(256 * 5).astype(float)
+    np.testing.assert_array_equal(measures.quantiles(values), np.arange(256) * 5 + 2)
+    columns = np.stack([values, -values], axis=1)
+    np.testing.assert_array_equal(measures.quantiles(columns)[:, 0], measures.quantiles(values))
+    np.testing.assert_array_equal(measures.quantiles(columns)[:, 1], measures.quantiles(-values))
+
+
+def test_the_opponent_axes_are_at_right_angles_and_of_length_one():
+    np.testing.assert_allclose(measures.OPPONENT @ measures.OPPONENT.T, np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(measures.OPPONENT[1:] @ np.ones(3), 0, atol=1e-15)  # grey has no color
+
+
+def test_colors_do_not_depend_on_where_they_are_or_how_often_all_occur():
+    picture = noise(0, (32, 32))
+    shuffled = np.random.default_rng(1).permutation(picture.reshape(-1, 3)).reshape(picture.shape)
+    assert measures.color_distance(shuffled, picture) == pytest.approx((0, 0), abs=1e-12)
+    assert measures.color_distance(np.tile(picture, (2, 3, 1)), picture) == pytest.approx((0, 0), abs=1e-12)
+
+
+def test_the_color_distance_of_another_brightness_is_that_many_levels():
+    picture = noise(0, (32, 32), 0.2, 0.6)
+    channels, axes = measures.color_distance((picture + 10 / 255).astype(np.float32), picture)
+    assert channels == pytest.approx(10, abs=1e-4)
+    assert axes == pytest.approx(10 / np.sqrt(3), abs=1e-4)  # √3 times as much along one axis of three
+
+
+def test_the_color_distance_is_that_of_scipy():
+    one, other = noise(0, (32, 32)), noise(1, (32, 32)) ** 2
+    expected = np.mean([scipy.stats.wasserstein_distance(one[..., c].ravel(), other[..., c].ravel()) for c in range(3)])
+    # 256 quantiles of 1024 values: each is off by less than the step between values, hardly more than one level
+    assert measures.color_distance(one, other)[0] == pytest.approx(255 * expected, abs=0.5)
+
+
+def test_opponent_axes_see_colors_that_channels_do_not():
+    random = np.random.default_rng(0)
+    red, green = random.uniform(size=(2, 32, 32))
+    apart = np.stack([red, green, green], axis=2).astype(np.float32)
+    together = np.stack([np.sort(red.ravel()), np.sort(green.ravel()), np.sort(green.ravel())], axis=1)
+    together = together.reshape(32, 32, 3).astype(np.float32)
+    channels, axes = measures.color_distance(apart, together)
+    assert channels == pytest.approx(0, abs=1e-12)
+    assert axes > 10
+
+
+def test_a_picture_that_wraps_has_no_seam():
+    picture = colored(0, 2.0)
+    for axis in (0, 1):
+        ratio, chance = measures.seam(picture, axis)
+        assert abs(ratio - 1) < max(4 * chance, 0.2)
+        assert chance < 0.3
+
+
+def test_a_seam_is_found_along_its_own_axis():
+    ramp = np.linspace(-0.2, 0.2, 128, dtype=np.float32)
+    picture = colored(0, 2.0)
+    plain = [measures.seam(picture, axis)[0] for axis in (0, 1)]
+    rows, columns = picture + ramp[:, None, None], picture + ramp[None, :, None]
+    assert measures.seam(rows, 0)[0] > 5
+    assert measures.seam(rows, 1)[0] == pytest.approx(plain[1], rel=1e-4)
+    assert measures.seam(columns, 1)[0] > 5
+    assert measures.seam(columns, 0)[0] == pytest.approx(plain[0], rel=1e-4)
+
+
+def test_the_seam_of_a_ramp_is_all_of_its_steps_at_once():
+    ramp = grey(np.repeat(np.linspace(0, 1, 65)[:, None], 20, axis=1))
+    ratio, chance = measures.seam(ramp, 0)
+    assert ratio == pytest.approx(64, rel=1e-5)
+    assert chance < 1e-4
+    assert measures.seam(ramp, 1) == (0, 0)
+
+
+def test_a_seam_of_half_a_crop_is_larger_than_chance():
+    picture = colored(0, 2.0)[:64, :50]
+    for axis in (0, 1):
+        ratio, chance = measures.seam(picture, axis)
+        assert ratio > 1 + 10 * chance
+
+
+@pytest.mark.parametrize("side", [24, 32, 40])
+def test_a_verbatim_repetition_is_one(side):
+    picture = np.tile(noise(0, (side, side)), (6, 6, 1))[:128, :128]
+    assert measures.repetition(picture, 128) == pytest.approx(1, abs=0.03)  # edges are blurred another way
+    other = (0.5 + 0.2 * (picture - 0.5)).astype(np.float32)
+    assert measures.repetition(other, 128) == pytest.approx(measures.repetition(picture, 128), abs=1e-4)
+
+
+def test_a_repetition_along_one_axis_is_found():
+    picture = np.tile(noise(0, (128, 32)), (1, 4, 1))
+    assert measures.repetition(picture, 128) == pytest.approx(1, abs=0.03)
+    assert measures.repetition(picture.transpose(1, 0, 2), 128) == pytest.approx(1, abs=0.03)
+
+
+def test_noise_does_not_repeat():
+    assert abs(measures.repetition(noise(0), 128)) < 0.1
+    assert abs(measures.repetition(colored(0, 1.0), 128)) < 0.3
+
+
+def test_a_half_repetition_is_half():
+    picture = np.tile(noise(0, (32, 32)), (4, 4, 1)) / 2 + noise(1) / 2
+    assert measures.repetition(picture, 128) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_crop_of_the_source_is_copied():
+    source = noise(0, (120, 100))
+    assert measures.copied_share(source[31:91, 17:77].copy(), [source]) == 1
+    assert measures.copied_share(source[31:91, 17:77].copy(), [noise(1, (64, 64)), source]) == 1
+
+
+def test_a_copy_of_other_contrast_and_brightness_is_still_one():
+    source = noise(0, (80, 80))
+    assert measures.copied_share((0.3 + 0.4 * source[5:65, 9:69]).astype(np.float32), [source]) == 1
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_what_is_like_the_source_is_not_copied_from_it(exponent):
+    assert measures.copied_share(colored(0, exponent)[:64, :64], [colored(1, exponent)]) == 0
+
+
+def test_a_mirrored_source_is_not_copied():
+    source = noise(0, (80, 80))
+    assert measures.copied_share(source[:, ::-1].copy(), [source]) == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_share_copied_is_that_of_patches_within_the_copy(axis):
+    source, picture = noise(0), noise(1)
+    np.moveaxis(picture, axis, 0)[:64] = np.moveaxis(source, axis, 0)[30:94]
+    # Patches of 23 pixels at every fourth pixel: 27 places along an axis, of which 11 lie within 64 pixels. A blur
+    # takes the last one a little beyond, and one that is almost inside may count.
+    assert measures.copied_share(picture, [source]) == pytest.approx(11 / 27, abs=1.01 / 27)
+
+
+def test_a_picture_without_contrast_is_not_copied():
+    flat = np.full((64, 64, 3), 0.5, np.float32)
+    assert measures.copied_share(flat, [flat, noise(0, (64, 64))]) == 0
+
+
+def test_faint_patches_do_not_count_as_copied():
+    source = noise(0, (120, 64))
+    source[60:] = 0.5 + 0.001 * (source[60:] - 0.5)
+    # about as many patches lie in the lower half as in the upper; those across the middle have contrast
+    assert 0.45 < measures.copied_share(source, [source]) < 0.8

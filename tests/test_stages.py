@@ -1,0 +1,154 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from subjective.pyramid import expand, gaussian_pyramid, reduce
+from subjective.stages import Stage, stage_size, stages_of, start_of
+from subjective.statistics import STATISTICS, Analysis, Term
+
+
+def term(layers, octaves=None):
+    return Term(STATISTICS["gram"], layers, (1.0,) * len(layers), octaves)
+
+
+FOUR = Analysis((0, 1, 2, 3), (term(("rgb", "band")),))
+
+
+def planes(seed, size):
+    return jnp.asarray(np.random.default_rng(seed).uniform(size=(*size, 3)), jnp.float32)
+
+
+def two_stages(size, steps=1):
+    """A stage that is made, and the one before it."""
+    fine, coarse = stages_of("coarse-to-fine", size, Analysis((0, steps), FOUR.terms), {})[::-1]
+    return fine, [coarse]
+
+
+def test_stages_go_from_the_coarsest_octave_to_the_full_picture():
+    stages = stages_of("coarse-to-fine", (100, 67), FOUR, {})
+    assert [stage.octave for stage in stages] == [3, 2, 1, 0]
+    assert [stage.first for stage in stages] == [3, 2, 1, 0]
+    assert [stage.size for stage in stages] == [(13, 9), (25, 17), (50, 34), (100, 67)]
+    assert [stage.analysis for stage in stages] == [FOUR.below(octave) for octave in (3, 2, 1, 0)]
+    assert stages[0].analysis.octaves == (0,)
+    assert stages[-1].analysis == FOUR
+
+
+def test_the_size_of_a_stage_is_that_of_its_octave():
+    for padding in ("circular", "same"):
+        pyramid = gaussian_pyramid(planes(0, (37, 20)), 4, padding)
+        for octave, level in enumerate(pyramid):
+            assert level.shape[:2] == (stage_size(37, octave), stage_size(20, octave))
+
+
+def test_octaves_may_be_two_apart():
+    stages = stages_of("coarse-to-fine", (64, 48), Analysis((0, 2, 4), FOUR.terms), {})
+    assert [(stage.octave, stage.first, stage.size) for stage in stages] == [
+        (4, 2, (4, 3)),
+        (2, 1, (16, 12)),
+        (0, 0, (64, 48)),
+    ]
+    assert [stage.analysis.octaves for stage in stages] == [(0,), (0, 2), (0, 2, 4)]
+
+
+def test_plain_is_the_last_stage_alone():
+    assert stages_of("plain", (100, 67), FOUR, {}) == [Stage(0, (100, 67), FOUR, 0)]
+    assert stages_of("coarse-to-fine", (100, 67), FOUR, {})[-1:] == stages_of("plain", (100, 67), FOUR, {})
+
+
+def test_a_stage_at_which_nothing_is_left_to_match_is_left_out():
+    analysis = Analysis((0, 1, 2), (term(("rgb",), (0, 1)), term(("band",), (0,))))
+    stages = stages_of("coarse-to-fine", (32, 32), analysis, {})
+    assert [stage.octave for stage in stages] == [1, 0]
+    assert stages[0].analysis == Analysis((0, 1), (term(("rgb",), (0,)),))
+
+
+def test_a_stage_that_is_too_small_is_left_out(small_params):
+    # conv3_2 sees every fourth pixel, so it wants four of them; at octave 1 of a picture of 6 there are three
+    analysis = Analysis((0, 1, 2), (term(("rgb",)), term(("conv3_2",), (1,))))
+    assert [stage.octave for stage in stages_of("coarse-to-fine", (8, 9), analysis, small_params)] == [2, 1, 0]
+    assert [stage.octave for stage in stages_of("coarse-to-fine", (9, 6), analysis, small_params)] == [2]
+
+
+def test_the_first_stage_begins_as_its_start():
+    [*_, last] = stages = stages_of("coarse-to-fine", (40, 24), FOUR, {})
+    asked = []
+
+    def start(octave):
+        asked.append(octave)
+        return planes(octave, stages[-1 - octave].size)
+
+    for stage in stages:
+        np.testing.assert_array_equal(start_of(stage, [], None, start, "circular"), planes(stage.octave, stage.size))
+    assert asked == [3, 2, 1, 0]
+    assert last.size == (40, 24)
+
+
+@pytest.mark.parametrize("padding", ["circular", "same", "valid"])
+@pytest.mark.parametrize(("size", "steps"), [((24, 16), 1), ((23, 17), 1), ((23, 18), 2)])
+def test_a_stage_whose_value_is_its_starts_own_reduction_begins_as_that_start(padding, size, steps):
+    stage, before = two_stages(size, steps)
+    full = planes(0, size)
+    value = full
+    for _ in range(steps):
+        value = reduce(value, "same" if padding == "valid" else padding)
+    assert value.shape[:2] == before[-1].size
+    np.testing.assert_array_equal(start_of(stage, before, value, lambda _: full, padding), full)
+
+
+@pytest.mark.parametrize("padding", ["circular", "same", "valid"])
+@pytest.mark.parametrize(("size", "steps"), [((24, 16), 1), ((23, 17), 1), ((23, 18), 2)])
+def test_what_a_stage_made_brighter_stays_as_much_brighter(padding, size, steps):
+    stage, before = two_stages(size, steps)
+    full = planes(0, size)
+    value = gaussian_pyramid(full, steps + 1, "same" if padding == "valid" else padding)[-1] + 0.25
+    found = start_of(stage, before, value, lambda _: full, padding)
+    np.testing.assert_allclose(found, full + 0.25, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_start_without_detail_is_what_was_made_before_enlarged(steps):
+    stage, before = two_stages((32, 24), steps)
+    value = planes(1, before[-1].size)
+    found = start_of(stage, before, value, lambda _: jnp.zeros((32, 24, 3)), "circular")
+    expected = value
+    for size in [(16, 12), (32, 24)][-steps:]:
+        expected = expand(expected, size)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_circular_start_moves_with_what_it_is_made_of(steps):
+    stage, before = two_stages((32, 24), steps)
+    full, value = planes(0, (32, 24)), planes(1, before[-1].size)
+    here = start_of(stage, before, value, lambda _: full, "circular")
+    for rows, columns in [(1, 0), (0, -1), (3, 2)]:
+        moved = jnp.roll(full, (rows * 2**steps, columns * 2**steps), (0, 1))
+        there = start_of(stage, before, jnp.roll(value, (rows, columns), (0, 1)), lambda _, m=moved: m, "circular")
+        expected = jnp.roll(here, (rows * 2**steps, columns * 2**steps), (0, 1))
+        np.testing.assert_allclose(there, expected, atol=1e-6)
+    assert float(jnp.abs(here - full).max()) > 0.1
+
+
+def test_a_valid_picture_is_enlarged_by_mirroring():
+    stage, before = two_stages((23, 16))
+    full, value = planes(0, (23, 16)), planes(1, before[-1].size)
+    valid, same, circular = (
+        start_of(stage, before, value, lambda _: full, padding) for padding in ("valid", "same", "circular")
+    )
+    np.testing.assert_array_equal(valid, same)
+    assert float(jnp.abs(valid - circular).max()) > 0.01
+
+
+def test_only_the_stage_just_before_counts():
+    stages = stages_of("coarse-to-fine", (32, 32), FOUR, {})
+    full, value = planes(0, (32, 32)), planes(1, (16, 16))
+    asked = []
+
+    def start(octave):
+        asked.append(octave)
+        return full
+
+    found = start_of(stages[-1], stages[:-1], value, start, "circular")
+    np.testing.assert_array_equal(found, start_of(stages[-1], stages[-2:-1], value, start, "circular"))
+    assert asked == [0, 0]

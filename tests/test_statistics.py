@@ -1,0 +1,612 @@
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.ndimage
+
+from subjective.pyramid import PADDINGS, TAPS, gaussian_pyramid, octave_size
+from subjective.statistics import (
+    STATISTICS,
+    Analysis,
+    Term,
+    analyze,
+    fits,
+    gram,
+    map_size,
+    network_layers,
+    parse_term,
+    places_of,
+    smallest_picture,
+    squared_distance,
+)
+from subjective.statistics.lags import LAGS, autocorrelation, power_spectrum
+from subjective.statistics.moments import (
+    RIDGE,
+    covariance_distance,
+    gaussian_distance,
+    mean_and_covariance,
+    moments,
+)
+from subjective.statistics.shifted import SHIFTS, shifted_grams
+from subjective.statistics.sliced import BINS, MOST_DIRECTIONS, directions, mean_squared_distance, quantiles
+
+SIZE, OTHER_SIZE = (36, 33), (32, 41)  # large enough for the statistics of lags
+PLACED = ("shifted", "spectrum", "autocorrelation")  # what lies beyond the sides makes a difference to these alone
+EACH = [(name, wraps) for name in STATISTICS for wraps in ((True, False) if name in PLACED else (True,))]
+# Distances that are the fourth power of the features; the Gaussian and the sliced one are the second.
+QUARTIC = ("gram", "covariance", "shifted", "autocorrelation")
+
+
+def numbers(seed, size=SIZE, channels=5):
+    """Features that are correlated, off center, and unlike those of another seed."""
+    random = np.random.default_rng(seed)
+    mixing = random.standard_normal((channels, channels)) + 3 * np.eye(channels)  # well conditioned
+    mixed = random.standard_normal((*size, channels)) @ mixing / 3
+    return mixed + random.standard_normal(channels)
+
+
+def single(array):
+    return jnp.asarray(array, jnp.float32)
+
+
+@lru_cache
+def compare(name, wraps):
+    """Compiled: (distance of x to y, measure of x), gradient of the distance with respect to x."""
+    statistic = STATISTICS[name]
+
+    def distance(x, y):
+        found = statistic.measure(x, wraps)
+        return statistic.distance(found, statistic.measure(y, wraps)), found
+
+    return jax.jit(jax.value_and_grad(distance, has_aux=True))
+
+
+def distance_of(name, wraps, x, y):
+    return float(compare(name, wraps)(x, y)[0][0])
+
+
+# --- Every statistic -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_the_shape_of_a_measure_depends_on_channels_alone(name, wraps):
+    def shape(size, channels):
+        features = jax.ShapeDtypeStruct((*size, channels), jnp.float32)
+        return jax.eval_shape(lambda x: STATISTICS[name].measure(x, wraps), features).shape
+
+    assert shape(SIZE, 5) == shape(OTHER_SIZE, 5) == shape((64, 32), 5)
+    assert shape(SIZE, 5) != shape(SIZE, 9)  # nine, since there are never fewer than eight directions
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_what_lies_beyond_the_sides_matters_to_statistics_of_pairs_alone(name):
+    measure, features = jax.jit(STATISTICS[name].measure, static_argnums=1), single(numbers(0))
+    same = np.array_equal(measure(features, True), measure(features, False))
+    assert same == (name not in PLACED)
+
+
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_a_map_of_the_least_size_can_be_measured(name, wraps):
+    least = STATISTICS[name].least[not wraps]
+    found = jax.jit(STATISTICS[name].measure, static_argnums=1)(single(numbers(0, (least, least))), wraps)
+    expected = jax.eval_shape(
+        lambda x: STATISTICS[name].measure(x, wraps), jax.ShapeDtypeStruct((64, 64, 5), np.float32)
+    )
+    assert found.shape == expected.shape
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_gradients_of_distances_are_finite_differences_in_float64(name, wraps, in_float64):
+    x, y = jnp.asarray(numbers(0)), jnp.asarray(numbers(1))
+    gradient = compare(name, wraps)(x, y)[1]
+    # uphill, so that parts do not cancel; the step is so short that hardly two pixels change their order
+    along = jnp.sign(gradient) + np.random.default_rng(2).standard_normal(x.shape)
+    step = 1e-6
+    up, down = (distance_of(name, wraps, x + t * along, y) for t in (step, -step))
+    assert float(jnp.vdot(gradient, along)) == pytest.approx((up - down) / (2 * step), rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_gradients_in_float32_are_those_in_float64(name, wraps):
+    rough = np.asarray(compare(name, wraps)(single(numbers(0)), single(numbers(1)))[1])
+    with jax.enable_x64(True):
+        exact = np.asarray(compare(name, wraps)(jnp.asarray(numbers(0)), jnp.asarray(numbers(1)))[1])
+    # the root of a matrix loses digits with its condition; of two values that are almost one, the order is chance
+    tolerance = 5e-4 if name in ("gaussian", "sliced") else 2e-6
+    assert np.linalg.norm(rough - exact) < tolerance * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_a_distance_is_zero_at_the_target_alone(name, wraps):
+    here, there = single(numbers(0)), single(numbers(1))
+    (same, target), at_rest = compare(name, wraps)(here, here)
+    (apart, _), gradient = compare(name, wraps)(there, here)
+    assert float(apart) > 0.05 * float(STATISTICS[name].size(target)) > 0
+    # A power that an estimate from pairs makes negative is wanted to be at least a little, and found to be none.
+    without_power = float(jnp.mean(target <= 0)) if name == "spectrum" else 0.0
+    assert without_power < 0.01
+    # the Gaussian's is a difference of traces, from which float32 leaves 1e-6
+    assert abs(float(same)) < (1e-5 + without_power) * float(STATISTICS[name].size(target))
+    assert np.linalg.norm(at_rest) < 0.01 * np.linalg.norm(gradient)  # the quietest frequencies pull a little
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_a_flat_map_has_a_finite_distance_and_gradient(name, wraps, value):
+    (distance, _), gradient = compare(name, wraps)(jnp.full((*SIZE, 5), value), single(numbers(1)))
+    assert float(distance) > 0
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+@pytest.mark.parametrize(("name", "wraps"), [pair for pair in EACH if pair[0] != "spectrum"])
+def test_a_flat_target_has_a_finite_distance_and_gradient(name, wraps, value):
+    flat = jnp.full((*SIZE, 5), value)
+    (distance, _), gradient = compare(name, wraps)(single(numbers(1)), flat)
+    assert 0 < float(distance) < np.inf
+    assert np.isfinite(gradient).all()
+    (distance, _), gradient = compare(name, wraps)(flat, flat)
+    assert abs(float(distance)) < 1e-5
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_a_channel_that_is_silent_in_one_map_keeps_everything_finite(name, wraps):
+    loud, silent = single(numbers(0)), single(numbers(1)).at[:, :, 2].set(0)
+    for x, y in [(loud, silent), (silent, loud), (silent, silent)]:
+        (distance, _), gradient = compare(name, wraps)(x, y)
+        assert np.isfinite(distance)
+        assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_no_statistic_says_where_things_are(name):
+    here = single(numbers(0))
+    measured = compare(name, True)(here, here)[0][1]
+    for shift in [(1, 0), (-5, 7), (18, 16)]:
+        (distance, moved), _ = compare(name, True)(jnp.roll(here, shift, (0, 1)), here)
+        np.testing.assert_allclose(moved, measured, rtol=1e-4, atol=1e-5 * float(jnp.abs(measured).max()))
+        assert abs(float(distance)) < 1e-5 * float(STATISTICS[name].size(measured))
+
+
+@pytest.mark.parametrize(("name", "wraps"), EACH)
+def test_a_target_is_scaled_as_if_the_features_had_other_power(name, wraps, in_float64):
+    statistic, features = STATISTICS[name], numbers(0)
+    target = compare(name, wraps)(jnp.asarray(features), jnp.asarray(features))[0][1]
+    for factor in (4.0, 0.5):
+        scaled = jnp.asarray(features * np.sqrt(factor))
+        expected = compare(name, wraps)(scaled, scaled)[0][1]
+        # scales of moments are float32
+        np.testing.assert_allclose(statistic.scaled(target, factor), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["covariance", "gaussian"])
+def test_moments_of_a_negative_power_are_refused(name):
+    with pytest.raises(ValueError, match="-1"):
+        STATISTICS[name].scaled(moments(single(numbers(0, (4, 4)))), -1.0)
+
+
+@pytest.mark.parametrize("name", ["gram", "covariance", "gaussian"])
+def test_an_additive_measure_is_the_mean_of_its_tiles_weighted_by_their_pixels(name, in_float64):
+    statistic = STATISTICS[name]
+    assert statistic.additive
+    features = numbers(0)
+    tiles = [
+        features[rows, columns]
+        for rows in (slice(0, 10), slice(10, None))
+        for columns in (slice(0, 20), slice(20, 27), slice(27, None))
+    ]
+    shares = [tile.size / features.size for tile in tiles]
+    total = sum(share * statistic.measure(jnp.asarray(tile), False) for share, tile in zip(shares, tiles, strict=True))
+    np.testing.assert_allclose(total, statistic.measure(jnp.asarray(features), False), rtol=1e-12, atol=1e-13)
+    plain = sum(statistic.measure(jnp.asarray(tile), False) for tile in tiles) / len(tiles)
+    assert not np.allclose(plain, total, rtol=1e-3)
+
+
+def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):
+    features = numbers(0)
+    pixels = features.reshape(-1, 5)
+    matrix = pixels.T @ pixels / features.size
+    mean, covariance = pixels.mean(axis=0), np.cov(pixels.T, bias=True) / 5
+    expected = {
+        "gram": np.sum(matrix**2),
+        "covariance": np.sum(covariance**2) + np.sum(mean**2) ** 2 / 25,
+        # what moves a point to a cloud: its mean and its whole variance, but for the ridge's root
+        "gaussian": np.sum(mean**2) / 5 + np.trace(covariance),
+        "sliced": np.mean(np.asarray(quantiles(jnp.asarray(features))) ** 2),
+        "shifted": np.sum(np.asarray(shifted_grams(jnp.asarray(features))) ** 2),
+        "autocorrelation": np.sum(np.asarray(autocorrelation(jnp.asarray(features))) ** 2),
+        "spectrum": (np.sqrt(1.01) - 0.1) ** 2,  # every power is zero times what is wanted
+    }
+    assert set(expected) == set(STATISTICS)
+    for name, value in expected.items():
+        (_, target), _ = compare(name, True)(jnp.asarray(features), jnp.asarray(features))
+        found = float(STATISTICS[name].size(target))
+        assert found == pytest.approx(value, rel=0.02 if name == "gaussian" else 1e-5), name
+
+
+@pytest.mark.parametrize("name", [name for name in STATISTICS if name != "spectrum"])
+def test_a_black_target_has_no_size(name):
+    measured = STATISTICS[name].measure(jnp.zeros((*SIZE, 5)), True)
+    assert abs(float(STATISTICS[name].size(measured))) < 1e-12
+
+
+@pytest.mark.parametrize("name", [name for name in STATISTICS if name != "spectrum"])
+def test_a_distance_over_the_targets_size_has_no_unit(name, in_float64):
+    def both(factor):
+        x, y = jnp.asarray(factor * numbers(0)), jnp.asarray(factor * numbers(1))
+        (distance, _), (_, target) = compare(name, True)(x, y)[0], compare(name, True)(y, y)[0]
+        return float(distance), float(STATISTICS[name].size(target))
+
+    (distance, size), (scaled_distance, scaled_size) = both(1.0), both(7.0)
+    power = 4 if name in QUARTIC else 2
+    assert scaled_distance == pytest.approx(7**power * distance, rel=1e-9)
+    assert scaled_distance / scaled_size == pytest.approx(distance / size, rel=1e-9)
+
+
+def test_the_distance_of_spectra_sees_only_ratios_of_powers(in_float64):
+    x, y = jnp.asarray(numbers(0)), jnp.asarray(numbers(1))
+    here = distance_of("spectrum", True, x, y)
+    assert distance_of("spectrum", True, 7 * x, 7 * y) == pytest.approx(here, rel=1e-9)
+    # ten times the amplitude is nine too much; 2e-2 for the floor under the ratio and the quietest frequencies
+    assert distance_of("spectrum", True, 10 * x, x) == pytest.approx(81, rel=2e-2)
+
+
+def test_squared_distance_refuses_other_shapes():
+    with pytest.raises(ValueError, match=r"\(3, 3\).*\(2, 3\)"):
+        squared_distance(jnp.zeros((3, 3)), jnp.zeros((2, 3)))
+
+
+# --- One by one ------------------------------------------------------------------------------------------------------
+
+
+def test_moments_hold_mean_and_covariance(in_float64):
+    features = numbers(0, (24, 20))
+    mean, covariance = mean_and_covariance(moments(jnp.asarray(features)))
+    pixels = features.reshape(-1, 5)
+    np.testing.assert_allclose(mean, pixels.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(covariance, np.cov(pixels.T, bias=True) / 5, rtol=1e-11)
+    np.testing.assert_allclose(moments(jnp.asarray(features))[:-1, :-1], gram(jnp.asarray(features)), rtol=1e-12)
+
+
+def test_the_distance_of_covariances_keeps_the_mean_apart(in_float64):
+    one, other = numbers(0, (24, 20)), numbers(1, (24, 20))
+    found = covariance_distance(moments(jnp.asarray(one)), moments(jnp.asarray(other)))
+    (mean, covariance), (wanted_mean, wanted) = (
+        (pixels.mean(axis=0), np.cov(pixels.T, bias=True) / 5) for pixels in (one.reshape(-1, 5), other.reshape(-1, 5))
+    )
+    shift = np.linalg.norm(mean - wanted_mean) ** 4 / 25
+    assert float(found) == pytest.approx(np.sum((covariance - wanted) ** 2) + shift, rel=1e-10)
+    # a shift alone costs its own part, whatever the rest is
+    moved = covariance_distance(moments(jnp.asarray(one + 0.5)), moments(jnp.asarray(one)))
+    assert float(moved) == pytest.approx((5 * 0.25) ** 2 / 25, rel=1e-9)
+
+
+def test_the_distance_of_gaussians_is_the_closed_form(in_float64):
+    one, other = numbers(0, (24, 20)), numbers(1, (24, 20))
+    (mean, covariance), (wanted_mean, wanted) = (
+        (pixels.mean(axis=0), np.cov(pixels.T, bias=True)) for pixels in (one.reshape(-1, 5), other.reshape(-1, 5))
+    )
+    ridge = RIDGE * np.trace(wanted) / 5 * np.eye(5)
+    root = scipy.linalg.sqrtm(wanted + ridge)
+    cross = scipy.linalg.sqrtm(root @ (covariance + ridge) @ root)
+    expected = np.sum((mean - wanted_mean) ** 2) + np.trace(covariance + wanted + 2 * ridge - 2 * cross)
+    found = gaussian_distance(moments(jnp.asarray(one)), moments(jnp.asarray(other)))
+    assert float(found) == pytest.approx(expected.real / 5, rel=1e-9)
+
+
+def test_the_distance_of_gaussians_is_finite_for_fewer_pixels_than_channels():
+    few = jax.jit(jax.value_and_grad(lambda x, y: gaussian_distance(moments(x), moments(y))))
+    distance, gradient = few(single(numbers(0, (2, 3), 12)), single(numbers(1, (2, 3), 12)))
+    assert 0 < float(distance) < np.inf
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (32, 24), (24, 20), (17, 13), (3, 4), (1, 1)])
+def test_quantiles_are_means_of_equal_shares_of_the_ordered_values(size, in_float64):
+    features = numbers(0, size)
+    projected = np.sort(features.reshape(-1, 5) @ directions(5).astype(np.float64), axis=0)
+    # each value as often as there are bins: then every bin takes a whole number of them
+    expected = np.repeat(projected, BINS, axis=0).reshape(BINS, len(projected), -1).mean(axis=1)
+    np.testing.assert_allclose(quantiles(jnp.asarray(features)), expected, rtol=0, atol=1e-12)
+
+
+def test_quantiles_of_many_pixels_are_those_in_float64():
+    features = 100 + numbers(0, (128, 128), 3)
+    with jax.enable_x64(True):
+        exact = np.asarray(quantiles(jnp.asarray(features)))
+    # an ulp of 100 is 8e-6; sums of 16384 such numbers that were not centered would be off by thousands of them
+    np.testing.assert_allclose(quantiles(single(features)), exact, rtol=0, atol=1e-3)
+
+
+def test_the_sliced_distance_of_a_shift_is_its_square_along_each_direction(in_float64):
+    features, shift = numbers(0, (24, 20)), np.array([0.5, -1.0, 2.0, 0.0, 0.25])
+    found = mean_squared_distance(quantiles(jnp.asarray(features + shift)), quantiles(jnp.asarray(features)))
+    assert float(found) == pytest.approx(np.mean((shift @ directions(5)) ** 2), rel=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8, 64, 200])
+def test_directions_are_unit_vectors_at_right_angles_in_groups(channels):
+    found = directions(channels)
+    assert found.shape == (channels, max(min(channels, MOST_DIRECTIONS), 8))
+    np.testing.assert_array_equal(found, directions(channels))
+    for start in range(0, found.shape[1], channels):
+        group = found[:, start : start + channels]
+        np.testing.assert_allclose(group.T @ group, np.eye(group.shape[1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+def test_shifted_grams_are_mean_outer_products_of_pairs(wraps, in_float64):
+    features = numbers(0, (16, 19), 3)
+    expected = []
+    for shift in SHIFTS:
+        for down, right in ((shift, 0), (0, shift)):
+            products = [
+                np.outer(features[y, x], features[(y + down) % 16, (x + right) % 19])
+                for y in range(16)
+                for x in range(19)
+                if wraps or (y + down < 16 and x + right < 19)
+            ]
+            expected.append(np.mean(products, axis=0) / 3)
+    np.testing.assert_allclose(shifted_grams(jnp.asarray(features), wraps), expected, rtol=1e-10, atol=1e-12)
+
+
+def autocorrelation_by_loops(features, wraps):
+    height, width, channels = features.shape
+    found = np.zeros((2 * LAGS + 1, LAGS + 1, channels))
+    for down in range(-LAGS, LAGS + 1):
+        for right in range(LAGS + 1):
+            if wraps:
+                products = features * np.roll(features, (-down, -right), (0, 1))
+            else:
+                here = features[max(-down, 0) : height - max(down, 0), : width - right]
+                products = here * features[max(down, 0) : height - max(-down, 0), right:]
+            found[LAGS + down, right] = products.mean(axis=(0, 1)) / channels
+    return found
+
+
+@pytest.mark.parametrize("size", [SIZE, OTHER_SIZE])
+@pytest.mark.parametrize("wraps", [True, False])
+def test_autocorrelation_is_the_mean_product_of_pairs(wraps, size, in_float64):
+    # unlike up and down: what runs along one diagonal tells signs of lags apart
+    features = numbers(0, size, 3)
+    features += np.roll(features, (3, 2), (0, 1))
+    expected = autocorrelation_by_loops(features, wraps)
+    assert not np.allclose(expected, expected[::-1], rtol=0.1)
+    # pairs are counted in float32
+    np.testing.assert_allclose(autocorrelation(jnp.asarray(features), wraps), expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+def test_the_power_spectrum_is_the_fourier_transform_of_the_windowed_autocorrelation(wraps, in_float64):
+    features = numbers(0, SIZE, 3)
+    features += np.roll(features, (3, 2), (0, 1))
+    half = autocorrelation_by_loops(features - features.mean(axis=(0, 1)), wraps) * 3
+    lags = np.arange(-LAGS, LAGS + 1)
+    hann = np.cos(np.pi * lags / (2 * (LAGS + 1))) ** 2
+    frequencies = lags % len(lags) / len(lags)
+    expected = np.zeros((2 * LAGS + 1, LAGS + 1, 3))
+    for row in range(2 * LAGS + 1):
+        for column in range(LAGS + 1):
+            waves = np.cos(2 * np.pi * (row * lags[:, None] + column * lags[None, LAGS:]) / len(lags))
+            counted = np.where(lags[None, LAGS:] == 0, 1, 2)  # lags to the left are those to the right
+            weights = hann[:, None] * hann[None, LAGS:] * waves * counted
+            expected[row, column] = np.einsum("yx,yxc->c", weights, half)
+    assert len(np.unique(frequencies)) == 2 * LAGS + 1
+    found = np.asarray(power_spectrum(jnp.asarray(features), wraps))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * expected.max())  # the window is float32
+
+
+def test_white_noise_has_a_flat_power_spectrum():
+    noise = np.random.default_rng(0).standard_normal((128, 128, 4))
+    found = np.asarray(power_spectrum(single(3 * noise + 5)))
+    # each is a weighted sum over the window's lags of numbers whose spread is 1 / side: 0.1 altogether
+    taper = np.cos(np.pi * np.arange(-LAGS, LAGS + 1) / (2 * (LAGS + 1))) ** 2
+    spread = np.sum(taper**2) / 128
+    assert found.mean() == pytest.approx(9, rel=0.03)
+    assert found.std() / 9 == pytest.approx(spread, rel=0.3)
+    assert abs(found / 9 - 1).max() < 6 * spread
+    blurred = scipy.ndimage.gaussian_filter(noise, (1, 1, 0), mode="wrap")
+    steep = np.asarray(power_spectrum(single(blurred)))
+    assert steep[0, 0].mean() > 100 * steep[LAGS, LAGS].mean()
+
+
+# --- Where they are taken --------------------------------------------------------------------------------------------
+
+
+def picture(seed, size=(48, 40)):
+    return single(np.random.default_rng(seed).uniform(size=(*size, 3)))
+
+
+def term(name, layers, octaves=None):
+    return Term(STATISTICS[name], layers, (1.0,) * len(layers), octaves)
+
+
+def blurred_by_scipy(image, mode):
+    for axis in (0, 1):
+        image = scipy.ndimage.correlate1d(image, np.array(TAPS), axis=axis, mode=mode)
+    return image
+
+
+THREE = Analysis(
+    (0, 1, 2), (term("gram", ("rgb", "band")), term("shifted", ("rgb",), (0,)), term("sliced", ("band",), (0, 2)))
+)
+
+
+# Compiled whole: one by one, its operations would take longer to compile than to run.
+analyze_fast = jax.jit(analyze, static_argnums=2)
+
+
+def shape_of_tree(found):
+    return [{layer: sorted(measured) for layer, measured in octave.items()} for octave in found]
+
+
+def test_analyze_measures_each_term_where_it_is_taken():
+    found = analyze_fast({}, picture(0), THREE)
+    assert shape_of_tree(found) == [
+        {"rgb": ["gram", "shifted"], "band": ["gram", "sliced"]},
+        {"rgb": ["gram"], "band": ["gram"]},
+        {"rgb": ["gram"], "band": ["gram", "sliced"]},
+    ]
+
+
+def test_octaves_are_those_of_the_analysis_and_may_hold_nothing():
+    found = analyze_fast({}, picture(0), Analysis((0, 2), (term("gram", ("rgb",), (2,)),)))
+    assert shape_of_tree(found) == [{}, {"rgb": ["gram"]}]
+    expected = gram(gaussian_pyramid(picture(0), 3)[2])
+    np.testing.assert_allclose(found[1]["rgb"]["gram"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("padding", "mode"), [("circular", "wrap"), ("same", "mirror"), ("valid", None)])
+def test_the_pictures_layers_are_its_pixels_and_what_a_blur_takes_from_them(padding, mode, in_float64):
+    image = np.random.default_rng(0).uniform(size=(24, 19, 3))
+    detail = image - blurred_by_scipy(image, mode or "wrap")
+    if padding == "valid":
+        detail = detail[2:-2, 2:-2]
+    found = analyze_fast({}, jnp.asarray(image), Analysis((0,), (term("gram", ("rgb", "band")),), padding))[0]
+    for layer, features in (("rgb", image), ("band", detail)):
+        expected = np.einsum("yxc,yxd->cd", features, features) / features.size
+        np.testing.assert_allclose(found[layer]["gram"], expected, rtol=1e-9)
+
+
+def test_layers_of_the_picture_and_of_the_network_are_measured_together(small_params):
+    analysis = Analysis((0, 1), (term("gram", ("pool1", "rgb")), term("covariance", ("conv2_1", "band"), (1,))))
+    found = analyze_fast(small_params, picture(0), analysis)
+    assert shape_of_tree(found) == [
+        {"rgb": ["gram"], "pool1": ["gram"]},
+        {"rgb": ["gram"], "band": ["covariance"], "pool1": ["gram"], "conv2_1": ["covariance"]},
+    ]
+    assert network_layers(analysis.layers) == ("pool1", "conv2_1")
+    with pytest.raises(ValueError, match="conv9_9"):
+        analyze(small_params, picture(0), Analysis((0,), (term("gram", ("conv9_9",)),)))
+
+
+def test_layers_at_names_each_layer_of_an_octave_once():
+    analysis = Analysis((0, 1), (term("gram", ("rgb", "band"), (0,)), term("shifted", ("band", "pool1"))))
+    assert analysis.layers == ("rgb", "band", "pool1")
+    assert analysis.layers_at(0) == ("rgb", "band", "pool1")
+    assert analysis.layers_at(1) == ("band", "pool1")
+    assert THREE.terms[1].counts(0, "rgb")
+    assert not THREE.terms[1].counts(1, "rgb")
+    assert not THREE.terms[1].counts(0, "band")
+
+
+def test_below_an_octave_terms_move_with_it_or_end():
+    assert THREE.below(0) == THREE
+    assert THREE.below(1) == Analysis((0, 1), (term("gram", ("rgb", "band")), term("sliced", ("band",), (1,))))
+    assert THREE.below(2) == Analysis((0,), (term("gram", ("rgb", "band")), term("sliced", ("band",), (0,))))
+    assert hash(THREE.below(1).below(1)) == hash(THREE.below(2))
+    assert Analysis((0, 2), (term("gram", ("rgb",), (0,)),)).below(2) == Analysis((0,), ())
+    assert Analysis((0,), THREE.terms, "valid", "max").below(0).pooling == "max"
+
+
+@pytest.mark.parametrize("octave", [1, 2])
+def test_below_is_the_same_look_at_the_reduced_picture(octave):
+    image = picture(0)
+    whole = analyze_fast({}, image, THREE)[octave:]
+    reduced = analyze_fast({}, gaussian_pyramid(image, octave + 1)[octave], THREE.below(octave))
+    assert shape_of_tree(whole) == shape_of_tree(reduced)
+    assert jax.tree.all(jax.tree.map(lambda a, b: np.allclose(a, b, rtol=1e-5, atol=2e-6), whole, reduced))
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("layer", ["rgb", "band"])
+@pytest.mark.parametrize("octaves", [(0,), (0, 1), (1, 2)])
+def test_the_smallest_picture_is_the_smallest_that_analyze_makes_numbers_of(padding, layer, octaves):
+    analysis = Analysis(octaves, (term("gram", (layer,)),), padding)
+
+    def accepted(size):
+        try:
+            measured = analyze_fast({}, picture(0, (size, size)), analysis)
+        except TypeError:
+            return False
+        return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(measured))
+
+    smallest = smallest_picture(analysis, ())
+    assert accepted(smallest)
+    assert smallest == 1 or not accepted(smallest - 1)
+
+
+def test_the_smallest_picture_leaves_out_what_is_not_looked_at():
+    everywhere = Analysis((0, 1, 2), (term("gram", ("rgb", "band")),), "valid")
+    finest = Analysis((0, 1, 2), (term("gram", ("rgb",)), term("gram", ("band",), (0,))), "valid")
+    assert smallest_picture(everywhere, ()) == 29
+    assert smallest_picture(finest, ()) == 13
+
+
+@pytest.mark.parametrize("octave", [0, 1])
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("layer", ["rgb", "band", "pool1"])
+def test_a_term_fits_from_the_size_at_which_its_map_is_large_enough(layer, padding, octave, small_params):
+    spectrum = term("spectrum", (layer,))
+    sizes = range(20, 200)
+    first = next(size for size in sizes if fits(size, spectrum, octave, padding, small_params))
+    assert not any(fits(size, spectrum, octave, padding, small_params) for size in range(20, first))
+    assert all(fits(size, spectrum, octave, padding, small_params) for size in range(first, 200))
+    least = 2 * LAGS if padding == "circular" else 3 * LAGS // 2
+    side = octave_size(first, octave, padding)
+    assert map_size(side, layer, padding, small_params) == least
+
+
+def test_map_size_is_the_size_of_the_map(small_params):
+    for padding in PADDINGS:
+        for layer in ("rgb", "band", "conv2_1"):
+            analysis = Analysis((0,), (Term(STATISTICS["gram"], (layer,), (1.0,)),), padding)
+            size = smallest_picture(analysis, small_params)
+            assert map_size(size, layer, padding, small_params) >= 1
+            assert size == 1 or map_size(size - 1, layer, padding, small_params) < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("gram", ("gram", ("pool1", "conv3_2"), (1.0, 0.5))),
+        ("gram=2", ("gram", ("pool1", "conv3_2"), (2.0, 1.0))),
+        ("spectrum@rgb=0.1", ("spectrum", ("rgb",), (0.1,))),
+        ("sliced@rgb,band", ("sliced", ("rgb", "band"), (1.0, 1.0))),
+        ("sliced@rgb,pool2=1e-3", ("sliced", ("rgb", "pool2"), (1e-3, 1e-3))),
+        ("shifted=0", ("shifted", ("pool1", "conv3_2"), (0.0, 0.0))),
+    ],
+)
+def test_a_term_is_read_from_text(text, expected):
+    name, layers, weights = expected
+    assert parse_term(text, ("pool1", "conv3_2"), (1.0, 0.5)) == Term(STATISTICS[name], layers, weights)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "grams", "Gram", "grams@rgb", "gram=", "gram=two", "gram=-1", "gram=nan", "gram=inf", "gram=1=2", "@rgb"]
+    + ["gram@", "gram@=1", "gram@rgb,", "gram@,rgb", "gram@rgb=-0.5", "gram 2"],
+)
+def test_a_text_that_is_no_term_is_refused_by_name(text):
+    with pytest.raises(ValueError, match="statistic") as caught:
+        parse_term(text, ("pool1",), (1.0,))
+    assert repr(text) in str(caught.value)
+
+
+def test_an_unknown_statistic_is_answered_with_all_there_are():
+    with pytest.raises(ValueError, match="unknown statistic 'grams'") as caught:
+        parse_term("grams@rgb=1", ("pool1",), (1.0,))
+    assert all(name in str(caught.value) for name in STATISTICS)
+
+
+def test_places_hold_each_statistic_with_its_weight_there():
+    terms = [Term(STATISTICS["gram"], ("rgb", "pool1"), (1.0, 2.0)), Term(STATISTICS["sliced"], ("rgb",), (3.0,))]
+    assert places_of(terms) == {
+        ("rgb", "gram"): (STATISTICS["gram"], 1.0),
+        ("pool1", "gram"): (STATISTICS["gram"], 2.0),
+        ("rgb", "sliced"): (STATISTICS["sliced"], 3.0),
+    }
+
+
+def test_a_statistic_given_twice_at_one_layer_is_refused():
+    with pytest.raises(ValueError, match="gram is given twice at layer rgb"):
+        places_of([term("gram", ("rgb",)), term("gram", ("band", "rgb"))])
+    with pytest.raises(ValueError, match="gram is given twice at layer rgb"):
+        places_of([term("gram", ("rgb", "rgb"))])
+    with pytest.raises(ValueError, match=r"zip|argument"):
+        places_of([Term(STATISTICS["gram"], ("rgb", "band"), (1.0,))])
