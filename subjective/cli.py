@@ -21,6 +21,7 @@ import tyro
 
 from subjective import commands, evaluation_commands, sweep, weight_commands
 from subjective.command_config import EvaluateCommand, NoveltyCommand, SweepCommand, SynthesizeCommand
+from subjective.compilation import keep_compiled
 from subjective.config import PRESETS, to_flags
 from subjective.version import __version__
 
@@ -48,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         with _signals():
-            return _dispatch(_parse(_with_settings(arguments)), arguments)
+            command = _parse(_with_settings(arguments))
+            keep_compiled()
+            return _dispatch(command, arguments)
     except commands.Interrupted as interrupt:
         return 128 + interrupt.number
     except (ValueError, OSError, ImportError) as error:

@@ -43,8 +43,8 @@ class PictureConfig:
     """Layers to match, by name (conv1_1, pool1, ...; rgb is the picture itself, band its finest detail) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram",)
-    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, or several of them;
-    each at --layers unless it names its own, with weight 1 unless it gives one."""
+    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, grid, or several of
+    them; each at --layers unless it names its own, with weight 1 unless it gives one."""
     layer_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Weight of each of --layers in the loss."""
     octave_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
@@ -130,8 +130,8 @@ class SynthesisConfig(PictureConfig):
     """Layers to match, by name (conv1_1, pool1, ...; rgb is the picture itself, band its finest detail) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram", "spectrum@rgb=0.1")
-    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, or several of them;
-    each at --layers unless it names its own, with weight 1 unless it gives one."""
+    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, grid, or several of
+    them; each at --layers unless it names its own, with weight 1 unless it gives one."""
     relative: bool = True
     """Divide each distance by the target's own size, so that weights mean the same for any source, layer and octave."""
     schedule: Schedule = "coarse-to-fine"

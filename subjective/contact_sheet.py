@@ -40,12 +40,12 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
     columns = columns or max(round(len(cells) ** 0.5 + 0.3), 1)
     width = max(max(picture.shape[1] for picture in pictures), 160) + GAP
     head = LINE * max(len(lines) for lines, _ in cells) + GAP // 2
-    height = max(picture.shape[0] for picture in pictures) + head + GAP
-    rows = -(-len(cells) // columns)
-    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), "white")
+    rows = [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
+    heights = [max(picture.shape[0] for picture in row) + head + GAP for row in rows]
+    sheet = Image.new("RGB", (min(columns, len(cells)) * width + GAP, sum(heights) + GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for number, ((lines, _), picture) in enumerate(zip(cells, pictures, strict=True)):
-        left, top = GAP + number % columns * width, GAP + number // columns * height
+        left, top = GAP + number % columns * width, GAP + sum(heights[: number // columns])
         for index, line in enumerate(lines):
             draw.text((left, top + index * LINE), _shortened(line, width - GAP, font), fill="black", font=font)
         bytes_of = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)

@@ -78,7 +78,8 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
     first = images.read_image(
         images.find_images(config.source)[0], width=config.source_width, scale=config.source_scale
     )
-    cells: list[tuple[list[str], Any]] = [(["source"], first)]
+    height, width = config.size
+    cells: list[tuple[list[str], Any]] = [(["source"], first[:height, :width])]
     rows: list[dict[str, Any]] = []
     for number, (variation, one) in enumerate(zip(grid, settings, strict=True), 1):
         words_of = [f"{name} {value}" for name, value in variation.chosen.items()]

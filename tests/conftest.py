@@ -1,6 +1,13 @@
 """A strict session: no silent broadcasting over ranks, full precision, shapes checked against the annotations."""
 
+import os
+import tempfile
+
 from jaxtyping import install_import_hook
+
+# Programs compiled in one test are found again by the next, also in processes of its own; never the user's cache.
+CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 install_import_hook("subjective", "strict_types.typechecked")
 
@@ -8,9 +15,11 @@ import jax
 import numpy as np
 import pytest
 
+from subjective.compilation import keep_compiled
 from subjective.formats.layout import random_params
 from subjective.normalization import load_params
 
+keep_compiled()
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.gram import GRAM, gram
+from subjective.statistics.grid import GRID
 from subjective.statistics.lags import AUTOCORRELATION, SPECTRUM
 from subjective.statistics.moments import COVARIANCE, GAUSSIAN
 from subjective.statistics.protocol import Statistic, squared_distance
@@ -42,7 +43,7 @@ __all__ = [
     "squared_distance",
 ]
 
-STATISTICS = {s.name: s for s in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION)}
+STATISTICS = {s.name: s for s in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, GRID)}
 """Every statistic by its name."""
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]

@@ -85,4 +85,4 @@ def amplitude_distance(found: Array, target: Array) -> Scalar:
 LEAST = (2 * LAGS, 3 * LAGS // 2)
 
 AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST)
-SPECTRUM = Statistic("spectrum", power_spectrum, amplitude_distance, least=LEAST)
+SPECTRUM = Statistic("spectrum", power_spectrum, amplitude_distance, least=LEAST, relative_to=1.0)

@@ -39,6 +39,7 @@ class Statistic:
         positive: whether the measure is a symmetric positive matrix, for which geodesic joins mean something.
         additive: whether the measure of a picture is the mean of those of its tiles, weighted by their pixels
             (with a halo around each), so that it can be taken tile by tile.
+        relative_to: what stands for the target's size where distances have no unit already.
     """
 
     name: str
@@ -48,10 +49,13 @@ class Statistic:
     least: tuple[int, int] = (1, 1)
     positive: bool = False
     additive: bool = False
+    relative_to: float | None = None
 
     def size(self, target: Array) -> Scalar:
         """How large the target is: its distance from that of a flat, black feature map.
 
         A distance divided by it has no unit, and does not depend on layer, octave or source.
         """
+        if self.relative_to is not None:
+            return jnp.asarray(self.relative_to, target.dtype)
         return self.distance(jnp.zeros_like(target), target)

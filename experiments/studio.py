@@ -1,0 +1,104 @@
+"""What the experiments share: sources, a run with its scores, a contact sheet and a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import subjective
+from subjective.compilation import keep_compiled
+from subjective.contact_sheet import contact_sheet
+
+HERE = Path(__file__).parent
+STOCHASTIC = ("rock", "gravel", "grass", "soil", "sand", "slate")
+STRUCTURED = ("paving", "planks", "tiles", "metal")
+
+keep_compiled()
+
+
+class Made:
+    """A picture with what it took and what it scores."""
+
+    def __init__(self, label: str, image: np.ndarray, evaluations: float, seconds: float, loss: float, scores: dict):
+        self.label, self.image, self.evaluations, self.seconds = label, image, evaluations, seconds
+        self.loss, self.scores = loss, scores
+
+    @property
+    def peak(self) -> float:
+        """log10 of the picture's strongest peak over that of the source's crops."""
+        return self.scores["peak"].value - self.scores["peak"].reference
+
+    def lines(self) -> list[str]:
+        """What stands above it on a sheet."""
+        scores = self.scores
+        return [
+            self.label,
+            f"Gram {scores['gram'].score:.2f}, sliced {scores['sliced_wasserstein'].score:.2f}, {self.evaluations:.0f} ev.",
+            f"spectrum {scores['spectrum'].value:.1f} dB, peak {self.peak:+.2f}",
+        ]
+
+
+def source(name: str) -> np.ndarray:
+    """A source of this folder."""
+    return subjective.read_image(HERE / "sources" / f"{name}.jpg")
+
+
+_PARAMS: dict[bool, subjective.vgg.Params] = {}
+
+
+def make(
+    label: str, sources: Sequence[np.ndarray], config: subjective.SynthesisConfig, measure: bool = True
+) -> Made:
+    """Make a picture and measure it; evaluations count as the share of full size that they are."""
+    raw = config.raw_weights
+    params = _PARAMS.setdefault(raw, None) or _PARAMS.__setitem__(raw, subjective.load_params(raw=raw)) or _PARAMS[raw]
+    spent = [0.0, 0]
+
+    def on_step(_: int, step: subjective.Step) -> None:
+        spent[0] += (step.evaluations - spent[1]) * step.value.size
+        spent[1] = step.evaluations
+
+    began = time.perf_counter()
+    [result] = subjective.synthesize(sources, config, params=params, on_step=on_step)
+    seconds = time.perf_counter() - began
+    image = np.rint(255 * np.clip(np.asarray(result.value), 0, 1)).astype(np.float32) / 255
+    scores = {}
+    if measure:
+        normalized = _PARAMS.setdefault(False, None) or subjective.load_params()
+        _PARAMS[False] = normalized
+        scores = subjective.evaluate(image, sources, normalized, portilla_simoncelli=False)
+    made = Made(label, image, spent[0] / image.size, seconds, result.loss, scores)
+    print(row(made), flush=True)
+    jax.clear_caches()
+    return made
+
+
+HEAD = (
+    "| | Gram | sliced | spectrum (source), dB | peak | color | seams | repeats (source) | copied (source) "
+    "| evaluations | seconds |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def row(made: Made) -> str:
+    """A line of the table under `HEAD`."""
+    s = made.scores
+    if not s:
+        return f"| {made.label} | | | | | | | | | {made.evaluations:.0f} | {made.seconds:.0f} |"
+    return (
+        f"| {made.label} | {s['gram'].score:.2f} | {s['sliced_wasserstein'].score:.2f} "
+        f"| {s['spectrum'].value:.1f} ({s['spectrum'].reference:.1f}) | {made.peak:+.2f} | {s['color'].score:.2f} "
+        f"| {s['seam_rows'].value:.2f} {s['seam_columns'].value:.2f} "
+        f"| {s['repetition'].value:.2f} ({s['repetition'].reference:.2f}) "
+        f"| {s['copied'].value:.2f} ({s['copied'].reference:.2f}) | {made.evaluations:.0f} | {made.seconds:.0f} |"
+    )
+
+
+def keep(name: str, cells: Iterable[tuple[Sequence[str], np.ndarray]], columns: int) -> None:
+    """Write a contact sheet to the gallery."""
+    folder = HERE / "gallery"
+    folder.mkdir(exist_ok=True)
+    subjective.write_image(folder / f"{name}.jpg", contact_sheet(list(cells), columns))

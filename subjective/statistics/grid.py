@@ -1,0 +1,55 @@
+"""The network's own grid: waves of two and four pixels that pooling leaves in a picture and no other statistic sees."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from subjective.statistics.protocol import Scalar, Statistic
+
+PERIOD = 4
+"""Pixels; pooling twice, the network sees every fourth pixel alike."""
+
+AROUND = 2
+"""Frequencies on each side of a wave's own that it is compared with."""
+
+CHANCE = 3.0
+"""Ratio of powers up to which a wave is what chance makes of a texture without any."""
+
+
+def grid_powers(
+    features: Float[Array, "height width channels"], wraps: bool = True
+) -> Float[Array, "two waves waves channels"]:
+    """Power of each wave whose period divides `PERIOD`, and mean power of the frequencies around it.
+
+    Such a wave stands out by a fraction of a gray level and is plain to see where the texture is smooth; in a spectrum
+    of fixed resolution it drowns. Rows and columns beyond a multiple of `PERIOD` are left out.
+
+    Returns:
+        ``(2, PERIOD, PERIOD, channels)``; the wave of no frequency has no power.
+    """
+    height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
+    whole = features[:height, :width]
+    centered = whole - jnp.mean(whole, axis=(0, 1), keepdims=True)
+    transformed = jnp.fft.fft2(centered, axes=(0, 1)) / np.float32((height * width) ** 0.5)
+    power = jnp.real(transformed * jnp.conj(transformed))
+    near = np.arange(-AROUND, AROUND + 1)
+    rows, columns = ((np.arange(PERIOD)[:, None] * (size // PERIOD) + near) % size for size in (height, width))
+    around = power[rows[:, None, :, None], columns[None, :, None, :]]
+    own = around[:, :, AROUND, AROUND].at[0, 0].set(0)
+    others = (jnp.sum(around, axis=(2, 3)) - around[:, :, AROUND, AROUND]) / (len(near) ** 2 - 1)
+    return jnp.stack([own, others])
+
+
+def excess_distance(found: Array, target: Array) -> Scalar:
+    """Mean squared excess of the waves' amplitudes over the target's, and over what chance makes.
+
+    In units of the target's amplitudes around each wave.
+    """
+    around = target[1] + 1e-6 * jnp.mean(target[1]) + jnp.finfo(target.dtype).tiny
+    allowed = jnp.maximum(target[0] / around, CHANCE)
+    return jnp.mean((jnp.sqrt(jnp.maximum(found[0] / around, allowed)) - jnp.sqrt(allowed)) ** 2)
+
+
+GRID = Statistic("grid", grid_powers, excess_distance, least=(4 * PERIOD, 4 * PERIOD), relative_to=1.0)
