@@ -26,8 +26,8 @@ def main() -> None:
     params = subjective.load_params()
     keep("sources", np.concatenate([rock[:, :254], np.ones((512, 4, 3), np.float32), gravel[:, :254]], axis=1))
 
-    first = subjective.SynthesisConfig(output_width=256, max_iter=150)
-    blend = subjective.SynthesisConfig(output_width=256, max_iter=150)
+    first = subjective.SynthesisConfig(output_width=256)
+    blend = subjective.SynthesisConfig(output_width=256)
     for name, sources, config in (("rock_2x2", [rock], first), ("rock_gravel_2x2", [rock, gravel], blend)):
         [result] = subjective.synthesize(sources, config, params=params)
         print(f"{name}: loss {result.loss:.4g} after {result.evaluations} evaluations")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import jax
 import numpy as np
 
 import subjective
@@ -37,8 +38,8 @@ class Made:
         scores = self.scores
         return [
             self.label,
-            f"Gram {scores['gram'].score:.2f}, sliced {scores['sliced_wasserstein'].score:.2f}, {self.evaluations:.0f} ev.",
-            f"spectrum {scores['spectrum'].value:.1f} dB, peak {self.peak:+.2f}",
+            f"Gram {scores['gram'].score:.2f}, sliced {scores['sliced_wasserstein'].score:.2f}",
+            f"spectrum {scores['spectrum'].value:.1f} dB, peak {self.peak:+.2f}, {self.evaluations:.0f} ev.",
         ]
 
 
@@ -47,15 +48,14 @@ def source(name: str) -> np.ndarray:
     return subjective.read_image(HERE / "sources" / f"{name}.jpg")
 
 
-_PARAMS: dict[bool, subjective.vgg.Params] = {}
+@cache
+def params_of(raw: bool = False) -> Any:
+    """The network, raw or normalized."""
+    return subjective.load_params(raw=raw)
 
 
-def make(
-    label: str, sources: Sequence[np.ndarray], config: subjective.SynthesisConfig, measure: bool = True
-) -> Made:
+def make(label: str, sources: Sequence[np.ndarray], config: subjective.SynthesisConfig) -> Made:
     """Make a picture and measure it; evaluations count as the share of full size that they are."""
-    raw = config.raw_weights
-    params = _PARAMS.setdefault(raw, None) or _PARAMS.__setitem__(raw, subjective.load_params(raw=raw)) or _PARAMS[raw]
     spent = [0.0, 0]
 
     def on_step(_: int, step: subjective.Step) -> None:
@@ -63,17 +63,12 @@ def make(
         spent[1] = step.evaluations
 
     began = time.perf_counter()
-    [result] = subjective.synthesize(sources, config, params=params, on_step=on_step)
+    [result] = subjective.synthesize(sources, config, params=params_of(config.raw_weights), on_step=on_step)
     seconds = time.perf_counter() - began
     image = np.rint(255 * np.clip(np.asarray(result.value), 0, 1)).astype(np.float32) / 255
-    scores = {}
-    if measure:
-        normalized = _PARAMS.setdefault(False, None) or subjective.load_params()
-        _PARAMS[False] = normalized
-        scores = subjective.evaluate(image, sources, normalized, portilla_simoncelli=False)
+    scores = subjective.evaluate(image, sources, params_of(), portilla_simoncelli=False)
     made = Made(label, image, spent[0] / image.size, seconds, result.loss, scores)
     print(row(made), flush=True)
-    jax.clear_caches()
     return made
 
 
@@ -86,8 +81,6 @@ HEAD = (
 def row(made: Made) -> str:
     """A line of the table under `HEAD`."""
     s = made.scores
-    if not s:
-        return f"| {made.label} | | | | | | | | | {made.evaluations:.0f} | {made.seconds:.0f} |"
     return (
         f"| {made.label} | {s['gram'].score:.2f} | {s['sliced_wasserstein'].score:.2f} "
         f"| {s['spectrum'].value:.1f} ({s['spectrum'].reference:.1f}) | {made.peak:+.2f} | {s['color'].score:.2f} "

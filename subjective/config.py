@@ -26,6 +26,10 @@ def arg(*aliases: str, metavar: str | None = None, name: str | None = None) -> A
     return tyro.conf.arg(aliases=list(aliases), metavar=metavar, name=name)
 
 
+DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
+"""What is matched by default, settled by `experiments/04_settings.py`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PictureConfig:
     """What every picture made here has: a size, a way of being looked at, a start and an optimizer."""
@@ -40,7 +44,7 @@ class PictureConfig:
     octave_step: Annotated[int, arg("-os", metavar="N")] = 1
     """Use every N-th of these octaves only."""
     layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("pool1", "conv3_2")
-    """Layers to match, by name (conv1_1, pool1, ...; rgb is the picture itself, band its finest detail) or by the 2017
+    """Layers to match, by name (conv1_1, pool1, ...; rgb, opponent and band are the picture itself) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram",)
     """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, grid, or several of
@@ -65,6 +69,10 @@ class PictureConfig:
     """Stop when a step lowers the loss by less than this share of it."""
     history: Annotated[int, arg(metavar="N")] = 10
     """Steps that L-BFGS remembers; each costs two float64 copies of the picture."""
+    first_step: Annotated[float, arg(metavar="SIZE")] = 0.01
+    """Root mean square change of the picture, between 0 and 1, in the first step that is tried."""
+    noise: Annotated[float, arg(metavar="SIZE")] = 1 / 255
+    """Standard deviation of the noise that every start carries, between 0 and 1."""
     bounds: bool = False
     """Keep every value between black and white while optimizing; otherwise it is clipped at the end."""
 
@@ -109,10 +117,16 @@ class PictureConfig:
             raise ValueError(f"--octaves is {self.octaves}; wanted at most 16")
         if self.rng_seed >= 2**32:
             raise ValueError(f"--rng-seed is {self.rng_seed}; wanted less than 2^32")
-        if not (math.isfinite(self.tol) and self.tol >= 0):
-            raise ValueError(f"--tol is {self.tol}; wanted a number of 0 or more")
+        for flag, size in (("tol", self.tol), ("noise", self.noise)):
+            if not (math.isfinite(size) and size >= 0):
+                raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
+        if not (math.isfinite(self.first_step) and self.first_step > 0):
+            raise ValueError(f"--first-step is {self.first_step}; wanted a number above 0")
         for text in self.statistic:
-            parse_term(text, self.layers, self.layer_weights or (1.0,) * len(self.layers))
+            try:
+                parse_term(text, self.layers, self.layer_weights or (1.0,) * len(self.layers))
+            except ValueError as error:
+                raise ValueError(f"--statistic: {error}") from None
         if not self.statistic:
             raise ValueError("--statistic got no name; wanted at least one, such as gram")
         check_weights("layer-weights", self.layer_weights, len(self.layers), "layer")
@@ -127,9 +141,9 @@ class SynthesisConfig(PictureConfig):
     """Settings of `synthesize`."""
 
     layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("conv1_1", "pool1", "pool2", "conv3_2")
-    """Layers to match, by name (conv1_1, pool1, ...; rgb is the picture itself, band its finest detail) or by the 2017
+    """Layers to match, by name (conv1_1, pool1, ...; rgb, opponent and band are the picture itself) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
-    statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram", "spectrum@rgb=0.1")
+    statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = DEFAULT_STATISTIC
     """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, grid, or several of
     them; each at --layers unless it names its own, with weight 1 unless it gives one."""
     relative: bool = True
@@ -138,7 +152,7 @@ class SynthesisConfig(PictureConfig):
     """Make a small picture first and double it octave by octave, or (plain) begin at full size."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 60
     """Steps of the optimizer at most, at each stage of the schedule."""
-    coarse_iter: Annotated[int | None, arg(metavar="N")] = None
+    coarse_iter: Annotated[int | None, arg(metavar="N")] = 100
     """Steps at each stage before the last, where an evaluation costs a quarter or less; as --max-iter if not given."""
     join_mode: Annotated[JoinMode, arg("-j")] = "average"
     """How to join several sources (affine_invariant and riemann are other names of geodesic)."""
@@ -165,7 +179,11 @@ class SynthesisConfig(PictureConfig):
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"max_iter": 20, "coarse_iter": 40},
     "default": {},
-    "best": {"max_iter": 200, "coarse_iter": 400},
+    "best": {
+        "statistic": (*DEFAULT_STATISTIC, "autocorrelation@rgb,conv1_1,pool1=3"),
+        "max_iter": 150,
+        "coarse_iter": 300,
+    },
     "paper": {
         "layers": ("pool1", "conv3_2"),
         "statistic": ("gram",),

@@ -51,7 +51,7 @@ SHARE = 0.01
 """Added to shares before they are compared: one percent more or less is nothing."""
 
 Place = tuple[str, float]
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 NOISE = 1 / 255
-"""Standard deviation of the noise that every start carries.
+"""Standard deviation of the noise that every start carries, the same in red, green and blue.
 
 Faint on purpose: noise as strong as a texture's own contrast stays visible to the end, since the
-layers matched by default hardly see the highest frequencies.
+layers matched by default hardly see the highest frequencies. Without color, since few textures have as much of it
+at the highest frequencies, and what is too much takes long to go (`experiments/LOG.md`).
 """
 
 SYMMETRIC_BLUR = 50.0
@@ -23,7 +24,9 @@ SYMMETRIC_CONTRAST = 28 / 255
 Start = NDArray[np.float32]
 
 
-def initial_image(seed: str, size: tuple[int, int], mean: Any, rng_seed: int, number: int = 0) -> Start:
+def initial_image(
+    seed: str, size: tuple[int, int], mean: Any, rng_seed: int, number: int = 0, *, noise: float = NOISE
+) -> Start:
     """Make a starting image.
 
     Args:
@@ -33,6 +36,7 @@ def initial_image(seed: str, size: tuple[int, int], mean: Any, rng_seed: int, nu
         mean: RGB in [0, 1].
         rng_seed: the run's seed, from 0 to 2^32 - 1.
         number: of the picture; each has its own noise.
+        noise: its standard deviation.
 
     Returns:
         Image ``(height, width, 3)``.
@@ -41,7 +45,7 @@ def initial_image(seed: str, size: tuple[int, int], mean: Any, rng_seed: int, nu
         ValueError: another seed.
     """
     noise_key, pattern_key = jax.random.split(jax.random.fold_in(jax.random.key(rng_seed), number))
-    image = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) + NOISE * _normal(noise_key, size)
+    image = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) + noise * _normal(noise_key, size)[:, :, :1]
     if seed == "symmetric":
         image += SYMMETRIC_CONTRAST * _symmetric_pattern(pattern_key, size)
     elif seed != "random":
@@ -49,7 +53,7 @@ def initial_image(seed: str, size: tuple[int, int], mean: Any, rng_seed: int, nu
     return image.astype(np.float32)
 
 
-def variation(image: Any, rng_seed: int, number: int) -> Start:
+def variation(image: Any, rng_seed: int, number: int, *, noise: float = NOISE) -> Start:
     """A given starting image for one of several pictures: the first takes it as it is, the others under faint noise.
 
     Without it pictures that start alike would end alike, or never part.
@@ -58,6 +62,7 @@ def variation(image: Any, rng_seed: int, number: int) -> Start:
         image: ``(height, width, 3)`` in [0, 1].
         rng_seed: the run's seed.
         number: of the picture.
+        noise: its standard deviation.
 
     Returns:
         Image of the same shape.
@@ -66,7 +71,7 @@ def variation(image: Any, rng_seed: int, number: int) -> Start:
     if number == 0:
         return start
     key = jax.random.fold_in(jax.random.key(rng_seed), number)
-    return start + np.float32(NOISE) * _normal(key, (start.shape[0], start.shape[1]))
+    return start + np.float32(noise) * _normal(key, (start.shape[0], start.shape[1]))[:, :, :1]
 
 
 def _normal(key: jax.Array, size: tuple[int, int]) -> Start:

@@ -14,13 +14,12 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from subjective.colors import OPPONENT
+
 Image = NDArray[np.float32]
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.floating]
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
-
-OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / np.sqrt([[3.0], [2.0], [1.5]])
-"""Rows: light against dark, red against green, yellow against blue; each of length one."""
 
 WELCH = 128
 """Side in pixels of the windows whose spectra are averaged."""
@@ -39,7 +38,7 @@ COPY = 0.95
 PATCHES = 1024
 """Most patches of a picture that are looked up."""
 
-Gray = NDArray[np.float64]
+Gray = NDArray[np.floating]
 
 
 def luminance(image: Image) -> Gray:
@@ -55,7 +54,10 @@ def windows(shape: tuple[int, ...], side: int, most: int = 16) -> list[tuple[sli
         side: of the windows; at most the picture's own.
         most: windows at most.
     """
-    counts = [int(np.ceil(length / side)) + (length > side) for length in shape[:2]]
+    counts = [-(-length // side) for length in shape[:2]]
+    more = [min(count + 1, length - side + 1) for count, length in zip(counts, shape, strict=False)]
+    if more[0] * more[1] <= most:
+        counts = more  # overlapping, so that what a window's border hides is seen in the next
     while counts[0] * counts[1] > most:
         counts[int(np.argmax(counts))] -= 1
     starts = [np.linspace(0, length - side, count).astype(int) for length, count in zip(shape, counts, strict=False)]
@@ -116,7 +118,9 @@ def spectral_peak(image: Image, side: int) -> float:
     order = np.argsort(rings, kind="stable")
     bounds = np.searchsorted(rings[order], np.arange(rings.max() + 2))
     medians = np.array([np.median(power[order[a:b]]) if b > a else np.inf for a, b in pairwise(bounds)])
-    # Below: too few frequencies a ring, too steep a spectrum; and a median of (almost) nothing is no background.
+    # Beyond the corner's start rings hold less and less: they share the last whole one. Below: too few frequencies, too
+    # steep a spectrum. And a median of (almost) nothing is no background.
+    medians[side // 2 + 1 :] = medians[side // 2]
     inside = rings >= max(side // 16, 4)
     ratio = power / np.maximum(medians[rings], 1e-9 * power.max() + 1e-30)
     return float(np.log10(max(ratio[inside].max(), 1e-12)))

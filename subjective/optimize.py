@@ -131,6 +131,7 @@ def minimize(
     on_step: Callable[[Step], None] | None = None,
     bounds: tuple[float, float] | None = None,
     history: int = 10,
+    first_step: float | None = None,
 ) -> Result:
     """Minimize by L-BFGS-B.
 
@@ -148,6 +149,9 @@ def minimize(
         bounds: lowest and highest value of every element; None for none.
         history: pairs of steps and gradient changes that the Hessian is estimated from (m). Each costs two float64
             copies of the value.
+        first_step: root mean square change of an element in the first step that is tried, so that it does not depend
+            on their number; None for a step of length one, as scipy has it. Later steps are as long as the
+            curvature found so far says.
 
     Returns:
         The last accepted point. Running out of steps, or a line search that finds nothing lower, is
@@ -157,7 +161,7 @@ def minimize(
         ValueError: unfit numbers.
         NonFiniteLossError: with the last finite point in it.
     """
-    _check(max_steps, tolerance, bounds, history)
+    _check(max_steps, tolerance, bounds, history, first_step)
     started = time.perf_counter()
     compiled = value_and_gradient(fn)
     shape, dtype = init.shape, init.dtype
@@ -212,20 +216,23 @@ def minimize(
     if max_steps == 0:
         return result(False, "no step was asked for")
 
-    scale = 1 / first.gradient_norm
+    # scipy's first step has length one, whatever the gradient's: in units of the value, `unit`.
+    unit = 1.0 if first_step is None else first_step * math.sqrt(start.size)
+    scale = 1 / (first.gradient_norm * unit)
     # The point that scipy accepts is one that it has just evaluated: kept here, so that nothing is
     # computed twice for the log.
     recent: dict[float, _Evaluation] = {}
     pending: tuple[_Evaluation, np.ndarray] | None = (first, first_gradient)
 
-    def scaled(flat: np.ndarray) -> tuple[float, np.ndarray]:
+    def scaled(units: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal pending
+        flat = units * unit
         (found, gradient), pending = pending or evaluate(flat), None  # scipy begins at the start, known already
         require_finite(found, last[0] + 1, flat)
         if len(recent) > LINE_SEARCH_EVALUATIONS:
             recent.pop(next(iter(recent)))
         recent[found.loss * scale] = found
-        return found.loss * scale, gradient * scale
+        return found.loss * scale, gradient * (scale * unit)
 
     settled = False
 
@@ -235,17 +242,17 @@ def minimize(
         found = recent[float(intermediate_result.fun)]
         recent.clear()
         recent[found.loss * scale] = found
-        report(last[0] + 1, intermediate_result.x, found)
+        report(last[0] + 1, intermediate_result.x * unit, found)
         if previous - found.loss <= tolerance * abs(previous):
             settled = True
             raise StopIteration
 
     outcome = scipy.optimize.minimize(
         scaled,
-        start,
+        start / unit,
         jac=True,
         method="L-BFGS-B",
-        bounds=None if bounds is None else scipy.optimize.Bounds(*bounds),
+        bounds=None if bounds is None else scipy.optimize.Bounds(bounds[0] / unit, bounds[1] / unit),
         callback=callback,
         options={
             "maxiter": max_steps,
@@ -265,12 +272,16 @@ def minimize(
     return result(False, "the line search found nothing lower: the limit of the arithmetic is reached")
 
 
-def _check(max_steps: int, tolerance: float, bounds: tuple[float, float] | None, history: int) -> None:
+def _check(
+    max_steps: int, tolerance: float, bounds: tuple[float, float] | None, history: int, first_step: float | None
+) -> None:
     if max_steps < 0:
         raise ValueError(f"max_steps is {max_steps}; wanted 0 or more")
     if not tolerance >= 0:
         raise ValueError(f"tolerance is {tolerance}; wanted 0 or more")
     if history < 1:
         raise ValueError(f"history is {history}; wanted 1 or more pairs")
+    if first_step is not None and not (math.isfinite(first_step) and first_step > 0):
+        raise ValueError(f"first_step is {first_step}; wanted a number above 0")
     if bounds is not None and not bounds[0] < bounds[1]:
         raise ValueError(f"bounds are {bounds}; wanted a lower and a higher number")

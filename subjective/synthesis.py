@@ -130,8 +130,8 @@ def synthesize(
         """The starting picture at an octave's size."""
         size = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
         if init is None:
-            return jnp.asarray(initial_image(config.seed, size, mean, config.rng_seed, number))
-        image = jnp.asarray(variation(init, config.rng_seed, number))
+            return jnp.asarray(initial_image(config.seed, size, mean, config.rng_seed, number, noise=config.noise))
+        image = jnp.asarray(variation(init, config.rng_seed, number, noise=config.noise))
         return gaussian_pyramid(image, octave + 1, "same" if config.padding_mode == VALID else config.padding_mode)[-1]
 
     return [
@@ -221,9 +221,9 @@ def invent(
     )
     grey = np.full(3, 0.5)
     starts = [
-        initial_image(config.seed, config.size, grey, config.rng_seed, number)
+        initial_image(config.seed, config.size, grey, config.rng_seed, number, noise=config.noise)
         if init is None
-        else variation(init, config.rng_seed, number)
+        else variation(init, config.rng_seed, number, noise=config.noise)
         for number in range(config.frames)
     ]
     return _minimize(loss, np.stack(starts), params, config, config.max_iter, 0, on_step)
@@ -247,4 +247,5 @@ def _minimize(
         on_step=None if on_step is None else lambda step: on_step(number, step),
         bounds=(0.0, 1.0) if config.bounds else None,
         history=config.history,
+        first_step=config.first_step,
     )

@@ -22,7 +22,7 @@ STAGES = [
     ["formats"],
     ["images", "weights"],
     ["compilation", "fetch"],
-    ["pyramid"],
+    ["colors", "pyramid"],
     ["winograd"],
     ["convolution"],
     ["vgg"],
@@ -122,7 +122,19 @@ def test_a_public_functions_docstring_names_each_argument(name):
 
 def test_only_the_ends_have_effects():
     """Files, the clock and the terminal belong to the first and the last stages."""
-    pure = ["pyramid", "winograd", "convolution", "vgg", "statistics", "joins", "losses", "config", "init", "synthesis"]
+    pure = [
+        "colors",
+        "pyramid",
+        "winograd",
+        "convolution",
+        "vgg",
+        "statistics",
+        "joins",
+        "losses",
+        "config",
+        "init",
+        "synthesis",
+    ]
     pure += ["measures", "evaluate", "stages", "plan"] + [name for name in module_names() if "statistics." in name]
     for name in pure:
         for node in ast.walk(ast.parse(path_of(name).read_text(encoding="utf-8"))):

@@ -135,3 +135,23 @@ def test_what_on_step_raises_comes_through():
 def test_unfit_numbers_are_refused(unfit):
     with pytest.raises(ValueError, match=next(iter(unfit))):
         minimize(rosenbrock, jnp.zeros(4), **unfit)
+
+
+def test_the_first_step_does_not_depend_on_the_number_of_elements():
+    def first_change(count):
+        seen = []
+        minimize(
+            bowl,
+            jnp.zeros(count),
+            (jnp.full(count, 5.0),),
+            max_steps=1,
+            first_step=0.01,
+            on_step=lambda step: seen.append(np.asarray(step.value)),
+        )
+        return float(np.sqrt(np.mean((seen[1] - seen[0]) ** 2)))
+
+    # the line search of the first step may lengthen the 0.01 that is tried, by the same factor for both
+    assert first_change(10) == pytest.approx(first_change(1000), rel=1e-4)
+    assert first_change(10) >= 0.01 * (1 - 1e-6)
+    with pytest.raises(ValueError, match="first_step is 0"):
+        minimize(bowl, jnp.zeros(3), (jnp.ones(3),), first_step=0.0)

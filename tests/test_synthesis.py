@@ -126,7 +126,7 @@ def test_octaves_that_are_not_given_are_as_many_as_all_pictures_have_room_for(sm
 
 
 def test_a_statistic_is_left_out_where_a_picture_is_too_small_for_it(small_params):
-    config = SynthesisConfig(output_width=64, octaves=3)
+    config = SynthesisConfig(output_width=64, octaves=3, statistic=("gram", "spectrum@rgb"))
     analysis = plan.analysis_of(config, small_params, [(400, 400)])
     assert [octave for octave in range(3) if "rgb" in analysis.layers_at(octave)] == [0, 1]
 
@@ -164,15 +164,17 @@ def test_every_statistic_can_be_minimized(small_params, statistic):
     config = SynthesisConfig(
         output_width=64, octaves=1, layers=("pool1",), statistic=(statistic,), max_iter=20, schedule="plain"
     )
+    start = source(7, (64, 64))
+    start[::4] += 0.2  # lines for `grid` to find
     [result] = synthesis.synthesize(
-        [source(0, (96, 80))], config, params=small_params, on_step=lambda _, step: losses.append(step.loss)
+        [source(0, (96, 80))], config, params=small_params, init=start, on_step=lambda _, step: losses.append(step.loss)
     )
     assert result.loss < 0.5 * losses[0]
 
 
 def test_geodesic_joins_average_what_is_no_positive_matrix(small_params):
     settings = {"output_width": 64, "octaves": 1, "layers": ("pool1",), "statistic": ("gram", "spectrum@rgb")}
-    pair = [source(0, (96, 80)), source(1, (96, 80))]
+    pair = [source(0, (96, 80)), source(1, (96, 80)) * np.float32([0.9, 0.1, 0.5])]
     average = targets_of(pair, SynthesisConfig(**settings), small_params)
     geodesic = targets_of(pair, SynthesisConfig(**settings, join_mode="geodesic"), small_params)
     np.testing.assert_array_equal(geodesic[0]["rgb"]["spectrum"], average[0]["rgb"]["spectrum"])

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from jaxtyping import Array, Float
 
+from subjective.colors import opponent
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.gram import GRAM, gram
 from subjective.statistics.grid import GRID
@@ -48,8 +49,8 @@ STATISTICS = {s.name: s for s in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, 
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]
 
-PICTURE_LAYERS = ("rgb", "band")
-"""Layers that are no network's: the octave's own pixels, and what its 5-tap blur takes from them."""
+PICTURE_LAYERS = ("rgb", "opponent", "band")
+"""Layers that are no network's: the octave's pixels, the same in opponent colors, what a 5-tap blur takes of them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Term:
 
     Attributes:
         statistic: one of `STATISTICS`, or another of that protocol.
-        layers: names: the network's, ``rgb`` for the pixels or ``band`` for their finest detail.
+        layers: names: the network's, ``rgb`` for the pixels, ``opponent`` for the same in opponent colors, or ``band``
+            for their finest detail.
         weights: one for each of ``layers``.
         octaves: those at which it is taken, of the analysis' own; all if None.
     """
@@ -141,6 +143,12 @@ def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Ana
     Raises:
         ValueError: a layer the network lacks, or an image too small at some octave.
     """
+    smallest = smallest_picture(analysis, params)
+    if min(image.shape[:2]) < smallest:
+        raise ValueError(
+            f"an image of {image.shape[1]}x{image.shape[0]} pixels is too small for octaves {analysis.octaves} of "
+            f"{', '.join(analysis.layers)}; wanted at least {smallest} a side"
+        )
     pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
     wraps = analysis.padding == "circular"
 
@@ -162,6 +170,8 @@ def _features(params: Params, image: Array, octave: int, analysis: Analysis) -> 
     features: dict[str, Array] = {}
     if "rgb" in layers:
         features["rgb"] = image
+    if "opponent" in layers:
+        features["opponent"] = opponent(image)
     if "band" in layers:
         features["band"] = band(image, analysis.padding)
     of_network = network_layers(layers)

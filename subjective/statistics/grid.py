@@ -14,6 +14,9 @@ PERIOD = 4
 AROUND = 2
 """Frequencies on each side of a wave's own that it is compared with."""
 
+FAINTEST = 1e-8
+"""Power added to what is around, far below that of a picture's rounding to 8 bits: a flat channel has none."""
+
 CHANCE = 3.0
 """Ratio of powers up to which a wave is what chance makes of a texture without any."""
 
@@ -47,7 +50,7 @@ def excess_distance(found: Array, target: Array) -> Scalar:
 
     In units of the target's amplitudes around each wave.
     """
-    around = target[1] + 1e-6 * jnp.mean(target[1]) + jnp.finfo(target.dtype).tiny
+    around = target[1] + FAINTEST
     allowed = jnp.maximum(target[0] / around, CHANCE)
     return jnp.mean((jnp.sqrt(jnp.maximum(found[0] / around, allowed)) - jnp.sqrt(allowed)) ** 2)
 

@@ -16,11 +16,14 @@ LAGS = 16
 """Largest lag in pixels of the feature map, each way."""
 
 QUIET = 1e-3
-"""Share of the mean power that is added to each of the target: without it the faintest frequencies, which nobody sees,
-decide how well the problem is conditioned (metal in `experiments/LOG.md` did not converge at 1e-5)."""
+"""Share of a channel's mean power that is added to every power, found and wanted.
 
-FLOOR = 1e-2
-"""Added to a ratio of powers before its root is taken, whose derivative at zero is infinite."""
+Without it the faintest frequencies, which nobody sees, decide how well the problem is conditioned: at 1e-5 metal did
+not converge (`experiments/LOG.md`).
+"""
+
+FAINTEST = 1e-8
+"""Power added besides, far below that of a picture's rounding to 8 bits: a flat channel has none of its own."""
 
 
 def autocorrelation(
@@ -54,7 +57,8 @@ def power_spectrum(
 ) -> Float[Array, "rows columns channels"]:
     """Power spectrum of each channel around its mean, out of its `autocorrelation` under a window.
 
-    The window blurs the spectrum so that it holds ``(2 · LAGS) · (LAGS + 1)`` frequencies, whatever the picture's size.
+    The window blurs the spectrum so that it holds ``(2 · LAGS + 1) · (LAGS + 1)`` frequencies, whatever the picture's
+    size.
     """
     mean = jnp.mean(features, axis=(0, 1), keepdims=True)
     found = autocorrelation(features - mean, wraps) * features.shape[2]
@@ -69,16 +73,17 @@ _WINDOW = np.outer(_TAPER, _TAPER).astype(np.float32)
 
 
 def amplitude_distance(found: Array, target: Array) -> Scalar:
-    """Mean of (√(power / power′) − 1)²: by how much amplitudes are off, each frequency counting the same.
+    """Mean of (√((power + q) / (power′ + q)) − 1)²: by how much amplitudes are off, each frequency counting the same.
 
     References:
         Liu, Gousseau and Xia, "Texture synthesis through convolutional neural networks and spectrum constraints",
         2016, equation 5, there without the division: the few lowest frequencies of a photograph then
         are all that counts, and what the other statistics fail to see are the highest.
     """
-    wanted = jnp.maximum(target, 0) + QUIET * jnp.mean(target) + jnp.finfo(target.dtype).tiny
-    ratio = jnp.maximum(found, 0) / wanted
-    return jnp.mean((jnp.sqrt(ratio + FLOOR) - np.sqrt(1 + FLOOR).astype(np.float32)) ** 2)
+    quiet = QUIET * jnp.mean(target, axis=(0, 1), keepdims=True) + FAINTEST
+    wanted = jnp.maximum(target, 0) + quiet
+    off = jnp.sqrt((jnp.maximum(found, 0) + quiet) / wanted) - 1
+    return jnp.mean(off**2)
 
 
 # Around a map that wraps, a lag beyond half of it is a shorter one the other way; elsewhere, pairs must remain.

@@ -17,6 +17,10 @@ RIDGE = 1e-4
 """Share of the target's mean variance added to every direction before roots are taken: float32 knows no smaller one."""
 
 
+FAINTEST = 1e-12
+"""Variance added besides: a black source has none."""
+
+
 def moments(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "rows rows"]:
     """[F 1]ᵀ[F 1] / (height · width · channels): Gram matrix, mean and 1 / channels; ``rows`` is channels + 1."""
     ones = jnp.ones((*features.shape[:2], 1), features.dtype)
@@ -62,7 +66,7 @@ def gaussian_distance(found: Array, target: Array) -> Scalar:
         Vacher and others, "Texture interpolation for probing visual perception", 2020.
     """
     (mean, covariance), (wanted_mean, wanted) = mean_and_covariance(found), mean_and_covariance(target)
-    ridge = (RIDGE * jnp.trace(wanted) / wanted.shape[0] + jnp.finfo(wanted.dtype).tiny) * jnp.eye(wanted.shape[0])
+    ridge = (RIDGE * jnp.trace(wanted) / wanted.shape[0] + FAINTEST) * jnp.eye(wanted.shape[0])
     shift = jnp.sum((mean - wanted_mean) ** 2) / mean.shape[0]
     return shift + _bures(covariance + ridge, wanted + ridge)
 
@@ -78,7 +82,7 @@ def _bures_fwd(covariance: Array, wanted: Array) -> tuple[Array, Array]:
     values, vectors = jnp.linalg.eigh(root @ covariance @ root)
     least = jnp.finfo(values.dtype).eps * jnp.abs(values[-1]) + jnp.finfo(values.dtype).tiny
     roots = jnp.sqrt(jnp.maximum(values, least))
-    distance = jnp.trace(covariance) + jnp.trace(wanted) - 2 * jnp.sum(roots)
+    distance = jnp.maximum(jnp.trace(covariance) + jnp.trace(wanted) - 2 * jnp.sum(roots), 0)  # not below by rounding
     # The optimal transport map, which is what the derivative consists of: no eigenvector is differentiated.
     across = root @ vectors
     return distance, jnp.eye(root.shape[0], dtype=root.dtype) - (across / roots[None, :]) @ across.T

@@ -1,0 +1,147 @@
+"""Which settings? Terms, schedule, bounds, starting noise, first step, history, optimizer: one table each.
+
+    python experiments/04_settings.py [terms] [schedule] [optimizer]
+
+Each row changes one thing of the defaults, on gravel and rock reduced to 256 pixels, at 128 pixels; some twenty seconds
+a row, 25 minutes in all on two cores. Prints the tables that LOG.md keeps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from studio import HEAD, make, params_of, source
+
+import subjective
+
+DEFAULT = subjective.preset("default", output_width=128)
+FULL, COARSE = DEFAULT.max_iter, DEFAULT.coarse_iter
+
+
+def small(name: str) -> np.ndarray:
+    return subjective.resize(source(name), (256, 256))
+
+
+def rows(changes: dict[str, dict[str, Any]]) -> None:
+    for name in ("gravel", "rock"):
+        print(f"\n{name}\n\n{HEAD}", flush=True)
+        for label, change in changes.items():
+            make(label, [small(name)], dataclasses.replace(DEFAULT, **change))
+
+
+def terms() -> None:
+    """What each term is good for."""
+    s, g = "spectrum@rgb=0.1", "grid@rgb=0.01"
+    rows(
+        {
+            "default": {},
+            "without grid": {"statistic": ("covariance", s)},
+            "without spectrum": {"statistic": ("covariance", g)},
+            "spectrum ten times": {"statistic": ("covariance", "spectrum@rgb=1", g)},
+            "covariance alone": {"statistic": ("covariance",)},
+            "Gram instead": {"statistic": ("gram", s, g)},
+            "Gram alone": {"statistic": ("gram",)},
+            "Gram alone, pool1 conv3_2": {"statistic": ("gram",), "layers": ("pool1", "conv3_2")},
+            "Gaussian instead": {"statistic": ("gaussian", s, g)},
+            "sliced instead": {"statistic": ("sliced", s, g)},
+            "shifted besides": {"statistic": ("covariance", s, g, "shifted@pool1=1")},
+            "autocorrelation besides": {"statistic": ("covariance", s, g, "autocorrelation@rgb,conv1_1,pool1=3")},
+            "Gram of the finest band": {"statistic": ("covariance", s, g, "gram@band=1")},
+            "not relative": {"relative": False},
+            "raw parameters": {"raw_weights": True},
+            "max pooling": {"pooling": "max"},
+        }
+    )
+
+
+def schedule() -> None:
+    """How evaluations are shared out between stages; at about equal cost, plain against coarse to fine."""
+    rows(
+        {
+            "default": {},
+            "plain, 50 steps": {"schedule": "plain", "max_iter": 50},
+            "plain, 100 steps": {"schedule": "plain", "max_iter": 100},
+            "plain, 400 steps": {"schedule": "plain", "max_iter": 400},
+            "20 coarse, 20 full": {"max_iter": 20, "coarse_iter": 20},
+            "60 coarse, 20 full": {"max_iter": 20, "coarse_iter": 60},
+            "200 coarse, 20 full": {"max_iter": 20, "coarse_iter": 200},
+            "20 coarse, 60 full": {"max_iter": 60, "coarse_iter": 20},
+            "200 coarse, 60 full": {"max_iter": 60, "coarse_iter": 200},
+            "200 coarse, 200 full": {"max_iter": 200, "coarse_iter": 200},
+        }
+    )
+
+
+def optimizer() -> None:
+    """Bounds, noise, first step, history; scipy's L-BFGS-B against optax' L-BFGS on the last stage's problem."""
+    rows(
+        {
+            "default": {},
+            "bounds": {"bounds": True},
+            "noise 0": {"noise": 0.0},
+            "noise 4/255": {"noise": 4 / 255},
+            "noise 16/255": {"noise": 16 / 255},
+            "noise 48/255": {"noise": 48 / 255},
+            "first step 0.001": {"first_step": 0.001},
+            "first step 0.1": {"first_step": 0.1},
+            "history 3": {"history": 3},
+            "history 5": {"history": 5},
+            "history 20": {"history": 20},
+            "history 40": {"history": 40},
+        }
+    )
+    against_optax()
+
+
+def against_optax(steps: int = 40) -> None:
+    """Loss by evaluations of two programs that minimize the same function from the same start."""
+    import optax
+
+    from subjective.plan import analysis_of
+    from subjective.synthesis import targets_of
+
+    picture, params = small("gravel"), params_of()
+    config = dataclasses.replace(DEFAULT, octaves=3)
+    analysis = analysis_of(config, params, [(256, 256)])
+    targets = targets_of([picture], analysis, config, params)
+    loss = subjective.texture_loss(analysis, relative=True)
+    start = jnp.asarray(np.random.default_rng(0).normal(picture.mean((0, 1)), 1 / 255, (128, 128, 3)), jnp.float32)
+
+    trace: list[tuple[int, float]] = []
+    began = time.perf_counter()
+    subjective.minimize(
+        loss, start, (targets, params), max_steps=steps, on_step=lambda s: trace.append((s.evaluations, s.loss))
+    )
+    evaluations, value = trace[-1]
+    print(f"\nscipy L-BFGS-B: loss {value:.4g} after {evaluations} evaluations, {time.perf_counter() - began:.0f} s")
+
+    solver = optax.lbfgs(memory_size=10)
+    value_and_grad = optax.value_and_grad_from_state(lambda image: loss(image, targets, params)[0])
+
+    @jax.jit
+    def step(image: jax.Array, state: Any) -> tuple[jax.Array, Any, jax.Array]:
+        value, gradient = value_and_grad(image, state=state)
+        updates, state = solver.update(
+            gradient, state, image, value=value, grad=gradient, value_fn=lambda x: loss(x, targets, params)[0]
+        )
+        return optax.apply_updates(image, updates), state, state[-1].info.num_linesearch_steps
+
+    image, state, evaluations = start, solver.init(start), 0
+    began = time.perf_counter()
+    for _ in range(steps):
+        image, state, searched = step(image, state)
+        evaluations += int(searched)
+    value = float(loss(image, targets, params)[0])
+    print(f"optax L-BFGS: loss {value:.4g} after {evaluations} evaluations, {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    for question in sys.argv[1:] or ("terms", "schedule", "optimizer"):
+        print(f"\n## {question}", flush=True)
+        {"terms": terms, "schedule": schedule, "optimizer": optimizer}[question]()
