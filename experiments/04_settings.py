@@ -21,7 +21,6 @@ from studio import HEAD, make, params_of, source
 import subjective
 
 DEFAULT = subjective.preset("default", output_width=128)
-FULL, COARSE = DEFAULT.max_iter, DEFAULT.coarse_iter
 
 
 def small(name: str) -> np.ndarray:

@@ -25,13 +25,12 @@ def main() -> None:
     print(HEAD, flush=True)
     for kind, names in (("stochastic", STOCHASTIC), ("structured", STRUCTURED)):
         cells: list[Any] = []
-        for name in (name for name in names if name in wanted):
+        for name in (name for name in wanted if name in names):
             picture = source(name)
             cells.append(([name], picture[:256, :256]))
             for preset in PRESETS:
                 made = make(f"{name}, {preset}", [picture], subjective.preset(preset, output_width=256))
                 cells.append((made.lines(), made.image))
-        if cells:
             keep(f"presets_{kind}", cells, COLUMNS)
 
 

@@ -165,7 +165,10 @@ def _run(
     _note_changes(config.config, facts)
     run = Run(config.output_dir, config.output_prefix, frames=count, save_every=config.save_every)
     begun(run.folder)
-    progress = Progress(config.max_iter, count if command == "synthesize" else 1)
+    if isinstance(config, SynthesizeCommand):
+        progress = Progress(config.steps, count)
+    else:
+        progress = Progress(lambda size: config.max_iter)
 
     def on_step(number: int, step: Step) -> None:
         run.record(number, step)

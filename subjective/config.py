@@ -122,6 +122,8 @@ class PictureConfig:
                 raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
         if not (math.isfinite(self.first_step) and self.first_step > 0):
             raise ValueError(f"--first-step is {self.first_step}; wanted a number above 0")
+        if not self.layers:
+            raise ValueError("--layers got no layer; wanted at least one, such as pool1")
         for text in self.statistic:
             try:
                 parse_term(text, self.layers, self.layer_weights or (1.0,) * len(self.layers))
@@ -152,8 +154,9 @@ class SynthesisConfig(PictureConfig):
     """Make a small picture first and double it octave by octave, or (plain) begin at full size."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 60
     """Steps of the optimizer at most, at each stage of the schedule."""
-    coarse_iter: Annotated[int | None, arg(metavar="N")] = 100
-    """Steps at each stage before the last, where an evaluation costs a quarter or less; as --max-iter if not given."""
+    coarse_iter: Annotated[int | None, arg(metavar="N")] = None
+    """Steps at each stage before the last, where an evaluation costs a quarter or less; half as many again as --max-iter
+    if not given."""
     join_mode: Annotated[JoinMode, arg("-j")] = "average"
     """How to join several sources (affine_invariant and riemann are other names of geodesic)."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
@@ -162,6 +165,12 @@ class SynthesisConfig(PictureConfig):
     """Multiply the target by this, as if the power of every feature were so many times the source's."""
     count: Annotated[int, arg("-c", metavar="N")] = 1
     """Number of pictures, each from noise of its own."""
+
+    def steps(self, size: tuple[int, ...]) -> int:
+        """Most steps of the stage whose picture has that size (height, width)."""
+        if tuple(size) == self.size:
+            return self.max_iter
+        return self.coarse_iter if self.coarse_iter is not None else self.max_iter * 3 // 2
 
     def check(self) -> None:
         """As `PictureConfig.check`."""
@@ -177,12 +186,12 @@ class SynthesisConfig(PictureConfig):
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"max_iter": 20, "coarse_iter": 40},
+    "fast": {"max_iter": 20},
     "default": {},
     "best": {
         "statistic": (*DEFAULT_STATISTIC, "autocorrelation@rgb,conv1_1,pool1=3"),
-        "max_iter": 150,
-        "coarse_iter": 300,
+        "max_iter": 100,
+        "coarse_iter": 250,
     },
     "paper": {
         "layers": ("pool1", "conv3_2"),

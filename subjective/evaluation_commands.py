@@ -35,6 +35,8 @@ COLUMNS = {
 def command(config: EvaluateCommand) -> int:
     """Print a table of scores, and write every figure as JSON."""
     config.check_sources()
+    if not Path(config.json).absolute().parent.is_dir():
+        raise ValueError(f"--json is {config.json!r}, in a folder that is not there; make it or name another")
     files = images.find_images(config.images)
     params = normalization.load_params(config.weights, data_dir=config.data_dir)
     sources = [

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from tqdm import tqdm
@@ -19,9 +20,10 @@ PLAIN_INTERVAL = 10.0
 class Progress:
     """Shows steps as they come, each stage of a picture by itself; `update` is a valid ``on_step``."""
 
-    def __init__(self, max_steps: int, pictures: int = 1, stream: TextIO | None = None):
-        """Prepare to show up to ``max_steps`` steps of each stage of each of ``pictures`` optimizations."""
-        self.max_steps = max_steps
+    def __init__(self, steps_of: Callable[[tuple[int, ...]], int], pictures: int = 1, stream: TextIO | None = None):
+        """Prepare to show ``pictures`` optimizations; ``steps_of`` says how many steps a stage of some size may take."""
+        self.steps_of = steps_of
+        self.max_steps = 0
         self.pictures = pictures
         self.stream = stream if stream is not None else sys.stderr
         self.terminal = self.stream.isatty()
@@ -58,6 +60,7 @@ class Progress:
         self.close()
         # A later stage goes on counting, and does not report the point at which it starts.
         self._base = self._last if picture == self._stage[0] else 0
+        self.max_steps = self.steps_of(step.value.shape[-3:-1])
         self._stage, self._begun, self._known = (picture, step.value.shape), time.monotonic(), step.step - self._base
         if self.terminal:
             # Sizes given, since a terminal that does not tell its own would get an empty bar.

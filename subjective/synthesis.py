@@ -159,8 +159,7 @@ def _in_stages(
         )
         arguments = {"texture": (targets[stage.first :], params)}
         counted = None if on_step is None else partial(_count_on, on_step, done, index > 0)
-        steps = config.max_iter if config.coarse_iter is None or stage is stages[-1] else config.coarse_iter
-        result = _minimize(loss, value, arguments, config, steps, number, counted)
+        result = _minimize(loss, value, arguments, config, config.steps(stage.size), number, counted)
         done = dataclasses.replace(
             result,
             steps=done.steps + result.steps,

@@ -255,7 +255,7 @@ def test_sources_that_cannot_be_used_are_refused(here, capsys):
         (["-l"], "layer"),
         (["-o", "0"], "--octaves is 0"),
         (["-o", "x"], "octaves"),
-        (["-ow", "20", "-p", "valid", "-o", "1"], "too small"),
+        (["-ow", "20", "-p", "valid", "-o", "1", "--statistic", "gram"], "too small"),
         (["-m", "-5"], "--max-iter"),
         (["--tol", "nan"], "--tol"),
         (["-c", "0"], "--count"),
@@ -312,7 +312,9 @@ def test_a_loss_that_is_not_finite_names_the_step_and_keeps_a_picture(here, caps
 
 
 def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
-    folder = made(capsys, "synthesize", "-s", GRAVEL, "-ow", "64", "-o", "2", "-m", "3", "-n", "3")
+    folder = made(
+        capsys, "synthesize", "-s", GRAVEL, "-ow", "64", "-o", "2", "-m", "3", "--coarse-iter", "3", "-n", "3"
+    )
     assert sorted(file.name for file in folder.glob("*.png")) == [
         "result.png", "step-00000.png", "step-00003.png", "step-00006.png",
     ]  # fmt: skip

@@ -14,7 +14,7 @@ def step(number, loss=1.5):
 
 
 def run(stream, pictures=1):
-    progress = Progress(3, pictures, stream)
+    progress = Progress(lambda size: 3, pictures, stream)
     for picture in range(pictures):
         for number in range(4):
             progress.update(picture, step(number))
@@ -44,3 +44,12 @@ def test_off_a_terminal_there_are_plain_lines(tmp_path):
     assert "steps/s" in lines[-1]
     assert "left" in lines[-1]
     assert "\r" not in shown
+
+
+def test_each_stage_has_its_own_count(tmp_path):
+    with open(tmp_path / "log", "w") as stream:
+        progress = Progress(lambda size: 3 if size == (8, 8) else 2, 1, stream)
+        for number, side in enumerate((4, 4, 4, 8, 8, 8)):
+            progress.update(0, Step(number, jnp.zeros((side, side, 3)), 1.5, (), 1.0, number + 1, float(number)))
+    lines = [line.partition("  ")[0] for line in (tmp_path / "log").read_text().splitlines()]
+    assert lines == ["4x4 step 0/2", "4x4 step 1/2", "4x4 step 2/2", "8x8 step 1/3", "8x8 step 3/3"]
