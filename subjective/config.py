@@ -155,8 +155,8 @@ class SynthesisConfig(PictureConfig):
     max_iter: Annotated[int, arg("-m", metavar="N")] = 60
     """Steps of the optimizer at most, at each stage of the schedule."""
     coarse_iter: Annotated[int | None, arg(metavar="N")] = None
-    """Steps at each stage before the last, where an evaluation costs a quarter or less; half as many again as --max-iter
-    if not given."""
+    """Steps at each stage before the last, where an evaluation costs a quarter or less; five for every three of
+    --max-iter if not given."""
     join_mode: Annotated[JoinMode, arg("-j")] = "average"
     """How to join several sources (affine_invariant and riemann are other names of geodesic)."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
@@ -170,7 +170,7 @@ class SynthesisConfig(PictureConfig):
         """Most steps of the stage whose picture has that size (height, width)."""
         if tuple(size) == self.size:
             return self.max_iter
-        return self.coarse_iter if self.coarse_iter is not None else self.max_iter * 3 // 2
+        return self.coarse_iter if self.coarse_iter is not None else self.max_iter * 5 // 3
 
     def check(self) -> None:
         """As `PictureConfig.check`."""

@@ -21,7 +21,7 @@ class Progress:
     """Shows steps as they come, each stage of a picture by itself; `update` is a valid ``on_step``."""
 
     def __init__(self, steps_of: Callable[[tuple[int, ...]], int], pictures: int = 1, stream: TextIO | None = None):
-        """Prepare to show ``pictures`` optimizations; ``steps_of`` says how many steps a stage of some size may take."""
+        """Prepare to show ``pictures`` optimizations; ``steps_of`` says how many steps a stage of a size may take."""
         self.steps_of = steps_of
         self.max_steps = 0
         self.pictures = pictures

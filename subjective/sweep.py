@@ -40,6 +40,8 @@ def variations(texts: Sequence[str]) -> list[Variation]:
     Raises:
         ValueError: a text without a name or with an empty value.
     """
+    if not texts:
+        raise ValueError("--vary got nothing to vary; wanted NAME=VALUE/VALUE/..., such as octaves=2/3/4")
     axes: list[list[tuple[str, str]]] = []
     for text in texts:
         name, _, values = text.partition("=")
@@ -114,7 +116,7 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
 
 
 def _slug(text: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in ".,@" else "-" for letter in text)
+    return "".join(letter if letter.isalnum() or letter in "._,@" else "-" for letter in text)
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -1,5 +1,7 @@
 """The real program, end to end, on the real network: what it prints, writes, refuses and survives."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -357,6 +359,67 @@ def test_pictures_of_any_tool_are_measured(here, capsys):
     images.write_image(here / "tiny.png", rock[:16, :16])
     assert "'tiny.png': the picture of 16x16" in refusal(capsys, "evaluate", "tiny.png", "-s", ROCK)
     assert "nowhere" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", "nowhere/scores.json")
+
+
+def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
+    status = main(
+        [
+            "sweep",
+            "-s",
+            str(ROCK),
+            "--vary",
+            "layers=pool1/conv1_1+pool1",
+            "octaves=1/9",
+            "-ow",
+            "48",
+            "-m",
+            "1",
+            *PLAIN,
+        ]
+    )
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    folder, table = out.split("\n", 1)
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [(row["layers"], row["octaves"]) for row in rows] == [
+        ("pool1", "1"), ("pool1", "9"), ("conv1_1+pool1", "1"), ("conv1_1+pool1", "9"),
+    ]  # fmt: skip
+    assert [row["status"] == "finished" for row in rows] == [True, False, True, False]
+    assert "too small for 9 octaves" in rows[1]["status"]
+    assert rows[0]["loss"] != rows[2]["loss"]
+    assert (Path(folder) / "table.csv").read_text() == table
+    assert len(list(Path(folder).glob("*/result.png"))) == 2
+    sheet = images.read_image(Path(folder) / "sheet.png")
+    assert sheet.shape[1] > 2 * 160, "the source and two pictures"
+    for name in ("001-pool1-1", "003-conv1_1-pool1-1"):
+        [run] = Path(folder).glob(f"{name}-*")
+        assert shows(sheet, images.read_image(run / "result.png"))
+
+
+def shows(sheet, picture):
+    """Whether a picture is on a sheet, pixel by pixel."""
+    height, width = picture.shape[:2]
+    for top, left in zip(*np.nonzero(np.all(np.isclose(sheet, picture[0, 0], atol=1e-3), axis=2)), strict=True):
+        part = sheet[top : top + height, left : left + width]
+        if part.shape == picture.shape and np.allclose(part, picture, atol=1e-3):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("vary", "message"),
+    [
+        (["octaves"], "'octaves'"),
+        (["octaves=1//2"], "octaves=1//2"),
+        (["octaves=x"], "octaves"),
+        (["nothing=1"], "nothing"),
+        (["max-iter=-1"], "--max-iter"),
+        ([], "vary"),
+    ],
+)
+def test_a_sweep_that_cannot_be_meant_is_refused_before_anything_is_made(here, capsys, vary, message):
+    assert message in refusal(capsys, "sweep", "-s", ROCK, "--vary", *vary)
+    assert not (here / "outputs").exists()
 
 
 def test_weights_are_listed_and_shown(capsys):
