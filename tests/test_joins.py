@@ -16,11 +16,11 @@ def positive(seed, size=5):
 
 
 def statistics(matrix):
-    return ({"layer": jnp.asarray(matrix)},)
+    return ({"layer": {"gram": jnp.asarray(matrix)}},)
 
 
 def joined(matrices, mode, weights=None, ridge=0.0):
-    return np.asarray(joins.join([statistics(m) for m in matrices], mode, weights, ridge=ridge)[0]["layer"])
+    return np.asarray(joins.join([statistics(m) for m in matrices], mode, weights, ridge=ridge)[0]["layer"]["gram"])
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])

@@ -589,6 +589,14 @@ def test_the_smallest_picture_is_the_smallest_that_analyze_makes_numbers_of(padd
     assert smallest == 1 or not accepted(smallest - 1)
 
 
+def test_the_smallest_picture_has_room_for_what_each_statistic_needs():
+    terms = (term("spectrum", ("rgb",)), term("gram", ("rgb", "band")))
+    assert smallest_picture(Analysis((0, 1), terms), ()) == 63, "32 pixels at octave 1, rounded up"
+    assert smallest_picture(Analysis((0,), terms, "valid"), ()) == 24
+    with pytest.raises(ValueError, match="wanted at least 63"):
+        analyze({}, jnp.zeros((62, 80, 3)), Analysis((0, 1), terms))
+
+
 def test_the_smallest_picture_leaves_out_what_is_not_looked_at():
     everywhere = Analysis((0, 1, 2), (term("gram", ("rgb", "band")),), "valid")
     finest = Analysis((0, 1, 2), (term("gram", ("rgb",)), term("gram", ("band",), (0,))), "valid")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -200,16 +201,27 @@ def fits(size: int, term: Term, octave: int, padding: Padding, params: Iterable[
 
 
 def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
-    """Smallest side in pixels for which every layer still has a pixel at every octave where it is looked at."""
-    names = tuple(params)
-    places = [(octave, layer) for octave in analysis.octaves for layer in analysis.layers_at(octave)]
-    size = 1
-    while any(
-        map_size(octave_size(size, octave, analysis.padding), layer, analysis.padding, names) < 1
-        for octave, layer in places
-    ):
-        size += 1
-    return size
+    """Smallest side in pixels at which every layer still has what its statistics need, wherever it is looked at."""
+    names, padding = tuple(params), analysis.padding
+    # Of several statistics in one place the neediest comes last, and stands.
+    needs = {
+        (octave, layer): max(term.statistic.least[padding != "circular"], 1)
+        for term in sorted(analysis.terms, key=lambda term: max(term.statistic.least))
+        for octave in analysis.octaves
+        for layer in term.layers
+        if term.counts(octave, layer)
+    }
+
+    def enough(size: int) -> bool:
+        return all(
+            map_size(octave_size(size, octave, padding), layer, padding, names) >= least
+            for (octave, layer), least in needs.items()
+        )
+
+    most = 1
+    while not enough(most):
+        most *= 2
+    return bisect_left(range(most + 1), True, key=enough)
 
 
 def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] = ()) -> Term:
