@@ -138,14 +138,15 @@ def evaluate(
     }
     if portilla_simoncelli or (portilla_simoncelli is None and importlib.util.find_spec("plenoptic")):
         scores["portilla_simoncelli"] = _portilla_simoncelli_score(image, crops, side)
-    peaks = [measures.spectral_peak(picture, side) for picture in (image, *crops)]
+    square = min(side, measures.LARGEST)
+    peaks = [measures.spectral_peak(picture, square) for picture in (image, *crops)]
     scores["peak"] = Score(peaks[0], float(np.mean(peaks[1:])), float(10 ** (peaks[0] - np.mean(peaks[1:]))))
     for name, value, reference in zip(("color", "opponent"), colors, color_references, strict=True):
         scores[name] = Score(float(value), float(reference), float(value / max(reference, 0.5)))
     for axis, name in enumerate(("seam_rows", "seam_columns")):
         ratio, chance = measures.seam(image, axis)
         scores[name] = Score(ratio, chance, ratio)
-    repeated = [measures.repetition(picture, side) for picture in (image, *crops)]
+    repeated = [measures.repetition(picture, square) for picture in (image, *crops)]
     scores["repetition"] = _shares(repeated[0], float(np.mean(repeated[1:])))
     copied = float(np.mean([measures.copied_share(c, r) for c, r in zip(crops[:2], rest[:2], strict=True)]))
     scores["copied"] = _shares(measures.copied_share(image, sources), copied)

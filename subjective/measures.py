@@ -24,8 +24,8 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])
 WELCH = 128
 """Side in pixels of the windows whose spectra are averaged."""
 
-PEAK_SIDE = 512
-"""Largest side of the window in which an isolated peak is looked for."""
+LARGEST = 512
+"""Largest side of the square in which peaks and repetitions are looked for."""
 
 QUANTILES = (np.arange(256) + 0.5) / 256
 
@@ -36,7 +36,9 @@ COPY = 0.95
 """Correlation from which a patch counts as copied; independent patches of real textures hardly pass 0.8."""
 
 PATCHES = 1024
-"""Most patches of a picture that are looked up."""
+"""Patches of a picture that are looked up, at most; fewer in sources above `SOURCE_PIXELS`, in proportion, but 64."""
+
+SOURCE_PIXELS = 2**20
 
 Gray = NDArray[np.floating]
 
@@ -193,7 +195,9 @@ def copied_share(image: Image, sources: Sequence[Image]) -> float:
         sources: likewise.
     """
     own = _patches(_blurred(image), max(int(np.sqrt(image.shape[0] * image.shape[1] / PATCHES)), 2))
-    own = own[np.linspace(0, len(own) - 1, min(len(own), PATCHES)).astype(int)]
+    pixels = sum(source.shape[0] * source.shape[1] for source in sources)
+    count = min(len(own), PATCHES, max(PATCHES * SOURCE_PIXELS // pixels, 64))
+    own = own[np.linspace(0, len(own) - 1, count).astype(int)]
     best = np.full(len(own), -1.0)
     centered, contrast = _normalized(own)
     for source in sources:
