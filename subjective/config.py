@@ -189,7 +189,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"max_iter": 20},
     "default": {},
     "best": {
-        "statistic": (*DEFAULT_STATISTIC, "autocorrelation@rgb,conv1_1,pool1=3"),
+        "statistic": ("covariance", *DEFAULT_STATISTIC[1:], "autocorrelation@rgb,conv1_1,pool1=3"),
         "max_iter": 100,
         "coarse_iter": 250,
     },
