@@ -12,7 +12,6 @@ import numpy as np
 from subjective.config import PictureConfig
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics import (
-    PICTURE_LAYERS,
     Analysis,
     Term,
     fits,
@@ -47,12 +46,9 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
     Raises:
         ValueError: a layer that the network lacks, or a statistic that no octave is large enough for.
     """
-    names = [layer for layer in config.layers if layer not in PICTURE_LAYERS]
-    resolved = dict(zip(names, resolve_layers(names, params), strict=True)) if names else {}
-    layers = [resolved.get(layer, layer) for layer in config.layers]
-    weights = config.layer_weights or (1.0,) * len(layers)
+    weights = config.layer_weights or (1.0,) * len(config.layers)
     terms = []
-    for term in (parse_term(text, layers, weights) for text in config.statistic):
+    for term in (parse_term(text, config.layers, weights) for text in config.statistic):
         named = network_layers(term.layers)
         found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
         term = dataclasses.replace(term, layers=tuple(found.get(layer, layer) for layer in term.layers))
