@@ -11,13 +11,19 @@ from subjective.config import NoveltyConfig, Preset, SynthesisConfig, arg
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """Where parameters come from and where results go."""
+class NetworkConfig:
+    """Where parameters come from."""
 
     weights: Annotated[str, arg(metavar="NAME|FILE")] = "vgg16"
     """Network parameters: a name that `subjective weights list` shows, or a file."""
     data_dir: Annotated[str | None, arg("-d", metavar="DIR")] = None
     """Folder of further parameters; the user's own data folder if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(NetworkConfig):
+    """Where parameters come from and where results go."""
+
     output_dir: Annotated[str, arg(metavar="DIR")] = "outputs"
     """Folder in which each run makes a folder of its own."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "out"
@@ -82,7 +88,7 @@ class SweepCommand(SynthesizeCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateCommand(SourceConfig):
+class EvaluateCommand(NetworkConfig, SourceConfig):
     """Measure pictures, made by any tool, against their source; 1 means as close as the source is to itself."""
 
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
@@ -91,10 +97,6 @@ class EvaluateCommand(SourceConfig):
     """Where every value, reference and score is written."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
     """Layers that the pictures were made by: they are then left out."""
-    weights: Annotated[str, arg(metavar="NAME|FILE")] = "vgg16"
-    """Network parameters: a name that `subjective weights list` shows, or a file."""
-    data_dir: Annotated[str | None, arg("-d", metavar="DIR")] = None
-    """Folder of further parameters; the user's own data folder if not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
