@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from subjective import images
 from subjective.config import NoveltyConfig, Preset, SynthesisConfig, arg
 
 
@@ -60,6 +62,11 @@ class SourceConfig:
             raise ValueError(f"--source-scale is {self.source_scale:g}; wanted a number above 0, at most 1000")
         if self.source_width is not None and self.source_width < 1:
             raise ValueError(f"--source-width is {self.source_width}; wanted 1 or more")
+
+    def read_sources(self) -> dict[Path, images.Image]:
+        """The sources at their scale, by file."""
+        files = images.find_images(self.source)
+        return {file: images.read_image(file, width=self.source_width, scale=self.source_scale) for file in files}
 
 
 @dataclass(frozen=True, kw_only=True)

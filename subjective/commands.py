@@ -50,8 +50,8 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         raise ValueError(
             f"--source-weights got {len(config.source_weights)} numbers for {len(files)} pictures; give one for each"
         )
-    params, origin = _load_params(config)
-    sources = [images.read_image(file, width=config.source_width, scale=config.source_scale) for file in files]
+    network, params, origin = _load_params(config)
+    sources = list(config.read_sources().values())
     records = [_picture_record(file, "source") for file in files]
     sizes = [(source.shape[0], source.shape[1]) for source in sources]
     config = plan.with_octaves(config, params, sizes)
@@ -67,7 +67,9 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
 
     def score(results: list[Result]) -> list[Any]:
         pictures = [np.asarray(result.value) for result in results]
-        return scores_of_run(pictures, sources, params, analysis.layers)
+        # By the network that `subjective evaluate` takes, so that figures compare whatever the run was made with.
+        judge = normalization.params_of(network, raw=network.scales is None)
+        return scores_of_run(pictures, sources, judge, analysis.layers)
 
     scoring = score if config.evaluate else None
     return _run("synthesize", config, config.count, work, scoring, begun, pictures=records, weights=origin)
@@ -76,7 +78,7 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
 def novelty(config: NoveltyCommand) -> int:
     """`subjective novelty`: pictures unlike each other, out of nothing."""
     config.check()
-    params, origin = _load_params(config)
+    _, params, origin = _load_params(config)
     config = plan.with_octaves(config, params)
     plan.check_size("the picture", config.size, plan.analysis_of(config, params), params)
     init = _starting_picture(config)
@@ -87,19 +89,23 @@ def novelty(config: NoveltyCommand) -> int:
     return _run("novelty", config, config.frames, work, None, announce, weights=origin)
 
 
-def _load_params(config: MakeCommand) -> tuple[Params, dict[str, Any]]:
-    """Parameters, and what the run folder says of them."""
+def _load_params(config: MakeCommand) -> tuple[weights.Network, Params, dict[str, Any]]:
+    """A network, its parameters as the run takes them, and what the run folder says of them."""
     if config.data_dir is not None and not Path(config.data_dir).is_dir():
         raise ValueError(f"--data-dir is {config.data_dir!r}, which is no folder; wanted one that holds parameters")
     network = weights.load(config.weights, config.data_dir)
     params = normalization.params_of(network, raw=config.raw_weights)
     named = any(entry.name == config.weights for entry in weights.available(config.data_dir))
-    return params, {
-        "use": config.weights if named else str(network.path.absolute()),
-        "architecture": network.architecture,
-        "sha256": network.sha256,
-        "scales_sha256": None if config.raw_weights else sha256(weights.scales_path(network.path)),
-    }
+    return (
+        network,
+        params,
+        {
+            "use": config.weights if named else str(network.path.absolute()),
+            "architecture": network.architecture,
+            "sha256": network.sha256,
+            "scales_sha256": None if config.raw_weights else sha256(weights.scales_path(network.path)),
+        },
+    )
 
 
 def _starting_picture(config: PictureConfig) -> np.ndarray | None:

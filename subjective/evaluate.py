@@ -11,47 +11,17 @@ import importlib.util
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from subjective import measures
-from subjective.images import resize
+from subjective.looks import LEAST, Array, gram_distances, look, places_seen, sliced_distances, together
 from subjective.measures import Image
-from subjective.statistics import gram
-from subjective.statistics.sliced import random_directions
-from subjective.vgg import Params, extract_features, feature_size, layer_names
-
-LAYERS = ("conv1_2", "conv2_1", "conv3_3", "conv4_2")
-"""Layers looked at: none that a synthesis matches unless it is told to."""
-
-SCALES = (1.0, 2**-0.5, 0.5, 2**-1.5, 0.25)
-"""Sizes at which a picture is looked at: octaves, and half octaves, which no synthesis matches."""
-
-WINDOWS = (128, 64, 32)
-"""Sides of the windows that the network sees; the first that fits. So memory is bounded, and little is compiled."""
-
-MOST_WINDOWS = 64
-"""Windows of a picture at a scale; a picture that has more is looked at here and there."""
-
-SAMPLES = 2048
-"""Pixels of a picture's feature maps that the sliced Wasserstein distance is taken of."""
-
-DIRECTIONS = 32
-"""Directions along which it is taken; not those that a synthesis may have matched."""
-
-LEAST = 32
-"""Smallest side of a picture or crop."""
+from subjective.vgg import Params
 
 SHARE = 0.01
 """Added to shares before they are compared: one percent more or less is nothing."""
-
-Place = tuple[str, float]
-Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -69,15 +39,6 @@ class Score:
     score: float
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What is seen of a picture, or of several taken together."""
-
-    grams: dict[Place, Array]
-    samples: dict[Place, Array]
-    spectrum: Array
-
-
 def evaluate(
     image: Image,
     sources: Sequence[Image],
@@ -86,7 +47,7 @@ def evaluate(
     matched: Collection[str] = (),
     portilla_simoncelli: bool | None = None,
 ) -> dict[str, Score]:
-    """Measure a picture against its source.
+    """Measure a picture against its source; for several of one size make a `Yardstick` once.
 
     Args:
         image: ``(height, width, 3)``, RGB; what lies outside [0, 1] is clipped, as in a file.
@@ -96,61 +57,98 @@ def evaluate(
         portilla_simoncelli: take these statistics as well, by plenoptic; if None, where it is installed.
 
     Returns:
-        By name: ``gram`` and ``sliced_wasserstein`` (features at `LAYERS` and `SCALES`: relative distance of Gram
-        matrices, and of distributions in standard deviations), ``portilla_simoncelli`` (where plenoptic is installed:
-        relative distance of those statistics), ``spectrum`` (dB), ``peak`` (log10 of the strongest isolated peak over
-        its ring's median), ``color`` and ``opponent`` (levels of 255), ``seam_rows`` and ``seam_columns`` (step over
-        those inside, which is the score, too; its reference is the spread that chance gives it), ``repetition``
-        (highest autocorrelation off center) and ``copied`` (share of patches).
+        By name: ``gram`` and ``sliced_wasserstein`` (features at `looks.LAYERS` and `looks.SCALES`: relative distance
+        of Gram matrices, and of distributions in standard deviations), ``portilla_simoncelli`` (where plenoptic is
+        installed: relative distance of those statistics), ``spectrum`` (dB), ``peak`` (log10 of the strongest isolated
+        peak over its ring's median), ``color`` and ``opponent`` (levels of 255), ``seam_rows`` and ``seam_columns``
+        (step over those inside, which is the score, too; its reference is the spread that chance gives it),
+        ``repetition`` (highest autocorrelation off center) and ``copied`` (share of patches).
 
     Raises:
         ValueError: a picture below 32 pixels a side, or a source below 64.
         ImportError: plenoptic is wanted and not installed.
     """
     check_sizes(image, sources)
-    image = np.clip(np.asarray(image, np.float32), 0, 1)
-    crops = [crop for source in sources for crop in crops_of(np.asarray(source, np.float32), image.shape)]
-    side = min(min(picture.shape[:2]) for picture in (image, *crops))
-    places = _places(params, matched, min(min(crop.shape[:2]) for crop in crops))
-    looks = [_look(crop, params, places, side) for crop in crops]
-    own, whole = _look(image, params, places, side), _together(looks)
-    others = [_together(looks[:i] + looks[i + 1 :]) for i in range(len(looks))]
+    yardstick = Yardstick(sources, image.shape, params, matched=matched, portilla_simoncelli=portilla_simoncelli)
+    return yardstick.scores(image)
 
-    def against_rest(measure: Callable[[Any, Any], Array]) -> Array:
-        """A distance of the picture to the source, over that of a crop to the other crops: root mean square."""
-        rest = [measure(look, other) for look, other in zip(looks, others, strict=True)]
-        return np.sqrt(np.mean(np.square(rest), axis=0))
 
-    def distance(measure: Callable[[Any, Any], Array]) -> Score:
-        found, reference = measure(own, whole), against_rest(measure)
-        score = np.mean(found / np.maximum(reference, 1e-9))
-        return Score(float(np.mean(found)), float(np.mean(reference)), float(score))
+class Yardstick:
+    """What crops of the sources score against the rest of them, for pictures of one size to be held against."""
 
-    rest = [crops[:i] + crops[i + 1 :] for i in range(len(crops))]
-    colors = np.array(measures.color_distance(image, *_pooled(crops)))
-    color_references = np.sqrt(
-        np.mean([np.square(measures.color_distance(c, *_pooled(r))) for c, r in zip(crops, rest, strict=True)], axis=0)
-    )
-    scores = {
-        "gram": distance(_gram_distances),
-        "sliced_wasserstein": distance(_sliced_distances),
-        "spectrum": distance(lambda a, b: np.array([measures.spectrum_error(a.spectrum, b.spectrum)])),
-    }
-    if portilla_simoncelli or (portilla_simoncelli is None and importlib.util.find_spec("plenoptic")):
-        scores["portilla_simoncelli"] = _portilla_simoncelli_score(image, crops, side)
-    square = min(side, measures.LARGEST)
-    peaks = [measures.spectral_peak(picture, square) for picture in (image, *crops)]
-    scores["peak"] = Score(peaks[0], float(np.mean(peaks[1:])), float(10 ** (peaks[0] - np.mean(peaks[1:]))))
-    for name, value, reference in zip(("color", "opponent"), colors, color_references, strict=True):
-        scores[name] = Score(float(value), float(reference), float(value / max(reference, 0.5)))
-    for axis, name in enumerate(("seam_rows", "seam_columns")):
-        ratio, chance = measures.seam(image, axis)
-        scores[name] = Score(ratio, chance, ratio)
-    repeated = [measures.repetition(picture, square) for picture in (image, *crops)]
-    scores["repetition"] = _shares(repeated[0], float(np.mean(repeated[1:])))
-    copied = float(np.mean([measures.copied_share(c, r) for c, r in zip(crops[:2], rest[:2], strict=True)]))
-    scores["copied"] = _shares(measures.copied_share(image, sources), copied)
-    return scores
+    def __init__(
+        self,
+        sources: Sequence[Image],
+        shape: tuple[int, ...],
+        params: Params,
+        *,
+        matched: Collection[str] = (),
+        portilla_simoncelli: bool | None = None,
+    ):
+        """Measure the sources.
+
+        Args:
+            sources: as in `evaluate`.
+            shape: of the pictures, height and width first.
+            params: the network.
+            matched: as in `evaluate`.
+            portilla_simoncelli: as in `evaluate`.
+        """
+        self._sources, self._params = sources, params
+        crops = [crop for source in sources for crop in crops_of(np.asarray(source, np.float32), shape)]
+        rest = [crops[:i] + crops[i + 1 :] for i in range(len(crops))]
+        least = min(min(crop.shape[:2]) for crop in crops)
+        self._side = min(*shape[:2], least)
+        self._square = min(self._side, measures.LARGEST)
+        self._places = places_seen(params, matched, least)
+
+        looks = [look(crop, params, self._places, self._side) for crop in crops]
+        self._whole = together(looks)
+        others = [together(looks[:i] + looks[i + 1 :]) for i in range(len(looks))]
+        self._distances = {
+            name: (measure, _root_mean_square([measure(*pair) for pair in zip(looks, others, strict=True)]))
+            for name, measure in DISTANCES.items()
+        }
+        self._portilla_simoncelli = None
+        if portilla_simoncelli or (portilla_simoncelli is None and importlib.util.find_spec("plenoptic")):
+            self._portilla_simoncelli = PortillaSimoncelli(crops, self._side)
+        self._pooled = _pooled(crops)
+        self._color = _root_mean_square(
+            [np.array(measures.color_distance(c, _pooled(r))) for c, r in zip(crops, rest, strict=True)]
+        )
+        self._peak = _mean([measures.spectral_peak(crop, self._square) for crop in crops])
+        self._repetition = _mean([measures.repetition(crop, self._square) for crop in crops])
+        self._copied = _mean([measures.copied_share(c, r) for c, r in zip(crops[:2], rest[:2], strict=True)])
+
+    def scores(self, image: Image) -> dict[str, Score]:
+        """Hold a picture against it; see `evaluate`."""
+        image = np.clip(np.asarray(image, np.float32), 0, 1)
+        own = look(image, self._params, self._places, self._side)
+        scores = {}
+        for name, (measure, reference) in self._distances.items():
+            found = measure(own, self._whole)
+            scores[name] = Score(_mean(found), _mean(reference), _mean(found / np.maximum(reference, 1e-9)))
+        if self._portilla_simoncelli:
+            scores["portilla_simoncelli"] = self._portilla_simoncelli.score(image)
+        peak = measures.spectral_peak(image, self._square)
+        scores["peak"] = Score(peak, self._peak, float(10 ** (peak - self._peak)))
+        colors = measures.color_distance(image, self._pooled)
+        for name, value, reference in zip(("color", "opponent"), colors, self._color, strict=True):
+            scores[name] = Score(float(value), float(reference), float(value / max(reference, 0.5)))
+        for axis, name in enumerate(("seam_rows", "seam_columns")):
+            ratio, chance = measures.seam(image, axis)
+            scores[name] = Score(ratio, chance, ratio)
+        scores["repetition"] = _shares(measures.repetition(image, self._square), self._repetition)
+        scores["copied"] = _shares(measures.copied_share(image, self._sources), self._copied)
+        return scores
+
+
+DISTANCES: dict[str, Callable[[Any, Any], Array]] = {
+    "gram": gram_distances,
+    "sliced_wasserstein": sliced_distances,
+    "spectrum": lambda one, other: np.array([measures.spectrum_error(one.spectrum, other.spectrum)]),
+}
+"""From two looks to their distance at each place."""
 
 
 def check_sizes(image: Image, sources: Sequence[Image]) -> None:
@@ -175,91 +173,7 @@ def crops_of(source: Image, shape: tuple[int, ...]) -> list[Image]:
     return [source[row, column] for row in rows for column in columns]
 
 
-def _pooled(crops: Sequence[Image]) -> list[Image]:
-    return [np.concatenate([crop.reshape(-1, 1, 3) for crop in crops])]
-
-
-def _shares(value: float, reference: float) -> Score:
-    return Score(value, reference, (value + SHARE) / (reference + SHARE))
-
-
-def _window(side: int) -> int:
-    return next(window for window in WINDOWS if window <= max(side, LEAST))
-
-
-def _scaled(side: int, scale: float) -> int:
-    return max(round(side * scale), 1)
-
-
-def _places(params: Params, matched: Collection[str], side: int) -> tuple[Place, ...]:
-    """Layers and scales at which the smallest picture still has a pixel, and which were not matched."""
-    names = layer_names(params)
-    layers = [layer for layer in LAYERS if layer in names] or [names[0]]
-    places = [
-        (layer, scale)
-        for scale in SCALES
-        for layer in layers
-        if _scaled(side, scale) >= LEAST
-        and feature_size(_window(_scaled(side, scale)), layer, "valid", params) >= 1
-        and not (layer in matched and math.log2(scale).is_integer())
-    ]
-    return tuple(places) or ((layers[0], 1.0),)
-
-
-@lru_cache(maxsize=8)
-def _looker(layers: tuple[str, ...]) -> Callable[..., Any]:
-    @jax.jit
-    def look(params: Params, window: jax.Array) -> Any:
-        features = extract_features(params, window, layers, padding="valid", pooling="average")
-        return {layer: (gram(maps), maps.reshape(-1, maps.shape[2])) for layer, maps in features.items()}
-
-    return look
-
-
-def _look(image: Image, params: Params, places: tuple[Place, ...], side: int) -> _Look:
-    grams: dict[Place, Array] = {}
-    samples: dict[Place, Array] = {}
-    for scale in dict.fromkeys(scale for _, scale in places):
-        layers = tuple(layer for layer, at in places if at == scale)
-        size = (_scaled(image.shape[0], scale), _scaled(image.shape[1], scale))
-        small = image if scale == 1 else resize(image, size)
-        squares = measures.windows(small.shape, _window(_scaled(side, scale)), MOST_WINDOWS)
-        seen = [_looker(layers)(params, jnp.asarray(small[square])) for square in squares]
-        for layer in layers:
-            grams[layer, scale] = np.mean([np.asarray(one[layer][0], np.float64) for one in seen], axis=0)
-            pixels = np.concatenate([np.asarray(one[layer][1]) for one in seen])
-            chosen = np.random.default_rng(0).permutation(len(pixels))[:SAMPLES]
-            samples[layer, scale] = pixels[chosen] @ random_directions(pixels.shape[1], DIRECTIONS, seed=1)
-    spectrum = measures.radial_spectrum(image, min(measures.WELCH, side))
-    return _Look(grams, samples, spectrum)
-
-
-def _together(looks: Sequence[_Look]) -> _Look:
-    """Several pictures of one size as if they were one."""
-    return _Look(
-        {place: np.mean([look.grams[place] for look in looks], axis=0) for place in looks[0].grams},
-        {place: np.concatenate([look.samples[place] for look in looks]) for place in looks[0].samples},
-        np.mean([look.spectrum for look in looks], axis=0),
-    )
-
-
-def _gram_distances(one: _Look, other: _Look) -> Array:
-    return np.array(
-        [np.linalg.norm(one.grams[p] - other.grams[p]) / np.linalg.norm(other.grams[p]) for p in other.grams]
-    )
-
-
-def _sliced_distances(one: _Look, other: _Look) -> Array:
-    """Wasserstein-1 distance along random directions, in standard deviations of the other."""
-
-    def distance(found: Array, wanted: Array) -> float:
-        apart = np.abs(measures.quantiles(found) - measures.quantiles(wanted)).mean(axis=0)
-        return float(np.mean(apart / np.maximum(wanted.std(axis=0), 1e-9)))
-
-    return np.array([distance(one.samples[place], other.samples[place]) for place in other.samples])
-
-
-def _portilla_simoncelli_score(image: Image, crops: Sequence[Image], side: int) -> Score:
+class PortillaSimoncelli:
     """Relative distance of the statistics of Portilla and Simoncelli, as plenoptic has them.
 
     References:
@@ -267,29 +181,59 @@ def _portilla_simoncelli_score(image: Image, crops: Sequence[Image], side: int) 
         coefficients", 2000. Duong and others, "Plenoptic: a platform for synthesizing model-optimized visual stimuli",
         2023.
     """
-    try:
-        import plenoptic
+
+    def __init__(self, crops: Sequence[Image], side: int):
+        """Measure crops of the sources, through windows of ``side`` pixels.
+
+        Raises:
+            ImportError: plenoptic is not installed.
+        """
+        try:
+            import plenoptic
+        except ImportError:
+            raise ImportError(
+                "this measure needs plenoptic; install it with pip install 'subjective[evaluate]'"
+            ) from None
+        scales = min(4, int(math.log2(side / 16)))
+        self._side = side // 2**scales * 2**scales
+        self._model = plenoptic.models.PortillaSimoncelli((self._side, self._side), n_scales=scales)
+        plenoptic.remove_grad(self._model)
+        self._model.eval()
+        self._crops = [self._statistics(crop) for crop in crops]
+        rest = [self._distance(one, self._crops[:i] + self._crops[i + 1 :]) for i, one in enumerate(self._crops)]
+        self._reference = float(_root_mean_square(rest))
+
+    def score(self, image: Image) -> Score:
+        """How far a picture is."""
+        value = self._distance(self._statistics(image), self._crops)
+        return Score(value, self._reference, value / max(self._reference, 1e-9))
+
+    def _statistics(self, picture: Image) -> Array:
         import torch
-    except ImportError:
-        raise ImportError("this measure needs plenoptic; install it with pip install 'subjective[evaluate]'") from None
-    scales = min(4, int(math.log2(side / 16)))
-    side = side // 2**scales * 2**scales
-    model = plenoptic.models.PortillaSimoncelli((side, side), n_scales=scales)
-    plenoptic.remove_grad(model)
-    model.eval()
 
-    def statistics(picture: Image) -> Array:
-        squares = measures.windows(picture.shape, side)
+        squares = measures.windows(picture.shape, self._side)
         gray = np.stack([measures.luminance(picture[square]) for square in squares])[:, None]
-        return np.asarray(model(torch.as_tensor(gray, dtype=torch.float32)), np.float64).mean(axis=(0, 1))
+        found = self._model(torch.as_tensor(gray, dtype=torch.float32))
+        return np.asarray(np.asarray(found, np.float64).mean(axis=(0, 1)))
 
-    own, theirs = statistics(image), [statistics(crop) for crop in crops]
-
-    def distance(found: Array, others: Sequence[Array]) -> float:
+    @staticmethod
+    def _distance(found: Array, others: Sequence[Array]) -> float:
         wanted = np.mean(others, axis=0)
         return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
-    value = distance(own, theirs)
-    rest = [distance(one, theirs[:i] + theirs[i + 1 :]) for i, one in enumerate(theirs)]
-    reference = float(np.sqrt(np.mean(np.square(rest))))
-    return Score(value, reference, value / max(reference, 1e-9))
+
+def _root_mean_square(values: Sequence[Any]) -> Array:
+    """Over the first axis."""
+    return np.asarray(np.sqrt(np.mean(np.square(values), axis=0)))
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values))
+
+
+def _pooled(crops: Sequence[Image]) -> Image:
+    return np.concatenate([crop.reshape(-1, 1, 3) for crop in crops])
+
+
+def _shares(value: float, reference: float) -> Score:
+    return Score(value, reference, (value + SHARE) / (reference + SHARE))

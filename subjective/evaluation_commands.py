@@ -13,7 +13,7 @@ import numpy as np
 
 from subjective import images, normalization
 from subjective.command_config import EvaluateCommand
-from subjective.evaluate import Score, check_sizes, evaluate
+from subjective.evaluate import Score, Yardstick, check_sizes
 from subjective.vgg import Params
 
 COLUMNS = {
@@ -39,10 +39,7 @@ def command(config: EvaluateCommand) -> int:
         raise ValueError(f"--json is {config.json!r}, in a folder that is not there; make it or name another")
     files = images.find_images(config.images)
     params = normalization.load_params(config.weights, data_dir=config.data_dir)
-    sources = [
-        images.read_image(file, width=config.source_width, scale=config.source_scale)
-        for file in images.find_images(config.source)
-    ]
+    sources = list(config.read_sources().values())
     pictures = [images.read_image(file) for file in files]
     for file, picture in zip(files, pictures, strict=True):
         try:
@@ -50,9 +47,12 @@ def command(config: EvaluateCommand) -> int:
         except ValueError as error:
             raise ValueError(f"{str(file)!r}: {error}") from None
     results: dict[str, dict[str, Score]] = {}
+    yardsticks: dict[tuple[int, ...], Yardstick] = {}
     for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
         sys.stderr.write(f"measuring {number}/{len(files)}: {file}\n")
-        results[str(file)] = evaluate(picture, sources, params, matched=config.matched)
+        if picture.shape not in yardsticks:
+            yardsticks[picture.shape] = Yardstick(sources, picture.shape, params, matched=config.matched)
+        results[str(file)] = yardsticks[picture.shape].scores(picture)
     text = json.dumps({name: as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
     images.write_bytes(Path(config.json), text.encode())
     sys.stdout.write(table(results))
@@ -88,15 +88,12 @@ def scores_of_run(
     pictures: Sequence[np.ndarray], sources: Sequence[np.ndarray], params: Params, matched: Sequence[str]
 ) -> list[Any]:
     """What the pictures of a run score, as JSON; the reason in a sentence where they cannot be measured."""
-    scores: list[Any] = []
-    for picture in pictures:
-        try:
-            found = evaluate(picture, sources, params, matched=matched, portilla_simoncelli=False)
-        except ValueError as error:
-            scores.append(f"not measured: {error}")
-        else:
-            scores.append(as_json(found))
-    return scores
+    try:
+        check_sizes(pictures[0], sources)
+    except ValueError as error:
+        return [f"not measured: {error}"] * len(pictures)
+    yardstick = Yardstick(sources, pictures[0].shape, params, matched=matched, portilla_simoncelli=False)
+    return [as_json(yardstick.scores(picture)) for picture in pictures]
 
 
 def one_line(scores: dict[str, dict[str, float]]) -> str:

@@ -77,9 +77,7 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
     folder = new_folder(Path(config.output_dir), "sweep")
     sys.stdout.write(f"{folder}\n")
     sys.stdout.flush()
-    first = images.read_image(
-        images.find_images(config.source)[0], width=config.source_width, scale=config.source_scale
-    )
+    first = next(iter(config.read_sources().values()))
     height, width = config.size
     cells: list[tuple[list[str], Any]] = [(["source"], first[:height, :width])]
     rows: list[dict[str, Any]] = []

@@ -7,7 +7,8 @@ import pytest
 import scipy.ndimage
 
 import subjective
-from subjective.evaluate import LAYERS, SCALES, Score, _places, check_sizes, crops_of, evaluate
+from subjective.evaluate import Score, Yardstick, check_sizes, crops_of, evaluate
+from subjective.looks import LAYERS, SCALES, places_seen
 
 REFERENCE = Path(__file__).parent / "reference"
 NAMES = {"gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"}
@@ -143,22 +144,22 @@ def test_a_picture_may_be_larger_than_its_source(gravel, params):
 
 
 def test_matched_layers_are_left_out_at_whole_octaves(params):
-    everywhere = _places(params, (), 512)
+    everywhere = places_seen(params, (), 512)
     assert set(everywhere) == {(layer, scale) for layer in LAYERS for scale in SCALES}
-    found = _places(params, ("conv3_3", "pool1"), 512)
+    found = places_seen(params, ("conv3_3", "pool1"), 512)
     left_out = set(everywhere) - set(found)
     assert left_out == {("conv3_3", 1.0), ("conv3_3", 0.5), ("conv3_3", 0.25)}
-    assert {scale for layer, scale in _places(params, LAYERS, 512) if layer in LAYERS} == {2**-0.5, 2**-1.5}
+    assert {scale for layer, scale in places_seen(params, LAYERS, 512) if layer in LAYERS} == {2**-0.5, 2**-1.5}
 
 
 def test_a_small_picture_is_looked_at_at_fewer_scales(params):
-    assert {scale for _, scale in _places(params, (), 64)} == {1.0, 2**-0.5, 0.5}
-    assert {scale for _, scale in _places(params, (), 32)} == {1.0}
-    assert _places(params, LAYERS, 32) == ((LAYERS[0], 1.0),)  # never nothing
+    assert {scale for _, scale in places_seen(params, (), 64)} == {1.0, 2**-0.5, 0.5}
+    assert {scale for _, scale in places_seen(params, (), 32)} == {1.0}
+    assert places_seen(params, LAYERS, 32) == ((LAYERS[0], 1.0),)  # never nothing
 
 
 def test_a_network_with_fewer_layers_is_looked_at_where_it_has_any(small_params):
-    layers = {layer for layer, _ in _places(small_params, (), 128)}
+    layers = {layer for layer, _ in places_seen(small_params, (), 128)}
     assert layers == {"conv1_2", "conv2_1", "conv3_3"} & set(subjective.layer_names(small_params))
 
 
@@ -210,3 +211,10 @@ def test_with_plenoptic_its_measure_finds_noise(gravel, params):
     of_crop = score(crop)
     assert 0.3 < of_crop < 3
     assert score(noise) > 2 * of_crop
+
+
+def test_one_yardstick_measures_pictures_one_by_one_as_evaluate_does(gravel, params):
+    source, pictures = gravel[:128, :128], [gravel[160:224, 64:128], gravel[64:128, 160:224]]
+    yardstick = Yardstick([source], pictures[0].shape, params, portilla_simoncelli=False)
+    for picture in pictures:
+        assert yardstick.scores(picture) == quick(picture, [source], params)

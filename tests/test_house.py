@@ -41,6 +41,7 @@ STAGES = [
     ["synthesis"],
     ["runs"],
     ["progress"],
+    ["looks"],
     ["evaluate"],
     ["evaluation_commands", "weight_commands"],
     ["commands"],
@@ -135,7 +136,9 @@ def test_only_the_ends_have_effects():
         "init",
         "synthesis",
     ]
-    pure += ["measures", "evaluate", "stages", "plan"] + [name for name in module_names() if "statistics." in name]
+    pure += ["measures", "looks", "evaluate", "stages", "plan"] + [
+        name for name in module_names() if "statistics." in name
+    ]
     for name in pure:
         for node in ast.walk(ast.parse(path_of(name).read_text(encoding="utf-8"))):
             modules = []
