@@ -1,0 +1,143 @@
+"""What the network, and a spectrum, see of a picture: the part of `evaluate` that looks.
+
+A picture is looked at through small windows, at octaves and half octaves, so that memory is bounded whatever its size
+and little is compiled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from subjective import measures
+from subjective.images import resize
+from subjective.measures import Image
+from subjective.statistics import gram
+from subjective.statistics.sliced import random_directions
+from subjective.vgg import Params, extract_features, feature_size, layer_names
+
+LAYERS = ("conv1_2", "conv2_1", "conv3_3", "conv4_2")
+"""Layers looked at: none that a synthesis matches unless it is told to."""
+
+SCALES = (1.0, 2**-0.5, 0.5, 2**-1.5, 0.25)
+"""Sizes at which a picture is looked at: octaves, and half octaves, which no synthesis matches."""
+
+WINDOWS = (128, 64, 32)
+"""Sides of the windows that the network sees; the first that fits. So memory is bounded, and little is compiled."""
+
+MOST_WINDOWS = 64
+"""Windows of a picture at a scale; a picture that has more is looked at here and there."""
+
+SAMPLES = 2048
+"""Pixels of a picture's feature maps that the sliced Wasserstein distance is taken of."""
+
+DIRECTIONS = 32
+"""Directions along which it is taken; not those that a synthesis may have matched."""
+
+LEAST = 32
+"""Smallest side of a picture or crop."""
+
+Place = tuple[str, float]
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a picture, or of several taken together."""
+
+    grams: dict[Place, Array]
+    samples: dict[Place, Array]
+    spectrum: Array
+
+
+def _window(side: int) -> int:
+    return next(window for window in WINDOWS if window <= max(side, LEAST))
+
+
+def _scaled(side: int, scale: float) -> int:
+    return max(round(side * scale), 1)
+
+
+def places_seen(params: Params, matched: Collection[str], side: int) -> tuple[Place, ...]:
+    """Layers and scales at which the smallest picture still has a pixel, and which were not matched."""
+    names = layer_names(params)
+    layers = [layer for layer in LAYERS if layer in names] or [names[0]]
+    places = [
+        (layer, scale)
+        for scale in SCALES
+        for layer in layers
+        if _scaled(side, scale) >= LEAST
+        and feature_size(_window(_scaled(side, scale)), layer, "valid", params) >= 1
+        and not (layer in matched and math.log2(scale).is_integer())
+    ]
+    return tuple(places) or ((layers[0], 1.0),)
+
+
+@lru_cache(maxsize=8)
+def _looker(layers: tuple[str, ...]) -> Callable[..., Any]:
+    @jax.jit
+    def seen(params: Params, window: jax.Array) -> Any:
+        features = extract_features(params, window, layers, padding="valid", pooling="average")
+        return {layer: (gram(maps), maps.reshape(-1, maps.shape[2])) for layer, maps in features.items()}
+
+    return seen
+
+
+def look(image: Image, params: Params, places: Sequence[Place], side: int) -> Look:
+    """Look at a picture.
+
+    Args:
+        image: ``(height, width, 3)``, RGB in [0, 1].
+        params: the network.
+        places: layers and scales.
+        side: smaller side of the smallest picture that is to be compared.
+    """
+    grams: dict[Place, Array] = {}
+    samples: dict[Place, Array] = {}
+    for scale in dict.fromkeys(scale for _, scale in places):
+        layers = tuple(layer for layer, at in places if at == scale)
+        size = (_scaled(image.shape[0], scale), _scaled(image.shape[1], scale))
+        small = image if scale == 1 else resize(image, size)
+        squares = measures.windows(small.shape, _window(_scaled(side, scale)), MOST_WINDOWS)
+        seen = [_looker(layers)(params, jnp.asarray(small[square])) for square in squares]
+        for layer in layers:
+            grams[layer, scale] = np.mean([np.asarray(one[layer][0], np.float64) for one in seen], axis=0)
+            pixels = np.concatenate([np.asarray(one[layer][1]) for one in seen])
+            chosen = np.random.default_rng(0).permutation(len(pixels))[:SAMPLES]
+            samples[layer, scale] = pixels[chosen] @ random_directions(pixels.shape[1], DIRECTIONS, seed=1)
+    spectrum = measures.radial_spectrum(image, min(measures.WELCH, side))
+    return Look(grams, samples, spectrum)
+
+
+def together(looks: Sequence[Look]) -> Look:
+    """Several pictures of one size as if they were one."""
+    return Look(
+        {place: np.mean([look.grams[place] for look in looks], axis=0) for place in looks[0].grams},
+        {place: np.concatenate([look.samples[place] for look in looks]) for place in looks[0].samples},
+        np.mean([look.spectrum for look in looks], axis=0),
+    )
+
+
+def gram_distances(one: Look, other: Look) -> Array:
+    """Relative distance of the Gram matrices at each place."""
+    return np.array(
+        [np.linalg.norm(one.grams[p] - other.grams[p]) / np.linalg.norm(other.grams[p]) for p in other.grams]
+    )
+
+
+def sliced_distances(one: Look, other: Look) -> Array:
+    """Wasserstein-1 distance along random directions, in standard deviations of the other."""
+
+    def distance(found: Array, wanted: Array) -> float:
+        apart = np.abs(measures.quantiles(found) - measures.quantiles(wanted)).mean(axis=0)
+        return float(np.mean(apart / np.maximum(wanted.std(axis=0), 1e-9)))
+
+    return np.array([distance(one.samples[place], other.samples[place]) for place in other.samples])
