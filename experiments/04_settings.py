@@ -36,22 +36,23 @@ def rows(changes: dict[str, dict[str, Any]]) -> None:
 
 def terms() -> None:
     """What each term is good for."""
-    s, g = "spectrum@rgb=0.1", "grid@rgb=0.01"
+    gram, s, g = DEFAULT.statistic
     rows(
         {
             "default": {},
-            "without grid": {"statistic": ("covariance", s)},
-            "without spectrum": {"statistic": ("covariance", g)},
-            "spectrum ten times": {"statistic": ("covariance", "spectrum@rgb=1", g)},
-            "covariance alone": {"statistic": ("covariance",)},
-            "Gram instead": {"statistic": ("gram", s, g)},
-            "Gram alone": {"statistic": ("gram",)},
-            "Gram alone, pool1 conv3_2": {"statistic": ("gram",), "layers": ("pool1", "conv3_2")},
+            "without grid": {"statistic": (gram, s)},
+            "grid ten times": {"statistic": (gram, s, "grid@rgb=0.01")},
+            "without spectrum": {"statistic": (gram, g)},
+            "spectrum ten times": {"statistic": (gram, "spectrum@rgb=1", g)},
+            "spectrum a tenth": {"statistic": (gram, "spectrum@rgb=0.01", g)},
+            "Gram alone": {"statistic": (gram,)},
+            "Gram alone, pool1 conv3_2": {"statistic": (gram,), "layers": ("pool1", "conv3_2")},
+            "covariance instead": {"statistic": ("covariance", s, g)},
             "Gaussian instead": {"statistic": ("gaussian", s, g)},
             "sliced instead": {"statistic": ("sliced", s, g)},
-            "shifted besides": {"statistic": ("covariance", s, g, "shifted@pool1=1")},
-            "autocorrelation besides": {"statistic": ("covariance", s, g, "autocorrelation@rgb,conv1_1,pool1=3")},
-            "Gram of the finest band": {"statistic": ("covariance", s, g, "gram@band=1")},
+            "shifted besides": {"statistic": (gram, s, g, "shifted@pool1=1")},
+            "autocorrelation besides": {"statistic": (gram, s, g, "autocorrelation@rgb,conv1_1,pool1=3")},
+            "Gram of the finest band": {"statistic": (gram, s, g, "gram@band=1")},
             "not relative": {"relative": False},
             "raw parameters": {"raw_weights": True},
             "max pooling": {"pooling": "max"},

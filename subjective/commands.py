@@ -19,6 +19,7 @@ from subjective.command_config import NoveltyCommand, SynthesizeCommand
 from subjective.config import PictureConfig, settings
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.formats.native import sha256
+from subjective.init import SEEDS
 from subjective.optimize import Result, Step
 from subjective.progress import Progress
 from subjective.runs import Run
@@ -61,6 +62,8 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         of_source = dataclasses.replace(analysis, padding="valid")
         plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
     init = _starting_picture(config)
+    for text in plan.left_out(config, params, analysis):
+        sys.stderr.write(f"subjective: note: no octave has room for {text}; it is left out\n")
 
     def work(on_step: OnStep) -> list[Result]:
         return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step)
@@ -110,10 +113,10 @@ def _load_params(config: MakeCommand) -> tuple[weights.Network, Params, dict[str
 
 def _starting_picture(config: PictureConfig) -> np.ndarray | None:
     """The picture that --seed names, in the output's size; None where it names a kind of noise."""
-    if config.seed in ("random", "symmetric"):
+    if config.seed in SEEDS:
         return None
     if not Path(config.seed).exists():
-        raise ValueError(f"--seed is {config.seed!r}, which is no file; wanted random, symmetric or a picture file")
+        raise ValueError(f"--seed is {config.seed!r}, which is no file; wanted {', '.join(SEEDS)} or a picture file")
     return images.resize(images.read_image(config.seed), config.size)
 
 
@@ -146,7 +149,7 @@ def _recorded(config: MakeCommand, network: str) -> dict[str, Any]:
     values = settings(config)
     if "source" in values:
         values["source"] = [str(Path(source).absolute()) for source in values["source"]]
-    if config.seed not in ("random", "symmetric"):
+    if config.seed not in SEEDS:
         values["seed"] = str(Path(config.seed).absolute())
     values["weights"] = network
     values["output_dir"] = str(Path(config.output_dir).absolute())
@@ -166,13 +169,13 @@ def _run(
     **facts: Any,
 ) -> int:
     """Do the work with a run folder, progress, and the last picture kept whatever happens; then score it."""
-    if config.seed not in ("random", "symmetric"):
+    if config.seed not in SEEDS:
         facts["pictures"] = [*facts.get("pictures", []), _picture_record(Path(config.seed), "start")]
     _note_changes(config.config, facts)
     run = Run(config.output_dir, config.output_prefix, frames=count, save_every=config.save_every)
     begun(run.folder)
     if isinstance(config, SynthesizeCommand):
-        progress = Progress(config.steps, count)
+        progress = Progress(config.steps, count, starts=config.starts)
     else:
         progress = Progress(lambda size: config.max_iter)
 

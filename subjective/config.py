@@ -47,8 +47,8 @@ class PictureConfig:
     """Layers to match, by name (conv1_1, pool1, ...; rgb, opponent and band are the picture itself) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram",)
-    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, grid, or several of
-    them; each at --layers unless it names its own, with weight 1 unless it gives one."""
+    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, autocorrelation32,
+    grid, or several of them; each at --layers unless it names its own, with weight 1 unless it gives one."""
     layer_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Weight of each of --layers in the loss."""
     octave_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
@@ -59,8 +59,9 @@ class PictureConfig:
     """How the network pools."""
     raw_weights: bool = False
     """Use the network's parameters as published, not normalized to a mean activation of one."""
-    seed: Annotated[str, arg("-i", metavar="random|symmetric|FILE")] = "random"
-    """Starting picture: faint noise, a smooth symmetric pattern under noise, or a picture file."""
+    seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "random"
+    """Starting picture: faint noise, a smooth symmetric pattern under noise, the sources' spectrum at random phases
+    under noise, or a picture file."""
     rng_seed: Annotated[int, arg(metavar="N")] = 0
     """Number that all noise comes from: the same number, settings and machine give the same picture."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 200
@@ -146,8 +147,8 @@ class SynthesisConfig(PictureConfig):
     """Layers to match, by name (conv1_1, pool1, ...; rgb, opponent and band are the picture itself) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = DEFAULT_STATISTIC
-    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, grid, or several of
-    them; each at --layers unless it names its own, with weight 1 unless it gives one."""
+    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, autocorrelation32,
+    grid, or several of them; each at --layers unless it names its own, with weight 1 unless it gives one."""
     relative: bool = True
     """Divide each distance by the target's own size, so that weights mean the same for any source, layer and octave."""
     schedule: Schedule = "coarse-to-fine"
@@ -157,6 +158,8 @@ class SynthesisConfig(PictureConfig):
     coarse_iter: Annotated[int | None, arg(metavar="N")] = None
     """Steps at each stage before the last, where an evaluation costs a quarter or less; five for every three of
     --max-iter if not given."""
+    starts: Annotated[int, arg(metavar="N")] = 1
+    """Times to make the first, smallest stage, each from noise of its own, to go on with the one of the lowest loss."""
     join_mode: Annotated[JoinMode, arg("-j")] = "average"
     """How to join several sources (affine_invariant and riemann are other names of geodesic)."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
@@ -177,6 +180,8 @@ class SynthesisConfig(PictureConfig):
         super().check()
         if self.count < 1:
             raise ValueError(f"--count is {self.count}; wanted 1 or more")
+        if self.starts < 1:
+            raise ValueError(f"--starts is {self.starts}; wanted 1 or more")
         if self.coarse_iter is not None and self.coarse_iter < 0:
             raise ValueError(f"--coarse-iter is {self.coarse_iter}; wanted 0 or more")
         if not math.isfinite(self.mul):
@@ -189,7 +194,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"max_iter": 20},
     "default": {},
     "best": {
-        "statistic": ("covariance", *DEFAULT_STATISTIC[1:], "autocorrelation@rgb,conv1_1,pool1=3"),
+        "statistic": (
+            "covariance",
+            *DEFAULT_STATISTIC[1:],
+            "autocorrelation@rgb,conv1_1,pool1=3",
+            "autocorrelation32@rgb=10",
+        ),
+        "seed": "phases",
+        "starts": 4,
         "max_iter": 100,
         "coarse_iter": 250,
     },
@@ -241,6 +253,8 @@ class NoveltyConfig(PictureConfig):
             raise ValueError(
                 f"--count is {self.frames}; wanted 2 or more pictures to be unlike each other, or --internal for one"
             )
+        if self.seed == "phases":
+            raise ValueError("--seed phases needs sources, and here are none; wanted random, symmetric or a file")
         if self.internal and self.octaves is not None and len(self.octave_indices) < 2:
             raise ValueError("--internal compares octaves; wanted --octaves of which --octave-step leaves 2 or more")
         if self.internal and self.octave_weights is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
+import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
@@ -21,21 +23,25 @@ SYMMETRIC_BLUR = 50.0
 SYMMETRIC_CONTRAST = 28 / 255
 """Blur (standard deviation in pixels) and contrast (of the pattern) that the 2017 program used."""
 
+PHASES_CONTRAST = 0.3
+"""Contrast of random phases, as a share of the sources' own: enough to say where a lattice lies, and not so much that
+what is wrong with it stays (1 left more rows shifted)."""
+
+SEEDS = ("random", "symmetric", "phases")
+"""Starts that are made; any other name is a picture file."""
+
 Start = NDArray[np.float32]
 
 
-def initial_image(
-    seed: str, size: tuple[int, int], mean: Any, rng_seed: int, number: int = 0, *, noise: float = NOISE
-) -> Start:
+def initial_image(seed: str, size: tuple[int, int], mean: Any, key: jax.Array, *, noise: float = NOISE) -> Start:
     """Make a starting image.
 
     Args:
         seed: ``random``: the mean color under faint noise; ``symmetric``: a smooth pattern as well, that mirrors
-            left to right and top to bottom and wraps.
+            left to right and top to bottom and wraps; ``phases``: as ``random``, `random_phases` being added elsewhere.
         size: (height, width) in pixels.
         mean: RGB in [0, 1].
-        rng_seed: the run's seed, from 0 to 2^32 - 1.
-        number: of the picture; each has its own noise.
+        key: what the noise is made of, see `key_of`.
         noise: its standard deviation.
 
     Returns:
@@ -44,33 +50,82 @@ def initial_image(
     Raises:
         ValueError: another seed.
     """
-    noise_key, pattern_key = jax.random.split(jax.random.fold_in(jax.random.key(rng_seed), number))
+    noise_key, pattern_key = jax.random.split(key)
     image = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) + noise * _normal(noise_key, size)[:, :, :1]
     if seed == "symmetric":
         image += SYMMETRIC_CONTRAST * _symmetric_pattern(pattern_key, size)
-    elif seed != "random":
-        raise ValueError(f"unknown seed {seed!r}; wanted 'random', 'symmetric' or a picture file")
+    elif seed not in SEEDS:
+        raise ValueError(f"unknown seed {seed!r}; wanted 'random', 'symmetric', 'phases' or a picture file")
     return image.astype(np.float32)
 
 
-def variation(image: Any, rng_seed: int, number: int, *, noise: float = NOISE) -> Start:
-    """A given starting image for one of several pictures: the first takes it as it is, the others under faint noise.
+def key_of(rng_seed: int, number: int, attempt: int = 0) -> jax.Array:
+    """What all noise of a start is made of.
+
+    Args:
+        rng_seed: the run's seed, from 0 to 2^32 - 1.
+        number: of the picture; each has its own noise.
+        attempt: at that picture; each has its own noise.
+    """
+    key = jax.random.fold_in(jax.random.key(rng_seed), number)
+    return jax.random.fold_in(key, attempt) if attempt else key
+
+
+def random_phases(sources: Sequence[Any], weights: Sequence[float], size: tuple[int, int], key: jax.Array) -> Start:
+    """Noise with the sources' spectrum, every wave of it at a phase of its own: what repeats does so all over.
+
+    White noise is convolved with each source, cut to the picture's size around its center and faded out.
+
+    Args:
+        sources: images ``(height, width, 3)`` at the scale of the picture.
+        weights: share of each.
+        size: (height, width) of the picture.
+        key: what the phases are made of, see `key_of`.
+
+    Returns:
+        Image of mean 0 and `PHASES_CONTRAST` times the sources' standard deviation.
+
+    References:
+        Galerne, Gousseau and Morel, "Random phase textures: theory and synthesis", 2011.
+    """
+    shares = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+    total = np.zeros((*size, 3))
+    for number, (source, share) in enumerate(zip(sources, shares, strict=True)):
+        pixels = np.asarray(source, dtype=np.float64)
+        spot = _faded(pixels, size)
+        white = _normal(jax.random.fold_in(key, number), size)[:, :, :1]  # the same for all colors, which stay together
+        spectrum = scipy.fft.fft2(white, axes=(0, 1)) * scipy.fft.fft2(spot, size, axes=(0, 1))
+        noise = scipy.fft.ifft2(spectrum, axes=(0, 1)).real
+        noise *= np.std(pixels - pixels.mean(axis=(0, 1))) / max(float(noise.std()), 1e-12)
+        total += np.sqrt(share) * noise
+    return (PHASES_CONTRAST * total).astype(np.float32)
+
+
+def _faded(source: Any, size: tuple[int, int]) -> Any:
+    """The middle of a source, at most that large, around its mean, faded out towards the sides."""
+    height, width = (min(own, wanted) for own, wanted in zip(source.shape[:2], size, strict=True))
+    top, left = (source.shape[0] - height) // 2, (source.shape[1] - width) // 2
+    middle = source[top : top + height, left : left + width]
+    fade = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    return (middle - middle.mean(axis=(0, 1))) * fade[:, :, None]
+
+
+def variation(image: Any, key: jax.Array | None, *, noise: float = NOISE) -> Start:
+    """A given starting image for one of several pictures or attempts, under faint noise.
 
     Without it pictures that start alike would end alike, or never part.
 
     Args:
         image: ``(height, width, 3)`` in [0, 1].
-        rng_seed: the run's seed.
-        number: of the picture.
+        key: what the noise is made of, see `key_of`; None for none.
         noise: its standard deviation.
 
     Returns:
         Image of the same shape.
     """
     start = np.asarray(image, dtype=np.float32)
-    if number == 0:
+    if key is None:
         return start
-    key = jax.random.fold_in(jax.random.key(rng_seed), number)
     return start + np.float32(noise) * _normal(key, (start.shape[0], start.shape[1]))[:, :, :1]
 
 

@@ -36,7 +36,7 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
     """The `Analysis` that a config asks for; that of the sources is the same with ``valid`` padding.
 
     A statistic that needs a map of some size (the spectrum: 32 pixels a side) is left out at the octaves where the
-    picture, or a source, is too small for it.
+    picture, or a source, is too small for it, and altogether if that holds for all; see `left_out`.
 
     Args:
         config: settings; layers by name or number.
@@ -44,17 +44,40 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
         sources: (height, width) of each source.
 
     Raises:
-        ValueError: a layer that the network lacks, or a statistic that no octave is large enough for.
+        ValueError: a layer that the network lacks, or nothing that any octave is large enough for.
     """
+    terms = _terms(config, params)
+    places_of(terms)
+    placed = [_where_it_fits(term, config, sources, params) for term in terms]
+    kept = tuple(term for term in placed if term.octaves is None or term.octaves)
+    if not kept:
+        smallest = min(min(size) for size in (config.size, *sources))
+        needs = "; ".join(f"{term.statistic.name} maps of {max(term.statistic.least)}" for term in terms)
+        raise ValueError(
+            f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
+            "enlarge it or match another, such as gram"
+        )
+    return Analysis(config.octave_indices, kept, config.padding_mode, config.pooling)
+
+
+def left_out(config: PictureConfig, params: Params, analysis: Analysis) -> tuple[str, ...]:
+    """Those of a config's statistics that its analysis has no room for at any octave."""
+    kept = places_of(analysis.terms)
+    return tuple(
+        text
+        for text, term in zip(config.statistic, _terms(config, params), strict=True)
+        if (term.layers[0], term.statistic.name) not in kept
+    )
+
+
+def _terms(config: PictureConfig, params: Params) -> list[Term]:
     weights = config.layer_weights or (1.0,) * len(config.layers)
     terms = []
     for term in (parse_term(text, config.layers, weights) for text in config.statistic):
         named = network_layers(term.layers)
         found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
-        term = dataclasses.replace(term, layers=tuple(found.get(layer, layer) for layer in term.layers))
-        terms.append(_where_it_fits(term, config, sources, params))
-    places_of(terms)
-    return Analysis(config.octave_indices, tuple(terms), config.padding_mode, config.pooling)
+        terms.append(dataclasses.replace(term, layers=tuple(found.get(layer, layer) for layer in term.layers)))
+    return terms
 
 
 def with_octaves(config: Config, params: Params, sources: Sequence[tuple[int, int]] = ()) -> Config:
@@ -93,12 +116,6 @@ def _where_it_fits(term: Term, config: PictureConfig, sources: Sequence[tuple[in
         for octave in config.octave_indices
         if all(fits(side, term, octave, padding, params) for side, padding in pictures)
     )
-    if not octaves:
-        smallest, _ = min(pictures)
-        raise ValueError(
-            f"statistic {term.statistic.name} at {', '.join(term.layers)} needs maps of {max(term.statistic.least)} "
-            f"pixels a side, which no octave of a {smallest} pixel picture has; enlarge it or leave the statistic out"
-        )
     return term if octaves == config.octave_indices else dataclasses.replace(term, octaves=octaves)
 
 

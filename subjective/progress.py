@@ -20,8 +20,19 @@ PLAIN_INTERVAL = 10.0
 class Progress:
     """Shows steps as they come, each stage of a picture by itself; `update` is a valid ``on_step``."""
 
-    def __init__(self, steps_of: Callable[[tuple[int, ...]], int], pictures: int = 1, stream: TextIO | None = None):
-        """Prepare to show ``pictures`` optimizations; ``steps_of`` says how many steps a stage of a size may take."""
+    def __init__(
+        self,
+        steps_of: Callable[[tuple[int, ...]], int],
+        pictures: int = 1,
+        stream: TextIO | None = None,
+        *,
+        starts: int = 1,
+    ):
+        """Prepare to show the making of ``pictures``.
+
+        ``steps_of`` says how many steps a stage of a size may take; the first stage takes ``starts`` times as many.
+        """
+        self.starts = starts
         self.steps_of = steps_of
         self.max_steps = 0
         self.pictures = pictures
@@ -59,8 +70,9 @@ class Progress:
     def _begin(self, picture: int, step: Step) -> None:
         self.close()
         # A later stage goes on counting, and does not report the point at which it starts.
-        self._base = self._last if picture == self._stage[0] else 0
-        self.max_steps = self.steps_of(step.value.shape[-3:-1])
+        first = picture != self._stage[0]
+        self._base = 0 if first else self._last
+        self.max_steps = self.steps_of(step.value.shape[-3:-1]) * (self.starts if first else 1)
         self._stage, self._begun, self._known = (picture, step.value.shape), time.monotonic(), step.step - self._base
         if self.terminal:
             # Sizes given, since a terminal that does not tell its own would get an empty bar.

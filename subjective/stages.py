@@ -7,7 +7,6 @@ structure so settles where an evaluation costs next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,30 +63,24 @@ def stage_size(size: int, octave: int) -> int:
     return -(-size // 2**octave)
 
 
-def start_of(
-    stage: Stage, before: Sequence[Stage], value: Array | None, start: Callable[[int], Array], padding: Padding
-) -> Array:
-    """Where a stage begins: what the stage before it made, enlarged, with the start's own finer detail.
+def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
+    """Where a stage begins: what the stage before it made, enlarged, with the finer detail of a start.
 
     Args:
+        value: what the stage before made.
+        before: that stage.
         stage: the one to begin.
-        before: the stages before it.
-        value: what the last of these made; None for the first stage.
-        start: from an octave to the starting picture at that octave's size.
+        start: image of the new stage's size; noise, or a picture.
         padding: of the picture; ``valid`` is enlarged by mirroring.
 
     Returns:
-        Image of the stage's size.
+        Image of the new stage's size.
     """
-    full = start(stage.octave)
-    if value is None:
-        return full
     around: Padding = "same" if padding == "valid" else padding
-    octaves = before[-1].octave - stage.octave
-    pyramid = [full]
-    for _ in range(octaves):
+    pyramid = [start]
+    for _ in range(before.octave - stage.octave):
         pyramid.append(reduce(pyramid[-1], around))
     change = value - pyramid[-1]
     for finer in reversed(pyramid[:-1]):
         change = expand(change, (finer.shape[0], finer.shape[1]), around)
-    return jnp.asarray(full + change)
+    return jnp.asarray(start + change)

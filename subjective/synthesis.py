@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -18,12 +19,12 @@ import numpy as np
 
 from subjective import joins
 from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
-from subjective.init import initial_image, variation
+from subjective.init import initial_image, key_of, random_phases, variation
 from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
 from subjective.optimize import Result, Step, minimize
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
-from subjective.pyramid import gaussian_pyramid
-from subjective.stages import stage_size, stages_of, start_of
+from subjective.pyramid import Padding, gaussian_pyramid
+from subjective.stages import Stage, enlarged, stages_of
 from subjective.statistics import Analysis, Statistics, analyze, places_of
 from subjective.vgg import Params
 
@@ -125,62 +126,90 @@ def synthesize(
     targets = targets_of(sources, analysis, config, params)
     colors = [source.mean(axis=(0, 1)) for source in sources]
     mean = np.average(colors, axis=0, weights=config.source_weights)
+    stages = stages_of(config.schedule, config.size, analysis, params)
 
-    def start(number: int, octave: int) -> jax.Array:
-        """The starting picture at an octave's size."""
-        size = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
-        if init is None:
-            return jnp.asarray(initial_image(config.seed, size, mean, config.rng_seed, number, noise=config.noise))
-        image = jnp.asarray(variation(init, config.rng_seed, number, noise=config.noise))
-        return gaussian_pyramid(image, octave + 1, "same" if config.padding_mode == VALID else config.padding_mode)[-1]
+    def start(number: int, attempt: int, stage: Stage) -> jax.Array:
+        """The starting picture at a stage's size."""
+        key = key_of(config.rng_seed, number, attempt)
+        if init is not None:
+            image = variation(init, key if number or attempt else None, noise=config.noise)
+            return _octave_of(image, stage.octave, config.padding_mode)
+        image = initial_image(config.seed, stage.size, mean, key, noise=config.noise)
+        if config.seed == "phases" and stage == stages[0]:
+            reduced = [_octave_of(source, stage.octave, VALID) for source in sources]
+            image = image + random_phases(reduced, config.source_weights or (1.0,) * len(sources), stage.size, key)
+        return jnp.asarray(image)
 
     return [
-        _in_stages(analysis, targets, config, params, partial(start, number), number, on_step)
+        _in_stages(stages, targets, config, params, partial(start, number), number, on_step)
         for number in range(config.count)
     ]
 
 
+def _octave_of(image: np.ndarray, octave: int, padding: Padding) -> jax.Array:
+    """An image reduced, of the size that a stage has."""
+    return gaussian_pyramid(jnp.asarray(image, jnp.float32), octave + 1, "same" if padding == VALID else padding)[-1]
+
+
 def _in_stages(
-    analysis: Analysis,
+    stages: Sequence[Stage],
     targets: Statistics,
     config: SynthesisConfig,
     params: Params,
-    start: Callable[[int], jax.Array],
+    start: Callable[[int, Stage], jax.Array],
     number: int,
     on_step: OnStep | None,
 ) -> Result:
-    """One picture, coarse to fine."""
-    stages = stages_of(config.schedule, config.size, analysis, params)
-    done = Result(jnp.zeros(()), 0.0, 0, 0, 0.0, False, "")
-    for index, stage in enumerate(stages):
-        value = start_of(stage, stages[:index], done.value if index else None, start, config.padding_mode)
-        loss = synthesis_loss(
-            stage.analysis, config.octave_weights and config.octave_weights[stage.first :], config.relative
-        )
+    """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it."""
+    told = _Told(number, on_step)
+
+    def minimized(stage: Stage, begun: jax.Array) -> tuple[Result, Step | None]:
+        weights = config.octave_weights and config.octave_weights[stage.first :]
+        loss = synthesis_loss(stage.analysis, weights, config.relative)
         arguments = {"texture": (targets[stage.first :], params)}
-        counted = None if on_step is None else partial(_count_on, on_step, done, index > 0)
-        result = _minimize(loss, value, arguments, config, config.steps(stage.size), number, counted)
-        done = dataclasses.replace(
-            result,
-            steps=done.steps + result.steps,
-            evaluations=done.evaluations + result.evaluations,
-            seconds=done.seconds + result.seconds,
-        )
-    return done
+        result = _minimize(loss, begun, arguments, config, config.steps(stage.size), told.tell)
+        told.add(result)
+        return result, told.last
+
+    attempts = [minimized(stages[0], start(attempt, stages[0])) for attempt in range(config.starts)]
+    best = min(range(config.starts), key=lambda attempt: attempts[attempt][0].loss)
+    result, step = attempts[best]
+    if len(stages) == 1 and step is not None and step is not told.last:
+        told.tell_again(step)  # what is told last is what is kept
+    for before, stage in pairwise(stages):
+        begun = enlarged(result.value, before, stage, start(best, stage), config.padding_mode)
+        result, _ = minimized(stage, begun)
+    return dataclasses.replace(result, steps=told.steps, evaluations=told.evaluations, seconds=told.seconds)
 
 
-def _count_on(on_step: OnStep, done: Result, starting_point_known: bool, number: int, step: Step) -> None:
-    """Report a step of a later stage as one after those that are done."""
-    if step.step > 0 or not starting_point_known:
-        on_step(
-            number,
-            dataclasses.replace(
-                step,
-                step=done.steps + step.step,
-                evaluations=done.evaluations + step.evaluations,
-                seconds=done.seconds + step.seconds,
-            ),
-        )
+class _Told:
+    """Tells of the steps of a picture's optimizations as if they were one."""
+
+    def __init__(self, number: int, on_step: OnStep | None):
+        self.number, self.on_step = number, on_step
+        self.steps, self.evaluations, self.seconds = 0, 0, 0.0
+        self.last: Step | None = None
+
+    def add(self, result: Result) -> None:
+        """Count the steps of an optimization that has ended."""
+        self.steps += result.steps
+        self.evaluations += result.evaluations
+        self.seconds += result.seconds
+
+    def tell(self, step: Step) -> None:
+        """Tell of a step of the one that is going on; where it starts, only of the first."""
+        if step.step == 0 and self.last is not None:
+            return
+        self.last = step
+        self._tell(step, self.steps + step.step, self.evaluations + step.evaluations, self.seconds + step.seconds)
+
+    def tell_again(self, step: Step) -> None:
+        """Tell of a step that was told before others, after all that were counted."""
+        self._tell(step, self.steps, self.evaluations, self.seconds)
+
+    def _tell(self, step: Step, steps: int, evaluations: int, seconds: float) -> None:
+        if self.on_step is not None:
+            self.on_step(self.number, dataclasses.replace(step, step=steps, evaluations=evaluations, seconds=seconds))
 
 
 def invent(
@@ -220,12 +249,13 @@ def invent(
     )
     grey = np.full(3, 0.5)
     starts = [
-        initial_image(config.seed, config.size, grey, config.rng_seed, number, noise=config.noise)
+        initial_image(config.seed, config.size, grey, key_of(config.rng_seed, number), noise=config.noise)
         if init is None
-        else variation(init, config.rng_seed, number, noise=config.noise)
+        else variation(init, key_of(config.rng_seed, number) if number else None, noise=config.noise)
         for number in range(config.frames)
     ]
-    return _minimize(loss, np.stack(starts), params, config, config.max_iter, 0, on_step)
+    tell = None if on_step is None else partial(on_step, 0)
+    return _minimize(loss, np.stack(starts), params, config, config.max_iter, tell)
 
 
 def _minimize(
@@ -234,8 +264,7 @@ def _minimize(
     argument: Any,
     config: PictureConfig,
     max_steps: int,
-    number: int,
-    on_step: OnStep | None,
+    on_step: Callable[[Step], None] | None,
 ) -> Result:
     return minimize(
         loss,
@@ -243,7 +272,7 @@ def _minimize(
         (argument,),
         max_steps=max_steps,
         tolerance=config.tol,
-        on_step=None if on_step is None else lambda step: on_step(number, step),
+        on_step=on_step,
         bounds=(0.0, 1.0) if config.bounds else None,
         history=config.history,
         first_step=config.first_step,

@@ -46,6 +46,15 @@ def test_off_a_terminal_there_are_plain_lines(tmp_path):
     assert "\r" not in shown
 
 
+def test_the_first_stage_counts_all_its_starts(tmp_path):
+    with open(tmp_path / "log", "w") as stream:
+        progress = Progress(lambda size: 2, 1, stream, starts=2)
+        for number, side in enumerate((4, 4, 4, 4, 4, 8, 8)):
+            progress.update(0, Step(number, jnp.zeros((side, side, 3)), 1.5, (), 1.0, number + 1, float(number)))
+    lines = [line.partition("  ")[0] for line in (tmp_path / "log").read_text().splitlines()]
+    assert lines == ["4x4 step 0/4", "4x4 step 1/4", "4x4 step 4/4", "8x8 step 1/2", "8x8 step 2/2"]
+
+
 def test_each_stage_has_its_own_count(tmp_path):
     with open(tmp_path / "log", "w") as stream:
         progress = Progress(lambda size: 3 if size == (8, 8) else 2, 1, stream)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from subjective.pyramid import expand, gaussian_pyramid, reduce
-from subjective.stages import Stage, stage_size, stages_of, start_of
+from subjective.stages import Stage, enlarged, stage_size, stages_of
 from subjective.statistics import STATISTICS, Analysis, Term
 
 
@@ -21,7 +21,7 @@ def planes(seed, size):
 def two_stages(size, steps=1):
     """A stage that is made, and the one before it."""
     fine, coarse = stages_of("coarse-to-fine", size, Analysis((0, steps), FOUR.terms), {})[::-1]
-    return fine, [coarse]
+    return fine, coarse
 
 
 def test_stages_go_from_the_coarsest_octave_to_the_full_picture():
@@ -70,20 +70,6 @@ def test_a_stage_that_is_too_small_is_left_out(small_params):
     assert [stage.octave for stage in stages_of("coarse-to-fine", (9, 6), analysis, small_params)] == [2]
 
 
-def test_the_first_stage_begins_as_its_start():
-    [*_, last] = stages = stages_of("coarse-to-fine", (40, 24), FOUR, {})
-    asked = []
-
-    def start(octave):
-        asked.append(octave)
-        return planes(octave, stages[-1 - octave].size)
-
-    for stage in stages:
-        np.testing.assert_array_equal(start_of(stage, [], None, start, "circular"), planes(stage.octave, stage.size))
-    assert asked == [3, 2, 1, 0]
-    assert last.size == (40, 24)
-
-
 @pytest.mark.parametrize("padding", ["circular", "same", "valid"])
 @pytest.mark.parametrize(("size", "steps"), [((24, 16), 1), ((23, 17), 1), ((23, 18), 2)])
 def test_a_stage_whose_value_is_its_starts_own_reduction_begins_as_that_start(padding, size, steps):
@@ -92,8 +78,8 @@ def test_a_stage_whose_value_is_its_starts_own_reduction_begins_as_that_start(pa
     value = full
     for _ in range(steps):
         value = reduce(value, "same" if padding == "valid" else padding)
-    assert value.shape[:2] == before[-1].size
-    np.testing.assert_array_equal(start_of(stage, before, value, lambda _: full, padding), full)
+    assert value.shape[:2] == before.size
+    np.testing.assert_array_equal(enlarged(value, before, stage, full, padding), full)
 
 
 @pytest.mark.parametrize("padding", ["circular", "same", "valid"])
@@ -102,15 +88,15 @@ def test_what_a_stage_made_brighter_stays_as_much_brighter(padding, size, steps)
     stage, before = two_stages(size, steps)
     full = planes(0, size)
     value = gaussian_pyramid(full, steps + 1, "same" if padding == "valid" else padding)[-1] + 0.25
-    found = start_of(stage, before, value, lambda _: full, padding)
+    found = enlarged(value, before, stage, full, padding)
     np.testing.assert_allclose(found, full + 0.25, atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_a_start_without_detail_is_what_was_made_before_enlarged(steps):
     stage, before = two_stages((32, 24), steps)
-    value = planes(1, before[-1].size)
-    found = start_of(stage, before, value, lambda _: jnp.zeros((32, 24, 3)), "circular")
+    value = planes(1, before.size)
+    found = enlarged(value, before, stage, jnp.zeros((32, 24, 3)), "circular")
     expected = value
     for size in [(16, 12), (32, 24)][-steps:]:
         expected = expand(expected, size)
@@ -120,11 +106,11 @@ def test_a_start_without_detail_is_what_was_made_before_enlarged(steps):
 @pytest.mark.parametrize("steps", [1, 2])
 def test_a_circular_start_moves_with_what_it_is_made_of(steps):
     stage, before = two_stages((32, 24), steps)
-    full, value = planes(0, (32, 24)), planes(1, before[-1].size)
-    here = start_of(stage, before, value, lambda _: full, "circular")
+    full, value = planes(0, (32, 24)), planes(1, before.size)
+    here = enlarged(value, before, stage, full, "circular")
     for rows, columns in [(1, 0), (0, -1), (3, 2)]:
         moved = jnp.roll(full, (rows * 2**steps, columns * 2**steps), (0, 1))
-        there = start_of(stage, before, jnp.roll(value, (rows, columns), (0, 1)), lambda _, m=moved: m, "circular")
+        there = enlarged(jnp.roll(value, (rows, columns), (0, 1)), before, stage, moved, "circular")
         expected = jnp.roll(here, (rows * 2**steps, columns * 2**steps), (0, 1))
         np.testing.assert_allclose(there, expected, atol=1e-6)
     assert float(jnp.abs(here - full).max()) > 0.1
@@ -132,23 +118,7 @@ def test_a_circular_start_moves_with_what_it_is_made_of(steps):
 
 def test_a_valid_picture_is_enlarged_by_mirroring():
     stage, before = two_stages((23, 16))
-    full, value = planes(0, (23, 16)), planes(1, before[-1].size)
-    valid, same, circular = (
-        start_of(stage, before, value, lambda _: full, padding) for padding in ("valid", "same", "circular")
-    )
+    full, value = planes(0, (23, 16)), planes(1, before.size)
+    valid, same, circular = (enlarged(value, before, stage, full, padding) for padding in ("valid", "same", "circular"))
     np.testing.assert_array_equal(valid, same)
     assert float(jnp.abs(valid - circular).max()) > 0.01
-
-
-def test_only_the_stage_just_before_counts():
-    stages = stages_of("coarse-to-fine", (32, 32), FOUR, {})
-    full, value = planes(0, (32, 32)), planes(1, (16, 16))
-    asked = []
-
-    def start(octave):
-        asked.append(octave)
-        return full
-
-    found = start_of(stages[-1], stages[:-1], value, start, "circular")
-    np.testing.assert_array_equal(found, start_of(stages[-1], stages[-2:-1], value, start, "circular"))
-    assert asked == [0, 0]

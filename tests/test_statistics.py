@@ -23,7 +23,7 @@ from subjective.statistics import (
     squared_distance,
 )
 from subjective.statistics.grid import grid_powers
-from subjective.statistics.lags import LAGS, autocorrelation, power_spectrum
+from subjective.statistics.lags import LAGS, power_spectrum
 from subjective.statistics.moments import (
     RIDGE,
     covariance_distance,
@@ -34,12 +34,13 @@ from subjective.statistics.moments import (
 from subjective.statistics.shifted import SHIFTS, shifted_grams
 from subjective.statistics.sliced import BINS, MOST_DIRECTIONS, directions, mean_squared_distance, quantiles
 
-SIZE, OTHER_SIZE = (36, 33), (32, 41)  # large enough for the statistics of lags
-PLACED = ("shifted", "spectrum", "autocorrelation")  # what lies beyond the sides makes a difference to these alone
+SIZE, OTHER_SIZE = (36, 33), (34, 41)  # large enough for the statistics of lags
+# What lies beyond the sides makes a difference to these alone.
+PLACED = ("shifted", "spectrum", "autocorrelation", "autocorrelation32")
 EACH = [(name, wraps) for name in STATISTICS for wraps in ((True, False) if name in PLACED else (True,))]
 # Distances that are the fourth power of the features; the Gaussian and the sliced one are the second.
 RATIOS = ("spectrum", "grid")  # these compare powers with powers
-QUARTIC = ("gram", "covariance", "shifted", "autocorrelation")
+QUARTIC = ("gram", "covariance", "shifted", "autocorrelation", "autocorrelation32")
 
 
 def numbers(seed, size=SIZE, channels=5):
@@ -79,7 +80,7 @@ def test_the_shape_of_a_measure_depends_on_channels_alone(name, wraps):
         features = jax.ShapeDtypeStruct((*size, channels), jnp.float32)
         return jax.eval_shape(lambda x: STATISTICS[name].measure(x, wraps), features).shape
 
-    assert shape(SIZE, 5) == shape(OTHER_SIZE, 5) == shape((64, 32), 5)
+    assert shape(SIZE, 5) == shape(OTHER_SIZE, 5) == shape((64, 33), 5)
     assert shape(SIZE, 5) != shape(SIZE, 9)  # nine, since there are never fewer than eight directions
 
 
@@ -227,6 +228,7 @@ def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):
         "sliced": np.mean(targets["sliced"] ** 2),
         "shifted": np.sum(targets["shifted"] ** 2),
         "autocorrelation": np.sum(targets["autocorrelation"] ** 2),
+        "autocorrelation32": np.sum(targets["autocorrelation32"] ** 2),
         **dict.fromkeys(RATIOS, 1.0),  # ratios have no unit already
     }
     assert set(expected) == set(STATISTICS)
@@ -371,30 +373,32 @@ def test_shifted_grams_are_mean_outer_products_of_pairs(wraps, in_float64):
     np.testing.assert_allclose(shifted_grams(jnp.asarray(features), wraps), expected, rtol=1e-10, atol=1e-12)
 
 
-def autocorrelation_by_loops(features, wraps):
+def autocorrelation_by_loops(features, wraps, lags=LAGS):
     height, width, channels = features.shape
-    found = np.zeros((2 * LAGS + 1, LAGS + 1, channels))
-    for down in range(-LAGS, LAGS + 1):
-        for right in range(LAGS + 1):
+    found = np.zeros((2 * lags + 1, lags + 1, channels))
+    for down in range(-lags, lags + 1):
+        for right in range(lags + 1):
             if wraps:
                 products = features * np.roll(features, (-down, -right), (0, 1))
             else:
                 here = features[max(-down, 0) : height - max(down, 0), : width - right]
                 products = here * features[max(down, 0) : height - max(-down, 0), right:]
-            found[LAGS + down, right] = products.mean(axis=(0, 1)) / channels
+            found[lags + down, right] = products.mean(axis=(0, 1)) / channels
     return found
 
 
+@pytest.mark.parametrize(("name", "lags"), [("autocorrelation", LAGS), ("autocorrelation32", 32)])
 @pytest.mark.parametrize("size", [SIZE, OTHER_SIZE])
 @pytest.mark.parametrize("wraps", [True, False])
-def test_autocorrelation_is_the_mean_product_of_pairs(wraps, size, in_float64):
+def test_autocorrelation_is_the_mean_product_of_pairs(wraps, size, name, lags, in_float64):
     # unlike up and down: what runs along one diagonal tells signs of lags apart
     features = numbers(0, size, 3)
     features += np.roll(features, (3, 2), (0, 1))
-    expected = autocorrelation_by_loops(features, wraps)
+    expected = autocorrelation_by_loops(features, wraps, lags)
     assert not np.allclose(expected, expected[::-1], rtol=0.1)
     # pairs are counted in float32
-    np.testing.assert_allclose(autocorrelation(jnp.asarray(features), wraps), expected, rtol=1e-6, atol=1e-12)
+    found = STATISTICS[name].measure(jnp.asarray(features), wraps)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("wraps", [True, False])

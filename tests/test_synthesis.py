@@ -107,8 +107,10 @@ def test_pictures_and_sources_too_small_are_refused_with_what_would_fit(small_pa
         synthesis.synthesize([source(0, (40, 72))], SynthesisConfig(**SMALL), params=small_params)
     with pytest.raises(ValueError, match="use shallower layers"):
         synthesis.synthesize([source(0, (12, 12))], SynthesisConfig(**SMALL), params=small_params)
-    with pytest.raises(ValueError, match=r"spectrum at rgb needs maps of 32 pixels a side"):
-        plan.analysis_of(SynthesisConfig(output_width=24, octaves=1), small_params, [(80, 80)])
+    with pytest.raises(ValueError, match=r"of a 24 pixel picture has room.*spectrum maps of 32.*such as gram"):
+        plan.analysis_of(
+            SynthesisConfig(output_width=24, octaves=1, statistic=("spectrum@rgb",)), small_params, [(80, 80)]
+        )
 
 
 def test_octaves_that_are_not_given_are_as_many_as_all_pictures_have_room_for(small_params):
@@ -129,6 +131,15 @@ def test_a_statistic_is_left_out_where_a_picture_is_too_small_for_it(small_param
     config = SynthesisConfig(output_width=64, octaves=3, statistic=("gram", "spectrum@rgb"))
     analysis = plan.analysis_of(config, small_params, [(400, 400)])
     assert [octave for octave in range(3) if "rgb" in analysis.layers_at(octave)] == [0, 1]
+
+
+def test_a_statistic_that_has_room_nowhere_is_left_out_and_named(small_params):
+    config = SynthesisConfig(output_width=24, octaves=1, statistic=("gram@pool1", "spectrum@rgb=2", "grid@rgb"))
+    analysis = plan.analysis_of(config, small_params, [(80, 80)])
+    assert [term.statistic.name for term in analysis.terms] == ["gram", "grid"]
+    assert plan.left_out(config, small_params, analysis) == ("spectrum@rgb=2",)
+    larger = SynthesisConfig(output_width=64, octaves=1, statistic=config.statistic)
+    assert plan.left_out(larger, small_params, plan.analysis_of(larger, small_params, [(80, 80)])) == ()
 
 
 def test_stages_count_on_and_end_with_the_picture_asked_for(small_params):
@@ -162,12 +173,16 @@ def test_coarse_to_fine_starts_the_full_picture_far_lower_than_noise(small_param
 def test_every_statistic_can_be_minimized(small_params, statistic):
     losses = []
     config = SynthesisConfig(
-        output_width=64, octaves=1, layers=("pool1",), statistic=(statistic,), max_iter=20, schedule="plain"
+        output_width=128, octaves=1, layers=("pool1",), statistic=(statistic,), max_iter=20, schedule="plain"
     )
-    start = source(7, (64, 64))
+    start = source(7, (128, 128))
     start[::4] += 0.2  # lines for `grid` to find
     [result] = synthesis.synthesize(
-        [source(0, (96, 80))], config, params=small_params, init=start, on_step=lambda _, step: losses.append(step.loss)
+        [source(0, (128, 112))],
+        config,
+        params=small_params,
+        init=start,
+        on_step=lambda _, step: losses.append(step.loss),
     )
     assert result.loss < 0.5 * losses[0]
 
@@ -207,7 +222,7 @@ def test_each_source_needs_a_weight(small_params):
         {"mul": float("inf")},
         {"layer_weights": (1.0,)}, {"octave_weights": (1.0, -1.0, 0.0, 0.0), "octaves": 4},
         {"octave_weights": (1.0,)}, {"statistic": ("grams",)}, {"statistic": ()}, {"statistic": ("gram=-1",)},
-        {"coarse_iter": -1}, {"source_weights": (0.0,)},
+        {"coarse_iter": -1}, {"starts": 0}, {"source_weights": (0.0,)},
     ],
 )  # fmt: skip
 def test_numbers_that_cannot_be_meant_are_refused_by_their_flag(unfit):
@@ -229,20 +244,22 @@ def test_invented_pictures_become_less_alike(small_params, internal):
 def test_one_picture_cannot_be_unlike_others(small_params):
     with pytest.raises(ValueError, match="--count is 1"):
         synthesis.invent(NoveltyConfig(count=1), params=small_params)
+    with pytest.raises(ValueError, match="--seed phases needs sources"):
+        synthesis.invent(NoveltyConfig(seed="phases"), params=small_params)
     with pytest.raises(ValueError, match="--internal compares octaves"):
         synthesis.invent(NoveltyConfig(internal=True, octaves=1), params=small_params)
 
 
 def test_the_random_start_is_faint_noise_around_the_mean():
     mean = np.array([0.2, 0.5, 0.7])
-    image = init.initial_image("random", (64, 64), mean, 0)
+    image = init.initial_image("random", (64, 64), mean, init.key_of(0, 0))
     np.testing.assert_allclose(image.mean((0, 1)), mean, atol=1e-3)
     np.testing.assert_allclose(image.std((0, 1)), init.NOISE, rtol=0.1)
 
 
 def test_the_symmetric_start_mirrors_wraps_and_differs_between_pictures():
     mean = np.full(3, 0.5)
-    first, second = (init.initial_image("symmetric", (64, 48), mean, 0, number) for number in (0, 1))
+    first, second = (init.initial_image("symmetric", (64, 48), mean, init.key_of(0, number)) for number in (0, 1))
     noise = 6 * init.NOISE
     np.testing.assert_allclose(first, first[::-1], atol=2 * noise)
     np.testing.assert_allclose(first, first[:, ::-1], atol=2 * noise)
@@ -251,6 +268,75 @@ def test_the_symmetric_start_mirrors_wraps_and_differs_between_pictures():
     assert np.abs(first[0] - first[-1]).mean() < 3 * np.abs(np.diff(first, axis=0)).mean()
 
 
+def waves(size, period):
+    """Stripes of brightness down a picture, in unlike amounts of red, green and blue."""
+    wave = np.cos(2 * np.pi * np.arange(size[0]) / period)[:, None, None] * np.array([0.1, 0.2, 0.05])
+    return np.broadcast_to(0.5 + wave, (*size, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 40), (48, 128)])
+def test_random_phases_have_the_spectrum_of_the_source_and_its_colors(size):
+    stripes = waves((64, 64), 8)
+    found = init.random_phases([stripes], (1.0,), size, init.key_of(0, 0))
+    assert found.shape == (*size, 3)
+    np.testing.assert_allclose(found.mean((0, 1)), 0, atol=1e-3)
+    assert found.std() == pytest.approx(init.PHASES_CONTRAST * (stripes - 0.5).std(), rel=1e-2)
+    power = np.abs(np.fft.fft2(found[:, :, 1])) ** 2
+    row, column = np.unravel_index(np.argmax(power[: size[0] // 2]), power[: size[0] // 2].shape)
+    assert row == pytest.approx(size[0] / 8, abs=1.5)
+    assert min(column, size[1] - column) <= 1.5 * size[1] / 64 + 1
+    np.testing.assert_allclose(found[:, :, 0], found[:, :, 1] / 2, atol=1e-4)
+
+
+def test_random_phases_differ_between_pictures_and_attempts_and_mix_their_sources():
+    sources = [waves((64, 64), 8), waves((64, 64), 16)]
+    keys = [init.key_of(0, 0), init.key_of(0, 1), init.key_of(0, 0, 1), init.key_of(0, 1, 1)]
+    found = [init.random_phases(sources, (1.0, 3.0), (64, 64), key) for key in keys]
+    for i in range(4):
+        for j in range(i):
+            assert np.abs(found[i] - found[j]).max() > 0.01
+    power = sum(np.abs(np.fft.fft2(image[:, :, 1])) ** 2 for image in found)
+    # stripes of each keep to their own rows of the spectrum, in the ratio of the weights
+    assert power[3:6].sum() / power[7:10].sum() == pytest.approx(3, rel=0.5)
+
+
+def test_random_phases_are_where_the_first_stage_starts(small_params):
+    told = []
+    config = SynthesisConfig(**SMALL | {"max_iter": 0}, seed="phases")
+    synthesis.synthesize(
+        [waves((80, 72), 8)], config, params=small_params, on_step=lambda _, step: told.append(step.value)
+    )
+    coarse = np.asarray(told[0])
+    assert coarse.shape == (12, 16, 3)
+    assert coarse.std(axis=(0, 1)).max() > 5 * init.NOISE
+
+
+@pytest.mark.parametrize("schedule", ["plain", "coarse-to-fine"])
+def test_of_several_starts_the_one_of_the_lowest_loss_is_gone_on_with(small_params, schedule):
+    def made(number_of_starts):
+        told = []
+        config = SynthesisConfig(**SMALL | {"max_iter": 3}, schedule=schedule, starts=number_of_starts, rng_seed=2)
+        [result] = synthesis.synthesize(
+            [source()], config, params=small_params, on_step=lambda _, step: told.append(step)
+        )
+        return result, told
+
+    (one, _), (result, told) = made(1), made(4)
+    first = [step for step in told if step.value.shape == told[0].value.shape]
+    steps = config_steps = 3 if schedule == "plain" else 5
+    ends = [first[steps * (attempt + 1)].loss for attempt in range(4)]
+    assert len(set(ends)) == 4
+    assert [step.step for step in first[: 4 * steps + 1]] == list(range(4 * config_steps + 1))
+    assert result.steps == told[-1].step == one.steps + 3 * steps
+    assert result.evaluations == told[-1].evaluations > one.evaluations
+    # what is told last is the result, so that it is what a run keeps
+    np.testing.assert_array_equal(told[-1].value, result.value)
+    assert told[-1].loss == result.loss
+    if schedule == "plain":
+        assert result.loss == min(ends) < max(ends)
+    assert ends.index(min(ends)) != 3  # else the last one would do
+
+
 def test_another_start_is_refused():
     with pytest.raises(ValueError, match="unknown seed"):
-        init.initial_image("white", (8, 8), np.zeros(3), 0)
+        init.initial_image("white", (8, 8), np.zeros(3), init.key_of(0, 0))

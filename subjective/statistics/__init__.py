@@ -20,7 +20,7 @@ from subjective.colors import opponent
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.gram import GRAM, gram
 from subjective.statistics.grid import GRID
-from subjective.statistics.lags import AUTOCORRELATION, SPECTRUM
+from subjective.statistics.lags import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
 from subjective.statistics.moments import COVARIANCE, GAUSSIAN
 from subjective.statistics.protocol import Statistic, squared_distance
 from subjective.statistics.shifted import SHIFTED
@@ -45,7 +45,10 @@ __all__ = [
     "squared_distance",
 ]
 
-STATISTICS = {s.name: s for s in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, GRID)}
+STATISTICS = {
+    statistic.name: statistic
+    for statistic in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, AUTOCORRELATION_32, GRID)
+}
 """Every statistic by its name."""
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]

@@ -6,6 +6,8 @@ two sizes compare: the coarser octaves carry the long distances.
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -14,6 +16,12 @@ from subjective.statistics.protocol import Scalar, Statistic
 
 LAGS = 16
 """Largest lag in pixels of the feature map, each way."""
+
+FAR_LAGS = 32
+"""The same of `AUTOCORRELATION_32`, which needs maps of twice the size.
+
+Two periods of a lattice, where `LAGS` hold one, tell a row that is shifted from one that is not.
+"""
 
 QUIET = 1e-3
 """Share of a channel's mean power that is added to every power, found and wanted.
@@ -27,25 +35,25 @@ FAINTEST = 1e-8
 
 
 def autocorrelation(
-    features: Float[Array, "height width channels"], wraps: bool = True
+    features: Float[Array, "height width channels"], wraps: bool = True, lags: int = LAGS
 ) -> Float[Array, "lags half channels"]:
-    """Mean product of each channel with itself, moved by up to `LAGS` pixels down or up and right.
+    """Mean product of each channel with itself, moved by up to ``lags`` pixels down or up and right.
 
     By FFT. Without wrapping, only pixels with a partner count (an unbiased estimate).
 
     Returns:
-        ``(2 · LAGS + 1, LAGS + 1, channels)`` over the number of channels; lag (0, 0) at ``[LAGS, 0]``. Lags to the
+        ``(2 · lags + 1, lags + 1, channels)`` over the number of channels; lag (0, 0) at ``[lags, 0]``. Lags to the
         left are those to the right, mirrored.
 
     References:
         Sendik and Cohen-Or, "Deep correlations for texture synthesis", 2017.
     """
     height, width, channels = features.shape
-    size = (height, width) if wraps else (height + LAGS, width + LAGS)
+    size = (height, width) if wraps else (height + lags, width + lags)
     spectrum = jnp.fft.rfft2(features, s=size, axes=(0, 1))
     products = jnp.fft.irfft2(jnp.real(spectrum * jnp.conj(spectrum)), s=size, axes=(0, 1))
-    rows, columns = np.arange(-LAGS, LAGS + 1), np.arange(LAGS + 1)
-    found = products[rows % size[0]][:, : LAGS + 1]
+    rows, columns = np.arange(-lags, lags + 1), np.arange(lags + 1)
+    found = products[rows % size[0]][:, : lags + 1]
     if wraps:
         return found / features.size
     pairs = (height - np.abs(rows))[:, None] * (width - columns)[None, :]
@@ -90,4 +98,7 @@ def amplitude_distance(found: Array, target: Array) -> Scalar:
 LEAST = (2 * LAGS, 3 * LAGS // 2)
 
 AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST)
+AUTOCORRELATION_32 = Statistic(
+    "autocorrelation32", partial(autocorrelation, lags=FAR_LAGS), least=(2 * FAR_LAGS, 3 * FAR_LAGS // 2)
+)
 SPECTRUM = Statistic("spectrum", power_spectrum, amplitude_distance, least=LEAST, relative_to=1.0)
