@@ -279,7 +279,7 @@ def test_sources_that_cannot_be_used_are_refused(here, capsys):
         (["--statistic", "gram=much"], "gram=much"),
         (["--statistic", "gram@conv9_1"], "no layer 'conv9_1'"),
         (["--statistic", "gram", "gram@pool1"], "given twice"),
-        (["--statistic", "spectrum@rgb", "-ow", "30"], "needs maps of 32 pixels"),
+        (["--statistic", "spectrum@rgb", "-ow", "30"], "spectrum maps of 32"),
         (["--preset", "better"], "better"),
         (["--octave-weights", "1", "--octaves", "2"], "--octave-weights got 1"),
         (["--config"], "no such file"),
@@ -330,6 +330,20 @@ def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
     assert {"gram", "spectrum", "peak", "seam_rows", "copied"} <= set(picture["scores"])
     assert picture["scores"]["color"].keys() == {"value", "reference", "score"}
     assert json.loads((folder / "config.json").read_text())["settings"]["octaves"] == 2
+
+
+def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, capsys):
+    flags = ["-ow", "40", "-o", "1", "-m", "1", "--raw-weights", "--statistic", "gram@pool1", "autocorrelation32@rgb"]
+    assert main(["synthesize", "-s", str(GRAVEL), *flags]) == 0
+    out, err = capsys.readouterr()
+    assert "no octave has room for autocorrelation32@rgb; it is left out" in err
+    folder = Path(out.strip())
+    [picture] = json.loads((folder / "summary.json").read_text())["pictures"]
+    assert main(["evaluate", str(folder / "result.png"), "-s", str(GRAVEL), "--json", "scores.json"]) == 0
+    [scores] = json.loads((here / "scores.json").read_text()).values()
+    for measure in ("gram", "sliced_wasserstein", "spectrum"):  # the network of both is the normalized one
+        assert picture["scores"][measure]["reference"] == scores[measure]["reference"]
+        assert picture["scores"][measure]["score"] == pytest.approx(scores[measure]["score"], rel=0.03)
 
 
 def test_a_preset_comes_before_the_flags_given(here, capsys):
