@@ -1,6 +1,6 @@
-"""Which settings? Terms, schedule, bounds, starting noise, first step, history, optimizer: one table each.
+"""Which settings? Terms, schedule, bounds, starting noise, first step, history, optimizer, structure: one table each.
 
-    python experiments/04_settings.py [terms] [schedule] [optimizer]
+    python experiments/04_settings.py [terms] [schedule] [optimizer] [structure]
 
 Each row changes one thing of the defaults, on gravel and rock reduced to 256 pixels, at 128 pixels; some twenty seconds
 a row, 25 minutes in all on two cores. Prints the tables that LOG.md keeps.
@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from studio import HEAD, make, params_of, source
+from studio import HEAD, keep, make, params_of, source
 
 import subjective
 
@@ -99,6 +99,23 @@ def optimizer() -> None:
     against_optax()
 
 
+def structure() -> None:
+    """What keeps tiles in a lattice: `best` with one thing changed each, at 256 pixels, some four minutes a row."""
+    best, pictures = subjective.preset("best", output_width=256), [source("tiles")]
+    *without, near, far = best.statistic
+    changes: dict[str, dict[str, Any]] = {
+        "best": {},
+        "faint noise": {"seed": "random"},
+        "one start": {"starts": 1},
+        "16 lags alone": {"statistic": (*without, near)},
+        "32 lags alone": {"statistic": (*without, far)},
+        "no autocorrelation": {"statistic": tuple(without)},
+    }
+    print(HEAD, flush=True)
+    made = [make(label, pictures, dataclasses.replace(best, **change)) for label, change in changes.items()]
+    keep("structure", [(["source"], pictures[0]), *((one.lines(), one.image) for one in made)], 4)
+
+
 def against_optax(steps: int = 40) -> None:
     """Loss by evaluations of two programs that minimize the same function from the same start."""
     import optax
@@ -141,7 +158,9 @@ def against_optax(steps: int = 40) -> None:
     print(f"optax L-BFGS: loss {value:.4g} after {evaluations} evaluations, {time.perf_counter() - began:.0f} s")
 
 
+QUESTIONS = {"terms": terms, "schedule": schedule, "optimizer": optimizer, "structure": structure}
+
 if __name__ == "__main__":
-    for question in sys.argv[1:] or ("terms", "schedule", "optimizer"):
+    for question in sys.argv[1:] or QUESTIONS:
         print(f"\n## {question}", flush=True)
-        {"terms": terms, "schedule": schedule, "optimizer": optimizer}[question]()
+        QUESTIONS[question]()

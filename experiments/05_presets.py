@@ -2,9 +2,9 @@
 
     python experiments/05_presets.py [SOURCE...]
 
-Writes `gallery/presets_*.jpg` and prints a table; some five minutes a source on two cores at 256 pixels. `paper` is the
-2017 program's own method (Grams of pool1 and conv3_2 at all octaves at once, unnormalized, raw parameters, `valid`, 500
-steps).
+Writes `gallery/presets_*.jpg` and prints a table; some seven minutes a source on two cores, at 256 pixels. `paper` is
+the 2017 program's own method (Grams of pool1 and conv3_2 at all octaves at once, unnormalized, raw parameters, `valid`,
+500 steps).
 """
 
 from __future__ import annotations
