@@ -63,10 +63,9 @@ class SourceConfig:
         if self.source_width is not None and self.source_width < 1:
             raise ValueError(f"--source-width is {self.source_width}; wanted 1 or more")
 
-    def read_sources(self) -> dict[Path, images.Image]:
-        """The sources at their scale, by file."""
-        files = images.find_images(self.source)
-        return {file: images.read_image(file, width=self.source_width, scale=self.source_scale) for file in files}
+    def read_source(self, file: Path) -> images.Image:
+        """One of the sources at their scale."""
+        return images.read_image(file, width=self.source_width, scale=self.source_scale)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
             f"--source-weights got {len(config.source_weights)} numbers for {len(files)} pictures; give one for each"
         )
     network, params, origin = _load_params(config)
-    sources = list(config.read_sources().values())
+    sources = [config.read_source(file) for file in files]
     records = [_picture_record(file, "source") for file in files]
     sizes = [(source.shape[0], source.shape[1]) for source in sources]
     config = plan.with_octaves(config, params, sizes)

@@ -39,7 +39,7 @@ def command(config: EvaluateCommand) -> int:
         raise ValueError(f"--json is {config.json!r}, in a folder that is not there; make it or name another")
     files = images.find_images(config.images)
     params = normalization.load_params(config.weights, data_dir=config.data_dir)
-    sources = list(config.read_sources().values())
+    sources = [config.read_source(file) for file in images.find_images(config.source)]
     pictures = [images.read_image(file) for file in files]
     for file, picture in zip(files, pictures, strict=True):
         try:

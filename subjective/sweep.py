@@ -77,7 +77,7 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
     folder = new_folder(Path(config.output_dir), "sweep")
     sys.stdout.write(f"{folder}\n")
     sys.stdout.flush()
-    first = next(iter(config.read_sources().values()))
+    first = config.read_source(images.find_images(config.source)[0])
     height, width = config.size
     cells: list[tuple[list[str], Any]] = [(["source"], first[:height, :width])]
     rows: list[dict[str, Any]] = []

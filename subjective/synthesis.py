@@ -127,6 +127,9 @@ def synthesize(
     colors = [source.mean(axis=(0, 1)) for source in sources]
     mean = np.average(colors, axis=0, weights=config.source_weights)
     stages = stages_of(config.schedule, config.size, analysis, params)
+    phases = config.seed == "phases" and init is None
+    reduced = [_octave_of(source, stages[0].octave, VALID) for source in sources] if phases else []
+    shares = config.source_weights or (1.0,) * len(sources)
 
     def start(number: int, attempt: int, stage: Stage) -> jax.Array:
         """The starting picture at a stage's size."""
@@ -135,9 +138,8 @@ def synthesize(
             image = variation(init, key if number or attempt else None, noise=config.noise)
             return _octave_of(image, stage.octave, config.padding_mode)
         image = initial_image(config.seed, stage.size, mean, key, noise=config.noise)
-        if config.seed == "phases" and stage == stages[0]:
-            reduced = [_octave_of(source, stage.octave, VALID) for source in sources]
-            image = image + random_phases(reduced, config.source_weights or (1.0,) * len(sources), stage.size, key)
+        if phases and stage == stages[0]:
+            image = image + random_phases(reduced, shares, stage.size, key)
         return jnp.asarray(image)
 
     return [

@@ -96,9 +96,8 @@ def amplitude_distance(found: Array, target: Array) -> Scalar:
 
 # Around a map that wraps, a lag beyond half of it is a shorter one the other way; elsewhere, pairs must remain.
 LEAST = (2 * LAGS, 3 * LAGS // 2)
+FAR_LEAST = (2 * FAR_LAGS, 3 * FAR_LAGS // 2)
 
 AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST)
-AUTOCORRELATION_32 = Statistic(
-    "autocorrelation32", partial(autocorrelation, lags=FAR_LAGS), least=(2 * FAR_LAGS, 3 * FAR_LAGS // 2)
-)
+AUTOCORRELATION_32 = Statistic("autocorrelation32", partial(autocorrelation, lags=FAR_LAGS), least=FAR_LEAST)
 SPECTRUM = Statistic("spectrum", power_spectrum, amplitude_distance, least=LEAST, relative_to=1.0)
