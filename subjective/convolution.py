@@ -35,6 +35,9 @@ SMALL_PIXELS = 1024
 FEW_CHANNELS = 4
 """At most so many are few: nine shifted copies and one product do, and tiles would not pay."""
 
+Paddings = tuple[Padding, Padding]
+"""Of rows, and of columns."""
+
 _PAD: dict[Padding, int] = {"valid": 0, "same": 1, "circular": 1}
 
 Map = Float[Array, "height width inputs"]
@@ -45,7 +48,9 @@ Size = tuple[int, int]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def conv3x3_relu(x: Map, kernel: Kernel, bias: Bias, padding: Padding = "circular", pool: bool = False) -> Result:
+def conv3x3_relu(
+    x: Map, kernel: Kernel, bias: Bias, padding: Padding | Paddings = "circular", pool: bool = False
+) -> Result:
     """max(0, x ∗ kernel + bias), a cross-correlation as in every network library, and its 2x2 mean if ``pool``.
 
     The derivative with respect to ``x`` is as fast as the function; those with respect to kernel and bias are
@@ -55,7 +60,8 @@ def conv3x3_relu(x: Map, kernel: Kernel, bias: Bias, padding: Padding = "circula
         x: feature map ``(height, width, inputs)``.
         kernel: HWIO.
         bias: one for each output channel.
-        padding: ``valid`` (none: a pixel a side is lost), ``same`` (zeros) or ``circular`` (the other side).
+        padding: ``valid`` (none: a pixel a side is lost), ``same`` (zeros) or ``circular`` (the other side);
+            two of them if rows and columns differ.
         pool: average 2x2 pixels afterwards, stride 2; an odd last row or column is dropped.
 
     Returns:
@@ -64,16 +70,19 @@ def conv3x3_relu(x: Map, kernel: Kernel, bias: Bias, padding: Padding = "circula
     Raises:
         ValueError: the map is too small to leave a pixel.
     """
-    return _forward(x, kernel, bias, padding, pool)[0]
+    return _forward(x, kernel, bias, _both(padding), pool)[0]
 
 
-def _conv3x3_relu_fwd(x: Array, kernel: Array, bias: Array, padding: Padding, pool: bool) -> tuple[Array, Any]:
-    y, mask = _forward(x, kernel, bias, padding, pool)
+def _conv3x3_relu_fwd(
+    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool
+) -> tuple[Array, Any]:
+    y, mask = _forward(x, kernel, bias, _both(padding), pool)
     return y, (x, kernel, mask)  # XLA drops x again where the kernel's derivative is not asked for
 
 
-def _conv3x3_relu_bwd(padding: Padding, pool: bool, residuals: Any, dy: Array) -> tuple[Array, Array, Array]:
+def _conv3x3_relu_bwd(padding: Padding | Paddings, pool: bool, residuals: Any, dy: Array) -> tuple[Array, Array, Array]:
     x, kernel, mask = residuals
+    padding = _both(padding)
     dx = _backward(dy, mask, kernel, x.shape, padding, pool)
     dz = _before_relu(dy, mask, *_everywhere(x.shape, padding), pool)
     (dkernel,) = jax.linear_transpose(lambda k: _direct(x, k, padding), kernel)(dz)
@@ -81,6 +90,10 @@ def _conv3x3_relu_bwd(padding: Padding, pool: bool, residuals: Any, dy: Array) -
 
 
 conv3x3_relu.defvjp(_conv3x3_relu_fwd, _conv3x3_relu_bwd)
+
+
+def _both(padding: Padding | Paddings) -> Paddings:
+    return (padding, padding) if isinstance(padding, str) else padding
 
 
 def average_pool(x: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
@@ -93,11 +106,14 @@ def average_pool(x: Float[Array, "height width channels"]) -> Float[Array, "rows
 # The two forms of the function and of its derivative
 
 
-def _forward(x: Array, kernel: Array, bias: Array, padding: Padding, pool: bool) -> tuple[Array, Bool[Array, "..."]]:
+def _forward(x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool) -> tuple[Array, Bool[Array, "..."]]:
     """The result, and the mask of the activations (before pooling) that are positive."""
-    least = 3 - 2 * _PAD[padding] + pool
-    if min(x.shape[:2]) < least:
-        raise ValueError(f"a map of {x.shape[1]}x{x.shape[0]} is too small; padding {padding!r} wants {least} a side")
+    least = tuple(3 - 2 * _PAD[along] + pool for along in padding)
+    if x.shape[0] < least[0] or x.shape[1] < least[1]:
+        raise ValueError(
+            f"a map of {x.shape[1]}x{x.shape[0]} is too small; padding {' and '.join(dict.fromkeys(padding))!r} wants "
+            f"{max(least)} a side"
+        )
 
     direct, strips = (partial(form, padding=padding, pool=pool) for form in (_forward_direct, _forward_strips))
     if _is_small(x.shape):
@@ -105,7 +121,7 @@ def _forward(x: Array, kernel: Array, bias: Array, padding: Padding, pool: bool)
     return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
 
 
-def _backward(dy: Array, mask: Array, kernel: Array, shape: tuple[int, ...], padding: Padding, pool: bool) -> Array:
+def _backward(dy: Array, mask: Array, kernel: Array, shape: tuple[int, ...], padding: Paddings, pool: bool) -> Array:
     """Derivative with respect to x, of the given shape."""
 
     forms = (_backward_direct, _backward_strips)
@@ -119,12 +135,12 @@ def _is_small(shape: tuple[int, ...]) -> bool:
     return shape[0] * shape[1] <= SMALL_PIXELS
 
 
-def _map_size(shape: tuple[int, ...], padding: Padding) -> Size:
+def _map_size(shape: tuple[int, ...], padding: Paddings) -> Size:
     """(height, width) of the convolution, before pooling, of a map of that shape."""
-    return (shape[0] - 2 + 2 * _PAD[padding], shape[1] - 2 + 2 * _PAD[padding])
+    return (shape[0] - 2 + 2 * _PAD[padding[0]], shape[1] - 2 + 2 * _PAD[padding[1]])
 
 
-def _everywhere(shape: tuple[int, ...], padding: Padding) -> tuple[Array, Array]:
+def _everywhere(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Array]:
     height, width = _map_size(shape, padding)
     return jnp.arange(height), jnp.arange(width)
 
@@ -132,16 +148,17 @@ def _everywhere(shape: tuple[int, ...], padding: Padding) -> tuple[Array, Array]
 # In one piece, for GPUs and TPUs
 
 
-def _direct(x: Array, kernel: Array, padding: Padding) -> Array:
-    if padding == "circular":
-        x = jnp.pad(x, ((1, 1), (1, 1), (0, 0)), mode="wrap")
-    zeros = "SAME" if padding == "same" else "VALID"
+def _direct(x: Array, kernel: Array, padding: Paddings) -> Array:
+    wrapped = [(1, 1) if along == "circular" else (0, 0) for along in padding]
+    if "circular" in padding:
+        x = jnp.pad(x, (*wrapped, (0, 0)), mode="wrap")
+    zeros = [(1, 1) if along == "same" else (0, 0) for along in padding]
     return lax.conv_general_dilated(
         x[None], kernel, (1, 1), zeros, dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
     )[0]
 
 
-def _forward_direct(x: Array, kernel: Array, bias: Array, *, padding: Padding, pool: bool) -> tuple[Array, Array]:
+def _forward_direct(x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool) -> tuple[Array, Array]:
     y = jax.nn.relu(_direct(x, kernel, padding) + bias[None, None, :])
     if not pool:
         return y, y > 0
@@ -150,7 +167,7 @@ def _forward_direct(x: Array, kernel: Array, bias: Array, *, padding: Padding, p
 
 
 def _backward_direct(
-    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Padding, pool: bool
+    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Paddings, pool: bool
 ) -> Array:
     dz = _before_relu(dy, mask, *_everywhere(shape, padding), pool)
     x = jax.ShapeDtypeStruct(shape, dy.dtype)
@@ -162,11 +179,10 @@ def _backward_direct(
 Indices = Callable[[Any], tuple[Array, Array]]
 
 
-def _forward_strips(x: Array, kernel: Array, bias: Array, *, padding: Padding, pool: bool) -> tuple[Array, Array]:
-    pad, wrap = _PAD[padding], padding == "circular"
+def _forward_strips(x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool) -> tuple[Array, Array]:
     height, width = (size // (1 + pool) * (1 + pool) for size in _map_size(x.shape, padding))  # whole pooling windows
     convolve, rows, columns = _convolution_of_strips(kernel, height, width)
-    indices = _indices((x.shape[0], x.shape[1]), pad, wrap, rows + 2, columns + 2)
+    indices = _indices((x.shape[0], x.shape[1]), padding, rows + 2, columns + 2)
 
     def compute(start: Any) -> tuple[Array, Array]:
         y = jax.nn.relu(convolve(_gather(x, *indices(start))) + bias[None, None, :])[:, :width]
@@ -177,13 +193,12 @@ def _forward_strips(x: Array, kernel: Array, bias: Array, *, padding: Padding, p
 
 
 def _backward_strips(
-    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Padding, pool: bool
+    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Paddings, pool: bool
 ) -> Array:
-    # A full correlation with the turned kernel. Its padding, 2 - pad, wraps if the forward one did.
+    # A full correlation with the turned kernel, which wraps if the forward one did.
     height, width = shape[:2]
-    pad, wrap = 2 - _PAD[padding], padding == "circular"
     convolve, rows, columns = _convolution_of_strips(kernel[::-1, ::-1].swapaxes(2, 3), height, width)
-    indices = _indices(_map_size(shape, padding), pad, wrap, rows + 2, columns + 2)
+    indices = _indices(_map_size(shape, padding), padding, rows + 2, columns + 2, full=True)
 
     def compute(start: Any) -> Array:
         return convolve(_before_relu(dy, mask, *indices(start), pool))[:, :width]
@@ -224,13 +239,21 @@ def _by_strips(compute: Callable[[Any], Any], height: int, rows: int) -> Any:
     return lax.fori_loop(0, -(-height // rows), step, out)
 
 
-def _indices(size: Size, pad: int, wrap: bool, rows: int, columns: int) -> Indices:
-    """A function from the first row of a strip to the indices of its rows and columns in the map before padding."""
-    height, width = size
+def _indices(size: Size, padding: Paddings, rows: int, columns: int, *, full: bool = False) -> Indices:
+    """A function from the first row of a strip to the indices of its rows and columns in the map before padding.
+
+    The map is padded as for the convolution, or (``full``) as for its transpose, by two pixels less that.
+    """
+    pads = [2 - _PAD[along] if full else _PAD[along] for along in padding]
 
     def indices(start: Any) -> tuple[Array, Array]:
-        row, column = start + jnp.arange(rows) - pad, jnp.arange(columns) - pad
-        return (row % height, column % width) if wrap else (row, column)
+        row, column = (
+            index % length if along == "circular" else index
+            for index, length, along in zip(
+                (start + jnp.arange(rows) - pads[0], jnp.arange(columns) - pads[1]), size, padding, strict=True
+            )
+        )
+        return row, column
 
     return indices
 

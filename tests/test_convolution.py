@@ -15,8 +15,9 @@ NUMPY_MODE = {"same": "constant", "circular": "wrap"}
 
 def by_scipy(x, kernel, bias, padding, pool):
     """The same in float64, channel by channel."""
-    if padding != "valid":
-        x = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode=NUMPY_MODE[padding])
+    for axis, along in enumerate(convolution._both(padding)):
+        if along != "valid":
+            x = np.pad(x, [(1, 1) if axis == padded else (0, 0) for padded in range(3)], mode=NUMPY_MODE[along])
     outputs = [
         sum(scipy.signal.correlate2d(x[:, :, i], kernel[:, :, i, o], "valid") for i in range(x.shape[2])) + bias[o]
         for o in range(kernel.shape[3])
@@ -47,6 +48,9 @@ CASES = [
     ((71, 130), (5, 3), "circular", False),
     ((6, 1100), (6, 5), "circular", True),
     ((1, 2), (6, 5), "circular", False),
+    ((39, 53), (6, 5), ("valid", "circular"), True),
+    ((39, 53), (3, 6), ("valid", "same"), False),
+    ((39, 53), (6, 3), ("valid", "circular"), False),
 ]
 
 
@@ -63,7 +67,7 @@ def test_its_gradients_are_those_of_the_direct_form(size, channels, padding, poo
     """Both forms run here, whichever the device would choose; JAX differentiates the direct one by itself."""
 
     def direct(x, kernel, bias):
-        return convolution._forward_direct(x, kernel, bias, padding=padding, pool=pool)[0]
+        return convolution._forward_direct(x, kernel, bias, padding=convolution._both(padding), pool=pool)[0]
 
     def strips(x, kernel, bias):
         return conv3x3_relu(x, kernel, bias, padding, pool)
@@ -84,11 +88,13 @@ def test_the_direct_backward_form_is_the_derivative_of_the_direct_forward_form(p
     x, kernel, bias = arguments((13, 10), (5, 6), np.float64)
 
     def forward(x):
-        return convolution._forward_direct(x, kernel, bias, padding=padding, pool=pool)
+        return convolution._forward_direct(x, kernel, bias, padding=(padding, padding), pool=pool)
 
     y, pull = jax.vjp(lambda x: forward(x)[0], x)
     dy = jnp.asarray(np.random.default_rng(1).standard_normal(y.shape))
-    found = convolution._backward_direct(dy, forward(x)[1], kernel, shape=x.shape, padding=padding, pool=pool)
+    found = convolution._backward_direct(
+        dy, forward(x)[1], kernel, shape=x.shape, padding=(padding, padding), pool=pool
+    )
     np.testing.assert_allclose(found, pull(dy)[0], atol=1e-12)
 
 

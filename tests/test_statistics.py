@@ -23,7 +23,7 @@ from subjective.statistics import (
     squared_distance,
 )
 from subjective.statistics.grid import grid_powers
-from subjective.statistics.lags import LAGS, power_spectrum
+from subjective.statistics.lags import LAGS, autocorrelation, power_spectrum
 from subjective.statistics.moments import (
     RIDGE,
     covariance_distance,
@@ -195,21 +195,39 @@ def test_moments_of_a_negative_power_are_refused(name):
         STATISTICS[name].scaled(moments(single(numbers(0, (4, 4)))), -1.0)
 
 
-@pytest.mark.parametrize("name", ["gram", "covariance", "gaussian"])
-def test_an_additive_measure_is_the_mean_of_its_tiles_weighted_by_their_pixels(name, in_float64):
-    statistic = STATISTICS[name]
-    assert statistic.additive
-    features = numbers(0)
-    tiles = [
-        features[rows, columns]
-        for rows in (slice(0, 10), slice(10, None))
-        for columns in (slice(0, 20), slice(20, 27), slice(27, None))
-    ]
-    shares = [tile.size / features.size for tile in tiles]
-    total = sum(share * statistic.measure(jnp.asarray(tile), False) for share, tile in zip(shares, tiles, strict=True))
-    np.testing.assert_allclose(total, statistic.measure(jnp.asarray(features), False), rtol=1e-12, atol=1e-13)
-    plain = sum(statistic.measure(jnp.asarray(tile), False) for tile in tiles) / len(tiles)
-    assert not np.allclose(plain, total, rtol=1e-3)
+ADDITIVE = [name for name, statistic in STATISTICS.items() if statistic.sums]
+
+
+def test_what_adds_up_over_tiles_is_known():
+    assert ADDITIVE == ["gram", "covariance", "gaussian", "shifted", "autocorrelation", "autocorrelation32"]
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+@pytest.mark.parametrize("name", ADDITIVE)
+def test_a_measure_is_the_sum_of_its_tiles(name, wraps, in_float64):
+    statistic, features = STATISTICS[name], jnp.asarray(numbers(0, (71, 66)))
+
+    def and_gradient(measure):
+        found, pull = jax.vjp(measure, features)
+        return found, pull(jnp.cos(jnp.arange(found.size, dtype=found.dtype)).reshape(found.shape))[0]
+
+    wanted = jax.jit(lambda: and_gradient(lambda f: statistic.measure(f, wraps)))()
+    for rows in (8, 17, 71, 100):  # tiles that end with the map, that do not, the whole map, and more
+        found = jax.jit(lambda rows=rows: and_gradient(lambda f: statistic.sums.of_map(f, wraps, rows)))()
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_a_tall_map_is_measured_in_tiles(in_float64):
+    features = jnp.asarray(numbers(0, (600, 40)))
+    for wraps in (True, False):
+        found = jax.jit(autocorrelation, static_argnums=1)(features, wraps)
+        padded = np.pad(features, [(0, 0 if wraps else 40)] * 2 + [(0, 0)])
+        power = np.abs(np.fft.fft2(padded, axes=(0, 1))) ** 2
+        products = np.fft.ifft2(power, axes=(0, 1)).real
+        for row, column in [(-16, 0), (0, 0), (3, 16), (16, 7)]:
+            pairs = features.size if wraps else (600 - abs(row)) * (40 - column) * features.shape[2]
+            np.testing.assert_allclose(found[16 + row, column], products[row, column] / pairs, rtol=1e-9, atol=1e-12)
 
 
 def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):

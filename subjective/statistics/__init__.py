@@ -25,6 +25,7 @@ from subjective.statistics.moments import COVARIANCE, GAUSSIAN
 from subjective.statistics.protocol import Statistic, squared_distance
 from subjective.statistics.shifted import SHIFTED
 from subjective.statistics.sliced import SLICED
+from subjective.tiles import Tiling, measure_in_tiles, multiple
 from subjective.vgg import Params, Pooling, extract_features, feature_size
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "places_of",
     "smallest_picture",
     "squared_distance",
+    "tiling_of",
 ]
 
 STATISTICS = {
@@ -88,12 +90,14 @@ class Analysis:
         terms: what is measured.
         padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
         pooling: ``average`` or ``max``.
+        tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
     terms: tuple[Term, ...] = (Term(GRAM, ("pool1", "conv3_2"), (1.0, 1.0)),)
     padding: Padding = "circular"
     pooling: Pooling = "average"
+    tile: int | None = None
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -103,6 +107,10 @@ class Analysis:
     def layers_at(self, octave: int) -> tuple[str, ...]:
         """The layers of an octave, each once."""
         return tuple(layer for layer in self.layers if any(term.counts(octave, layer) for term in self.terms))
+
+    def statistics_at(self, octave: int, layer: str) -> tuple[Statistic, ...]:
+        """What is measured there."""
+        return tuple(term.statistic for term in self.terms if term.counts(octave, layer))
 
     def below(self, octave: int) -> Analysis:
         """The same look at the same picture, reduced so that ``octave`` is its octave 0."""
@@ -157,20 +165,44 @@ def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Ana
     wraps = analysis.padding == "circular"
 
     def measured(octave: int) -> dict[str, dict[str, Array]]:
-        return {
-            layer: {
-                term.statistic.name: term.statistic.measure(features, wraps)
-                for term in analysis.terms
-                if term.counts(octave, layer)
-            }
-            for layer, features in _features(params, pyramid[octave], octave, analysis).items()
+        image, layers = pyramid[octave], analysis.layers_at(octave)
+        tiling = tiling_of(analysis, octave, image.shape[0])
+        whole = layers if tiling is None else tuple(layer for layer in layers if layer in PICTURE_LAYERS)
+        in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling)
+        return in_tiles | {
+            layer: {s.name: s.measure(features, wraps) for s in analysis.statistics_at(octave, layer)}
+            for layer, features in _features(params, image, whole, analysis).items()
         }
 
     return tuple(measured(octave) for octave in analysis.octaves)
 
 
-def _features(params: Params, image: Array, octave: int, analysis: Analysis) -> dict[str, Array]:
-    layers = analysis.layers_at(octave)
+def tiling_of(analysis: Analysis, octave: int, height: int) -> Tiling | None:
+    """How the network's layers of an octave of that height are taken in tiles; None if the octave is looked at whole.
+
+    Raises:
+        ValueError: a statistic that does not add up over tiles.
+    """
+    layers = network_layers(analysis.layers_at(octave))
+    if analysis.tile is None or not layers:
+        return None
+    step = multiple(layers)
+    rows = -(-analysis.tile // step) * step
+    if height <= rows:
+        return None
+    statistics = tuple((layer, analysis.statistics_at(octave, layer)) for layer in layers)
+    for layer, there in statistics:
+        for statistic in there:
+            if statistic.sums is None:
+                fine = ", ".join(name for name, known in STATISTICS.items() if known.sums)
+                raise ValueError(
+                    f"{statistic.name} at {layer} does not add up over tiles, and tiles of {analysis.tile} rows were "
+                    f"asked for; take it at rgb, where nothing is tiled, leave the tiles out, or match one of {fine}"
+                )
+    return Tiling(statistics, analysis.padding, analysis.pooling, rows)
+
+
+def _features(params: Params, image: Array, layers: tuple[str, ...], analysis: Analysis) -> dict[str, Array]:
     features: dict[str, Array] = {}
     if "rgb" in layers:
         features["rgb"] = image

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Statistic
+from subjective.statistics.protocol import Statistic, Sums
 
 
 def gram(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "channels channels"]:
@@ -19,26 +21,32 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
     References:
         Gatys, Ecker and Bethge, 2015, equation 1; they leave the division to the loss.
     """
-    return _gram(features)
+    return products(features) / features.size
 
 
 @jax.custom_vjp
-def _gram(features: Array) -> Array:
+def products(features: Float[Array, "height width channels"]) -> Float[Array, "channels channels"]:
+    """FᵀF, the Gram matrix before it is divided."""
     matrix = features.reshape(-1, features.shape[2])
-    return jnp.matmul(matrix.T, matrix, precision="highest") / features.size
+    return jnp.matmul(matrix.T, matrix, precision="highest")
 
 
-def _gram_fwd(features: Array) -> tuple[Array, Array]:
-    return _gram(features), features
+def _products_fwd(features: Array) -> tuple[Array, Array]:
+    return products(features), features
 
 
-def _gram_bwd(features: Array, cotangent: Array) -> tuple[Array]:
+def _products_bwd(features: Array, cotangent: Array) -> tuple[Array]:
     # F (C + Cᵀ): one product instead of the two that differentiating FᵀF by rule would make.
-    symmetric = (cotangent + cotangent.T) / features.size
+    symmetric = cotangent + cotangent.T
     matrix = features.reshape(-1, features.shape[2])
     return (jnp.matmul(matrix, symmetric, precision="highest").reshape(features.shape),)
 
 
-_gram.defvjp(_gram_fwd, _gram_bwd)
+products.defvjp(_products_fwd, _products_bwd)
 
-GRAM = Statistic("gram", gram, positive=True, additive=True)
+
+def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
+    return total / math.prod(shape)
+
+
+GRAM = Statistic("gram", gram, positive=True, sums=Sums(lambda around, own, wraps: products(around * own), _measured))

@@ -35,14 +35,24 @@ def grid_powers(
     height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
     whole = features[:height, :width]
     centered = whole - jnp.mean(whole, axis=(0, 1), keepdims=True)
-    transformed = jnp.fft.fft2(centered, axes=(0, 1)) / np.float32((height * width) ** 0.5)
-    power = jnp.real(transformed * jnp.conj(transformed))
-    near = np.arange(-AROUND, AROUND + 1)
-    rows, columns = ((np.arange(PERIOD)[:, None] * (size // PERIOD) + near) % size for size in (height, width))
-    around = power[rows[:, None, :, None], columns[None, :, None, :]]
+    # A few rows and columns of a Fourier transform are two small products, which need no memory to speak of.
+    rows, columns = _waves(height).astype(features.dtype), _waves(width).astype(features.dtype)
+    along = jnp.einsum("pfy,yxc->pfxc", rows, centered, precision="highest")
+    both = jnp.einsum("qgx,pfxc->pqfgc", columns, along, precision="highest")
+    real, imaginary = both[0, 0] - both[1, 1], both[0, 1] + both[1, 0]
+    near = 2 * AROUND + 1
+    around = (real**2 + imaginary**2).reshape(PERIOD, near, PERIOD, near, -1).transpose(0, 2, 1, 3, 4)
     own = around[:, :, AROUND, AROUND].at[0, 0].set(0)
-    others = (jnp.sum(around, axis=(2, 3)) - around[:, :, AROUND, AROUND]) / (len(near) ** 2 - 1)
+    others = (jnp.sum(around, axis=(2, 3)) - around[:, :, AROUND, AROUND]) / (near**2 - 1)
     return jnp.stack([own, others])
+
+
+def _waves(size: int) -> np.ndarray:
+    """Cosine and sine ``(2, frequencies, size)`` of each wave of `PERIOD` and its neighbors, over √size."""
+    near = np.arange(-AROUND, AROUND + 1)
+    frequencies = (np.arange(PERIOD)[:, None] * (size // PERIOD) + near).reshape(-1)
+    turns = np.outer(frequencies, np.arange(size)) % size / size  # whole turns taken off before they cost digits
+    return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)]) / np.sqrt(size)
 
 
 def excess_distance(found: Array, target: Array) -> Scalar:

@@ -6,13 +6,14 @@ two sizes compare: the coarser octaves carry the long distances.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic
+from subjective.statistics.protocol import Scalar, Statistic, Sums
 
 LAGS = 16
 """Largest lag in pixels of the feature map, each way."""
@@ -22,6 +23,9 @@ FAR_LAGS = 32
 
 Two periods of a lattice, where `LAGS` hold one, tell a row that is shifted from one that is not.
 """
+
+TILE_ROWS = 256
+"""Rows whose Fourier transforms are held at once where a map has more than twice as many."""
 
 QUIET = 1e-3
 """Share of a channel's mean power that is added to every power, found and wanted.
@@ -39,7 +43,7 @@ def autocorrelation(
 ) -> Float[Array, "lags half channels"]:
     """Mean product of each channel with itself, moved by up to ``lags`` pixels down or up and right.
 
-    By FFT. Without wrapping, only pixels with a partner count (an unbiased estimate).
+    By FFT, in tiles where a map is tall. Without wrapping, only pixels with a partner count (an unbiased estimate).
 
     Returns:
         ``(2 · lags + 1, lags + 1, channels)`` over the number of channels; lag (0, 0) at ``[lags, 0]``. Lags to the
@@ -48,16 +52,36 @@ def autocorrelation(
     References:
         Sendik and Cohen-Or, "Deep correlations for texture synthesis", 2017.
     """
-    height, width, channels = features.shape
+    if features.shape[0] > 2 * TILE_ROWS:
+        return _sums(lags).of_map(features, wraps, TILE_ROWS)
+    height, width = features.shape[:2]
     size = (height, width) if wraps else (height + lags, width + lags)
     spectrum = jnp.fft.rfft2(features, s=size, axes=(0, 1))
     products = jnp.fft.irfft2(jnp.real(spectrum * jnp.conj(spectrum)), s=size, axes=(0, 1))
-    rows, columns = np.arange(-lags, lags + 1), np.arange(lags + 1)
-    found = products[rows % size[0]][:, : lags + 1]
+    return _per_pair(products[np.arange(-lags, lags + 1) % size[0]][:, : lags + 1], features.shape, wraps, lags=lags)
+
+
+def _sums(lags: int) -> Sums:
+    return Sums(partial(_products, lags=lags), partial(_per_pair, lags=lags), reach=lags)
+
+
+def _products(around: Array, own: Array, wraps: bool, *, lags: int) -> Array:
+    """Sums of products of a tile's own pixels with those around it, by their Fourier transforms."""
+    rows, width = own.shape[0], around.shape[1]
+    size = (rows + 2 * lags, width if wraps else width + lags)
+    here = jnp.pad(around[lags : lags + rows] * own, ((lags, lags), (0, 0), (0, 0)))
+    here, there = (jnp.fft.rfft2(part, s=size, axes=(0, 1)) for part in (here, around))
+    products = jnp.fft.irfft2(jnp.conj(here) * there, s=size, axes=(0, 1))
+    return products[np.arange(-lags, lags + 1) % size[0]][:, : lags + 1]
+
+
+def _per_pair(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
+    height, width, channels = shape
     if wraps:
-        return found / features.size
+        return total / math.prod(shape)
+    rows, columns = np.arange(-lags, lags + 1), np.arange(lags + 1)
     pairs = (height - np.abs(rows))[:, None] * (width - columns)[None, :]
-    return found / (pairs[:, :, None] * channels).astype(np.float32)
+    return total / (pairs[:, :, None] * channels).astype(np.float32)
 
 
 def power_spectrum(
@@ -98,6 +122,8 @@ def amplitude_distance(found: Array, target: Array) -> Scalar:
 LEAST = (2 * LAGS, 3 * LAGS // 2)
 FAR_LEAST = (2 * FAR_LAGS, 3 * FAR_LAGS // 2)
 
-AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST)
-AUTOCORRELATION_32 = Statistic("autocorrelation32", partial(autocorrelation, lags=FAR_LAGS), least=FAR_LEAST)
+AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST, sums=_sums(LAGS))
+AUTOCORRELATION_32 = Statistic(
+    "autocorrelation32", partial(autocorrelation, lags=FAR_LAGS), least=FAR_LEAST, sums=_sums(FAR_LAGS)
+)
 SPECTRUM = Statistic("spectrum", power_spectrum, amplitude_distance, least=LEAST, relative_to=1.0)

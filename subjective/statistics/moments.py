@@ -6,12 +6,14 @@ mean and second moments and adds up over tiles; they differ in the distance.
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.gram import gram
-from subjective.statistics.protocol import Scalar, Statistic
+from subjective.statistics.gram import products
+from subjective.statistics.protocol import Scalar, Statistic, Sums
 
 RIDGE = 1e-4
 """Share of the target's mean variance added to every direction before roots are taken: float32 knows no smaller one."""
@@ -23,9 +25,16 @@ FAINTEST = 1e-12
 
 def moments(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "rows rows"]:
     """[F 1]ᵀ[F 1] / (height · width · channels): Gram matrix, mean and 1 / channels; ``rows`` is channels + 1."""
-    ones = jnp.ones((*features.shape[:2], 1), features.dtype)
-    channels = features.shape[2]
-    return gram(jnp.concatenate([features, ones], axis=2)) * ((channels + 1) / channels)
+    return _products(features, jnp.ones((features.shape[0], 1, 1), features.dtype), wraps) / features.size
+
+
+def _products(around: Array, own: Array, wraps: bool) -> Array:
+    ones = jnp.broadcast_to(own, (*around.shape[:2], 1))
+    return products(jnp.concatenate([around * own, ones], axis=2))
+
+
+def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
+    return total / math.prod(shape)
 
 
 def mean_and_covariance(found: Array) -> tuple[Float[Array, "channels"], Float[Array, "channels channels"]]:
@@ -94,5 +103,6 @@ def _bures_bwd(gradient: Array, cotangent: Array) -> tuple[Array, None]:
 
 _bures.defvjp(_bures_fwd, _bures_bwd)
 
-COVARIANCE = Statistic("covariance", moments, covariance_distance, scaled_moments, positive=True, additive=True)
-GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, scaled_moments, positive=True, additive=True)
+_SUMS = Sums(_products, _measured)
+COVARIANCE = Statistic("covariance", moments, covariance_distance, scaled_moments, positive=True, sums=_SUMS)
+GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, scaled_moments, positive=True, sums=_SUMS)

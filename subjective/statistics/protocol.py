@@ -1,4 +1,8 @@
-"""What a statistic is: a measure of one feature map, and a distance between two of its results."""
+"""What a statistic is: a measure of one feature map, and a distance between two of its results.
+
+Some measures add up over tiles, bands of rows as wide as the map; these say how (`Sums`), so that a picture of any size
+is measured in bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -23,6 +28,42 @@ def squared_distance(found: Array, target: Array) -> Scalar:
 
 
 @dataclass(frozen=True)
+class Sums:
+    """How a measure adds up over tiles. The tile that is the whole map gives the measure itself.
+
+    Attributes:
+        over: ``over(around, own, wraps)``: what a tile adds. ``around`` is ``(reach + rows + reach, width, channels)``,
+            the tile between the rows next to it, zero where the map ends and does not wrap; ``own`` ``(rows, 1, 1)`` is
+            1 for rows of the map and 0 for those past its last.
+        measured: ``measured(total, shape, wraps)``: the measure of a map of that shape out of all tiles' sum.
+        reach: rows that a pixel is compared with, above and below.
+    """
+
+    over: Callable[[Array, Array, bool], Array]
+    measured: Callable[[Array, tuple[int, ...], bool], Array]
+    reach: int = 0
+
+    def of_map(self, features: Float[Array, "height width channels"], wraps: bool, rows: int) -> Array:
+        """The measure of a map in tiles of so many rows; what a tile needs lives no longer than it."""
+        height, count = features.shape[0], -(-features.shape[0] // rows)
+        around = _pad_rows(features, self.reach, count * rows - height + self.reach, wraps)
+        starts = range(0, count * rows, rows)
+        tiles = jnp.stack([around[start : start + rows + 2 * self.reach] for start in starts])
+        own = (jnp.arange(count * rows) < height).astype(features.dtype).reshape(count, rows, 1, 1)
+
+        @jax.checkpoint
+        def over(tile: tuple[Array, Array]) -> Array:
+            return self.over(*tile, wraps)
+
+        sums = jax.lax.map(over, (tiles, own))
+        return self.measured(jnp.sum(sums, axis=0), features.shape, wraps)
+
+
+def _pad_rows(features: Array, before: int, behind: int, wraps: bool) -> Array:
+    return jnp.pad(features, ((before, behind), (0, 0), (0, 0)), mode="wrap" if wraps else "constant")
+
+
+@dataclass(frozen=True)
 class Statistic:
     """One way of saying what a feature map looks like, not where. Hashable, so that it can key a compiled function.
 
@@ -37,8 +78,7 @@ class Statistic:
         scaled: ``scaled(target, factor)``: the target if the features had the power of ``factor`` times theirs.
         least: smallest side of a feature map that wraps, and of one that does not, that it can measure.
         positive: whether the measure is a symmetric positive matrix, for which geodesic joins mean something.
-        additive: whether the measure of a picture is the mean of those of its tiles, weighted by their pixels
-            (with a halo around each), so that it can be taken tile by tile.
+        sums: how the measure adds up over tiles; None if it does not.
         relative_to: what stands for the target's size where distances have no unit already.
     """
 
@@ -48,7 +88,7 @@ class Statistic:
     scaled: Scaling = operator.mul
     least: tuple[int, int] = (1, 1)
     positive: bool = False
-    additive: bool = False
+    sums: Sums | None = None
     relative_to: float | None = None
 
     def size(self, target: Array) -> Scalar:

@@ -1,0 +1,123 @@
+"""Tiles give what the whole picture gives; untiled, the same statistics have tests of their own."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from subjective.images import read_image
+from subjective.losses import texture_loss
+from subjective.pyramid import PADDINGS
+from subjective.statistics import STATISTICS, Analysis, Term, analyze, smallest_picture, tiling_of
+from subjective.tiles import multiple
+
+SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
+LAYERS = ("conv1_1", "pool1", "pool2", "conv3_2")
+
+
+def terms(names, layers=LAYERS):
+    return tuple(Term(STATISTICS[name], layers, (1.0,) * len(layers)) for name in names)
+
+
+def noise(size):
+    return [np.random.default_rng(seed).uniform(size=(*size, 3)) for seed in (0, 1)]
+
+
+def loss_and_gradient(params, pictures, analysis, dtype):
+    """Of one picture towards the statistics of another; parameters in the pictures' precision."""
+    here, there = (jnp.asarray(picture, dtype) for picture in pictures)
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
+    whole = Analysis(analysis.octaves, analysis.terms, analysis.padding, analysis.pooling)
+    targets = jax.jit(lambda: analyze(params, there, whole))()
+    loss = texture_loss(analysis, relative=True)
+    (scalar, _), gradient = jax.jit(jax.value_and_grad(lambda image: loss(image, targets, params), has_aux=True))(here)
+    return float(scalar), np.asarray(gradient)
+
+
+def difference(params, pictures, analysis, tile, dtype=np.float64):
+    """Relative, of loss and gradient, between tiles and none."""
+    whole = loss_and_gradient(params, pictures, analysis, dtype)
+    tiled = Analysis(analysis.octaves, analysis.terms, analysis.padding, analysis.pooling, tile)
+    found = loss_and_gradient(params, pictures, tiled, dtype)
+    return abs(found[0] - whole[0]) / whole[0], np.linalg.norm(found[1] - whole[1]) / np.linalg.norm(whole[1])
+
+
+@settings(max_examples=3, deadline=None)
+@given(
+    height=st.integers(40, 110),
+    width=st.integers(40, 90),
+    tile=st.integers(1, 90),
+    padding=st.sampled_from(PADDINGS),
+    pooling=st.sampled_from(["average", "max"]),
+    name=st.sampled_from(["gram", "covariance", "shifted"]),
+    octaves=st.sampled_from([(0,), (0, 1), (1,)]),
+)
+@example(height=131, width=67, tile=24, padding="circular", pooling="average", name="shifted", octaves=(0, 1))
+@example(height=67, width=41, tile=4, padding="circular", pooling="max", name="gram", octaves=(0, 1))
+@example(height=141, width=80, tile=32, padding="valid", pooling="average", name="gram", octaves=(0, 1))
+def test_any_picture_in_any_tiles_has_the_same_loss_and_gradient(
+    small_params, height, width, tile, padding, pooling, name, octaves
+):
+    with jax.enable_x64(True):
+        analysis = Analysis(octaves, terms([name]), padding, pooling)
+        least = smallest_picture(analysis, small_params)
+        size = (max(height, least), max(width, least))
+        loss, gradient = difference(small_params, noise(size), analysis, tile)
+        assert loss < 1e-12
+        assert gradient < 1e-11
+
+
+@pytest.mark.parametrize("padding", ["circular", "valid"])
+def test_lags_reach_over_tiles(small_params, padding, in_float64):
+    analysis = Analysis((0,), terms(["autocorrelation"], ("conv1_1", "pool1")), padding)
+    loss, gradient = difference(small_params, noise((75, 69)), analysis, 8)
+    assert loss < 1e-12
+    assert gradient < 1e-11
+
+
+@pytest.mark.parametrize(("padding", "size"), [("circular", (203, 160)), ("valid", (190, 171))])
+def test_the_real_network_agrees_in_float32(vgg16, padding, size):
+    analysis = Analysis((0, 1), (*terms(["gram"]), *terms(["spectrum"], ("rgb",))), padding)
+    pictures = [read_image(SOURCES / f"{name}.jpg")[: size[0], : size[1]] for name in ("gravel", "rock")]
+    loss, gradient = difference(vgg16, pictures, analysis, 48, np.float32)
+    assert loss < 1e-6
+    assert gradient < 1e-4
+
+
+def test_a_tile_is_whole_rows_of_the_deepest_layer():
+    assert multiple(["conv1_2"]) == 1
+    assert multiple(["pool1", "conv2_2"]) == 2
+    assert multiple(["pool1", "conv3_2"]) == 4
+    assert multiple(["conv4_1", "pool1"]) == multiple(["pool3"]) == 8
+    tiled = Analysis((0, 1), terms(["gram"]), tile=30)
+    assert tiling_of(tiled, 0, 100).rows == 32
+    assert tiling_of(tiled, 1, 32) is None  # no more than a tile: looked at whole
+    assert tiling_of(Analysis((0,), terms(["gram"])), 0, 100) is None
+
+
+@pytest.mark.parametrize("name", ["sliced", "spectrum", "gaussian"])
+def test_what_does_not_add_up_is_refused_at_the_networks_layers_alone(name):
+    of_network, of_picture = (Analysis((0,), terms([name], (layer,)), tile=8) for layer in ("pool1", "rgb"))
+    assert tiling_of(of_picture, 0, 100) is None
+    if name == "gaussian":
+        assert tiling_of(of_network, 0, 100).rows == 8
+        return
+    with pytest.raises(ValueError, match=f"{name} at pool1 does not add up over tiles.*gram"):
+        tiling_of(of_network, 0, 100)
+
+
+def test_frames_go_through_vmap(small_params):
+    frames = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 70, 64, 3)), jnp.float32)
+    analysis = Analysis((0,), terms(["gram"]), tile=16)
+
+    def size(image):
+        return sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(analyze(small_params, image, analysis)))
+
+    together = jax.jit(jax.vmap(jax.grad(size)))(frames)
+    alone = jax.jit(jax.grad(size))
+    for i, frame in enumerate(frames):
+        np.testing.assert_allclose(together[i], alone(frame), atol=1e-5 * float(jnp.abs(together[i]).max()))
