@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from subjective.images import read_image
 from subjective.losses import texture_loss
+from subjective.normalization import load_params
 from subjective.pyramid import PADDINGS
 from subjective.statistics import STATISTICS, Analysis, Term, analyze, smallest_picture, tiling_of
 from subjective.tiles import multiple
@@ -80,10 +81,10 @@ def test_lags_reach_over_tiles(small_params, padding, in_float64):
 
 
 @pytest.mark.parametrize(("padding", "size"), [("circular", (203, 160)), ("valid", (190, 171))])
-def test_the_real_network_agrees_in_float32(vgg16, padding, size):
+def test_the_real_network_agrees_in_float32(padding, size):
     analysis = Analysis((0, 1), (*terms(["gram"]), *terms(["spectrum"], ("rgb",))), padding)
     pictures = [read_image(SOURCES / f"{name}.jpg")[: size[0], : size[1]] for name in ("gravel", "rock")]
-    loss, gradient = difference(vgg16, pictures, analysis, 48, np.float32)
+    loss, gradient = difference(load_params(), pictures, analysis, 48, np.float32)
     assert loss < 1e-6
     assert gradient < 1e-4
 

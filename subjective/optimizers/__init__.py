@@ -1,0 +1,54 @@
+"""The optimizers by name: L-BFGS-B on the host, L-BFGS and Adam on the device, behind one protocol."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from subjective.optimizers.adam import Adam
+from subjective.optimizers.lbfgs import LBFGS, HistoryType
+from subjective.optimizers.lbfgsb import LBFGSB
+from subjective.optimizers.protocol import Optimizer
+
+__all__ = ["LBFGS", "LBFGSB", "Adam", "HistoryType", "Method", "Optimizer", "bytes_per_number", "optimizer_of"]
+
+Method = Literal["lbfgsb", "lbfgs", "adam"]
+
+
+def optimizer_of(
+    method: Method,
+    *,
+    history: int = 10,
+    history_type: HistoryType = "float32",
+    bounds: tuple[float, float] | None = None,
+) -> Optimizer:
+    """An optimizer by name.
+
+    Args:
+        method: ``lbfgsb`` (scipy's, on the host in float64), ``lbfgs`` or ``adam`` (on the device).
+        history: pairs that L-BFGS remembers.
+        history_type: how ``lbfgs`` keeps them; the others have no use for it.
+        bounds: lowest and highest value of every element; None for none.
+
+    Raises:
+        ValueError: a history of none, bounds that are none, or that ``lbfgs`` cannot keep.
+    """
+    if history < 1:
+        raise ValueError(f"history is {history}; wanted 1 or more pairs")
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise ValueError(f"bounds are {bounds}; wanted a lower and a higher number")
+    if method == "lbfgsb":
+        return LBFGSB(history, bounds)
+    if method == "adam":
+        return Adam(bounds)
+    if bounds is not None:
+        raise ValueError("bounds were asked for, which the optimizer lbfgs cannot keep; use lbfgsb or adam")
+    return LBFGS(history, history_type)
+
+
+def bytes_per_number(method: Method, history: int, history_type: HistoryType) -> int:
+    """Bytes that an optimizer holds for each number of the value, its gradient and the trial point included."""
+    if method == "lbfgsb":
+        return 8 * LBFGSB.floats(history) + 8
+    if method == "adam":
+        return 4 * 6
+    return 2 * history * (4 if history_type == "float32" else 2) + 4 * 7

@@ -1,0 +1,84 @@
+"""Adam, optax's: two arrays of memory, and a step for every evaluation.
+
+References:
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015, by `optax.adam`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from subjective.optimizers.protocol import Evaluation, NotFiniteError, Problem, State
+
+FIRST_STEP = 0.01
+"""Length of a step where none is given."""
+
+EXPLODED = 100.0
+"""A step after which the loss is so many times what it was, and above where it began, is no step."""
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with its state on the device; the first step's length is its learning rate.
+
+    Attributes:
+        bounds: lowest and highest value of every element, to which each step is cut; None for none.
+        patience: steps after which one of them must have lowered the loss; single ones may raise it.
+    """
+
+    bounds: tuple[float, float] | None = None
+    patience: int = 50
+
+    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float | None) -> State:
+        """See `Optimizer.begin`."""
+        rate = FIRST_STEP if first_step is None else first_step
+        moments = optax.adam(rate).init(start)
+        leaves = {f"moments {number}": leaf for number, leaf in enumerate(jax.tree.leaves(moments))}
+        arrays = {
+            "value": start,
+            "gradient": found.gradient,
+            "rate": np.float64(rate),
+            "begun": np.float64(found.loss),
+            **leaves,
+        }
+        return State(arrays, found.loss, found.parts, found.gradient_norm)
+
+    def advance(self, problem: Problem, state: State) -> State:
+        """See `Optimizer.advance`. The state given is changed."""
+        arrays = state.arrays
+        names = [name for name in arrays if name.startswith("moments ")]
+        value, moments = _step(
+            arrays["value"], arrays["gradient"], [arrays[name] for name in names], float(arrays["rate"]), self.bounds
+        )
+        found = problem(value)
+        if found.loss > max(EXPLODED * abs(state.loss), float(arrays["begun"])):
+            raise NotFiniteError(f"the loss rose from {state.loss:.4g} to {found.loss:.4g}")
+        arrays.update(zip(names, moments, strict=True), value=value, gradient=found.gradient)
+        return State(arrays, found.loss, found.parts, found.gradient_norm)
+
+    def value(self, problem: Problem, state: State) -> jax.Array:
+        """See `Optimizer.value`."""
+        value: jax.Array = state.arrays["value"]
+        return value
+
+
+@lru_cache(maxsize=8)
+def _structure(shape: tuple[int, ...], dtype: Any) -> Any:
+    return jax.tree.structure(jax.eval_shape(optax.adam(FIRST_STEP).init, jax.ShapeDtypeStruct(shape, dtype)))
+
+
+@partial(jax.jit, static_argnums=4, donate_argnums=2)
+def _step(
+    value: jax.Array, gradient: jax.Array, leaves: list[jax.Array], rate: Any, bounds: tuple[float, float] | None
+) -> tuple[jax.Array, list[jax.Array]]:
+    moments = jax.tree.unflatten(_structure(value.shape, value.dtype), leaves)
+    change, moments = optax.adam(rate).update(gradient, moments, value)
+    value = optax.apply_updates(value, change)
+    return value if bounds is None else jnp.clip(value, *bounds), jax.tree.leaves(moments)

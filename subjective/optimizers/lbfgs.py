@@ -1,0 +1,184 @@
+"""L-BFGS with its memory on the device, where it stays; the host sees the scalars of the line search.
+
+`optax.lbfgs` keeps its line search in a loop on the device, in which XLA's convolutions are several times slower on
+CPUs, and its history in the value's precision. Here the loss is the very function that is compiled already, the line
+search is `scipy.optimize.line_search` on a function of one number, and the history may be bfloat16. Its directions are
+`optax.scale_by_lbfgs`' own, which the tests hold it to.
+
+References:
+    Nocedal and Wright, "Numerical optimization", 2006, algorithms 7.4 (two loops) and 3.5 (line search).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.optimize
+from jax import lax
+
+from subjective.optimizers.protocol import Evaluation, Problem, State, StuckError, inner, inner_traced
+
+HistoryType = Literal["float32", "bfloat16"]
+
+SUFFICIENT_DECREASE, CURVATURE = 1e-3, 0.9
+"""The line search's two conditions, those of L-BFGS-B."""
+
+LEAST_CURVATURE = 1e-10
+"""A pair whose curvature sᵀy is less than this share of ‖s‖ ‖y‖ is not remembered: rounding made it."""
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """L-BFGS with its state on the device.
+
+    Attributes:
+        history: pairs of steps and gradient changes that the Hessian is estimated from (m).
+        history_type: how they are kept.
+    """
+
+    history: int = 10
+    history_type: HistoryType = "float32"
+    patience: int = 1
+
+    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float | None) -> State:
+        """See `Optimizer.begin`. The history is allocated here."""
+        dtype = jnp.promote_types(problem.dtype, jnp.float32) if self.history_type == "float32" else jnp.bfloat16
+        length = 1.0 if first_step is None else first_step * math.sqrt(start.size)
+        arrays = {
+            "value": start,
+            "gradient": found.gradient,
+            "steps": jnp.zeros((self.history, *problem.shape), dtype),
+            "changes": jnp.zeros((self.history, *problem.shape), dtype),
+            "curvatures": jnp.zeros(self.history, jnp.promote_types(problem.dtype, jnp.float32)),
+            "count": np.zeros((), np.int32),
+            "first": np.float64(length / (found.gradient_norm or 1.0)),
+        }
+        return State(arrays, found.loss, found.parts, found.gradient_norm)
+
+    def advance(self, problem: Problem, state: State) -> State:
+        """See `Optimizer.advance`. The state given is changed."""
+        arrays = state.arrays
+        value, gradient, count = arrays["value"], arrays["gradient"], int(arrays["count"])
+        memory = (arrays["steps"], arrays["changes"], arrays["curvatures"])
+        toward = direction(gradient, *memory, count, float(arrays["first"]))
+        slope = inner(gradient, toward)
+        if slope >= 0:  # a history of rounding errors: forget it
+            arrays["count"] = np.zeros((), np.int32)
+            toward = direction(gradient, *memory, 0, float(arrays["first"]))
+            slope, count = inner(gradient, toward), 0
+        reached, found = _search(problem, value, toward, slope, state)
+        arrays["steps"], arrays["changes"], arrays["curvatures"], kept = _remember(
+            *memory, reached - value, found.gradient - gradient, count
+        )
+        arrays["count"] = np.asarray(count + bool(kept), np.int32)
+        arrays["value"], arrays["gradient"] = reached, found.gradient
+        return State(arrays, found.loss, found.parts, found.gradient_norm)
+
+    def value(self, problem: Problem, state: State) -> jax.Array:
+        """See `Optimizer.value`."""
+        value: jax.Array = state.arrays["value"]
+        return value
+
+
+@jax.jit
+def direction(
+    gradient: jax.Array, steps: jax.Array, changes: jax.Array, curvatures: jax.Array, count: Any, first: Any
+) -> jax.Array:
+    """Minus the gradient times the estimated inverse Hessian, by the two loops.
+
+    Args:
+        gradient: of the value's shape.
+        steps: ``(history, *shape)``, the pair of number n at ``n % history``.
+        changes: of the gradient, likewise.
+        curvatures: inner product of each step and change.
+        count: pairs remembered so far.
+        first: the inverse Hessian's diagonal while there are none.
+    """
+    history = steps.shape[0]
+    held = jnp.minimum(count, history)
+
+    def pair(age: Any) -> tuple[Any, jax.Array, jax.Array]:
+        place = (count - 1 - age) % history
+        return place, steps[place].astype(gradient.dtype), changes[place].astype(gradient.dtype)
+
+    def newest_first(age: Any, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        q, alphas = carry
+        place, step, change = pair(age)
+        alpha = inner_traced(step, q) / curvatures[place]
+        return q - alpha * change, alphas.at[place].set(alpha)
+
+    def oldest_first(back: Any, r: jax.Array) -> jax.Array:
+        place, step, change = pair(held - 1 - back)
+        beta = inner_traced(change, r) / curvatures[place]
+        return r + (alphas[place] - beta) * step
+
+    q, alphas = lax.fori_loop(0, held, newest_first, (gradient, jnp.zeros_like(curvatures)))
+    place, _, change = pair(0)
+    size = jnp.where(held > 0, curvatures[place] / inner_traced(change, change), first).astype(gradient.dtype)
+    return -lax.fori_loop(0, held, oldest_first, size * q)
+
+
+@partial(jax.jit, donate_argnums=(0, 1, 2))
+def _remember(
+    steps: jax.Array, changes: jax.Array, curvatures: jax.Array, step: jax.Array, change: jax.Array, count: Any
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """The history with a pair in place of the oldest, in place; and whether the pair was fit."""
+    place = count % steps.shape[0]
+    # As they are kept: what is lost in bfloat16 must be lost in their product too.
+    step, change = step.astype(steps.dtype), change.astype(changes.dtype)
+    wide = (step.astype(curvatures.dtype), change.astype(curvatures.dtype))
+    curvature, lengths = inner_traced(*wide), [inner_traced(part, part) for part in wide]
+    fit = curvature > LEAST_CURVATURE * jnp.sqrt(lengths[0] * lengths[1])
+
+    def replaced(memory: jax.Array, new: jax.Array) -> jax.Array:
+        return memory.at[place].set(jnp.where(fit, new, memory[place]))
+
+    return replaced(steps, step), replaced(changes, change), replaced(curvatures, curvature), fit
+
+
+@jax.jit
+def _along(value: jax.Array, toward: jax.Array, length: Any) -> jax.Array:
+    return value + jnp.asarray(length, value.dtype) * toward
+
+
+def _search(
+    problem: Problem, value: jax.Array, toward: jax.Array, slope: float, state: State
+) -> tuple[jax.Array, Evaluation]:
+    """A point along a direction that meets both conditions, or one that at least is lower."""
+    tried: dict[float, tuple[Evaluation, float]] = {}  # by the length of the step
+
+    def at(length: float) -> tuple[Evaluation, float]:
+        if length not in tried:
+            found = problem(_along(value, toward, length))
+            tried[length] = (found, inner(found.gradient, toward))
+            for other in list(tried):  # the last two and the lowest are all that can be asked for again
+                if other not in (*list(tried)[-2:], min(tried, key=lambda n: tried[n][0].loss)):
+                    del tried[other]
+        return tried[length]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that it found none, which is said below
+        length = scipy.optimize.line_search(
+            lambda x: at(float(x[0]))[0].loss,
+            lambda x: np.array([at(float(x[0]))[1]]),
+            np.zeros(1),
+            np.ones(1),
+            gfk=np.array([slope]),
+            old_fval=state.loss,
+            c1=SUFFICIENT_DECREASE,
+            c2=CURVATURE,
+            maxiter=20,
+        )[0]
+    if length is None:
+        length = min(tried, key=lambda n: tried[n][0].loss)
+        if not tried[length][0].loss < state.loss:
+            raise StuckError("the line search found nothing lower: the limit of the arithmetic is reached")
+    found, _ = at(float(length))
+    return _along(value, toward, float(length)), found

@@ -1,0 +1,179 @@
+"""What an optimizer is: where it stands, as arrays that can be kept, and a function from one accepted step to the next.
+
+All that the next step depends on is in `State`, so that a run that is stopped goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Loss = Callable[..., tuple[jax.Array, Any]]
+
+
+class NotFiniteError(ArithmeticError):
+    """A step went where the loss, or its gradient, is NaN or infinite, or rose beyond measure."""
+
+
+class StuckError(ArithmeticError):
+    """No step lowers the loss.
+
+    Attributes:
+        converged: whether that is because the gradient is zero.
+    """
+
+    def __init__(self, message: str, *, converged: bool = False):
+        super().__init__(message)
+        self.converged = converged
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A loss with its gradient.
+
+    Attributes:
+        loss: the scalar.
+        parts: what it is the sum of; a pytree of scalars, on the device.
+        gradient: of the value's shape, on the device.
+        gradient_norm: its Euclidean norm.
+    """
+
+    loss: float
+    parts: Any
+    gradient: jax.Array
+    gradient_norm: float
+
+
+@dataclass
+class State:
+    """An accepted point, and all that the next step depends on.
+
+    Attributes:
+        arrays: by name; NumPy's or the device's, of an optimizer's own.
+        loss: at the point.
+        parts: there.
+        gradient_norm: there.
+    """
+
+    arrays: dict[str, Any]
+    loss: float
+    parts: Any
+    gradient_norm: float
+
+
+class Problem:
+    """A loss to be minimized, with its arguments; counts how often it is evaluated.
+
+    Attributes:
+        shape, dtype: of the value.
+        evaluations: so far.
+    """
+
+    def __init__(self, fn: Loss, args: tuple[Any, ...], value: jax.Array, evaluations: int = 0):
+        self.shape, self.dtype, self.evaluations = value.shape, value.dtype, evaluations
+        self._args, self._compiled = args, value_and_gradient(fn)
+
+    def __call__(self, value: jax.Array) -> Evaluation:
+        """Evaluate.
+
+        Raises:
+            NotFiniteError: saying what is not.
+        """
+        (loss, parts), gradient = self._compiled(value, *self._args)
+        self.evaluations += 1
+        found = Evaluation(float(loss), parts, gradient, math.sqrt(inner(gradient, gradient)))
+        if not math.isfinite(found.loss):
+            raise NotFiniteError(f"the loss became {found.loss}")
+        if not math.isfinite(found.gradient_norm):
+            raise NotFiniteError("the gradient became infinite or NaN")
+        return found
+
+
+@runtime_checkable
+class Optimizer(Protocol):
+    """One way to go from point to point."""
+
+    @property
+    def patience(self) -> int:
+        """Steps after which one of them must have lowered the loss; 1 where every step does."""
+
+    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float | None) -> State:
+        """The state at a start that was evaluated; the first step is to have that root mean square."""
+
+    def advance(self, problem: Problem, state: State) -> State:
+        """The state after one accepted step.
+
+        Raises:
+            NotFiniteError: the step went astray; the state given is no longer to be used.
+            StuckError: there is no such step.
+        """
+
+    def value(self, problem: Problem, state: State) -> jax.Array:
+        """The point."""
+
+
+@lru_cache(maxsize=32)
+def value_and_gradient(fn: Loss) -> Callable[..., Any]:
+    """The compiled ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
+
+    One for each loss, so that nothing is traced or compiled twice.
+
+    Args:
+        fn: ``fn(value, *args) -> (scalar, parts)``.
+
+    Returns:
+        The function, jitted.
+    """
+    return jax.jit(jax.value_and_grad(fn, has_aux=True), compiler_options=_compiler_options())
+
+
+@lru_cache(maxsize=1)
+def _compiler_options() -> dict[str, str]:
+    """What makes XLA faster here, as far as this version of it knows the option.
+
+    On CPUs, Eigen's matrix products instead of YNNPACK's: 11 % less time a loss and gradient (`experiments/LOG.md`).
+    """
+    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
+
+
+def inner(a: jax.Array, b: jax.Array) -> float:
+    """Inner product of two arrays of one shape."""
+    return float(_inner(a, b))
+
+
+@jax.jit
+def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
+    return inner_traced(a, b)
+
+
+def inner_traced(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The same within compiled code.
+
+    Row by row, since a sum of millions of float32 numbers in one go loses digits.
+    """
+    rows = a.reshape(a.shape[0], -1) * b.reshape(b.shape[0], -1)
+    return jnp.sum(jnp.sum(rows.astype(jnp.promote_types(a.dtype, jnp.float32)), axis=1))
+
+
+def fetched(parts: Any) -> Any:
+    """A pytree of scalars from the device as floats."""
+    return jax.tree.map(float, jax.device_get(parts))
+
+
+def root_mean_square(value: np.ndarray | jax.Array) -> float:
+    """√(mean of squares)."""
+    return float(jnp.sqrt(jnp.mean(jnp.square(value))))
