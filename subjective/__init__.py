@@ -10,13 +10,14 @@
 An image is float32 RGB in [0, 1], ``(height, width, 3)``.
 """
 
-from subjective.config import NoveltyConfig, SynthesisConfig, preset
+from subjective.config import NoveltyConfig, SynthesisConfig
 from subjective.evaluate import Score, evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.normalization import activation_scales, load_params
 from subjective.optimize import NonFiniteLossError, Result, Step, minimize, value_and_gradient
+from subjective.presets import preset
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics import STATISTICS, Analysis, Statistic, Term, analyze, gram, parse_term
 from subjective.synthesis import invent, synthesize

@@ -22,7 +22,8 @@ import tyro
 from subjective import commands, evaluation_commands, sweep, weight_commands
 from subjective.command_config import EvaluateCommand, NoveltyCommand, SweepCommand, SynthesizeCommand
 from subjective.compilation import keep_compiled
-from subjective.config import PRESETS, to_flags
+from subjective.config import to_flags
+from subjective.presets import PRESETS
 from subjective.version import __version__
 
 Command = (

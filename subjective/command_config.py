@@ -9,7 +9,9 @@ from typing import Annotated
 import tyro
 
 from subjective import images
-from subjective.config import NoveltyConfig, Preset, SynthesisConfig, arg
+from subjective.compute_config import arg
+from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.presets import Preset
 
 
 @dataclass(frozen=True, kw_only=True)

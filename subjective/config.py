@@ -9,29 +9,23 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import tyro
-
+from subjective.compute_config import HOST_PIXELS, ComputeConfig, arg
 from subjective.images import MAX_PIXELS
 from subjective.joins import JoinMode
+from subjective.optimizers import Method
 from subjective.pyramid import Padding
 from subjective.stages import Schedule
 from subjective.statistics import parse_term
 from subjective.vgg import Pooling
-
-
-def arg(*aliases: str, metavar: str | None = None, name: str | None = None) -> Any:
-    """A command-line argument's other names and what its value is called."""
-    return tyro.conf.arg(aliases=list(aliases), metavar=metavar, name=name)
-
 
 DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """What is matched by default, settled by `experiments/04_settings.py`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureConfig:
+class PictureConfig(ComputeConfig):
     """What every picture made here has: a size, a way of being looked at, a start and an optimizer."""
 
     output_width: Annotated[int, arg("-ow", "--width", metavar="PIXELS")] = 512
@@ -68,10 +62,6 @@ class PictureConfig:
     """Steps of the optimizer at most."""
     tol: Annotated[float, arg(metavar="SHARE")] = 1e-9
     """Stop when a step lowers the loss by less than this share of it."""
-    history: Annotated[int, arg(metavar="N")] = 10
-    """Steps that L-BFGS remembers; each costs two float64 copies of the picture."""
-    first_step: Annotated[float, arg(metavar="SIZE")] = 0.01
-    """Root mean square change of the picture, between 0 and 1, in the first step that is tried."""
     noise: Annotated[float, arg(metavar="SIZE")] = 1 / 255
     """Standard deviation of the noise that every start carries, between 0 and 1."""
     bounds: bool = False
@@ -81,6 +71,13 @@ class PictureConfig:
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return (self.output_width if self.output_height is None else self.output_height, self.output_width)
+
+    @property
+    def method(self) -> Method:
+        """The optimizer: the one asked for, or L-BFGS with its memory where the picture's size lets it be."""
+        if self.optimizer is not None:
+            return self.optimizer
+        return "lbfgsb" if self.bounds or self.size[0] * self.size[1] <= HOST_PIXELS else "lbfgs"
 
     @property
     def octave_indices(self) -> tuple[int, ...]:
@@ -99,13 +96,15 @@ class PictureConfig:
         Raises:
             ValueError: naming the flag, what came and what was wanted.
         """
+        self.check_computing()
+        if self.bounds and self.optimizer == "lbfgs":
+            raise ValueError("--bounds cannot be kept by --optimizer lbfgs; use lbfgsb or adam, or leave them out")
         for flag, number, least in (
             ("output-width", self.output_width, 1),
             ("output-height", self.size[0], 1),
             ("octaves", 1 if self.octaves is None else self.octaves, 1),
             ("octave-step", self.octave_step, 1),
             ("max-iter", self.max_iter, 0),
-            ("history", self.history, 1),
             ("rng-seed", self.rng_seed, 0),
         ):
             if number < least:
@@ -121,8 +120,6 @@ class PictureConfig:
         for flag, size in (("tol", self.tol), ("noise", self.noise)):
             if not (math.isfinite(size) and size >= 0):
                 raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
-        if not (math.isfinite(self.first_step) and self.first_step > 0):
-            raise ValueError(f"--first-step is {self.first_step}; wanted a number above 0")
         if not self.layers:
             raise ValueError("--layers got no layer; wanted at least one, such as pool1")
         for text in self.statistic:
@@ -188,46 +185,6 @@ class SynthesisConfig(PictureConfig):
             raise ValueError(f"--mul is {self.mul}; wanted a finite number")
         if self.source_weights is not None:
             check_weights("source-weights", self.source_weights, len(self.source_weights), "source")
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"max_iter": 20},
-    "default": {},
-    "best": {
-        "statistic": (
-            "covariance",
-            *DEFAULT_STATISTIC[1:],
-            "autocorrelation@rgb,conv1_1,pool1=3",
-            "autocorrelation32@rgb=10",
-        ),
-        "seed": "phases",
-        "starts": 4,
-        "max_iter": 100,
-        "coarse_iter": 250,
-    },
-    "paper": {
-        "layers": ("pool1", "conv3_2"),
-        "statistic": ("gram",),
-        "relative": False,
-        "schedule": "plain",
-        "max_iter": 500,
-        "padding_mode": "valid",
-        "raw_weights": True,
-    },
-}
-"""Settings of each preset that differ from the defaults; `paper` is the 2017 program's own."""
-
-Preset = Literal["fast", "default", "best", "paper"]
-
-
-def preset(name: Preset, **changes: Any) -> SynthesisConfig:
-    """The settings of a preset, with changes.
-
-    Args:
-        name: ``fast``, ``default``, ``best`` or ``paper``.
-        changes: settings that are to differ from it.
-    """
-    return SynthesisConfig(**(PRESETS[name] | changes))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from subjective.statistics import (
     parse_term,
     places_of,
     smallest_picture,
+    tiling_of,
 )
 from subjective.vgg import Params, resolve_layers
 
@@ -44,7 +45,7 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
         sources: (height, width) of each source.
 
     Raises:
-        ValueError: a layer that the network lacks, or nothing that any octave is large enough for.
+        ValueError: a layer that the network lacks, a statistic that does not add up over the tiles, or nothing that any octave is large enough for.
     """
     terms = _terms(config, params)
     places_of(terms)
@@ -57,7 +58,11 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
             f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
             "enlarge it or match another, such as gram"
         )
-    return Analysis(config.octave_indices, kept, config.padding_mode, config.pooling)
+    analysis = Analysis(config.octave_indices, kept, config.padding_mode, config.pooling, config.tile)
+    for octave in analysis.octaves:
+        for side, padding in ((config.size[0], config.padding_mode), *((size[0], VALID) for size in sources)):
+            tiling_of(analysis, octave, octave_size(side, octave, padding))
+    return analysis
 
 
 def left_out(config: PictureConfig, params: Params, analysis: Analysis) -> tuple[str, ...]:

@@ -272,10 +272,12 @@ def _minimize(
         loss,
         jnp.asarray(init, jnp.float32),
         (argument,),
+        method=config.method,
         max_steps=max_steps,
         tolerance=config.tol,
         on_step=on_step,
         bounds=(0.0, 1.0) if config.bounds else None,
         history=config.history,
+        history_type=config.history_type,
         first_step=config.first_step,
     )

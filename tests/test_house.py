@@ -38,7 +38,9 @@ STAGES = [
     ["optimizers.lbfgsb", "optimizers.lbfgs", "optimizers.adam"],
     ["optimizers"],
     ["optimize"],
+    ["compute_config"],
     ["config"],
+    ["presets"],
     ["plan", "command_config"],
     ["init"],
     ["synthesis"],
@@ -137,6 +139,8 @@ def test_only_the_ends_have_effects():
         "joins",
         "losses",
         "config",
+        "compute_config",
+        "presets",
         "init",
         "synthesis",
     ]

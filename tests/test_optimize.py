@@ -260,7 +260,7 @@ def test_a_step_that_goes_astray_is_taken_back_and_tried_again_shorter(method):
         cliff, jnp.zeros((4, 5)), method=method, first_step=20.0, max_steps=400, on_step=lambda s: seen.append(s.loss)
     )
     assert np.isfinite(seen).all()
-    assert [step for step in range(1, len(seen)) if seen[step] > 100 * seen[step - 1]] == []
+    assert max(seen) < 100 * seen[0]
     np.testing.assert_allclose(result.value, np.full((4, 5), 0.3), atol=0.02)
 
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.config import preset
 from subjective.images import read_image
 from subjective.plan import analysis_of
+from subjective.presets import preset
 from subjective.synthesis import synthesis_loss, targets_of
 
 REFERENCE = Path(__file__).parent / "reference"
