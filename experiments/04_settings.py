@@ -120,8 +120,8 @@ def against_optax(steps: int = 40) -> None:
     """Loss by evaluations of two programs that minimize the same function from the same start."""
     import optax
 
+    from subjective.job import targets_of
     from subjective.plan import analysis_of
-    from subjective.synthesis import targets_of
 
     picture, params = small("gravel"), params_of()
     config = dataclasses.replace(DEFAULT, octaves=3)

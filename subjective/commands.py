@@ -14,12 +14,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective import images, normalization, plan, synthesis, weights
+from subjective import images, normalization, plan, preflight, synthesis, weights
 from subjective.command_config import NoveltyCommand, SynthesizeCommand
 from subjective.config import PictureConfig, settings
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.formats.native import sha256
 from subjective.init import SEEDS
+from subjective.job import prepared
 from subjective.optimize import Result, Step
 from subjective.progress import Progress
 from subjective.runs import Run
@@ -61,11 +62,26 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
     for file, source in zip(files, sources, strict=True):
         of_source = dataclasses.replace(analysis, padding="valid")
         plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
+    limit = preflight.memory_limit(config.memory_limit)
+    config = preflight.planned(config, params, sizes, limit)
+    analysis = plan.analysis_of(config, params, sizes)
     init = _starting_picture(config)
     for text in plan.left_out(config, params, analysis):
         sys.stderr.write(f"subjective: note: no octave has room for {text}; it is left out\n")
 
+    def foresee() -> None:
+        """Say what it takes, and refuse what does not fit."""
+        found = preflight.forecast(prepared(sources, config, params))
+        sys.stderr.write(f"subjective: {_how(config)}: {found}\n")
+        if found.peak_bytes > limit:
+            raise preflight.too_large(config.size, found.peak_bytes, limit)
+
+    if config.dry_run:
+        foresee()
+        return 0
+
     def work(on_step: OnStep) -> list[Result]:
+        foresee()
         return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step)
 
     def score(results: list[Result]) -> list[Any]:
@@ -76,6 +92,13 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
 
     scoring = score if config.evaluate else None
     return _run("synthesize", config, config.count, work, scoring, begun, pictures=records, weights=origin)
+
+
+def _how(config: SynthesizeCommand) -> str:
+    """Size and means of a run in a few words."""
+    memory = {"lbfgsb": "", "lbfgs": f" with a {config.history_type} history of {config.history}", "adam": ""}
+    tiles = "" if config.tile is None else f", tiles of {config.tile} rows"
+    return f"{config.size[1]}x{config.size[0]} pixels by {config.method}{memory[config.method]}{tiles}"
 
 
 def novelty(config: NoveltyCommand) -> int:

@@ -11,7 +11,7 @@ import tyro
 from subjective.optimizers import HistoryType, Method
 
 HOST_PIXELS = 2**21
-"""Pixels up to which L-BFGS-B is the optimizer if none is asked for; its memory is 250 bytes for each of three numbers."""
+"""Pixels up to which L-BFGS-B is the optimizer if none is asked for; its memory is 750 bytes a pixel."""
 
 
 def arg(*aliases: str, metavar: str | None = None, name: str | None = None) -> Any:
@@ -31,7 +31,8 @@ class ComputeConfig:
     history_type: HistoryType = "float32"
     """How --optimizer lbfgs keeps them; lbfgsb has float64."""
     first_step: Annotated[float, arg(metavar="SIZE")] = 0.01
-    """Root mean square change of the picture, between 0 and 1, in the first step that is tried; of adam in every step."""
+    """Root mean square change of the picture, between 0 and 1, in the first step that is tried; of
+    adam in every step."""
     tile: Annotated[int | None, arg(metavar="ROWS")] = None
     """Compute the network's layers in tiles of so many rows of the picture: the same result in less memory, and some
     more time. If not given, as large as memory lets them be."""

@@ -45,7 +45,8 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
         sources: (height, width) of each source.
 
     Raises:
-        ValueError: a layer that the network lacks, a statistic that does not add up over the tiles, or nothing that any octave is large enough for.
+        ValueError: a layer that the network lacks, a statistic that does not add up over the tiles, or nothing that
+            any octave is large enough for.
     """
     terms = _terms(config, params)
     places_of(terms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,68 +17,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective import joins
 from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
 from subjective.init import initial_image, key_of, random_phases, variation
-from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
+from subjective.job import Job, prepared
+from subjective.losses import Loss, novelty_loss
 from subjective.optimize import Result, Step, minimize
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
 from subjective.pyramid import Padding, gaussian_pyramid
-from subjective.stages import Stage, enlarged, stages_of
-from subjective.statistics import Analysis, Statistics, analyze, places_of
+from subjective.stages import Stage, enlarged
 from subjective.vgg import Params
 
 OnStep = Callable[[int, Step], None]
 """``on_step(picture, step)``: the picture's number, counted from 0, and where its optimization stands."""
-
-_analyze = jax.jit(analyze, static_argnums=2)
-
-
-def targets_of(
-    sources: Sequence[np.ndarray], analysis: Analysis, config: SynthesisConfig, params: Params
-) -> Statistics:
-    """The joined target of several sources.
-
-    A source is always analyzed with ``valid`` padding: a photograph has no outside.
-
-    Args:
-        sources: images ``(height, width, 3)``, of any sizes.
-        analysis: of the picture to be made.
-        config: join mode, source weights and ``mul``.
-        params: the network.
-
-    Returns:
-        Statistics, octave first.
-
-    Raises:
-        ValueError: a source too small, or weights that do not fit.
-    """
-    analysis = dataclasses.replace(analysis, padding=VALID)
-    if config.source_weights is not None and len(config.source_weights) != len(sources):
-        raise ValueError(
-            f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
-        )
-    for number, source in enumerate(sources, 1):
-        check_size(f"source {number}", source.shape[:2], analysis, params)
-    found = [_analyze(params, jnp.asarray(source, jnp.float32), analysis) for source in sources]
-    joined = joins.join(found, config.join_mode, config.source_weights)
-    places = places_of(analysis.terms)
-    return tuple(
-        {
-            layer: {name: places[layer, name][0].scaled(target, config.mul) for name, target in measured.items()}
-            for layer, measured in octave.items()
-        }
-        for octave in joined
-    )
-
-
-@lru_cache(maxsize=32)
-def synthesis_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
-    """All terms of a synthesis, as ``loss(image, {"texture": (targets, params)})``.
-
-    Terms that couple pictures, such as a distance between frames, join the texture here.
-    """
-    return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, relative=relative))})
 
 
 def synthesize(
@@ -114,19 +64,12 @@ def synthesize(
         come first, and the spectrum of the pixels is matched beside Gram matrices of more layers.
     """
     config = config or SynthesisConfig()
-    config.check()
-    for number, source in enumerate(sources, 1):
-        check_image(f"source {number}", source)
     if init is not None:
         check_image("init", init, config.size)
-    sizes = [(source.shape[0], source.shape[1]) for source in sources]
-    config = with_octaves(config, params, sizes)
-    analysis = analysis_of(config, params, sizes)
-    check_size("the picture", config.size, analysis, params)
-    targets = targets_of(sources, analysis, config, params)
+    job = prepared(sources, config, params)
+    config, stages = job.config, job.stages
     colors = [source.mean(axis=(0, 1)) for source in sources]
     mean = np.average(colors, axis=0, weights=config.source_weights)
-    stages = stages_of(config.schedule, config.size, analysis, params)
     phases = config.seed == "phases" and init is None
     reduced = [_octave_of(source, stages[0].octave, VALID) for source in sources] if phases else []
     shares = config.source_weights or (1.0,) * len(sources)
@@ -142,10 +85,7 @@ def synthesize(
             image = image + random_phases(reduced, shares, stage.size, key)
         return jnp.asarray(image)
 
-    return [
-        _in_stages(stages, targets, config, params, partial(start, number), number, on_step)
-        for number in range(config.count)
-    ]
+    return [_in_stages(job, partial(start, number), number, on_step) for number in range(config.count)]
 
 
 def _octave_of(image: np.ndarray, octave: int, padding: Padding) -> jax.Array:
@@ -154,22 +94,16 @@ def _octave_of(image: np.ndarray, octave: int, padding: Padding) -> jax.Array:
 
 
 def _in_stages(
-    stages: Sequence[Stage],
-    targets: Statistics,
-    config: SynthesisConfig,
-    params: Params,
+    job: Job,
     start: Callable[[int, Stage], jax.Array],
     number: int,
     on_step: OnStep | None,
 ) -> Result:
     """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it."""
-    told = _Told(number, on_step)
+    told, config, stages = _Told(number, on_step), job.config, job.stages
 
     def minimized(stage: Stage, begun: jax.Array) -> tuple[Result, Step | None]:
-        weights = config.octave_weights and config.octave_weights[stage.first :]
-        loss = synthesis_loss(stage.analysis, weights, config.relative)
-        arguments = {"texture": (targets[stage.first :], params)}
-        result = _minimize(loss, begun, arguments, config, config.steps(stage.size), told.tell)
+        result = _minimize(*job.problem(stage), begun, config, config.steps(stage.size), told.tell)
         told.add(result)
         return result, told.last
 
@@ -257,13 +191,13 @@ def invent(
         for number in range(config.frames)
     ]
     tell = None if on_step is None else partial(on_step, 0)
-    return _minimize(loss, np.stack(starts), params, config, config.max_iter, tell)
+    return _minimize(loss, params, np.stack(starts), config, config.max_iter, tell)
 
 
 def _minimize(
     loss: Loss,
-    init: Any,
     argument: Any,
+    init: Any,
     config: PictureConfig,
     max_steps: int,
     on_step: Callable[[Step], None] | None,

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 from subjective.convolution import average_pool, conv3x3_relu
 from subjective.pyramid import Padding
 from subjective.statistics.protocol import Statistic
+from subjective.two_pass import sum_over_tiles
 from subjective.vgg import Params, Pooling, layer_names, max_pool, preprocess
 
 Measured = dict[str, dict[str, Array]]
@@ -81,7 +79,8 @@ def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tili
         ((before, more + behind), (0, 0), (0, 0)),
         mode="wrap" if tiling.padding == "circular" else "constant",
     )
-    sums = _sums(_Pass(tiling, windows, count), params, around)
+    window = before + windows[0].rows + behind
+    sums = sum_over_tiles(_OfTile(tiling, windows), tiling.rows, window, count, params, around)
     wraps, shapes = tiling.padding == "circular", _map_shapes(params, image.shape, tiling)
     return {
         layer: {
@@ -91,6 +90,12 @@ def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tili
         }
         for layer, statistics in tiling.statistics
     }
+
+
+def window_rows(params: Params, height: int, tiling: Tiling) -> int:
+    """Rows of a picture of that height that are computed for a tile: its own and its halo's."""
+    picture = _windows(params, height, tiling)[0]
+    return picture.before + picture.rows + picture.behind
 
 
 # What a tile sees of each map
@@ -121,15 +126,6 @@ class _Window:
     def row_before(self, row: Any) -> Any:
         """First of the two rows that a pooled row is made from, counted on where the maps wrap."""
         return row // self.height * self.parent + 2 * (row % self.height)
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """What keys the compiled passes over the tiles."""
-
-    tiling: Tiling
-    windows: tuple[_Window, ...]
-    count: int
 
 
 def _path(params: Params, tiling: Tiling) -> tuple[str, ...]:
@@ -176,77 +172,49 @@ def _windows(params: Params, height: int, tiling: Tiling) -> tuple[_Window, ...]
     return tuple(reversed(windows))
 
 
-# The two passes
+@dataclass(frozen=True)
+class _OfTile:
+    """What a tile adds to the sums; hashable, as `sum_over_tiles` wants it."""
 
+    tiling: Tiling
+    windows: tuple[_Window, ...]
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _sums(which: _Pass, params: Params, around: Array) -> Measured:
-    def add(tile: Any, total: Measured) -> Measured:
-        return jax.tree.map(jnp.add, total, _of_tile(which, params, _cut(which, around, tile), tile))
-
-    shapes = jax.eval_shape(lambda: _of_tile(which, params, _cut(which, around, 0), 0))
-    return lax.fori_loop(0, which.count, add, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
-
-
-def _sums_fwd(which: _Pass, params: Params, around: Array) -> tuple[Measured, tuple[Params, Array]]:
-    return _sums(which, params, around), (params, around)
-
-
-def _sums_bwd(which: _Pass, kept: tuple[Params, Array], cotangent: Measured) -> tuple[None, Array]:
-    params, around = kept
-
-    def add(tile: Any, total: Array) -> Array:
-        _, pull = jax.vjp(lambda cut: _of_tile(which, params, cut, tile), _cut(which, around, tile))
-        (found,) = pull(cotangent)
-        start = tile * which.tiling.rows
-        there = lax.dynamic_slice_in_dim(total, start, found.shape[0])
-        return lax.dynamic_update_slice_in_dim(total, there + found, start, 0)
-
-    return None, lax.fori_loop(0, which.count, add, jnp.zeros_like(around))
-
-
-_sums.defvjp(_sums_fwd, _sums_bwd)
-
-
-def _cut(which: _Pass, around: Array, tile: Any) -> Array:
-    first = which.windows[0]
-    return lax.dynamic_slice_in_dim(around, tile * first.rows, first.before + first.rows + first.behind)
-
-
-def _of_tile(which: _Pass, params: Params, cut: Array, tile: Any) -> Measured:
-    """What a tile adds to the sums; ``cut`` is its window of the picture, ready for the network."""
-    tiling, sums, current = which.tiling, {}, cut
-    wraps = tiling.padding == "circular"
-    fused = False
-    for have, window, following in zip(which.windows, which.windows[1:], (*which.windows[2:], None), strict=False):
-        if window.name.startswith("conv"):
-            layer = params[window.name]
-            fused = (
-                window.name not in tiling.layers and _pools_in_step(following, tiling) and tiling.pooling == "average"
-            )
-            before, behind = (0, 2) if tiling.padding == "valid" else (1, 1)
-            current = conv3x3_relu(
-                _trim(current, have, window.before + before, window.behind + behind),
-                jnp.asarray(layer["kernel"]),
-                jnp.asarray(layer["bias"]),
-                ("valid", tiling.padding),
-                fused,
-            )
-            if fused:
-                continue
-        elif not fused:
-            current = _pool(current, have, window, tile, tiling)
-        if not wraps:
-            row = tile * window.rows - window.before + jnp.arange(current.shape[0])
-            current = current * _mask((row >= 0) & (row < window.height), current)
-        if window.name in tiling.layers:
-            own = _mask(tile * window.rows + jnp.arange(window.rows) < window.height, current)
-            sums[window.name] = {
-                s.name: s.sums.over(_trim(current, window, s.sums.reach, s.sums.reach), own, wraps)
-                for s in tiling.layers[window.name]
-                if s.sums
-            }
-    return sums
+    def __call__(self, params: Params, cut: Array, tile: Any) -> Measured:
+        """Of tile number ``tile``; ``cut`` is its window of the picture, ready for the network."""
+        tiling, sums, current = self.tiling, {}, cut
+        wraps = tiling.padding == "circular"
+        fused = False
+        for have, window, following in zip(self.windows, self.windows[1:], (*self.windows[2:], None), strict=False):
+            if window.name.startswith("conv"):
+                layer = params[window.name]
+                fused = (
+                    window.name not in tiling.layers
+                    and _pools_in_step(following, tiling)
+                    and tiling.pooling == "average"
+                )
+                before, behind = (0, 2) if tiling.padding == "valid" else (1, 1)
+                current = conv3x3_relu(
+                    _trim(current, have, window.before + before, window.behind + behind),
+                    jnp.asarray(layer["kernel"]),
+                    jnp.asarray(layer["bias"]),
+                    ("valid", tiling.padding),
+                    fused,
+                )
+                if fused:
+                    continue
+            elif not fused:
+                current = _pool(current, have, window, tile, tiling)
+            if not wraps:
+                row = tile * window.rows - window.before + jnp.arange(current.shape[0])
+                current = current * _mask((row >= 0) & (row < window.height), current)
+            if window.name in tiling.layers:
+                own = _mask(tile * window.rows + jnp.arange(window.rows) < window.height, current)
+                sums[window.name] = {
+                    s.name: s.sums.over(_trim(current, window, s.sums.reach, s.sums.reach), own, wraps)
+                    for s in tiling.layers[window.name]
+                    if s.sums
+                }
+        return sums
 
 
 def _mask(rows: Array, current: Array) -> Array:

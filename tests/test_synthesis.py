@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import images, init, plan, synthesis
+from subjective import images, init, job, plan, synthesis
 from subjective.config import NoveltyConfig, SynthesisConfig
 from subjective.statistics import STATISTICS
 
@@ -11,7 +11,7 @@ SMALL = SIZE | {"statistic": ("gram",), "layers": ("pool1", "conv3_2")}
 
 
 def targets_of(sources, config, params):
-    return synthesis.targets_of(sources, plan.analysis_of(config, params), config, params)
+    return job.targets_of(sources, plan.analysis_of(config, params), config, params)
 
 
 def source(seed=0, size=(80, 72)):

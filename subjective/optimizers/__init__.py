@@ -51,4 +51,4 @@ def bytes_per_number(method: Method, history: int, history_type: HistoryType) ->
         return 8 * LBFGSB.floats(history) + 8
     if method == "adam":
         return 4 * 6
-    return 2 * history * (4 if history_type == "float32" else 2) + 4 * 7
+    return 2 * history * (4 if history_type == "float32" else 2) + 4 * 5

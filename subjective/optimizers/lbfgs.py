@@ -30,6 +30,8 @@ HistoryType = Literal["float32", "bfloat16"]
 SUFFICIENT_DECREASE, CURVATURE = 1e-3, 0.9
 """The line search's two conditions, those of L-BFGS-B."""
 
+Pair = tuple[jax.Array, jax.Array]
+
 LEAST_CURVATURE = 1e-10
 """A pair whose curvature sᵀy is less than this share of ‖s‖ ‖y‖ is not remembered: rounding made it."""
 
@@ -75,7 +77,7 @@ class LBFGS:
             slope, count = inner(gradient, toward), 0
         reached, found = _search(problem, value, toward, slope, state)
         arrays["steps"], arrays["changes"], arrays["curvatures"], kept = _remember(
-            *memory, reached - value, found.gradient - gradient, count
+            *memory, (value, reached), (gradient, found.gradient), count
         )
         arrays["count"] = np.asarray(count + bool(kept), np.int32)
         arrays["value"], arrays["gradient"] = reached, found.gradient
@@ -127,12 +129,12 @@ def direction(
 
 @partial(jax.jit, donate_argnums=(0, 1, 2))
 def _remember(
-    steps: jax.Array, changes: jax.Array, curvatures: jax.Array, step: jax.Array, change: jax.Array, count: Any
+    steps: jax.Array, changes: jax.Array, curvatures: jax.Array, values: Pair, gradients: Pair, count: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The history with a pair in place of the oldest, in place; and whether the pair was fit."""
     place = count % steps.shape[0]
     # As they are kept: what is lost in bfloat16 must be lost in their product too.
-    step, change = step.astype(steps.dtype), change.astype(changes.dtype)
+    step, change = ((new - old).astype(steps.dtype) for old, new in (values, gradients))
     wide = (step.astype(curvatures.dtype), change.astype(curvatures.dtype))
     curvature, lengths = inner_traced(*wide), [inner_traced(part, part) for part in wide]
     fit = curvature > LEAST_CURVATURE * jnp.sqrt(lengths[0] * lengths[1])

@@ -58,7 +58,8 @@ class LBFGSB:
             "x": flat / unit,
             "f": np.zeros((), np.float64),
             "g": np.zeros(count, np.float64),
-            "wa": np.zeros(2 * m * count + 5 * count + 11 * m * m + 8 * m, np.float64),
+            # Written to, not only asked for, so that memory that is not there is missed now.
+            "wa": np.full(2 * m * count + 5 * count + 11 * m * m + 8 * m, 0.0),
             "iwa": np.zeros(3 * count, np.int32),
             "task": np.zeros(2, np.int32),
             "ln_task": np.zeros(2, np.int32),

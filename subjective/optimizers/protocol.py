@@ -120,7 +120,7 @@ class Optimizer(Protocol):
 
 
 @lru_cache(maxsize=32)
-def value_and_gradient(fn: Loss) -> Callable[..., Any]:
+def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
     """The compiled ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
 
     One for each loss, so that nothing is traced or compiled twice.

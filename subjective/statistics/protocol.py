@@ -9,10 +9,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from subjective.two_pass import sum_over_tiles
 
 Scalar = Float[Array, ""]
 Measure = Callable[[Array, bool], Array]
@@ -46,21 +48,24 @@ class Sums:
     def of_map(self, features: Float[Array, "height width channels"], wraps: bool, rows: int) -> Array:
         """The measure of a map in tiles of so many rows; what a tile needs lives no longer than it."""
         height, count = features.shape[0], -(-features.shape[0] // rows)
-        around = _pad_rows(features, self.reach, count * rows - height + self.reach, wraps)
-        starts = range(0, count * rows, rows)
-        tiles = jnp.stack([around[start : start + rows + 2 * self.reach] for start in starts])
-        own = (jnp.arange(count * rows) < height).astype(features.dtype).reshape(count, rows, 1, 1)
-
-        @jax.checkpoint
-        def over(tile: tuple[Array, Array]) -> Array:
-            return self.over(*tile, wraps)
-
-        sums = jax.lax.map(over, (tiles, own))
-        return self.measured(jnp.sum(sums, axis=0), features.shape, wraps)
+        more = count * rows - height
+        mode = "wrap" if wraps else "constant"
+        around = jnp.pad(features, ((self.reach, more + self.reach), (0, 0), (0, 0)), mode=mode)
+        of_tile = _OfTile(self, wraps, rows, height)
+        total = sum_over_tiles(of_tile, rows, rows + 2 * self.reach, count, None, around)
+        return self.measured(total, features.shape, wraps)
 
 
-def _pad_rows(features: Array, before: int, behind: int, wraps: bool) -> Array:
-    return jnp.pad(features, ((before, behind), (0, 0), (0, 0)), mode="wrap" if wraps else "constant")
+@dataclass(frozen=True)
+class _OfTile:
+    sums: Sums
+    wraps: bool
+    rows: int
+    height: int
+
+    def __call__(self, _: None, cut: Array, tile: Any) -> Array:
+        own = tile * self.rows + jnp.arange(self.rows) < self.height
+        return self.sums.over(cut, own.astype(cut.dtype)[:, None, None], self.wraps)
 
 
 @dataclass(frozen=True)

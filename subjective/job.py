@@ -1,0 +1,109 @@
+"""A synthesis made ready: targets measured, stages laid out, and what is to be minimized at each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from subjective import joins
+from subjective.config import SynthesisConfig
+from subjective.losses import Loss, texture_loss, weighted_sum
+from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
+from subjective.stages import Stage, stages_of
+from subjective.statistics import Analysis, Statistics, analyze, places_of
+from subjective.vgg import Params
+
+_analyze = jax.jit(analyze, static_argnums=2)
+
+
+def targets_of(
+    sources: Sequence[np.ndarray], analysis: Analysis, config: SynthesisConfig, params: Params
+) -> Statistics:
+    """The joined target of several sources.
+
+    A source is always analyzed with ``valid`` padding: a photograph has no outside.
+
+    Args:
+        sources: images ``(height, width, 3)``, of any sizes.
+        analysis: of the picture to be made.
+        config: join mode, source weights and ``mul``.
+        params: the network.
+
+    Returns:
+        Statistics, octave first.
+
+    Raises:
+        ValueError: a source too small, or weights that do not fit.
+    """
+    analysis = dataclasses.replace(analysis, padding=VALID)
+    if config.source_weights is not None and len(config.source_weights) != len(sources):
+        raise ValueError(
+            f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
+        )
+    for number, source in enumerate(sources, 1):
+        check_size(f"source {number}", source.shape[:2], analysis, params)
+    found = [_analyze(params, jnp.asarray(source, jnp.float32), analysis) for source in sources]
+    joined = joins.join(found, config.join_mode, config.source_weights)
+    places = places_of(analysis.terms)
+    return tuple(
+        {
+            layer: {name: places[layer, name][0].scaled(target, config.mul) for name, target in measured.items()}
+            for layer, measured in octave.items()
+        }
+        for octave in joined
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A synthesis made ready: what is to be minimized at each stage.
+
+    Attributes:
+        config: with its number of octaves chosen.
+        stages: coarsest first.
+        targets: of all octaves.
+        params: the network.
+    """
+
+    config: SynthesisConfig
+    stages: Sequence[Stage]
+    targets: Statistics
+    params: Params
+
+    def problem(self, stage: Stage) -> tuple[Loss, Any]:
+        """The loss of a stage, and its arguments after the picture."""
+        weights = self.config.octave_weights and self.config.octave_weights[stage.first :]
+        loss = synthesis_loss(stage.analysis, weights, self.config.relative)
+        return loss, {"texture": (self.targets[stage.first :], self.params)}
+
+
+def prepared(sources: Sequence[np.ndarray], config: SynthesisConfig, params: Params) -> Job:
+    """Check everything, measure the sources, and lay out the stages.
+
+    Raises:
+        ValueError: settings, sources or sizes that do not fit, said in one line.
+    """
+    config.check()
+    for number, source in enumerate(sources, 1):
+        check_image(f"source {number}", source)
+    sizes = [(source.shape[0], source.shape[1]) for source in sources]
+    config = with_octaves(config, params, sizes)
+    analysis = analysis_of(config, params, sizes)
+    check_size("the picture", config.size, analysis, params)
+    targets = targets_of(sources, analysis, config, params)
+    return Job(config, stages_of(config.schedule, config.size, analysis, params), targets, params)
+
+
+@lru_cache(maxsize=32)
+def synthesis_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
+    """All terms of a synthesis, as ``loss(image, {"texture": (targets, params)})``.
+
+    Terms that couple pictures, such as a distance between frames, join the texture here.
+    """
+    return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, relative=relative))})

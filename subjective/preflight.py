@@ -1,0 +1,214 @@
+"""Will it fit, and how long will it take? Known before the first step, from the compiled program itself.
+
+Memory is planned with a rule of thumb (`planned`), then read off the compiled program, and the first evaluation is
+timed (`forecast`). What will not fit is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from subjective.config import SynthesisConfig
+from subjective.job import Job
+from subjective.optimize import value_and_gradient
+from subjective.optimizers import bytes_per_number
+from subjective.plan import analysis_of
+from subjective.statistics import tiling_of
+from subjective.tiles import window_rows
+from subjective.vgg import Params
+
+MAP_BYTES = 2500
+"""For a pixel of a tile's window, all feature maps and their derivatives (measured: 2,300 to 2,450)."""
+
+PICTURE_BYTES = 60
+"""For a pixel of the picture, besides the optimizer's: pyramid, padded copies, their derivatives."""
+
+COMPILER_BYTES = 1_000_000_000
+"""What compiling leaves behind in the process (measured: 0.6 to 1.0 GB)."""
+
+REST_BYTES = 300_000_000
+"""Of the process, for all that is done besides: noise, pictures written, small programs (measured: 0.2 to 0.45 GB)."""
+
+TILES = (None, 1024, 512, 256, 128, 64, 32)
+"""Rows of a tile that are tried, the fastest first."""
+
+EVALUATIONS_PER_STEP = 1.06
+"""Of L-BFGS, on the average of many runs."""
+
+Config = TypeVar("Config", bound=SynthesisConfig)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a job will take.
+
+    Attributes:
+        peak_bytes: of memory: the process' where it is computed on the host, the device's elsewhere.
+        compile_seconds: of all stages.
+        evaluation_seconds: of one loss and gradient at full size.
+        total_seconds: if every step is made.
+    """
+
+    peak_bytes: int
+    compile_seconds: float
+    evaluation_seconds: float
+    total_seconds: float
+
+    def __str__(self) -> str:
+        """In a line."""
+        return (
+            f"{size_text(self.peak_bytes)} of memory at most, compiled in {self.compile_seconds:.0f} s, "
+            f"{self.evaluation_seconds:.2g} s a step at full size, {duration_text(self.total_seconds)} in all"
+        )
+
+
+def planned(config: Config, params: Params, sources: Sequence[tuple[int, int]], limit: int) -> Config:
+    """The config with tiles, and an optimizer, that will fit into a limit by the rule of thumb.
+
+    What the config asks for is kept: tiles are planned if it names none, optimizer and history if it names no
+    optimizer. Tiles go down to 128 rows before the optimizer remembers less.
+
+    Args:
+        config: settings, the number of octaves chosen.
+        params: the network.
+        sources: (height, width) of each.
+        limit: bytes.
+
+    Raises:
+        ValueError: nothing fits.
+    """
+    least = None
+    for choice in _choices(config):
+        try:
+            needed = _estimate(choice, params, sources)
+        except ValueError:  # tiles that a statistic cannot have
+            if choice.tile == config.tile:
+                raise
+            continue
+        if needed <= limit:
+            return choice
+        least = needed if least is None else min(least, needed)
+    raise too_large(config.size, least or 0, limit)
+
+
+def too_large(size: tuple[int, int], needed: int, limit: int) -> ValueError:
+    """The refusal of a picture that will not fit."""
+    return ValueError(
+        f"a picture of {size[1]}x{size[0]} needs {size_text(needed)} of memory, and {size_text(limit)} may be used; "
+        "make it smaller, or use another --optimizer, --history, --tile or --memory-limit"
+    )
+
+
+def _choices(config: Config) -> Iterator[Config]:
+    tiles = TILES if config.tile is None else (config.tile,)
+    optimizers: list[dict[str, Any]] = [{}]
+    if config.optimizer is None and not config.bounds:
+        optimizers += [{"optimizer": "lbfgs"}, {"optimizer": "lbfgs", "history_type": "bfloat16"}]
+        optimizers += [{"optimizer": "lbfgs", "history_type": "bfloat16", "history": min(config.history, 4)}]
+        optimizers += [{"optimizer": "adam"}]
+    large, small = ([tile for tile in tiles if (tile is None or tile >= 128) is fit] for fit in (True, False))
+    for some in (large, small):
+        for optimizer in optimizers:
+            for tile in some:
+                yield dataclasses.replace(config, tile=tile, **optimizer)
+
+
+def _estimate(config: SynthesisConfig, params: Params, sources: Sequence[tuple[int, int]]) -> int:
+    height, width = config.size
+    rows = height
+    tiling = tiling_of(analysis_of(config, params, sources), config.octave_indices[0], height)
+    if tiling is not None:
+        rows = min(window_rows(params, height, tiling), height)
+    numbers = 3 * bytes_per_number(config.method, config.history, config.history_type)
+    used = _used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
+    return used + height * width * (PICTURE_BYTES + numbers) + rows * width * MAP_BYTES
+
+
+def forecast(job: Job) -> Forecast:
+    """Compile all stages, evaluate the last, the largest, once, and say what the whole job takes.
+
+    Args:
+        job: from `subjective.job.prepared`. What is compiled here is not compiled again.
+    """
+    config = job.config
+    began = time.perf_counter()
+    for stage in job.stages:
+        loss, arguments = job.problem(stage)
+        function, picture = value_and_gradient(loss), jax.ShapeDtypeStruct((*stage.size, 3), jnp.float32)
+        memory = function.lower(picture, arguments).compile().memory_analysis()
+    compile_seconds = time.perf_counter() - began
+    held = 3 * config.size[0] * config.size[1] * bytes_per_number(config.method, config.history, config.history_type)
+    peak = held + (int(memory.temp_size_in_bytes) if memory else 0)  # None where a compiler does not say
+    if jax.default_backend() == "cpu":
+        peak = max(peak + _used_bytes() + REST_BYTES, peak_bytes_so_far())
+    began = time.perf_counter()
+    jax.block_until_ready(function(jnp.full(picture.shape, 0.5, picture.dtype), arguments))
+    seconds = time.perf_counter() - began
+    work = sum(
+        config.steps(each.size) * (config.starts if each is job.stages[0] else 1) * each.size[0] * each.size[1]
+        for each in job.stages
+    )
+    share = work / (config.size[0] * config.size[1])
+    total = config.count * share * EVALUATIONS_PER_STEP * seconds + compile_seconds
+    return Forecast(peak, compile_seconds, seconds, total)
+
+
+def memory_limit(text: str | None) -> int:
+    """Bytes that may be used: as said, or what the machine has free.
+
+    Args:
+        text: a number with MB, GB, MiB or GiB; None for what is free.
+
+    Raises:
+        ValueError: no such text.
+    """
+    if text is not None:
+        found = re.fullmatch(r"([\d.]+)\s*([KMGT])(i?)B?", text.strip(), re.IGNORECASE)
+        if found is None or found[1].count(".") > 1 or not float(found[1].strip(".") or 0) > 0:
+            raise ValueError(f"--memory-limit is {text!r}; wanted a size such as 4GB or 800MB")
+        return int(float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1))
+    statistics = jax.devices()[0].memory_stats() or {}
+    if "bytes_limit" in statistics:
+        return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            available = re.search(r"MemAvailable:\s+(\d+) kB", file.read())
+    except OSError:
+        available = None
+    return _used_bytes() + int(available[1]) * 1024 if available else sys.maxsize
+
+
+def peak_bytes_so_far() -> int:
+    """The most memory that this process has had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _used_bytes() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:  # not Linux: the most it has had is close
+        return peak_bytes_so_far()
+
+
+def size_text(size: float) -> str:
+    """Bytes for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
