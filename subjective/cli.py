@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import tyro
 
 from subjective import commands, evaluation_commands, sweep, weight_commands
-from subjective.command_config import EvaluateCommand, NoveltyCommand, SweepCommand, SynthesizeCommand
+from subjective.command_config import EvaluateCommand, NoveltyCommand, ResumeCommand, SweepCommand, SynthesizeCommand
 from subjective.compilation import keep_compiled
 from subjective.config import to_flags
 from subjective.presets import PRESETS
@@ -29,6 +29,7 @@ from subjective.version import __version__
 Command = (
     Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
     | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
+    | Annotated[ResumeCommand, tyro.conf.subcommand("resume")]
     | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
     | Annotated[weight_commands.WeightsCommand, tyro.conf.subcommand("weights")]
@@ -107,19 +108,39 @@ def _last(arguments: list[str], flag: str) -> str | None:
     return arguments[places[-1]].partition("=")[2] or "".join(arguments[places[-1] + 1 : places[-1] + 2])
 
 
-def _recorded(command: str, name: str) -> list[str]:
-    """The flags that a run folder's config.json stands for."""
+def _record(name: str) -> tuple[str, list[str]]:
+    """The command that a run folder's config.json is of, and the flags that it stands for."""
     try:
         recorded = json.loads(Path(name).read_text(encoding="utf-8"))
-        values = recorded["settings"]
-        flags = to_flags({key: value for key, value in values.items() if key != "config"})
+        values, command = recorded["settings"], str(recorded["command"])
+        return command, to_flags({key: value for key, value in values.items() if key != "config"})
     except (FileNotFoundError, IsADirectoryError):
-        raise ValueError(f"no such file: {name!r}; --config wants the config.json of a run folder") from None
+        raise ValueError(f"no such file: {name!r}; wanted the config.json of a run folder") from None
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        raise ValueError(f"{name!r} holds no settings; --config wants the config.json of a run folder") from None
-    if command != recorded.get("command"):
-        raise ValueError(f"{name!r} is of `subjective {recorded.get('command')}`, not of `subjective {command}`")
+        raise ValueError(f"{name!r} holds no settings; wanted the config.json of a run folder") from None
+
+
+def _recorded(command: str, name: str) -> list[str]:
+    """The flags of a run of that command, for its --config."""
+    recorded, flags = _record(name)
+    if command != recorded:
+        raise ValueError(f"{name!r} is of `subjective {recorded}`, not of `subjective {command}`")
     return flags
+
+
+def _resume(folder: Path) -> int:
+    """`subjective resume`: the command that made a run folder, on it again."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ValueError(f"{str(folder)!r} holds no config.json; wanted the folder of a run that was stopped")
+    summary = folder / "summary.json"
+    if summary.is_file() and json.loads(summary.read_text(encoding="utf-8")).get("status") == "finished":
+        raise ValueError(f"the run in {str(folder)!r} is finished; there is nothing to go on with")
+    command, flags = _record(str(file))
+    config = _parse([command, *flags])
+    if isinstance(config, SynthesizeCommand):
+        return commands.synthesize(config, resume=folder)
+    return commands.novelty(config, resume=folder)
 
 
 def _parse(arguments: list[str]) -> Any:
@@ -166,6 +187,8 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
         return commands.synthesize(command)
     if isinstance(command, NoveltyCommand):
         return commands.novelty(command)
+    if isinstance(command, ResumeCommand):
+        return _resume(Path(command.run))
     if isinstance(command, EvaluateCommand):
         return evaluation_commands.command(command)
     return weight_commands.dispatch(command.action)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,8 @@ class RunConfig(NetworkConfig):
     """Beginning of that folder's name."""
     save_every: Annotated[int, arg("-n", metavar="N")] = 10
     """Save the picture every N steps; 0 for the last one only."""
+    checkpoint_every: Annotated[float, arg(metavar="SECONDS")] = 120.0
+    """Seconds between checkpoints, from which `subjective resume` goes on; 0 for none."""
     config: Annotated[str | None, arg(metavar="FILE")] = None
     """Take settings from a run folder's config.json; flags given besides change them."""
 
@@ -41,6 +44,8 @@ class RunConfig(NetworkConfig):
         """Refuse numbers and names that cannot be meant; see `PictureConfig.check`."""
         if self.save_every < 0:
             raise ValueError(f"--save-every is {self.save_every}; wanted 0 or more")
+        if not (math.isfinite(self.checkpoint_every) and self.checkpoint_every >= 0):
+            raise ValueError(f"--checkpoint-every is {self.checkpoint_every:g}; wanted 0 or more seconds")
         if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
             raise ValueError(f"--output-prefix is {self.output_prefix!r}; wanted a name without '/'")
 
@@ -89,6 +94,14 @@ class SynthesizeCommand(SynthesisConfig, RunConfig, SourceConfig):
         super().check()
         self.check_run()
         self.check_sources()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeCommand:
+    """Go on with a run that was stopped, whatever stopped it, as if it had not been."""
+
+    run: Annotated[tyro.conf.Positional[str], arg(metavar="RUN")]
+    """Its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

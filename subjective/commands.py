@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective import images, normalization, plan, preflight, synthesis, weights
+from subjective import checkpoints, images, normalization, plan, preflight, synthesis, weights
 from subjective.command_config import NoveltyCommand, SynthesizeCommand
 from subjective.config import PictureConfig, settings
 from subjective.evaluation_commands import one_line, scores_of_run
@@ -23,7 +23,8 @@ from subjective.init import SEEDS
 from subjective.job import prepared
 from subjective.optimize import Result, Step
 from subjective.progress import Progress
-from subjective.runs import Run
+from subjective.runs import Run, new_folder
+from subjective.synthesis import Position
 from subjective.vgg import Params
 
 OnStep = Callable[[int, Step], None]
@@ -44,8 +45,14 @@ def announce(folder: Path) -> None:
     sys.stdout.flush()
 
 
-def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announce) -> int:
-    """`subjective synthesize`: textures out of source pictures; ``begun`` is told the run's folder."""
+def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announce, resume: Path | None = None) -> int:
+    """`subjective synthesize`: textures out of source pictures.
+
+    Args:
+        config: what was asked.
+        begun: told the run's folder.
+        resume: folder of such a run, to be gone on with.
+    """
     config.check()
     files = images.find_images(config.source)
     if config.source_weights is not None and len(config.source_weights) != len(files):
@@ -63,7 +70,8 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         of_source = dataclasses.replace(analysis, padding="valid")
         plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
     limit = preflight.memory_limit(config.memory_limit)
-    config = preflight.planned(config, params, sizes, limit)
+    if resume is None:  # else it is as planned then
+        config = preflight.planned(config, params, sizes, limit)
     analysis = plan.analysis_of(config, params, sizes)
     init = _starting_picture(config)
     for text in plan.left_out(config, params, analysis):
@@ -80,9 +88,9 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         foresee()
         return 0
 
-    def work(on_step: OnStep) -> list[Result]:
+    def work(on_step: OnStep, position: Position | None) -> list[Result]:
         foresee()
-        return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step)
+        return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step, resume=position)
 
     def score(results: list[Result]) -> list[Any]:
         pictures = [np.asarray(result.value) for result in results]
@@ -91,7 +99,7 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         return scores_of_run(pictures, sources, judge, analysis.layers)
 
     scoring = score if config.evaluate else None
-    return _run("synthesize", config, config.count, work, scoring, begun, pictures=records, weights=origin)
+    return _run("synthesize", config, config.count, work, scoring, begun, resume, pictures=records, weights=origin)
 
 
 def _how(config: SynthesizeCommand) -> str:
@@ -101,18 +109,18 @@ def _how(config: SynthesizeCommand) -> str:
     return f"{config.size[1]}x{config.size[0]} pixels by {config.method}{memory[config.method]}{tiles}"
 
 
-def novelty(config: NoveltyCommand) -> int:
-    """`subjective novelty`: pictures unlike each other, out of nothing."""
+def novelty(config: NoveltyCommand, resume: Path | None = None) -> int:
+    """`subjective novelty`: pictures unlike each other, out of nothing; arguments as of `synthesize`."""
     config.check()
     _, params, origin = _load_params(config)
     config = plan.with_octaves(config, params)
     plan.check_size("the picture", config.size, plan.analysis_of(config, params), params)
     init = _starting_picture(config)
 
-    def work(on_step: OnStep) -> list[Result]:
-        return [synthesis.invent(config, params=params, init=init, on_step=on_step)]
+    def work(on_step: OnStep, position: Position | None) -> list[Result]:
+        return [synthesis.invent(config, params=params, init=init, on_step=on_step, resume=position)]
 
-    return _run("novelty", config, config.frames, work, None, announce, weights=origin)
+    return _run("novelty", config, config.frames, work, None, announce, resume, weights=origin)
 
 
 def _load_params(config: MakeCommand) -> tuple[weights.Network, Params, dict[str, Any]]:
@@ -163,6 +171,29 @@ def _note_changes(config_file: str | None, facts: dict[str, Any]) -> None:
             sys.stderr.write(f"subjective: note: {name} has changed since {config_file!r} was written\n")
 
 
+def _taken_up(run: Run, facts: dict[str, Any]) -> Position | None:
+    """Where a run stands by its newest sound checkpoint; None if there is none, so that it begins again.
+
+    Raises:
+        ValueError: something that it has read is no longer what it was.
+    """
+    recorded = _hashes(json.loads((run.folder / "config.json").read_text(encoding="utf-8")))
+    for name, digest in _hashes(facts).items():
+        if recorded.get(name, digest) != digest:
+            raise ValueError(f"{name} has changed since {str(run.folder)!r} was begun; it cannot go on as it was")
+    for path in reversed(checkpoints.found(run.folder)):
+        try:
+            position, kept = checkpoints.read(path)
+        except ValueError as error:
+            sys.stderr.write(f"subjective: note: {error}; taking the one before\n")
+            continue
+        run.resumed(position, kept)
+        return position
+    sys.stderr.write(f"subjective: note: {str(run.folder)!r} has no checkpoint; it begins again\n")
+    run.forget()
+    return None
+
+
 def _picture_record(path: Path, use: str) -> dict[str, str]:
     return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256(path)}
 
@@ -186,16 +217,19 @@ def _run(
     command: str,
     config: MakeCommand,
     count: int,
-    work: Callable[[OnStep], list[Result]],
+    work: Callable[[OnStep, Position | None], list[Result]],
     score: Callable[[list[Result]], list[Any]] | None,
     begun: Callable[[Path], None],
+    resume: Path | None,
     **facts: Any,
 ) -> int:
     """Do the work with a run folder, progress, and the last picture kept whatever happens; then score it."""
     if config.seed not in SEEDS:
         facts["pictures"] = [*facts.get("pictures", []), _picture_record(Path(config.seed), "start")]
     _note_changes(config.config, facts)
-    run = Run(config.output_dir, config.output_prefix, frames=count, save_every=config.save_every)
+    folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
+    run = Run(folder, frames=count, save_every=config.save_every, checkpoint_every=config.checkpoint_every)
+    position = None if resume is None else _taken_up(run, facts)
     begun(run.folder)
     if isinstance(config, SynthesizeCommand):
         progress = Progress(config.steps, count, starts=config.starts)
@@ -215,10 +249,11 @@ def _run(
         return 2
 
     try:
-        run.describe(command, _recorded(config, facts["weights"]["use"]), **facts)
+        if position is None:
+            run.describe(command, _recorded(config, facts["weights"]["use"]), **facts)
         run.reserve(config.size)
         progress.note(f"compiling for {config.size[1]}x{config.size[0]} pixels ...")
-        results = work(on_step)
+        results = work(on_step, position)
         progress.close()
         run.finish(results)
     except Interrupted:

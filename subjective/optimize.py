@@ -68,7 +68,8 @@ class Step:
         gradient_norm: Euclidean norm of the gradient there.
         evaluations: calls of the loss so far.
         seconds: since `minimize` was called, compilation included.
-        point: to go on from, as long as the call of ``on_step`` lasts; the next step changes it.
+        position: to go on from, as long as the call of ``on_step`` lasts; the next step changes it. A `Point` here,
+            what holds one elsewhere.
     """
 
     step: int
@@ -78,7 +79,7 @@ class Step:
     gradient_norm: float
     evaluations: int
     seconds: float
-    point: Point | None = field(default=None, repr=False, compare=False)
+    position: Any = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class Result:
         seconds: what it took, compilation included.
         converged: whether it stopped because there was (almost) nothing left to gain.
         message: the reason in a sentence.
+        parts: what the loss is the sum of.
+        gradient_norm: Euclidean norm of the gradient.
     """
 
     value: jax.Array
@@ -102,6 +105,8 @@ class Result:
     seconds: float
     converged: bool
     message: str
+    parts: Any = None
+    gradient_norm: float = math.nan
 
 
 class NonFiniteLossError(ValueError):
@@ -179,8 +184,9 @@ def minimize(
         return value
 
     def result(converged: bool, message: str) -> Result:
-        seconds = time.perf_counter() - started
-        return Result(value, point.state.loss, point.step, problem.evaluations, seconds, converged, message)
+        seconds, at = time.perf_counter() - started, point.state
+        counted = (point.step, problem.evaluations, seconds)
+        return Result(value, at.loss, *counted, converged, message, fetched(at.parts), at.gradient_norm)
 
     if resume is None:
         start = init if bounds is None else jnp.clip(init, *bounds)

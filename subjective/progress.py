@@ -12,6 +12,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from subjective.optimize import Step
+from subjective.synthesis import Position
 
 PLAIN_INTERVAL = 10.0
 """Seconds between plain lines; the first steps and the last are always shown."""
@@ -72,6 +73,8 @@ class Progress:
         # A later stage goes on counting, and does not report the point at which it starts.
         first = picture != self._stage[0]
         self._base = 0 if first else self._last
+        if first and isinstance(step.position, Position) and step.position.stage > 0:  # resumed in a later stage
+            first, self._base = False, step.position.steps
         self.max_steps = self.steps_of(step.value.shape[-3:-1]) * (self.starts if first else 1)
         self._stage, self._begun, self._known = (picture, step.value.shape), time.monotonic(), step.step - self._base
         if self.terminal:

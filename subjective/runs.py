@@ -1,21 +1,25 @@
 """The run folder: everything a run was asked, did and made, in one new folder.
 
-``config.json`` what was asked, ``trace.jsonl`` a line a step, ``step-*.png`` pictures on the way, ``result.png``
-the last one, ``summary.json`` how it ended. Every file but the trace appears whole or not at all.
+``config.json`` what was asked, ``trace.jsonl`` a line a step, ``step-*.png`` pictures on the way,
+``checkpoint-*.safetensors`` what it takes to go on, ``result.png`` the last picture, ``summary.json`` how it ended.
+Every file but the trace appears whole or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import json
+import math
 import os
 import platform
 import shlex
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,8 +27,10 @@ from typing import Any, TextIO
 import jax
 import numpy as np
 
+from subjective import checkpoints
 from subjective.images import write_bytes, write_image
 from subjective.optimize import Result, Step
+from subjective.synthesis import Position
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
@@ -52,27 +58,53 @@ class Run:
         last: the last accepted step of each picture, by number.
     """
 
-    def __init__(self, output_dir: str | os.PathLike[str], prefix: str, *, frames: int, save_every: int):
-        """Make a new folder; never one that exists.
+    def __init__(self, folder: Path, *, frames: int, save_every: int, checkpoint_every: float = 0):
+        """Fill a folder.
 
         Args:
-            output_dir: where; made if it is not there.
-            prefix: beginning of the folder's name; date and time follow.
+            folder: a new one, see `new_folder`; or that of a run to be gone on with, see `resumed`.
             frames: how many pictures the run makes.
             save_every: steps between intermediate pictures; 0 for none.
+            checkpoint_every: seconds between checkpoints; 0 for none.
 
         Raises:
-            OSError: it cannot be made or written.
+            OSError: it cannot be written.
         """
-        self.folder = new_folder(Path(output_dir), prefix)
+        self.folder = folder
         self.frames = frames
         self.save_every = save_every
+        self.checkpoint_every = checkpoint_every
+        self._checkpointed = time.monotonic()
+        self._checkpoints = self._lines = 0
+        self._earlier = 0.0
         self.last: dict[int, Step] = {}
-        self._pixels: dict[int, int] = {}
+        self._effort: dict[int, tuple[int, int]] = {}  # evaluations, and their pixels
         self._config: dict[str, Any] = {}
         self._summary: dict[str, Any] = {}
         self._started = time.time()
-        self._trace: TextIO = open(self.folder / "trace.jsonl", "a", encoding="utf-8")  # noqa: SIM115 closed in `close`
+        self._trace: TextIO = open(self.folder / "trace.jsonl", "a", encoding="utf-8")  # noqa: SIM115 closed at the end
+
+    def resumed(self, position: Position, facts: dict[str, Any]) -> None:
+        """Take up a run where a checkpoint of it stands: what was noted later is taken back.
+
+        Args:
+            position: from `checkpoints.read`.
+            facts: likewise; those that `record` kept with it.
+        """
+        self._config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        self._checkpoints, self._lines, self._earlier = facts["checkpoint"], facts["lines"], facts["seconds"]
+        path = self.folder / "trace.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[: self._lines]
+        self._trace.close()
+        write_bytes(path, "".join(lines).encode())
+        self._trace = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed at the end
+        for noted in map(json.loads, lines):
+            number = noted["picture"]
+            self._count(number, noted["evaluations"], noted["size"])
+            if number < len(position.finished):
+                names = ("step", "loss", "parts", "gradient_norm", "evaluations", "seconds")
+                known = {name: noted[name] for name in names}
+                self.last[number] = Step(**known, value=position.finished[number].value)
 
     def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
         """Write ``config.json``: every setting, the exact command, versions, device and further facts."""
@@ -108,9 +140,7 @@ class Run:
 
     def record(self, number: int, step: Step) -> None:
         """Note a step in the trace, and save its picture when it is due."""
-        before = self.last[number].evaluations if number in self.last else 0
-        self._pixels[number] = self._pixels.get(number, 0) + (step.evaluations - before) * step.value.size
-        self.last[number] = step
+        self._count(number, step.evaluations, step.value.shape[-3:-1])
         line = {
             "picture": number,
             "size": list(step.value.shape[-3:-1]),
@@ -123,12 +153,39 @@ class Run:
         }
         self._trace.write(json.dumps(line) + "\n")
         self._trace.flush()
+        self._lines += 1
         if self.save_every and step.step % self.save_every == 0:
             self._write_pictures(f"step-{step.step:05d}", number, np.asarray(step.value), step)
+        due = self.checkpoint_every and time.monotonic() - self._checkpointed >= self.checkpoint_every
+        if due and step.position is not None:
+            self._checkpoint(step.position)
+        # What there is to go on from is true for now alone; the picture is kept.
+        self.last[number] = dataclasses.replace(step, position=None)
+
+    def forget(self) -> None:
+        """Begin the trace again."""
+        self._trace.truncate(0)
+
+    def _count(self, number: int, evaluations: int, size: Sequence[int]) -> None:
+        """Count the pixels at which a picture's loss was evaluated."""
+        before, pixels = self._effort.get(number, (0, 0))
+        self._effort[number] = (evaluations, pixels + (evaluations - before) * size[0] * size[1])
+
+    def _checkpoint(self, position: Position) -> None:
+        os.fsync(self._trace.fileno())
+        self._checkpoints += 1
+        facts = {"checkpoint": self._checkpoints, "lines": self._lines, "seconds": self._seconds()}
+        checkpoints.write(self.folder, self._checkpoints, position, facts)
+        self._checkpointed = time.monotonic()
+
+    def _seconds(self) -> float:
+        return self._earlier + time.time() - self._started
 
     def finish(self, results: list[Result]) -> None:
         """Write the final pictures and ``summary.json`` of a run that came to its end."""
         self._conclude("finished", None, [result.__dict__ | {"value": None} for result in results])
+        for path in checkpoints.found(self.folder):
+            path.unlink()
 
     def abandon(self, status: str, reason: str) -> Path | None:
         """Keep the last pictures of a run that was stopped; returns the path of one of them.
@@ -158,7 +215,7 @@ class Run:
                     "gradient_norm": step.gradient_norm,
                     "steps": step.step,
                     "evaluations": step.evaluations,
-                    "full_size_evaluations": round(self._pixels[number] / step.value.size, 2),
+                    "full_size_evaluations": round(self._effort[number][1] / math.prod(step.value.shape[-3:-1]), 2),
                     "seconds": round(step.seconds, 3),
                     "converged": end.get("converged", False),
                     "message": end.get("message", reason),
@@ -167,7 +224,7 @@ class Run:
         self._summary = {
             "status": status,
             "reason": reason,
-            "seconds": round(time.time() - self._started, 3),
+            "seconds": round(self._seconds(), 3),
             "pictures": pictures,
         }
         self._write_json("summary.json", self._summary)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -21,7 +20,7 @@ from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
 from subjective.init import initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared
 from subjective.losses import Loss, novelty_loss
-from subjective.optimize import Result, Step, minimize
+from subjective.optimize import Point, Result, Step, minimize
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
 from subjective.pyramid import Padding, gaussian_pyramid
 from subjective.stages import Stage, enlarged
@@ -31,6 +30,31 @@ OnStep = Callable[[int, Step], None]
 """``on_step(picture, step)``: the picture's number, counted from 0, and where its optimization stands."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """Where a synthesis stands after a step: all that it takes to go on as if it had never stopped.
+
+    Attributes:
+        picture: its number.
+        stage: of the schedule.
+        attempt: of the first stage; the one that the later stages go on from.
+        steps, evaluations, seconds: of the picture's optimizations that have ended.
+        attempts: what came of the first stage's so far.
+        finished: the pictures before this one.
+        point: of the optimization that is going on.
+    """
+
+    picture: int
+    stage: int
+    attempt: int
+    steps: int
+    evaluations: int
+    seconds: float
+    attempts: tuple[Result, ...]
+    finished: tuple[Result, ...]
+    point: Point
+
+
 def synthesize(
     sources: Sequence[np.ndarray],
     config: SynthesisConfig | None = None,
@@ -38,6 +62,7 @@ def synthesize(
     params: Params,
     init: np.ndarray | None = None,
     on_step: OnStep | None = None,
+    resume: Position | None = None,
 ) -> list[Result]:
     """Make pictures of the texture that the sources share.
 
@@ -49,6 +74,7 @@ def synthesize(
         init: a starting image of the output's size, instead of what ``config.seed`` says.
         on_step: called with a picture's number and each `Step`. Steps of all stages are counted on; the value has
             the size of its stage.
+        resume: the ``position`` of a step of the same synthesis: go on from there, bit for bit.
 
     Returns:
         A `Result` for each picture; ``value`` is ``(height, width, 3)``, not clipped. Steps and evaluations are those
@@ -85,7 +111,11 @@ def synthesize(
             image = image + random_phases(reduced, shares, stage.size, key)
         return jnp.asarray(image)
 
-    return [_in_stages(job, partial(start, number), number, on_step) for number in range(config.count)]
+    finished = list(resume.finished) if resume else []
+    for number in range(len(finished), config.count):
+        finished.append(_in_stages(job, partial(start, number), number, on_step, finished, resume))
+        resume = None
+    return finished
 
 
 def _octave_of(image: np.ndarray, octave: int, padding: Padding) -> jax.Array:
@@ -98,33 +128,52 @@ def _in_stages(
     start: Callable[[int, Stage], jax.Array],
     number: int,
     on_step: OnStep | None,
+    finished: Sequence[Result],
+    resume: Position | None,
 ) -> Result:
     """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it."""
-    told, config, stages = _Told(number, on_step), job.config, job.stages
+    config, stages = job.config, job.stages
+    told = _Told(number, on_step, finished, resume)
+    attempts = told.attempts
 
-    def minimized(stage: Stage, begun: jax.Array) -> tuple[Result, Step | None]:
-        result = _minimize(*job.problem(stage), begun, config, config.steps(stage.size), told.tell)
+    def minimized(place: int, attempt: int, begin: Callable[[], jax.Array]) -> Result:
+        nonlocal resume
+        stage, point, resume = stages[place], resume.point if resume else None, None
+        begun = jnp.zeros((*stage.size, 3)) if point else begin()
+        told.place, told.attempt = place, attempt
+        result = _minimize(*job.problem(stage), begun, config, config.steps(stage.size), told.tell, point)
         told.add(result)
-        return result, told.last
+        return result
 
-    attempts = [minimized(stages[0], start(attempt, stages[0])) for attempt in range(config.starts)]
-    best = min(range(config.starts), key=lambda attempt: attempts[attempt][0].loss)
-    result, step = attempts[best]
-    if len(stages) == 1 and step is not None and step is not told.last:
-        told.tell_again(step)  # what is told last is what is kept
-    for before, stage in pairwise(stages):
-        begun = enlarged(result.value, before, stage, start(best, stage), config.padding_mode)
-        result, _ = minimized(stage, begun)
+    first = 0 if resume is None else resume.stage
+    if first == 0:
+        for attempt in range(len(attempts), config.starts):
+            attempts.append(minimized(0, attempt, partial(start, attempt, stages[0])))
+    best = min(range(config.starts), key=lambda attempt: attempts[attempt].loss)
+    result = attempts[best]
+    if len(stages) == 1 and best != config.starts - 1:
+        told.tell_again(result)  # what is told last is what is kept
+    for place in range(max(first, 1), len(stages)):
+        before, stage = stages[place - 1], stages[place]
+
+        def grown(result: Result = result, before: Stage = before, stage: Stage = stage) -> jax.Array:
+            return enlarged(result.value, before, stage, start(best, stage), config.padding_mode)
+
+        result = minimized(place, best, grown)
     return dataclasses.replace(result, steps=told.steps, evaluations=told.evaluations, seconds=told.seconds)
 
 
 class _Told:
-    """Tells of the steps of a picture's optimizations as if they were one."""
+    """Tells of the steps of a picture's optimizations as if they were one, and where in all of them it stands."""
 
-    def __init__(self, number: int, on_step: OnStep | None):
-        self.number, self.on_step = number, on_step
+    def __init__(self, number: int, on_step: OnStep | None, finished: Sequence[Result], resume: Position | None):
+        self.number, self.on_step, self.finished = number, on_step, finished
         self.steps, self.evaluations, self.seconds = 0, 0, 0.0
-        self.last: Step | None = None
+        self.attempts: list[Result] = []
+        self.place, self.attempt, self.any = 0, 0, resume is not None
+        if resume is not None:
+            self.steps, self.evaluations, self.seconds = resume.steps, resume.evaluations, resume.seconds
+            self.attempts = list(resume.attempts)
 
     def add(self, result: Result) -> None:
         """Count the steps of an optimization that has ended."""
@@ -134,18 +183,27 @@ class _Told:
 
     def tell(self, step: Step) -> None:
         """Tell of a step of the one that is going on; where it starts, only of the first."""
-        if step.step == 0 and self.last is not None:
+        if step.step == 0 and self.any:
             return
-        self.last = step
-        self._tell(step, self.steps + step.step, self.evaluations + step.evaluations, self.seconds + step.seconds)
+        self.any = True
+        if self.on_step is None:
+            return
+        before = (self.steps, self.evaluations, self.seconds)
+        position = Position(
+            self.number, self.place, self.attempt, *before, tuple(self.attempts), tuple(self.finished), step.position
+        )
+        counted = (self.steps + step.step, self.evaluations + step.evaluations, self.seconds + step.seconds)
+        self._tell(step, *counted, position)
 
-    def tell_again(self, step: Step) -> None:
-        """Tell of a step that was told before others, after all that were counted."""
-        self._tell(step, self.steps, self.evaluations, self.seconds)
+    def tell_again(self, result: Result) -> None:
+        """Tell of where an optimization ended before others, after all that were counted."""
+        step = Step(0, result.value, result.loss, result.parts, result.gradient_norm, 0, 0.0)
+        self._tell(step, self.steps, self.evaluations, self.seconds, None)
 
-    def _tell(self, step: Step, steps: int, evaluations: int, seconds: float) -> None:
+    def _tell(self, step: Step, steps: int, evaluations: int, seconds: float, position: Position | None) -> None:
         if self.on_step is not None:
-            self.on_step(self.number, dataclasses.replace(step, step=steps, evaluations=evaluations, seconds=seconds))
+            step = dataclasses.replace(step, step=steps, evaluations=evaluations, seconds=seconds, position=position)
+            self.on_step(self.number, step)
 
 
 def invent(
@@ -154,6 +212,7 @@ def invent(
     params: Params,
     init: np.ndarray | None = None,
     on_step: OnStep | None = None,
+    resume: Position | None = None,
 ) -> Result:
     """Make pictures whose statistics are as unlike each other as can be, from no source at all.
 
@@ -162,6 +221,7 @@ def invent(
         params: the network.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
         on_step: called with 0 and each `Step`; the frames are optimized together.
+        resume: as in `synthesize`.
 
     Returns:
         One `Result`; ``value`` is ``(count, height, width, 3)``, not clipped.
@@ -190,8 +250,9 @@ def invent(
         else variation(init, key_of(config.rng_seed, number) if number else None, noise=config.noise)
         for number in range(config.frames)
     ]
-    tell = None if on_step is None else partial(on_step, 0)
-    return _minimize(loss, params, np.stack(starts), config, config.max_iter, tell)
+    told = _Told(0, on_step, (), resume)
+    point = resume.point if resume else None
+    return _minimize(loss, params, np.stack(starts), config, config.max_iter, told.tell, point)
 
 
 def _minimize(
@@ -201,6 +262,7 @@ def _minimize(
     config: PictureConfig,
     max_steps: int,
     on_step: Callable[[Step], None] | None,
+    resume: Point | None,
 ) -> Result:
     return minimize(
         loss,
@@ -214,4 +276,5 @@ def _minimize(
         history=config.history,
         history_type=config.history_type,
         first_step=config.first_step,
+        resume=resume,
     )

@@ -45,7 +45,7 @@ STAGES = [
     ["init"],
     ["job"],
     ["synthesis"],
-    ["preflight"],
+    ["preflight", "checkpoints"],
     ["runs"],
     ["progress"],
     ["looks"],

@@ -73,7 +73,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(method):
     def keep(step):
         losses.append(step.loss)
         if step.step in (0, 1, 7, 15):
-            points[step.step] = copy.deepcopy(step.point)
+            points[step.step] = copy.deepcopy(step.position)
 
     options = {"method": method, "max_steps": 25, "tolerance": 0.0, "first_step": 0.02, "history": 4}
     whole = minimize(fn, start, on_step=keep, **options)
@@ -156,7 +156,7 @@ def test_the_history_of_lbfgs_is_allocated_at_once_and_of_the_type_asked_for():
         history=6,
         history_type="bfloat16",
         max_steps=1,
-        on_step=lambda step: seen.append({name: (a.shape, a.dtype) for name, a in step.point.state.arrays.items()}),
+        on_step=lambda step: seen.append({name: (a.shape, a.dtype) for name, a in step.position.state.arrays.items()}),
     )
     assert seen[0] == seen[1]
     assert seen[0]["steps"] == seen[0]["changes"] == ((6, 4, 3), jnp.bfloat16)

@@ -1,0 +1,153 @@
+"""Checkpoints: a position on disk, whole or not at all, so that a run that is killed goes on from there.
+
+A file is a safetensors file: the arrays by number, and in its metadata the rest as JSON with a digest of each array.
+It is written beside the last two, which are the newest that are kept, and takes its name when it is on the disk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from subjective.optimize import Point, Result
+from subjective.optimizers.protocol import State
+from subjective.synthesis import Position
+
+KEPT = 2
+"""Checkpoints of a run that are kept: the newest, and one to fall back to."""
+
+_CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (Position, Point, State, Result)}
+_TYPES = {"float64": "F64", "float32": "F32", "bfloat16": "BF16", "int64": "I64", "int32": "I32", "bool": "BOOL"}
+
+
+def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) -> Path:
+    """Write a checkpoint, and remove those that are older than the one before it.
+
+    Args:
+        folder: of the run.
+        number: of the checkpoint, counted on.
+        position: where the run stands.
+        facts: JSON to be kept with it.
+
+    Raises:
+        OSError: no room; the checkpoints before are as they were.
+    """
+    arrays: list[np.ndarray] = []
+    content = {"position": _encoded(position, arrays), "facts": facts}
+    path = folder / f"checkpoint-{number:06d}.safetensors"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            _write_tensors(file, arrays, content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    for old in found(folder)[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def found(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    return sorted(folder.glob("checkpoint-[0-9]*.safetensors"))
+
+
+def read(path: Path) -> tuple[Position, dict[str, Any]]:
+    """A position, and the facts kept with it.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+            arrays = _read_tensors(file, header)
+        content = json.loads(header["__metadata__"]["content"])
+        position = _decoded(content["position"], arrays)
+    except (ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{path.name} is damaged ({error})") from None
+    return position, content["facts"]
+
+
+def _encoded(thing: Any, arrays: list[np.ndarray]) -> Any:
+    """As JSON; arrays are put aside and numbered."""
+    if isinstance(thing, (np.ndarray, jax.Array)):
+        arrays.append(np.asarray(thing))
+        return {"array": len(arrays) - 1, "device": isinstance(thing, jax.Array)}
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+        return {"class": type(thing).__name__, "fields": {k: _encoded(v, arrays) for k, v in fields.items()}}
+    if isinstance(thing, dict):
+        return {"dict": {key: _encoded(value, arrays) for key, value in thing.items()}}
+    if isinstance(thing, (tuple, list)):
+        return {type(thing).__name__: [_encoded(item, arrays) for item in thing]}
+    if isinstance(thing, np.generic):
+        return _encoded(np.asarray(thing), arrays) | {"scalar": True}
+    return thing
+
+
+def _decoded(thing: Any, arrays: list[np.ndarray]) -> Any:
+    if not isinstance(thing, dict):
+        return thing
+    if "array" in thing:
+        array = arrays[thing["array"]]
+        return jnp.asarray(array) if thing["device"] else array[()] if thing.get("scalar") else array
+    if "class" in thing:
+        fields = {key: _decoded(value, arrays) for key, value in thing["fields"].items()}
+        return _CLASSES[thing["class"]](**fields)
+    if "dict" in thing:
+        return {key: _decoded(value, arrays) for key, value in thing["dict"].items()}
+    (kind, items), *_ = thing.items()
+    return {"tuple": tuple, "list": list}[kind](_decoded(item, arrays) for item in items)
+
+
+def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, Any]) -> None:
+    """Array by array from where they lie: the library would first gather them all in a copy."""
+    header: dict[str, Any] = {}
+    end = 0
+    for number, array in enumerate(arrays):
+        start, end = end, end + array.nbytes
+        digest = hashlib.sha256(_bytes_of(array)).hexdigest()
+        header[str(number)] = {
+            "dtype": _TYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [start, end],
+        }
+        content.setdefault("digests", []).append(digest)
+    header["__metadata__"] = {"content": json.dumps(content)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for array in arrays:
+        file.write(_bytes_of(array))
+
+
+def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
+    names = {kind: name for name, kind in _TYPES.items()}
+    digests = json.loads(header["__metadata__"]["content"]).get("digests", [])
+    arrays = []
+    for number, digest in enumerate(digests):
+        entry = header[str(number)]
+        array = np.empty(entry["shape"], jnp.dtype(names[entry["dtype"]]))
+        if file.readinto(_bytes_of(array)) != array.nbytes:  # type: ignore[attr-defined]
+            raise ValueError("it ends too early")
+        if hashlib.sha256(_bytes_of(array)).hexdigest() != digest:
+            raise ValueError("its numbers are not those that were written")
+        arrays.append(array)
+    return arrays
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
