@@ -41,7 +41,7 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
         OSError: no room; the checkpoints before are as they were.
     """
     arrays: list[np.ndarray] = []
-    content = {"position": _encoded(position, arrays), "facts": facts}
+    content = {"position": _encoded(position, arrays), "facts": facts, "digests": []}
     path = folder / f"checkpoint-{number:06d}.safetensors"
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -119,14 +119,14 @@ def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, 
     end = 0
     for number, array in enumerate(arrays):
         start, end = end, end + array.nbytes
-        digest = hashlib.sha256(_bytes_of(array)).hexdigest()
         header[str(number)] = {
             "dtype": _TYPES[array.dtype.name],
             "shape": list(array.shape),
             "data_offsets": [start, end],
         }
-        content.setdefault("digests", []).append(digest)
+        content["digests"].append(_digest(_bytes_of(array)))
     header["__metadata__"] = {"content": json.dumps(content)}
+    header["__metadata__"]["digest"] = _digest(json.dumps(header).encode())
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
@@ -135,18 +135,24 @@ def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, 
 
 
 def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
+    digest = header["__metadata__"].pop("digest")
+    if _digest(json.dumps(header).encode()) != digest:
+        raise ValueError("its header is not what was written")
     names = {kind: name for name, kind in _TYPES.items()}
-    digests = json.loads(header["__metadata__"]["content"]).get("digests", [])
     arrays = []
-    for number, digest in enumerate(digests):
+    for number, digest in enumerate(json.loads(header["__metadata__"]["content"])["digests"]):
         entry = header[str(number)]
         array = np.empty(entry["shape"], jnp.dtype(names[entry["dtype"]]))
         if file.readinto(_bytes_of(array)) != array.nbytes:  # type: ignore[attr-defined]
             raise ValueError("it ends too early")
-        if hashlib.sha256(_bytes_of(array)).hexdigest() != digest:
+        if _digest(_bytes_of(array)) != digest:
             raise ValueError("its numbers are not those that were written")
         arrays.append(array)
     return arrays
+
+
+def _digest(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _bytes_of(array: np.ndarray) -> memoryview:

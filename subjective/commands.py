@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -163,24 +164,18 @@ def _hashes(facts: dict[str, Any]) -> dict[str, str]:
 
 def _note_changes(config_file: str | None, facts: dict[str, Any]) -> None:
     """Say so when something is no longer what the recorded run had read."""
-    if config_file is None:
-        return
-    recorded = _hashes(json.loads(Path(config_file).read_text(encoding="utf-8")))
-    for name, digest in _hashes(facts).items():
-        if recorded.get(name, digest) != digest:
+    if config_file is not None:
+        for name in _changed(Path(config_file), facts):
             sys.stderr.write(f"subjective: note: {name} has changed since {config_file!r} was written\n")
 
 
-def _taken_up(run: Run, facts: dict[str, Any]) -> Position | None:
-    """Where a run stands by its newest sound checkpoint; None if there is none, so that it begins again.
+def _changed(config_file: Path, facts: dict[str, Any]) -> list[str]:
+    recorded = _hashes(json.loads(config_file.read_text(encoding="utf-8")))
+    return [name for name, digest in _hashes(facts).items() if recorded.get(name, digest) != digest]
 
-    Raises:
-        ValueError: something that it has read is no longer what it was.
-    """
-    recorded = _hashes(json.loads((run.folder / "config.json").read_text(encoding="utf-8")))
-    for name, digest in _hashes(facts).items():
-        if recorded.get(name, digest) != digest:
-            raise ValueError(f"{name} has changed since {str(run.folder)!r} was begun; it cannot go on as it was")
+
+def _taken_up(run: Run) -> Position | None:
+    """Where a run stands by its newest sound checkpoint; None if there is none, so that it begins again."""
     for path in reversed(checkpoints.found(run.folder)):
         try:
             position, kept = checkpoints.read(path)
@@ -227,9 +222,12 @@ def _run(
     if config.seed not in SEEDS:
         facts["pictures"] = [*facts.get("pictures", []), _picture_record(Path(config.seed), "start")]
     _note_changes(config.config, facts)
+    if resume is not None:
+        for name in _changed(resume / "config.json", facts):
+            raise ValueError(f"{name} has changed since {str(resume)!r} was begun; it cannot go on as it was")
     folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
     run = Run(folder, frames=count, save_every=config.save_every, checkpoint_every=config.checkpoint_every)
-    position = None if resume is None else _taken_up(run, facts)
+    position = None if resume is None else _taken_up(run)
     begun(run.folder)
     if isinstance(config, SynthesizeCommand):
         progress = Progress(config.steps, count, starts=config.starts)
@@ -246,6 +244,8 @@ def _run(
         progress.close()
         kept = run.abandon(status, reason)
         progress.note(f"subjective: {reason}; {f'the last picture is {kept}' if kept else 'no picture was made yet'}")
+        if checkpoints.found(run.folder):
+            progress.note(f"subjective: to go on: subjective resume {shlex.quote(str(run.folder))}")
         return 2
 
     try:

@@ -233,6 +233,51 @@ def test_a_file_that_cannot_grow_leaves_the_last_picture_and_a_line(tmp_path):
     assert not list((tmp_path / out.strip()).glob(".*")), "no temporary file is left"
 
 
+def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
+    flags = ["synthesize", "-s", ROCK, *SMALL, "-m", "300", "--tol", "0", "-n", "0"]
+    code, out, err = finished(start(*flags, "-op", "whole", cwd=tmp_path))
+    assert code == 0, err
+    whole = tmp_path / out.strip()
+    assert not list(whole.glob("checkpoint*")), "a finished run has nothing to go on with"
+
+    process = start(*flags, "-op", "killed", "--checkpoint-every", "0.05", cwd=tmp_path)
+    killed = tmp_path / process.stdout.readline().strip()
+    deadline = time.monotonic() + 100
+    while len(list(killed.glob("checkpoint-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    _, newest = sorted(killed.glob("checkpoint-*"))
+    newest.write_bytes(newest.read_bytes()[:-9])  # as a disk may leave it
+
+    code, out, err = finished(start("resume", killed, cwd=tmp_path))
+    assert code == 0, err
+    assert out.strip() == str(killed)
+    assert f"{newest.name} is damaged (it ends too early); taking the one before" in err
+    assert images_text(killed / "result.png").keys() == images_text(whole / "result.png").keys()
+    np.testing.assert_array_equal(images.read_image(killed / "result.png"), images.read_image(whole / "result.png"))
+    traces = [[json.loads(line) for line in (run / "trace.jsonl").read_text().splitlines()] for run in (killed, whole)]
+    for one, other in zip(*traces, strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+
+    for again in (killed, whole):
+        code, _, err = finished(start("resume", again, cwd=tmp_path))
+        assert code == 2
+        assert "is finished; there is nothing to go on with" in err
+
+
+def test_what_cannot_go_on_is_refused(here, capsys, monkeypatch):
+    assert "holds no config.json" in refusal(capsys, "resume", "nothing")
+    image = images.read_image(ROCK)
+    images.write_image(here / "source.png", image)
+    assert main(["synthesize", "-s", "source.png", *SMALL]) == 0
+    [run] = (here / "outputs").iterdir()
+    (run / "summary.json").unlink()
+    capsys.readouterr()
+    images.write_image(here / "source.png", image[::-1])
+    assert "source.png has changed since" in refusal(capsys, "resume", str(run))
+
+
 def test_sources_that_cannot_be_used_are_refused(here, capsys):
     (here / "text.png").write_text("no picture")
     (here / "empty.png").touch()

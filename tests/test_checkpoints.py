@@ -1,0 +1,149 @@
+"""What is on disk is what there was, and a synthesis goes on from it bit for bit."""
+
+import copy
+import json
+import resource
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from subjective import checkpoints, synthesis
+from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.optimize import Point, Result
+from subjective.optimizers.protocol import State
+from subjective.synthesis import Position
+
+# Two stages, two starts of the first, two pictures: every place at which a run can be stopped.
+CONFIG = {
+    "output_width": 24,
+    "octaves": 2,
+    "layers": ("conv1_1", "pool1"),
+    "statistic": ("gram",),
+    "max_iter": 4,
+    "coarse_iter": 4,
+    "starts": 2,
+    "count": 2,
+}
+
+
+def position(**arrays):
+    state = State(arrays, 0.1, {"a": jnp.float32(2.5), "b": (jnp.float32(1), None)}, 3e-7)
+    result = Result(jnp.ones((2, 2)), 1.5, 3, 4, 0.25, True, "so it is", {"a": 1.0}, 0.5)
+    return Position(1, 0, 2, 30, 41, 1 / 3, (result,), (), Point(state, 7, 9, 2.5, 0, float("inf"), 1))
+
+
+def test_what_is_read_is_what_was_written(tmp_path):
+    arrays = {
+        "wide": np.linspace(0, 1, 7),
+        "empty": np.zeros((0, 3), np.float32),
+        "half": jnp.asarray([[1.5, -2.25]], jnp.bfloat16),
+        "count": np.asarray(5, np.int32),
+        "scalar": np.float64(1 / 3),
+        "strided": np.arange(12.0).reshape(3, 4)[:, ::2],
+    }
+    path = checkpoints.write(tmp_path, 1, position(**arrays), {"lines": 12})
+    found, facts = checkpoints.read(path)
+    assert facts == {"lines": 12}
+    for name, array in arrays.items():
+        read = found.point.state.arrays[name]
+        assert type(read) is type(array), name
+        assert read.dtype == array.dtype
+        assert read.shape == array.shape
+        assert np.asarray(read).tobytes() == np.asarray(array).tobytes()
+    assert found.point.lowest == float("inf")
+    assert found.point.state.parts["b"][1] is None
+    assert (found.picture, found.stage, found.attempt, found.seconds) == (1, 0, 2, 1 / 3)
+    assert found.attempts[0].message == "so it is"
+    np.testing.assert_array_equal(found.attempts[0].value, np.ones((2, 2)))
+
+
+def test_the_last_two_are_kept(tmp_path):
+    for number in range(1, 5):
+        checkpoints.write(tmp_path, number, position(x=np.full(3, float(number))), {})
+    assert [path.name for path in checkpoints.found(tmp_path)] == [
+        "checkpoint-000003.safetensors",
+        "checkpoint-000004.safetensors",
+    ]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_any_damage_is_noticed(tmp_path):
+    path = checkpoints.write(tmp_path, 1, position(x=np.linspace(0, 1, 100)), {})
+    whole = path.read_bytes()
+    for place in (0, 9, 60, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="is damaged"):
+            checkpoints.read(path)
+    for length in (0, 5, 200, len(whole) - 8):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="is damaged"):
+            checkpoints.read(path)
+
+
+def test_a_disk_that_is_full_leaves_those_before(tmp_path):
+    """A limit on file sizes stands for the full disk."""
+    first = checkpoints.write(tmp_path, 1, position(x=np.zeros(10)), {})
+    before = first.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            checkpoints.write(tmp_path, 2, position(x=np.zeros(100_000)), {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == [first.name]
+    assert first.read_bytes() == before
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgsb", "lbfgs", "adam"])
+def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_path, optimizer):
+    source = np.random.default_rng(0).uniform(size=(48, 40, 3)).astype(np.float32)
+    config, steps = SynthesisConfig(**CONFIG, optimizer=optimizer), []
+
+    def keep(number, step):
+        if step.position is not None:
+            folder = tmp_path / f"{len(steps):03d}"
+            folder.mkdir()
+            checkpoints.write(folder, len(steps), step.position, {})
+        steps.append((number, step.step, step.loss, step.evaluations, json.dumps(step.parts)))
+
+    whole = synthesis.synthesize([source], config, params=small_params, on_step=keep)
+    folders = sorted(tmp_path.iterdir())
+    places = [checkpoints.read(checkpoints.found(folder)[0])[0] for folder in folders]
+    assert {(p.picture, p.stage, p.attempt > 0 or p.stage > 0) for p in places} >= {
+        (picture, stage, True) for picture in (0, 1) for stage in (0, 1)
+    }
+    for folder in folders[::4]:
+        taken, _ = checkpoints.read(checkpoints.found(folder)[0])
+        again = []
+        rest = synthesis.synthesize(
+            [source],
+            config,
+            params=small_params,
+            resume=taken,
+            on_step=lambda number, step, again=again: again.append(
+                (number, step.step, step.loss, step.evaluations, json.dumps(step.parts))
+            ),
+        )
+        assert again == steps[int(folder.name) + 1 :]
+        for one, other in zip(rest, whole, strict=True):
+            assert np.asarray(one.value).tobytes() == np.asarray(other.value).tobytes()
+            assert (one.loss, one.steps, one.evaluations, one.message) == (
+                other.loss,
+                other.steps,
+                other.evaluations,
+                other.message,
+            )
+
+
+def test_pictures_unlike_each_other_go_on_as_well(small_params):
+    config = NoveltyConfig(output_width=20, octaves=1, layers=("pool1",), max_iter=6, count=2)
+    taken = []
+    whole = synthesis.invent(
+        config,
+        params=small_params,
+        on_step=lambda _, step: taken.append(copy.deepcopy(step.position)) if step.step == 3 else None,
+    )
+    rest = synthesis.invent(config, params=small_params, resume=taken[0])
+    assert np.asarray(rest.value).tobytes() == np.asarray(whole.value).tobytes()
