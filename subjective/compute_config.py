@@ -37,6 +37,9 @@ class ComputeConfig:
     """Compute the network's layers in tiles of so many rows of the picture: the same result in less memory, and some
     more time. If not given, as large as memory lets them be."""
 
+    devices: Annotated[int, arg(metavar="N")] = 1
+    """Devices among which the picture's rows are shared out: the same result, in a share of the memory and time."""
+
     def check_computing(self) -> None:
         """Refuse numbers that cannot be meant; see `PictureConfig.check`."""
         if self.history < 1:
@@ -45,5 +48,7 @@ class ComputeConfig:
             raise ValueError(f"--first-step is {self.first_step}; wanted a number above 0")
         if self.tile is not None and self.tile < 1:
             raise ValueError(f"--tile is {self.tile}; wanted 1 or more rows")
+        if self.devices < 1:
+            raise ValueError(f"--devices is {self.devices}; wanted 1 or more")
         if self.history_type != "float32" and self.optimizer != "lbfgs":
             raise ValueError(f"--history-type {self.history_type} is of --optimizer lbfgs; give that as well")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from subjective import joins
+from subjective.compilation import jit
 from subjective.config import SynthesisConfig
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
@@ -19,7 +19,7 @@ from subjective.stages import Stage, stages_of
 from subjective.statistics import Analysis, Statistics, analyze, places_of
 from subjective.vgg import Params
 
-_analyze = jax.jit(analyze, static_argnums=2)
+_analyze = jit(analyze, static_argnums=2)
 
 
 def targets_of(
@@ -41,7 +41,7 @@ def targets_of(
     Raises:
         ValueError: a source too small, or weights that do not fit.
     """
-    analysis = dataclasses.replace(analysis, padding=VALID)
+    analysis = dataclasses.replace(analysis, padding=VALID, devices=1)  # sources have heights of their own
     if config.source_weights is not None and len(config.source_weights) != len(sources):
         raise ValueError(
             f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"

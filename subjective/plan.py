@@ -59,10 +59,10 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
             f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
             "enlarge it or match another, such as gram"
         )
-    analysis = Analysis(config.octave_indices, kept, config.padding_mode, config.pooling, config.tile)
+    analysis = Analysis(config.octave_indices, kept, config.padding_mode, config.pooling, config.tile, config.devices)
     for octave in analysis.octaves:
         for side, padding in ((config.size[0], config.padding_mode), *((size[0], VALID) for size in sources)):
-            tiling_of(analysis, octave, octave_size(side, octave, padding))
+            tiling_of(analysis, octave, octave_size(side, octave, padding), params)
     return analysis
 
 

@@ -24,8 +24,8 @@ from subjective.optimize import value_and_gradient
 from subjective.optimizers import bytes_per_number
 from subjective.plan import analysis_of
 from subjective.statistics import tiling_of
-from subjective.tiles import window_rows
 from subjective.vgg import Params
+from subjective.windows import window_rows
 
 MAP_BYTES = 2500
 """For a pixel of a tile's window, all feature maps and their derivatives (measured: 2,300 to 2,450)."""
@@ -126,7 +126,7 @@ def _choices(config: Config) -> Iterator[Config]:
 def _estimate(config: SynthesisConfig, params: Params, sources: Sequence[tuple[int, int]]) -> int:
     height, width = config.size
     rows = height
-    tiling = tiling_of(analysis_of(config, params, sources), config.octave_indices[0], height)
+    tiling = tiling_of(analysis_of(config, params, sources), config.octave_indices[0], height, params)
     if tiling is not None:
         rows = min(window_rows(params, height, tiling), height)
     numbers = 3 * bytes_per_number(config.method, config.history, config.history_type)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
+from subjective.devices import shared_out
 from subjective.init import initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared
 from subjective.losses import Loss, novelty_loss
@@ -264,9 +265,16 @@ def _minimize(
     on_step: Callable[[Step], None] | None,
     resume: Point | None,
 ) -> Result:
+    start = jnp.asarray(init, jnp.float32)
+    if config.devices > 1:
+        if resume is not None:  # what was read from disk is on one
+            arrays = resume.state.arrays
+            pictures = [name for name, array in arrays.items() if array.shape[-3:] == start.shape[-3:]]
+            arrays.update({name: shared_out(arrays[name], config.devices) for name in pictures})
+        start = shared_out(start, config.devices)
     return minimize(
         loss,
-        jnp.asarray(init, jnp.float32),
+        start,
         (argument,),
         method=config.method,
         max_steps=max_steps,

@@ -4,6 +4,7 @@ import pytest
 
 from subjective import images, init, job, plan, synthesis
 from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.optimize import value_and_gradient
 from subjective.statistics import STATISTICS
 
 SIZE = {"output_width": 32, "output_height": 24, "octaves": 2, "max_iter": 8}
@@ -36,6 +37,26 @@ def test_the_same_seed_gives_the_same_bytes_and_another_another_picture(small_pa
 
     assert made(1) == made(1)
     assert made(1) != made(2)
+
+
+def test_a_loss_and_its_gradient_are_the_same_bytes_wherever_arrays_lie(small_params):
+    """XLA may compile a loop twice and choose by addresses; of this picture, half of the runs then differed."""
+    config = SynthesisConfig(
+        output_width=72,
+        output_height=192,
+        octaves=2,
+        layers=("conv1_1", "pool1", "conv3_2"),
+        statistic=("gram", "spectrum@rgb=0.1"),
+    )
+    made = job.prepared([source(0, (120, 100))], config, small_params)
+    loss, arguments = made.problem(made.stages[-1])
+    picture = jnp.asarray(source(1, config.size))
+    found, kept = set(), []
+    for size in range(30):
+        (scalar, _), gradient = value_and_gradient(loss)(picture, arguments)
+        found.add(np.asarray(scalar).tobytes() + np.asarray(gradient).tobytes())
+        kept.append((gradient, jnp.zeros(1000 + 37 * size)))  # so that the next ones lie elsewhere
+    assert len(found) == 1
 
 
 def test_pictures_of_a_count_are_independent_of_each_other(small_params):

@@ -14,7 +14,7 @@ from subjective.losses import texture_loss
 from subjective.normalization import load_params
 from subjective.pyramid import PADDINGS
 from subjective.statistics import STATISTICS, Analysis, Term, analyze, smallest_picture, tiling_of
-from subjective.tiles import multiple
+from subjective.windows import multiple
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 LAYERS = ("conv1_1", "pool1", "pool2", "conv3_2")
@@ -89,26 +89,26 @@ def test_the_real_network_agrees_in_float32(padding, size):
     assert gradient < 1e-4
 
 
-def test_a_tile_is_whole_rows_of_the_deepest_layer():
+def test_a_tile_is_whole_rows_of_the_deepest_layer(small_params):
     assert multiple(["conv1_2"]) == 1
     assert multiple(["pool1", "conv2_2"]) == 2
     assert multiple(["pool1", "conv3_2"]) == 4
     assert multiple(["conv4_1", "pool1"]) == multiple(["pool3"]) == 8
     tiled = Analysis((0, 1), terms(["gram"]), tile=30)
-    assert tiling_of(tiled, 0, 100).rows == 32
-    assert tiling_of(tiled, 1, 32) is None  # no more than a tile: looked at whole
-    assert tiling_of(Analysis((0,), terms(["gram"])), 0, 100) is None
+    assert tiling_of(tiled, 0, 100, small_params).rows == 32
+    assert tiling_of(tiled, 1, 32, small_params) is None  # no more than a tile: looked at whole
+    assert tiling_of(Analysis((0,), terms(["gram"])), 0, 100, small_params) is None
 
 
 @pytest.mark.parametrize("name", ["sliced", "spectrum", "gaussian"])
-def test_what_does_not_add_up_is_refused_at_the_networks_layers_alone(name):
+def test_what_does_not_add_up_is_refused_at_the_networks_layers_alone(name, small_params):
     of_network, of_picture = (Analysis((0,), terms([name], (layer,)), tile=8) for layer in ("pool1", "rgb"))
-    assert tiling_of(of_picture, 0, 100) is None
+    assert tiling_of(of_picture, 0, 100, small_params) is None
     if name == "gaussian":
-        assert tiling_of(of_network, 0, 100).rows == 8
+        assert tiling_of(of_network, 0, 100, small_params).rows == 8
         return
     with pytest.raises(ValueError, match=f"{name} at pool1 does not add up over tiles.*gram"):
-        tiling_of(of_network, 0, 100)
+        tiling_of(of_network, 0, 100, small_params)
 
 
 def test_frames_go_through_vmap(small_params):

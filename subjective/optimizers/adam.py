@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from subjective.compilation import jit
 from subjective.optimizers.protocol import Evaluation, NotFiniteError, Problem, State
 
 FIRST_STEP = 0.01
@@ -74,7 +75,7 @@ def _structure(shape: tuple[int, ...], dtype: Any) -> Any:
     return jax.tree.structure(jax.eval_shape(optax.adam(FIRST_STEP).init, jax.ShapeDtypeStruct(shape, dtype)))
 
 
-@partial(jax.jit, static_argnums=4, donate_argnums=2)
+@partial(jit, static_argnums=4, donate_argnums=2)
 def _step(
     value: jax.Array, gradient: jax.Array, leaves: list[jax.Array], rate: Any, bounds: tuple[float, float] | None
 ) -> tuple[jax.Array, list[jax.Array]]:

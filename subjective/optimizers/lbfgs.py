@@ -22,7 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
 
+from subjective.compilation import jit
 from subjective.optimizers.protocol import Evaluation, Problem, State, StuckError, inner, inner_traced
 
 HistoryType = Literal["float32", "bfloat16"]
@@ -56,8 +58,8 @@ class LBFGS:
         arrays = {
             "value": start,
             "gradient": found.gradient,
-            "steps": jnp.zeros((self.history, *problem.shape), dtype),
-            "changes": jnp.zeros((self.history, *problem.shape), dtype),
+            "steps": _rows_like(start, self.history, dtype),
+            "changes": _rows_like(start, self.history, dtype),
             "curvatures": jnp.zeros(self.history, jnp.promote_types(problem.dtype, jnp.float32)),
             "count": np.zeros((), np.int32),
             "first": np.float64(length / (found.gradient_norm or 1.0)),
@@ -89,7 +91,15 @@ class LBFGS:
         return value
 
 
-@jax.jit
+def _rows_like(value: jax.Array, count: int, dtype: Any) -> jax.Array:
+    """Zeros for so many arrays, each on the devices where the value is."""
+    sharding: Any = value.sharding
+    if isinstance(sharding, NamedSharding):
+        sharding = NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec))
+    return jnp.zeros((count, *value.shape), dtype, device=sharding)
+
+
+@jit
 def direction(
     gradient: jax.Array, steps: jax.Array, changes: jax.Array, curvatures: jax.Array, count: Any, first: Any
 ) -> jax.Array:
@@ -127,7 +137,7 @@ def direction(
     return -lax.fori_loop(0, held, oldest_first, size * q)
 
 
-@partial(jax.jit, donate_argnums=(0, 1, 2))
+@partial(jit, donate_argnums=(0, 1, 2))
 def _remember(
     steps: jax.Array, changes: jax.Array, curvatures: jax.Array, values: Pair, gradients: Pair, count: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -145,7 +155,7 @@ def _remember(
     return replaced(steps, step), replaced(changes, change), replaced(curvatures, curvature), fit
 
 
-@jax.jit
+@jit
 def _along(value: jax.Array, toward: jax.Array, length: Any) -> jax.Array:
     return value + jnp.asarray(length, value.dtype) * toward
 

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from subjective.compilation import compiler_options, jit
+
 Loss = Callable[..., tuple[jax.Array, Any]]
 
 
@@ -131,23 +133,7 @@ def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
     Returns:
         The function, jitted.
     """
-    return jax.jit(jax.value_and_grad(fn, has_aux=True), compiler_options=_compiler_options())
-
-
-@lru_cache(maxsize=1)
-def _compiler_options() -> dict[str, str]:
-    """What makes XLA faster here, as far as this version of it knows the option.
-
-    On CPUs, Eigen's matrix products instead of YNNPACK's: 11 % less time a loss and gradient (`experiments/LOG.md`).
-    """
-    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
-    if jax.default_backend() != "cpu":
-        return {}
-    try:
-        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return options
+    return jax.jit(jax.value_and_grad(fn, has_aux=True), compiler_options=compiler_options())
 
 
 def inner(a: jax.Array, b: jax.Array) -> float:
@@ -155,7 +141,7 @@ def inner(a: jax.Array, b: jax.Array) -> float:
     return float(_inner(a, b))
 
 
-@jax.jit
+@jit
 def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
     return inner_traced(a, b)
 

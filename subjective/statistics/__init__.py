@@ -12,12 +12,12 @@ import dataclasses
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from jaxtyping import Array, Float
 
 from subjective.colors import opponent
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
+from subjective.statistics.analysis import PICTURE_LAYERS, Analysis, Statistics, Term, network_layers, places_of
 from subjective.statistics.gram import GRAM, gram
 from subjective.statistics.grid import GRID
 from subjective.statistics.lags import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
@@ -25,8 +25,9 @@ from subjective.statistics.moments import COVARIANCE, GAUSSIAN
 from subjective.statistics.protocol import Statistic, squared_distance
 from subjective.statistics.shifted import SHIFTED
 from subjective.statistics.sliced import SLICED
-from subjective.tiles import Tiling, measure_in_tiles, multiple
-from subjective.vgg import Params, Pooling, extract_features, feature_size
+from subjective.tiles import measure_in_tiles
+from subjective.vgg import Params, extract_features, feature_size
+from subjective.windows import Tiling, multiple, shares_out
 
 __all__ = [
     "PICTURE_LAYERS",
@@ -52,93 +53,6 @@ STATISTICS = {
     for statistic in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, AUTOCORRELATION_32, GRID)
 }
 """Every statistic by its name."""
-
-Statistics = tuple[dict[str, dict[str, Array]], ...]
-
-PICTURE_LAYERS = ("rgb", "opponent", "band")
-"""Layers that are no network's: the octave's pixels, the same in opponent colors, what a 5-tap blur takes of them."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """A statistic, where it is taken, and its weight in the loss.
-
-    Attributes:
-        statistic: one of `STATISTICS`, or another of that protocol.
-        layers: names: the network's, ``rgb`` for the pixels, ``opponent`` for the same in opponent colors, or ``band``
-            for their finest detail.
-        weights: one for each of ``layers``.
-        octaves: those at which it is taken, of the analysis' own; all if None.
-    """
-
-    statistic: Statistic
-    layers: tuple[str, ...]
-    weights: tuple[float, ...]
-    octaves: tuple[int, ...] | None = None
-
-    def counts(self, octave: int, layer: str) -> bool:
-        """Whether it is taken there."""
-        return layer in self.layers and (self.octaves is None or octave in self.octaves)
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """How a picture is looked at. Hashable, so that it can key a compiled function.
-
-    Attributes:
-        octaves: indices of the octaves used, 0 being full size.
-        terms: what is measured.
-        padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
-        pooling: ``average`` or ``max``.
-        tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
-    """
-
-    octaves: tuple[int, ...] = (0, 1, 2, 3)
-    terms: tuple[Term, ...] = (Term(GRAM, ("pool1", "conv3_2"), (1.0, 1.0)),)
-    padding: Padding = "circular"
-    pooling: Pooling = "average"
-    tile: int | None = None
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """All layers, each once."""
-        return tuple(dict.fromkeys(layer for term in self.terms for layer in term.layers))
-
-    def layers_at(self, octave: int) -> tuple[str, ...]:
-        """The layers of an octave, each once."""
-        return tuple(layer for layer in self.layers if any(term.counts(octave, layer) for term in self.terms))
-
-    def statistics_at(self, octave: int, layer: str) -> tuple[Statistic, ...]:
-        """What is measured there."""
-        return tuple(term.statistic for term in self.terms if term.counts(octave, layer))
-
-    def below(self, octave: int) -> Analysis:
-        """The same look at the same picture, reduced so that ``octave`` is its octave 0."""
-        terms = [
-            dataclasses.replace(term, octaves=tuple(o - octave for o in term.octaves if o >= octave))
-            if term.octaves is not None
-            else term
-            for term in self.terms
-        ]
-        octaves = tuple(o - octave for o in self.octaves if o >= octave)
-        kept = tuple(term for term in terms if term.octaves is None or term.octaves)
-        return dataclasses.replace(self, octaves=octaves, terms=kept)
-
-
-def places_of(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, float]]:
-    """(layer, name of the statistic) to the statistic and its weight there.
-
-    Raises:
-        ValueError: a statistic given twice at one layer.
-    """
-    places: dict[tuple[str, str], tuple[Statistic, float]] = {}
-    for term in terms:
-        for layer, weight in zip(term.layers, term.weights, strict=True):
-            place = (layer, term.statistic.name)
-            if place in places:
-                raise ValueError(f"statistic {place[1]} is given twice at layer {layer}; give it once")
-            places[place] = (term.statistic, weight)
-    return places
 
 
 def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Analysis) -> Statistics:
@@ -166,7 +80,7 @@ def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Ana
 
     def measured(octave: int) -> dict[str, dict[str, Array]]:
         image, layers = pyramid[octave], analysis.layers_at(octave)
-        tiling = tiling_of(analysis, octave, image.shape[0])
+        tiling = tiling_of(analysis, octave, image.shape[0], params)
         whole = layers if tiling is None else tuple(layer for layer in layers if layer in PICTURE_LAYERS)
         in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling)
         return in_tiles | {
@@ -177,29 +91,43 @@ def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Ana
     return tuple(measured(octave) for octave in analysis.octaves)
 
 
-def tiling_of(analysis: Analysis, octave: int, height: int) -> Tiling | None:
+def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
     """How the network's layers of an octave of that height are taken in tiles; None if the octave is looked at whole.
+
+    On several devices each has some tiles, or one; octaves that are too small for that are looked at whole by each.
 
     Raises:
         ValueError: a statistic that does not add up over tiles.
     """
     layers = network_layers(analysis.layers_at(octave))
-    if analysis.tile is None or not layers:
+    if not layers or (analysis.tile is None and analysis.devices == 1):
         return None
     step = multiple(layers)
-    rows = -(-analysis.tile // step) * step
-    if height <= rows:
-        return None
+    rows = height if analysis.tile is None else -(-analysis.tile // step) * step
     statistics = tuple((layer, analysis.statistics_at(octave, layer)) for layer in layers)
+    whole = Tiling(statistics, analysis.padding, analysis.pooling, rows)
+    shared = _shared(whole, analysis, step, height, params)
+    if shared is None and height <= rows:
+        return None
     for layer, there in statistics:
         for statistic in there:
             if statistic.sums is None:
                 fine = ", ".join(name for name, known in STATISTICS.items() if known.sums)
                 raise ValueError(
-                    f"{statistic.name} at {layer} does not add up over tiles, and tiles of {analysis.tile} rows were "
-                    f"asked for; take it at rgb, where nothing is tiled, leave the tiles out, or match one of {fine}"
+                    f"{statistic.name} at {layer} does not add up over tiles or devices, which were asked for; take it "
+                    f"at rgb, where nothing is tiled, leave them out, or match one of {fine}"
                 )
-    return Tiling(statistics, analysis.padding, analysis.pooling, rows)
+    return shared or whole
+
+
+def _shared(whole: Tiling, analysis: Analysis, step: int, height: int, params: Params) -> Tiling | None:
+    share = height // analysis.devices
+    if analysis.devices == 1 or share % step:
+        return None
+    # The most rows up to a tile's that divide a device's share.
+    rows = next((rows for rows in range(min(whole.rows, share), 0, -1) if rows % step == 0 and share % rows == 0), 0)
+    shared = dataclasses.replace(whole, rows=rows, devices=analysis.devices)
+    return shared if rows and shares_out(params, height, shared) else None
 
 
 def _features(params: Params, image: Array, layers: tuple[str, ...], analysis: Analysis) -> dict[str, Array]:
@@ -214,11 +142,6 @@ def _features(params: Params, image: Array, layers: tuple[str, ...], analysis: A
     if of_network:
         features |= extract_features(params, image, of_network, padding=analysis.padding, pooling=analysis.pooling)
     return features
-
-
-def network_layers(layers: Sequence[str]) -> tuple[str, ...]:
-    """Those layers that are the network's."""
-    return tuple(layer for layer in layers if layer not in PICTURE_LAYERS)
 
 
 def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:

@@ -1,0 +1,76 @@
+"""A synthesis on several devices, run by `test_devices.py` in processes of its own; prints its figures as JSON.
+
+python sharded_program.py DEVICES [PROCESSES NUMBER PORT]
+"""
+
+import dataclasses
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from subjective import checkpoints, synthesis
+from subjective.config import SynthesisConfig
+from subjective.devices import gathered, shared_out
+from subjective.formats.layout import random_params
+from subjective.job import prepared
+from subjective.optimize import value_and_gradient
+
+count = int(sys.argv[1])
+if len(sys.argv) > 2:
+    processes, number, port = map(int, sys.argv[2:])
+    jax.distributed.initialize(f"127.0.0.1:{port}", processes, number)
+
+FOLDER = Path(tempfile.mkdtemp())
+PARAMS = random_params(0, blocks=3)
+SOURCE = np.random.default_rng(0).uniform(size=(120, 100, 3)).astype(np.float32)
+SETTINGS = {
+    "output_width": 72,
+    "output_height": 192,
+    "octaves": 2,
+    "layers": ("conv1_1", "pool1", "conv3_2"),
+    "statistic": ("gram", "spectrum@rgb=0.1"),
+    "max_iter": 5,
+    "schedule": "plain",
+}
+
+
+def figures(devices, **changes):
+    """Loss and gradient at a picture, and the losses of a synthesis."""
+    config = dataclasses.replace(SynthesisConfig(**SETTINGS), devices=devices, **changes)
+    job = prepared([SOURCE], config, PARAMS)
+    loss, arguments = job.problem(job.stages[-1])
+    picture = jnp.asarray(np.random.default_rng(1).uniform(size=(*config.size, 3)), jnp.float32)
+    shared = picture if devices == 1 else shared_out(picture, devices)
+    (value, _), gradient = value_and_gradient(loss)(shared, arguments)
+    losses, positions = [], []
+
+    def on_step(_, step):
+        losses.append(step.loss)
+        if step.step == 2 and len(sys.argv) == 2:
+            path = checkpoints.write(FOLDER, len(list(FOLDER.iterdir())) + 1, step.position, {})
+            positions.append(checkpoints.read(path)[0])
+
+    [result] = synthesis.synthesize([SOURCE], config, params=PARAMS, on_step=on_step)
+    again = result
+    if positions:
+        [again] = synthesis.synthesize([SOURCE], config, params=PARAMS, resume=positions[0])
+    return {
+        "devices": len(gradient.sharding.device_set),
+        "rows": gradient.addressable_shards[0].data.shape[0],
+        "loss": float(value),
+        "gradient": np.asarray(gathered(gradient), np.float64).ravel()[::97].tolist(),
+        "losses": losses,
+        "resumed": bool((np.asarray(gathered(again.value)) == np.asarray(gathered(result.value))).all()),
+        "mean": float(np.mean(np.asarray(gathered(result.value)))),
+    }
+
+
+changes = [{"optimizer": "lbfgs"}]
+if len(sys.argv) == 2:
+    changes += [{"optimizer": "adam", "padding_mode": "valid", "tile": 8}, {"optimizer": "lbfgsb", "octaves": 1}]
+sys.stdout.write(json.dumps([figures(count, **change) for change in changes]) + "\n")

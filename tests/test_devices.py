@@ -1,0 +1,79 @@
+"""A picture shared out over devices is the picture that one makes. Each case is a process with devices of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from subjective.devices import mesh_of
+from subjective.statistics import STATISTICS, Analysis, Term, tiling_of
+
+PROGRAM = Path(__file__).with_name("sharded_program.py")
+
+
+def started(devices, *arguments):
+    """The program in a process that has so many virtual devices."""
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "PYTHONPATH": str(PROGRAM.parents[1]),
+    }
+    command = [sys.executable, str(PROGRAM), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def figures(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return figures(started(1, 1))
+
+
+def compare(shared, alone):
+    assert shared["devices"] == 8
+    assert shared["loss"] == pytest.approx(alone["loss"], rel=2e-6)
+    difference = np.linalg.norm(np.subtract(shared["gradient"], alone["gradient"]))
+    assert difference < 1e-4 * np.linalg.norm(alone["gradient"])
+    np.testing.assert_allclose(shared["losses"], alone["losses"], rtol=1e-4)
+    assert shared["mean"] == pytest.approx(alone["mean"], rel=1e-4)
+
+
+def test_eight_devices_make_the_picture_that_one_makes(alone):
+    shared = figures(started(8, 8))
+    assert [one["devices"] for one in alone] == [1, 1, 1]
+    for one, other in zip(shared, alone, strict=True):
+        compare(one, other)
+        assert one["rows"] == 192 // 8, "the gradient stays where its rows are"
+        assert one["resumed"]
+        assert other["resumed"]
+
+
+def test_two_processes_make_the_picture_that_one_makes(alone):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [started(4, 8, 2, number, port) for number in range(2)]
+    for [shared] in [figures(process) for process in processes]:
+        compare(shared, alone[0])
+
+
+def test_octaves_too_small_to_share_are_looked_at_whole(small_params):
+    analysis = Analysis((0, 1), (Term(STATISTICS["gram"], ("conv3_2",), (1.0,)),), devices=4)
+    assert tiling_of(analysis, 0, 128, small_params).devices == 4
+    assert tiling_of(analysis, 0, 128, small_params).rows == 32
+    assert tiling_of(analysis, 0, 64, small_params) is not None
+    assert tiling_of(analysis, 0, 48, small_params) is None, "twelve rows are less than a halo"
+    assert tiling_of(analysis, 0, 120, small_params) is None, "thirty rows are no multiple of four"
+
+
+def test_devices_that_are_not_there_are_refused():
+    with pytest.raises(ValueError, match="--devices is 99; there are 1 here"):
+        mesh_of(99)
