@@ -30,8 +30,8 @@ from subjective.windows import window_rows
 MAP_BYTES = 2500
 """For a pixel of a tile's window, all feature maps and their derivatives (measured: 2,300 to 2,450)."""
 
-PICTURE_BYTES = 60
-"""For a pixel of the picture, besides the optimizer's: pyramid, padded copies, their derivatives."""
+PICTURE_BYTES = 40
+"""For a pixel of the picture, besides the optimizer's: pyramid, padded copies, their derivatives (measured: 35)."""
 
 COMPILER_BYTES = 1_000_000_000
 """What compiling leaves behind in the process (measured: 0.6 to 1.0 GB)."""

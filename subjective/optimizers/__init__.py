@@ -50,5 +50,5 @@ def bytes_per_number(method: Method, history: int, history_type: HistoryType) ->
     if method == "lbfgsb":
         return 8 * LBFGSB.floats(history) + 8
     if method == "adam":
-        return 4 * 6
+        return 4 * 5
     return 2 * history * (4 if history_type == "float32" else 2) + 4 * 5

@@ -56,7 +56,7 @@ class Adam:
         arrays = state.arrays
         names = [name for name in arrays if name.startswith("moments ")]
         value, moments = _step(
-            arrays["value"], arrays["gradient"], [arrays[name] for name in names], float(arrays["rate"]), self.bounds
+            arrays["value"], arrays.pop("gradient"), [arrays[name] for name in names], float(arrays["rate"]), self.bounds
         )
         found = problem(value)
         if found.loss > max(EXPLODED * abs(state.loss), float(arrays["begun"])):
@@ -75,7 +75,7 @@ def _structure(shape: tuple[int, ...], dtype: Any) -> Any:
     return jax.tree.structure(jax.eval_shape(optax.adam(FIRST_STEP).init, jax.ShapeDtypeStruct(shape, dtype)))
 
 
-@partial(jit, static_argnums=4, donate_argnums=2)
+@partial(jit, static_argnums=4, donate_argnums=(1, 2))
 def _step(
     value: jax.Array, gradient: jax.Array, leaves: list[jax.Array], rate: Any, bounds: tuple[float, float] | None
 ) -> tuple[jax.Array, list[jax.Array]]:
