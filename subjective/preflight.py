@@ -130,8 +130,12 @@ def _estimate(config: SynthesisConfig, params: Params, sources: Sequence[tuple[i
     if tiling is not None:
         rows = min(window_rows(params, height, tiling), height)
     numbers = 3 * bytes_per_number(config.method, config.history, config.history_type)
-    used = _used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
-    return used + height * width * (PICTURE_BYTES + numbers) + rows * width * MAP_BYTES
+    return process_bytes() + height * width * (PICTURE_BYTES + numbers) + rows * width * MAP_BYTES
+
+
+def process_bytes() -> int:
+    """What the process takes without any picture; none of it is the device's, where that has memory of its own."""
+    return _used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
 
 
 def forecast(job: Job) -> Forecast:

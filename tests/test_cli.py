@@ -233,6 +233,17 @@ def test_a_file_that_cannot_grow_leaves_the_last_picture_and_a_line(tmp_path):
     assert not list((tmp_path / out.strip()).glob(".*")), "no temporary file is left"
 
 
+def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
+    assert main(["synthesize", "-s", str(ROCK), *SMALL, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(r"48x48 pixels by lbfgsb: [\d.]+ [GM]B of memory at most, compiled in \d+ s, .* in all", err)
+    assert not (here / "outputs").exists()
+    line = refusal(capsys, "synthesize", "-s", ROCK, *SMALL, "--memory-limit", "100MB")
+    assert "a picture of 48x48 needs" in line
+    assert "100 MB may be used" in line
+
+
 def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
     flags = ["synthesize", "-s", ROCK, *SMALL, "-m", "300", "--tol", "0", "-n", "0"]
     code, out, err = finished(start(*flags, "-op", "whole", cwd=tmp_path))

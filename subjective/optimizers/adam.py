@@ -56,7 +56,11 @@ class Adam:
         arrays = state.arrays
         names = [name for name in arrays if name.startswith("moments ")]
         value, moments = _step(
-            arrays["value"], arrays.pop("gradient"), [arrays[name] for name in names], float(arrays["rate"]), self.bounds
+            arrays["value"],
+            arrays.pop("gradient"),
+            [arrays[name] for name in names],
+            float(arrays["rate"]),
+            self.bounds,
         )
         found = problem(value)
         if found.loss > max(EXPLODED * abs(state.loss), float(arrays["begun"])):
