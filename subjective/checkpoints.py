@@ -19,7 +19,7 @@ import numpy as np
 
 from subjective.optimize import Point, Result
 from subjective.optimizers.protocol import State
-from subjective.synthesis import Position
+from subjective.position import Position
 
 KEPT = 2
 """Checkpoints of a run that are kept: the newest, and one to fall back to."""

@@ -23,9 +23,9 @@ from subjective.formats.native import sha256
 from subjective.init import SEEDS
 from subjective.job import prepared
 from subjective.optimize import Result, Step
+from subjective.position import Position
 from subjective.progress import Progress
 from subjective.runs import Run, new_folder
-from subjective.synthesis import Position
 from subjective.vgg import Params
 
 OnStep = Callable[[int, Step], None]

@@ -43,6 +43,7 @@ class Point:
         evaluations: calls of the loss.
         seconds: spent.
         retries: times in a row that the optimizer had to begin anew.
+        begun: the loss at the start.
         lowest: the lowest loss so far.
         since: steps since then.
     """
@@ -54,6 +55,7 @@ class Point:
     retries: int = 0
     lowest: float = math.inf
     since: int = 0
+    begun: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Result:
         message: the reason in a sentence.
         parts: what the loss is the sum of.
         gradient_norm: Euclidean norm of the gradient.
+        begun: the loss at the start.
     """
 
     value: jax.Array
@@ -107,6 +110,7 @@ class Result:
     message: str
     parts: Any = None
     gradient_norm: float = math.nan
+    begun: float = math.inf
 
 
 class NonFiniteLossError(ValueError):
@@ -186,12 +190,12 @@ def minimize(
     def result(converged: bool, message: str) -> Result:
         seconds, at = time.perf_counter() - started, point.state
         counted = (point.step, problem.evaluations, seconds)
-        return Result(value, at.loss, *counted, converged, message, fetched(at.parts), at.gradient_norm)
+        return Result(value, at.loss, *counted, converged, message, fetched(at.parts), at.gradient_norm, point.begun)
 
     if resume is None:
         start = init if bounds is None else jnp.clip(init, *bounds)
         first = _first(problem, start)
-        point = Point(_begin(optimizer, problem, start, first, first_step), lowest=first.loss)
+        point = Point(_begin(optimizer, problem, start, first, first_step), lowest=first.loss, begun=first.loss)
         value = tell()
         if first.gradient_norm == 0:
             return result(True, "the gradient is zero at the starting point: nothing to do")

@@ -30,7 +30,7 @@ import numpy as np
 from subjective import checkpoints
 from subjective.images import write_bytes, write_image
 from subjective.optimize import Result, Step
-from subjective.synthesis import Position
+from subjective.position import Position
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")

@@ -23,37 +23,19 @@ from subjective.job import Job, prepared
 from subjective.losses import Loss, novelty_loss
 from subjective.optimize import Point, Result, Step, minimize
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
+from subjective.position import OnStep, Position, Told
 from subjective.pyramid import Padding, gaussian_pyramid
 from subjective.stages import Stage, enlarged
 from subjective.vgg import Params
 
-OnStep = Callable[[int, Step], None]
-"""``on_step(picture, step)``: the picture's number, counted from 0, and where its optimization stands."""
+FLAT = 1 / 255
+"""A picture whose standard deviation is less, in every channel, is flat."""
 
+HARDLY = 0.99
+"""Share of the loss at which a stage began above which it hardly fell."""
 
-@dataclasses.dataclass(frozen=True)
-class Position:
-    """Where a synthesis stands after a step: all that it takes to go on as if it had never stopped.
-
-    Attributes:
-        picture: its number.
-        stage: of the schedule.
-        attempt: of the first stage; the one that the later stages go on from.
-        steps, evaluations, seconds: of the picture's optimizations that have ended.
-        attempts: what came of the first stage's so far.
-        finished: the pictures before this one.
-        point: of the optimization that is going on.
-    """
-
-    picture: int
-    stage: int
-    attempt: int
-    steps: int
-    evaluations: int
-    seconds: float
-    attempts: tuple[Result, ...]
-    finished: tuple[Result, ...]
-    point: Point
+BEYOND = 0.2
+"""Share of a picture's values that may be cut off without a remark."""
 
 
 def synthesize(
@@ -134,7 +116,7 @@ def _in_stages(
 ) -> Result:
     """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it."""
     config, stages = job.config, job.stages
-    told = _Told(number, on_step, finished, resume)
+    told = Told(number, on_step, finished, resume)
     attempts = told.attempts
 
     def minimized(place: int, attempt: int, begin: Callable[[], jax.Array]) -> Result:
@@ -161,50 +143,24 @@ def _in_stages(
             return enlarged(result.value, before, stage, start(best, stage), config.padding_mode)
 
         result = minimized(place, best, grown)
-    return dataclasses.replace(result, steps=told.steps, evaluations=told.evaluations, seconds=told.seconds)
+    message = "; ".join([result.message, *_remarks(result, config.steps(stages[-1].size) > 0)])
+    return dataclasses.replace(
+        result, message=message, steps=told.steps, evaluations=told.evaluations, seconds=told.seconds
+    )
 
 
-class _Told:
-    """Tells of the steps of a picture's optimizations as if they were one, and where in all of them it stands."""
-
-    def __init__(self, number: int, on_step: OnStep | None, finished: Sequence[Result], resume: Position | None):
-        self.number, self.on_step, self.finished = number, on_step, finished
-        self.steps, self.evaluations, self.seconds = 0, 0, 0.0
-        self.attempts: list[Result] = []
-        self.place, self.attempt, self.any = 0, 0, resume is not None
-        if resume is not None:
-            self.steps, self.evaluations, self.seconds = resume.steps, resume.evaluations, resume.seconds
-            self.attempts = list(resume.attempts)
-
-    def add(self, result: Result) -> None:
-        """Count the steps of an optimization that has ended."""
-        self.steps += result.steps
-        self.evaluations += result.evaluations
-        self.seconds += result.seconds
-
-    def tell(self, step: Step) -> None:
-        """Tell of a step of the one that is going on; where it starts, only of the first."""
-        if step.step == 0 and self.any:
-            return
-        self.any = True
-        if self.on_step is None:
-            return
-        before = (self.steps, self.evaluations, self.seconds)
-        position = Position(
-            self.number, self.place, self.attempt, *before, tuple(self.attempts), tuple(self.finished), step.position
-        )
-        counted = (self.steps + step.step, self.evaluations + step.evaluations, self.seconds + step.seconds)
-        self._tell(step, *counted, position)
-
-    def tell_again(self, result: Result) -> None:
-        """Tell of where an optimization ended before others, after all that were counted."""
-        step = Step(0, result.value, result.loss, result.parts, result.gradient_norm, 0, 0.0)
-        self._tell(step, self.steps, self.evaluations, self.seconds, None)
-
-    def _tell(self, step: Step, steps: int, evaluations: int, seconds: float, position: Position | None) -> None:
-        if self.on_step is not None:
-            step = dataclasses.replace(step, step=steps, evaluations=evaluations, seconds=seconds, position=position)
-            self.on_step(self.number, step)
+def _remarks(result: Result, asked: bool) -> list[str]:
+    """What is wrong with a picture that nobody has asked for, if anything; ``asked`` whether for any step."""
+    remarks, picture = [], result.value
+    if asked and result.loss > HARDLY * result.begun:
+        fell = f"from {result.begun:.4g} to {result.loss:.4g}"
+        remarks.append(f"the loss hardly fell, {fell}: the target is out of reach, or reached already")
+    if float(jnp.max(jnp.std(picture, axis=(0, 1)))) < FLAT:
+        remarks.append("the picture is of one flat color, as its sources are, or out of their reach")
+    beyond = float(jnp.mean((picture < 0) | (picture > 1)))
+    if beyond > BEYOND:
+        remarks.append(f"{beyond:.0%} of it lies beyond black or white and is cut off; lower --mul or set --bounds")
+    return remarks
 
 
 def invent(
@@ -251,7 +207,7 @@ def invent(
         else variation(init, key_of(config.rng_seed, number) if number else None, noise=config.noise)
         for number in range(config.frames)
     ]
-    told = _Told(0, on_step, (), resume)
+    told = Told(0, on_step, (), resume)
     point = resume.point if resume else None
     return _minimize(loss, params, np.stack(starts), config, config.max_iter, told.tell, point)
 

@@ -39,6 +39,7 @@ STAGES = [
     ["optimizers.lbfgsb", "optimizers.lbfgs", "optimizers.adam"],
     ["optimizers"],
     ["optimize"],
+    ["position"],
     ["compute_config"],
     ["config"],
     ["presets"],
@@ -148,6 +149,7 @@ def test_only_the_ends_have_effects():
         "presets",
         "init",
         "job",
+        "position",
         "synthesis",
     ]
     pure += ["measures", "looks", "evaluate", "stages", "plan"] + [

@@ -74,6 +74,33 @@ def test_pictures_of_a_count_that_start_from_a_picture_differ(small_params):
     assert not np.allclose(frames[0], frames[1], atol=1e-3)
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgsb", "lbfgs", "adam"])
+@pytest.mark.parametrize(
+    ("value", "changes", "remark"),
+    [
+        (0.0, {}, None),
+        (0.5, {"noise": 0.0}, "one flat color"),
+        (1.0, {"mul": 65504.0}, "beyond black or white"),
+        (None, {"mul": 1e9}, "the loss hardly fell"),
+        (None, {"mul": -1.0}, None),
+        (None, {"first_step": 100.0}, None),
+    ],
+)
+def test_whatever_is_asked_for_nothing_ends_flat_or_not_finite_without_a_word(
+    small_params, optimizer, value, changes, remark
+):
+    picture = source() if value is None else np.full((80, 72, 3), value, np.float32)
+    config = SynthesisConfig(**SMALL | {"max_iter": 60, "statistic": ("gram",)} | changes, optimizer=optimizer)
+    [result] = synthesis.synthesize([picture], config, params=small_params)
+    made = np.clip(np.asarray(result.value), 0, 1)
+    assert np.isfinite(result.value).all()
+    assert np.isfinite(result.loss)
+    if made.std() < 1 / 255:
+        assert "one flat color" in result.message or "beyond" in result.message
+    if remark is not None and optimizer != "adam":  # which gets nowhere near in sixty short steps
+        assert remark in result.message
+
+
 def test_bounds_keep_every_value_between_black_and_white(small_params):
     config = SynthesisConfig(**SMALL | {"max_iter": 25}, bounds=True, mul=3.0)
     free = synthesis.synthesize([source()], SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0), params=small_params)[
