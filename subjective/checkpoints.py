@@ -58,6 +58,12 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
     return path
 
 
+def clear(folder: Path) -> None:
+    """Remove what is left of writing that was killed."""
+    for path in folder.glob(".checkpoint-*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def found(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     return sorted(folder.glob("checkpoint-[0-9]*.safetensors"))
@@ -76,8 +82,8 @@ def read(path: Path) -> tuple[Position, dict[str, Any]]:
             arrays = _read_tensors(file, header)
         content = json.loads(header["__metadata__"]["content"])
         position = _decoded(content["position"], arrays)
-    except (ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{path.name} is damaged ({error})") from None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{path.name} is damaged, or of another version ({error})") from None
     return position, content["facts"]
 
 

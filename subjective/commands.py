@@ -21,7 +21,6 @@ from subjective.config import PictureConfig, settings
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.formats.native import sha256
 from subjective.init import SEEDS
-from subjective.job import prepared
 from subjective.optimize import Result, Step
 from subjective.position import Position
 from subjective.progress import Progress
@@ -70,28 +69,21 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
     for file, source in zip(files, sources, strict=True):
         of_source = dataclasses.replace(analysis, padding="valid")
         plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
-    limit = preflight.memory_limit(config.memory_limit)
-    if resume is None:  # else it is as planned then
-        config = preflight.planned(config, params, sizes, limit)
-    analysis = plan.analysis_of(config, params, sizes)
     init = _starting_picture(config)
+    if resume is None:  # else it is as planned then
+        limit = preflight.memory_limit(config.memory_limit)
+        if not config.dry_run:  # where nothing can be written nothing needs to be compiled
+            Path(config.output_dir).mkdir(parents=True, exist_ok=True)
+        config = preflight.fitted(config, params, sources, limit, _say)
+    analysis = plan.analysis_of(config, params, sizes)
     for text in plan.left_out(config, params, analysis):
         sys.stderr.write(f"subjective: note: no octave has room for {text}; it is left out\n")
 
-    def foresee() -> None:
-        """Say what it takes, and refuse what does not fit."""
-        found = preflight.forecast(prepared(sources, config, params))
-        sys.stderr.write(f"subjective: {_how(config)}: {found}\n")
-        if found.peak_bytes > limit:
-            raise preflight.too_large(config.size, found.peak_bytes, limit)
-
     if config.dry_run:
-        foresee()
         return 0
 
-    def work(on_step: OnStep, position: Position | None) -> list[Result]:
-        foresee()
-        return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step, resume=position)
+    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
+        return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step, resume=position())
 
     def score(results: list[Result]) -> list[Any]:
         pictures = [np.asarray(result.value) for result in results]
@@ -103,11 +95,9 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
     return _run("synthesize", config, config.count, work, scoring, begun, resume, pictures=records, weights=origin)
 
 
-def _how(config: SynthesizeCommand) -> str:
-    """Size and means of a run in a few words."""
-    memory = {"lbfgsb": "", "lbfgs": f" with a {config.history_type} history of {config.history}", "adam": ""}
-    tiles = "" if config.tile is None else f", tiles of {config.tile} rows"
-    return f"{config.size[1]}x{config.size[0]} pixels by {config.method}{memory[config.method]}{tiles}"
+def _say(line: str) -> None:
+    sys.stderr.write(f"subjective: {line}\n")
+    sys.stderr.flush()
 
 
 def novelty(config: NoveltyCommand, resume: Path | None = None) -> int:
@@ -118,8 +108,8 @@ def novelty(config: NoveltyCommand, resume: Path | None = None) -> int:
     plan.check_size("the picture", config.size, plan.analysis_of(config, params), params)
     init = _starting_picture(config)
 
-    def work(on_step: OnStep, position: Position | None) -> list[Result]:
-        return [synthesis.invent(config, params=params, init=init, on_step=on_step, resume=position)]
+    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
+        return [synthesis.invent(config, params=params, init=init, on_step=on_step, resume=position())]
 
     return _run("novelty", config, config.frames, work, None, announce, resume, weights=origin)
 
@@ -171,12 +161,19 @@ def _note_changes(config_file: str | None, facts: dict[str, Any]) -> None:
 
 def _changed(config_file: Path, facts: dict[str, Any]) -> list[str]:
     recorded = _hashes(json.loads(config_file.read_text(encoding="utf-8")))
-    return [name for name, digest in _hashes(facts).items() if recorded.get(name, digest) != digest]
+    found = _hashes(facts)
+    return [name for name in dict.fromkeys([*recorded, *found]) if recorded.get(name) != found.get(name)]
 
 
 def _taken_up(run: Run) -> Position | None:
-    """Where a run stands by its newest sound checkpoint; None if there is none, so that it begins again."""
-    for path in reversed(checkpoints.found(run.folder)):
+    """Where a run stands by its newest sound checkpoint; None if there is none, so that it begins again.
+
+    Raises:
+        ValueError: there are some, and none is sound.
+    """
+    checkpoints.clear(run.folder)
+    paths = checkpoints.found(run.folder)
+    for path in reversed(paths):
         try:
             position, kept = checkpoints.read(path)
         except ValueError as error:
@@ -184,6 +181,9 @@ def _taken_up(run: Run) -> Position | None:
             continue
         run.resumed(position, kept)
         return position
+    if paths:
+        again = shlex.quote(str(run.folder / "config.json"))
+        raise ValueError(f"no checkpoint in {str(run.folder)!r} can be read; to begin again, use --config {again}")
     sys.stderr.write(f"subjective: note: {str(run.folder)!r} has no checkpoint; it begins again\n")
     run.forget()
     return None
@@ -212,7 +212,7 @@ def _run(
     command: str,
     config: MakeCommand,
     count: int,
-    work: Callable[[OnStep, Position | None], list[Result]],
+    work: Callable[[OnStep, Callable[[], Position | None]], list[Result]],
     score: Callable[[list[Result]], list[Any]] | None,
     begun: Callable[[Path], None],
     resume: Path | None,
@@ -227,7 +227,6 @@ def _run(
             raise ValueError(f"{name} has changed since {str(resume)!r} was begun; it cannot go on as it was")
     folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
     run = Run(folder, frames=count, save_every=config.save_every, checkpoint_every=config.checkpoint_every)
-    position = None if resume is None else _taken_up(run)
     begun(run.folder)
     if isinstance(config, SynthesizeCommand):
         progress = Progress(config.steps, count, starts=config.starts)
@@ -249,11 +248,11 @@ def _run(
         return 2
 
     try:
-        if position is None:
+        if resume is None:
             run.describe(command, _recorded(config, facts["weights"]["use"]), **facts)
         run.reserve(config.size)
-        progress.note(f"compiling for {config.size[1]}x{config.size[0]} pixels ...")
-        results = work(on_step, position)
+        # Nobody but the work holds the position, which is as large as all that it takes.
+        results = work(on_step, lambda: None if resume is None else _taken_up(run))
         progress.close()
         run.finish(results)
     except Interrupted:

@@ -77,7 +77,9 @@ class PictureConfig(ComputeConfig):
         """The optimizer: the one asked for, or L-BFGS with its memory where the picture's size lets it be."""
         if self.optimizer is not None:
             return self.optimizer
-        return "lbfgsb" if self.bounds or self.size[0] * self.size[1] <= HOST_PIXELS else "lbfgs"
+        if self.bounds:
+            return "lbfgsb"
+        return "lbfgsb" if self.size[0] * self.size[1] <= HOST_PIXELS and self.devices == 1 else "lbfgs"
 
     @property
     def octave_indices(self) -> tuple[int, ...]:

@@ -16,8 +16,11 @@ from subjective.config import SynthesisConfig
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
 from subjective.stages import Stage, stages_of
-from subjective.statistics import Analysis, Statistics, analyze, places_of
+from subjective.statistics import Analysis, Statistics, analyze, network_layers, places_of
 from subjective.vgg import Params
+
+SOURCE_ROWS = 512
+"""Rows of a source that are analyzed at a time; photographs are large, and what is learned of them is small."""
 
 _analyze = jit(analyze, static_argnums=2)
 
@@ -41,7 +44,8 @@ def targets_of(
     Raises:
         ValueError: a source too small, or weights that do not fit.
     """
-    analysis = dataclasses.replace(analysis, padding=VALID, devices=1)  # sources have heights of their own
+    adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
+    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=SOURCE_ROWS if adds_up else None)
     if config.source_weights is not None and len(config.source_weights) != len(sources):
         raise ValueError(
             f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"

@@ -70,8 +70,8 @@ class Step:
         gradient_norm: Euclidean norm of the gradient there.
         evaluations: calls of the loss so far.
         seconds: since `minimize` was called, compilation included.
-        position: to go on from, as long as the call of ``on_step`` lasts; the next step changes it. A `Point` here,
-            what holds one elsewhere.
+        position: to go on from, as long as the call of ``on_step`` lasts, since the next step changes it: copy it
+            (`copy.deepcopy`), or write it to disk. A `Point` here, what holds one elsewhere.
     """
 
     step: int
@@ -162,8 +162,8 @@ def minimize(
         first_step: root mean square change of an element in the first step that is tried, so that it does not depend
             on their number; None for a step of length one, as scipy has it. Later steps are as long as the
             curvature found so far says. Adam's learning rate.
-        resume: go on from here, as if it had never stopped. Everything else must be as it was; ``init`` gives only
-            shape and dtype.
+        resume: go on from here, as if it had never stopped, and use it up. Everything else must be as it was;
+            ``init`` gives only shape and dtype.
 
     Returns:
         The last accepted point. Running out of steps, or a line search that finds nothing lower, is
@@ -217,6 +217,7 @@ def minimize(
                 kept = f"{where}; the last finite point is kept: lower the weights, or set bounds"
                 raise NonFiniteLossError(kept, result(False, where)) from None
             point.retries += 1
+            point.state.arrays.clear()  # before as much is allocated again
             point.state = _begin(optimizer, problem, value, problem(value), first_step, 0.1**point.retries)
             continue
         point.step, point.retries, point.since = point.step + 1, 0, point.since + 1

@@ -61,8 +61,7 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
         )
     analysis = Analysis(config.octave_indices, kept, config.padding_mode, config.pooling, config.tile, config.devices)
     for octave in analysis.octaves:
-        for side, padding in ((config.size[0], config.padding_mode), *((size[0], VALID) for size in sources)):
-            tiling_of(analysis, octave, octave_size(side, octave, padding), params)
+        tiling_of(analysis, octave, octave_size(config.size[0], octave, config.padding_mode), params)
     return analysis
 
 

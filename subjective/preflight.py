@@ -11,15 +11,18 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from subjective.compute_config import ComputeConfig
 from subjective.config import SynthesisConfig
-from subjective.job import Job
+from subjective.job import Job, prepared
 from subjective.optimize import value_and_gradient
 from subjective.optimizers import bytes_per_number
 from subjective.plan import analysis_of
@@ -72,6 +75,53 @@ class Forecast:
         )
 
 
+def fitted(
+    config: Config, params: Params, sources: Sequence[np.ndarray], limit: int, say: Callable[[str], None]
+) -> Config:
+    """The config with tiles, and an optimizer, that do fit: planned, compiled, and planned again where that was off.
+
+    Args:
+        config: settings, the number of octaves chosen.
+        params: the network.
+        sources: images.
+        limit: bytes.
+        say: told what is done and what it takes.
+
+    Raises:
+        ValueError: nothing fits.
+    """
+    sizes = [(source.shape[0], source.shape[1]) for source in sources]
+    allowed, peak = limit, None
+    while True:
+        try:
+            choice = planned(config, params, sizes, allowed)
+        except ValueError:
+            if peak is None:
+                raise
+            raise too_large(config.size, peak, limit) from None
+        say(f"compiling for {_how(choice)} ...")
+        try:
+            found = forecast(prepared(sources, choice, params))
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            raise too_large(config.size, None, limit) from None
+        say(str(found))
+        if found.peak_bytes <= limit:
+            return choice
+        peak = found.peak_bytes
+        # The rule of thumb was too low by so much; what has failed is not tried again.
+        allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
+
+
+def _how(config: SynthesisConfig) -> str:
+    """Size and means of a run in a few words."""
+    memory = f" with a {config.history_type} history of {config.history}" if config.method == "lbfgs" else ""
+    whole = config.tile is None or config.tile >= config.size[0]
+    tiles = "" if whole else f", tiles of {config.tile} rows"
+    return f"{config.size[1]}x{config.size[0]} pixels by {config.method}{memory}{tiles}"
+
+
 def planned(config: Config, params: Params, sources: Sequence[tuple[int, int]], limit: int) -> Config:
     """The config with tiles, and an optimizer, that will fit into a limit by the rule of thumb.
 
@@ -96,15 +146,18 @@ def planned(config: Config, params: Params, sources: Sequence[tuple[int, int]], 
                 raise
             continue
         if needed <= limit:
-            return choice
+            # By name, so that the run is made again, or gone on with, in the same way whatever is free then.
+            tile = choice.size[0] if choice.tile is None else choice.tile
+            return dataclasses.replace(choice, tile=tile, optimizer=choice.method)
         least = needed if least is None else min(least, needed)
     raise too_large(config.size, least or 0, limit)
 
 
-def too_large(size: tuple[int, int], needed: int, limit: int) -> ValueError:
-    """The refusal of a picture that will not fit."""
+def too_large(size: tuple[int, int], needed: int | None, limit: int) -> ValueError:
+    """The refusal of a picture that will not fit; ``needed`` is None where that is not known."""
+    more = "more" if needed is None else size_text(needed)
     return ValueError(
-        f"a picture of {size[1]}x{size[0]} needs {size_text(needed)} of memory, and {size_text(limit)} may be used; "
+        f"a picture of {size[1]}x{size[0]} needs {more} of memory, and {size_text(limit)} may be used; "
         "make it smaller, or use another --optimizer, --history, --tile or --memory-limit"
     )
 
@@ -114,13 +167,16 @@ def _choices(config: Config) -> Iterator[Config]:
     optimizers: list[dict[str, Any]] = [{}]
     if config.optimizer is None and not config.bounds:
         optimizers += [{"optimizer": "lbfgs"}, {"optimizer": "lbfgs", "history_type": "bfloat16"}]
-        optimizers += [{"optimizer": "lbfgs", "history_type": "bfloat16", "history": min(config.history, 4)}]
-        optimizers += [{"optimizer": "adam"}]
+        if config.history == ComputeConfig.history:
+            optimizers += [{"optimizer": "lbfgs", "history_type": "bfloat16", "history": 4}]
     large, small = ([tile for tile in tiles if (tile is None or tile >= 128) is fit] for fit in (True, False))
     for some in (large, small):
         for optimizer in optimizers:
             for tile in some:
                 yield dataclasses.replace(config, tile=tile, **optimizer)
+    if config.optimizer is None and not config.bounds:  # which needs ten times the steps
+        for tile in small or large:
+            yield dataclasses.replace(config, tile=tile, optimizer="adam")
 
 
 def _estimate(config: SynthesisConfig, params: Params, sources: Sequence[tuple[int, int]]) -> int:
@@ -154,7 +210,7 @@ def forecast(job: Job) -> Forecast:
     held = 3 * config.size[0] * config.size[1] * bytes_per_number(config.method, config.history, config.history_type)
     peak = held + (int(memory.temp_size_in_bytes) if memory else 0)  # None where a compiler does not say
     if jax.default_backend() == "cpu":
-        peak = max(peak + _used_bytes() + REST_BYTES, peak_bytes_so_far())
+        peak += _used_bytes() + REST_BYTES
     began = time.perf_counter()
     jax.block_until_ready(function(jnp.full(picture.shape, 0.5, picture.dtype), arguments))
     seconds = time.perf_counter() - began
@@ -189,10 +245,20 @@ def memory_limit(text: str | None) -> int:
             available = re.search(r"MemAvailable:\s+(\d+) kB", file.read())
     except OSError:
         available = None
-    return _used_bytes() + int(available[1]) * 1024 if available else sys.maxsize
+    free = int(available[1]) * 1024 if available else sys.maxsize
+    return _used_bytes() + min(free, _container_bytes())
 
 
-def peak_bytes_so_far() -> int:
+def _container_bytes() -> int:
+    """What a container's own limit leaves, if it has one (control groups, version 2)."""
+    try:
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
+        return max(int(limit) - int(used), 0)
+    except (OSError, ValueError):  # none, or "max"
+        return sys.maxsize
+
+
+def _peak_bytes_so_far() -> int:
     """The most memory that this process has had."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
@@ -203,7 +269,7 @@ def _used_bytes() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
     except OSError:  # not Linux: the most it has had is close
-        return peak_bytes_so_far()
+        return _peak_bytes_so_far()
 
 
 def size_text(size: float) -> str:

@@ -156,11 +156,11 @@ class Run:
         self._lines += 1
         if self.save_every and step.step % self.save_every == 0:
             self._write_pictures(f"step-{step.step:05d}", number, np.asarray(step.value), step)
+        # What there is to go on from is true for now alone; the picture is kept.
+        self.last[number] = dataclasses.replace(step, position=None)
         due = self.checkpoint_every and time.monotonic() - self._checkpointed >= self.checkpoint_every
         if due and step.position is not None:
             self._checkpoint(step.position)
-        # What there is to go on from is true for now alone; the picture is kept.
-        self.last[number] = dataclasses.replace(step, position=None)
 
     def forget(self) -> None:
         """Begin the trace again."""
@@ -175,7 +175,10 @@ class Run:
         os.fsync(self._trace.fileno())
         self._checkpoints += 1
         facts = {"checkpoint": self._checkpoints, "lines": self._lines, "seconds": self._seconds()}
-        checkpoints.write(self.folder, self._checkpoints, position, facts)
+        try:
+            checkpoints.write(self.folder, self._checkpoints, position, facts)
+        except OSError as error:  # the picture needs no checkpoint: those before stand
+            sys.stderr.write(f"subjective: note: no checkpoint could be written ({error.strerror}); going on\n")
         self._checkpointed = time.monotonic()
 
     def _seconds(self) -> float:
@@ -183,6 +186,10 @@ class Run:
 
     def finish(self, results: list[Result]) -> None:
         """Write the final pictures and ``summary.json`` of a run that came to its end."""
+        for number, result in enumerate(results):
+            # What was told last of it, but where it ended with the very step that it was resumed from.
+            told = (result.steps, result.value, result.loss, result.parts, result.gradient_norm)
+            self.last.setdefault(number, Step(*told, result.evaluations, result.seconds))
         self._conclude("finished", None, [result.__dict__ | {"value": None} for result in results])
         for path in checkpoints.found(self.folder):
             path.unlink()
@@ -205,7 +212,7 @@ class Run:
     def _conclude(self, status: str, reason: str | None, ends: list[dict[str, Any]]) -> None:
         self._reserve_path.unlink(missing_ok=True)
         pictures = []
-        for (number, step), end in zip(self.last.items(), ends, strict=True):
+        for (number, step), end in zip(sorted(self.last.items()), ends, strict=True):
             names = self._write_pictures("result", number, np.asarray(step.value), step)
             pictures.append(
                 {

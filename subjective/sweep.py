@@ -70,6 +70,8 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
         words: the flags of `subjective synthesize` that all runs share.
         parse: from flags to settings.
     """
+    if config.dry_run:
+        raise ValueError("--dry-run is of a single run; give it to subjective synthesize")
     grid = variations(config.vary)
     settings = [parse([*words, *variation.flags]) for variation in grid]  # refuses before anything is made
     for one in settings:

@@ -57,7 +57,8 @@ def synthesize(
         init: a starting image of the output's size, instead of what ``config.seed`` says.
         on_step: called with a picture's number and each `Step`. Steps of all stages are counted on; the value has
             the size of its stage.
-        resume: the ``position`` of a step of the same synthesis: go on from there, bit for bit.
+        resume: the ``position`` of a step of the same synthesis, copied or read from disk: go on from there, bit for
+            bit, and use it up.
 
     Returns:
         A `Result` for each picture; ``value`` is ``(height, width, 3)``, not clipped. Steps and evaluations are those
@@ -126,6 +127,8 @@ def _in_stages(
         told.place, told.attempt = place, attempt
         result = _minimize(*job.problem(stage), begun, config, config.steps(stage.size), told.tell, point)
         told.add(result)
+        if point is not None:  # used up: whoever still holds it holds no more than its name
+            point.state.arrays.clear()
         return result
 
     first = 0 if resume is None else resume.stage

@@ -57,7 +57,6 @@ class Window:
         height: of the whole map.
         before: rows above.
         behind: rows below.
-        reach: how many of them the statistics of this layer need at most.
         parent: height of the map that a pooling layer is made from.
     """
 
@@ -66,7 +65,6 @@ class Window:
     height: int
     before: int
     behind: int
-    reach: int = 0
     parent: int = 0
 
     def row_before(self, row: Any) -> Any:
@@ -104,7 +102,7 @@ def windows_of(params: Params, height: int, tiling: Tiling) -> tuple[Window, ...
         reach = max((s.sums.reach for s in tiling.layers.get(name, ()) if s.sums), default=0)
         before, behind = max(before, reach), max(behind, reach)
         parent = heights[path[place - 1]] if place else height
-        window = Window(name, rows, heights[name], before, behind, reach, parent)
+        window = Window(name, rows, heights[name], before, behind, parent)
         windows.append(window)
         if name.startswith("conv"):
             before, behind = (before, behind + 2) if tiling.padding == "valid" else (before + 1, behind + 1)

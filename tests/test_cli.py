@@ -1,5 +1,6 @@
 """The real program, end to end, on the real network: what it prints, writes, refuses and survives."""
 
+import contextlib
 import csv
 import io
 import json
@@ -237,7 +238,8 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
     assert main(["synthesize", "-s", str(ROCK), *SMALL, "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
-    assert re.search(r"48x48 pixels by lbfgsb: [\d.]+ [GM]B of memory at most, compiled in \d+ s, .* in all", err)
+    assert "compiling for 48x48 pixels by lbfgsb ..." in err
+    assert re.search(r"[\d.]+ [GM]B of memory at most, compiled in \d+ s, .* in all", err)
     assert not (here / "outputs").exists()
     line = refusal(capsys, "synthesize", "-s", ROCK, *SMALL, "--memory-limit", "100MB")
     assert "a picture of 48x48 needs" in line
@@ -264,12 +266,38 @@ def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
     code, out, err = finished(start("resume", killed, cwd=tmp_path))
     assert code == 0, err
     assert out.strip() == str(killed)
-    assert f"{newest.name} is damaged (it ends too early); taking the one before" in err
+    assert f"{newest.name} is damaged, or of another version (it ends too early); taking the one before" in err
     assert images_text(killed / "result.png").keys() == images_text(whole / "result.png").keys()
     np.testing.assert_array_equal(images.read_image(killed / "result.png"), images.read_image(whole / "result.png"))
     traces = [[json.loads(line) for line in (run / "trace.jsonl").read_text().splitlines()] for run in (killed, whole)]
     for one, other in zip(*traces, strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}
+
+    # And from a checkpoint of the very last step, after which nothing is told.
+    process = start(*flags, "-m", "6", "-c", "2", "-op", "last", "--checkpoint-every", "0.000001", cwd=tmp_path)
+    last, kept = tmp_path / process.stdout.readline().strip(), {}
+    while process.poll() is None:
+        for path in last.glob("checkpoint-*"):
+            with contextlib.suppress(OSError):
+                kept[path.name] = path.read_bytes()
+    assert finished(process)[0] == 0
+    made = [images.read_image(last / f"result-{number:03d}.png") for number in (0, 1)]
+    *_, newest = sorted(kept)
+    assert newest == "checkpoint-000014.safetensors", "two pictures of a start and six steps"
+    (last / newest).write_bytes(kept[newest])
+    (last / "summary.json").unlink()
+    (last / "result-000.png").unlink()
+    code, _, err = finished(start("resume", last, cwd=tmp_path))
+    assert code == 0, err
+    for number in (0, 1):
+        np.testing.assert_array_equal(images.read_image(last / f"result-{number:03d}.png"), made[number])
+
+    (last / "summary.json").unlink()
+    (last / newest).write_bytes(kept[newest][:100])
+    code, _, err = finished(start("resume", last, cwd=tmp_path))
+    assert code == 2
+    assert "no checkpoint in" in err
+    assert "can be read; to begin again, use --config" in err
 
     for again in (killed, whole):
         code, _, err = finished(start("resume", again, cwd=tmp_path))
@@ -287,6 +315,12 @@ def test_what_cannot_go_on_is_refused(here, capsys, monkeypatch):
     capsys.readouterr()
     images.write_image(here / "source.png", image[::-1])
     assert "source.png has changed since" in refusal(capsys, "resume", str(run))
+    images.write_image(here / "source.png", image)
+    images.write_image(here / "another.png", image)
+    config = json.loads((run / "config.json").read_text())
+    config["settings"]["source"] = [str(here)]
+    (run / "config.json").write_text(json.dumps(config))
+    assert "another.png has changed since" in refusal(capsys, "resume", str(run))
 
 
 def test_sources_that_cannot_be_used_are_refused(here, capsys):

@@ -1,5 +1,7 @@
 """What is said before the first step; that it comes true is measured by experiments/06_size.py."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -37,15 +39,17 @@ def test_without_a_limit_it_is_what_is_free():
 
 def test_what_fits_is_left_alone(small_params):
     asked = config(512)
-    assert planned(asked, small_params, SOURCE, 10**12) == asked
-    assert asked.method == "lbfgsb"
+    plan = planned(asked, small_params, SOURCE, 10**12)
+    assert asked.method == plan.optimizer == "lbfgsb"
+    assert plan.tile == 512, "the whole picture, by name"
+    assert dataclasses.replace(plan, tile=None, optimizer=None) == asked
 
 
 def test_tiles_come_before_an_optimizer_that_remembers_less(small_params):
     base = preflight.process_bytes()
     plans = [planned(config(1400), small_params, SOURCE, base + int(more * 1e9)) for more in (7, 2.5, 1.4, 1.1)]
     assert [plan.method for plan in plans] == ["lbfgsb", "lbfgsb", "lbfgs", "lbfgs"]
-    assert plans[0].tile is None
+    assert plans[0].tile == 1400
     assert plans[1].tile >= 128
     assert plans[2].history_type in ("float32", "bfloat16")
     assert plans[3].history_type == "bfloat16"
@@ -54,10 +58,10 @@ def test_tiles_come_before_an_optimizer_that_remembers_less(small_params):
 def test_what_was_asked_for_is_kept(small_params):
     for asked in (config(1400, tile=64), config(1400, optimizer="adam"), config(1400, bounds=True)):
         plan = planned(asked, small_params, SOURCE, 10**12)
-        assert (plan.tile, plan.optimizer, plan.bounds) == (asked.tile, asked.optimizer, asked.bounds)
+        assert (plan.tile, plan.method, plan.bounds) == (asked.tile or 1400, asked.method, asked.bounds)
     tight = planned(config(1400, optimizer="lbfgsb"), small_params, SOURCE, preflight.process_bytes() + 25 * 10**8)
     assert tight.optimizer == "lbfgsb"
-    assert tight.tile is not None
+    assert tight.tile < 1400
 
 
 def test_what_cannot_fit_is_refused_with_both_sizes(small_params):
@@ -67,7 +71,7 @@ def test_what_cannot_fit_is_refused_with_both_sizes(small_params):
 
 def test_a_statistic_that_has_no_tiles_is_planned_without(small_params):
     asked = config(1400, statistic=("sliced",))
-    assert planned(asked, small_params, SOURCE, 10**12).tile is None
+    assert planned(asked, small_params, SOURCE, 10**12).tile == 1400
     with pytest.raises(ValueError, match="needs"):
         planned(asked, small_params, SOURCE, preflight.process_bytes() + 2 * 10**9)
 

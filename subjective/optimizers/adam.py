@@ -18,9 +18,6 @@ import optax
 from subjective.compilation import jit
 from subjective.optimizers.protocol import Evaluation, NotFiniteError, Problem, State
 
-FIRST_STEP = 0.01
-"""Length of a step where none is given."""
-
 EXPLODED = 100.0
 """A step after which the loss is so many times what it was, and above where it began, is no step."""
 
@@ -37,15 +34,14 @@ class Adam:
     bounds: tuple[float, float] | None = None
     patience: int = 50
 
-    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float | None) -> State:
+    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`."""
-        rate = FIRST_STEP if first_step is None else first_step
-        moments = optax.adam(rate).init(start)
+        moments = optax.adam(first_step).init(start)
         leaves = {f"moments {number}": leaf for number, leaf in enumerate(jax.tree.leaves(moments))}
         arrays = {
             "value": start,
             "gradient": found.gradient,
-            "rate": np.float64(rate),
+            "rate": np.float64(first_step),
             "begun": np.float64(found.loss),
             **leaves,
         }
@@ -76,7 +72,7 @@ class Adam:
 
 @lru_cache(maxsize=8)
 def _structure(shape: tuple[int, ...], dtype: Any) -> Any:
-    return jax.tree.structure(jax.eval_shape(optax.adam(FIRST_STEP).init, jax.ShapeDtypeStruct(shape, dtype)))
+    return jax.tree.structure(jax.eval_shape(optax.adam(1.0).init, jax.ShapeDtypeStruct(shape, dtype)))
 
 
 @partial(jit, static_argnums=4, donate_argnums=(1, 2))

@@ -51,10 +51,10 @@ class LBFGS:
     history_type: HistoryType = "float32"
     patience: int = 1
 
-    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float | None) -> State:
+    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`. The history is allocated here."""
         dtype = jnp.promote_types(problem.dtype, jnp.float32) if self.history_type == "float32" else jnp.bfloat16
-        length = 1.0 if first_step is None else first_step * math.sqrt(start.size)
+        length = first_step * math.sqrt(start.size)
         arrays = {
             "value": start,
             "gradient": found.gradient,
@@ -73,11 +73,18 @@ class LBFGS:
         memory = (arrays["steps"], arrays["changes"], arrays["curvatures"])
         toward = direction(gradient, *memory, count, float(arrays["first"]))
         slope = inner(gradient, toward)
-        if slope >= 0:  # a history of rounding errors: forget it
-            arrays["count"] = np.zeros((), np.int32)
-            toward = direction(gradient, *memory, 0, float(arrays["first"]))
-            slope, count = inner(gradient, toward), 0
-        reached, found = _search(problem, value, toward, slope, state)
+        try:
+            if slope >= 0:
+                raise StuckError("the direction leads upwards")
+            reached, found = _search(problem, value, toward, slope, state)
+        except StuckError:
+            if count == 0:
+                raise
+            # A history of rounding errors: forget it, and go down the gradient as far as the last step went.
+            length = math.sqrt(inner(toward, toward)) / (state.gradient_norm or 1.0)
+            toward = direction(gradient, *memory, 0, length)
+            reached, found = _search(problem, value, toward, inner(gradient, toward), state)
+            count = 0
         arrays["steps"], arrays["changes"], arrays["curvatures"], kept = _remember(
             *memory, (value, reached), (gradient, found.gradient), count
         )
@@ -93,10 +100,10 @@ class LBFGS:
 
 def _rows_like(value: jax.Array, count: int, dtype: Any) -> jax.Array:
     """Zeros for so many arrays, each on the devices where the value is."""
-    sharding: Any = value.sharding
-    if isinstance(sharding, NamedSharding):
-        sharding = NamedSharding(sharding.mesh, PartitionSpec(None, *sharding.spec))
-    return jnp.zeros((count, *value.shape), dtype, device=sharding)
+    place = None
+    if isinstance(value.sharding, NamedSharding):
+        place = NamedSharding(value.sharding.mesh, PartitionSpec(None, *value.sharding.spec))
+    return jnp.zeros((count, *value.shape), dtype, device=place)
 
 
 @jit

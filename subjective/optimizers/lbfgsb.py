@@ -46,11 +46,11 @@ class LBFGSB:
         """8-byte numbers that the state holds for each element of the value."""
         return 2 * history + 11
 
-    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float | None) -> State:
+    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`. The routine's first step has length one: in units of the value, ``unit``."""
         flat = np.asarray(start, dtype=np.float64).ravel()
         count, m = flat.size, self.history
-        unit = 1.0 if first_step is None else first_step * math.sqrt(count)
+        unit = first_step * math.sqrt(count)
         arrays: dict[str, Any] = {
             "unit": np.float64(unit),
             # The loss is divided by the norm of its gradient, so that its units do not matter.

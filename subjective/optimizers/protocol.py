@@ -13,7 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from subjective.compilation import compiler_options, jit
 
@@ -106,7 +105,7 @@ class Optimizer(Protocol):
     def patience(self) -> int:
         """Steps after which one of them must have lowered the loss; 1 where every step does."""
 
-    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float | None) -> State:
+    def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """The state at a start that was evaluated; the first step is to have that root mean square."""
 
     def advance(self, problem: Problem, state: State) -> State:
@@ -158,8 +157,3 @@ def inner_traced(a: jax.Array, b: jax.Array) -> jax.Array:
 def fetched(parts: Any) -> Any:
     """A pytree of scalars from the device as floats."""
     return jax.tree.map(float, jax.device_get(parts))
-
-
-def root_mean_square(value: np.ndarray | jax.Array) -> float:
-    """√(mean of squares)."""
-    return float(jnp.sqrt(jnp.mean(jnp.square(value))))

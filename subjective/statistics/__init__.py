@@ -124,8 +124,10 @@ def _shared(whole: Tiling, analysis: Analysis, step: int, height: int, params: P
     share = height // analysis.devices
     if analysis.devices == 1 or share % step:
         return None
-    # The most rows up to a tile's that divide a device's share.
-    rows = next((rows for rows in range(min(whole.rows, share), 0, -1) if rows % step == 0 and share % rows == 0), 0)
+    # The most rows up to a tile's that divide a device's share; the least beyond if these are far fewer.
+    fitting = [rows for rows in range(step, share + 1, step) if share % rows == 0]
+    fewer, more = ([rows for rows in fitting if (rows <= whole.rows) is side] for side in (True, False))
+    rows = fewer[-1] if fewer and (4 * fewer[-1] >= whole.rows or not more) else (more or [0])[0]
     shared = dataclasses.replace(whole, rows=rows, devices=analysis.devices)
     return shared if rows and shares_out(params, height, shared) else None
 
