@@ -10,11 +10,9 @@ import contextlib
 import io
 import itertools
 import json
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import tyro
@@ -23,6 +21,7 @@ from subjective import commands, evaluation_commands, sweep, weight_commands
 from subjective.command_config import EvaluateCommand, NoveltyCommand, ResumeCommand, SweepCommand, SynthesizeCommand
 from subjective.compilation import keep_compiled
 from subjective.config import to_flags
+from subjective.interruption import Interrupted, interruptible
 from subjective.presets import PRESETS
 from subjective.version import __version__
 
@@ -50,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"subjective {__version__}\n")
         return 0
     try:
-        with _signals():
+        with interruptible():
             command = _parse(_with_settings(arguments))
             keep_compiled()
             return _dispatch(command, arguments)
-    except commands.Interrupted as interrupt:
+    except Interrupted as interrupt:
         return 128 + interrupt.number
     except (ValueError, OSError, ImportError) as error:
         return _refuse(_one_line(error))
@@ -71,21 +70,6 @@ def _one_line(error: BaseException) -> str:
         where = f": {error.filename!r}" if error.filename else ""
         return f"{error.strerror}{where}"
     return " ".join(str(error).split()) or type(error).__name__
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """SIGINT and SIGTERM raise `commands.Interrupted`, so that both leave the last picture."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise commands.Interrupted(number)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _with_settings(arguments: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective import checkpoints, images, normalization, plan, preflight, synthesis, weights
+from subjective import checkpoints, images, interruption, normalization, plan, preflight, synthesis, weights
 from subjective.command_config import NoveltyCommand, SynthesizeCommand
 from subjective.config import PictureConfig, settings
 from subjective.evaluation_commands import one_line, scores_of_run
@@ -29,14 +29,6 @@ from subjective.vgg import Params
 
 OnStep = Callable[[int, Step], None]
 MakeCommand = SynthesizeCommand | NoveltyCommand
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or a polite kill; carries the signal's number."""
-
-    def __init__(self, number: int):
-        super().__init__(number)
-        self.number = number
 
 
 def announce(folder: Path) -> None:
@@ -234,8 +226,11 @@ def _run(
         progress = Progress(lambda size: config.max_iter)
 
     def on_step(number: int, step: Step) -> None:
-        run.record(number, step)
+        stopping = interruption.asked()
+        run.record(number, step, last=stopping)
         progress.update(number, step)
+        if stopping:
+            interruption.stop()
 
     def abandon(status: str, reason: str) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -253,9 +248,10 @@ def _run(
         run.reserve(config.size)
         # Nobody but the work holds the position, which is as large as all that it takes.
         results = work(on_step, lambda: None if resume is None else _taken_up(run))
+        interruption.end_of_steps()
         progress.close()
         run.finish(results)
-    except Interrupted:
+    except interruption.Interrupted:
         abandon("interrupted", "interrupted")
         raise
     except OSError as error:

@@ -138,8 +138,8 @@ class Run:
     def _reserve_path(self) -> Path:
         return self.folder / ".reserve"
 
-    def record(self, number: int, step: Step) -> None:
-        """Note a step in the trace, and save its picture when it is due."""
+    def record(self, number: int, step: Step, *, last: bool = False) -> None:
+        """Note a step in the trace, and save picture and position when they are due, or when it is the last."""
         self._count(number, step.evaluations, step.value.shape[-3:-1])
         line = {
             "picture": number,
@@ -158,8 +158,8 @@ class Run:
             self._write_pictures(f"step-{step.step:05d}", number, np.asarray(step.value), step)
         # What there is to go on from is true for now alone; the picture is kept.
         self.last[number] = dataclasses.replace(step, position=None)
-        due = self.checkpoint_every and time.monotonic() - self._checkpointed >= self.checkpoint_every
-        if due and step.position is not None:
+        due = last or time.monotonic() - self._checkpointed >= self.checkpoint_every
+        if self.checkpoint_every and due and step.position is not None:
             self._checkpoint(step.position)
 
     def forget(self) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subjective import images
+from subjective import checkpoints, images
 from subjective.cli import main
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
@@ -207,6 +207,10 @@ def test_an_interrupt_leaves_the_last_picture_and_a_line(tmp_path, number, statu
     last = json.loads((folder / "trace.jsonl").read_text().splitlines()[-1])
     assert json.loads(images_text(folder / "result.png")["subjective:step"])["step"] == last["step"]
     assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
+    # Steps are short here: it stopped at the end of one, and goes on from there.
+    [checkpoint] = folder.glob("checkpoint-*")
+    assert checkpoints.read(checkpoint)[0].point.step == last["step"]
+    assert f"to go on: subjective resume {folder.relative_to(tmp_path)}" in err
 
 
 def images_text(path):
