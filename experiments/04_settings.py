@@ -19,6 +19,7 @@ import numpy as np
 from studio import HEAD, keep, make, params_of, source
 
 import subjective
+from subjective.job import prepared
 
 DEFAULT = subjective.preset("default", output_width=128)
 
@@ -96,7 +97,7 @@ def optimizer() -> None:
             "history 40": {"history": 40},
         }
     )
-    against_optax()
+    against_each_other()
 
 
 def structure() -> None:
@@ -116,46 +117,59 @@ def structure() -> None:
     keep("structure", [(["source"], pictures[0]), *((one.lines(), one.image) for one in made)], 4)
 
 
-def against_optax(steps: int = 40) -> None:
-    """Loss by evaluations of two programs that minimize the same function from the same start."""
+def against_each_other(steps: int = 60) -> None:
+    """Loss by evaluations of programs that minimize the same function, the last stage's, from the same faint noise."""
+    params = params_of()
+    print("\n| | loss after 20, 40, 60 steps | evaluations | seconds |\n| --- | --- | --- | --- |", flush=True)
+    for name in ("gravel", "rock", "tiles"):
+        config = dataclasses.replace(DEFAULT, octaves=3, schedule="plain", max_iter=steps)
+        problem = prepared([small(name)], config, params)
+        loss, arguments = problem.problem(problem.stages[-1])
+        mean = small(name).mean((0, 1))
+        start = jnp.asarray(np.random.default_rng(0).normal(mean, 1 / 255, (128, 128, 3)), jnp.float32)
+        for label, options in OPTIMIZERS.items():
+            trace: list[subjective.Step] = []
+            subjective.minimize(
+                loss, start, (arguments,), max_steps=steps, first_step=0.01, on_step=trace.append, **options
+            )
+            spent = trace[-1].seconds - trace[1].seconds
+            reached = ", ".join(f"{trace[min(at, len(trace) - 1)].loss:.4g}" for at in (20, 40, 60))
+            print(f"| {name}, {label} | {reached} | {trace[-1].evaluations} | {spent:.0f} |", flush=True)
+        began = time.perf_counter()
+        reached, evaluations = by_optax(loss, start, arguments, steps)
+        print(f"| {name}, optax.lbfgs | {reached} | {evaluations} | {time.perf_counter() - began:.0f} |", flush=True)
+
+
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "lbfgsb": {"method": "lbfgsb"},
+    "lbfgs": {"method": "lbfgs"},
+    "lbfgs, bfloat16 history": {"method": "lbfgs", "history_type": "bfloat16"},
+    "lbfgs, bfloat16 history of 4": {"method": "lbfgs", "history_type": "bfloat16", "history": 4},
+    "adam": {"method": "adam"},
+}
+
+
+def by_optax(loss: Any, start: jax.Array, arguments: Any, steps: int) -> tuple[str, int]:
+    """The same by `optax.lbfgs`, whose line search is a loop on the device; seconds include compilation."""
     import optax
 
-    from subjective.job import targets_of
-    from subjective.plan import analysis_of
-
-    picture, params = small("gravel"), params_of()
-    config = dataclasses.replace(DEFAULT, octaves=3)
-    analysis = analysis_of(config, params, [(256, 256)])
-    targets = targets_of([picture], analysis, config, params)
-    loss = subjective.texture_loss(analysis, relative=True)
-    start = jnp.asarray(np.random.default_rng(0).normal(picture.mean((0, 1)), 1 / 255, (128, 128, 3)), jnp.float32)
-
-    trace: list[tuple[int, float]] = []
-    began = time.perf_counter()
-    subjective.minimize(
-        loss, start, (targets, params), max_steps=steps, on_step=lambda s: trace.append((s.evaluations, s.loss))
-    )
-    evaluations, value = trace[-1]
-    print(f"\nscipy L-BFGS-B: loss {value:.4g} after {evaluations} evaluations, {time.perf_counter() - began:.0f} s")
-
     solver = optax.lbfgs(memory_size=10)
-    value_and_grad = optax.value_and_grad_from_state(lambda image: loss(image, targets, params)[0])
+    value_and_grad = optax.value_and_grad_from_state(lambda image: loss(image, arguments)[0])
 
     @jax.jit
-    def step(image: jax.Array, state: Any) -> tuple[jax.Array, Any, jax.Array]:
+    def step(image: jax.Array, state: Any) -> tuple[jax.Array, Any, jax.Array, jax.Array]:
         value, gradient = value_and_grad(image, state=state)
         updates, state = solver.update(
-            gradient, state, image, value=value, grad=gradient, value_fn=lambda x: loss(x, targets, params)[0]
+            gradient, state, image, value=value, grad=gradient, value_fn=lambda x: loss(x, arguments)[0]
         )
-        return optax.apply_updates(image, updates), state, state[-1].info.num_linesearch_steps
+        return optax.apply_updates(image, updates), state, state[-1].info.num_linesearch_steps, value
 
-    image, state, evaluations = start, solver.init(start), 0
-    began = time.perf_counter()
-    for _ in range(steps):
-        image, state, searched = step(image, state)
+    image, state, evaluations, values = start, solver.init(start), 0, []
+    for _ in range(steps + 1):
+        image, state, searched, value = step(image, state)
         evaluations += int(searched)
-    value = float(loss(image, targets, params)[0])
-    print(f"optax L-BFGS: loss {value:.4g} after {evaluations} evaluations, {time.perf_counter() - began:.0f} s")
+        values.append(float(value))
+    return ", ".join(f"{values[at]:.4g}" for at in (20, 40, 60)), evaluations
 
 
 QUESTIONS = {"terms": terms, "schedule": schedule, "optimizer": optimizer, "structure": structure}
