@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from subjective.images import written_whole
 from subjective.optimize import Point, Result
 from subjective.optimizers.protocol import State
 from subjective.position import Position
@@ -43,16 +43,8 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
     arrays: list[np.ndarray] = []
     content = {"position": _encoded(position, arrays), "facts": facts, "digests": []}
     path = folder / f"checkpoint-{number:06d}.safetensors"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            _write_tensors(file, arrays, content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as file:
+        _write_tensors(file, arrays, content)
     for old in found(folder)[:-KEPT]:
         old.unlink()
     return path

@@ -22,12 +22,11 @@ from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.formats.native import sha256
 from subjective.init import SEEDS
 from subjective.optimize import Result, Step
-from subjective.position import Position
+from subjective.position import OnStep, Position
 from subjective.progress import Progress
 from subjective.runs import Run, new_folder
 from subjective.vgg import Params
 
-OnStep = Callable[[int, Step], None]
 MakeCommand = SynthesizeCommand | NoveltyCommand
 
 
@@ -261,7 +260,7 @@ def _run(
     except ValueError as error:  # a loss that is not finite among them
         return abandon("failed", str(error))
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        if preflight.is_out_of_memory(error):
             return abandon("failed", "out of memory; make a smaller picture, or lower --history or --count")
         abandon("failed", "the compiled program failed")
         raise

@@ -7,13 +7,14 @@ rotation noted by the camera) ends here.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import io
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import imageio.v3 as iio
 import numpy as np
@@ -263,11 +264,18 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mappin
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step: a temporary file beside it, fsync, rename."""
+    """Replace a file's content in one step."""
+    with written_whole(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name when all of it is on the disk: a temporary one beside it, fsync, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -103,7 +103,7 @@ def fitted(
         try:
             found = forecast(prepared(sources, choice, params))
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            if not is_out_of_memory(error):
                 raise
             raise too_large(config.size, None, limit) from None
         say(str(found))
@@ -112,6 +112,11 @@ def fitted(
         peak = found.peak_bytes
         # The rule of thumb was too low by so much; what has failed is not tried again.
         allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what an error says, on whatever device."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _how(config: SynthesisConfig) -> str:
@@ -185,8 +190,13 @@ def _estimate(config: SynthesisConfig, params: Params, sources: Sequence[tuple[i
     tiling = tiling_of(analysis_of(config, params, sources), config.octave_indices[0], height, params)
     if tiling is not None:
         rows = min(window_rows(params, height, tiling), height)
-    numbers = 3 * bytes_per_number(config.method, config.history, config.history_type)
-    return process_bytes() + height * width * (PICTURE_BYTES + numbers) + rows * width * MAP_BYTES
+    return process_bytes() + height * width * PICTURE_BYTES + _held_bytes(config) + rows * width * MAP_BYTES
+
+
+def _held_bytes(config: SynthesisConfig) -> int:
+    """What the optimizer holds, the picture and its gradient included."""
+    per_number = bytes_per_number(config.method, config.history, config.history_type)
+    return 3 * config.size[0] * config.size[1] * per_number
 
 
 def process_bytes() -> int:
@@ -207,8 +217,7 @@ def forecast(job: Job) -> Forecast:
         function, picture = value_and_gradient(loss), jax.ShapeDtypeStruct((*stage.size, 3), jnp.float32)
         memory = function.lower(picture, arguments).compile().memory_analysis()
     compile_seconds = time.perf_counter() - began
-    held = 3 * config.size[0] * config.size[1] * bytes_per_number(config.method, config.history, config.history_type)
-    peak = held + (int(memory.temp_size_in_bytes) if memory else 0)  # None where a compiler does not say
+    peak = _held_bytes(config) + (int(memory.temp_size_in_bytes) if memory else 0)  # None where a compiler does not say
     if jax.default_backend() == "cpu":
         peak += _used_bytes() + REST_BYTES
     began = time.perf_counter()

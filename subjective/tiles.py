@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from subjective.convolution import average_pool, conv3x3_relu
 from subjective.devices import ROWS, mesh_of
-from subjective.two_pass import sum_over_tiles
+from subjective.two_pass import sum_over_rows, sum_over_tiles
 from subjective.vgg import Params, max_pool, preprocess
 from subjective.windows import Tiling, Window, map_shapes, windows_of
 
@@ -41,26 +41,13 @@ def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tili
     """
     windows = windows_of(params, image.shape[0], tiling)
     before, behind = windows[0].before, windows[0].behind
-    count = -(-image.shape[0] // tiling.rows)
-    more = count * tiling.rows - image.shape[0]
     planes = preprocess(image, jnp.asarray(params["input"]["mean"]))
     wraps, shapes = tiling.padding == "circular", map_shapes(params, image.shape, tiling)
     of_tile = _OfTile(tiling, windows)
     if tiling.devices > 1:
         sums = _over_devices(of_tile, params, planes, before, behind)
-        return _measured(tiling, sums, shapes, wraps)
-    # Rows above the first and below the last tile: the other side's, or nothing.
-    around = jnp.pad(
-        planes,
-        ((before, more + behind), (0, 0), (0, 0)),
-        mode="wrap" if wraps else "constant",
-    )
-    window = before + windows[0].rows + behind
-    sums = sum_over_tiles(of_tile, tiling.rows, window, count, params, around)
-    return _measured(tiling, sums, shapes, wraps)
-
-
-def _measured(tiling: Tiling, sums: Measured, shapes: dict[str, tuple[int, int, int]], wraps: bool) -> Measured:
+    else:
+        sums = sum_over_rows(of_tile, tiling.rows, before, behind, params, planes, wraps)
     return {
         layer: {
             statistic.name: statistic.sums.measured(sums[layer][statistic.name], shapes[layer], wraps)
@@ -84,9 +71,8 @@ def _over_devices(of_tile: _OfTile, params: Params, planes: Array, before: int, 
         above = lax.ppermute(own[share - before :], ROWS, [(i, (i + 1) % count) for i in ring])
         below = lax.ppermute(own[:behind], ROWS, [((i + 1) % count, i) for i in ring])
         around = jnp.concatenate([above, own, below])
-        first = lax.axis_index(ROWS) * (share // tiling.rows)
-        window = before + tiling.rows + behind
-        tiles = share // tiling.rows
+        tiles, window = share // tiling.rows, before + tiling.rows + behind
+        first = lax.axis_index(ROWS) * tiles
         sums = sum_over_tiles(_Later(of_tile), tiling.rows, window, tiles, (params, first), around)
         return jax.tree.map(lambda total: lax.psum(total, ROWS), sums)
 

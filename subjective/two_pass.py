@@ -17,6 +17,27 @@ OfTile = Callable[[Any, jax.Array, Any], Any]
 """``of_tile(constants, cut, tile)``: what tile number ``tile`` adds, a pytree; ``cut`` is its rows with its halo."""
 
 
+def sum_over_rows(
+    of_tile: OfTile, rows: int, before: int, behind: int, constants: Any, whole: jax.Array, wraps: bool
+) -> Any:
+    """The same over all tiles of an array's rows, each with some rows of halo.
+
+    Args:
+        of_tile: as in `sum_over_tiles`. The last tile may reach past the last row.
+        rows: of a tile.
+        before: rows of halo above it.
+        behind: rows of halo below it.
+        constants: as in `sum_over_tiles`.
+        whole: ``(height, …)``.
+        wraps: whether the rows beyond an end are the other end's, or zero.
+    """
+    count = -(-whole.shape[0] // rows)
+    more = count * rows - whole.shape[0] + behind
+    widths = ((before, more), *((0, 0),) * (whole.ndim - 1))
+    around = jnp.pad(whole, widths, mode="wrap" if wraps else "constant")
+    return sum_over_tiles(of_tile, rows, before + rows + behind, count, constants, around)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2, 3))
 def sum_over_tiles(of_tile: OfTile, rows: int, window: int, count: int, constants: Any, around: jax.Array) -> Any:
     """Σ of_tile(constants, around[tile · rows : tile · rows + window], tile) over ``count`` tiles.

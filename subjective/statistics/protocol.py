@@ -14,7 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.two_pass import sum_over_tiles
+from subjective.two_pass import sum_over_rows
 
 Scalar = Float[Array, ""]
 Measure = Callable[[Array, bool], Array]
@@ -47,12 +47,8 @@ class Sums:
 
     def of_map(self, features: Float[Array, "height width channels"], wraps: bool, rows: int) -> Array:
         """The measure of a map in tiles of so many rows; what a tile needs lives no longer than it."""
-        height, count = features.shape[0], -(-features.shape[0] // rows)
-        more = count * rows - height
-        mode = "wrap" if wraps else "constant"
-        around = jnp.pad(features, ((self.reach, more + self.reach), (0, 0), (0, 0)), mode=mode)
-        of_tile = _OfTile(self, wraps, rows, height)
-        total = sum_over_tiles(of_tile, rows, rows + 2 * self.reach, count, None, around)
+        of_tile = _OfTile(self, wraps, rows, features.shape[0])
+        total = sum_over_rows(of_tile, rows, self.reach, self.reach, None, features, wraps)
         return self.measured(total, features.shape, wraps)
 
 
