@@ -37,6 +37,11 @@ class RunConfig(NetworkConfig):
     """Save the picture every N steps; 0 for the last one only."""
     checkpoint_every: Annotated[float, arg(metavar="SECONDS")] = 120.0
     """Seconds between checkpoints, from which `subjective resume` goes on; 0 for none."""
+    memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
+    """Memory that may be used, such as 4GB; what the machine has free if not given. Tiles and optimizer are chosen
+    so that the picture fits, and it is refused if it does not."""
+    dry_run: bool = False
+    """Say what memory and time it will take, and make nothing."""
     config: Annotated[str | None, arg(metavar="FILE")] = None
     """Take settings from a run folder's config.json; flags given besides change them."""
 
@@ -79,11 +84,6 @@ class SourceConfig:
 class SynthesizeCommand(SynthesisConfig, RunConfig, SourceConfig):
     """Make a new picture of the same texture as one or several sources."""
 
-    memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
-    """Memory that may be used, such as 4GB; what the machine has free if not given. Tiles and optimizer are chosen
-    so that the picture fits, and it is refused if it does not."""
-    dry_run: bool = False
-    """Say what memory and time it will take, and make nothing."""
     preset: Preset = "default"
     """Settings to begin with, other flags change them: fast, default, best, or paper (those of the 2017 program)."""
     evaluate: bool = True

@@ -73,13 +73,23 @@ class PictureConfig(ComputeConfig):
         return (self.output_width if self.output_height is None else self.output_height, self.output_width)
 
     @property
+    def together(self) -> int:
+        """Number of pictures that are optimized together."""
+        return 1
+
+    @property
     def method(self) -> Method:
         """The optimizer: the one asked for, or L-BFGS with its memory where the picture's size lets it be."""
         if self.optimizer is not None:
             return self.optimizer
         if self.bounds:
             return "lbfgsb"
-        return "lbfgsb" if self.size[0] * self.size[1] <= HOST_PIXELS and self.devices == 1 else "lbfgs"
+        small = self.together * self.size[0] * self.size[1] <= HOST_PIXELS
+        return "lbfgsb" if small and self.devices == 1 else "lbfgs"
+
+    def steps(self, size: tuple[int, ...]) -> int:
+        """Most steps of the optimizer for a picture of that size (height, width)."""
+        return self.max_iter
 
     @property
     def octave_indices(self) -> tuple[int, ...]:
@@ -169,7 +179,7 @@ class SynthesisConfig(PictureConfig):
     """Number of pictures, each from noise of its own."""
 
     def steps(self, size: tuple[int, ...]) -> int:
-        """Most steps of the stage whose picture has that size (height, width)."""
+        """As `PictureConfig.steps`, of the stage whose picture has that size."""
         if tuple(size) == self.size:
             return self.max_iter
         return self.coarse_iter if self.coarse_iter is not None else self.max_iter * 5 // 3
@@ -201,16 +211,16 @@ class NoveltyConfig(PictureConfig):
     """Squared norm that the statistics of each picture are to have."""
 
     @property
-    def frames(self) -> int:
-        """Number of pictures."""
+    def together(self) -> int:
+        """As `PictureConfig.together`."""
         return self.count if self.count is not None else (1 if self.internal else 4)
 
     def check(self) -> None:
         """As `PictureConfig.check`."""
         super().check()
-        if self.frames < (1 if self.internal else 2):
+        if self.together < (1 if self.internal else 2):
             raise ValueError(
-                f"--count is {self.frames}; wanted 2 or more pictures to be unlike each other, or --internal for one"
+                f"--count is {self.together}; wanted 2 or more pictures to be unlike each other, or --internal for one"
             )
         if self.seed == "phases":
             raise ValueError("--seed phases needs sources, and here are none; wanted random, symmetric or a file")

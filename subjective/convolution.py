@@ -6,6 +6,10 @@ where XLA's own convolution is the slowest part of the program, it is Winograd's
 in the cache, so that no array larger than the result is made. Padding costs nothing, being done by the indices with
 which a strip is gathered. The derivative with respect to the input is the same algorithm with the kernel turned by
 180 degrees; what it keeps of the forward pass is one bit an activation (where ReLU let through), not the activation.
+
+Maps may be kept in bfloat16. Products are then those of bfloat16 numbers where hardware is made for them, and of the
+same numbers in float32 on CPUs, where XLA's bfloat16 products take two to five times as long (`experiments/LOG.md`);
+sums are in float32 everywhere.
 """
 
 from __future__ import annotations
@@ -38,6 +42,9 @@ FEW_CHANNELS = 4
 Paddings = tuple[Padding, Padding]
 """Of rows, and of columns."""
 
+DType = np.dtype | type | str
+"""Of numbers, as `jax.numpy` takes it."""
+
 _PAD: dict[Padding, int] = {"valid": 0, "same": 1, "circular": 1}
 
 Map = Float[Array, "height width inputs"]
@@ -47,9 +54,14 @@ Result = Float[Array, "rows columns outputs"]
 Size = tuple[int, int]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def conv3x3_relu(
-    x: Map, kernel: Kernel, bias: Bias, padding: Padding | Paddings = "circular", pool: bool = False
+    x: Map,
+    kernel: Kernel,
+    bias: Bias,
+    padding: Padding | Paddings = "circular",
+    pool: bool = False,
+    kept: DType | None = None,
 ) -> Result:
     """max(0, x ∗ kernel + bias), a cross-correlation as in every network library, and its 2x2 mean if ``pool``.
 
@@ -63,6 +75,7 @@ def conv3x3_relu(
         padding: ``valid`` (none: a pixel a side is lost), ``same`` (zeros) or ``circular`` (the other side);
             two of them if rows and columns differ.
         pool: average 2x2 pixels afterwards, stride 2; an odd last row or column is dropped.
+        kept: type of the result, and so of the derivative with respect to it; that of ``x`` if not given.
 
     Returns:
         ``(rows, columns, outputs)``.
@@ -70,22 +83,24 @@ def conv3x3_relu(
     Raises:
         ValueError: the map is too small to leave a pixel.
     """
-    return _forward(x, kernel, bias, _both(padding), pool)[0]
+    return _forward(x, kernel, bias, _both(padding), pool, kept)[0]
 
 
 def _conv3x3_relu_fwd(
-    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool
+    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, kept: DType | None
 ) -> tuple[Array, Any]:
-    y, mask = _forward(x, kernel, bias, _both(padding), pool)
+    y, mask = _forward(x, kernel, bias, _both(padding), pool, kept)
     return y, (x, kernel, mask)  # XLA drops x again where the kernel's derivative is not asked for
 
 
-def _conv3x3_relu_bwd(padding: Padding | Paddings, pool: bool, residuals: Any, dy: Array) -> tuple[Array, Array, Array]:
+def _conv3x3_relu_bwd(
+    padding: Padding | Paddings, pool: bool, kept: DType | None, residuals: Any, dy: Array
+) -> tuple[Array, Array, Array]:
     x, kernel, mask = residuals
     padding = _both(padding)
-    dx = _backward(dy, mask, kernel, x.shape, padding, pool)
-    dz = _before_relu(dy, mask, *_everywhere(x.shape, padding), pool)
-    (dkernel,) = jax.linear_transpose(lambda k: _direct(x, k, padding), kernel)(dz)
+    dx = _backward(dy, mask, kernel, x, padding, pool)
+    dz = _before_relu(dy.astype(kernel.dtype), mask, *_everywhere(x.shape, padding), pool)
+    (dkernel,) = jax.linear_transpose(lambda k: _direct(x.astype(k.dtype), k, padding), kernel)(dz)
     return dx, dkernel, dz.sum((0, 1))
 
 
@@ -98,15 +113,18 @@ def _both(padding: Padding | Paddings) -> Paddings:
 
 def average_pool(x: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
     """Mean of each 2x2 block; an odd last row or column is dropped. On CPU faster than `lax.reduce_window`."""
-    x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2]
+    kept = x.dtype
+    x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2].astype(jnp.promote_types(kept, jnp.float32))
     x = x[0::2] + x[1::2]
-    return (x[:, 0::2] + x[:, 1::2]) * np.asarray(0.25, x.dtype)
+    return ((x[:, 0::2] + x[:, 1::2]) * np.asarray(0.25, x.dtype)).astype(kept)
 
 
 # The two forms of the function and of its derivative
 
 
-def _forward(x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool) -> tuple[Array, Bool[Array, "..."]]:
+def _forward(
+    x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool, kept: DType | None
+) -> tuple[Array, Bool[Array, "..."]]:
     """The result, and the mask of the activations (before pooling) that are positive."""
     least = tuple(3 - 2 * _PAD[along] + pool for along in padding)
     if x.shape[0] < least[0] or x.shape[1] < least[1]:
@@ -115,19 +133,22 @@ def _forward(x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool
             f"{max(least)} a side"
         )
 
-    direct, strips = (partial(form, padding=padding, pool=pool) for form in (_forward_direct, _forward_strips))
+    kept = x.dtype if kept is None else kept
+    forms = (_forward_direct, _forward_strips)
+    direct, strips = (partial(form, padding=padding, pool=pool, kept=kept) for form in forms)
     if _is_small(x.shape):
-        return direct(x, kernel, bias)
+        return direct(x.astype(kernel.dtype), kernel, bias)
     return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
 
 
-def _backward(dy: Array, mask: Array, kernel: Array, shape: tuple[int, ...], padding: Paddings, pool: bool) -> Array:
-    """Derivative with respect to x, of the given shape."""
+def _backward(dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings, pool: bool) -> Array:
+    """Derivative with respect to x, of its shape and type."""
 
+    like = jax.ShapeDtypeStruct(x.shape, x.dtype)
     forms = (_backward_direct, _backward_strips)
-    direct, strips = (partial(form, shape=shape, padding=padding, pool=pool) for form in forms)
-    if _is_small(shape):
-        return direct(dy, mask, kernel)
+    direct, strips = (partial(form, like=like, padding=padding, pool=pool) for form in forms)
+    if _is_small(x.shape):
+        return direct(dy.astype(kernel.dtype), mask, kernel)
     return lax.platform_dependent(dy, mask, kernel, cpu=strips, default=direct)
 
 
@@ -149,29 +170,32 @@ def _everywhere(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Array
 
 
 def _direct(x: Array, kernel: Array, padding: Paddings) -> Array:
+    """The convolution, in the type of x."""
     wrapped = [(1, 1) if along == "circular" else (0, 0) for along in padding]
     if "circular" in padding:
         x = jnp.pad(x, (*wrapped, (0, 0)), mode="wrap")
     zeros = [(1, 1) if along == "same" else (0, 0) for along in padding]
     return lax.conv_general_dilated(
-        x[None], kernel, (1, 1), zeros, dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
+        x[None], kernel.astype(x.dtype), (1, 1), zeros, dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
     )[0]
 
 
-def _forward_direct(x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool) -> tuple[Array, Array]:
-    y = jax.nn.relu(_direct(x, kernel, padding) + bias[None, None, :])
+def _forward_direct(
+    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, kept: DType
+) -> tuple[Array, Array]:
+    y = jax.nn.relu(_direct(x, kernel, padding).astype(bias.dtype) + bias[None, None, :])
     if not pool:
-        return y, y > 0
+        return y.astype(kept), y > 0
     y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
-    return average_pool(y), y > 0
+    return average_pool(y).astype(kept), y > 0
 
 
 def _backward_direct(
-    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Paddings, pool: bool
+    dy: Array, mask: Array, kernel: Array, *, like: jax.ShapeDtypeStruct, padding: Paddings, pool: bool
 ) -> Array:
-    dz = _before_relu(dy, mask, *_everywhere(shape, padding), pool)
-    x = jax.ShapeDtypeStruct(shape, dy.dtype)
-    return jax.linear_transpose(lambda x: _direct(x, kernel, padding), x)(dz)[0]
+    dz = _before_relu(dy, mask, *_everywhere(like.shape, padding), pool)
+    x = jax.ShapeDtypeStruct(like.shape, dy.dtype)
+    return jax.linear_transpose(lambda x: _direct(x, kernel, padding), x)(dz)[0].astype(like.dtype)
 
 
 # Strip by strip, for CPUs
@@ -179,29 +203,33 @@ def _backward_direct(
 Indices = Callable[[Any], tuple[Array, Array]]
 
 
-def _forward_strips(x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool) -> tuple[Array, Array]:
+def _forward_strips(
+    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, kept: DType
+) -> tuple[Array, Array]:
     height, width = (size // (1 + pool) * (1 + pool) for size in _map_size(x.shape, padding))  # whole pooling windows
     convolve, rows, columns = _convolution_of_strips(kernel, height, width)
     indices = _indices((x.shape[0], x.shape[1]), padding, rows + 2, columns + 2)
 
     def compute(start: Any) -> tuple[Array, Array]:
-        y = jax.nn.relu(convolve(_gather(x, *indices(start))) + bias[None, None, :])[:, :width]
+        strip = _gather(x, *indices(start)).astype(kernel.dtype)
+        y = jax.nn.relu(convolve(strip) + bias[None, None, :])[:, :width]
         y = lax.optimization_barrier(y)  # else one thread computes what it stores, twice: for the map and for the mask
-        return average_pool(y) if pool else y, y > 0
+        return (average_pool(y) if pool else y).astype(kept), y > 0
 
     return _by_strips(compute, height, rows)
 
 
 def _backward_strips(
-    dy: Array, mask: Array, kernel: Array, *, shape: tuple[int, ...], padding: Paddings, pool: bool
+    dy: Array, mask: Array, kernel: Array, *, like: jax.ShapeDtypeStruct, padding: Paddings, pool: bool
 ) -> Array:
     # A full correlation with the turned kernel, which wraps if the forward one did.
-    height, width = shape[:2]
+    height, width = like.shape[:2]
     convolve, rows, columns = _convolution_of_strips(kernel[::-1, ::-1].swapaxes(2, 3), height, width)
-    indices = _indices(_map_size(shape, padding), padding, rows + 2, columns + 2, full=True)
+    indices = _indices(_map_size(like.shape, padding), padding, rows + 2, columns + 2, full=True)
 
     def compute(start: Any) -> Array:
-        return convolve(_before_relu(dy, mask, *indices(start), pool))[:, :width]
+        strip = _before_relu(dy, mask, *indices(start), pool).astype(kernel.dtype)
+        return convolve(strip)[:, :width].astype(like.dtype)
 
     return _by_strips(compute, height, rows)
 

@@ -1,9 +1,9 @@
-"""A synthesis made ready: targets measured, stages laid out, and what is to be minimized at each."""
+"""Work made ready: targets measured, stages laid out, and what is to be minimized at each."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from subjective import joins
 from subjective.compilation import jit
-from subjective.config import SynthesisConfig
-from subjective.losses import Loss, texture_loss, weighted_sum
+from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
+from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
 from subjective.stages import Stage, stages_of
 from subjective.statistics import Analysis, Statistics, analyze, network_layers, places_of
-from subjective.vgg import Params
+from subjective.vgg import Params, Precision
 
 SOURCE_ROWS = 512
 """Rows of a source that are analyzed at a time; photographs are large, and what is learned of them is small."""
@@ -66,29 +66,31 @@ def targets_of(
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A synthesis made ready: what is to be minimized at each stage.
+    """Work made ready: what is to be minimized at each stage.
 
     Attributes:
         config: with its number of octaves chosen.
         stages: coarsest first.
-        targets: of all octaves.
-        params: the network.
+        problem: of a stage: the loss, and its argument after the picture.
+        starts: times that the first stage is made.
+        times: that all of it is made, each time a picture.
+        frames: made together; None for a picture without a frame axis.
     """
 
-    config: SynthesisConfig
+    config: PictureConfig
     stages: Sequence[Stage]
-    targets: Statistics
-    params: Params
+    problem: Callable[[Stage], tuple[Loss, Any]]
+    starts: int = 1
+    times: int = 1
+    frames: int | None = None
 
-    def problem(self, stage: Stage) -> tuple[Loss, Any]:
-        """The loss of a stage, and its arguments after the picture."""
-        weights = self.config.octave_weights and self.config.octave_weights[stage.first :]
-        loss = synthesis_loss(stage.analysis, weights, self.config.relative)
-        return loss, {"texture": (self.targets[stage.first :], self.params)}
+    def shape(self, stage: Stage) -> tuple[int, ...]:
+        """Of what is optimized at a stage."""
+        return (*(() if self.frames is None else (self.frames,)), *stage.size, 3)
 
 
 def prepared(sources: Sequence[np.ndarray], config: SynthesisConfig, params: Params) -> Job:
-    """Check everything, measure the sources, and lay out the stages.
+    """A synthesis: check everything, measure the sources, and lay out the stages.
 
     Raises:
         ValueError: settings, sources or sizes that do not fit, said in one line.
@@ -100,8 +102,34 @@ def prepared(sources: Sequence[np.ndarray], config: SynthesisConfig, params: Par
     config = with_octaves(config, params, sizes)
     analysis = analysis_of(config, params, sizes)
     check_size("the picture", config.size, analysis, params)
-    targets = targets_of(sources, analysis, config, params)
-    return Job(config, stages_of(config.schedule, config.size, analysis, params), targets, params)
+    stages = stages_of(config.schedule, config.size, analysis, params, config.steps)
+    # In the precision of each stage: what it errs by is then the same on both sides of a distance.
+    targets: dict[Precision, Statistics] = {
+        precision: targets_of(sources, dataclasses.replace(analysis, precision=precision), config, params)
+        for precision in dict.fromkeys(stage.analysis.precision for stage in stages)
+    }
+
+    def problem(stage: Stage) -> tuple[Loss, Any]:
+        weights = config.octave_weights and config.octave_weights[stage.first :]
+        loss = synthesis_loss(stage.analysis, weights, config.relative)
+        return loss, {"texture": (targets[stage.analysis.precision][stage.first :], params)}
+
+    return Job(config, stages, problem, config.starts, config.count)
+
+
+def prepared_novelty(config: NoveltyConfig, params: Params) -> Job:
+    """Pictures unlike each other, as `prepared`."""
+    config.check()
+    config = with_octaves(config, params)
+    analysis = analysis_of(config, params)
+    check_size("the picture", config.size, analysis, params)
+    stages = stages_of("plain", config.size, analysis, params, config.steps)
+
+    def problem(stage: Stage) -> tuple[Loss, Any]:
+        how = {"internal": config.internal, "octave_weights": config.octave_weights}
+        return novelty_loss(stage.analysis, config.mul, **how), params
+
+    return Job(config, stages, problem, frames=config.together)
 
 
 @lru_cache(maxsize=32)

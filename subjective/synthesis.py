@@ -19,10 +19,10 @@ import numpy as np
 from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
 from subjective.devices import shared_out
 from subjective.init import initial_image, key_of, random_phases, variation
-from subjective.job import Job, prepared
-from subjective.losses import Loss, novelty_loss
+from subjective.job import Job, prepared, prepared_novelty
+from subjective.losses import Loss
 from subjective.optimize import Point, Result, Step, minimize
-from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
+from subjective.plan import VALID, check_image
 from subjective.position import OnStep, Position, Told
 from subjective.pyramid import Padding, gaussian_pyramid
 from subjective.stages import Stage, enlarged
@@ -77,7 +77,7 @@ def synthesize(
     if init is not None:
         check_image("init", init, config.size)
     job = prepared(sources, config, params)
-    config, stages = job.config, job.stages
+    stages = job.stages
     colors = [source.mean(axis=(0, 1)) for source in sources]
     mean = np.average(colors, axis=0, weights=config.source_weights)
     phases = config.seed == "phases" and init is None
@@ -116,16 +116,16 @@ def _in_stages(
     resume: Position | None,
 ) -> Result:
     """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it."""
-    config, stages = job.config, job.stages
+    stages = job.stages
     told = Told(number, on_step, finished, resume)
     attempts = told.attempts
 
     def minimized(place: int, attempt: int, begin: Callable[[], jax.Array]) -> Result:
         nonlocal resume
         stage, point, resume = stages[place], resume.point if resume else None, None
-        begun = jnp.zeros((*stage.size, 3)) if point else begin()
+        begun = jnp.zeros(job.shape(stage)) if point else begin()
         told.place, told.attempt = place, attempt
-        result = _minimize(*job.problem(stage), begun, config, config.steps(stage.size), told.tell, point)
+        result = _minimize(*job.problem(stage), begun, job.config, stage.steps, told.tell, point)
         told.add(result)
         if point is not None:  # used up: whoever still holds it holds no more than its name
             point.state.arrays.clear()
@@ -133,20 +133,24 @@ def _in_stages(
 
     first = 0 if resume is None else resume.stage
     if first == 0:
-        for attempt in range(len(attempts), config.starts):
+        for attempt in range(len(attempts), job.starts):
             attempts.append(minimized(0, attempt, partial(start, attempt, stages[0])))
-    best = min(range(config.starts), key=lambda attempt: attempts[attempt].loss)
+    best = min(range(job.starts), key=lambda attempt: attempts[attempt].loss)
     result = attempts[best]
-    if len(stages) == 1 and best != config.starts - 1:
+    if len(stages) == 1 and best != job.starts - 1:
         told.tell_again(result)  # what is told last is what is kept
     for place in range(max(first, 1), len(stages)):
         before, stage = stages[place - 1], stages[place]
 
         def grown(result: Result = result, before: Stage = before, stage: Stage = stage) -> jax.Array:
-            return enlarged(result.value, before, stage, start(best, stage), config.padding_mode)
+            grow = partial(enlarged, before=before, stage=stage, padding=job.config.padding_mode)
+            return (grow if job.frames is None else jax.vmap(grow))(result.value, start=start(best, stage))
 
+        begun = result.begun
         result = minimized(place, best, grown)
-    message = "; ".join([result.message, *_remarks(result, config.steps(stages[-1].size) > 0)])
+        if before.octave == stage.octave:
+            result = dataclasses.replace(result, begun=begun)
+    message = "; ".join([result.message, *_remarks(result, stages[-1].steps > 0)])
     return dataclasses.replace(
         result, message=message, steps=told.steps, evaluations=told.evaluations, seconds=told.seconds
     )
@@ -158,7 +162,7 @@ def _remarks(result: Result, asked: bool) -> list[str]:
     if asked and result.loss > HARDLY * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"
         remarks.append(f"the loss hardly fell, {fell}: the target is out of reach, or reached already")
-    if float(jnp.max(jnp.std(picture, axis=(0, 1)))) < FLAT:
+    if float(jnp.max(jnp.std(picture, axis=(-3, -2)))) < FLAT:
         remarks.append("the picture is of one flat color, as its sources are, or out of their reach")
     beyond = float(jnp.mean((picture < 0) | (picture > 1)))
     if beyond > BEYOND:
@@ -191,28 +195,22 @@ def invent(
         NonFiniteLossError: see `minimize`.
     """
     config = config or NoveltyConfig()
-    config.check()
     if init is not None:
         check_image("init", init, config.size)
-    config = with_octaves(config, params)
-    analysis = analysis_of(config, params)
-    check_size("the picture", config.size, analysis, params)
-    loss = novelty_loss(
-        analysis,
-        config.mul,
-        internal=config.internal,
-        octave_weights=config.octave_weights,
-    )
+    job = prepared_novelty(config, params)
     grey = np.full(3, 0.5)
-    starts = [
-        initial_image(config.seed, config.size, grey, key_of(config.rng_seed, number), noise=config.noise)
-        if init is None
-        else variation(init, key_of(config.rng_seed, number) if number else None, noise=config.noise)
-        for number in range(config.frames)
-    ]
-    told = Told(0, on_step, (), resume)
-    point = resume.point if resume else None
-    return _minimize(loss, params, np.stack(starts), config, config.max_iter, told.tell, point)
+
+    def start(_: int, stage: Stage) -> jax.Array:
+        """The starting pictures."""
+        starts = [
+            initial_image(config.seed, config.size, grey, key_of(config.rng_seed, number), noise=config.noise)
+            if init is None
+            else variation(init, key_of(config.rng_seed, number) if number else None, noise=config.noise)
+            for number in range(config.together)
+        ]
+        return jnp.asarray(np.stack(starts))
+
+    return _in_stages(job, start, 0, on_step, (), resume)
 
 
 def _minimize(

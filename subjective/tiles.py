@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from subjective.convolution import average_pool, conv3x3_relu
 from subjective.devices import ROWS, mesh_of
 from subjective.two_pass import sum_over_rows, sum_over_tiles
-from subjective.vgg import Params, max_pool, preprocess
+from subjective.vgg import Params, kept_as, max_pool, preprocess
 from subjective.windows import Tiling, Window, map_shapes, windows_of
 
 Measured = dict[str, dict[str, Array]]
@@ -124,6 +124,7 @@ class _OfTile:
                     jnp.asarray(layer["bias"]),
                     ("valid", tiling.padding),
                     fused,
+                    kept_as(tiling.precision),
                 )
                 if fused:
                     continue

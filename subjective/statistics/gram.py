@@ -26,9 +26,13 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
 
 @jax.custom_vjp
 def products(features: Float[Array, "height width channels"]) -> Float[Array, "channels channels"]:
-    """FᵀF, the Gram matrix before it is divided."""
-    matrix = features.reshape(-1, features.shape[2])
-    return jnp.matmul(matrix.T, matrix, precision="highest")
+    """FᵀF, the Gram matrix before it is divided; float32 if the map is bfloat16, whose products are exact in it."""
+    return _matmul(features.reshape(-1, features.shape[2]).T, features.reshape(-1, features.shape[2]))
+
+
+def _matmul(one: Array, other: Array) -> Array:
+    wide = jnp.promote_types(one.dtype, jnp.float32)
+    return jnp.matmul(one, other, precision="highest", preferred_element_type=wide)
 
 
 def _products_fwd(features: Array) -> tuple[Array, Array]:
@@ -37,9 +41,9 @@ def _products_fwd(features: Array) -> tuple[Array, Array]:
 
 def _products_bwd(features: Array, cotangent: Array) -> tuple[Array]:
     # F (C + Cᵀ): one product instead of the two that differentiating FᵀF by rule would make.
-    symmetric = cotangent + cotangent.T
+    symmetric = (cotangent + cotangent.T).astype(features.dtype)
     matrix = features.reshape(-1, features.shape[2])
-    return (jnp.matmul(matrix, symmetric, precision="highest").reshape(features.shape),)
+    return (_matmul(matrix, symmetric).reshape(features.shape).astype(features.dtype),)
 
 
 products.defvjp(_products_fwd, _products_bwd)
