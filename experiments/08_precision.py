@@ -4,7 +4,7 @@
 
 A run of the defaults at 256 px in float32; at its start, middle and end, the gradient in bfloat16 is compared with that
 in float32 (‖g′ − g‖ / ‖g‖), with targets taken in bfloat16 as well, as runs do, and in float32. Then the same run with
-``--precision bfloat16``, with the last quarter of its steps in float32 and without: the loss in float32 where each ends,
+``--precision bfloat16``, the last quarter of its steps in float32 and not: the loss in float32 where each ends,
 over that of the float32 run at equal steps. And the compiled programs' temporary memory and seconds an evaluation at
 512 px, in turn. What came out is in LOG.md.
 """

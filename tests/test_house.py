@@ -24,6 +24,7 @@ STAGES = [
     ["compilation", "fetch"],
     ["colors", "pyramid", "two_pass", "devices"],
     ["winograd"],
+    ["strips"],
     ["convolution"],
     ["vgg"],
     ["statistics.protocol"],
