@@ -1,5 +1,6 @@
 """Tiles give what the whole picture gives; untiled, the same statistics have tests of their own."""
 
+import math
 from pathlib import Path
 
 import jax
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from subjective import convolution
-from subjective.images import read_image
+from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
 from subjective.normalization import load_params
 from subjective.pyramid import PADDINGS
@@ -129,3 +130,13 @@ def test_frames_go_through_vmap(small_params):
     alone = jax.jit(jax.grad(size))
     for i, frame in enumerate(frames):
         np.testing.assert_allclose(together[i], alone(frame), atol=1e-5 * float(jnp.abs(together[i]).max()))
+
+
+@pytest.mark.parametrize("name", [name for name, statistic in STATISTICS.items() if statistic.sums])
+def test_the_largest_picture_has_no_more_numbers_than_are_counted(vgg16, name):
+    """Its first map has more than an int32 holds."""
+    side = math.isqrt(MAX_PIXELS)
+    analysis = Analysis((0, 1), terms([name]), tile=128)
+    picture = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
+    found = jax.eval_shape(lambda image: analyze(vgg16, image, analysis), picture)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}

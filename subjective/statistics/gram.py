@@ -21,7 +21,7 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
     References:
         Gatys, Ecker and Bethge, 2015, equation 1; they leave the division to the loss.
     """
-    return products(features) / features.size
+    return products(features) / float(features.size)
 
 
 @jax.custom_vjp
@@ -50,7 +50,7 @@ products.defvjp(_products_fwd, _products_bwd)
 
 
 def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
-    return total / math.prod(shape)
+    return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
 GRAM = Statistic("gram", gram, positive=True, sums=Sums(lambda around, own, wraps: products(around * own), _measured))

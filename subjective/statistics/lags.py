@@ -80,7 +80,7 @@ def _products(around: Array, own: Array, wraps: bool, *, lags: int) -> Array:
 def _per_pair(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
     height, width, channels = shape
     if wraps:
-        return total / math.prod(shape)
+        return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
     rows, columns = np.arange(-lags, lags + 1), np.arange(lags + 1)
     pairs = (height - np.abs(rows))[:, None] * (width - columns)[None, :]
     return total / (pairs[:, :, None] * channels).astype(np.float32)
