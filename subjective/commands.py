@@ -4,19 +4,75 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from subjective import images, normalization, plan, synthesis
-from subjective.command_config import NoveltyCommand, SynthesizeCommand
-from subjective.evaluation_commands import scores_of_run
-from subjective.job import prepared, prepared_novelty
+from subjective import images, normalization, plan, synthesis, weights
+from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
+from subjective.evaluation_commands import one_line, scores_of_run
+from subjective.job import Job, prepared, prepared_animation, prepared_novelty
 from subjective.making import announce, fitted, load_params, picture_record, run, starting_picture
+from subjective.morph import around, read_weights
+from subjective.motion import motion, plot
 from subjective.optimize import Result
 from subjective.position import OnStep, Position
+from subjective.statistics import Analysis
+from subjective.vgg import Params
+from subjective.videos import can_write, write_videos
+
+Texture = TypeVar("Texture", SynthesizeCommand, AnimateCommand)
+
+
+@dataclass(frozen=True)
+class _Read(Generic[Texture]):
+    """What a command that makes textures has read."""
+
+    config: Texture
+    network: weights.Network
+    params: Params
+    sources: list[images.Image]
+    facts: dict[str, Any]
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        return [(source.shape[0], source.shape[1]) for source in self.sources]
+
+
+def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
+    """The network and the sources, checked against the config, whose number of octaves is chosen."""
+    if config.source_weights is not None and len(config.source_weights) != len(files):
+        raise ValueError(
+            f"--source-weights got {len(config.source_weights)} numbers for {len(files)} pictures; give one for each"
+        )
+    network, params, origin = load_params(config)
+    sources = [config.read_source(file) for file in files]
+    facts = {"pictures": [picture_record(file, "source") for file in files], "weights": origin}
+    read = _Read(config, network, params, sources, facts)
+    read = dataclasses.replace(read, config=plan.with_octaves(config, params, read.sizes))
+    analysis = plan.analysis_of(read.config, params, read.sizes)
+    plan.check_size("the picture", config.size, analysis, params)
+    for file, source in zip(files, sources, strict=True):
+        of_source = dataclasses.replace(analysis, padding=plan.VALID)
+        plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
+    return read
+
+
+def _analysis(read: _Read[Texture], config: Texture) -> Analysis:
+    """Of the config as it fits; what it has no room for is said."""
+    analysis = plan.analysis_of(config, read.params, read.sizes)
+    for text in plan.left_out(config, read.params, analysis):
+        sys.stderr.write(f"subjective: note: no octave has room for {text}; it is left out\n")
+    return analysis
+
+
+def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray], analysis: Analysis) -> list[Any]:
+    """By the network that `subjective evaluate` takes, so that figures compare whatever the run was made with."""
+    judge = normalization.params_of(read.network, raw=read.network.scales is None)
+    return scores_of_run(pictures, read.sources, judge, analysis.layers)
 
 
 def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announce, resume: Path | None = None) -> int:
@@ -28,41 +84,91 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         resume: folder of such a run, to be gone on with.
     """
     config.check()
-    files = images.find_images(config.source)
-    if config.source_weights is not None and len(config.source_weights) != len(files):
-        raise ValueError(
-            f"--source-weights got {len(config.source_weights)} numbers for {len(files)} pictures; give one for each"
-        )
-    network, params, origin = load_params(config)
-    sources = [config.read_source(file) for file in files]
-    records = [picture_record(file, "source") for file in files]
-    sizes = [(source.shape[0], source.shape[1]) for source in sources]
-    config = plan.with_octaves(config, params, sizes)
-    analysis = plan.analysis_of(config, params, sizes)
-    plan.check_size("the picture", config.size, analysis, params)
-    for file, source in zip(files, sources, strict=True):
-        of_source = dataclasses.replace(analysis, padding="valid")
-        plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
-    init = starting_picture(config)
-    config = fitted(config, params, sizes, lambda config: prepared(sources, config, params), resume)
-    analysis = plan.analysis_of(config, params, sizes)
-    for text in plan.left_out(config, params, analysis):
-        sys.stderr.write(f"subjective: note: no octave has room for {text}; it is left out\n")
-
+    read = _read(config, images.find_images(config.source))
+    sources, params, init = read.sources, read.params, starting_picture(config)
+    config = fitted(read.config, params, read.sizes, lambda config: prepared(sources, config, params), resume)
+    analysis = _analysis(read, config)
     if config.dry_run:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
         return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step, resume=position())
 
-    def score(results: list[Result]) -> list[Any]:
-        pictures = [np.asarray(result.value) for result in results]
-        # By the network that `subjective evaluate` takes, so that figures compare whatever the run was made with.
-        judge = normalization.params_of(network, raw=network.scales is None)
-        return scores_of_run(pictures, sources, judge, analysis.layers)
+    def score(_: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
+        for found in _scored(read, [np.asarray(result.value) for result in results], analysis):
+            yield found, one_line(found)
 
     scoring = score if config.evaluate else None
-    return run("synthesize", config, config.count, work, scoring, begun, resume, pictures=records, weights=origin)
+    return run("synthesize", config, config.count, work, scoring, begun, resume, **read.facts)
+
+
+def animate(config: AnimateCommand, resume: Path | None = None) -> int:
+    """`subjective animate`: the frames of a loop, as PNG and as files that play; arguments as of `synthesize`."""
+    config.check()
+    for kind in config.formats:
+        if not can_write(kind):
+            sys.stderr.write(f"subjective: note: no {kind} will be written; pip install 'subjective[video]' for it\n")
+    files = [file for name in config.keyframes for file in _one(name)] or images.find_images(config.source)
+    read = _read(config, files)
+    sources, params, init = read.sources, read.params, starting_picture(config)
+    shares = None
+    if config.keyframes:
+        shares = around(config.count, len(config.keyframes), config.ease)
+    elif config.frame_weights is not None:
+        shares = read_weights(config.frame_weights, config.count, len(sources))
+        read.facts["frame_weights"] = shares.round(6).tolist()
+
+    def prepare(config: AnimateCommand) -> Job:
+        return prepared_animation(sources, config, params, shares)
+
+    config = fitted(read.config, params, read.sizes, prepare, resume)
+    analysis = _analysis(read, config)
+    if config.dry_run:
+        return 0
+
+    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
+        where = position()
+        return [
+            synthesis.animate(sources, config, params=params, weights=shares, init=init, on_step=on_step, resume=where)
+        ]
+
+    def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
+        frames = np.asarray(results[0].value)
+        kinds = [kind for kind in config.formats if can_write(kind)]
+        found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, config.fps, kinds)}
+        if config.evaluate:
+            moved = motion(frames, params)
+            images.write_bytes(folder / "motion.png", plot(frames, moved))
+            found["motion"] = {name: given.as_json() for name, given in moved.items()}
+            found["frames"] = _scored(read, list(frames), analysis)
+        yield found, _in_words(found)
+
+    return run("animate", config, config.count, work, score, announce, resume, **read.facts)
+
+
+def _one(name: str) -> list[Path]:
+    """The file that a keyframe is."""
+    found = images.find_images([name])
+    if len(found) > 1:
+        raise ValueError(f"--keyframes: {name!r} stands for {len(found)} pictures; give each keyframe as one file")
+    return found
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    """What was measured of a loop, for the terminal."""
+    words = [f"written: {', '.join(found['loops'])}"] if found["loops"] else []
+    for name, given in found.get("motion", {}).items():
+        words.append(
+            f"{name}: to the next frame {given['mean']:.3g} ± {given['spread']:.2g}, around the end "
+            f"{given['around_the_end']:.3g}, flicker {given['flicker']:.2g} (0 steady, 1.73 no relation)"
+        )
+    scores = found.get("frames", [])
+    if scores and not isinstance(scores[0], str):
+        mean = {name: {"score": float(np.mean([score[name]["score"] for score in scores]))} for name in scores[0]}
+        words.append(f"frames on average, {one_line(mean)}")
+    elif scores:
+        words.append(scores[0])
+    return "\n".join(words)
 
 
 def novelty(config: NoveltyCommand, resume: Path | None = None) -> int:

@@ -7,7 +7,7 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,21 +15,21 @@ import jax
 import numpy as np
 
 from subjective import checkpoints, images, interruption, normalization, preflight, weights
-from subjective.command_config import NoveltyCommand, SynthesizeCommand
-from subjective.config import PictureConfig, settings
-from subjective.evaluation_commands import one_line
+from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
+from subjective.config import settings
 from subjective.formats.native import sha256
 from subjective.init import SEEDS
 from subjective.job import Job
 from subjective.memory import memory_limit
 from subjective.optimize import Result, Step
+from subjective.picture_config import PictureConfig
 from subjective.position import OnStep, Position
 from subjective.progress import Progress
 from subjective.runs import Run, new_folder
 from subjective.vgg import Params
 
-MakeCommand = SynthesizeCommand | NoveltyCommand
-Made = TypeVar("Made", SynthesizeCommand, NoveltyCommand)
+MakeCommand = SynthesizeCommand | AnimateCommand | NoveltyCommand
+Made = TypeVar("Made", SynthesizeCommand, AnimateCommand, NoveltyCommand)
 
 
 def announce(folder: Path) -> None:
@@ -138,8 +138,11 @@ def picture_record(path: Path, use: str) -> dict[str, str]:
 def _recorded(config: MakeCommand, network: str) -> dict[str, Any]:
     """All settings, with every path absolute so that they mean the same from any folder."""
     values = settings(config)
-    if "source" in values:
-        values["source"] = [str(Path(source).absolute()) for source in values["source"]]
+    for name in ("source", "keyframes"):
+        if values.get(name):
+            values[name] = [str(Path(source).absolute()) for source in values[name]]
+    if values.get("frame_weights") is not None:
+        values["frame_weights"] = str(Path(values["frame_weights"]).absolute())
     if config.seed not in SEEDS:
         values["seed"] = str(Path(config.seed).absolute())
     values["weights"] = network
@@ -155,12 +158,23 @@ def run(
     config: MakeCommand,
     count: int,
     work: Callable[[OnStep, Callable[[], Position | None]], list[Result]],
-    score: Callable[[list[Result]], list[Any]] | None,
+    score: Callable[[Path, list[Result]], Iterator[tuple[Any, str]]] | None,
     begun: Callable[[Path], None],
     resume: Path | None,
     **facts: Any,
 ) -> int:
-    """Do the work with a run folder, progress, and the last picture kept whatever happens; then score it."""
+    """Do the work with a run folder, progress, and the last picture kept whatever happens; then score it.
+
+    Args:
+        command: its name.
+        config: what was asked.
+        count: pictures in all.
+        work: given ``on_step`` and where to go on from, makes them.
+        score: given the folder and what came of the work, yields what the summary says of each, and that in words.
+        begun: told the folder.
+        resume: a folder to go on with.
+        facts: that ``config.json`` is to hold besides; what was read among them.
+    """
     if config.seed not in SEEDS:
         facts["pictures"] = [*facts.get("pictures", []), picture_record(Path(config.seed), "start")]
     _note_changes(config.config, facts)
@@ -170,7 +184,7 @@ def run(
     folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
     run = Run(folder, frames=count, save_every=config.save_every, checkpoint_every=config.checkpoint_every)
     begun(run.folder)
-    starts = config.starts if isinstance(config, SynthesizeCommand) else 1
+    starts = 1 if isinstance(config, NoveltyCommand) else config.starts
     progress = Progress(config.steps, 1 if config.together > 1 else count, starts=starts)
 
     def on_step(number: int, step: Step) -> None:
@@ -217,9 +231,9 @@ def run(
         effort = f"{result.steps} steps, {result.evaluations} evaluations"
         progress.note(f"loss {result.loss:.6g} after {effort}: {result.message}")
     if score is not None:
-        progress.note("measuring against the source ...")
-        scores = score(results)
-        run.score(scores)
-        for found in scores:
-            progress.note(found if isinstance(found, str) else one_line(found))
+        progress.note("measuring ...")
+        scores = list(score(run.folder, results))
+        run.score([found for found, _ in scores])
+        for _, words in scores:
+            progress.note(words)
     return 0

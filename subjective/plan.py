@@ -9,7 +9,7 @@ from typing import TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.config import PictureConfig
+from subjective.picture_config import PictureConfig
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics import (
     Analysis,

@@ -16,11 +16,11 @@ import jax
 import jax.numpy as jnp
 
 from subjective.compute_config import ComputeConfig
-from subjective.config import PictureConfig
 from subjective.job import Job
 from subjective.memory import duration_text, size_text, used_bytes
 from subjective.optimize import value_and_gradient
 from subjective.optimizers import bytes_per_number
+from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of
 from subjective.statistics import tiling_of
 from subjective.vgg import Params
