@@ -14,6 +14,7 @@ import numpy as np
 from subjective import images, normalization, plan, synthesis, weights
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
 from subjective.evaluation_commands import one_line, scores_of_run
+from subjective.frames import check_moves
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty
 from subjective.making import announce, fitted, load_params, picture_record, run, starting_picture
 from subjective.morph import around, read_weights
@@ -121,6 +122,7 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
     def prepare(config: AnimateCommand) -> Job:
         return prepared_animation(sources, config, params, shares)
 
+    check_moves(sources, read.config.moves, read.config.distances)
     config = fitted(read.config, params, read.sizes, prepare, resume)
     analysis = _analysis(read, config)
     if config.dry_run:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from subjective.compute_config import arg
-from subjective.frames import DistanceType
+from subjective.frames import DistanceType, steps_of
 from subjective.joins import JoinMode
 from subjective.morph import Ease
 from subjective.picture_config import PictureConfig, check_weights
@@ -85,9 +85,10 @@ class AnimationConfig(SynthesisConfig):
     """Weight of the distances between frames, against the textures."""
     if_order: Annotated[int, arg(metavar="N")] = 2
     """Compare each frame with the next, the one after it, and so on up to the N-th."""
-    if_shift: Annotated[float, arg(metavar="PIXELS")] = 1.0
+    if_shift: Annotated[float, arg(metavar="PIXELS")] = 0.5
     """How far apart two frames are to be: as far as a source and itself, moved by so many pixels (parts of a pixel are
-    interpolated); the N-th frame, N times as many."""
+    interpolated); the N-th frame, N times as many. Steps longer than a pixel need not go on in one direction to be
+    that far apart, and flicker."""
     if_distance_type: DistanceType = "l2"
     """Distance of frames: l2, root mean square of Gaussian octaves, or lap1, mean absolute value of Laplacian ones."""
     if_octaves: Annotated[int | None, arg(metavar="N")] = None
@@ -101,6 +102,16 @@ class AnimationConfig(SynthesisConfig):
     def together(self) -> int:
         """As `PictureConfig.together`."""
         return self.count
+
+    @property
+    def if_steps(self) -> tuple[int, ...]:
+        """Steps between frames that are compared."""
+        return steps_of(self.count, self.if_order)
+
+    @property
+    def moves(self) -> tuple[float, ...]:
+        """Pixels by which a source is moved for each of them."""
+        return tuple(step * self.if_shift for step in self.if_steps)
 
     @property
     def distances(self) -> int:

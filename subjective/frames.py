@@ -147,12 +147,7 @@ def shifted_distances(
     Raises:
         ValueError: the source is too small to be moved so far.
     """
-    room = min(source.shape[:2]) - max(shifts) - 1
-    if room < 2 ** (octave + octaves):
-        raise ValueError(
-            f"a source of {source.shape[1]}x{source.shape[0]} pixels is too small to be moved by {max(shifts):g}; "
-            "enlarge it, or lower --if-shift or --if-order"
-        )
+    check_moves([source], shifts, octave + octaves)
     image = jnp.asarray(source, jnp.float32)
 
     def distance(shift: float) -> Any:
@@ -161,6 +156,43 @@ def shifted_distances(
         return here if part == 0 else (1 - part) * here + part * _moved(image, whole + 1, kind, octave, octaves)
 
     return np.stack([np.asarray(distance(shift)) for shift in shifts])
+
+
+def with_colors(
+    apart: Float[np.ndarray, "count steps octaves"],
+    colors: Float[np.ndarray, "count 3"],
+    steps: Sequence[int],
+    kind: DistanceType,
+) -> Float[np.ndarray, "count steps octaves"]:
+    """The distances wanted of frames whose mean colors change as well: that change comes on top, at right angles.
+
+    Args:
+        apart: distances wanted of frames of one color.
+        colors: mean color of each frame.
+        steps: between frames.
+        kind: a change of color is in every Gaussian octave, and in the last Laplacian one.
+    """
+    wanted = apart.copy()
+    touched = slice(None) if kind == "l2" else slice(-1, None)
+    for place, step in enumerate(steps):
+        change = np.roll(colors, -step, axis=0) - colors
+        change = np.sqrt(np.mean(change**2, axis=1)) if kind == "l2" else np.mean(np.abs(change), axis=1)
+        wanted[:, place, touched] = np.hypot(wanted[:, place, touched], change[:, None])
+    return wanted
+
+
+def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves: int) -> None:
+    """Refuse sources that are too small to be moved so far and leave so many octaves.
+
+    Raises:
+        ValueError: naming the size and the move.
+    """
+    for source in sources:
+        if min(source.shape[:2]) - max(shifts) - 1 < 2**octaves:
+            raise ValueError(
+                f"a source of {source.shape[1]}x{source.shape[0]} pixels is too small to be moved by {max(shifts):g}; "
+                "enlarge it, or lower --if-shift or --if-order"
+            )
 
 
 # Each frame by itself

@@ -14,7 +14,15 @@ import numpy as np
 from subjective import joins
 from subjective.compilation import jit
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
-from subjective.frames import Distances, interframe_loss, mean_over_frames, octaves_of, shifted_distances, steps_of
+from subjective.frames import (
+    Distances,
+    check_moves,
+    interframe_loss,
+    mean_over_frames,
+    octaves_of,
+    shifted_distances,
+    with_colors,
+)
 from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
 from subjective.picture_config import PictureConfig
 from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
@@ -167,6 +175,7 @@ def prepared_animation(
         )
     devices = config.devices  # share the frames, and each looks at whole ones
     config, analysis, stages = _laid_out(sources, dataclasses.replace(config, devices=1), params)
+    check_moves(sources, config.moves, config.distances)
     targets: dict[Precision, Statistics] = {}
     for precision in dict.fromkeys(stage.analysis.precision for stage in stages):
         exact = dataclasses.replace(analysis, precision=precision)
@@ -176,20 +185,21 @@ def prepared_animation(
         found = measured(sources, exact, params)
         of_frames = [joined(found, list(row), exact, config) for row in weights]
         targets[precision] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *of_frames)
-    steps = steps_of(config.count, config.if_order)
     shares = np.asarray(weights if weights is not None else config.source_weights or np.ones(len(sources)))
     shares = shares / shares.sum(axis=-1, keepdims=True)
+    colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
         octave_weights = config.octave_weights and config.octave_weights[stage.first :]
         texture = texture_loss(stage.analysis, octave_weights, relative=config.relative)
         octaves = min(config.distances, octaves_of(stage.size))
-        distances = Distances(steps, config.if_distance_type, octaves, config.padding_mode)
+        distances = Distances(config.if_steps, config.if_distance_type, octaves, config.padding_mode)
         frames = mean_over_frames(texture, config.batch, weights is not None, devices)
         loss = animation_loss(frames, config.if_weight, distances)
-        shifts = [step * config.if_shift for step in steps]
-        found = [shifted_distances(source, shifts, distances.kind, stage.octave, octaves) for source in sources]
-        apart = np.tensordot(shares, np.stack(found), 1)
+        moved = [shifted_distances(source, config.moves, distances.kind, stage.octave, octaves) for source in sources]
+        apart = np.tensordot(shares, np.stack(moved), 1)
+        if weights is not None:
+            apart = with_colors(apart, shares @ colors, config.if_steps, distances.kind)
         arguments = {
             "texture": (targets[stage.analysis.precision][stage.first :], params),
             "interframe": (jnp.asarray(apart, jnp.float32),),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,13 +19,10 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 QUALITY = 90
 """Of WebP, out of 100."""
 
-RATE_FACTOR = 16
-"""Of H.264: textures are all detail, which its default of 23 smears."""
-
 
 def can_write(kind: Format) -> bool:
     """Whether what it takes is installed: MP4 wants the ``video`` extra."""
-    return kind != "mp4" or importlib.util.find_spec("imageio_ffmpeg") is not None
+    return kind != "mp4" or importlib.util.find_spec("av") is not None
 
 
 def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) -> None:
@@ -65,20 +61,8 @@ def _mp4(array: np.ndarray, fps: float) -> bytes:
     even = array[:, : array.shape[1] // 2 * 2, : array.shape[2] // 2 * 2]
     if 0 in even.shape:
         raise ValueError(f"frames of {array.shape[2]}x{array.shape[1]} pixels make no MP4; wanted 2 a side or more")
-    with tempfile.TemporaryDirectory() as folder:  # the encoder writes to files alone
-        path = Path(folder) / "loop.mp4"
-        iio.imwrite(
-            path,
-            even,
-            plugin="FFMPEG",
-            fps=fps,
-            codec="libx264",
-            pixelformat="yuv420p",
-            macro_block_size=1,
-            output_params=["-crf", str(RATE_FACTOR), "-movflags", "+faststart"],
-            ffmpeg_log_level="error",
-        )
-        return path.read_bytes()
+    how: dict[str, Any] = {"codec": "libx264", "fps": fps, "out_pixel_format": "yuv420p"}
+    return iio.imwrite("<bytes>", even, extension=".mp4", plugin="pyav", **how)
 
 
 def write_videos(folder: Path, stem: str, frames: np.ndarray, fps: float, kinds: Sequence[Format]) -> list[str]:
