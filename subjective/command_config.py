@@ -85,6 +85,9 @@ class SourceConfig:
 class TextureConfig(RunConfig, SourceConfig):
     """What commands that make textures have in common."""
 
+    blend_map: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Where each source holds, instead of all of them everywhere: a grey picture for each source, white where it holds
+    and grey at soft borders; the last source has the rest if it has none."""
     preset: Preset = "default"
     """Settings to begin with, other flags change them: fast, default, best, or paper (those of the 2017 program)."""
     evaluate: bool = True
@@ -100,6 +103,8 @@ class SynthesizeCommand(SynthesisConfig, TextureConfig):
         super().check()
         self.check_run()
         self.check_sources()
+        if self.blend_map and self.source_weights is not None:
+            raise ValueError("--source-weights and --blend-map both say how much of each source there is; give one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +142,7 @@ class AnimateCommand(AnimationConfig, TextureConfig):
                 ("--keyframes", bool(self.keyframes)),
                 ("--frame-weights", self.frame_weights is not None),
                 ("--source-weights", self.source_weights is not None),
+                ("--blend-map", bool(self.blend_map)),
             )
             if given
         ]

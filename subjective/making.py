@@ -138,7 +138,7 @@ def picture_record(path: Path, use: str) -> dict[str, str]:
 def _recorded(config: MakeCommand, network: str) -> dict[str, Any]:
     """All settings, with every path absolute so that they mean the same from any folder."""
     values = settings(config)
-    for name in ("source", "keyframes"):
+    for name in ("source", "keyframes", "blend_map"):
         if values.get(name):
             values[name] = [str(Path(source).absolute()) for source in values[name]]
     if values.get("frame_weights") is not None:

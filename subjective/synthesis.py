@@ -31,6 +31,7 @@ def synthesize(
     config: SynthesisConfig | None = None,
     *,
     params: Params,
+    masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
@@ -42,6 +43,8 @@ def synthesize(
         config: settings; the defaults if not given. With ``count`` above 1 as many pictures are made
             one after the other, each from its own noise and independent of the rest.
         params: the network, as `load_params` gives it.
+        masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see `subjective.guides`); if not
+            given, all make up one texture, as ``config.join_mode`` says.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
         on_step: called with a picture's number and each `Step`. Steps of all stages are counted on; the value has
             the size of its stage.
@@ -64,9 +67,10 @@ def synthesize(
     config = config or SynthesisConfig()
     if init is not None:
         check_image("init", init, config.size)
-    job = prepared(sources, config, params)
-    colors = [source.mean(axis=(0, 1)) for source in sources]
-    start = _starts(sources, job, np.average(colors, axis=0, weights=config.source_weights), init)
+    job = prepared(sources, config, params, masks)
+    colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
+    mean = np.average(colors, axis=0, weights=config.source_weights) if masks is None else masks @ colors
+    start = _starts(sources, job, mean, init)
 
     finished = list(resume.finished) if resume else []
     for number in range(len(finished), config.count):
@@ -81,6 +85,7 @@ def animate(
     *,
     params: Params,
     weights: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
@@ -93,6 +98,7 @@ def animate(
         params: the network.
         weights: of each source at each frame, ``(count, sources)``, see `subjective.morph`; if not given, all frames
             are of the texture that ``config.source_weights`` join.
+        masks: as in `synthesize`, of every frame; instead of ``weights``.
         init: as in `synthesize`, of every frame.
         on_step: called with 0 and each `Step`; the frames are optimized together.
         resume: as in `synthesize`.
@@ -112,7 +118,7 @@ def animate(
     config = config or AnimationConfig()
     if init is not None:
         check_image("init", init, config.size)
-    job = prepared_animation(sources, config, params, weights)
+    job = prepared_animation(sources, config, params, weights, masks)
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
     shares = np.ones((config.count, len(sources))) * (config.source_weights or 1.0) if weights is None else weights
     means = (shares @ colors / shares.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -120,11 +126,13 @@ def animate(
 
     def start(attempt: int, stage: Stage) -> jax.Array:
         """All frames at a stage's size."""
-        even = jnp.zeros((*stage.size, 3)) if init is None else _octave_of(init, stage.octave, config.padding_mode)
+        even = jnp.zeros((*stage.size, 3)) if init is None else _reduced(init, stage, config)
         one, other = (starts(number, attempt, stage) - even for number in (1, 2))
         turns = 2 * np.pi * np.arange(config.count) / config.count
-        frames = [even + np.cos(turn) * one + np.sin(turn) * other for turn in turns]
-        return jnp.stack(frames) + (means[:, None, None, :] if init is None else 0)
+        frames = jnp.stack([even + np.cos(turn) * one + np.sin(turn) * other for turn in turns])
+        if init is not None:
+            return frames
+        return frames + (means[:, None, None, :] if masks is None else _reduced(masks @ colors, stage, config)[None])
 
     return in_stages(job, start, 0, on_step, (), resume)
 
@@ -133,7 +141,10 @@ Start = Callable[[int, int, Stage], jax.Array]
 
 
 def _starts(sources: Sequence[np.ndarray], job: Job, mean: np.ndarray, init: np.ndarray | None) -> Start:
-    """``start(number, attempt, stage)``: the starting picture of that number, at a stage's size."""
+    """``start(number, attempt, stage)``: the starting picture of that number, at a stage's size.
+
+    ``mean`` is its color, or that of each pixel.
+    """
     config, first = job.config, job.stages[0]
     phases = config.seed == "phases" and init is None
     reduced = [_octave_of(source, first.octave, VALID) for source in sources] if phases else []
@@ -143,13 +154,21 @@ def _starts(sources: Sequence[np.ndarray], job: Job, mean: np.ndarray, init: np.
         key = key_of(config.rng_seed, number, attempt)
         if init is not None:
             image = variation(init, key if number or attempt else None, noise=config.noise)
-            return _octave_of(image, stage.octave, config.padding_mode)
-        image = initial_image(config.seed, stage.size, mean, key, noise=config.noise)
+            return _reduced(image, stage, config)
+        color = mean if mean.ndim == 1 else np.zeros(3)
+        image = initial_image(config.seed, stage.size, color, key, noise=config.noise)
+        if mean.ndim == 3:
+            image = image + np.asarray(_reduced(mean, stage, config))
         if phases and stage == first:
             image = image + random_phases(reduced, shares, stage.size, key)
         return jnp.asarray(image)
 
     return start
+
+
+def _reduced(image: np.ndarray, stage: Stage, config: PictureConfig) -> jax.Array:
+    """A picture of full size, of the size that a stage has."""
+    return _octave_of(image, stage.octave, config.padding_mode)
 
 
 def _octave_of(image: np.ndarray, octave: int, padding: Padding) -> jax.Array:

@@ -18,6 +18,8 @@ from jaxtyping import Array, Float
 
 from subjective.convolution import average_pool, conv3x3_relu
 from subjective.devices import SHARES, mesh_of
+from subjective.guides import Guides, Masks, per_share
+from subjective.statistics.protocol import Sums
 from subjective.two_pass import sum_over_rows, sum_over_tiles
 from subjective.vgg import Params, kept_as, max_pool, preprocess
 from subjective.windows import Tiling, Window, map_shapes, windows_of
@@ -25,8 +27,12 @@ from subjective.windows import Tiling, Window, map_shapes, windows_of
 Measured = dict[str, dict[str, Array]]
 """Layer to name of the statistic to what it measures."""
 
+Constants = tuple[Params, Guides | None]
 
-def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tiling: Tiling) -> Measured:
+
+def measure_in_tiles(
+    params: Params, image: Float[Array, "height width 3"], tiling: Tiling, guides: Guides | None = None
+) -> Measured:
     """The statistics of a picture's layers, as of the whole picture at once.
 
     Differentiable in the image; not in the parameters, whose derivative is zero.
@@ -35,25 +41,30 @@ def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tili
         params: the network.
         image: RGB in [0, 1], large enough for all layers (`smallest_picture`).
         tiling: layers, statistics and rows of a tile.
+        guides: masks of each layer's map, if regions are measured by themselves.
 
     Returns:
-        ``{layer: {statistic: array}}``.
+        ``{layer: {statistic: array}}``, with a leading axis for regions if there are guides.
     """
     windows = windows_of(params, image.shape[0], tiling)
     before, behind = windows[0].before, windows[0].behind
     planes = preprocess(image, jnp.asarray(params["input"]["mean"]))
     wraps, shapes = tiling.padding == "circular", map_shapes(params, image.shape, tiling)
     of_tile = _OfTile(tiling, windows)
+    needed = None if guides is None else {layer: guides[layer] for layer in tiling.layers}
     if tiling.devices > 1:
-        sums = _over_devices(of_tile, params, planes, before, behind)
+        sums = _over_devices(of_tile, (params, needed), planes, before, behind)
     else:
-        sums = sum_over_rows(of_tile, tiling.rows, before, behind, params, planes, wraps)
+        sums = sum_over_rows(of_tile, tiling.rows, before, behind, (params, needed), planes, wraps)
+
+    def measured(layer: str, name: str, of: Sums) -> Array:
+        total = sums[layer][name]
+        if needed is None:
+            return of.measured(total, shapes[layer], wraps)
+        return per_share(jax.vmap(lambda region: of.measured(region, shapes[layer], wraps))(total), needed[layer])
+
     return {
-        layer: {
-            statistic.name: statistic.sums.measured(sums[layer][statistic.name], shapes[layer], wraps)
-            for statistic in statistics
-            if statistic.sums
-        }
+        layer: {s.name: measured(layer, s.name, s.sums) for s in statistics if s.sums}
         for layer, statistics in tiling.statistics
     }
 
@@ -61,19 +72,19 @@ def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tili
 # Tiles on several devices
 
 
-def _over_devices(of_tile: _OfTile, params: Params, planes: Array, before: int, behind: int) -> Measured:
+def _over_devices(of_tile: _OfTile, constants: Constants, planes: Array, before: int, behind: int) -> Measured:
     """Each device adds up its own tiles; what lies above and below them comes from its neighbors."""
     tiling, count = of_tile.tiling, of_tile.tiling.devices
     share = planes.shape[0] // count
     ring = range(count if tiling.padding == "circular" else count - 1)  # nothing comes from beyond a border
 
-    def of_device(params: Params, own: Array) -> Measured:
+    def of_device(constants: Constants, own: Array) -> Measured:
         above = lax.ppermute(own[share - before :], SHARES, [(i, (i + 1) % count) for i in ring])
         below = lax.ppermute(own[:behind], SHARES, [((i + 1) % count, i) for i in ring])
         around = jnp.concatenate([above, own, below])
         tiles, window = share // tiling.rows, before + tiling.rows + behind
         first = lax.axis_index(SHARES) * tiles
-        sums = sum_over_tiles(_Later(of_tile), tiling.rows, window, tiles, (params, first), around)
+        sums = sum_over_tiles(_Later(of_tile), tiling.rows, window, tiles, (constants, first), around)
         return jax.tree.map(lambda total: lax.psum(total, SHARES), sums)
 
     shared = jax.shard_map(
@@ -83,7 +94,7 @@ def _over_devices(of_tile: _OfTile, params: Params, planes: Array, before: int, 
         out_specs=PartitionSpec(),
         check_vma=False,
     )
-    return shared(params, planes)
+    return shared(constants, planes)
 
 
 @dataclass(frozen=True)
@@ -92,9 +103,9 @@ class _Later:
 
     of_tile: _OfTile
 
-    def __call__(self, constants: tuple[Params, Any], cut: Array, tile: Any) -> Measured:
-        params, first = constants
-        return self.of_tile(params, cut, first + tile)
+    def __call__(self, given: tuple[Constants, Any], cut: Array, tile: Any) -> Measured:
+        constants, first = given
+        return self.of_tile(constants, cut, first + tile)
 
 
 @dataclass(frozen=True)
@@ -104,8 +115,9 @@ class _OfTile:
     tiling: Tiling
     windows: tuple[Window, ...]
 
-    def __call__(self, params: Params, cut: Array, tile: Any) -> Measured:
+    def __call__(self, constants: Constants, cut: Array, tile: Any) -> Measured:
         """Of tile number ``tile``; ``cut`` is its window of the picture, ready for the network."""
+        params, guides = constants
         tiling, sums, current = self.tiling, {}, cut
         wraps = tiling.padding == "circular"
         fused = False
@@ -134,13 +146,25 @@ class _OfTile:
                 row = tile * window.rows - window.before + jnp.arange(current.shape[0])
                 current = current * _mask((row >= 0) & (row < window.height), current)
             if window.name in tiling.layers:
-                own = _mask(tile * window.rows + jnp.arange(window.rows) < window.height, current)
+                masks = None if guides is None else guides[window.name]
                 sums[window.name] = {
-                    s.name: s.sums.over(_trim(current, window, s.sums.reach, s.sums.reach), own, wraps)
+                    s.name: self.added(s.sums, window, current, masks, tile)
                     for s in tiling.layers[window.name]
                     if s.sums
                 }
         return sums
+
+    def added(self, of: Sums, window: Window, current: Array, masks: Masks | None, tile: Any) -> Array:
+        """What a tile adds to one statistic of one layer; for each region, where there are masks."""
+        around, wraps, first = (
+            _trim(current, window, of.reach, of.reach),
+            self.tiling.padding == "circular",
+            tile * window.rows,
+        )
+        if masks is None:
+            return of.over(around, _mask(first + jnp.arange(window.rows) < window.height, current), wraps)
+        regions = [of.own(masks[:, :, region], first, window.rows) for region in range(masks.shape[2])]
+        return jnp.stack([of.over(around, own, wraps) for own in regions])
 
 
 def _mask(rows: Array, current: Array) -> Array:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from jaxtyping import Array, Float
 
 from subjective.colors import opponent
+from subjective.guides import Guides
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.analysis import PICTURE_LAYERS, Analysis, Statistics, Term, network_layers, places_of
 from subjective.statistics.gram import GRAM, gram
@@ -55,16 +56,23 @@ STATISTICS = {
 """Every statistic by its name."""
 
 
-def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Analysis) -> Statistics:
+def analyze(
+    params: Params,
+    image: Float[Array, "height width 3"],
+    analysis: Analysis,
+    guides: Sequence[Guides] | None = None,
+) -> Statistics:
     """The statistics of a picture at every octave and layer.
 
     Args:
         params: the network.
         image: RGB in [0, 1].
         analysis: where to look, and what for.
+        guides: from `guides_of`, for an analysis of several regions.
 
     Returns:
-        One dict ``{layer: {statistic: array}}`` for each octave in ``analysis.octaves``.
+        One dict ``{layer: {statistic: array}}`` for each octave in ``analysis.octaves``. Where regions are measured by
+        themselves, an array has a leading axis for them.
 
     Raises:
         ValueError: a layer the network lacks, or an image too small at some octave.
@@ -78,17 +86,23 @@ def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Ana
     pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
     wraps = analysis.padding == "circular"
 
-    def measured(octave: int) -> dict[str, dict[str, Array]]:
+    def measured(place: int, octave: int) -> dict[str, dict[str, Array]]:
         image, layers = pyramid[octave], analysis.layers_at(octave)
+        its = None if guides is None else guides[place]
         tiling = tiling_of(analysis, octave, image.shape[0], params)
         whole = layers if tiling is None else tuple(layer for layer in layers if layer in PICTURE_LAYERS)
-        in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling)
+        in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling, its)
         return in_tiles | {
-            layer: {s.name: s.measure(features, wraps) for s in analysis.statistics_at(octave, layer)}
+            layer: {
+                s.name: s.measure(features, wraps)
+                if its is None or not s.by_region
+                else s.of_regions(features, wraps, its[layer])
+                for s in analysis.statistics_at(octave, layer)
+            }
             for layer, features in _features(params, image, whole, analysis).items()
         }
 
-    return tuple(measured(octave) for octave in analysis.octaves)
+    return tuple(measured(place, octave) for place, octave in enumerate(analysis.octaves))
 
 
 def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:

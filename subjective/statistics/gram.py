@@ -53,4 +53,6 @@ def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
     return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
-GRAM = Statistic("gram", gram, positive=True, sums=Sums(lambda around, own, wraps: products(around * own), _measured))
+GRAM = Statistic(
+    "gram", gram, positive=True, sums=Sums(lambda around, own, wraps: products(around * own), _measured, twice=True)
+)
