@@ -104,6 +104,11 @@ class AnimationConfig(SynthesisConfig):
         return self.count
 
     @property
+    def at_once(self) -> int:
+        """As `PictureConfig.at_once`."""
+        return min(self.batch, self.count)
+
+    @property
     def if_steps(self) -> tuple[int, ...]:
         """Steps between frames that are compared."""
         return steps_of(self.count, self.if_order)

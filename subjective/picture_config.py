@@ -69,6 +69,11 @@ class PictureConfig(ComputeConfig):
         return 1
 
     @property
+    def at_once(self) -> int:
+        """Number of pictures whose feature maps are in memory together."""
+        return self.together
+
+    @property
     def method(self) -> Method:
         """The optimizer: the one asked for, or L-BFGS with its memory where the picture's size lets it be."""
         if self.optimizer is not None:
