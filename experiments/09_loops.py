@@ -72,15 +72,12 @@ def loop(name: str, words: list[str], flags: list[str]) -> None:
     folder = Path(out.getvalue().strip())
     (picture,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["pictures"]
     frames = picture["scores"]["frames"]
-    scores = ", ".join(
-        f"{measure} {np.mean([frame[measure]['score'] for frame in frames]):.2f}"
-        for measure in ("gram", "spectrum", "peak")
-    )
+    means = {name: np.mean([frame[name]["score"] for frame in frames]) for name in ("gram", "spectrum", "peak")}
+    scores = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
     moved = picture["scores"]["motion"]["pixels"]
-    print(
-        f"{name:7} {picture['seconds'] / 60:.0f} min, {scores}; to the next {moved['mean']:.4f} ± {moved['spread']:.4f}, "
-        f"around the end {moved['around_the_end']:.4f}, flicker {moved['flicker']:.2f}, across {moved['across']:.1f}: {folder}"
-    )
+    steps = f"{moved['mean']:.4f} ± {moved['spread']:.4f} to the next, {moved['around_the_end']:.4f} around the end"
+    drift = f"flicker {moved['flicker']:.2f}, across {moved['across']:.1f}"
+    print(f"{name:7} {picture['seconds'] / 60:.0f} min, {scores}; {steps}, {drift}: {folder}", flush=True)
 
 
 if __name__ == "__main__":
