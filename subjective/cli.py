@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from subjective import commands, evaluation_commands, sweep, weight_commands
+from subjective import commands, evaluation_commands, sweep, transfer_command, weight_commands
 from subjective.command_config import (
     AnimateCommand,
     EvaluateCommand,
@@ -25,16 +25,18 @@ from subjective.command_config import (
     ResumeCommand,
     SweepCommand,
     SynthesizeCommand,
+    TransferCommand,
 )
 from subjective.compilation import keep_compiled
 from subjective.config import to_flags
 from subjective.interruption import Interrupted, interruptible
-from subjective.presets import PRESETS
+from subjective.presets import LIKES, PRESETS
 from subjective.version import __version__
 
 Command = (
     Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
     | Annotated[AnimateCommand, tyro.conf.subcommand("animate")]
+    | Annotated[TransferCommand, tyro.conf.subcommand("transfer")]
     | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
     | Annotated[ResumeCommand, tyro.conf.subcommand("resume")]
     | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
@@ -86,9 +88,10 @@ def _with_settings(arguments: list[str]) -> list[str]:
     name = _last(arguments, "--config")
     if name is not None:
         flags += _recorded("synthesize" if arguments[0] == "sweep" else arguments[0], name)
-    chosen = _last(arguments, "--preset")
-    if chosen is not None and chosen in PRESETS:
-        flags += to_flags(PRESETS[chosen])
+    for flag, table in (("--preset", PRESETS), ("--like", LIKES)):
+        chosen = _last(arguments, flag)
+        if chosen is not None and chosen in table:
+            flags += to_flags(table[chosen])
     return [arguments[0], *flags, *arguments[1:]] if flags else arguments
 
 
@@ -134,6 +137,8 @@ def _resume(folder: Path) -> int:
         return commands.synthesize(config, resume=folder)
     if isinstance(config, AnimateCommand):
         return commands.animate(config, resume=folder)
+    if isinstance(config, TransferCommand):
+        return transfer_command.command(config, resume=folder)
     return commands.novelty(config, resume=folder)
 
 
@@ -181,6 +186,8 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
         return commands.synthesize(command)
     if isinstance(command, AnimateCommand):
         return commands.animate(command)
+    if isinstance(command, TransferCommand):
+        return transfer_command.command(command)
     if isinstance(command, NoveltyCommand):
         return commands.novelty(command)
     if isinstance(command, ResumeCommand):

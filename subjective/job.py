@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
+from subjective.compilation import jit
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.frames import (
     Distances,
     check_moves,
@@ -21,16 +22,18 @@ from subjective.frames import (
     with_colors,
 )
 from subjective.guides import Guides, guides_of
-from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
+from subjective.losses import Loss, novelty_loss, texture_loss, variation_loss, weighted_sum
 from subjective.picture_config import PictureConfig
-from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
-from subjective.pyramid import gaussian_pyramid
-from subjective.stages import Stage, stages_of
-from subjective.statistics import Analysis
+from subjective.plan import analysis_of, check_image, check_size, with_octaves
+from subjective.stages import Stage, at_stage, stages_of
+from subjective.statistics import Analysis, analyze, contents_of
 from subjective.targets import targets_by_precision
 from subjective.vgg import Params
 
 Config = TypeVar("Config", bound=PictureConfig)
+
+_analyze = jit(analyze, static_argnums=2)
+_contents = jit(contents_of, static_argnums=2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +91,7 @@ def prepared(
 def _guides(masks: np.ndarray, stage: Stage, params: Params) -> tuple[Guides, ...]:
     """The masks of a stage's maps, those alone that are looked at."""
     analysis = stage.analysis
-    around = "same" if analysis.padding == VALID else analysis.padding
-    reduced = gaussian_pyramid(jnp.asarray(masks, jnp.float32), stage.octave + 1, around)[-1]
-    found = guides_of(reduced, analysis.octaves, analysis.padding, params)
+    found = guides_of(at_stage(masks, stage, analysis.padding), analysis.octaves, analysis.padding, params)
     return tuple({layer: guides[layer] for layer in analysis.layers if layer in guides} for guides in found)
 
 
@@ -171,6 +172,58 @@ def prepared_animation(
     return Job(config, stages, problem, config.starts, frames=config.count)
 
 
+def prepared_transfer(
+    content: np.ndarray,
+    styles: Sequence[np.ndarray],
+    config: TransferConfig,
+    params: Params,
+    masks: np.ndarray | None = None,
+    parts: Sequence[np.ndarray] | None = None,
+) -> Job:
+    """A style transfer, as `prepared`.
+
+    Args:
+        content: image of the size that the config says.
+        styles: images.
+        config: settings.
+        params: the network.
+        masks: the region of each style, as of `prepared`.
+        parts: how much of each pixel of each style counts, ``(height, width)``.
+
+    Raises:
+        ValueError: settings, pictures or sizes that do not fit.
+    """
+    check_image("the content", content, config.size)
+    config, analysis, stages = _laid_out(styles, config, params, masks)
+    of_style = _of_terms(analysis, False)
+    targets = targets_by_precision(styles, stages, of_style, config, params, None, masks, parts)
+    wraps = config.padding_mode == "circular"
+
+    def problem(stage: Stage) -> tuple[Loss, Any]:
+        weights = config.octave_weights and config.octave_weights[stage.first :]
+        picture = at_stage(content, stage, config.padding_mode)
+        contents = _contents(params, picture, stage.analysis)
+        # Relative to a flat picture: what is left of the content in it.
+        flat = jnp.broadcast_to(jnp.mean(picture, axis=(0, 1), keepdims=True), picture.shape)
+        of_flat = _analyze(params, flat, _of_terms(stage.analysis, True), None, contents)
+        style = targets[stage.analysis.precision][stage.first :]
+        both = tuple(
+            {layer: of_octave.get(layer, {}) | further.get(layer, {}) for layer in stage.analysis.layers_at(octave)}
+            for octave, of_octave, further in zip(stage.analysis.octaves, style, of_flat, strict=True)
+        )
+        guides = None if masks is None else _guides(masks, stage, params)
+        loss = transfer_loss(stage.analysis, weights, config.relative, config.tv_weight, wraps)
+        return loss, {"features": (both, params, guides, contents), **({"variation": ()} if config.tv_weight else {})}
+
+    return Job(config, stages, problem, config.starts)
+
+
+def _of_terms(analysis: Analysis, content: bool) -> Analysis:
+    """Of those terms alone that measure content, or that do not."""
+    terms = tuple(term for term in analysis.terms if (term.statistic.against is not None) is content)
+    return dataclasses.replace(analysis, terms=terms)
+
+
 def prepared_novelty(config: NoveltyConfig, params: Params) -> Job:
     """Pictures unlike each other, as `prepared`."""
     config, _, stages = _laid_out((), config, params)
@@ -186,6 +239,18 @@ def prepared_novelty(config: NoveltyConfig, params: Params) -> Job:
 def synthesis_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
     """The loss of a synthesis, as ``loss(image, {"texture": (targets, params)})``, and guides if it has regions."""
     return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, relative=relative))})
+
+
+@lru_cache(maxsize=32)
+def transfer_loss(
+    analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool, variation: float, wraps: bool
+) -> Loss:
+    """As ``loss(image, {"features": (targets, params, guides, contents), "variation": ()})``."""
+    features = texture_loss(analysis, octave_weights, relative=relative)
+    terms: dict[str, tuple[float, Loss]] = {"features": (1.0, features)}
+    if variation:
+        terms["variation"] = (variation, variation_loss(1.25, wraps))
+    return weighted_sum(terms)
 
 
 @lru_cache(maxsize=32)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from subjective.guides import Guides
-from subjective.statistics import Analysis, Statistics, Term, analyze, places_of, squared_distance
+from subjective.statistics import Analysis, Content, Statistics, Term, analyze, places_of, squared_distance
 from subjective.vgg import Params
 
 Scalar = Float[Array, ""]
@@ -93,7 +93,7 @@ def texture_loss(
 
     Returns:
         ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`; for an analysis of several
-        regions, ``loss(image, targets, params, guides)``.
+        regions or content, ``loss(image, targets, params, guides, contents)``, either None if there are none.
 
     References:
         Gatys, Ecker and Bethge, 2015, equations 3 and 4, with their 1/4 left out; several octaves
@@ -105,10 +105,36 @@ def texture_loss(
         targets: Statistics,
         params: Params,
         guides: Sequence[Guides] | None = None,
+        contents: Sequence[Content] | None = None,
     ) -> tuple[Scalar, Any]:
-        found = analyze(params, image, analysis, guides)
+        found = analyze(params, image, analysis, guides, contents)
         regions = analysis.regions
         return match(found, targets, analysis.terms, octave_weights=octave_weights, relative=relative, regions=regions)
+
+    return loss
+
+
+@lru_cache(maxsize=32)
+def variation_loss(power: float, wraps: bool) -> Loss:
+    """Total variation: the mean over pixels and colors of (dx² + dy²) to some power, as ``loss(image)``.
+
+    Args:
+        power: 1 for squared differences; 1.25 in the first Keras program.
+        wraps: whether the last row and column have neighbors around the picture.
+
+    Returns:
+        ``loss(image) -> (scalar, {})``.
+
+    References:
+        Mahendran and Vedaldi, "Understanding deep image representations by inverting them", 2015, section 3.
+    """
+
+    def loss(image: Float[Array, "height width 3"]) -> tuple[Scalar, Any]:
+        down, right = (jnp.roll(image, -1, axis) - image for axis in (0, 1))
+        if not wraps:
+            down, right = down[:-1, :-1], right[:-1, :-1]
+        # At zero a power below 1 has no finite slope.
+        return jnp.mean((down**2 + right**2 + TINY) ** power), {}
 
     return loss
 

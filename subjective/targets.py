@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import numpy as np
 from subjective import joins
 from subjective.compilation import jit
 from subjective.config import SynthesisConfig
+from subjective.guides import guides_of
 from subjective.plan import VALID, check_size
 from subjective.stages import Stage
 from subjective.statistics import Analysis, Statistics, analyze, network_layers, places_of
@@ -23,13 +25,21 @@ SOURCE_ROWS = 512
 _analyze = jit(analyze, static_argnums=2)
 
 
-def measured(sources: Sequence[np.ndarray], analysis: Analysis, params: Params) -> list[Statistics]:
+@partial(jit, static_argnums=3)
+def _analyze_part(params: Params, image: jax.Array, mask: jax.Array, analysis: Analysis) -> Statistics:
+    return analyze(params, image, analysis, guides_of(mask, analysis.octaves, analysis.padding, params))
+
+
+def measured(
+    sources: Sequence[np.ndarray], analysis: Analysis, params: Params, parts: Sequence[np.ndarray] | None = None
+) -> list[Statistics]:
     """The statistics of each source, always with ``valid`` padding: a photograph has no outside.
 
     Args:
         sources: images ``(height, width, 3)``, of any sizes.
         analysis: of the picture to be made.
         params: the network.
+        parts: how much of each pixel of each source counts, ``(height, width)``; all of them if not given.
 
     Raises:
         ValueError: a source too small.
@@ -39,7 +49,26 @@ def measured(sources: Sequence[np.ndarray], analysis: Analysis, params: Params) 
     analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=tile, regions=0)
     for number, source in enumerate(sources, 1):
         check_size(f"source {number}", source.shape[:2], analysis, params)
-    return [_analyze(params, jnp.asarray(source, jnp.float32), analysis) for source in sources]
+    pictures = [jnp.asarray(source, jnp.float32) for source in sources]
+    if parts is None:
+        return [_analyze(params, picture, analysis) for picture in pictures]
+    one = dataclasses.replace(analysis, regions=1)
+    return [
+        _whole(_analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], one), one)
+        for picture, part in zip(pictures, parts, strict=True)
+    ]
+
+
+def _whole(found: Statistics, analysis: Analysis) -> Statistics:
+    """Without the leading axis of the one region."""
+    places = places_of(analysis.terms)
+    return tuple(
+        {
+            layer: {name: array[0] if places[layer, name][0].by_region else array for name, array in there.items()}
+            for layer, there in octave.items()
+        }
+        for octave in found
+    )
 
 
 def joined(
@@ -101,14 +130,18 @@ def by_region(
 
 
 def targets_of(
-    sources: Sequence[np.ndarray], analysis: Analysis, config: SynthesisConfig, params: Params
+    sources: Sequence[np.ndarray],
+    analysis: Analysis,
+    config: SynthesisConfig,
+    params: Params,
+    parts: Sequence[np.ndarray] | None = None,
 ) -> Statistics:
     """The joined target of several sources; arguments and errors as of `measured` and `joined`."""
     if config.source_weights is not None and len(config.source_weights) != len(sources):
         raise ValueError(
             f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
         )
-    return joined(measured(sources, analysis, params), config.source_weights, analysis, config)
+    return joined(measured(sources, analysis, params, parts), config.source_weights, analysis, config)
 
 
 def targets_by_precision(
@@ -119,15 +152,16 @@ def targets_by_precision(
     params: Params,
     weights: np.ndarray | None,
     masks: np.ndarray | None,
+    parts: Sequence[np.ndarray] | None = None,
 ) -> dict[Precision, Statistics]:
     """In the precision of each stage: what it errs by is then the same on both sides of a distance."""
     targets: dict[Precision, Statistics] = {}
     for precision in dict.fromkeys(stage.analysis.precision for stage in stages):
         exact = dataclasses.replace(analysis, precision=precision)
         if weights is None and masks is None:
-            targets[precision] = targets_of(sources, exact, config, params)
+            targets[precision] = targets_of(sources, exact, config, params, parts)
             continue
-        found = measured(sources, exact, params)
+        found = measured(sources, exact, params, parts)
         if masks is not None:
             targets[precision] = by_region(found, masks.mean(axis=(0, 1)).tolist(), exact, config)
         elif weights is not None:

@@ -114,6 +114,8 @@ class Statistic:
         regional: ``regional(features, weights, wraps)``: the measure of a part of a map, where that is not what
             ``sums`` make of it; ``weights`` is ``(height, width)``.
         of_all: whether it means something of a picture whose regions differ.
+        against: ``against(total, shape)``: for what is measured against another picture's map of that shape, the
+            measure out of the sum of squared differences.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Statistic:
     relative_to: float | None = None
     regional: Callable[[Array, Array, bool], Array] | None = None
     of_all: bool = False
+    against: Callable[[Array, tuple[int, ...]], Array] | None = None
 
     @property
     def by_region(self) -> bool:
@@ -151,6 +154,8 @@ class Statistic:
 
         A distance divided by it has no unit, and does not depend on layer, octave or source.
         """
+        if self.against is not None:
+            return target
         if self.relative_to is not None:
             return jnp.asarray(self.relative_to, target.dtype)
         return self.distance(jnp.zeros_like(target), target)
