@@ -88,6 +88,8 @@ def _with_settings(arguments: list[str]) -> list[str]:
     name = _last(arguments, "--config")
     if name is not None:
         flags += _recorded("synthesize" if arguments[0] == "sweep" else arguments[0], name)
+        if flags and not flags[0].startswith("-") and len(arguments) > 1 and not arguments[1].startswith("-"):
+            del flags[0]  # the content is given anew
     for flag, table in (("--preset", PRESETS), ("--like", LIKES)):
         chosen = _last(arguments, flag)
         if chosen is not None and chosen in table:
@@ -107,8 +109,9 @@ def _record(name: str) -> tuple[str, list[str]]:
     """The command that a run folder's config.json is of, and the flags that it stands for."""
     try:
         recorded = json.loads(Path(name).read_text(encoding="utf-8"))
-        values, command = recorded["settings"], str(recorded["command"])
-        return command, to_flags({key: value for key, value in values.items() if key != "config"})
+        values, command = dict(recorded["settings"]), str(recorded["command"])
+        positional = [str(values.pop("content"))] if command == "transfer" else []
+        return command, [*positional, *to_flags({key: value for key, value in values.items() if key != "config"})]
     except (FileNotFoundError, IsADirectoryError):
         raise ValueError(f"no such file: {name!r}; wanted the config.json of a run folder") from None
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):

@@ -87,7 +87,7 @@ class AnimationConfig(SynthesisConfig):
     """Weight of the distances between frames, against the textures."""
     if_order: Annotated[int, arg(metavar="N")] = 2
     """Compare each frame with the next, the one after it, and so on up to the N-th."""
-    if_shift: Annotated[float, arg(metavar="PIXELS")] = 0.5
+    if_shift: Annotated[float, arg(metavar="PIXELS")] = 0.25
     """How far apart two frames are to be: as far as a source and itself, moved by so many pixels (parts of a pixel are
     interpolated); the N-th frame, N times as many. Steps longer than a pixel need not go on in one direction to be
     that far apart, and flicker."""
@@ -149,9 +149,9 @@ class TransferConfig(SynthesisConfig):
 
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram", "grid@rgb=0.001")
     """What is matched of the style, as in synthesize."""
-    content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv3_3",)
+    content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
     """Layers at which the picture is to be like the content, at every octave."""
-    content_weight: Annotated[float, arg(metavar="W")] = 1.0
+    content_weight: Annotated[float, arg(metavar="W")] = 0.1
     """Weight of the content against the style."""
     content_statistic: Literal["content", "content_sum"] = "content"
     """How: content, the mean squared difference of features, or content_sum, the sum, which grows with the picture."""
@@ -178,7 +178,7 @@ class TransferConfig(SynthesisConfig):
             if not (math.isfinite(weight) and weight >= 0):
                 raise ValueError(f"--{flag} is {weight}; wanted a number of 0 or more")
         if not self.content_layers:
-            raise ValueError("--content-layers got no layer; wanted at least one, such as conv3_3")
+            raise ValueError("--content-layers got no layer; wanted at least one, such as conv4_2")
 
 
 @dataclass(frozen=True, kw_only=True)

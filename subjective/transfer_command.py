@@ -66,16 +66,19 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
     def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
         if config.out is not None:
             shutil.copyfile(folder / "result.png", config.out)
+        found = _losses(results[0])
+        words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
         if config.evaluate:
             judge = normalization.params_of(network, raw=network.scales is None)
             matched = [layer for layer in analysis.layers if layer not in config.content_layers]
-            (found,) = scores_of_run([np.asarray(results[0].value)], styles, judge, matched)
-            yield found, f"{_parts(results[0])}; of the style, {one_line(found)}"
+            (found["style"],) = scores_of_run([np.asarray(results[0].value)], styles, judge, matched)
+            words += f"; of the style, {one_line(found['style'])}"
+        yield found, words
 
     return run("transfer", config, 1, work, score, announce, resume, pictures=pictures, weights=origin)
 
 
-def _sized(content: images.Image, config: TransferCommand) -> images.Image:
+def _sized(content: images.Image, config: TransferCommand) -> np.ndarray:
     """The content at the width asked for, and the height, or that which goes with it."""
     height, width = content.shape[:2]
     rows = config.output_height or max(1, round(config.output_width * height / width))
@@ -86,8 +89,8 @@ def _grey(name: str, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(images.resize(images.read_image(name), size).mean(axis=2))
 
 
-def _parts(result: Result) -> str:
-    """Content and style in the loss, in words."""
+def _losses(result: Result) -> dict[str, Any]:
+    """Content and style in the loss."""
     content = style = 0.0
     octaves: Sequence[dict[str, dict[str, float]]] = result.parts["features"]
     for octave in octaves:
@@ -97,4 +100,4 @@ def _parts(result: Result) -> str:
                     content += float(part)
                 else:
                     style += float(part)
-    return f"content loss {content:.4g}, style loss {style:.4g}"
+    return {"content_loss": content, "style_loss": style}
