@@ -21,6 +21,8 @@ from subjective import commands, evaluation_commands, sweep, weight_commands
 from subjective.command_config import EvaluateCommand, NoveltyCommand, ResumeCommand, SweepCommand, SynthesizeCommand
 from subjective.compilation import keep_compiled
 from subjective.config import to_flags
+from subjective.feedforward.command_config import ApplyCommand, TrainCommand
+from subjective.feedforward.settings import LIKE
 from subjective.interruption import Interrupted, interruptible
 from subjective.presets import PRESETS
 from subjective.version import __version__
@@ -31,6 +33,8 @@ Command = (
     | Annotated[ResumeCommand, tyro.conf.subcommand("resume")]
     | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+    | Annotated[TrainCommand, tyro.conf.subcommand("train")]
+    | Annotated[ApplyCommand, tyro.conf.subcommand("apply")]
     | Annotated[weight_commands.WeightsCommand, tyro.conf.subcommand("weights")]
 )
 
@@ -73,7 +77,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _with_settings(arguments: list[str]) -> list[str]:
-    """Put the settings of ``--preset NAME`` and of ``--config FILE`` before the flags given, which thereby win."""
+    """Put the settings of ``--preset``, ``--like`` and ``--config`` before the flags given, which thereby win."""
     flags: list[str] = []
     name = _last(arguments, "--config")
     if name is not None:
@@ -81,6 +85,9 @@ def _with_settings(arguments: list[str]) -> list[str]:
     chosen = _last(arguments, "--preset")
     if chosen is not None and chosen in PRESETS:
         flags += to_flags(PRESETS[chosen])
+    alike = _last(arguments, "--like")
+    if alike is not None and alike in LIKE:
+        flags += to_flags(LIKE[alike])
     return [arguments[0], *flags, *arguments[1:]] if flags else arguments
 
 
@@ -122,6 +129,8 @@ def _resume(folder: Path) -> int:
         raise ValueError(f"the run in {str(folder)!r} is finished; there is nothing to go on with")
     command, flags = _record(str(file))
     config = _parse([command, *flags])
+    if isinstance(config, TrainCommand):
+        return _train(config, folder)
     if isinstance(config, SynthesizeCommand):
         return commands.synthesize(config, resume=folder)
     return commands.novelty(config, resume=folder)
@@ -163,6 +172,18 @@ def _without(arguments: list[str], flag: str) -> list[str]:
     return kept
 
 
+def _train(config: TrainCommand, resume: Path | None = None) -> int:
+    from subjective.feedforward.commands import train  # flax is loaded only where it is wanted
+
+    return train(config, resume)
+
+
+def _apply(config: ApplyCommand) -> int:
+    from subjective.feedforward.apply_command import apply
+
+    return apply(config)
+
+
 def _dispatch(command: Any, arguments: list[str]) -> int:
     if isinstance(command, SweepCommand):
         words = ["synthesize", *_without(arguments[1:], "--vary")]
@@ -171,6 +192,10 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
         return commands.synthesize(command)
     if isinstance(command, NoveltyCommand):
         return commands.novelty(command)
+    if isinstance(command, TrainCommand):
+        return _train(command)
+    if isinstance(command, ApplyCommand):
+        return _apply(command)
     if isinstance(command, ResumeCommand):
         return _resume(Path(command.run))
     if isinstance(command, EvaluateCommand):

@@ -65,7 +65,7 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         limit = preflight.memory_limit(config.memory_limit)
         if not config.dry_run:  # where nothing can be written nothing needs to be compiled
             Path(config.output_dir).mkdir(parents=True, exist_ok=True)
-        config = preflight.fitted(config, params, sources, limit, _say)
+        config = preflight.fitted(config, params, sources, limit, say)
     analysis = plan.analysis_of(config, params, sizes)
     for text in plan.left_out(config, params, analysis):
         sys.stderr.write(f"subjective: note: no octave has room for {text}; it is left out\n")
@@ -86,7 +86,8 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
     return _run("synthesize", config, config.count, work, scoring, begun, resume, pictures=records, weights=origin)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Remark on something."""
     sys.stderr.write(f"subjective: {line}\n")
     sys.stderr.flush()
 

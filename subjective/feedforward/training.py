@@ -108,9 +108,14 @@ def with_parameters(architecture: Architecture, params: Any) -> Any:
         params: from `parameters_of` one of the same architecture.
     """
     graph, state = _structure(architecture)
-    state = jax.tree.map(lambda leaf: leaf, state)
+    state = jax.tree.map(lambda leaf: leaf, state)  # a copy: the one that is kept stays as it is
     nnx.replace_by_pure_dict(state, params)
     return nnx.merge(graph, state)
+
+
+def parameter_shapes(architecture: Architecture) -> Any:
+    """The parameters' shapes, without computing a number, in the structure of `parameters_of`."""
+    return nnx.to_pure_dict(_structure(architecture)[1])
 
 
 @lru_cache(maxsize=8)
