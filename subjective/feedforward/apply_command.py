@@ -45,9 +45,7 @@ def apply(config: ApplyCommand) -> int:
     return _style(config, network, blend)
 
 
-def painted(
-    network: Network, image: np.ndarray, blend: tuple[float, ...], rows: int | None = None
-) -> np.ndarray:
+def painted(network: Network, image: np.ndarray, blend: tuple[float, ...], rows: int | None = None) -> np.ndarray:
     """A picture repainted: at once, or in strips of so many rows where it is large.
 
     Args:
@@ -60,7 +58,9 @@ def painted(
         ValueError: the picture is too small.
     """
     if min(image.shape[:2]) < SMALLEST:
-        raise ValueError(f"a picture of {image.shape[1]}x{image.shape[0]} is too small; wanted {SMALLEST} pixels a side")
+        raise ValueError(
+            f"a picture of {image.shape[1]}x{image.shape[0]} is too small; wanted {SMALLEST} pixels a side"
+        )
     if rows is None and image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
         return trainer.paint(network.architecture, network.params, image, blend)
     shares = np.asarray(blend, np.float32)

@@ -31,22 +31,20 @@ EPSILON = 1e-5
 LEAK = 0.2
 """Slope of ``leaky`` below zero."""
 
-_MODES = {"reflect": "reflect", "circular": "wrap", "same": "constant"}
-
 Map = Float[Array, "height width channels"]
 Channels = Float[Array, "channels"]
 Blend = Float[Array, "sources"]
 
 
 def padded(x: Map, rows: int, columns: int, border: Border) -> Map:
-    """A map with so many rows and columns more on each side.
-
-    Raises:
-        ValueError: it has too few to be mirrored or wrapped around.
-    """
-    if min(x.shape[0] - rows, x.shape[1] - columns) < (border == "reflect") and border != "same":
-        raise ValueError(f"a map of {x.shape[1]}x{x.shape[0]} is too small for a border of {max(rows, columns)}")
-    return jnp.pad(x, ((rows, rows), (columns, columns), (0, 0)), mode=_MODES[border]) if rows or columns else x
+    """A map with so many rows and columns more on each side; not more than it has."""
+    if not rows and not columns:
+        return x
+    if border == "circular":  # written out, for maps whose size is a symbol (`subjective.feedforward.export`)
+        x = jnp.concatenate([x[x.shape[0] - rows :], x, x[:rows]], axis=0)
+        return jnp.concatenate([x[:, x.shape[1] - columns :], x, x[:, :columns]], axis=1)
+    mode = "reflect" if border == "reflect" else "constant"
+    return jnp.pad(x, ((rows, rows), (columns, columns), (0, 0)), mode=mode)
 
 
 def doubled(x: Map) -> Map:
@@ -86,7 +84,7 @@ class Convolution(nnx.Module):
 
 def convolve(x: Map, kernel: Float[Array, "side side inputs outputs"], stride: int = 1) -> Map:
     """Cross-correlation, without padding, in the form that is fastest on the machine at hand."""
-    side, _, inputs, outputs = kernel.shape
+    side, _, _, outputs = kernel.shape
     if side == 1 and stride == 1:
         return jnp.dot(x, kernel[0, 0], precision="highest")
     if stride == 1 and side > 3 and outputs <= 4:

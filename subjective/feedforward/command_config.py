@@ -52,7 +52,7 @@ class ApplyCommand:
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")] = ()
     """Pictures, folders of pictures, glob patterns or videos to be repainted."""
     output: Annotated[str | None, arg("-o", metavar="FILE|FOLDER")] = None
-    """Where to: a file for one picture, else a folder, in which each keeps its name; the folder `outputs` if not given."""
+    """Where to: a file for one picture, else a folder, in which each keeps its name; `outputs` if not given."""
     size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
     """Size of the texture; 512x512 if not given."""
     blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None

@@ -7,7 +7,6 @@ import json
 import math
 import shlex
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,15 +148,14 @@ class _Keeper:
 
     def write(self, state: State) -> None:
         """The network's file: in the run folder, and where it was asked for."""
+        hidden = ("output", "output_dir", "output_prefix", "config", "data_dir", "source", "content")  # of one machine
         facts = {
-            "settings": settings(self.config),
+            "settings": {key: value for key, value in settings(self.config).items() if key not in hidden},
             "sources": [{"name": record["name"], "sha256": record["sha256"]} for record in self.records],
             "steps": int(state.step),
             "seconds": round(self.run.seconds, 1),
             "subjective": __version__,
         }
-        for hidden in ("output", "output_dir", "output_prefix", "config", "data_dir", "source", "content"):
-            facts["settings"].pop(hidden, None)  # of one machine, and nobody else's business
         network = network_file.Network(self.architecture, network_file.on_host(state.params), facts)
         network_file.write(self.run.folder / "network.safetensors", network)
         if self.config.output is not None:
@@ -204,9 +202,13 @@ def _refuse_changed(folder: Path, records: list[dict[str, str]], photographs: in
         raise ValueError(f"{str(folder / 'config.json')!r} does not say what was read; train anew") from None
     for picture in records:
         if before.get(picture["path"]) != picture["sha256"]:
-            raise ValueError(f"{picture['path']} has changed since {str(folder)!r} was begun; it cannot go on as it was")
+            raise ValueError(
+                f"{picture['path']} has changed since {str(folder)!r} was begun; it cannot go on as it was"
+            )
     if count != photographs:
-        raise ValueError(f"there are {photographs} photographs where {count} were; {str(folder)!r} cannot go on as it was")
+        raise ValueError(
+            f"there are {photographs} photographs where {count} were; {str(folder)!r} cannot go on as it was"
+        )
 
 
 def _shown(

@@ -63,16 +63,21 @@ def _draw_lines(draw: ImageDraw.ImageDraw, lines: Mapping[str, Sequence[float]],
     for number, (name, values) in enumerate(lines.items()):
         color = COLORS[number % len(COLORS)]
         points = [
-            place(step, value)
-            for step, value in zip(steps, values, strict=True)
-            if math.isfinite(value) and value > 0
+            place(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value) and value > 0
         ]
         if len(points) > 1:
             draw.line(points, fill=color, width=2 if number == 0 else 1)
-        draw.text((MARGIN + number * 100 % (WIDTH - MARGIN), 8 + 14 * (number * 100 // (WIDTH - MARGIN))), name, fill=color, font=font)
+        draw.text(
+            (MARGIN + number * 100 % (WIDTH - MARGIN), 8 + 14 * (number * 100 // (WIDTH - MARGIN))),
+            name,
+            fill=color,
+            font=font,
+        )
 
 
-def thinned(steps: Sequence[int], lines: Mapping[str, Sequence[float]], most: int = 400) -> tuple[list[int], dict[str, list[float]]]:
+def thinned(
+    steps: Sequence[int], lines: Mapping[str, Sequence[float]], most: int = 400
+) -> tuple[list[int], dict[str, list[float]]]:
     """Curves of at most so many points, each the median of some neighbors: single steps jump."""
     size = max(1, -(-len(steps) // most))
     parts = [slice(start, start + size) for start in range(0, len(steps), size)]

@@ -1,4 +1,4 @@
-"""A trained network as portable StableHLO, parameters included: it runs on CPU, CUDA and TPU by JAX alone.
+"""A trained network as portable StableHLO, parameters included: JAX alone runs it, on CPU, CUDA or TPU.
 
     from jax import export
     network = export.deserialize(open("file", "rb").read())
@@ -58,5 +58,11 @@ def write(path: Path, network: Network) -> None:
         path: where to.
         network: to be exported.
     """
+    try:
+        import flatbuffers  # noqa: F401 of which JAX makes use
+    except ImportError:
+        raise ImportError(
+            "exporting wants the package flatbuffers; install it with `pip install 'subjective[export]'`"
+        ) from None
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, bytes(exported(network).serialize()))

@@ -1,12 +1,13 @@
-"""A trained network's file: safetensors that say themselves what they are, so that they are found, built and refused by it.
+"""A trained network's file: safetensors that say themselves what they are.
 
 Tensors are the parameters under their dotted names, float32; the metadata's ``subjective`` holds JSON: format, version,
-architecture, and how it was trained.
+architecture, a digest of the parameters, and how they were trained.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import safetensors.numpy
 
 from subjective import weights
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.training import parameter_shapes
 from subjective.formats import native
+from subjective.images import write_bytes
 
 FORMAT = "subjective feed-forward network"
 VERSION = 1
@@ -42,20 +45,30 @@ class Network:
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def write(path: str | Path, network: Network) -> str:
-    """Write a network, whole or not at all; returns the file's sha256.
+def write(path: str | Path, network: Network) -> None:
+    """Write a network, whole or not at all.
 
     Args:
         path: ends in ``.safetensors``.
         network: to be kept.
     """
+    tensors = {name: np.asarray(leaf, np.float32) for name, leaf in flat(network.params).items()}
     described = {
         "format": FORMAT,
         "version": VERSION,
         "architecture": dataclasses.asdict(network.architecture),
+        "digest": _digest(tensors),
         "facts": network.facts,
     }
-    return native.write_tensors(Path(path), flat(network.params), {KEY: json.dumps(described, sort_keys=True)})
+    write_bytes(Path(path), safetensors.numpy.save(tensors, {KEY: json.dumps(described, sort_keys=True)}))
+
+
+def _digest(tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of all numbers, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + np.ascontiguousarray(tensors[name], "<f4").tobytes())
+    return digest.hexdigest()
 
 
 def read(name_or_path: str | Path) -> Network:
@@ -69,21 +82,26 @@ def read(name_or_path: str | Path) -> Network:
     """
     path = find(name_or_path)
     try:
-        native.verified(path)
+        if path.parent == weights.embedded_dir():
+            native.verified(path)
         tensors, metadata = native.read_tensors(path)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{str(path)!r} cannot be read as a network ({error}); wanted a file that `train` made") from None
+        raise ValueError(
+            f"{str(path)!r} cannot be read as a network ({error}); wanted a file that `train` made"
+        ) from None
     try:
         described = json.loads(metadata[KEY])
         if described["format"] != FORMAT:
             raise KeyError(described["format"])
         version = described["version"]
     except (KeyError, ValueError, TypeError):
-        raise ValueError(f"{str(path)!r} holds no trained network; wanted a file that `subjective train` made") from None
+        raise ValueError(
+            f"{str(path)!r} holds no trained network; wanted a file that `subjective train` made"
+        ) from None
     if version != VERSION:
         raise ValueError(
-            f"{str(path)!r} is a network of version {version}, and this program reads {VERSION}; train it again, or use "
-            "the release that made it"
+            f"{str(path)!r} is a network of version {version}, and this program reads {VERSION}; train it again, or "
+            "use the release that made it"
         )
     try:
         architecture = Architecture(**described["architecture"])
@@ -91,8 +109,8 @@ def read(name_or_path: str | Path) -> Network:
         found = {name: tensor.shape for name, tensor in tensors.items()}
         if found != {name: tuple(leaf.shape) for name, leaf in shapes.items()}:
             raise ValueError("its tensors are not those of the network that it describes")
-        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-            raise ValueError("it holds numbers that are not finite")
+        if _digest(tensors) != described["digest"]:
+            raise ValueError("its numbers are not those that were written")
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{str(path)!r} is damaged ({error}); train it again, or fetch it again") from None
     return Network(architecture, nested(tensors), described["facts"])
@@ -115,7 +133,7 @@ def find(name_or_path: str | Path) -> Path:
 
 def available() -> dict[str, Path]:
     """Every trained network that has a name."""
-    found = {}
+    found: dict[str, Path] = {}
     for folder in (weights.embedded_dir(), weights.default_data_dir()):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             if not path.name.endswith(weights.SCALES_SUFFIX) and _is_network(path):

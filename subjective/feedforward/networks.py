@@ -130,8 +130,8 @@ class TransformNet(nnx.Module):
 class TextureNet(nnx.Module):
     """Ulyanov's generator: noise at several scales, each joined with what came of the coarser ones.
 
-    Every convolution wraps, so that the texture tiles. Normalization is by instance, not by batch. Sizes are any: a scale has
-    half the pixels of the next, rounded up, and what is too much after doubling is cut off.
+    Every convolution wraps, so that the texture tiles. Normalization is by instance, not by batch. Sizes are any:
+    a scale has half the pixels of the next, rounded up, and what is too much after doubling is cut off.
 
     Attributes:
         architecture: its sizes.
@@ -143,9 +143,7 @@ class TextureNet(nnx.Module):
         """Random parameters."""
         self.architecture = architecture
         w, sources = architecture.width, architecture.sources
-        self.scales = nnx.List(
-            [Scale(w, number, sources=sources, rngs=rngs) for number in range(architecture.depth)]
-        )
+        self.scales = nnx.List([Scale(w, number, sources=sources, rngs=rngs) for number in range(architecture.depth)])
         self.last = Convolution(w * architecture.depth, 3, 1, gain=0.5, rngs=rngs)
 
     def __call__(self, noise: Sequence[Float[Array, "rows columns noise"]], blend: Blend) -> Picture:
@@ -156,8 +154,8 @@ class TextureNet(nnx.Module):
             blend: share of each source; they sum to one.
         """
         border = self.architecture.border
-        x: Map | None = None
-        for scale, z in zip(self.scales, noise, strict=True):
+        x = self.scales[0](None, noise[0], blend, border)
+        for scale, z in zip(self.scales[1:], noise[1:], strict=True):
             x = scale(x, z, blend, border)
         return to_pixels(self.last(x))
 

@@ -19,8 +19,17 @@ from subjective.compilation import jit
 from subjective.feedforward.settings import TrainConfig
 from subjective.losses import Scalar, match
 from subjective.pyramid import Padding, octave_size
-from subjective.statistics import Analysis, Statistic, Statistics, Term, analyze, network_layers, parse_term
-from subjective.statistics import fits, smallest_picture
+from subjective.statistics import (
+    Analysis,
+    Statistic,
+    Statistics,
+    Term,
+    analyze,
+    fits,
+    network_layers,
+    parse_term,
+    smallest_picture,
+)
 from subjective.vgg import Params, layer_names
 
 MOST_OCTAVES = 4
@@ -143,9 +152,7 @@ def objective_of(config: TrainConfig, vgg: Params, sources: Sequence[tuple[int, 
             n
             for n in range(MOST_OCTAVES, 1, -1)
             if octave_size(config.size, n - 1, padding) >= LEAST_OCTAVE
-            and all(
-                side >= smallest_picture(dataclasses.replace(analysis(n), padding=p), vgg) for side, p in sides
-            )
+            and all(side >= smallest_picture(dataclasses.replace(analysis(n), padding=p), vgg) for side, p in sides)
         ),
         1,
     )

@@ -1,4 +1,4 @@
-"""Photographs to train on: shuffled, resized, cropped and mirrored by Grain, in threads, in an order that can be gone on with.
+"""Photographs to train on: shuffled, cropped and mirrored by Grain, in threads, in an order that can be gone on with.
 
 What cannot be read is left out, said, and counted.
 """
@@ -125,7 +125,9 @@ def cropped(file: Path, size: int, random: np.random.Generator) -> Image:
     picture = read_image(file, width=max(1, round(columns * shorter / min(columns, rows))))
     if min(picture.shape[:2]) < size:  # turned by its camera, so that the header had its sides the other way round
         larger = size / min(picture.shape[:2])
-        picture = resize(picture, (max(size, round(picture.shape[0] * larger)), max(size, round(picture.shape[1] * larger))))
+        picture = resize(
+            picture, (max(size, round(picture.shape[0] * larger)), max(size, round(picture.shape[1] * larger)))
+        )
     top, left = (int(random.integers(length - size + 1)) for length in picture.shape[:2])
     crop = picture[top : top + size, left : left + size]
     return np.ascontiguousarray(crop[:, ::-1] if random.random() < 0.5 else crop)

@@ -51,7 +51,8 @@ def repaint(
     """
     network: TransformNet = with_parameters(architecture, params)
     layers = len(network.blocks) + 1
-    x = kept = _scaled(image)
+    x: Any = _scaled(image)
+    kept = x
     for place, block in enumerate(network.blocks):
         kept = x if network.opens(place) else kept
         y, mean, variance = _convolved(architecture, params, place, block, x, rows, host_bytes)
@@ -62,7 +63,7 @@ def repaint(
                 y[cut] += added
         x = y
         on_layer(place + 1, layers)
-    out = np.empty(image.shape, np.float32)
+    out: Any = np.empty(image.shape, np.float32)
     last = _convolve(architecture, None)
     for cut in _strips(x.shape[0], rows):
         window = _window(x, cut, network.last, False, architecture.border)
@@ -106,7 +107,7 @@ def _outputs(length: int, block: Block) -> int:
     return -(-(length * (1 + block.enlarges)) // block.convolution.stride)
 
 
-def _room(shape: tuple[int, ...], host_bytes: int) -> Map:
+def _room(shape: tuple[int, ...], host_bytes: int) -> Any:
     size = 4 * int(np.prod(shape, dtype=np.int64))
     if size <= host_bytes:
         return np.empty(shape, np.float32)

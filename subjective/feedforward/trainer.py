@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,13 +57,6 @@ class TrainStep:
     state: State
 
 
-class Source(Protocol):
-    """Where pictures to be repainted come from; `subjective.feedforward.photographs.Photographs` is one."""
-
-    def __next__(self) -> np.ndarray:
-        """The next batch ``(pictures, height, width, 3)`` in [0, 1]."""
-
-
 def steps_of(config: TrainConfig, photographs: int) -> int:
     """Steps that a training has, of so many photographs."""
     if config.steps is not None:
@@ -85,7 +78,7 @@ def train(
     config: TrainConfig,
     *,
     params: Params,
-    photographs: Source | None = None,
+    photographs: Iterator[np.ndarray] | None = None,
     steps: int | None = None,
     state: State | None = None,
     on_step: Callable[[TrainStep], None] = lambda step: None,
@@ -96,7 +89,8 @@ def train(
         sources: styles, or textures: images ``(height, width, 3)`` of any sizes.
         config: all settings.
         params: the loss network.
-        photographs: what a style network learns to repaint; None for textures.
+        photographs: batches ``(pictures, height, width, 3)`` that a style network learns to repaint, without end
+            (`subjective.feedforward.photographs.Photographs`); None for textures.
         steps: how many; `steps_of` the config if not given.
         state: to go on from; the photographs must then stand where they stood.
         on_step: told of each step.
@@ -159,7 +153,9 @@ _texture = jit(
 )
 
 
-def draw(architecture: Architecture, params: Any, size: tuple[int, int], blend: Sequence[float], seed: int) -> np.ndarray:
+def draw(
+    architecture: Architecture, params: Any, size: tuple[int, int], blend: Sequence[float], seed: int
+) -> np.ndarray:
     """A texture.
 
     Args:

@@ -1,7 +1,7 @@
 """One step of training, and where a training stands: pure functions of arrays.
 
-The pictures of a step are shared out over a mesh of devices; each computes the gradient of its own, and their mean moves
-the parameters, which are the same on all. A step whose loss or gradient is not finite moves nothing.
+The pictures of a step are shared out over a mesh of devices; each computes the gradient of its own, and their mean
+moves the parameters, which are the same on all. A step whose loss or gradient is not finite moves nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class State:
 
     params: Any
     optimizer: Any
-    step: Array
+    step: Any
 
 
 @jax.tree_util.register_dataclass
@@ -59,9 +59,9 @@ class Batch:
         keys: of the noise of textures; None for pictures.
     """
 
-    blends: Array
-    pictures: Array | None = None
-    keys: Array | None = None
+    blends: Any
+    pictures: Any = None
+    keys: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +162,7 @@ def step_of(plan: Plan) -> Callable[[State, Batch, Any, Any], tuple[State, dict[
         after = (optax.apply_updates(state.params, updates), optimizer)
         kept = jax.tree.map(lambda new, old: jnp.where(moved, new, old), after, (state.params, state.optimizer))
         report = {"loss": loss, "parts": parts, "gradient_norm": norm, "moved": moved}
-        return State(*kept, state.step + 1), report
+        return State(kept[0], kept[1], state.step + 1), report
 
     return jit(step)
 
@@ -200,7 +200,7 @@ def batch_of(config: TrainConfig, sources: int, step: int, pictures: np.ndarray 
     blends = random.dirichlet(np.ones(sources), config.batch)
     one = np.eye(sources)[random.integers(sources, size=config.batch)]
     alone = random.random(config.batch) < ONE_SOURCE
-    blends = np.where(alone[:, None], one, blends).astype(np.float32)
+    blends = np.where(alone[:, np.newaxis], one, blends).astype(np.float32)
     if pictures is not None:
         return Batch(blends, np.asarray(pictures, np.float32))
     keys = jax.random.split(jax.random.fold_in(jax.random.key(config.rng_seed), step), config.batch)

@@ -1,6 +1,7 @@
 """A training's run folder: what was asked, a line a step, checkpoints to go on from, curves, and the network.
 
-``config.json``, ``trace.jsonl``, ``checkpoints/`` (Orbax's, the last two), ``curves.png``, ``network.safetensors``, ``summary.json``.
+``config.json``, ``trace.jsonl``, ``checkpoints/`` (Orbax's, the last two), ``curves.png``, ``network.safetensors``,
+``summary.json``.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ class TrainingRun:
                 )
             except Exception as error:  # whatever Orbax and the file system make of a damaged one
                 first = (str(error).splitlines() or [type(error).__name__])[0]
-                sys.stderr.write(f"subjective: note: checkpoint {step} is damaged ({first[:200]}); taking the one before\n")
+                sys.stderr.write(
+                    f"subjective: note: checkpoint {step} is damaged ({first[:200]}); taking the one before\n"
+                )
                 continue
             self._take_back(step)
             self._earlier = found.facts["seconds"]

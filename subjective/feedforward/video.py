@@ -38,7 +38,8 @@ def convert(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray
     count = 0
     try:
         rate = float(iio.immeta(source, plugin=plugin).get("fps") or RATE)
-        with iio.imopen(temporary, "w", plugin=plugin) as out:
+        writer: Any = iio.imopen  # whose types know each plugin by its own
+        with writer(temporary, "w", plugin=plugin) as out:
             if plugin == "pyav":
                 out.init_video_stream("libx264", fps=round(rate))
             for frame in iio.imiter(source, plugin=plugin):
