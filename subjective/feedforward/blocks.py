@@ -31,8 +31,10 @@ EPSILON = 1e-5
 LEAK = 0.2
 """Slope of ``leaky`` below zero."""
 
-Map = Float[Array, "height width channels"]
-Channels = Float[Array, "channels"]
+Map = Float[Array, "_ _ _"]
+"""(height, width, channels)."""
+
+Channels = Float[Array, "_"]
 Blend = Float[Array, "sources"]
 
 
@@ -82,7 +84,7 @@ class Convolution(nnx.Module):
         return convolve(x, self.kernel[...], self.stride)
 
 
-def convolve(x: Map, kernel: Float[Array, "side side inputs outputs"], stride: int = 1) -> Map:
+def convolve(x: Map, kernel: Float[Array, "_ _ _ _"], stride: int = 1) -> Map:
     """Cross-correlation, without padding, in the form that is fastest on the machine at hand."""
     side, _, _, outputs = kernel.shape
     if side == 1 and stride == 1:

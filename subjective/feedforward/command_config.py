@@ -21,6 +21,8 @@ class TrainCommand(TrainConfig, RunConfig, SourceConfig):
     """Photographs that a style network learns to repaint: pictures, folders of pictures, or glob patterns."""
     output: Annotated[str | None, arg("-o", metavar="FILE.safetensors")] = None
     """Where the trained network is written, besides the run folder."""
+    init: Annotated[str | None, arg(metavar="NETWORK")] = None
+    """Begin with the parameters of a trained network of the same kind and size, for other sources or for longer."""
     like: Like = "subjective"
     """Settings to begin with, other flags change them; matlab is its example of fast style transfer (VGG-16's
     conv1_2, conv2_2, conv3_3, conv4_3)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import math
@@ -22,7 +23,7 @@ from subjective.feedforward.command_config import TrainCommand
 from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.photographs import Photographs
 from subjective.feedforward.progress import TrainProgress
-from subjective.feedforward.training import State, first_state
+from subjective.feedforward.training import Plan, State, first_state
 from subjective.feedforward.training_run import TrainingRun
 from subjective.formats.native import sha256
 from subjective.normalization import load_params
@@ -48,6 +49,7 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
     sources = [config.read_source(file) for file in files]
     steps = trainer.steps_of(config, len(contents))
     plan, _ = trainer.prepared(sources, config, params, steps)
+    state = _starting_state(config, plan)
     if config.output is not None:
         Path(config.output).parent.mkdir(parents=True, exist_ok=True)
     records = [{"name": file.name, "path": str(file.resolve()), "sha256": sha256(file)} for file in files]
@@ -59,11 +61,10 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
     folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
     run = TrainingRun(folder, checkpoint_every=config.checkpoint_every)
     commands.announce(folder)
-    state = None
     if resume is None:
         run.describe(_recorded(config), pictures=records, photographs=len(contents), steps=steps)
     else:
-        found = run.resumed(first_state(plan, config.rng_seed))
+        found = run.resumed(state)
         if found is None:
             commands.say(f"note: {str(resume)!r} has no checkpoint; it begins again")
         else:
@@ -77,6 +78,17 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
             sources, config, params=params, photographs=photographs, steps=steps, state=state, on_step=on_step
         )
     )
+
+
+def _starting_state(config: TrainCommand, plan: Plan) -> State:
+    """Random, or with the parameters of the network that --init names."""
+    state = first_state(plan, config.rng_seed)
+    if config.init is None:
+        return state
+    network = network_file.read(config.init)
+    if network.architecture != plan.architecture:
+        raise ValueError(f"--init is {network.architecture}; wanted {plan.architecture}: the same kind and size")
+    return dataclasses.replace(state, params=network.params)
 
 
 class _Keeper:
@@ -148,7 +160,16 @@ class _Keeper:
 
     def write(self, state: State) -> None:
         """The network's file: in the run folder, and where it was asked for."""
-        hidden = ("output", "output_dir", "output_prefix", "config", "data_dir", "source", "content")  # of one machine
+        hidden = (
+            "output",
+            "output_dir",
+            "output_prefix",
+            "config",
+            "init",
+            "data_dir",
+            "source",
+            "content",
+        )  # of one machine
         facts = {
             "settings": {key: value for key, value in settings(self.config).items() if key not in hidden},
             "sources": [{"name": record["name"], "sha256": record["sha256"]} for record in self.records],
@@ -184,7 +205,7 @@ def _recorded(config: TrainCommand) -> dict[str, Any]:
     for key in ("source", "content"):
         if values[key] is not None:
             values[key] = [str(Path(name).absolute()) for name in values[key]]
-    for key in ("output", "output_dir", "data_dir"):
+    for key in ("output", "output_dir", "data_dir", *(["init"] if config.init and Path(config.init).exists() else [])):
         if values[key] is not None:
             values[key] = str(Path(values[key]).absolute())
     if Path(config.weights).is_file():

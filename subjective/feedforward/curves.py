@@ -16,7 +16,7 @@ GAP = 8
 
 COLORS = ("black", "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf")
 
-Picture = Float[np.ndarray, "height width 3"]
+Picture = Float[np.ndarray, "_ _ 3"]
 
 
 def curves(lines: Mapping[str, Sequence[float]], steps: Sequence[int], pictures: Sequence[Picture] = ()) -> Picture:

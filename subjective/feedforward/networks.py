@@ -146,7 +146,7 @@ class TextureNet(nnx.Module):
         self.scales = nnx.List([Scale(w, number, sources=sources, rngs=rngs) for number in range(architecture.depth)])
         self.last = Convolution(w * architecture.depth, 3, 1, gain=0.5, rngs=rngs)
 
-    def __call__(self, noise: Sequence[Float[Array, "rows columns noise"]], blend: Blend) -> Picture:
+    def __call__(self, noise: Sequence[Map], blend: Blend) -> Picture:
         """A texture, as large as the last of the noise.
 
         Args:
@@ -214,7 +214,7 @@ def noise_sizes(size: tuple[int, int], scales: int) -> list[tuple[int, int]]:
     return [(-(-size[0] // 2**k), -(-size[1] // 2**k)) for k in reversed(range(scales))]
 
 
-def noise_for(key: jax.Array, size: tuple[int, int], scales: int) -> list[Float[Array, "rows columns noise"]]:
+def noise_for(key: jax.Array, size: tuple[int, int], scales: int) -> list[Map]:
     """Uniform noise between -1 and 1 for each scale of a `TextureNet`, coarsest first.
 
     Args:

@@ -25,7 +25,8 @@ from subjective.feedforward.training import with_parameters
 HOST_BYTES = 4 * 2**30
 """Of a map that is kept in memory; a larger one lies in a file."""
 
-Map = Float[np.ndarray, "height width channels"]
+Map = Float[np.ndarray, "_ _ _"]
+"""(height, width, channels)."""
 
 
 def repaint(
@@ -111,7 +112,8 @@ def _room(shape: tuple[int, ...], host_bytes: int) -> Any:
     size = 4 * int(np.prod(shape, dtype=np.int64))
     if size <= host_bytes:
         return np.empty(shape, np.float32)
-    return np.memmap(tempfile.TemporaryFile(), np.float32, "w+", shape=shape)
+    with tempfile.TemporaryFile() as file:  # without a name; its room is free again when nobody looks at it
+        return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 def _window(x: Map, cut: slice, convolution: Convolution, enlarges: bool, border: Border) -> Map:

@@ -154,7 +154,7 @@ _texture = jit(
 
 
 def draw(
-    architecture: Architecture, params: Any, size: tuple[int, int], blend: Sequence[float], seed: int
+    architecture: Architecture, params: Any, size: tuple[int, int], blend: Sequence[float] | np.ndarray, seed: int
 ) -> np.ndarray:
     """A texture.
 
@@ -172,7 +172,9 @@ def draw(
     return np.asarray(_texture(architecture, params, noise, jnp.asarray(blend, jnp.float32)))
 
 
-def paint(architecture: Architecture, params: Any, image: np.ndarray, blend: Sequence[float]) -> np.ndarray:
+def paint(
+    architecture: Architecture, params: Any, image: np.ndarray, blend: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """A picture repainted at once; `subjective.feedforward.strips.repaint` does it in bounded memory.
 
     Args:

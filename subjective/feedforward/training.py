@@ -157,7 +157,7 @@ def step_of(plan: Plan) -> Callable[[State, Batch, Any, Any], tuple[State, dict[
     def step(state: State, batch: Batch, targets: Any, vgg: Any) -> tuple[State, dict[str, Any]]:
         (loss, parts), gradient = everywhere(state.params, batch, targets, vgg)
         updates, optimizer = plan.adam.update(gradient, state.optimizer, state.params)
-        norm = optax.global_norm(gradient)
+        norm = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradient)))
         moved = jnp.isfinite(loss) & jnp.isfinite(norm)
         after = (optax.apply_updates(state.params, updates), optimizer)
         kept = jax.tree.map(lambda new, old: jnp.where(moved, new, old), after, (state.params, state.optimizer))
