@@ -230,6 +230,8 @@ def test_what_cannot_be_trained_is_refused_in_a_line(here, capsys, photographs):
     for file in photographs.glob("*.png"):
         file.write_bytes(b"")
     assert "none of the 6 photographs can be read" in refusal(capsys, *STYLE, "--content", photographs)
+    other = save("other.safetensors")
+    assert "wanted Architecture" in refusal(capsys, *TEXTURE, "--init", other)
     assert not list(here.glob("outputs/*")), "nothing is begun that cannot be done"
 
 

@@ -58,6 +58,7 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
     photographs = None
     if contents:
         photographs = Photographs(contents, config.size, config.batch, seed=config.rng_seed, note=commands.say)
+    shown = _shown(plan.architecture, contents, config)
     folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
     run = TrainingRun(folder, checkpoint_every=config.checkpoint_every)
     commands.announce(folder)
@@ -71,7 +72,6 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
             state, position = found
             if photographs is not None:
                 photographs.go_on(position)
-    shown = _shown(plan.architecture, contents, config)
     keeper = _Keeper(config, run, plan.architecture, photographs, records, shown, steps)
     return keeper.work(
         lambda on_step: trainer.train(
