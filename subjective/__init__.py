@@ -10,7 +10,7 @@
 An image is float32 RGB in [0, 1], ``(height, width, 3)``.
 """
 
-from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
 from subjective.evaluate import Score, evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
@@ -20,13 +20,14 @@ from subjective.optimize import NonFiniteLossError, Result, Step, minimize, valu
 from subjective.presets import preset
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics import STATISTICS, Analysis, Statistic, Term, analyze, gram, parse_term
-from subjective.synthesis import invent, synthesize
+from subjective.synthesis import animate, invent, synthesize
 from subjective.version import __version__
 from subjective.vgg import extract_features, layer_names, minimum_size
 
 __all__ = [
     "STATISTICS",
     "Analysis",
+    "AnimationConfig",
     "NonFiniteLossError",
     "NoveltyConfig",
     "Result",
@@ -38,6 +39,7 @@ __all__ = [
     "__version__",
     "activation_scales",
     "analyze",
+    "animate",
     "evaluate",
     "expand",
     "extract_features",

@@ -18,7 +18,14 @@ from typing import Annotated, Any
 import tyro
 
 from subjective import commands, evaluation_commands, sweep, weight_commands
-from subjective.command_config import EvaluateCommand, NoveltyCommand, ResumeCommand, SweepCommand, SynthesizeCommand
+from subjective.command_config import (
+    AnimateCommand,
+    EvaluateCommand,
+    NoveltyCommand,
+    ResumeCommand,
+    SweepCommand,
+    SynthesizeCommand,
+)
 from subjective.compilation import keep_compiled
 from subjective.config import to_flags
 from subjective.feedforward.command_config import ApplyCommand, TrainCommand
@@ -29,6 +36,7 @@ from subjective.version import __version__
 
 Command = (
     Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
+    | Annotated[AnimateCommand, tyro.conf.subcommand("animate")]
     | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
     | Annotated[ResumeCommand, tyro.conf.subcommand("resume")]
     | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
@@ -133,6 +141,8 @@ def _resume(folder: Path) -> int:
         return _train(config, folder)
     if isinstance(config, SynthesizeCommand):
         return commands.synthesize(config, resume=folder)
+    if isinstance(config, AnimateCommand):
+        return commands.animate(config, resume=folder)
     return commands.novelty(config, resume=folder)
 
 
@@ -190,6 +200,8 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
         return sweep.command(command, words, lambda flags: _parse(_with_settings(flags)))
     if isinstance(command, SynthesizeCommand):
         return commands.synthesize(command)
+    if isinstance(command, AnimateCommand):
+        return commands.animate(command)
     if isinstance(command, NoveltyCommand):
         return commands.novelty(command)
     if isinstance(command, TrainCommand):

@@ -11,8 +11,9 @@ import tyro
 
 from subjective import images
 from subjective.compute_config import arg
-from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
 from subjective.presets import Preset
+from subjective.videos import FORMATS, Format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,11 @@ class RunConfig(NetworkConfig):
     """Save the picture every N steps; 0 for the last one only."""
     checkpoint_every: Annotated[float, arg(metavar="SECONDS")] = 120.0
     """Seconds between checkpoints, from which `subjective resume` goes on; 0 for none."""
+    memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
+    """Memory that may be used, such as 4GB; what the machine has free if not given. Tiles and optimizer are chosen
+    so that the picture fits, and it is refused if it does not."""
+    dry_run: bool = False
+    """Say what memory and time it will take, and make nothing."""
     config: Annotated[str | None, arg(metavar="FILE")] = None
     """Take settings from a run folder's config.json; flags given besides change them."""
 
@@ -76,24 +82,66 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesizeCommand(SynthesisConfig, RunConfig, SourceConfig):
-    """Make a new picture of the same texture as one or several sources."""
+class TextureConfig(RunConfig, SourceConfig):
+    """What commands that make textures have in common."""
 
-    memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
-    """Memory that may be used, such as 4GB; what the machine has free if not given. Tiles and optimizer are chosen
-    so that the picture fits, and it is refused if it does not."""
-    dry_run: bool = False
-    """Say what memory and time it will take, and make nothing."""
     preset: Preset = "default"
     """Settings to begin with, other flags change them: fast, default, best, or paper (those of the 2017 program)."""
     evaluate: bool = True
     """Measure the finished pictures against their sources (see `subjective evaluate`) for summary.json."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeCommand(SynthesisConfig, TextureConfig):
+    """Make a new picture of the same texture as one or several sources."""
 
     def check(self) -> None:
         """As `PictureConfig.check`, and the sources' sizes."""
         super().check()
         self.check_run()
         self.check_sources()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimateCommand(AnimationConfig, TextureConfig):
+    """Make the frames of a loop whose texture is that of its sources, or changes from one keyframe's to the next's."""
+
+    source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")] = ()
+    """Pictures, folders of pictures, or glob patterns."""
+    keyframes: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Instead of --source: pictures whose textures the loop goes through, in order and back to the first."""
+    frame_weights: Annotated[str | None, arg(metavar="FILE.csv")] = None
+    """Share of each source at each frame: a line a frame, a number a source."""
+    fps: Annotated[float, arg(metavar="N")] = 12.0
+    """Frames a second."""
+    formats: tuple[Format, ...] = FORMATS
+    """What is written besides a PNG for each frame: gif, webp, mp4 (the last with the video extra)."""
+    save_every: Annotated[int, arg("-n", metavar="N")] = 0
+    """Save all frames every N steps; 0 for the last ones only."""
+
+    def check(self) -> None:
+        """As `PictureConfig.check`, and what the loop is made from."""
+        super().check()
+        self.check_run()
+        self.check_sources()
+        if not 0 < self.fps <= 1000:
+            raise ValueError(f"--fps is {self.fps:g}; wanted a number above 0, at most 1000")
+        if bool(self.keyframes) == bool(self.source):
+            came = "both" if self.source else "neither"
+            raise ValueError(f"--source and --keyframes: {came} came; give one of them")
+        if len(self.keyframes) == 1:
+            raise ValueError("--keyframes got one picture; give two or more to go between, or use --source")
+        several = [
+            flag
+            for flag, given in (
+                ("--keyframes", bool(self.keyframes)),
+                ("--frame-weights", self.frame_weights is not None),
+                ("--source-weights", self.source_weights is not None),
+            )
+            if given
+        ]
+        if len(several) > 1:
+            raise ValueError(f"{' and '.join(several)} all say what the frames are made of; give one of them")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from subjective.optimizers import HistoryType, Method
+from subjective.vgg import Precision
 
 HOST_PIXELS = 2**21
 """Pixels up to which L-BFGS-B is the optimizer if none is asked for; its memory is 750 bytes a pixel."""
@@ -36,6 +37,10 @@ class ComputeConfig:
     tile: Annotated[int | None, arg(metavar="ROWS")] = None
     """Compute the network's layers in tiles of so many rows of the picture: the same result in less memory, and some
     more time. If not given, as large as memory lets them be."""
+
+    precision: Precision = "float32"
+    """Of the network's feature maps. bfloat16 halves their memory, and is faster on GPUs and TPUs but not on CPUs; the
+    last quarter of the steps is made in float32."""
 
     devices: Annotated[int, arg(metavar="N")] = 1
     """Devices among which the picture's rows are shared out: the same result, in a share of the memory and time."""

@@ -1,4 +1,4 @@
-"""A picture shared out over several devices, by its rows.
+"""A picture shared out over several devices by its rows, or frames one by one.
 
 JAX's own partitioner does the sharing, for the pyramid and the optimizer's arithmetic; the network's layers, which it
 would gather on every device, are given their rows with a halo from the neighbors (`subjective.tiles`).
@@ -13,7 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-ROWS = "rows"
+SHARES = "shares"
 """The mesh's one axis."""
 
 
@@ -27,18 +27,18 @@ def mesh_of(count: int) -> Mesh:
     devices = jax.devices()
     if count > len(devices):
         raise ValueError(f"--devices is {count}; there are {len(devices)} here ({devices[0].platform})")
-    return Mesh(np.asarray(devices[:count]), (ROWS,))
+    return Mesh(np.asarray(devices[:count]), (SHARES,))
 
 
-def shared_out(picture: jax.Array | np.ndarray, count: int) -> jax.Array:
-    """A picture ``(height, width, 3)``, or several, with the rows on so many devices.
+def shared_out(picture: jax.Array | np.ndarray, count: int, axis: int = -3) -> jax.Array:
+    """A picture ``(height, width, 3)``, or several, on so many devices: its rows, or what else ``axis`` is.
 
-    It is whole on each where they do not divide the rows.
+    It is whole on each where they do not divide that.
     """
-    mesh, before = mesh_of(count), (None,) * (picture.ndim - 3)
-    rows = PartitionSpec(*before, ROWS if picture.shape[-3] % count == 0 else None)
+    mesh, before = mesh_of(count), (None,) * (picture.ndim + axis)
+    shares = PartitionSpec(*before, SHARES if picture.shape[axis] % count == 0 else None)
     host = np.asarray(gathered(picture))
-    return jax.make_array_from_callback(host.shape, NamedSharding(mesh, rows), lambda index: host[index])
+    return jax.make_array_from_callback(host.shape, NamedSharding(mesh, shares), lambda index: host[index])
 
 
 def gathered(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:

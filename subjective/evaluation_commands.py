@@ -96,7 +96,9 @@ def scores_of_run(
     return [as_json(yardstick.scores(picture)) for picture in pictures]
 
 
-def one_line(scores: dict[str, dict[str, float]]) -> str:
-    """The scores of a picture for the terminal."""
+def one_line(scores: dict[str, dict[str, float]] | str) -> str:
+    """The scores of a picture for the terminal, or why there are none."""
+    if isinstance(scores, str):
+        return scores
     figures = ", ".join(f"{COLUMNS[name]} {score['score']:.3g}" for name, score in scores.items())
     return f"scores (1: as close as the source is to itself): {figures}"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.config import PictureConfig
+from subjective.picture_config import PictureConfig
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics import (
     Analysis,
@@ -59,7 +59,8 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
             f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
             "enlarge it or match another, such as gram"
         )
-    analysis = Analysis(config.octave_indices, kept, config.padding_mode, config.pooling, config.tile, config.devices)
+    how = (config.padding_mode, config.pooling, config.tile, config.devices, config.precision)
+    analysis = Analysis(config.octave_indices, kept, *how)
     for octave in analysis.octaves:
         tiling_of(analysis, octave, octave_size(config.size[0], octave, config.padding_mode), params)
     return analysis

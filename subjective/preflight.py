@@ -7,24 +7,20 @@ timed (`forecast`). What will not fit is refused.
 from __future__ import annotations
 
 import dataclasses
-import re
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from subjective.compute_config import ComputeConfig
-from subjective.config import SynthesisConfig
-from subjective.job import Job, prepared
+from subjective.job import Job
+from subjective.memory import duration_text, size_text, used_bytes
 from subjective.optimize import value_and_gradient
 from subjective.optimizers import bytes_per_number
+from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of
 from subjective.statistics import tiling_of
 from subjective.vgg import Params
@@ -48,7 +44,8 @@ TILES = (None, 1024, 512, 256, 128, 64, 32)
 EVALUATIONS_PER_STEP = 1.06
 """Of L-BFGS, on the average of many runs."""
 
-Config = TypeVar("Config", bound=SynthesisConfig)
+Config = TypeVar("Config", bound=PictureConfig)
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -76,21 +73,26 @@ class Forecast:
 
 
 def fitted(
-    config: Config, params: Params, sources: Sequence[np.ndarray], limit: int, say: Callable[[str], None]
+    config: Config,
+    params: Params,
+    sizes: Sequence[Size],
+    prepare: Callable[[Config], Job],
+    limit: int,
+    say: Callable[[str], None],
 ) -> Config:
     """The config with tiles, and an optimizer, that do fit: planned, compiled, and planned again where that was off.
 
     Args:
         config: settings, the number of octaves chosen.
         params: the network.
-        sources: images.
+        sizes: (height, width) of each source.
+        prepare: makes the work ready that a config asks for.
         limit: bytes.
         say: told what is done and what it takes.
 
     Raises:
         ValueError: nothing fits.
     """
-    sizes = [(source.shape[0], source.shape[1]) for source in sources]
     allowed, peak = limit, None
     while True:
         try:
@@ -101,7 +103,7 @@ def fitted(
             raise too_large(config.size, peak, limit) from None
         say(f"compiling for {_how(choice)} ...")
         try:
-            found = forecast(prepared(sources, choice, params))
+            found = forecast(prepare(choice))
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -119,15 +121,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
-def _how(config: SynthesisConfig) -> str:
+def _how(config: PictureConfig) -> str:
     """Size and means of a run in a few words."""
     memory = f" with a {config.history_type} history of {config.history}" if config.method == "lbfgs" else ""
     whole = config.tile is None or config.tile >= config.size[0]
     tiles = "" if whole else f", tiles of {config.tile} rows"
-    return f"{config.size[1]}x{config.size[0]} pixels by {config.method}{memory}{tiles}"
+    number = f"{config.together} pictures of " if config.together > 1 else ""
+    return f"{number}{config.size[1]}x{config.size[0]} pixels by {config.method}{memory}{tiles}"
 
 
-def planned(config: Config, params: Params, sources: Sequence[tuple[int, int]], limit: int) -> Config:
+def planned(config: Config, params: Params, sources: Sequence[Size], limit: int) -> Config:
     """The config with tiles, and an optimizer, that will fit into a limit by the rule of thumb.
 
     What the config asks for is kept: tiles are planned if it names none, optimizer and history if it names no
@@ -158,7 +161,7 @@ def planned(config: Config, params: Params, sources: Sequence[tuple[int, int]], 
     raise too_large(config.size, least or 0, limit)
 
 
-def too_large(size: tuple[int, int], needed: int | None, limit: int) -> ValueError:
+def too_large(size: Size, needed: int | None, limit: int) -> ValueError:
     """The refusal of a picture that will not fit; ``needed`` is None where that is not known."""
     more = "more" if needed is None else size_text(needed)
     return ValueError(
@@ -184,110 +187,51 @@ def _choices(config: Config) -> Iterator[Config]:
             yield dataclasses.replace(config, tile=tile, optimizer="adam")
 
 
-def _estimate(config: SynthesisConfig, params: Params, sources: Sequence[tuple[int, int]]) -> int:
+def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) -> int:
     height, width = config.size
     rows = height
     tiling = tiling_of(analysis_of(config, params, sources), config.octave_indices[0], height, params)
     if tiling is not None:
         rows = min(window_rows(params, height, tiling), height)
-    return process_bytes() + height * width * PICTURE_BYTES + _held_bytes(config) + rows * width * MAP_BYTES
+    maps = MAP_BYTES if config.precision == "float32" or tiling is None else MAP_BYTES // 2
+    work = config.together * width * (height * PICTURE_BYTES + rows * maps)
+    return process_bytes() + _held_bytes(config) + work
 
 
-def _held_bytes(config: SynthesisConfig) -> int:
-    """What the optimizer holds, the picture and its gradient included."""
+def _held_bytes(config: PictureConfig) -> int:
+    """What the optimizer holds, the pictures and their gradient included."""
     per_number = bytes_per_number(config.method, config.history, config.history_type)
-    return 3 * config.size[0] * config.size[1] * per_number
+    return config.together * 3 * config.size[0] * config.size[1] * per_number
 
 
 def process_bytes() -> int:
     """What the process takes without any picture; none of it is the device's, where that has memory of its own."""
-    return _used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
+    return used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
 
 
 def forecast(job: Job) -> Forecast:
     """Compile all stages, evaluate the last, the largest, once, and say what the whole job takes.
 
     Args:
-        job: from `subjective.job.prepared`. What is compiled here is not compiled again.
+        job: the work. What is compiled here is not compiled again.
     """
     config = job.config
-    began = time.perf_counter()
+    began, temporary = time.perf_counter(), 0
     for stage in job.stages:
         loss, arguments = job.problem(stage)
-        function, picture = value_and_gradient(loss), jax.ShapeDtypeStruct((*stage.size, 3), jnp.float32)
+        function, picture = value_and_gradient(loss), jax.ShapeDtypeStruct(job.shape(stage), jnp.float32)
         memory = function.lower(picture, arguments).compile().memory_analysis()
+        temporary = max(temporary, int(memory.temp_size_in_bytes) if memory else 0)  # None: a compiler does not say
     compile_seconds = time.perf_counter() - began
-    peak = _held_bytes(config) + (int(memory.temp_size_in_bytes) if memory else 0)  # None where a compiler does not say
+    peak = _held_bytes(config) + temporary
     if jax.default_backend() == "cpu":
-        peak += _used_bytes() + REST_BYTES
+        peak += used_bytes() + REST_BYTES
     began = time.perf_counter()
     jax.block_until_ready(function(jnp.full(picture.shape, 0.5, picture.dtype), arguments))
     seconds = time.perf_counter() - began
     work = sum(
-        config.steps(each.size) * (config.starts if each is job.stages[0] else 1) * each.size[0] * each.size[1]
-        for each in job.stages
+        each.steps * (job.starts if each is job.stages[0] else 1) * each.size[0] * each.size[1] for each in job.stages
     )
     share = work / (config.size[0] * config.size[1])
-    total = config.count * share * EVALUATIONS_PER_STEP * seconds + compile_seconds
+    total = job.times * share * EVALUATIONS_PER_STEP * seconds + compile_seconds
     return Forecast(peak, compile_seconds, seconds, total)
-
-
-def memory_limit(text: str | None) -> int:
-    """Bytes that may be used: as said, or what the machine has free.
-
-    Args:
-        text: a number with MB, GB, MiB or GiB; None for what is free.
-
-    Raises:
-        ValueError: no such text.
-    """
-    if text is not None:
-        found = re.fullmatch(r"([\d.]+)\s*([KMGT])(i?)B?", text.strip(), re.IGNORECASE)
-        if found is None or found[1].count(".") > 1 or not float(found[1].strip(".") or 0) > 0:
-            raise ValueError(f"--memory-limit is {text!r}; wanted a size such as 4GB or 800MB")
-        return int(float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1))
-    statistics = jax.devices()[0].memory_stats() or {}
-    if "bytes_limit" in statistics:
-        return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            available = re.search(r"MemAvailable:\s+(\d+) kB", file.read())
-    except OSError:
-        available = None
-    free = int(available[1]) * 1024 if available else sys.maxsize
-    return _used_bytes() + min(free, _container_bytes())
-
-
-def _container_bytes() -> int:
-    """What a container's own limit leaves, if it has one (control groups, version 2)."""
-    try:
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
-        return max(int(limit) - int(used), 0)
-    except (OSError, ValueError):  # none, or "max"
-        return sys.maxsize
-
-
-def _peak_bytes_so_far() -> int:
-    """The most memory that this process has had."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _used_bytes() -> int:
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:  # not Linux: the most it has had is close
-        return _peak_bytes_so_far()
-
-
-def size_text(size: float) -> str:
-    """Bytes for people."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

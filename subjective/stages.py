@@ -7,6 +7,9 @@ structure so settles where an evaluation costs next to nothing.
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +22,10 @@ from subjective.vgg import Params
 
 Schedule = Literal["coarse-to-fine", "plain"]
 
+POLISH = 0.25
+"""Share of the last stage's steps that are made in float32 where the steps before are not: near the end bfloat16 errs
+by a tenth and more of the gradient (`experiments/LOG.md`)."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -29,15 +36,23 @@ class Stage:
         size: (height, width) of this stage's picture.
         analysis: of this stage's picture.
         first: index of the first of the full analysis' octaves that takes part.
+        steps: of the optimizer at most.
     """
 
     octave: int
     size: tuple[int, int]
     analysis: Analysis
     first: int
+    steps: int
 
 
-def stages_of(schedule: Schedule, size: tuple[int, int], analysis: Analysis, params: Params) -> list[Stage]:
+def stages_of(
+    schedule: Schedule,
+    size: tuple[int, int],
+    analysis: Analysis,
+    params: Params,
+    steps: Callable[[tuple[int, int]], int],
+) -> list[Stage]:
     """The stages of a picture, coarsest first.
 
     Args:
@@ -45,17 +60,30 @@ def stages_of(schedule: Schedule, size: tuple[int, int], analysis: Analysis, par
         size: (height, width) of the full picture.
         analysis: of the full picture.
         params: the network.
+        steps: of a stage of some size (height, width), at most.
 
     Returns:
-        One stage for each octave that is matched and whose picture is large enough for what remains to be matched.
+        One stage for each octave that is matched and whose picture is large enough for what remains to be matched; and
+        one more at full size, in float32, if the others are not.
     """
     stages = []
     for first, octave in enumerate(analysis.octaves if schedule == "coarse-to-fine" else analysis.octaves[:1]):
         below = analysis.below(octave)
         reduced = (stage_size(size[0], octave), stage_size(size[1], octave))
         if below.terms and min(reduced) >= smallest_picture(below, params):
-            stages.append(Stage(octave, reduced, below, first))
-    return stages[::-1]
+            stages.append(Stage(octave, reduced, below, first, steps(reduced)))
+    return _polished(stages[::-1])
+
+
+def _polished(stages: list[Stage]) -> list[Stage]:
+    """With a share of the last stage's steps in float32."""
+    if not stages or stages[-1].analysis.precision == "float32":
+        return stages
+    *before, last = stages
+    share = math.ceil(POLISH * last.steps)
+    exact = dataclasses.replace(last.analysis, precision="float32")
+    rough = dataclasses.replace(last, steps=last.steps - share)
+    return [*before, rough, dataclasses.replace(last, steps=share, analysis=exact)]
 
 
 def stage_size(size: int, octave: int) -> int:
@@ -76,6 +104,8 @@ def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: P
     Returns:
         Image of the new stage's size.
     """
+    if before.octave == stage.octave:
+        return value
     around: Padding = "same" if padding == "valid" else padding
     pyramid = [start]
     for _ in range(before.octave - stage.octave):

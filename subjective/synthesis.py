@@ -7,35 +7,23 @@ unlike each other. Both are pure: pictures and parameters in, a `Result` out, pr
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.config import NoveltyConfig, PictureConfig, SynthesisConfig
-from subjective.devices import shared_out
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
 from subjective.init import initial_image, key_of, random_phases, variation
-from subjective.job import Job, prepared
-from subjective.losses import Loss, novelty_loss
-from subjective.optimize import Point, Result, Step, minimize
-from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
-from subjective.position import OnStep, Position, Told
+from subjective.job import Job, prepared, prepared_animation, prepared_novelty
+from subjective.optimize import Result
+from subjective.plan import VALID, check_image
+from subjective.position import OnStep, Position
+from subjective.progression import in_stages
 from subjective.pyramid import Padding, gaussian_pyramid
-from subjective.stages import Stage, enlarged
+from subjective.stages import Stage
 from subjective.vgg import Params
-
-FLAT = 1 / 255
-"""A picture whose standard deviation is less, in every channel, is flat."""
-
-HARDLY = 0.99
-"""Share of the loss at which a stage began above which it hardly fell."""
-
-BEYOND = 0.2
-"""Share of a picture's values that may be cut off without a remark."""
 
 
 def synthesize(
@@ -77,93 +65,96 @@ def synthesize(
     if init is not None:
         check_image("init", init, config.size)
     job = prepared(sources, config, params)
-    config, stages = job.config, job.stages
     colors = [source.mean(axis=(0, 1)) for source in sources]
-    mean = np.average(colors, axis=0, weights=config.source_weights)
+    start = _starts(sources, job, np.average(colors, axis=0, weights=config.source_weights), init)
+
+    finished = list(resume.finished) if resume else []
+    for number in range(len(finished), config.count):
+        finished.append(in_stages(job, partial(start, number), number, on_step, finished, resume))
+        resume = None
+    return finished
+
+
+def animate(
+    sources: Sequence[np.ndarray],
+    config: AnimationConfig | None = None,
+    *,
+    params: Params,
+    weights: np.ndarray | None = None,
+    init: np.ndarray | None = None,
+    on_step: OnStep | None = None,
+    resume: Position | None = None,
+) -> Result:
+    """Make the frames of a loop, each of the texture of the sources, and each near its neighbors.
+
+    Args:
+        sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
+        config: settings; the defaults if not given.
+        params: the network.
+        weights: of each source at each frame, ``(count, sources)``, see `subjective.morph`; if not given, all frames
+            are of the texture that ``config.source_weights`` join.
+        init: as in `synthesize`, of every frame.
+        on_step: called with 0 and each `Step`; the frames are optimized together.
+        resume: as in `synthesize`.
+
+    Returns:
+        One `Result`; ``value`` is ``(count, height, width, 3)``, not clipped.
+
+    Raises:
+        ValueError: settings, sources or sizes that do not fit.
+        NonFiniteLossError: see `minimize`.
+
+    References:
+        As of `synthesize`. Departures: distances are compared octave by octave, at every stage; a frame that is as many
+        steps on is to be as far as a source moved as many times; and the frames start on a circle, their noise being
+        that of two pictures in changing shares, so that the loop is closed from the first.
+    """
+    config = config or AnimationConfig()
+    if init is not None:
+        check_image("init", init, config.size)
+    job = prepared_animation(sources, config, params, weights)
+    colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
+    shares = np.ones((config.count, len(sources))) * (config.source_weights or 1.0) if weights is None else weights
+    means = (shares @ colors / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    starts = _starts(sources, job, np.zeros(3), init)
+
+    def start(attempt: int, stage: Stage) -> jax.Array:
+        """All frames at a stage's size."""
+        even = jnp.zeros((*stage.size, 3)) if init is None else _octave_of(init, stage.octave, config.padding_mode)
+        one, other = (starts(number, attempt, stage) - even for number in (1, 2))
+        turns = 2 * np.pi * np.arange(config.count) / config.count
+        frames = [even + np.cos(turn) * one + np.sin(turn) * other for turn in turns]
+        return jnp.stack(frames) + (means[:, None, None, :] if init is None else 0)
+
+    return in_stages(job, start, 0, on_step, (), resume)
+
+
+Start = Callable[[int, int, Stage], jax.Array]
+
+
+def _starts(sources: Sequence[np.ndarray], job: Job, mean: np.ndarray, init: np.ndarray | None) -> Start:
+    """``start(number, attempt, stage)``: the starting picture of that number, at a stage's size."""
+    config, first = job.config, job.stages[0]
     phases = config.seed == "phases" and init is None
-    reduced = [_octave_of(source, stages[0].octave, VALID) for source in sources] if phases else []
-    shares = config.source_weights or (1.0,) * len(sources)
+    reduced = [_octave_of(source, first.octave, VALID) for source in sources] if phases else []
+    shares = getattr(config, "source_weights", None) or (1.0,) * len(sources)
 
     def start(number: int, attempt: int, stage: Stage) -> jax.Array:
-        """The starting picture at a stage's size."""
         key = key_of(config.rng_seed, number, attempt)
         if init is not None:
             image = variation(init, key if number or attempt else None, noise=config.noise)
             return _octave_of(image, stage.octave, config.padding_mode)
         image = initial_image(config.seed, stage.size, mean, key, noise=config.noise)
-        if phases and stage == stages[0]:
+        if phases and stage == first:
             image = image + random_phases(reduced, shares, stage.size, key)
         return jnp.asarray(image)
 
-    finished = list(resume.finished) if resume else []
-    for number in range(len(finished), config.count):
-        finished.append(_in_stages(job, partial(start, number), number, on_step, finished, resume))
-        resume = None
-    return finished
+    return start
 
 
 def _octave_of(image: np.ndarray, octave: int, padding: Padding) -> jax.Array:
     """An image reduced, of the size that a stage has."""
     return gaussian_pyramid(jnp.asarray(image, jnp.float32), octave + 1, "same" if padding == VALID else padding)[-1]
-
-
-def _in_stages(
-    job: Job,
-    start: Callable[[int, Stage], jax.Array],
-    number: int,
-    on_step: OnStep | None,
-    finished: Sequence[Result],
-    resume: Position | None,
-) -> Result:
-    """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it."""
-    config, stages = job.config, job.stages
-    told = Told(number, on_step, finished, resume)
-    attempts = told.attempts
-
-    def minimized(place: int, attempt: int, begin: Callable[[], jax.Array]) -> Result:
-        nonlocal resume
-        stage, point, resume = stages[place], resume.point if resume else None, None
-        begun = jnp.zeros((*stage.size, 3)) if point else begin()
-        told.place, told.attempt = place, attempt
-        result = _minimize(*job.problem(stage), begun, config, config.steps(stage.size), told.tell, point)
-        told.add(result)
-        if point is not None:  # used up: whoever still holds it holds no more than its name
-            point.state.arrays.clear()
-        return result
-
-    first = 0 if resume is None else resume.stage
-    if first == 0:
-        for attempt in range(len(attempts), config.starts):
-            attempts.append(minimized(0, attempt, partial(start, attempt, stages[0])))
-    best = min(range(config.starts), key=lambda attempt: attempts[attempt].loss)
-    result = attempts[best]
-    if len(stages) == 1 and best != config.starts - 1:
-        told.tell_again(result)  # what is told last is what is kept
-    for place in range(max(first, 1), len(stages)):
-        before, stage = stages[place - 1], stages[place]
-
-        def grown(result: Result = result, before: Stage = before, stage: Stage = stage) -> jax.Array:
-            return enlarged(result.value, before, stage, start(best, stage), config.padding_mode)
-
-        result = minimized(place, best, grown)
-    message = "; ".join([result.message, *_remarks(result, config.steps(stages[-1].size) > 0)])
-    return dataclasses.replace(
-        result, message=message, steps=told.steps, evaluations=told.evaluations, seconds=told.seconds
-    )
-
-
-def _remarks(result: Result, asked: bool) -> list[str]:
-    """What is wrong with a picture that nobody has asked for, if anything; ``asked`` whether for any step."""
-    remarks, picture = [], result.value
-    if asked and result.loss > HARDLY * result.begun:
-        fell = f"from {result.begun:.4g} to {result.loss:.4g}"
-        remarks.append(f"the loss hardly fell, {fell}: the target is out of reach, or reached already")
-    if float(jnp.max(jnp.std(picture, axis=(0, 1)))) < FLAT:
-        remarks.append("the picture is of one flat color, as its sources are, or out of their reach")
-    beyond = float(jnp.mean((picture < 0) | (picture > 1)))
-    if beyond > BEYOND:
-        remarks.append(f"{beyond:.0%} of it lies beyond black or white and is cut off; lower --mul or set --bounds")
-    return remarks
 
 
 def invent(
@@ -191,57 +182,19 @@ def invent(
         NonFiniteLossError: see `minimize`.
     """
     config = config or NoveltyConfig()
-    config.check()
     if init is not None:
         check_image("init", init, config.size)
-    config = with_octaves(config, params)
-    analysis = analysis_of(config, params)
-    check_size("the picture", config.size, analysis, params)
-    loss = novelty_loss(
-        analysis,
-        config.mul,
-        internal=config.internal,
-        octave_weights=config.octave_weights,
-    )
+    job = prepared_novelty(config, params)
     grey = np.full(3, 0.5)
-    starts = [
-        initial_image(config.seed, config.size, grey, key_of(config.rng_seed, number), noise=config.noise)
-        if init is None
-        else variation(init, key_of(config.rng_seed, number) if number else None, noise=config.noise)
-        for number in range(config.frames)
-    ]
-    told = Told(0, on_step, (), resume)
-    point = resume.point if resume else None
-    return _minimize(loss, params, np.stack(starts), config, config.max_iter, told.tell, point)
 
+    def start(_: int, stage: Stage) -> jax.Array:
+        """The starting pictures."""
+        starts = [
+            initial_image(config.seed, config.size, grey, key_of(config.rng_seed, number), noise=config.noise)
+            if init is None
+            else variation(init, key_of(config.rng_seed, number) if number else None, noise=config.noise)
+            for number in range(config.together)
+        ]
+        return jnp.asarray(np.stack(starts))
 
-def _minimize(
-    loss: Loss,
-    argument: Any,
-    init: Any,
-    config: PictureConfig,
-    max_steps: int,
-    on_step: Callable[[Step], None] | None,
-    resume: Point | None,
-) -> Result:
-    start = jnp.asarray(init, jnp.float32)
-    if config.devices > 1:
-        if resume is not None:  # what was read from disk is on one
-            arrays = resume.state.arrays
-            pictures = [name for name, array in arrays.items() if array.shape[-3:] == start.shape[-3:]]
-            arrays.update({name: shared_out(arrays[name], config.devices) for name in pictures})
-        start = shared_out(start, config.devices)
-    return minimize(
-        loss,
-        start,
-        (argument,),
-        method=config.method,
-        max_steps=max_steps,
-        tolerance=config.tol,
-        on_step=on_step,
-        bounds=(0.0, 1.0) if config.bounds else None,
-        history=config.history,
-        history_type=config.history_type,
-        first_step=config.first_step,
-        resume=resume,
-    )
+    return in_stages(job, start, 0, on_step, (), resume)

@@ -17,9 +17,9 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from subjective.convolution import average_pool, conv3x3_relu
-from subjective.devices import ROWS, mesh_of
+from subjective.devices import SHARES, mesh_of
 from subjective.two_pass import sum_over_rows, sum_over_tiles
-from subjective.vgg import Params, max_pool, preprocess
+from subjective.vgg import Params, kept_as, max_pool, preprocess
 from subjective.windows import Tiling, Window, map_shapes, windows_of
 
 Measured = dict[str, dict[str, Array]]
@@ -68,18 +68,18 @@ def _over_devices(of_tile: _OfTile, params: Params, planes: Array, before: int, 
     ring = range(count if tiling.padding == "circular" else count - 1)  # nothing comes from beyond a border
 
     def of_device(params: Params, own: Array) -> Measured:
-        above = lax.ppermute(own[share - before :], ROWS, [(i, (i + 1) % count) for i in ring])
-        below = lax.ppermute(own[:behind], ROWS, [((i + 1) % count, i) for i in ring])
+        above = lax.ppermute(own[share - before :], SHARES, [(i, (i + 1) % count) for i in ring])
+        below = lax.ppermute(own[:behind], SHARES, [((i + 1) % count, i) for i in ring])
         around = jnp.concatenate([above, own, below])
         tiles, window = share // tiling.rows, before + tiling.rows + behind
-        first = lax.axis_index(ROWS) * tiles
+        first = lax.axis_index(SHARES) * tiles
         sums = sum_over_tiles(_Later(of_tile), tiling.rows, window, tiles, (params, first), around)
-        return jax.tree.map(lambda total: lax.psum(total, ROWS), sums)
+        return jax.tree.map(lambda total: lax.psum(total, SHARES), sums)
 
     shared = jax.shard_map(
         of_device,
         mesh=mesh_of(count),
-        in_specs=(PartitionSpec(), PartitionSpec(ROWS)),
+        in_specs=(PartitionSpec(), PartitionSpec(SHARES)),
         out_specs=PartitionSpec(),
         check_vma=False,
     )
@@ -124,6 +124,7 @@ class _OfTile:
                     jnp.asarray(layer["bias"]),
                     ("valid", tiling.padding),
                     fused,
+                    kept_as(tiling.precision),
                 )
                 if fused:
                     continue

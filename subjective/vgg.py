@@ -24,6 +24,10 @@ from subjective.pyramid import Padding, octave_size
 Pooling = Literal["average", "max"]
 POOLINGS: tuple[Pooling, ...] = ("average", "max")
 
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+"""Of the feature maps; the picture, what is summed over a map, and all that follows have the picture's own type."""
+
 Params = Mapping[str, Mapping[str, Array | np.ndarray]]
 """``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, ...}``; kernels are HWIO."""
 
@@ -95,6 +99,7 @@ def extract_features(
     *,
     padding: Padding = "circular",
     pooling: Pooling = "average",
+    precision: Precision = "float32",
 ) -> Features:
     """The feature maps of some layers, after ReLU or pooling; nothing deeper is computed.
 
@@ -105,6 +110,7 @@ def extract_features(
         padding: of every convolution. ``valid`` loses a pixel a side, ``same`` pads with zeros
             (the network's mean color at the input), ``circular`` wraps.
         pooling: over 2x2 pixels, stride 2; an odd last row or column is dropped.
+        precision: of the maps; the first convolution, which sees the picture, is float32 in either.
 
     Returns:
         ``{layer: (height, width, channels)}``.
@@ -129,12 +135,17 @@ def extract_features(
             kernel, bias = jnp.asarray(params[name]["kernel"]), jnp.asarray(params[name]["bias"])
             # Pooling is done along with the convolution where nobody asks for what lies between.
             fused = following.startswith("pool") and pooling == "average" and name not in layers
-            current = conv3x3_relu(current, kernel, bias, padding, fused)
+            current = conv3x3_relu(current, kernel, bias, padding, fused, kept_as(precision))
         elif not fused:
             current = average_pool(current) if pooling == "average" else max_pool(current)
         if name in layers:
             features[name] = current
     return features
+
+
+def kept_as(precision: Precision) -> str | None:
+    """The type of feature maps; None for the picture's own, which is float64 in tests."""
+    return None if precision == "float32" else precision
 
 
 def max_pool(features: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:

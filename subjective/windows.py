@@ -14,7 +14,7 @@ from typing import Any
 
 from subjective.pyramid import Padding
 from subjective.statistics.protocol import Statistic
-from subjective.vgg import Params, Pooling, layer_names
+from subjective.vgg import Params, Pooling, Precision, layer_names
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Tiling:
         pooling: ``average`` or ``max``.
         rows: of the picture in a tile, without its halo; a multiple of `multiple` of its layers.
         devices: among which the tiles are shared out; the picture has a multiple of ``rows · devices`` rows then.
+        precision: of the maps.
     """
 
     statistics: tuple[tuple[str, tuple[Statistic, ...]], ...]
@@ -34,6 +35,7 @@ class Tiling:
     pooling: Pooling
     rows: int
     devices: int = 1
+    precision: Precision = "float32"
 
     @property
     def layers(self) -> dict[str, tuple[Statistic, ...]]:

@@ -67,7 +67,8 @@ def test_its_gradients_are_those_of_the_direct_form(size, channels, padding, poo
     """Both forms run here, whichever the device would choose; JAX differentiates the direct one by itself."""
 
     def direct(x, kernel, bias):
-        return convolution._forward_direct(x, kernel, bias, padding=convolution._both(padding), pool=pool)[0]
+        both = convolution._both(padding)
+        return convolution._forward_direct(x, kernel, bias, padding=both, pool=pool, kept=x.dtype)[0]
 
     def strips(x, kernel, bias):
         return conv3x3_relu(x, kernel, bias, padding, pool)
@@ -88,13 +89,12 @@ def test_the_direct_backward_form_is_the_derivative_of_the_direct_forward_form(p
     x, kernel, bias = arguments((13, 10), (5, 6), np.float64)
 
     def forward(x):
-        return convolution._forward_direct(x, kernel, bias, padding=(padding, padding), pool=pool)
+        return convolution._forward_direct(x, kernel, bias, padding=(padding, padding), pool=pool, kept=x.dtype)
 
     y, pull = jax.vjp(lambda x: forward(x)[0], x)
     dy = jnp.asarray(np.random.default_rng(1).standard_normal(y.shape))
-    found = convolution._backward_direct(
-        dy, forward(x)[1], kernel, shape=x.shape, padding=(padding, padding), pool=pool
-    )
+    like = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    found = convolution._backward_direct(dy, forward(x)[1], kernel, like=like, padding=(padding, padding), pool=pool)
     np.testing.assert_allclose(found, pull(dy)[0], atol=1e-12)
 
 
@@ -103,6 +103,39 @@ def test_float32_errs_by_less_than_a_hundred_thousandth():
     expected = by_scipy(*(np.asarray(a, np.float64) for a in (x, kernel, bias)), "circular", False)
     error = np.linalg.norm(conv3x3_relu(x, kernel, bias, "circular") - expected) / np.linalg.norm(expected)
     assert error < 1e-5
+
+
+@pytest.mark.parametrize("size", [(9, 7), (37, 53)])
+@pytest.mark.parametrize("pool", [False, True])
+def test_bfloat16_maps_err_by_their_own_rounding(size, pool):
+    """On one side float32 arithmetic on rounded maps, in the form for CPUs; on the other the form for GPUs."""
+    x, kernel, bias = arguments(size, (64, 32))
+    rounded = x.astype(jnp.bfloat16)
+
+    def strips(x):
+        return conv3x3_relu(x, kernel, bias, "circular", pool)
+
+    def direct(x):
+        both = ("circular", "circular")
+        return convolution._forward_direct(x, kernel, bias, padding=both, pool=pool, kept=x.dtype)[0]
+
+    wanted, pull = jax.vjp(strips, rounded.astype(jnp.float32))
+    (slope,) = pull(jnp.cos(wanted))
+    for form in (strips, direct):
+        found, pull = jax.vjp(form, rounded)
+        (gradient,) = pull(jnp.cos(wanted).astype(jnp.bfloat16))
+        assert found.dtype == gradient.dtype == jnp.bfloat16
+        # A rounding errs by 2^-9 at most; here are two or three, of maps and kernel. Where it changes the sign of
+        # what ReLU sees, which only the direct form's can, the whole derivative there is gone.
+        for narrow, wide, most in ((found, wanted, 2**-8), (gradient, slope, 2**-8 if form is strips else 0.05)):
+            assert jnp.linalg.norm(narrow - wide) < most * jnp.linalg.norm(wide)
+
+
+def test_what_is_kept_may_be_narrower_than_what_came():
+    x, kernel, bias = arguments((37, 53), (3, 8))
+    found, pull = jax.vjp(lambda x: conv3x3_relu(x, kernel, bias, "circular", False, "bfloat16"), x)
+    np.testing.assert_array_equal(found, conv3x3_relu(x, kernel, bias, "circular").astype(jnp.bfloat16))
+    assert pull(found)[0].dtype == jnp.float32
 
 
 @settings(max_examples=4, deadline=None)

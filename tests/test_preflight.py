@@ -8,7 +8,8 @@ import pytest
 from subjective import preflight
 from subjective.config import SynthesisConfig
 from subjective.job import prepared
-from subjective.preflight import memory_limit, planned
+from subjective.memory import duration_text, memory_limit, size_text
+from subjective.preflight import planned
 from subjective.synthesis import synthesize
 
 LAYERS = {"layers": ("conv1_1", "pool1", "conv3_2"), "statistic": ("gram", "spectrum@rgb=0.1"), "octaves": 3}
@@ -92,5 +93,5 @@ def test_a_forecast_is_of_the_job_that_then_runs(small_params):
 
 
 def test_sizes_and_times_are_for_people():
-    assert [preflight.size_text(size) for size in (2.34e9, 5e8)] == ["2.3 GB", "500 MB"]
-    assert [preflight.duration_text(seconds) for seconds in (12, 600, 7200)] == ["12 s", "10 min", "2.0 h"]
+    assert [size_text(size) for size in (2.34e9, 5e8)] == ["2.3 GB", "500 MB"]
+    assert [duration_text(seconds) for seconds in (12, 600, 7200)] == ["12 s", "10 min", "2.0 h"]

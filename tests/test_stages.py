@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ def term(layers, octaves=None):
     return Term(STATISTICS["gram"], layers, (1.0,) * len(layers), octaves)
 
 
+STEPS = sum
+"""As many steps as there are rows and columns."""
+
 FOUR = Analysis((0, 1, 2, 3), (term(("rgb", "band")),))
 
 
@@ -20,12 +25,12 @@ def planes(seed, size):
 
 def two_stages(size, steps=1):
     """A stage that is made, and the one before it."""
-    fine, coarse = stages_of("coarse-to-fine", size, Analysis((0, steps), FOUR.terms), {})[::-1]
+    fine, coarse = stages_of("coarse-to-fine", size, Analysis((0, steps), FOUR.terms), {}, STEPS)[::-1]
     return fine, coarse
 
 
 def test_stages_go_from_the_coarsest_octave_to_the_full_picture():
-    stages = stages_of("coarse-to-fine", (100, 67), FOUR, {})
+    stages = stages_of("coarse-to-fine", (100, 67), FOUR, {}, STEPS)
     assert [stage.octave for stage in stages] == [3, 2, 1, 0]
     assert [stage.first for stage in stages] == [3, 2, 1, 0]
     assert [stage.size for stage in stages] == [(13, 9), (25, 17), (50, 34), (100, 67)]
@@ -42,7 +47,7 @@ def test_the_size_of_a_stage_is_that_of_its_octave():
 
 
 def test_octaves_may_be_two_apart():
-    stages = stages_of("coarse-to-fine", (64, 48), Analysis((0, 2, 4), FOUR.terms), {})
+    stages = stages_of("coarse-to-fine", (64, 48), Analysis((0, 2, 4), FOUR.terms), {}, STEPS)
     assert [(stage.octave, stage.first, stage.size) for stage in stages] == [
         (4, 2, (4, 3)),
         (2, 1, (16, 12)),
@@ -52,13 +57,24 @@ def test_octaves_may_be_two_apart():
 
 
 def test_plain_is_the_last_stage_alone():
-    assert stages_of("plain", (100, 67), FOUR, {}) == [Stage(0, (100, 67), FOUR, 0)]
-    assert stages_of("coarse-to-fine", (100, 67), FOUR, {})[-1:] == stages_of("plain", (100, 67), FOUR, {})
+    plain = stages_of("plain", (100, 67), FOUR, {}, STEPS)
+    assert plain == [Stage(0, (100, 67), FOUR, 0, 167)]
+    assert stages_of("coarse-to-fine", (100, 67), FOUR, {}, STEPS)[-1:] == plain
+
+
+def test_the_last_quarter_of_the_last_stage_is_float32():
+    rough = dataclasses.replace(FOUR, precision="bfloat16")
+    *before, last, exact = stages_of("coarse-to-fine", (100, 67), rough, {}, STEPS)
+    assert {stage.analysis.precision for stage in (*before, last)} == {"bfloat16"}
+    assert exact == Stage(0, (100, 67), FOUR, 0, 42)
+    assert (last.steps, last.size) == (125, (100, 67))
+    value = planes(0, (100, 67))
+    np.testing.assert_array_equal(enlarged(value, last, exact, planes(1, (100, 67)), "circular"), value)
 
 
 def test_a_stage_at_which_nothing_is_left_to_match_is_left_out():
     analysis = Analysis((0, 1, 2), (term(("rgb",), (0, 1)), term(("band",), (0,))))
-    stages = stages_of("coarse-to-fine", (32, 32), analysis, {})
+    stages = stages_of("coarse-to-fine", (32, 32), analysis, {}, STEPS)
     assert [stage.octave for stage in stages] == [1, 0]
     assert stages[0].analysis == Analysis((0, 1), (term(("rgb",), (0,)),))
 
@@ -66,8 +82,8 @@ def test_a_stage_at_which_nothing_is_left_to_match_is_left_out():
 def test_a_stage_that_is_too_small_is_left_out(small_params):
     # conv3_2 sees every fourth pixel, so it wants four of them; at octave 1 of a picture of 6 there are three
     analysis = Analysis((0, 1, 2), (term(("rgb",)), term(("conv3_2",), (1,))))
-    assert [stage.octave for stage in stages_of("coarse-to-fine", (8, 9), analysis, small_params)] == [2, 1, 0]
-    assert [stage.octave for stage in stages_of("coarse-to-fine", (9, 6), analysis, small_params)] == [2]
+    assert [stage.octave for stage in stages_of("coarse-to-fine", (8, 9), analysis, small_params, STEPS)] == [2, 1, 0]
+    assert [stage.octave for stage in stages_of("coarse-to-fine", (9, 6), analysis, small_params, STEPS)] == [2]
 
 
 @pytest.mark.parametrize("padding", ["circular", "same", "valid"])

@@ -1,15 +1,17 @@
 """Tiles give what the whole picture gives; untiled, the same statistics have tests of their own."""
 
+import math
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from subjective.images import read_image
+from subjective import convolution
+from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
 from subjective.normalization import load_params
 from subjective.pyramid import PADDINGS
@@ -47,7 +49,13 @@ def difference(params, pictures, analysis, tile, dtype=np.float64):
     return abs(found[0] - whole[0]) / whole[0], np.linalg.norm(found[1] - whole[1]) / np.linalg.norm(whole[1])
 
 
-@settings(max_examples=3, deadline=None)
+@pytest.fixture
+def compiled_sooner(monkeypatch):
+    """The direct form of convolutions at every size, which is compiled in a third of the time; both have tests."""
+    monkeypatch.setattr(convolution, "SMALL_PIXELS", 10**9)
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     height=st.integers(40, 110),
     width=st.integers(40, 90),
@@ -61,7 +69,7 @@ def difference(params, pictures, analysis, tile, dtype=np.float64):
 @example(height=67, width=41, tile=4, padding="circular", pooling="max", name="gram", octaves=(0, 1))
 @example(height=141, width=80, tile=32, padding="valid", pooling="average", name="gram", octaves=(0, 1))
 def test_any_picture_in_any_tiles_has_the_same_loss_and_gradient(
-    small_params, height, width, tile, padding, pooling, name, octaves
+    small_params, compiled_sooner, height, width, tile, padding, pooling, name, octaves
 ):
     with jax.enable_x64(True):
         analysis = Analysis(octaves, terms([name]), padding, pooling)
@@ -122,3 +130,13 @@ def test_frames_go_through_vmap(small_params):
     alone = jax.jit(jax.grad(size))
     for i, frame in enumerate(frames):
         np.testing.assert_allclose(together[i], alone(frame), atol=1e-5 * float(jnp.abs(together[i]).max()))
+
+
+@pytest.mark.parametrize("name", [name for name, statistic in STATISTICS.items() if statistic.sums])
+def test_the_largest_picture_has_no_more_numbers_than_are_counted(vgg16, name):
+    """Its first map has more than an int32 holds."""
+    side = math.isqrt(MAX_PIXELS)
+    analysis = Analysis((0, 1), terms([name]), tile=128)
+    picture = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
+    found = jax.eval_shape(lambda image: analyze(vgg16, image, analysis), picture)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}

@@ -12,6 +12,7 @@ from subjective.feedforward import export, network_file, trainer, video
 from subjective.feedforward.command_config import ApplyCommand
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import SMALLEST
+from subjective.feedforward.progress import say
 from subjective.feedforward.settings import check_blend
 from subjective.feedforward.strips import repaint
 
@@ -110,9 +111,9 @@ def _style(config: ApplyCommand, network: Network, blend: tuple[float, ...]) -> 
             if len(files) == 1:
                 raise
             failed += 1
-            sys.stderr.write(f"subjective: note: left out {file.name!r}: {error}\n")
+            say(f"note: left out {file.name!r}: {error}")
     if failed:
-        sys.stderr.write(f"subjective: {failed} of {len(files)} pictures were left out\n")
+        say(f"{failed} of {len(files)} pictures were left out")
     return 2 if failed == len(files) else 0
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective import commands, images, interruption, preflight
+from subjective import images, interruption, making, preflight
 from subjective.config import settings
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file, trainer
 from subjective.feedforward.command_config import TrainCommand
 from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.photographs import Photographs
-from subjective.feedforward.progress import TrainProgress
+from subjective.feedforward.progress import TrainProgress, say
 from subjective.feedforward.training import Plan, State, first_state
 from subjective.feedforward.training_run import TrainingRun
 from subjective.formats.native import sha256
@@ -57,17 +57,17 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
         _refuse_changed(resume, records, len(contents))
     photographs = None
     if contents:
-        photographs = Photographs(contents, config.size, config.batch, seed=config.rng_seed, note=commands.say)
+        photographs = Photographs(contents, config.size, config.batch, seed=config.rng_seed, note=say)
     shown = _shown(plan.architecture, contents, config)
     folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
     run = TrainingRun(folder, checkpoint_every=config.checkpoint_every)
-    commands.announce(folder)
+    making.announce(folder)
     if resume is None:
         run.describe(_recorded(config), pictures=records, photographs=len(contents), steps=steps)
     else:
         found = run.resumed(state)
         if found is None:
-            commands.say(f"note: {str(resume)!r} has no checkpoint; it begins again")
+            say(f"note: {str(resume)!r} has no checkpoint; it begins again")
         else:
             state, position = found
             if photographs is not None:

@@ -10,8 +10,15 @@ from typing import TextIO
 from tqdm import tqdm
 
 from subjective.feedforward.trainer import TrainStep
-from subjective.preflight import duration_text
+from subjective.memory import duration_text
 from subjective.progress import PLAIN_INTERVAL
+
+
+def say(line: str) -> None:
+    """Remark on something, on stderr."""
+    with contextlib.suppress(OSError):  # nobody reads any more: the work goes on in silence
+        sys.stderr.write(f"subjective: {line}\n")
+        sys.stderr.flush()
 
 
 class TrainProgress:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from subjective.compute_config import arg
-from subjective.config import DEFAULT_STATISTIC, check_weights
+from subjective.config import DEFAULT_STATISTIC
+from subjective.picture_config import check_weights
 from subjective.statistics import parse_term
 from subjective.vgg import Pooling
 

@@ -20,7 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from subjective.compilation import jit
-from subjective.devices import ROWS, mesh_of
+from subjective.devices import SHARES, mesh_of
 from subjective.feedforward.networks import Architecture, noise_for
 from subjective.feedforward.objective import Objective
 from subjective.feedforward.settings import TrainConfig
@@ -147,9 +147,9 @@ def step_of(plan: Plan) -> Callable[[State, Batch, Any, Any], tuple[State, dict[
             return losses.mean(), jax.tree.map(jnp.mean, parts)
 
         found = jax.value_and_grad(mean_loss, has_aux=True)(params)
-        return jax.tree.map(lambda leaf: jax.lax.pmean(leaf, ROWS), found)
+        return jax.tree.map(lambda leaf: jax.lax.pmean(leaf, SHARES), found)
 
-    whole, shared = PartitionSpec(), PartitionSpec(ROWS)
+    whole, shared = PartitionSpec(), PartitionSpec(SHARES)
     everywhere = jax.shard_map(
         of_device, mesh=mesh, in_specs=(whole, shared, whole, whole), out_specs=whole, check_vma=False
     )
@@ -177,7 +177,7 @@ def _loss(network: Any, plan: Plan, one: Batch, targets: Any, vgg: Any) -> Any:
 
 def on_mesh(batch: Batch, devices: int) -> Batch:
     """A batch with its pictures shared out over so many devices."""
-    sharding = NamedSharding(mesh_of(devices), PartitionSpec(ROWS))
+    sharding = NamedSharding(mesh_of(devices), PartitionSpec(SHARES))
     return jax.tree.map(lambda leaf: jax.device_put(leaf, sharding), batch)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -33,18 +33,16 @@ def convert(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray
     Raises:
         ValueError: not a video, or no plugin can read or write it.
     """
+    if importlib.util.find_spec("av") is None:
+        raise ValueError("to read and write videos, install the video extra: pip install 'subjective[video]'")
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
-    plugin = _plugin()
     count = 0
     try:
-        rate = float(iio.immeta(source, plugin=plugin).get("fps") or RATE)
-        writer: Any = iio.imopen  # whose types know each plugin by its own
-        with writer(temporary, "w", plugin=plugin) as out:
-            if plugin == "pyav":
-                out.init_video_stream("libx264", fps=round(rate))
-            for frame in iio.imiter(source, plugin=plugin):
-                painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
-                _append(out, painted, plugin, rate)
+        rate = float(iio.immeta(source, plugin="pyav").get("fps") or RATE)
+        with iio.imopen(temporary, "w", plugin="pyav") as out:
+            out.init_video_stream("libx264", fps=round(rate))
+            for frame in iio.imiter(source, plugin="pyav"):
+                out.write_frame(to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255))))
                 count += 1
         if not count:
             raise ValueError("it has no frame")
@@ -57,20 +55,3 @@ def convert(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray
     finally:
         temporary.unlink(missing_ok=True)
     return count
-
-
-def _append(out: Any, frame: np.ndarray, plugin: str, rate: float) -> None:
-    if plugin == "pyav":
-        out.write_frame(frame)
-    else:
-        out.write(frame, is_batch=False, fps=rate, macro_block_size=1)
-
-
-def _plugin() -> str:
-    for module, plugin in (("av", "pyav"), ("imageio_ffmpeg", "FFMPEG")):
-        try:
-            __import__(module)
-        except ImportError:
-            continue
-        return plugin
-    raise ValueError("videos want a plugin of imageio; install one with `pip install 'imageio[pyav]'`")

@@ -105,7 +105,7 @@ def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> T
     step = multiple(layers)
     rows = height if analysis.tile is None else -(-analysis.tile // step) * step
     statistics = tuple((layer, analysis.statistics_at(octave, layer)) for layer in layers)
-    whole = Tiling(statistics, analysis.padding, analysis.pooling, rows)
+    whole = Tiling(statistics, analysis.padding, analysis.pooling, rows, precision=analysis.precision)
     shared = _shared(whole, analysis, step, height, params)
     if shared is None and height <= rows:
         return None
@@ -142,7 +142,14 @@ def _features(params: Params, image: Array, layers: tuple[str, ...], analysis: A
         features["band"] = band(image, analysis.padding)
     of_network = network_layers(layers)
     if of_network:
-        features |= extract_features(params, image, of_network, padding=analysis.padding, pooling=analysis.pooling)
+        features |= extract_features(
+            params,
+            image,
+            of_network,
+            padding=analysis.padding,
+            pooling=analysis.pooling,
+            precision=analysis.precision,
+        )
     return features
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from subjective.pyramid import Padding
 from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
-from subjective.vgg import Pooling
+from subjective.vgg import Pooling, Precision
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]
 
@@ -52,6 +52,7 @@ class Analysis:
         pooling: ``average`` or ``max``.
         tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
         devices: among which the picture is shared out.
+        precision: of the feature maps.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
@@ -60,6 +61,7 @@ class Analysis:
     pooling: Pooling = "average"
     tile: int | None = None
     devices: int = 1
+    precision: Precision = "float32"
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -21,14 +21,18 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
     References:
         Gatys, Ecker and Bethge, 2015, equation 1; they leave the division to the loss.
     """
-    return products(features) / features.size
+    return products(features) / float(features.size)
 
 
 @jax.custom_vjp
 def products(features: Float[Array, "height width channels"]) -> Float[Array, "channels channels"]:
-    """FᵀF, the Gram matrix before it is divided."""
-    matrix = features.reshape(-1, features.shape[2])
-    return jnp.matmul(matrix.T, matrix, precision="highest")
+    """FᵀF, the Gram matrix before it is divided; float32 if the map is bfloat16, whose products are exact in it."""
+    return _matmul(features.reshape(-1, features.shape[2]).T, features.reshape(-1, features.shape[2]))
+
+
+def _matmul(one: Array, other: Array) -> Array:
+    wide = jnp.promote_types(one.dtype, jnp.float32)
+    return jnp.matmul(one, other, precision="highest", preferred_element_type=wide)
 
 
 def _products_fwd(features: Array) -> tuple[Array, Array]:
@@ -37,16 +41,16 @@ def _products_fwd(features: Array) -> tuple[Array, Array]:
 
 def _products_bwd(features: Array, cotangent: Array) -> tuple[Array]:
     # F (C + Cᵀ): one product instead of the two that differentiating FᵀF by rule would make.
-    symmetric = cotangent + cotangent.T
+    symmetric = (cotangent + cotangent.T).astype(features.dtype)
     matrix = features.reshape(-1, features.shape[2])
-    return (jnp.matmul(matrix, symmetric, precision="highest").reshape(features.shape),)
+    return (_matmul(matrix, symmetric).reshape(features.shape).astype(features.dtype),)
 
 
 products.defvjp(_products_fwd, _products_bwd)
 
 
 def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
-    return total / math.prod(shape)
+    return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
 GRAM = Statistic("gram", gram, positive=True, sums=Sums(lambda around, own, wraps: products(around * own), _measured))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic
+from subjective.statistics.protocol import Scalar, Statistic, widened
 
 PERIOD = 4
 """Pixels; pooling twice, the network sees every fourth pixel alike."""
@@ -33,10 +33,10 @@ def grid_powers(
         ``(2, PERIOD, PERIOD, channels)``; the wave of no frequency has no power.
     """
     height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
-    whole = features[:height, :width]
+    whole = widened(features)[:height, :width]
     centered = whole - jnp.mean(whole, axis=(0, 1), keepdims=True)
     # A few rows and columns of a Fourier transform are two small products, which need no memory to speak of.
-    rows, columns = _waves(height).astype(features.dtype), _waves(width).astype(features.dtype)
+    rows, columns = _waves(height).astype(whole.dtype), _waves(width).astype(whole.dtype)
     along = jnp.einsum("pfy,yxc->pfxc", rows, centered, precision="highest")
     both = jnp.einsum("qgx,pfxc->pqfgc", columns, along, precision="highest")
     real, imaginary = both[0, 0] - both[1, 1], both[0, 1] + both[1, 0]

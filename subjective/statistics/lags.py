@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic, Sums
+from subjective.statistics.protocol import Scalar, Statistic, Sums, widened
 
 LAGS = 16
 """Largest lag in pixels of the feature map, each way."""
@@ -52,6 +52,7 @@ def autocorrelation(
     References:
         Sendik and Cohen-Or, "Deep correlations for texture synthesis", 2017.
     """
+    features = widened(features)
     if features.shape[0] > 2 * TILE_ROWS:
         return _sums(lags).of_map(features, wraps, TILE_ROWS)
     height, width = features.shape[:2]
@@ -67,6 +68,7 @@ def _sums(lags: int) -> Sums:
 
 def _products(around: Array, own: Array, wraps: bool, *, lags: int) -> Array:
     """Sums of products of a tile's own pixels with those around it, by their Fourier transforms."""
+    around = widened(around)
     rows, width = own.shape[0], around.shape[1]
     size = (rows + 2 * lags, width if wraps else width + lags)
     here = jnp.pad(around[lags : lags + rows] * own, ((lags, lags), (0, 0), (0, 0)))
@@ -78,7 +80,7 @@ def _products(around: Array, own: Array, wraps: bool, *, lags: int) -> Array:
 def _per_pair(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
     height, width, channels = shape
     if wraps:
-        return total / math.prod(shape)
+        return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
     rows, columns = np.arange(-lags, lags + 1), np.arange(lags + 1)
     pairs = (height - np.abs(rows))[:, None] * (width - columns)[None, :]
     return total / (pairs[:, :, None] * channels).astype(np.float32)
@@ -92,6 +94,7 @@ def power_spectrum(
     The window blurs the spectrum so that it holds ``(2 · LAGS + 1) · (LAGS + 1)`` frequencies, whatever the picture's
     size.
     """
+    features = widened(features)
     mean = jnp.mean(features, axis=(0, 1), keepdims=True)
     found = autocorrelation(features - mean, wraps) * features.shape[2]
     half = _WINDOW[:, LAGS:]

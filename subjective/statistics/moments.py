@@ -25,7 +25,7 @@ FAINTEST = 1e-12
 
 def moments(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "rows rows"]:
     """[F 1]ᵀ[F 1] / (height · width · channels): Gram matrix, mean and 1 / channels; ``rows`` is channels + 1."""
-    return _products(features, jnp.ones((features.shape[0], 1, 1), features.dtype), wraps) / features.size
+    return _products(features, jnp.ones((features.shape[0], 1, 1), features.dtype), wraps) / float(features.size)
 
 
 def _products(around: Array, own: Array, wraps: bool) -> Array:
@@ -34,7 +34,7 @@ def _products(around: Array, own: Array, wraps: bool) -> Array:
 
 
 def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
-    return total / math.prod(shape)
+    return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
 def mean_and_covariance(found: Array) -> tuple[Float[Array, "channels"], Float[Array, "channels channels"]]:

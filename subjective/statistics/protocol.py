@@ -22,6 +22,11 @@ Distance = Callable[[Array, Array], Scalar]
 Scaling = Callable[[Array, float], Array]
 
 
+def widened(features: Array) -> Array:
+    """A map as float32 at least, for measures that cannot be taken in bfloat16."""
+    return features.astype(jnp.promote_types(features.dtype, jnp.float32))
+
+
 def squared_distance(found: Array, target: Array) -> Scalar:
     """‖found − target‖², the squared Frobenius distance; shapes must be equal."""
     if found.shape != target.shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Statistic, Sums
+from subjective.statistics.protocol import Statistic, Sums, widened
 
 SHIFTS = (2, 4, 8)
 """Pixels of the feature map by which it is moved, down and right; octaves multiply their reach."""
@@ -28,6 +28,7 @@ def shifted_grams(
 
 def _products(around: Array, own: Array, wraps: bool) -> Array:
     rows, width, channels = own.shape[0], *around.shape[1:]
+    around = widened(around)
     here = around[REACH : REACH + rows] * own
     sums = []
     for shift in SHIFTS:

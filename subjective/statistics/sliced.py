@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic
+from subjective.statistics.protocol import Scalar, Statistic, widened
 
 MOST_DIRECTIONS = 64
 """Directions for each layer, or one for each channel where it has fewer."""
@@ -44,7 +44,7 @@ def quantiles(features: Float[Array, "height width channels"], wraps: bool = Tru
         Heitz, Vanhoey, Chambon and Belcour, "A sliced Wasserstein loss for neural texture synthesis", 2021. They draw
         directions anew at each evaluation, and repeat pixels where sizes differ.
     """
-    values = features.reshape(-1, features.shape[2])
+    values = widened(features).reshape(-1, features.shape[2])
     projected = jnp.matmul(values, directions(features.shape[2]).astype(values.dtype), precision="highest")
     return _shares(jnp.sort(projected.T, axis=1)).T
 

@@ -1,0 +1,271 @@
+"""Frames of a loop: each with a loss of its own, and as far from its neighbors as a texture that moves.
+
+The distance between two frames is taken octave by octave, and is to be that between a source and itself, moved by a few
+pixels. Steps from frame to frame wrap, so that the loop closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, Float
+
+from subjective.compilation import jit
+from subjective.devices import SHARES, mesh_of
+from subjective.losses import Loss, Scalar
+from subjective.pyramid import Padding, gaussian_pyramid, laplacian_pyramid
+
+DistanceType = Literal["l2", "lap1"]
+
+SOFT = 1e-3
+"""Distance within which a root is rounded off, a quarter of a grey level: at zero its slope would be infinite."""
+
+LEAST = 1 / 255
+"""Smallest distance that others are measured by: a flat source, moved, is as it was."""
+
+
+def frame_distance(
+    difference: Float[Array, "height width 3"], kind: DistanceType, octaves: int, padding: Padding
+) -> Float[Array, "octaves"]:
+    """The distance of two frames at some octaves, from full size up; the pyramids being linear, of their difference.
+
+    ``l2`` is the root mean square of the Gaussian pyramid's octaves, rounded off at zero (`SOFT`); ``lap1`` the mean
+    absolute value of the Laplacian pyramid's, the last of which is what remains.
+
+    Args:
+        difference: of two frames with values in [0, 1].
+        kind: ``l2`` or ``lap1``.
+        octaves: how many.
+        padding: of the pyramid; ``valid`` is taken as ``same``, since a Laplacian pyramid has no valid form.
+
+    Returns:
+        Distances in the units of the frames, one an octave.
+
+    References:
+        The 2017 program's inter-frame loss. Departures: octave by octave instead of a mean over all; its Laplacian was
+        off by two pixels and its root had an infinite slope at zero. Lap1: Bojanowski, Joulin, Lopez-Paz and Szlam,
+        "Optimizing the latent space of generative networks", 2018, here as means of each octave.
+    """
+    around: Padding = "same" if padding == "valid" else padding
+    if kind == "l2":
+        squares = jnp.stack([jnp.mean(octave**2) for octave in gaussian_pyramid(difference, octaves, around)])
+        return jnp.sqrt(squares + SOFT**2) - SOFT
+    return jnp.stack([jnp.mean(jnp.abs(octave)) for octave in laplacian_pyramid(difference, octaves, around)])
+
+
+def steps_of(frames: int, order: int) -> tuple[int, ...]:
+    """Steps between frames that are compared: up to the order, and to half of the loop, where they come round again."""
+    return tuple(range(1, min(order, frames // 2) + 1))
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Which distances between frames count.
+
+    Attributes:
+        steps: from `steps_of`.
+        kind: see `frame_distance`.
+        octaves: likewise.
+        padding: likewise.
+    """
+
+    steps: tuple[int, ...]
+    kind: DistanceType
+    octaves: int
+    padding: Padding
+
+
+@lru_cache(maxsize=32)
+def interframe_loss(distances: Distances) -> Loss:
+    """How far distances between frames are off, as ``loss(frames, targets)``.
+
+    The mean of (d / d′ − 1)² over frames, steps and octaves, d being the distance of a frame and the one so many steps
+    on, around the loop, and d′ the one wanted.
+
+    Args:
+        distances: which.
+
+    Returns:
+        ``loss(frames, targets) -> (scalar, parts)``; frames ``(count, height, width, 3)``, targets
+        ``(steps, octaves)`` or, if every frame has its own, ``(count, steps, octaves)``; parts ``{step: scalar}``.
+    """
+
+    steps, kind, octaves, padding = distances.steps, distances.kind, distances.octaves, distances.padding
+
+    def loss(
+        frames: Float[Array, "count height width 3"], targets: Float[Array, "*count steps octaves"]
+    ) -> tuple[Scalar, Any]:
+        wanted = jnp.maximum(jnp.broadcast_to(targets, (frames.shape[0], len(steps), octaves)), LEAST)
+        measure = jax.vmap(partial(frame_distance, kind=kind, octaves=octaves, padding=padding))
+        parts = {}
+        for place, step in enumerate(steps):
+            found = measure(jnp.roll(frames, -step, axis=0) - frames)
+            parts[str(step)] = jnp.mean((found / wanted[:, place] - 1) ** 2) / len(steps)
+        return jnp.sum(jnp.stack(list(parts.values()))), parts
+
+    return loss
+
+
+def octaves_of(size: tuple[int, int]) -> int:
+    """Octaves of a picture (height, width) that have 4 pixels a side or more."""
+    return max(min(size).bit_length() - 2, 1)
+
+
+@partial(jit, static_argnums=(1, 2, 3, 4))
+def _moved(source: Array, shift: int, kind: DistanceType, octave: int, octaves: int) -> Array:
+    """Distance of a source and itself, moved by whole pixels; the mean of down and right."""
+    found = []
+    for image in (source, source.swapaxes(0, 1)):
+        difference = gaussian_pyramid(image[shift:] - image[: image.shape[0] - shift], octave + 1, "same")[-1]
+        found.append(frame_distance(difference, kind, octaves, "same"))
+    return (found[0] + found[1]) / 2
+
+
+def shifted_distances(
+    source: np.ndarray, shifts: Sequence[float], kind: DistanceType, octave: int, octaves: int
+) -> Float[np.ndarray, "shifts octaves"]:
+    """How far a source is from itself, moved by some pixels: what frames of a loop are to be apart.
+
+    Args:
+        source: image ``(height, width, 3)``.
+        shifts: pixels; between two whole numbers the distance is interpolated.
+        kind: see `frame_distance`.
+        octave: at which the frames are made; shifts are in pixels of octave 0 all the same.
+        octaves: number of octaves from there.
+
+    Returns:
+        Distances ``(shifts, octaves)``.
+
+    Raises:
+        ValueError: the source is too small to be moved so far.
+    """
+    check_moves([source], shifts, octave + octaves)
+    image = jnp.asarray(source, jnp.float32)
+
+    def distance(shift: float) -> Any:
+        whole, part = int(shift), shift - int(shift)
+        here = _moved(image, whole, kind, octave, octaves)
+        return here if part == 0 else (1 - part) * here + part * _moved(image, whole + 1, kind, octave, octaves)
+
+    return np.stack([np.asarray(distance(shift)) for shift in shifts])
+
+
+def with_colors(
+    apart: Float[np.ndarray, "count steps octaves"],
+    colors: Float[np.ndarray, "count 3"],
+    steps: Sequence[int],
+    kind: DistanceType,
+) -> Float[np.ndarray, "count steps octaves"]:
+    """The distances wanted of frames whose mean colors change as well: that change comes on top, at right angles.
+
+    Args:
+        apart: distances wanted of frames of one color.
+        colors: mean color of each frame.
+        steps: between frames.
+        kind: a change of color is in every Gaussian octave, and in the last Laplacian one.
+    """
+    wanted = apart.copy()
+    touched = slice(None) if kind == "l2" else slice(-1, None)
+    for place, step in enumerate(steps):
+        change = np.roll(colors, -step, axis=0) - colors
+        change = np.sqrt(np.mean(change**2, axis=1)) if kind == "l2" else np.mean(np.abs(change), axis=1)
+        wanted[:, place, touched] = np.hypot(wanted[:, place, touched], change[:, None])
+    return wanted
+
+
+def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves: int) -> None:
+    """Refuse sources that are too small to be moved so far and leave so many octaves.
+
+    Raises:
+        ValueError: naming the size and the move.
+    """
+    for source in sources:
+        if min(source.shape[:2]) - max(shifts) - 1 < 2**octaves:
+            raise ValueError(
+                f"a source of {source.shape[1]}x{source.shape[0]} pixels is too small to be moved by {max(shifts):g}; "
+                "enlarge it, or lower --if-shift or --if-order"
+            )
+
+
+# Each frame by itself
+
+
+@lru_cache(maxsize=32)
+def mean_over_frames(loss: Loss, batch: int, own: bool, devices: int = 1) -> Loss:
+    """The mean over frames of a picture's loss, so many frames at a time.
+
+    Loss and gradient of a batch are had together and no feature map outlives its batch, so that a long animation takes
+    no more memory for them than a short one.
+
+    Args:
+        loss: ``loss(image, first, *others)``.
+        batch: frames whose feature maps are there together.
+        own: whether each frame has a ``first`` of its own, on a leading axis.
+        devices: among which the frames are shared out, in equal numbers.
+
+    Returns:
+        ``loss(frames, first, *others) -> (scalar, parts)``, differentiable in the frames.
+    """
+    work = _Work(loss, batch, own, devices)
+
+    def mean(frames: Float[Array, "count height width 3"], *arguments: Any) -> tuple[Scalar, Any]:
+        return _mean(work, frames, arguments)
+
+    return mean
+
+
+class _Work:
+    """What is done to each frame; hashable, as `jax.custom_vjp` wants it."""
+
+    def __init__(self, loss: Loss, batch: int, own: bool, devices: int):
+        self.loss, self.batch, self.own, self.devices = loss, batch, own, devices
+
+    def __call__(self, frames: Array, arguments: tuple[Any, ...]) -> tuple[tuple[Array, Any], Array]:
+        """Mean loss and parts, and the gradient of the mean."""
+        if self.devices == 1:
+            found, gradients = self.of_share(frames, *arguments)
+        else:
+            by_frame, everywhere = PartitionSpec(SHARES), PartitionSpec()
+            places = (by_frame, by_frame if self.own else everywhere, *(everywhere for _ in arguments[1:]))
+            found, gradients = jax.shard_map(
+                self.of_share,
+                mesh=mesh_of(self.devices),
+                in_specs=places,
+                out_specs=(by_frame, by_frame),
+                check_vma=False,
+            )(frames, *arguments)
+        return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), found), gradients / frames.shape[0]
+
+    def of_share(self, frames: Array, first: Any, *others: Any) -> tuple[tuple[Array, Any], Array]:
+        """Loss, parts and gradient of each frame."""
+
+        def of_frame(given: tuple[Array, Any]) -> Any:
+            frame, its = given
+            return jax.value_and_grad(self.loss, has_aux=True)(frame, its if self.own else first, *others)
+
+        given = (frames, first if self.own else None)
+        return lax.map(of_frame, given, batch_size=None if self.batch == 1 else self.batch)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _mean(work: _Work, frames: Array, arguments: tuple[Any, ...]) -> tuple[Array, Any]:
+    return work(frames, arguments)[0]
+
+
+def _mean_fwd(work: _Work, frames: Array, arguments: tuple[Any, ...]) -> tuple[tuple[Array, Any], Array]:
+    return work(frames, arguments)
+
+
+def _mean_bwd(work: _Work, gradient: Array, cotangent: tuple[Array, Any]) -> tuple[Array, None]:
+    return cotangent[0] * gradient, None
+
+
+_mean.defvjp(_mean_fwd, _mean_bwd)

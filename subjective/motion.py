@@ -1,0 +1,109 @@
+"""How a loop moves: how far frames are from their neighbors, whether it closes, and whether it flickers."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from subjective.compilation import jit
+from subjective.vgg import Params, extract_features
+
+LAYER = "pool2"
+"""Where features are compared: details of some ten pixels."""
+
+_features = jit(lambda params, image: extract_features(params, image, (LAYER,), padding="same")[LAYER])
+
+Frames = Float[np.ndarray, "count height width 3"]
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Between each frame and the next, the last of which is around the end.
+
+    Attributes:
+        values: one for each frame.
+        flicker: root mean square second difference over that of the first: 0 for a steady motion, √3 for frames
+            that have nothing to do with each other.
+        across: root mean square distance of frames half a loop apart, over that of neighbors.
+    """
+
+    values: tuple[float, ...]
+    flicker: float
+    across: float
+
+    def as_json(self) -> dict[str, Any]:
+        """With mean and spread of the steps within, and how the step around the end compares."""
+        within, around = np.asarray(self.values[:-1]), self.values[-1]
+        figures = {
+            "mean": within.mean(),
+            "spread": within.std(),
+            "least": within.min(),
+            "most": within.max(),
+            "around_the_end": around,
+            "flicker": self.flicker,
+            "across": self.across,
+        }
+        return {name: float(f"{value:.4g}") for name, value in figures.items()} | {
+            "closes": bool(within.min() <= around <= within.max()),
+            "values": [float(f"{value:.4g}") for value in self.values],
+        }
+
+
+def distances(states: Float[np.ndarray, "count *rest"]) -> Distances:
+    """How far each state of a loop is from the next.
+
+    Args:
+        states: pictures or feature maps, any unit; two or more.
+
+    Returns:
+        Root mean square distances in that unit.
+    """
+    first = np.roll(states, -1, axis=0) - states
+    second = np.roll(first, -1, axis=0) - first
+    values = np.sqrt(np.mean(first.reshape(len(states), -1) ** 2, axis=1, dtype=np.float64))
+    step = max(float(np.sqrt(np.mean(values**2))), 1e-12)
+    half = np.roll(states, -(len(states) // 2), axis=0) - states
+    flicker, across = (float(np.sqrt(np.mean(change**2, dtype=np.float64))) / step for change in (second, half))
+    return Distances(tuple(map(float, values)), flicker, across)
+
+
+def motion(frames: Frames, params: Params) -> dict[str, Distances]:
+    """Distances in pixels, values between 0 and 1, and in features, over their own root mean square.
+
+    Args:
+        frames: in [0, 1], two or more.
+        params: the network, down to `LAYER`.
+    """
+    clipped = np.clip(frames, 0, 1)
+    maps = np.stack([np.asarray(_features(params, jnp.asarray(frame, jnp.float32))) for frame in clipped])
+    size = max(float(np.sqrt(np.mean(maps**2, dtype=np.float64))), 1e-12)
+    return {"pixels": distances(clipped), "features": distances(maps / size)}
+
+
+def plot(frames: Frames, found: dict[str, Distances]) -> bytes:
+    """A strip plot as PNG: the middle row of every frame, one under another, beside the distances to the next.
+
+    The step around the end is drawn apart, and the two ends of the strip are to fit.
+    """
+    figure = Figure(figsize=(9, 1.5 + 0.12 * len(frames)), layout="constrained")
+    strip, *charts = figure.subplots(1, 1 + len(found), width_ratios=[3, *(1 for _ in found)])
+    rows = np.clip(frames[:, frames.shape[1] // 2], 0, 1)
+    strip.imshow(rows, aspect="auto", interpolation="nearest", extent=(0, rows.shape[1], len(frames), 0))
+    strip.set_title("middle row of each frame", fontsize=9)
+    strip.set_ylabel("frame")
+    steps = np.arange(len(frames)) + 0.5
+    for chart, (name, given) in zip(charts, found.items(), strict=True):
+        chart.plot(given.values[:-1], steps[:-1], "o-", color="0.3", markersize=3, linewidth=0.8)
+        chart.plot(given.values[-1:], steps[-1:], "D", color="tab:red", markersize=5)
+        chart.set(ylim=(len(frames), 0), xlim=(0, 1.25 * max(max(given.values), 1e-12)))
+        chart.set_title(f"to the next, in {name}", fontsize=9)
+        chart.tick_params(labelsize=7)
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    return data.getvalue()

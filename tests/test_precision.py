@@ -1,0 +1,111 @@
+"""Feature maps in bfloat16: what it changes and what it leaves alone."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from subjective import checkpoints
+from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective.images import read_image
+from subjective.losses import texture_loss
+from subjective.statistics import STATISTICS, Analysis, Term, analyze
+from subjective.synthesis import invent, synthesize
+from subjective.vgg import extract_features
+from tests.test_tiles import SOURCES
+
+EVERYWHERE = ("conv1_1", "pool1", "conv3_2")
+LIKE_PLANNED = {"output_width": 48, "octaves": 2, "layers": ("conv1_1", "pool1"), "statistic": ("gram",), "max_iter": 8}
+
+
+def picture(size=(64, 96)):
+    return jnp.asarray(read_image(SOURCES / "gravel.jpg")[100 : 100 + size[0], 100 : 100 + size[1]], jnp.float32)
+
+
+def analysis(*names, layers=EVERYWHERE, precision="bfloat16", **changes):
+    terms = tuple(Term(STATISTICS[name], layers, (1.0,) * len(layers)) for name in names)
+    return Analysis((0, 1), terms, precision=precision, **changes)
+
+
+def test_the_first_convolution_sees_the_picture_in_float32(vgg16):
+    narrow = extract_features(vgg16, picture(), EVERYWHERE, precision="bfloat16")
+    wide = extract_features(vgg16, picture(), EVERYWHERE)
+    assert {features.dtype for features in narrow.values()} == {jnp.dtype(jnp.bfloat16)}
+    np.testing.assert_array_equal(narrow["conv1_1"], wide["conv1_1"].astype(jnp.bfloat16))
+    for layer, features in wide.items():
+        assert jnp.linalg.norm(narrow[layer] - features) < 0.01 * jnp.linalg.norm(features), layer
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_every_statistic_is_summed_in_float32(name):
+    features = jnp.asarray(np.random.default_rng(0).uniform(size=(72, 80, 8)), jnp.bfloat16)
+    measure = STATISTICS[name].measure
+    found, wanted = measure(features, True), measure(features.astype(jnp.float32), True)
+    assert found.dtype == jnp.float32
+    # The products of bfloat16 numbers are exact in float32; what is left is the order of its sums.
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
+
+
+def test_tiles_give_what_the_whole_picture_gives(vgg16):
+    whole = jax.jit(lambda: analyze(vgg16, picture(), analysis("gram")))()
+    tiled = jax.jit(lambda: analyze(vgg16, picture(), analysis("gram", tile=24)))()
+    for found, wanted in zip(jax.tree.leaves(tiled), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-3 * float(jnp.abs(wanted).max()))
+
+
+def test_far_from_the_target_the_gradient_is_that_of_float32(vgg16):
+    """Near it the error grows (`experiments/08_precision.py`), and the last steps are float32."""
+    start = 0.5 + 0.1 * jnp.asarray(np.random.default_rng(0).standard_normal((64, 96, 3)), jnp.float32)
+
+    def gradient(precision):
+        look = analysis("gram", precision=precision)
+        targets = jax.jit(lambda: analyze(vgg16, picture(), look))()
+        loss = texture_loss(look, relative=True)
+        return jax.jit(jax.grad(lambda image: loss(image, targets, vgg16)[0]))(start)
+
+    narrow, wide = gradient("bfloat16"), gradient("float32")
+    assert narrow.dtype == jnp.float32
+    assert 0 < jnp.linalg.norm(narrow - wide) < 0.05 * jnp.linalg.norm(wide)
+
+
+def test_a_synthesis_ends_in_float32(small_params):
+    source = np.asarray(picture())
+    told = []
+    (result,) = synthesize(
+        [source],
+        SynthesisConfig(**LIKE_PLANNED, precision="bfloat16"),
+        params=small_params,
+        on_step=lambda _, step: told.append(step.position.stage),
+    )
+    assert result.steps == told.count(0) - 1 + told.count(1) + told.count(2)
+    assert told.count(1) == 6
+    assert told.count(2) == 2
+    look = analysis("gram", layers=("conv1_1", "pool1"), precision="float32")
+    target = analyze(small_params, jnp.asarray(source), dataclasses.replace(look, padding="valid"))
+    loss = texture_loss(look, relative=True)(result.value, target, small_params)[0]
+    assert result.loss == pytest.approx(float(loss), rel=1e-4)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_it_is_gone_on_with_bit_for_bit(small_params, tmp_path, stage):
+    config = SynthesisConfig(**LIKE_PLANNED, precision="bfloat16")
+
+    def keep(_, step):
+        if step.position and step.position.stage == stage and not checkpoints.found(tmp_path):
+            checkpoints.write(tmp_path, 1, step.position, {})
+
+    (whole,) = synthesize([np.asarray(picture())], config, params=small_params, on_step=keep)
+    position, _ = checkpoints.read(checkpoints.found(tmp_path)[0])
+    (again,) = synthesize([np.asarray(picture())], config, params=small_params, resume=position)
+    np.testing.assert_array_equal(again.value, whole.value)
+    assert (again.steps, again.evaluations, again.loss) == (whole.steps, whole.evaluations, whole.loss)
+
+
+def test_pictures_out_of_nothing_end_in_float32_too(small_params):
+    told = []
+    config = NoveltyConfig(**LIKE_PLANNED | {"octaves": 1}, count=2, precision="bfloat16")
+    result = invent(config, params=small_params, on_step=lambda _, step: told.append(step.position.stage))
+    assert result.value.shape == (2, 48, 48, 3)
+    assert set(told) == {0, 1}
