@@ -68,10 +68,14 @@ class Convolution(nnx.Module):
         stride: pixels from one output to the next.
     """
 
-    def __init__(self, inputs: int, outputs: int, side: int, *, stride: int = 1, gain: float = 2.0, rngs: nnx.Rngs):
+    def __init__(
+        self, inputs: int, outputs: int, side: int, *, stride: int = 1, gain: float = 2.0, random: np.random.Generator
+    ):
         """Random, so that outputs have ``gain`` times half the power of inputs (He et al. 2015)."""
         deviation = (gain / (inputs * side * side)) ** 0.5
-        self.kernel = nnx.Param(deviation * jax.random.normal(rngs.params(), (side, side, inputs, outputs)))
+        # By NumPy: JAX would compile a program for each shape.
+        kernel = deviation * random.standard_normal((side, side, inputs, outputs), np.float32)
+        self.kernel = nnx.Param(jnp.asarray(kernel, jnp.float32))
         self.stride = stride
 
     @property
@@ -153,10 +157,10 @@ class Block(nnx.Module):
         stride: int = 1,
         enlarges: bool = False,
         activation: Activation = "relu",
-        rngs: nnx.Rngs,
+        random: np.random.Generator,
     ):
         """A block from so many channels to so many."""
-        self.convolution = Convolution(inputs, outputs, side, stride=stride, rngs=rngs)
+        self.convolution = Convolution(inputs, outputs, side, stride=stride, random=random)
         self.norm = Norm(outputs, sources)
         self.enlarges = enlarges
         self.activation = activation

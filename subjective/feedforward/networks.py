@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -64,7 +65,7 @@ class Architecture:
     def build(self, seed: int = 0) -> TransformNet | TextureNet:
         """The network, with random parameters."""
         kinds: dict[str, Any] = {"style": TransformNet, "texture": TextureNet}
-        return kinds[self.kind](self, rngs=nnx.Rngs(seed))
+        return kinds[self.kind](self, random=np.random.default_rng(seed))
 
 
 class TransformNet(nnx.Module):
@@ -80,26 +81,26 @@ class TransformNet(nnx.Module):
         last: from full size to red, green and blue.
     """
 
-    def __init__(self, architecture: Architecture, *, rngs: nnx.Rngs):
+    def __init__(self, architecture: Architecture, *, random: np.random.Generator):
         """Random parameters."""
         self.architecture = architecture
         w, sources = architecture.width, architecture.sources
         down = [
-            Block(3, w, 9, sources=sources, rngs=rngs),
-            Block(w, 2 * w, stride=2, sources=sources, rngs=rngs),
-            Block(2 * w, 4 * w, stride=2, sources=sources, rngs=rngs),
+            Block(3, w, 9, sources=sources, random=random),
+            Block(w, 2 * w, stride=2, sources=sources, random=random),
+            Block(2 * w, 4 * w, stride=2, sources=sources, random=random),
         ]
         residual = [
-            Block(4 * w, 4 * w, sources=sources, activation="none" if second else "relu", rngs=rngs)
+            Block(4 * w, 4 * w, sources=sources, activation="none" if second else "relu", random=random)
             for _ in range(architecture.depth)
             for second in (False, True)
         ]
         up = [
-            Block(4 * w, 2 * w, enlarges=True, sources=sources, rngs=rngs),
-            Block(2 * w, w, enlarges=True, sources=sources, rngs=rngs),
+            Block(4 * w, 2 * w, enlarges=True, sources=sources, random=random),
+            Block(2 * w, w, enlarges=True, sources=sources, random=random),
         ]
         self.blocks = nnx.List([*down, *residual, *up])
-        self.last = Convolution(w, 3, 9, gain=0.1, rngs=rngs)
+        self.last = Convolution(w, 3, 9, gain=0.1, random=random)
 
     def opens(self, place: int) -> bool:
         """Whether a block is the first of a residual pair."""
@@ -139,12 +140,14 @@ class TextureNet(nnx.Module):
         last: to red, green and blue.
     """
 
-    def __init__(self, architecture: Architecture, *, rngs: nnx.Rngs):
+    def __init__(self, architecture: Architecture, *, random: np.random.Generator):
         """Random parameters."""
         self.architecture = architecture
         w, sources = architecture.width, architecture.sources
-        self.scales = nnx.List([Scale(w, number, sources=sources, rngs=rngs) for number in range(architecture.depth)])
-        self.last = Convolution(w * architecture.depth, 3, 1, gain=0.5, rngs=rngs)
+        self.scales = nnx.List(
+            [Scale(w, number, sources=sources, random=random) for number in range(architecture.depth)]
+        )
+        self.last = Convolution(w * architecture.depth, 3, 1, gain=0.5, random=random)
 
     def __call__(self, noise: Sequence[Map], blend: Blend) -> Picture:
         """A texture, as large as the last of the noise.
@@ -169,11 +172,13 @@ class Scale(nnx.Module):
         norms: of the two before they are joined, so that neither drowns the other.
     """
 
-    def __init__(self, width: int, number: int, *, sources: int, rngs: nnx.Rngs):
+    def __init__(self, width: int, number: int, *, sources: int, random: np.random.Generator):
         """The ``number``-th from the coarsest."""
-        self.fresh = Chain(NOISE_CHANNELS, width, sources=sources, rngs=rngs)
+        self.fresh = Chain(NOISE_CHANNELS, width, sources=sources, random=random)
         self.norms = nnx.List([Norm(width, sources), Norm(width * number, sources)] if number else [])
-        self.joined = Chain(width * (number + 1), width * (number + 1), sources=sources, rngs=rngs) if number else None
+        self.joined = (
+            Chain(width * (number + 1), width * (number + 1), sources=sources, random=random) if number else None
+        )
 
     def __call__(self, coarser: Map | None, noise: Map, blend: Blend, border: Border) -> Map:
         """Maps of the noise's size."""
@@ -193,11 +198,11 @@ class Chain(nnx.Module):
         blocks: these.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, sources: int, rngs: nnx.Rngs):
+    def __init__(self, inputs: int, outputs: int, *, sources: int, random: np.random.Generator):
         """From so many channels to so many."""
         self.blocks = nnx.List(
             [
-                Block(first, outputs, side, sources=sources, activation="leaky", rngs=rngs)
+                Block(first, outputs, side, sources=sources, activation="leaky", random=random)
                 for first, side in ((inputs, 3), (outputs, 3), (outputs, 1))
             ]
         )

@@ -148,9 +148,15 @@ def prepared(
     return plan, targets_of(sources, objective, params)
 
 
-_texture = jit(
-    lambda architecture, params, noise, blend: with_parameters(architecture, params)(noise, blend), static_argnums=0
-)
+def _draw(architecture: Architecture, params: Any, key: Any, size: tuple[int, int], blend: Any) -> Any:
+    return with_parameters(architecture, params)(noise_for(key, size, architecture.depth), blend)
+
+
+def _paint(architecture: Architecture, params: Any, image: Any, blend: Any) -> Any:
+    return with_parameters(architecture, params)(image, blend)
+
+
+_texture, _picture = jit(_draw, static_argnums=(0, 3)), jit(_paint, static_argnums=0)
 
 
 def draw(
@@ -168,8 +174,7 @@ def draw(
     Returns:
         Image in [0, 1].
     """
-    noise = noise_for(jax.random.key(seed), size, architecture.depth)
-    return np.asarray(_texture(architecture, params, noise, jnp.asarray(blend, jnp.float32)))
+    return np.asarray(_texture(architecture, params, jax.random.key(seed), size, jnp.asarray(blend, jnp.float32)))
 
 
 def paint(
@@ -183,4 +188,4 @@ def paint(
         image: RGB in [0, 1].
         blend: share of each style.
     """
-    return np.asarray(_texture(architecture, params, jnp.asarray(image, jnp.float32), jnp.asarray(blend, jnp.float32)))
+    return np.asarray(_picture(architecture, params, jnp.asarray(image, jnp.float32), jnp.asarray(blend, jnp.float32)))
