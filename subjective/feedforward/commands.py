@@ -176,6 +176,7 @@ class _Keeper:
             "steps": int(state.step),
             "seconds": round(self.run.seconds, 1),
             "subjective": __version__,
+            "begun_from": None if self.config.init is None else network_file.read(self.config.init).facts,
         }
         network = network_file.Network(self.architecture, network_file.on_host(state.params), facts)
         network_file.write(self.run.folder / "network.safetensors", network)

@@ -56,7 +56,7 @@ class TrainConfig:
     learning_rate: Annotated[float, arg(metavar="SIZE")] = 1e-3
     """Of Adam, whose decays are 0.9 and 0.999."""
     decay: bool = True
-    """Lower the learning rate along a cosine to a hundredth at the last step."""
+    """Let the learning rate rise over the first steps, then fall along a cosine to a hundredth at the last."""
     width: Annotated[int | None, arg(metavar="N")] = None
     """Channels of the network at full size (32 if not given), or that each scale of a texture's adds (8)."""
     depth: Annotated[int | None, arg(metavar="N")] = None

@@ -28,6 +28,10 @@ from subjective.feedforward.settings import TrainConfig
 LAST_SHARE = 0.01
 """Of the learning rate, at the last step."""
 
+RISING, MOST_RISING = 20, 100
+"""One in so many steps, but not more than so many, over which the learning rate rises: a network that begins with full
+steps may end grey, where hardly any gradient is left (`experiments/LOG.md`)."""
+
 ONE_SOURCE = 0.5
 """Share of a step's pictures that are of one source, where there are several; the others are of random blends."""
 
@@ -74,7 +78,7 @@ class Plan:
         size: side of the pictures.
         steps: how many there will be, for the learning rate.
         learning_rate: of the first.
-        decay: whether it goes down.
+        decay: whether it rises first and then goes down.
         devices: how many share the pictures.
     """
 
@@ -91,7 +95,14 @@ class Plan:
         """The optimizer."""
         rate: Any = self.learning_rate
         if self.decay:
-            rate = optax.cosine_decay_schedule(self.learning_rate, self.steps, LAST_SHARE)
+            rising = min(self.steps // RISING, MOST_RISING)
+            rate = optax.warmup_cosine_decay_schedule(
+                self.learning_rate / (rising + 1),
+                self.learning_rate,
+                rising,
+                max(self.steps, rising + 1),
+                LAST_SHARE * self.learning_rate,
+            )
         return optax.adam(rate, b1=0.9, b2=0.999)
 
 
