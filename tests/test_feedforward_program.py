@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subjective import images
+from subjective import images, weights
 from subjective.cli import main
 from subjective.feedforward import network_file, trainer
 from subjective.feedforward.curves import curves, thinned
@@ -188,11 +188,25 @@ def test_a_texture_is_rendered_in_any_size_and_blend(here, capsys):
     assert capsys.readouterr().out == "outputs/net-16x16.png\n"
 
 
+def test_a_network_is_found_by_its_name(here, capsys, monkeypatch):
+    monkeypatch.setenv("SUBJECTIVE_DATA", str(here / "data"))
+    (here / "data" / "networks").mkdir(parents=True)
+    save(here / "data" / "networks" / "mine.safetensors", "texture")
+    assert main(["apply", "mine", "--size", "16"]) == 0
+    assert capsys.readouterr().out == "outputs/mine-16x16.png\n"
+    assert "no such network: 'yours'; wanted a file that `subjective train` made, or: " in refusal(
+        capsys, "apply", "yours"
+    )
+    (here / "data" / "networks" / "SHA256SUMS").write_text(f"{'0' * 64}  mine.safetensors\n")
+    assert "damaged or changed" in refusal(capsys, "apply", "mine")
+
+
 def test_what_apply_cannot_do_is_refused_in_a_line(here, capsys, photographs):
     save("style.safetensors"), save("texture.safetensors", "texture", sources=2)
     picture = photographs / "0.png"
     assert "no such network: 'nothing'" in refusal(capsys, "apply", "nothing", picture)
-    assert "holds no trained network" in refusal(capsys, "apply", "vgg16", picture)
+    loss_network = weights.embedded_dir() / "vgg16.safetensors"
+    assert "holds no trained network" in refusal(capsys, "apply", loss_network, picture)
     assert "cannot be read as a network" in refusal(capsys, "apply", photographs / "bad.jpg", picture)
     assert "no picture was given" in refusal(capsys, "apply", "style.safetensors")
     assert "--size is for texture networks" in refusal(capsys, "apply", "style.safetensors", picture, "--size", "64")

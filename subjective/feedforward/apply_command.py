@@ -97,7 +97,8 @@ def _style(config: ApplyCommand, network: Network, blend: tuple[float, ...]) -> 
                 raise ValueError(f"two pictures are called {name!r}; repaint them into folders of their own")
     failed = 0
     for file in files:
-        target = folder if alone else folder / (file.name if file in videos else f"{file.stem}.png")
+        stem = file.stem if config.output else f"{file.stem}-{Path(config.network).stem}"
+        target = folder if alone else folder / f"{stem}{file.suffix if file in videos else '.png'}"
         if target.exists() and target.samefile(file):
             raise ValueError(f"{str(target)!r} is the picture itself; give another --output")
         try:

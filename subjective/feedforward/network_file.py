@@ -28,6 +28,8 @@ FORMAT = "subjective feed-forward network"
 VERSION = 1
 KEY = "subjective"
 SUFFIX = ".safetensors"
+FOLDER = "networks"
+"""Beside the loss networks' parameters, where those that have a name lie."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ def read(name_or_path: str | Path) -> Network:
     """
     path = find(name_or_path)
     try:
-        if path.parent == weights.embedded_dir():
+        if path.parent in folders():
             native.verified(path)
         tensors, metadata = native.read_tensors(path)
     except (OSError, ValueError) as error:
@@ -121,33 +123,25 @@ def find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    folders = [weights.embedded_dir(), weights.default_data_dir()]
-    if path.name == str(name_or_path):
-        for folder in folders:
-            for name in (f"{path.name}{SUFFIX}", path.name):
-                if (folder / name).is_file():
-                    return folder / name
-    known = ", ".join(sorted(available())) or "none"
+    named = available()
+    if str(name_or_path) in named:
+        return named[str(name_or_path)]
+    known = ", ".join(named) or "none"
     raise ValueError(f"no such network: {str(name_or_path)!r}; wanted a file that `subjective train` made, or: {known}")
+
+
+def folders() -> list[Path]:
+    """Where networks that have a name lie: what comes with the package, then the user's own."""
+    return [folder / FOLDER for folder in (weights.embedded_dir(), weights.default_data_dir())]
 
 
 def available() -> dict[str, Path]:
     """Every trained network that has a name."""
     found: dict[str, Path] = {}
-    for folder in (weights.embedded_dir(), weights.default_data_dir()):
+    for folder in folders():
         for path in sorted(folder.glob(f"*{SUFFIX}")):
-            if not path.name.endswith(weights.SCALES_SUFFIX) and _is_network(path):
-                found.setdefault(path.name.removesuffix(SUFFIX), path)
+            found.setdefault(path.name.removesuffix(SUFFIX), path)
     return found
-
-
-def _is_network(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            head = file.read(min(int.from_bytes(file.read(8), "little"), 2**20))
-        return FORMAT.encode() in head
-    except OSError:
-        return False
 
 
 def flat(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
