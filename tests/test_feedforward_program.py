@@ -145,6 +145,7 @@ def test_ctrl_c_keeps_where_a_texture_stands(here):
     assert "to go on: subjective resume" in err
     assert len(list(folder.glob("checkpoints/[0-9]*"))) == 1
     assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
+    assert network_file.read(folder / "network.safetensors").facts["steps"] >= 1
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(here):

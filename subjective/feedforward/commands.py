@@ -190,8 +190,11 @@ class _Keeper:
         self.progress.close()
         self.progress.note(f"subjective: {reason}")
         try:
-            if status == "interrupted" and self.state is not None:
-                self.run.checkpoint(self.state, self.position)
+            if self.state is not None:
+                if status == "interrupted":
+                    self.run.checkpoint(self.state, self.position)
+                self.write(self.state)
+                self.progress.note(f"subjective: the network of step {int(self.state.step)} is in {self.run.folder}")
             self.run.conclude(status, reason)
         except OSError as error:
             self.progress.note(f"subjective: note: where it stands could not be kept ({error.strerror})")

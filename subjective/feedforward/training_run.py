@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import os
 import shlex
 import sys
@@ -122,9 +123,9 @@ class TrainingRun:
         """Note a step in the trace."""
         line = {
             "step": step.number,
-            "loss": step.loss,
-            "parts": step.parts,
-            "gradient_norm": step.gradient_norm,
+            "loss": _finite(step.loss),
+            "parts": {name: _finite(part) for name, part in step.parts.items()},
+            "gradient_norm": _finite(step.gradient_norm),
             "moved": step.moved,
             "seconds": round(self.seconds, 3),
         }
@@ -195,6 +196,11 @@ class TrainingRun:
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _finite(value: float) -> float | None:
+    """As JSON has it, which knows no other numbers."""
+    return value if math.isfinite(value) else None
 
 
 def _orbax() -> Any:

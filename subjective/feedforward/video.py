@@ -42,7 +42,9 @@ def convert(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray
         with iio.imopen(temporary, "w", plugin="pyav") as out:
             out.init_video_stream("libx264", fps=round(rate))
             for frame in iio.imiter(source, plugin="pyav"):
-                out.write_frame(to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255))))
+                painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
+                # H.264's sides are even, as every player wants them: an odd one loses its last pixel.
+                out.write_frame(painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2])
                 count += 1
         if not count:
             raise ValueError("it has no frame")
