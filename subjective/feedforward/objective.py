@@ -34,7 +34,7 @@ from subjective.vgg import Params, layer_names
 
 MOST_OCTAVES = 4
 LEAST_OCTAVE = 32
-"""Octaves at most, and pixels a side of the last of them at least, where their number is not given."""
+"""Octaves of a texture at most, and pixels a side of the last of them at least, where their number is not given."""
 
 Picture = Float[Array, "height width 3"]
 
@@ -150,7 +150,7 @@ def objective_of(config: TrainConfig, vgg: Params, sources: Sequence[tuple[int, 
     octaves = config.octaves or next(
         (
             n
-            for n in range(MOST_OCTAVES, 1, -1)
+            for n in range(MOST_OCTAVES if config.texture else 1, 1, -1)
             if octave_size(config.size, n - 1, padding) >= LEAST_OCTAVE
             and all(side >= smallest_picture(dataclasses.replace(analysis(n), padding=p), vgg) for side, p in sides)
         ),

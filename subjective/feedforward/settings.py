@@ -69,12 +69,14 @@ class TrainConfig:
     statistic: Annotated[tuple[str, ...] | None, arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = None
     """What is matched, as in `synthesize`; gram for pictures, and what `synthesize` matches for textures."""
     octaves: Annotated[int | None, arg(metavar="N")] = None
-    """Octaves at which it is matched; as many as all pictures have room for, at most 4, if not given."""
+    """Octaves at which it is matched. If not given, for textures as many as all pictures have room for, at most 4;
+    for pictures one: in coarse octaves most photographs have far more contrast than a style, which would outweigh all
+    else."""
     relative: bool = True
     """Divide each distance by its target's own size, so that weights mean the same for any source and layer."""
     style_weight: Annotated[float, arg(metavar="W")] = 1.0
     """Weight of what is matched to the sources."""
-    content_weight: Annotated[float, arg(metavar="W")] = 1.0
+    content_weight: Annotated[float, arg(metavar="W")] = 10.0
     """Weight of the distance to what a picture was, at --content-layer, of full size."""
     content_layer: Annotated[str, arg(metavar="LAYER")] = "conv3_2"
     """Layer at which a picture is to stay what it was."""
