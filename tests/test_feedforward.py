@@ -20,7 +20,7 @@ SMALL = TrainConfig(
     texture=True, size=16, batch=2, steps=25, width=2, depth=1, learning_rate=1e-2,
     layers=("conv1_1",), statistic=("gram",), octaves=1,
 )  # fmt: skip
-STYLE = dataclasses.replace(SMALL, texture=False, content_layer="conv1_1")
+STYLE = dataclasses.replace(SMALL, texture=False, content_layer="conv1_1", content_weight=1.0)
 
 
 def network(kind="style", border="reflect", sources=2, width=4, depth=2, seed=0):
