@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subjective import images, weights
+from subjective import cli, images, weights
 from subjective.cli import main
 from subjective.feedforward import network_file, trainer
 from subjective.feedforward.curves import curves, thinned
@@ -248,6 +248,15 @@ def test_what_cannot_be_trained_is_refused_in_a_line(here, capsys, photographs):
     other = save("other.safetensors")
     assert "wanted Architecture" in refusal(capsys, *TEXTURE, "--init", other)
     assert not list(here.glob("outputs/*")), "nothing is begun that cannot be done"
+
+
+def test_like_matlab_sets_what_other_flags_then_change():
+    words = ["train", "--content", "photographs", "-s", "style.png", "--like", "matlab", "--size", "64"]
+    config = cli._parse(cli._with_settings(words))
+    assert (config.size, config.batch, config.epochs, config.learning_rate, config.decay) == (64, 4, 2, 1e-3, False)
+    assert config.layers == ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
+    assert (config.style_weight, config.content_weight, config.content_layer) == (3e-8, 1e-4, "conv3_3")
+    assert (config.raw_weights, config.relative, config.octaves, config.pooling) == (True, False, 1, "max")
 
 
 def test_a_folder_that_cannot_be_read_is_refused(here, capsys):
