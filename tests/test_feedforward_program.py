@@ -259,6 +259,13 @@ def test_like_matlab_sets_what_other_flags_then_change():
     assert (config.raw_weights, config.relative, config.octaves, config.pooling) == (True, False, 1, "max")
 
 
+@pytest.mark.parametrize("package", ["grain", "orbax.checkpoint"])
+def test_a_missing_package_is_named_with_what_to_install(here, capsys, monkeypatch, photographs, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert "pip install 'subjective[train]'" in refusal(capsys, *STYLE, "--content", photographs)
+    assert not (here / "outputs").exists()
+
+
 def test_a_folder_that_cannot_be_read_is_refused(here, capsys):
     folder = here / "closed"
     folder.mkdir(mode=0)

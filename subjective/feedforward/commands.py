@@ -24,7 +24,7 @@ from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.photographs import Photographs
 from subjective.feedforward.progress import TrainProgress, say
 from subjective.feedforward.training import Plan, State, first_state
-from subjective.feedforward.training_run import TrainingRun
+from subjective.feedforward.training_run import TrainingRun, checkpointing
 from subjective.formats.native import sha256
 from subjective.normalization import load_params
 from subjective.runs import new_folder
@@ -42,6 +42,7 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
         resume: folder of such a run, to be gone on with.
     """
     config.check()
+    checkpointing()
     mesh_of(config.devices)
     files = images.find_images(config.source)
     contents = images.find_images(config.content) if config.content else []

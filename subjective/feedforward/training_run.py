@@ -49,7 +49,7 @@ class TrainingRun:
         """
         self.folder = folder.absolute()
         self.checkpoint_every = checkpoint_every
-        self._orbax = _orbax()
+        self._orbax = checkpointing()
         self._manager = self._orbax.CheckpointManager(
             self.folder / "checkpoints",
             options=self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False),
@@ -203,7 +203,12 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _orbax() -> Any:
+def checkpointing() -> Any:
+    """Orbax.
+
+    Raises:
+        ImportError: it is not installed; says what to install.
+    """
     try:
         import orbax.checkpoint as orbax
     except ImportError as error:
