@@ -155,7 +155,7 @@ def in_torch(what: str, threads: int) -> Callable[[int], float]:
         adam.zero_grad()
         loss.backward()
         adam.step()
-        return float(loss)
+        return loss.item()
 
     return evaluate
 
@@ -174,7 +174,8 @@ def work(program: str, what: str, threads: int) -> None:
 class Worker:
     def __init__(self, program: str, what: str, threads: int):
         command = [sys.executable, __file__, what, "--threads", str(threads), "--work", program]
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        # Threads that wait must not take the processors of the program whose turn it is, or of others.
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
