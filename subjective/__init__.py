@@ -10,7 +10,7 @@
 An image is float32 RGB in [0, 1], ``(height, width, 3)``.
 """
 
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.evaluate import Score, evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
@@ -20,7 +20,7 @@ from subjective.optimize import NonFiniteLossError, Result, Step, minimize, valu
 from subjective.presets import preset
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics import STATISTICS, Analysis, Statistic, Term, analyze, gram, parse_term
-from subjective.synthesis import animate, invent, synthesize
+from subjective.synthesis import animate, invent, synthesize, transfer
 from subjective.version import __version__
 from subjective.vgg import extract_features, layer_names, minimum_size
 
@@ -36,6 +36,7 @@ __all__ = [
     "Step",
     "SynthesisConfig",
     "Term",
+    "TransferConfig",
     "__version__",
     "activation_scales",
     "analyze",
@@ -61,6 +62,7 @@ __all__ = [
     "resize",
     "synthesize",
     "texture_loss",
+    "transfer",
     "value_and_gradient",
     "weighted_sum",
     "write_image",

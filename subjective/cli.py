@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from subjective import commands, evaluation_commands, sweep, weight_commands
+from subjective import commands, evaluation_commands, sweep, transfer_command, weight_commands
 from subjective.command_config import (
     AnimateCommand,
     EvaluateCommand,
@@ -25,18 +25,20 @@ from subjective.command_config import (
     ResumeCommand,
     SweepCommand,
     SynthesizeCommand,
+    TransferCommand,
 )
 from subjective.compilation import keep_compiled
 from subjective.config import to_flags
 from subjective.feedforward.command_config import ApplyCommand, TrainCommand
 from subjective.feedforward.settings import LIKE
 from subjective.interruption import Interrupted, interruptible
-from subjective.presets import PRESETS
+from subjective.presets import LIKES, PRESETS
 from subjective.version import __version__
 
 Command = (
     Annotated[SynthesizeCommand, tyro.conf.subcommand("synthesize")]
     | Annotated[AnimateCommand, tyro.conf.subcommand("animate")]
+    | Annotated[TransferCommand, tyro.conf.subcommand("transfer")]
     | Annotated[NoveltyCommand, tyro.conf.subcommand("novelty")]
     | Annotated[ResumeCommand, tyro.conf.subcommand("resume")]
     | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
@@ -90,12 +92,11 @@ def _with_settings(arguments: list[str]) -> list[str]:
     name = _last(arguments, "--config")
     if name is not None:
         flags += _recorded("synthesize" if arguments[0] == "sweep" else arguments[0], name)
-    chosen = _last(arguments, "--preset")
-    if chosen is not None and chosen in PRESETS:
-        flags += to_flags(PRESETS[chosen])
-    alike = _last(arguments, "--like")
-    if alike is not None and alike in LIKE:
-        flags += to_flags(LIKE[alike])
+    likes = LIKE if arguments[0] == "train" else LIKES
+    for flag, table in (("--preset", PRESETS), ("--like", likes)):
+        chosen = _last(arguments, flag)
+        if chosen is not None and chosen in table:
+            flags += to_flags(table[chosen])
     return [arguments[0], *flags, *arguments[1:]] if flags else arguments
 
 
@@ -143,6 +144,8 @@ def _resume(folder: Path) -> int:
         return commands.synthesize(config, resume=folder)
     if isinstance(config, AnimateCommand):
         return commands.animate(config, resume=folder)
+    if isinstance(config, TransferCommand):
+        return transfer_command.command(config, resume=folder)
     return commands.novelty(config, resume=folder)
 
 
@@ -202,6 +205,8 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
         return commands.synthesize(command)
     if isinstance(command, AnimateCommand):
         return commands.animate(command)
+    if isinstance(command, TransferCommand):
+        return transfer_command.command(command)
     if isinstance(command, NoveltyCommand):
         return commands.novelty(command)
     if isinstance(command, TrainCommand):

@@ -1,4 +1,4 @@
-"""Opponent colors: axes along which the colors of photographs vary almost independently."""
+"""Colors: axes along which those of photographs vary almost independently, luminance, and one picture's for another."""
 
 from __future__ import annotations
 
@@ -18,3 +18,42 @@ def opponent(image: Float[Array, "height width 3"]) -> Float[Array, "height widt
         cone responses) these are in spirit.
     """
     return jnp.matmul(image, OPPONENT.T.astype(image.dtype), precision="highest")
+
+
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Shares of red, green and blue in luminance (Rec. 601)."""
+
+Picture = Float[np.ndarray, "height width 3"]
+
+
+def luminance(image: Picture) -> Picture:
+    """The picture in grey: three equal channels."""
+    return np.repeat(image @ LUMA.astype(image.dtype)[:, None], 3, axis=2)
+
+
+def with_luminance(image: Picture, grey: Picture) -> Picture:
+    """A picture's colors in the light and dark of another, grey or not.
+
+    References:
+        Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer", 2016, section 4.
+    """
+    return image + (luminance(grey) - luminance(image))
+
+
+def match_colors(image: Picture, like: Float[np.ndarray, "rows columns 3"]) -> Picture:
+    """A picture with the mean and covariance that another's colors have; values stay within [0, 1].
+
+    Σ′^½ Σ^-½ (x − μ) + μ′, with the symmetric roots.
+
+    References:
+        Gatys et al. 2016 as above, section 3.
+    """
+    pixels, wanted = (picture.reshape(-1, 3).astype(np.float64) for picture in (image, like))
+    root, inverse = _root(np.cov(wanted.T), 0.5), _root(np.cov(pixels.T), -0.5)
+    turned = (pixels - pixels.mean(axis=0)) @ (root @ inverse).T + wanted.mean(axis=0)
+    return np.clip(turned, 0, 1).reshape(image.shape).astype(image.dtype)
+
+
+def _root(covariance: np.ndarray, power: float) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.maximum(values, 1e-8) ** power) @ vectors.T

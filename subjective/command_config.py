@@ -11,8 +11,8 @@ import tyro
 
 from subjective import images
 from subjective.compute_config import arg
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
-from subjective.presets import Preset
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
+from subjective.presets import Like, Preset
 from subjective.videos import FORMATS, Format
 
 
@@ -85,6 +85,9 @@ class SourceConfig:
 class TextureConfig(RunConfig, SourceConfig):
     """What commands that make textures have in common."""
 
+    blend_map: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Where each source holds, instead of all of them everywhere: a grey picture for each source, white where it holds
+    and grey at soft borders; the last source has the rest if it has none."""
     preset: Preset = "default"
     """Settings to begin with, other flags change them: fast, default, best, or paper (those of the 2017 program)."""
     evaluate: bool = True
@@ -100,6 +103,8 @@ class SynthesizeCommand(SynthesisConfig, TextureConfig):
         super().check()
         self.check_run()
         self.check_sources()
+        if self.blend_map and self.source_weights is not None:
+            raise ValueError("--source-weights and --blend-map both say how much of each source there is; give one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +142,44 @@ class AnimateCommand(AnimationConfig, TextureConfig):
                 ("--keyframes", bool(self.keyframes)),
                 ("--frame-weights", self.frame_weights is not None),
                 ("--source-weights", self.source_weights is not None),
+                ("--blend-map", bool(self.blend_map)),
             )
             if given
         ]
         if len(several) > 1:
             raise ValueError(f"{' and '.join(several)} all say what the frames are made of; give one of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferCommand(TransferConfig, RunConfig, SourceConfig):
+    """Make a picture of the content of one and the style of others."""
+
+    content: Annotated[tyro.conf.Positional[str], arg(metavar="CONTENT")]
+    """The picture whose content it is; made as wide as --output-width, and as high as goes with it if not said."""
+    source: Annotated[tuple[str, ...], arg("-s", "--style", metavar="STYLE...")]
+    """The styles: pictures, folders of pictures, or glob patterns."""
+    source_scale: Annotated[float | None, arg("-ss", "--style-scale", metavar="FACTOR")] = None
+    """Resize every style by this factor: larger strokes, or smaller."""
+    content_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Where in the picture each style holds: grey pictures as in synthesize --blend-map."""
+    style_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Which part of each style counts: a grey picture for each."""
+    like: Like = "multiscale"
+    """Settings to begin with, other flags change them: multiscale, or those of a published program."""
+    out: Annotated[str | None, arg(metavar="FILE")] = None
+    """Also copy the finished PNG there."""
+    evaluate: bool = True
+    """Measure the finished picture against the styles for summary.json."""
+
+    def check(self) -> None:
+        """As `PictureConfig.check`, and the files."""
+        super().check()
+        self.check_run()
+        self.check_sources()
+        if self.out is not None and not Path(self.out).absolute().parent.is_dir():
+            raise ValueError(f"--out is {self.out!r}, in a folder that is not there; make it or name another")
+        if self.content_mask and self.source_weights is not None:
+            raise ValueError("--source-weights and --content-mask both say how much of each style there is; give one")
 
 
 @dataclass(frozen=True, kw_only=True)

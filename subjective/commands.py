@@ -15,6 +15,7 @@ from subjective import images, normalization, plan, synthesis, weights
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.frames import check_moves
+from subjective.guides import whole_masks
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty
 from subjective.making import announce, fitted, load_params, picture_record, run, starting_picture
 from subjective.morph import around, read_weights
@@ -36,6 +37,7 @@ class _Read(Generic[Texture]):
     network: weights.Network
     params: Params
     sources: list[images.Image]
+    masks: np.ndarray | None
     facts: dict[str, Any]
 
     @property
@@ -51,8 +53,14 @@ def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
         )
     network, params, origin = load_params(config)
     sources = [config.read_source(file) for file in files]
-    facts = {"pictures": [picture_record(file, "source") for file in files], "weights": origin}
-    read = _Read(config, network, params, sources, facts)
+    pictures = [picture_record(file, "source") for file in files]
+    masks = None
+    if config.blend_map:
+        given = [Path(name) for name in config.blend_map]
+        grey = [images.resize(images.read_image(file), config.size).mean(axis=2) for file in given]
+        masks = whole_masks(grey, len(sources))
+        pictures += [picture_record(file, "mask") for file in given]
+    read = _Read(config, network, params, sources, masks, {"pictures": pictures, "weights": origin})
     read = dataclasses.replace(read, config=plan.with_octaves(config, params, read.sizes))
     analysis = plan.analysis_of(read.config, params, read.sizes)
     plan.check_size("the picture", config.size, analysis, params)
@@ -86,14 +94,15 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
     """
     config.check()
     read = _read(config, images.find_images(config.source))
-    sources, params, init = read.sources, read.params, starting_picture(config)
-    config = fitted(read.config, params, read.sizes, lambda config: prepared(sources, config, params), resume)
+    sources, params, masks, init = read.sources, read.params, read.masks, starting_picture(config)
+    config = fitted(read.config, params, read.sizes, lambda config: prepared(sources, config, params, masks), resume)
     analysis = _analysis(read, config)
     if config.dry_run:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        return synthesis.synthesize(sources, config, params=params, init=init, on_step=on_step, resume=position())
+        how = {"masks": masks, "init": init}
+        return synthesis.synthesize(sources, config, params=params, **how, on_step=on_step, resume=position())
 
     def score(_: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
         for found in _scored(read, [np.asarray(result.value) for result in results], analysis):
@@ -111,7 +120,7 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
             sys.stderr.write(f"subjective: note: no {kind} will be written; pip install 'subjective[video]' for it\n")
     files = [file for name in config.keyframes for file in _one(name)] or images.find_images(config.source)
     read = _read(config, files)
-    sources, params, init = read.sources, read.params, starting_picture(config)
+    sources, params, masks, init = read.sources, read.params, read.masks, starting_picture(config)
     shares = None
     if config.keyframes:
         shares = around(config.count, len(config.keyframes), config.ease)
@@ -120,7 +129,7 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
         read.facts["frame_weights"] = shares.round(6).tolist()
 
     def prepare(config: AnimateCommand) -> Job:
-        return prepared_animation(sources, config, params, shares)
+        return prepared_animation(sources, config, params, shares, masks)
 
     check_moves(sources, read.config.moves, read.config.distances)
     config = fitted(read.config, params, read.sizes, prepare, resume)
@@ -129,10 +138,8 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        where = position()
-        return [
-            synthesis.animate(sources, config, params=params, weights=shares, init=init, on_step=on_step, resume=where)
-        ]
+        how = {"weights": shares, "masks": masks, "init": init}
+        return [synthesis.animate(sources, config, params=params, **how, on_step=on_step, resume=position())]
 
     def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
         frames = np.asarray(results[0].value)

@@ -9,14 +9,16 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from subjective.compute_config import arg
 from subjective.frames import DistanceType, steps_of
 from subjective.joins import JoinMode
 from subjective.morph import Ease
 from subjective.picture_config import PictureConfig, check_weights
+from subjective.pyramid import Padding
 from subjective.stages import Schedule
+from subjective.statistics import CONTENTS, Term
 
 DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """What is matched by default, settled by `experiments/04_settings.py`."""
@@ -104,6 +106,11 @@ class AnimationConfig(SynthesisConfig):
         return self.count
 
     @property
+    def at_once(self) -> int:
+        """As `PictureConfig.at_once`."""
+        return min(self.batch, self.count)
+
+    @property
     def if_steps(self) -> tuple[int, ...]:
         """Steps between frames that are compared."""
         return steps_of(self.count, self.if_order)
@@ -131,6 +138,47 @@ class AnimationConfig(SynthesisConfig):
                 raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
         if self.count % self.devices:
             raise ValueError(f"--count is {self.count}, which {self.devices} devices cannot share; wanted a multiple")
+
+
+Colors = Literal["style", "luminance", "match"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferConfig(SynthesisConfig):
+    """Settings of `transfer`; layers and statistics are those of the style."""
+
+    statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram", "grid@rgb=0.001")
+    """What is matched of the style, as in synthesize."""
+    content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv3_3",)
+    """Layers at which the picture is to be like the content, at every octave."""
+    content_weight: Annotated[float, arg(metavar="W")] = 1.0
+    """Weight of the content against the style."""
+    content_statistic: Literal["content", "content_sum"] = "content"
+    """How: content, the mean squared difference of features, or content_sum, the sum, which grows with the picture."""
+    tv_weight: Annotated[float, arg(metavar="W")] = 0.0
+    """Weight of the total variation."""
+    colors: Colors = "style"
+    """Whose colors: the style's; luminance, the content's, style being light and dark alone; or match, the content's,
+    given to the styles beforehand."""
+    seed: Annotated[str, arg("-i", "--init", metavar="content|noise|phases|FILE")] = "content"
+    """Starting picture: the content, faint noise, the styles' spectrum at random phases, or a picture file."""
+    padding_mode: Annotated[Padding, arg("-p")] = "same"
+    """What lies outside the picture: zeros (same), nothing (valid) or its other side (circular)."""
+
+    @property
+    def further_terms(self) -> tuple[Term, ...]:
+        """The content."""
+        weights = (self.content_weight / max(len(self.content_layers), 1),) * len(self.content_layers)
+        return (Term(CONTENTS[self.content_statistic], self.content_layers, weights),)
+
+    def check(self) -> None:
+        """As `PictureConfig.check`."""
+        super().check()
+        for flag, weight in (("content-weight", self.content_weight), ("tv-weight", self.tv_weight)):
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ValueError(f"--{flag} is {weight}; wanted a number of 0 or more")
+        if not self.content_layers:
+            raise ValueError("--content-layers got no layer; wanted at least one, such as conv3_3")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,9 @@ PHASES_CONTRAST = 0.3
 """Contrast of random phases, as a share of the sources' own: enough to say where a lattice lies, and not so much that
 what is wrong with it stays (1 left more rows shifted)."""
 
-SEEDS = ("random", "symmetric", "phases")
-"""Starts that are made; any other name is a picture file."""
+SEEDS = ("random", "symmetric", "phases", "noise", "content")
+"""Starts that are made; any other name is a picture file. ``noise`` is another name of ``random``, ``content`` the
+picture that a style is transferred to."""
 
 Start = NDArray[np.float32]
 

@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective import joins
 from subjective.compilation import jit
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.frames import (
     Distances,
     check_moves,
@@ -23,76 +21,19 @@ from subjective.frames import (
     shifted_distances,
     with_colors,
 )
-from subjective.losses import Loss, novelty_loss, texture_loss, weighted_sum
+from subjective.guides import Guides, guides_of
+from subjective.losses import Loss, novelty_loss, texture_loss, variation_loss, weighted_sum
 from subjective.picture_config import PictureConfig
-from subjective.plan import VALID, analysis_of, check_image, check_size, with_octaves
-from subjective.stages import Stage, stages_of
-from subjective.statistics import Analysis, Statistics, analyze, network_layers, places_of
-from subjective.vgg import Params, Precision
-
-SOURCE_ROWS = 512
-"""Rows of a source that are analyzed at a time; photographs are large, and what is learned of them is small."""
+from subjective.plan import analysis_of, check_image, check_size, with_octaves
+from subjective.stages import Stage, at_stage, stages_of
+from subjective.statistics import Analysis, analyze, contents_of
+from subjective.targets import targets_by_precision
+from subjective.vgg import Params
 
 Config = TypeVar("Config", bound=PictureConfig)
 
 _analyze = jit(analyze, static_argnums=2)
-
-
-def measured(sources: Sequence[np.ndarray], analysis: Analysis, params: Params) -> list[Statistics]:
-    """The statistics of each source, always with ``valid`` padding: a photograph has no outside.
-
-    Args:
-        sources: images ``(height, width, 3)``, of any sizes.
-        analysis: of the picture to be made.
-        params: the network.
-
-    Raises:
-        ValueError: a source too small.
-    """
-    adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
-    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=SOURCE_ROWS if adds_up else None)
-    for number, source in enumerate(sources, 1):
-        check_size(f"source {number}", source.shape[:2], analysis, params)
-    return [_analyze(params, jnp.asarray(source, jnp.float32), analysis) for source in sources]
-
-
-def joined(
-    found: Sequence[Statistics], weights: Sequence[float] | None, analysis: Analysis, config: SynthesisConfig
-) -> Statistics:
-    """One target out of what was measured of several sources.
-
-    Args:
-        found: from `measured`.
-        weights: share of each source; those of none do not take part.
-        analysis: of the picture to be made.
-        config: join mode and ``mul``.
-
-    Raises:
-        ValueError: weights that do not fit.
-    """
-    if weights is not None and len(weights) == len(found) and any(weight > 0 for weight in weights):
-        found = [each for each, weight in zip(found, weights, strict=True) if weight > 0]
-        weights = [weight for weight in weights if weight > 0]
-    target = joins.join(found, config.join_mode, weights)
-    places = places_of(analysis.terms)
-    return tuple(
-        {
-            layer: {name: places[layer, name][0].scaled(target, config.mul) for name, target in there.items()}
-            for layer, there in octave.items()
-        }
-        for octave in target
-    )
-
-
-def targets_of(
-    sources: Sequence[np.ndarray], analysis: Analysis, config: SynthesisConfig, params: Params
-) -> Statistics:
-    """The joined target of several sources; arguments and errors as of `measured` and `joined`."""
-    if config.source_weights is not None and len(config.source_weights) != len(sources):
-        raise ValueError(
-            f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
-        )
-    return joined(measured(sources, analysis, params), config.source_weights, analysis, config)
+_contents = jit(contents_of, static_argnums=2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,43 +61,68 @@ class Job:
         return (*(() if self.frames is None else (self.frames,)), *stage.size, 3)
 
 
-def prepared(sources: Sequence[np.ndarray], config: SynthesisConfig, params: Params) -> Job:
+def prepared(
+    sources: Sequence[np.ndarray], config: SynthesisConfig, params: Params, masks: np.ndarray | None = None
+) -> Job:
     """A synthesis: check everything, measure the sources, and lay out the stages.
+
+    Args:
+        sources: images.
+        config: settings.
+        params: the network.
+        masks: the region of each source, ``(height, width, sources)``, see `subjective.guides`; all sources make up
+            one texture if not given.
 
     Raises:
         ValueError: settings, sources or sizes that do not fit, said in one line.
     """
-    config, analysis, stages = _laid_out(sources, config, params)
-    # In the precision of each stage: what it errs by is then the same on both sides of a distance.
-    targets: dict[Precision, Statistics] = {
-        precision: targets_of(sources, dataclasses.replace(analysis, precision=precision), config, params)
-        for precision in dict.fromkeys(stage.analysis.precision for stage in stages)
-    }
+    config, analysis, stages = _laid_out(sources, config, params, masks)
+    targets = targets_by_precision(sources, stages, analysis, config, params, None, masks)
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
         weights = config.octave_weights and config.octave_weights[stage.first :]
         loss = synthesis_loss(stage.analysis, weights, config.relative)
-        return loss, {"texture": (targets[stage.analysis.precision][stage.first :], params)}
+        guides = () if masks is None else (_guides(masks, stage, params),)
+        return loss, {"texture": (targets[stage.analysis.precision][stage.first :], params, *guides)}
 
     return Job(config, stages, problem, config.starts, config.count)
 
 
+def _guides(masks: np.ndarray, stage: Stage, params: Params) -> tuple[Guides, ...]:
+    """The masks of a stage's maps, those alone that are looked at."""
+    analysis = stage.analysis
+    found = guides_of(at_stage(masks, stage, analysis.padding), analysis.octaves, analysis.padding, params)
+    return tuple({layer: guides[layer] for layer in analysis.layers if layer in guides} for guides in found)
+
+
 def _laid_out(
-    sources: Sequence[np.ndarray], config: Config, params: Params
+    sources: Sequence[np.ndarray], config: Config, params: Params, masks: np.ndarray | None = None
 ) -> tuple[Config, Analysis, Sequence[Stage]]:
     config.check()
+    if masks is not None and masks.shape != (*config.size, len(sources)):
+        wanted = (*config.size, len(sources))
+        raise ValueError(f"masks are of shape {masks.shape}; wanted {wanted}: of each pixel, the share of each source")
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)
     sizes = [(source.shape[0], source.shape[1]) for source in sources]
     config = with_octaves(config, params, sizes)
     analysis = analysis_of(config, params, sizes)
+    if masks is not None:
+        analysis = dataclasses.replace(analysis, regions=len(sources))
+        for term in analysis.terms:
+            if not (term.statistic.by_region or term.statistic.of_all):
+                raise ValueError(f"{term.statistic.name} cannot be taken of a region; match another with --blend-map")
     check_size("the picture", config.size, analysis, params)
     schedule = config.schedule if isinstance(config, SynthesisConfig) else "plain"
     return config, analysis, stages_of(schedule, config.size, analysis, params, config.steps)
 
 
 def prepared_animation(
-    sources: Sequence[np.ndarray], config: AnimationConfig, params: Params, weights: np.ndarray | None = None
+    sources: Sequence[np.ndarray],
+    config: AnimationConfig,
+    params: Params,
+    weights: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
 ) -> Job:
     """Frames of a loop, as `prepared`.
 
@@ -165,26 +131,21 @@ def prepared_animation(
         config: settings.
         params: the network.
         weights: of each source at each frame, ``(count, sources)``; ``config.source_weights`` at all if not given.
+        masks: as of `prepared`, of all frames.
 
     Raises:
         ValueError: settings, sources or sizes that do not fit.
     """
+    if weights is not None and masks is not None:
+        raise ValueError("weights of frames and masks were both given; give one of them")
     if weights is not None and weights.shape != (config.count, len(sources)):
         raise ValueError(
             f"weights are of shape {weights.shape}; wanted {(config.count, len(sources))}: of each frame, each source"
         )
     devices = config.devices  # share the frames, and each looks at whole ones
-    config, analysis, stages = _laid_out(sources, dataclasses.replace(config, devices=1), params)
+    config, analysis, stages = _laid_out(sources, dataclasses.replace(config, devices=1), params, masks)
     check_moves(sources, config.moves, config.distances)
-    targets: dict[Precision, Statistics] = {}
-    for precision in dict.fromkeys(stage.analysis.precision for stage in stages):
-        exact = dataclasses.replace(analysis, precision=precision)
-        if weights is None:
-            targets[precision] = targets_of(sources, exact, config, params)
-            continue
-        found = measured(sources, exact, params)
-        of_frames = [joined(found, list(row), exact, config) for row in weights]
-        targets[precision] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *of_frames)
+    targets = targets_by_precision(sources, stages, analysis, config, params, weights, masks)
     shares = np.asarray(weights if weights is not None else config.source_weights or np.ones(len(sources)))
     shares = shares / shares.sum(axis=-1, keepdims=True)
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
@@ -200,14 +161,67 @@ def prepared_animation(
         apart = np.tensordot(shares, np.stack(moved), 1)
         if weights is not None:
             apart = with_colors(apart, shares @ colors, config.if_steps, distances.kind)
+        guides = () if masks is None else (_guides(masks, stage, params),)
         arguments = {
-            "texture": (targets[stage.analysis.precision][stage.first :], params),
+            "texture": (targets[stage.analysis.precision][stage.first :], params, *guides),
             "interframe": (jnp.asarray(apart, jnp.float32),),
         }
         return loss, arguments
 
     config = dataclasses.replace(config, devices=devices)
     return Job(config, stages, problem, config.starts, frames=config.count)
+
+
+def prepared_transfer(
+    content: np.ndarray,
+    styles: Sequence[np.ndarray],
+    config: TransferConfig,
+    params: Params,
+    masks: np.ndarray | None = None,
+    parts: Sequence[np.ndarray] | None = None,
+) -> Job:
+    """A style transfer, as `prepared`.
+
+    Args:
+        content: image of the size that the config says.
+        styles: images.
+        config: settings.
+        params: the network.
+        masks: the region of each style, as of `prepared`.
+        parts: how much of each pixel of each style counts, ``(height, width)``.
+
+    Raises:
+        ValueError: settings, pictures or sizes that do not fit.
+    """
+    check_image("the content", content, config.size)
+    config, analysis, stages = _laid_out(styles, config, params, masks)
+    of_style = _of_terms(analysis, False)
+    targets = targets_by_precision(styles, stages, of_style, config, params, None, masks, parts)
+    wraps = config.padding_mode == "circular"
+
+    def problem(stage: Stage) -> tuple[Loss, Any]:
+        weights = config.octave_weights and config.octave_weights[stage.first :]
+        picture = at_stage(content, stage, config.padding_mode)
+        contents = _contents(params, picture, stage.analysis)
+        # Relative to a flat picture: what is left of the content in it.
+        flat = jnp.broadcast_to(jnp.mean(picture, axis=(0, 1), keepdims=True), picture.shape)
+        of_flat = _analyze(params, flat, _of_terms(stage.analysis, True), None, contents)
+        style = targets[stage.analysis.precision][stage.first :]
+        both = tuple(
+            {layer: of_octave.get(layer, {}) | further.get(layer, {}) for layer in stage.analysis.layers_at(octave)}
+            for octave, of_octave, further in zip(stage.analysis.octaves, style, of_flat, strict=True)
+        )
+        guides = None if masks is None else _guides(masks, stage, params)
+        loss = transfer_loss(stage.analysis, weights, config.relative, config.tv_weight, wraps)
+        return loss, {"features": (both, params, guides, contents), **({"variation": ()} if config.tv_weight else {})}
+
+    return Job(config, stages, problem, config.starts)
+
+
+def _of_terms(analysis: Analysis, content: bool) -> Analysis:
+    """Of those terms alone that measure content, or that do not."""
+    terms = tuple(term for term in analysis.terms if (term.statistic.against is not None) is content)
+    return dataclasses.replace(analysis, terms=terms)
 
 
 def prepared_novelty(config: NoveltyConfig, params: Params) -> Job:
@@ -223,8 +237,20 @@ def prepared_novelty(config: NoveltyConfig, params: Params) -> Job:
 
 @lru_cache(maxsize=32)
 def synthesis_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
-    """The loss of a synthesis, as ``loss(image, {"texture": (targets, params)})``."""
+    """The loss of a synthesis, as ``loss(image, {"texture": (targets, params)})``, and guides if it has regions."""
     return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, relative=relative))})
+
+
+@lru_cache(maxsize=32)
+def transfer_loss(
+    analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool, variation: float, wraps: bool
+) -> Loss:
+    """As ``loss(image, {"features": (targets, params, guides, contents), "variation": ()})``."""
+    features = texture_loss(analysis, octave_weights, relative=relative)
+    terms: dict[str, tuple[float, Loss]] = {"features": (1.0, features)}
+    if variation:
+        terms["variation"] = (variation, variation_loss(1.25, wraps))
+    return weighted_sum(terms)
 
 
 @lru_cache(maxsize=32)

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics import Analysis, Statistics, Term, analyze, places_of, squared_distance
+from subjective.guides import Guides
+from subjective.statistics import Analysis, Content, Statistics, Term, analyze, places_of, squared_distance
 from subjective.vgg import Params
 
 Scalar = Float[Array, ""]
@@ -31,6 +32,7 @@ def match(
     *,
     octave_weights: Sequence[float] | None = None,
     relative: bool = False,
+    regions: int = 0,
 ) -> tuple[Scalar, tuple[dict[str, dict[str, Scalar]], ...]]:
     """Weighted sum of the distances to the targets, over octaves, layers and statistics.
 
@@ -40,6 +42,7 @@ def match(
         terms: the distances and their weights.
         octave_weights: one for each octave; 1 where absent.
         relative: divide each distance by the target's own size (`Statistic.size`).
+        regions: of the picture, each with a target of its own; the distance is the mean of theirs.
 
     Returns:
         The sum, and its weighted parts in the structure of the targets.
@@ -55,11 +58,17 @@ def match(
 
     def part(octave: int, layer: str, name: str) -> Scalar:
         statistic, weight = places[layer, name]
-        target = targets[octave][layer][name]
-        distance = statistic.distance(found[octave][layer][name], target)
-        if relative:
-            distance = distance / (jax.lax.stop_gradient(statistic.size(target)) + TINY)
-        return octave_weights[octave] * weight * distance
+
+        def distance(found: Array, target: Array) -> Scalar:
+            apart = statistic.distance(found, target)
+            return apart / (jax.lax.stop_gradient(statistic.size(target)) + TINY) if relative else apart
+
+        here, there = found[octave][layer][name], targets[octave][layer][name]
+        if here.shape != there.shape:
+            raise ValueError(f"cannot compare {name} at {layer} of shape {here.shape} with a target of {there.shape}")
+        several = regions > 0 and statistic.by_region
+        apart = jnp.mean(jax.vmap(distance)(here, there)) if several else distance(here, there)
+        return octave_weights[octave] * weight * apart
 
     parts = tuple(
         {layer: {name: part(octave, layer, name) for name in measured} for layer, measured in layers.items()}
@@ -83,16 +92,49 @@ def texture_loss(
             and octave, and for every source.
 
     Returns:
-        ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`.
+        ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`; for an analysis of several
+        regions or content, ``loss(image, targets, params, guides, contents)``, either None if there are none.
 
     References:
         Gatys, Ecker and Bethge, 2015, equations 3 and 4, with their 1/4 left out; several octaves
         at once: Snelgrove, "High-resolution multi-scale neural texture synthesis", 2017.
     """
 
-    def loss(image: Float[Array, "height width 3"], targets: Statistics, params: Params) -> tuple[Scalar, Any]:
-        found = analyze(params, image, analysis)
-        return match(found, targets, analysis.terms, octave_weights=octave_weights, relative=relative)
+    def loss(
+        image: Float[Array, "height width 3"],
+        targets: Statistics,
+        params: Params,
+        guides: Sequence[Guides] | None = None,
+        contents: Sequence[Content] | None = None,
+    ) -> tuple[Scalar, Any]:
+        found = analyze(params, image, analysis, guides, contents)
+        regions = analysis.regions
+        return match(found, targets, analysis.terms, octave_weights=octave_weights, relative=relative, regions=regions)
+
+    return loss
+
+
+@lru_cache(maxsize=32)
+def variation_loss(power: float, wraps: bool) -> Loss:
+    """Total variation: the mean over pixels and colors of (dx² + dy²) to some power, as ``loss(image)``.
+
+    Args:
+        power: 1 for squared differences; 1.25 in the first Keras program.
+        wraps: whether the last row and column have neighbors around the picture.
+
+    Returns:
+        ``loss(image) -> (scalar, {})``.
+
+    References:
+        Mahendran and Vedaldi, "Understanding deep image representations by inverting them", 2015, section 3.
+    """
+
+    def loss(image: Float[Array, "height width 3"]) -> tuple[Scalar, Any]:
+        down, right = (jnp.roll(image, -1, axis) - image for axis in (0, 1))
+        if not wraps:
+            down, right = down[:-1, :-1], right[:-1, :-1]
+        # At zero a power below 1 has no finite slope.
+        return jnp.mean((down**2 + right**2 + TINY) ** power), {}
 
     return loss
 

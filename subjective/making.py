@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from subjective import checkpoints, images, interruption, normalization, preflight, weights
-from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
+from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
 from subjective.config import settings
 from subjective.formats.native import sha256
 from subjective.init import SEEDS
@@ -28,8 +28,8 @@ from subjective.progress import Progress
 from subjective.runs import Run, new_folder
 from subjective.vgg import Params
 
-MakeCommand = SynthesizeCommand | AnimateCommand | NoveltyCommand
-Made = TypeVar("Made", SynthesizeCommand, AnimateCommand, NoveltyCommand)
+MakeCommand = SynthesizeCommand | AnimateCommand | TransferCommand | NoveltyCommand
+Made = TypeVar("Made", SynthesizeCommand, AnimateCommand, TransferCommand, NoveltyCommand)
 
 
 def announce(folder: Path) -> None:
@@ -138,11 +138,12 @@ def picture_record(path: Path, use: str) -> dict[str, str]:
 def _recorded(config: MakeCommand, network: str) -> dict[str, Any]:
     """All settings, with every path absolute so that they mean the same from any folder."""
     values = settings(config)
-    for name in ("source", "keyframes"):
+    for name in ("source", "keyframes", "blend_map", "content_mask", "style_mask"):
         if values.get(name):
             values[name] = [str(Path(source).absolute()) for source in values[name]]
-    if values.get("frame_weights") is not None:
-        values["frame_weights"] = str(Path(values["frame_weights"]).absolute())
+    for name in ("frame_weights", "content", "out"):
+        if values.get(name) is not None:
+            values[name] = str(Path(values[name]).absolute())
     if config.seed not in SEEDS:
         values["seed"] = str(Path(config.seed).absolute())
     values["weights"] = network

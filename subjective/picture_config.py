@@ -11,7 +11,7 @@ from subjective.compute_config import HOST_PIXELS, ComputeConfig, arg
 from subjective.images import MAX_PIXELS
 from subjective.optimizers import Method
 from subjective.pyramid import Padding
-from subjective.statistics import parse_term
+from subjective.statistics import Term, parse_term
 from subjective.vgg import Pooling
 
 
@@ -64,9 +64,19 @@ class PictureConfig(ComputeConfig):
         return (self.output_width if self.output_height is None else self.output_height, self.output_width)
 
     @property
+    def further_terms(self) -> tuple[Term, ...]:
+        """What is matched besides --statistic."""
+        return ()
+
+    @property
     def together(self) -> int:
         """Number of pictures that are optimized together."""
         return 1
+
+    @property
+    def at_once(self) -> int:
+        """Number of pictures whose feature maps are in memory together."""
+        return self.together
 
     @property
     def method(self) -> Method:
@@ -123,6 +133,8 @@ class PictureConfig(ComputeConfig):
         for flag, size in (("tol", self.tol), ("noise", self.noise)):
             if not (math.isfinite(size) and size >= 0):
                 raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
+        if self.seed == "content" and not self.further_terms:
+            raise ValueError("--seed content is of transfer, and here is none; wanted another seed or a picture file")
         if not self.layers:
             raise ValueError("--layers got no layer; wanted at least one, such as pool1")
         for text in self.statistic:

@@ -71,7 +71,7 @@ def left_out(config: PictureConfig, params: Params, analysis: Analysis) -> tuple
     kept = places_of(analysis.terms)
     return tuple(
         text
-        for text, term in zip(config.statistic, _terms(config, params), strict=True)
+        for text, term in zip(config.statistic, _terms(config, params), strict=False)  # then come further terms
         if (term.layers[0], term.statistic.name) not in kept
     )
 
@@ -79,7 +79,8 @@ def left_out(config: PictureConfig, params: Params, analysis: Analysis) -> tuple
 def _terms(config: PictureConfig, params: Params) -> list[Term]:
     weights = config.layer_weights or (1.0,) * len(config.layers)
     terms = []
-    for term in (parse_term(text, config.layers, weights) for text in config.statistic):
+    given = [parse_term(text, config.layers, weights) for text in config.statistic]
+    for term in (*given, *config.further_terms):
         named = network_layers(term.layers)
         found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
         terms.append(dataclasses.replace(term, layers=tuple(found.get(layer, layer) for layer in term.layers)))

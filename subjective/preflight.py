@@ -194,7 +194,7 @@ def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) ->
     if tiling is not None:
         rows = min(window_rows(params, height, tiling), height)
     maps = MAP_BYTES if config.precision == "float32" or tiling is None else MAP_BYTES // 2
-    work = config.together * width * (height * PICTURE_BYTES + rows * maps)
+    work = width * (config.together * height * PICTURE_BYTES + config.at_once * rows * maps)
     return process_bytes() + _held_bytes(config) + work
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
-from subjective.pyramid import Padding, expand, reduce
+from subjective.pyramid import Padding, expand, gaussian_pyramid, reduce
 from subjective.statistics import Analysis, smallest_picture
 from subjective.vgg import Params
 
@@ -91,6 +92,15 @@ def stage_size(size: int, octave: int) -> int:
     return -(-size // 2**octave)
 
 
+def at_stage(image: Array | np.ndarray, stage: Stage, padding: Padding) -> Array:
+    """A picture of full size, ``(height, width, channels)``, reduced to the size that a stage has."""
+    return gaussian_pyramid(jnp.asarray(image, jnp.float32), stage.octave + 1, _around(padding))[-1]
+
+
+def _around(padding: Padding) -> Padding:
+    return "same" if padding == "valid" else padding
+
+
 def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
     """Where a stage begins: what the stage before it made, enlarged, with the finer detail of a start.
 
@@ -106,7 +116,7 @@ def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: P
     """
     if before.octave == stage.octave:
         return value
-    around: Padding = "same" if padding == "valid" else padding
+    around = _around(padding)
     pyramid = [start]
     for _ in range(before.octave - stage.octave):
         pyramid.append(reduce(pyramid[-1], around))

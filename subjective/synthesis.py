@@ -7,6 +7,7 @@ unlike each other. Both are pure: pictures and parameters in, a `Result` out, pr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -14,15 +15,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig
+from subjective.colors import luminance, match_colors, with_luminance
+from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.init import initial_image, key_of, random_phases, variation
-from subjective.job import Job, prepared, prepared_animation, prepared_novelty
+from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
 from subjective.optimize import Result
 from subjective.plan import VALID, check_image
 from subjective.position import OnStep, Position
 from subjective.progression import in_stages
-from subjective.pyramid import Padding, gaussian_pyramid
-from subjective.stages import Stage
+from subjective.stages import Stage, at_stage
 from subjective.vgg import Params
 
 
@@ -31,6 +32,7 @@ def synthesize(
     config: SynthesisConfig | None = None,
     *,
     params: Params,
+    masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
@@ -42,6 +44,8 @@ def synthesize(
         config: settings; the defaults if not given. With ``count`` above 1 as many pictures are made
             one after the other, each from its own noise and independent of the rest.
         params: the network, as `load_params` gives it.
+        masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see `subjective.guides`); if not
+            given, all make up one texture, as ``config.join_mode`` says.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
         on_step: called with a picture's number and each `Step`. Steps of all stages are counted on; the value has
             the size of its stage.
@@ -64,9 +68,10 @@ def synthesize(
     config = config or SynthesisConfig()
     if init is not None:
         check_image("init", init, config.size)
-    job = prepared(sources, config, params)
-    colors = [source.mean(axis=(0, 1)) for source in sources]
-    start = _starts(sources, job, np.average(colors, axis=0, weights=config.source_weights), init)
+    job = prepared(sources, config, params, masks)
+    colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
+    mean = np.average(colors, axis=0, weights=config.source_weights) if masks is None else masks @ colors
+    start = _starts(sources, job, mean, init)
 
     finished = list(resume.finished) if resume else []
     for number in range(len(finished), config.count):
@@ -81,6 +86,7 @@ def animate(
     *,
     params: Params,
     weights: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
@@ -93,6 +99,7 @@ def animate(
         params: the network.
         weights: of each source at each frame, ``(count, sources)``, see `subjective.morph`; if not given, all frames
             are of the texture that ``config.source_weights`` join.
+        masks: as in `synthesize`, of every frame; instead of ``weights``.
         init: as in `synthesize`, of every frame.
         on_step: called with 0 and each `Step`; the frames are optimized together.
         resume: as in `synthesize`.
@@ -112,7 +119,7 @@ def animate(
     config = config or AnimationConfig()
     if init is not None:
         check_image("init", init, config.size)
-    job = prepared_animation(sources, config, params, weights)
+    job = prepared_animation(sources, config, params, weights, masks)
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
     shares = np.ones((config.count, len(sources))) * (config.source_weights or 1.0) if weights is None else weights
     means = (shares @ colors / shares.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -120,41 +127,101 @@ def animate(
 
     def start(attempt: int, stage: Stage) -> jax.Array:
         """All frames at a stage's size."""
-        even = jnp.zeros((*stage.size, 3)) if init is None else _octave_of(init, stage.octave, config.padding_mode)
+        even = jnp.zeros((*stage.size, 3)) if init is None else at_stage(init, stage, config.padding_mode)
         one, other = (starts(number, attempt, stage) - even for number in (1, 2))
         turns = 2 * np.pi * np.arange(config.count) / config.count
-        frames = [even + np.cos(turn) * one + np.sin(turn) * other for turn in turns]
-        return jnp.stack(frames) + (means[:, None, None, :] if init is None else 0)
+        frames = jnp.stack([even + np.cos(turn) * one + np.sin(turn) * other for turn in turns])
+        if init is not None:
+            return frames
+        return frames + (
+            means[:, None, None, :] if masks is None else at_stage(masks @ colors, stage, config.padding_mode)[None]
+        )
 
     return in_stages(job, start, 0, on_step, (), resume)
+
+
+def transfer(
+    content: np.ndarray,
+    styles: Sequence[np.ndarray],
+    config: TransferConfig | None = None,
+    *,
+    params: Params,
+    masks: np.ndarray | None = None,
+    parts: Sequence[np.ndarray] | None = None,
+    init: np.ndarray | None = None,
+    on_step: OnStep | None = None,
+    resume: Position | None = None,
+) -> Result:
+    """Make a picture of the content of one and the style of others.
+
+    Args:
+        content: image in [0, 1], ``(height, width, 3)``; the picture has its size, whatever the config says.
+        styles: images, of any sizes.
+        config: settings; the defaults if not given.
+        params: the network.
+        masks: the region of each style, as in `synthesize`.
+        parts: how much of each pixel of each style counts, ``(height, width)`` in [0, 1]; all if not given.
+        init: a starting image of the content's size, instead of what ``config.seed`` says.
+        on_step: called with 0 and each `Step`; with colors ``luminance`` its picture is grey.
+        resume: as in `synthesize`.
+
+    Returns:
+        One `Result`; ``value`` is ``(height, width, 3)``, not clipped.
+
+    Raises:
+        ValueError: settings, pictures or sizes that do not fit.
+        NonFiniteLossError: see `minimize`.
+
+    References:
+        Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016. Departures: style and
+        content are matched at several octaves, each relative to its own size; coarse octaves come first.
+    """
+    config = dataclasses.replace(
+        config or TransferConfig(), output_height=content.shape[0], output_width=content.shape[1]
+    )
+    pictures = [content, *styles]
+    if config.colors == "luminance":
+        pictures = [luminance(picture) for picture in pictures]
+    elif config.colors == "match":
+        pictures[1:] = [match_colors(style, content) for style in styles]
+    job = prepared_transfer(pictures[0], pictures[1:], config, params, masks, parts)
+    begin = pictures[0] if init is None and config.seed == "content" else init
+    mean = np.average([style.mean(axis=(0, 1)) for style in pictures[1:]], axis=0, weights=config.source_weights)
+    start = _starts(pictures[1:], job, mean, begin)
+    result = in_stages(job, partial(start, 0), 0, on_step, (), resume)
+    if config.colors == "luminance":
+        colored = with_luminance(np.asarray(content), np.asarray(result.value, content.dtype))
+        result = dataclasses.replace(result, value=jnp.asarray(colored))
+    return result
 
 
 Start = Callable[[int, int, Stage], jax.Array]
 
 
 def _starts(sources: Sequence[np.ndarray], job: Job, mean: np.ndarray, init: np.ndarray | None) -> Start:
-    """``start(number, attempt, stage)``: the starting picture of that number, at a stage's size."""
+    """``start(number, attempt, stage)``: the starting picture of that number, at a stage's size.
+
+    ``mean`` is its color, or that of each pixel.
+    """
     config, first = job.config, job.stages[0]
     phases = config.seed == "phases" and init is None
-    reduced = [_octave_of(source, first.octave, VALID) for source in sources] if phases else []
+    reduced = [at_stage(source, first, VALID) for source in sources] if phases else []
     shares = getattr(config, "source_weights", None) or (1.0,) * len(sources)
 
     def start(number: int, attempt: int, stage: Stage) -> jax.Array:
         key = key_of(config.rng_seed, number, attempt)
         if init is not None:
             image = variation(init, key if number or attempt else None, noise=config.noise)
-            return _octave_of(image, stage.octave, config.padding_mode)
-        image = initial_image(config.seed, stage.size, mean, key, noise=config.noise)
+            return at_stage(image, stage, config.padding_mode)
+        color = mean if mean.ndim == 1 else np.zeros(3)
+        image = initial_image(config.seed, stage.size, color, key, noise=config.noise)
+        if mean.ndim == 3:
+            image = image + np.asarray(at_stage(mean, stage, config.padding_mode))
         if phases and stage == first:
             image = image + random_phases(reduced, shares, stage.size, key)
         return jnp.asarray(image)
 
     return start
-
-
-def _octave_of(image: np.ndarray, octave: int, padding: Padding) -> jax.Array:
-    """An image reduced, of the size that a stage has."""
-    return gaussian_pyramid(jnp.asarray(image, jnp.float32), octave + 1, "same" if padding == VALID else padding)[-1]
 
 
 def invent(

@@ -18,6 +18,9 @@ from jaxtyping import Array, Float
 
 from subjective.convolution import average_pool, conv3x3_relu
 from subjective.devices import SHARES, mesh_of
+from subjective.guides import Guides, Masks, per_share
+from subjective.statistics.content import squared_difference
+from subjective.statistics.protocol import Statistic, Sums
 from subjective.two_pass import sum_over_rows, sum_over_tiles
 from subjective.vgg import Params, kept_as, max_pool, preprocess
 from subjective.windows import Tiling, Window, map_shapes, windows_of
@@ -25,8 +28,16 @@ from subjective.windows import Tiling, Window, map_shapes, windows_of
 Measured = dict[str, dict[str, Array]]
 """Layer to name of the statistic to what it measures."""
 
+Constants = tuple[Params, Guides | None]
 
-def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tiling: Tiling) -> Measured:
+
+def measure_in_tiles(
+    params: Params,
+    image: Float[Array, "height width 3"],
+    tiling: Tiling,
+    guides: Guides | None = None,
+    content: Float[Array, "height width 3"] | None = None,
+) -> Measured:
     """The statistics of a picture's layers, as of the whole picture at once.
 
     Differentiable in the image; not in the parameters, whose derivative is zero.
@@ -35,25 +46,37 @@ def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tili
         params: the network.
         image: RGB in [0, 1], large enough for all layers (`smallest_picture`).
         tiling: layers, statistics and rows of a tile.
+        guides: masks of each layer's map, if regions are measured by themselves.
+        content: the picture that content is measured against; its maps are computed along, tile by tile.
 
     Returns:
-        ``{layer: {statistic: array}}``.
+        ``{layer: {statistic: array}}``, with a leading axis for regions if there are guides.
     """
     windows = windows_of(params, image.shape[0], tiling)
     before, behind = windows[0].before, windows[0].behind
-    planes = preprocess(image, jnp.asarray(params["input"]["mean"]))
+    mean = jnp.asarray(params["input"]["mean"])
+    planes = preprocess(image, mean)
+    if content is not None:
+        planes = jnp.concatenate([planes, preprocess(content, mean)], axis=2)
     wraps, shapes = tiling.padding == "circular", map_shapes(params, image.shape, tiling)
     of_tile = _OfTile(tiling, windows)
+    needed = None if guides is None else {layer: guides[layer] for layer in tiling.layers}
     if tiling.devices > 1:
-        sums = _over_devices(of_tile, params, planes, before, behind)
+        sums = _over_devices(of_tile, (params, needed), planes, before, behind)
     else:
-        sums = sum_over_rows(of_tile, tiling.rows, before, behind, params, planes, wraps)
+        sums = sum_over_rows(of_tile, tiling.rows, before, behind, (params, needed), planes, wraps)
+
+    def measured(layer: str, statistic: Statistic) -> Array:
+        total, of, shape = sums[layer][statistic.name], statistic.sums, shapes[layer]
+        if statistic.against is not None:
+            return statistic.against(total, shape)
+        assert of is not None
+        if needed is None:
+            return of.measured(total, shape, wraps)
+        return per_share(jax.vmap(lambda region: of.measured(region, shape, wraps))(total), needed[layer])
+
     return {
-        layer: {
-            statistic.name: statistic.sums.measured(sums[layer][statistic.name], shapes[layer], wraps)
-            for statistic in statistics
-            if statistic.sums
-        }
+        layer: {statistic.name: measured(layer, statistic) for statistic in statistics}
         for layer, statistics in tiling.statistics
     }
 
@@ -61,19 +84,19 @@ def measure_in_tiles(params: Params, image: Float[Array, "height width 3"], tili
 # Tiles on several devices
 
 
-def _over_devices(of_tile: _OfTile, params: Params, planes: Array, before: int, behind: int) -> Measured:
+def _over_devices(of_tile: _OfTile, constants: Constants, planes: Array, before: int, behind: int) -> Measured:
     """Each device adds up its own tiles; what lies above and below them comes from its neighbors."""
     tiling, count = of_tile.tiling, of_tile.tiling.devices
     share = planes.shape[0] // count
     ring = range(count if tiling.padding == "circular" else count - 1)  # nothing comes from beyond a border
 
-    def of_device(params: Params, own: Array) -> Measured:
+    def of_device(constants: Constants, own: Array) -> Measured:
         above = lax.ppermute(own[share - before :], SHARES, [(i, (i + 1) % count) for i in ring])
         below = lax.ppermute(own[:behind], SHARES, [((i + 1) % count, i) for i in ring])
         around = jnp.concatenate([above, own, below])
         tiles, window = share // tiling.rows, before + tiling.rows + behind
         first = lax.axis_index(SHARES) * tiles
-        sums = sum_over_tiles(_Later(of_tile), tiling.rows, window, tiles, (params, first), around)
+        sums = sum_over_tiles(_Later(of_tile), tiling.rows, window, tiles, (constants, first), around)
         return jax.tree.map(lambda total: lax.psum(total, SHARES), sums)
 
     shared = jax.shard_map(
@@ -83,7 +106,7 @@ def _over_devices(of_tile: _OfTile, params: Params, planes: Array, before: int, 
         out_specs=PartitionSpec(),
         check_vma=False,
     )
-    return shared(params, planes)
+    return shared(constants, planes)
 
 
 @dataclass(frozen=True)
@@ -92,9 +115,9 @@ class _Later:
 
     of_tile: _OfTile
 
-    def __call__(self, constants: tuple[Params, Any], cut: Array, tile: Any) -> Measured:
-        params, first = constants
-        return self.of_tile(params, cut, first + tile)
+    def __call__(self, given: tuple[Constants, Any], cut: Array, tile: Any) -> Measured:
+        constants, first = given
+        return self.of_tile(constants, cut, first + tile)
 
 
 @dataclass(frozen=True)
@@ -104,9 +127,26 @@ class _OfTile:
     tiling: Tiling
     windows: tuple[Window, ...]
 
-    def __call__(self, params: Params, cut: Array, tile: Any) -> Measured:
+    def __call__(self, constants: Constants, cut: Array, tile: Any) -> Measured:
         """Of tile number ``tile``; ``cut`` is its window of the picture, ready for the network."""
-        tiling, sums, current = self.tiling, {}, cut
+        params, guides = constants
+        maps, contents = self.maps(params, cut[:, :, :3], tile), {}
+        if cut.shape[2] > 3:
+            contents = self.maps(params, lax.stop_gradient(cut[:, :, 3:]), tile)
+        return {
+            window.name: {
+                s.name: self.against(window, maps[window.name], contents[window.name], tile)
+                if s.sums is None
+                else self.added(s.sums, window, maps[window.name], guides[window.name] if guides else None, tile)
+                for s in self.tiling.layers[window.name]
+            }
+            for window in self.windows
+            if window.name in self.tiling.layers
+        }
+
+    def maps(self, params: Params, cut: Array, tile: Any) -> dict[str, Array]:
+        """The maps of a window of a picture, with their halo."""
+        tiling, found, current = self.tiling, {}, cut
         wraps = tiling.padding == "circular"
         fused = False
         for have, window, following in zip(self.windows, self.windows[1:], (*self.windows[2:], None), strict=False):
@@ -134,13 +174,27 @@ class _OfTile:
                 row = tile * window.rows - window.before + jnp.arange(current.shape[0])
                 current = current * _mask((row >= 0) & (row < window.height), current)
             if window.name in tiling.layers:
-                own = _mask(tile * window.rows + jnp.arange(window.rows) < window.height, current)
-                sums[window.name] = {
-                    s.name: s.sums.over(_trim(current, window, s.sums.reach, s.sums.reach), own, wraps)
-                    for s in tiling.layers[window.name]
-                    if s.sums
-                }
-        return sums
+                found[window.name] = current
+        return found
+
+    def against(self, window: Window, current: Array, content: Array, tile: Any) -> Array:
+        """What a tile adds to the squared difference of two maps."""
+        own = _own(window, tile, current)
+        return squared_difference(*(_trim(features, window, 0, 0) * own for features in (current, content)))
+
+    def added(self, of: Sums, window: Window, current: Array, masks: Masks | None, tile: Any) -> Array:
+        """What a tile adds to one statistic of one layer; for each region, where there are masks."""
+        around, first = _trim(current, window, of.reach, of.reach), tile * window.rows
+        wraps = self.tiling.padding == "circular"
+        if masks is None:
+            return of.over(around, _own(window, tile, current), wraps)
+        regions = [of.own(masks[:, :, region], first, window.rows) for region in range(masks.shape[2])]
+        return jnp.stack([of.over(around, own, wraps) for own in regions])
+
+
+def _own(window: Window, tile: Any, current: Array) -> Array:
+    """Which of the tile's rows are the map's."""
+    return _mask(tile * window.rows + jnp.arange(window.rows) < window.height, current)
 
 
 def _mask(rows: Array, current: Array) -> Array:

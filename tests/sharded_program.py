@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective import checkpoints, synthesis
-from subjective.config import SynthesisConfig
+from subjective.config import AnimationConfig, SynthesisConfig
 from subjective.devices import gathered, shared_out
 from subjective.formats.layout import random_params
-from subjective.job import prepared
+from subjective.job import prepared, prepared_animation
 from subjective.optimize import value_and_gradient
 
 count = int(sys.argv[1])
@@ -70,7 +70,37 @@ def figures(devices, **changes):
     }
 
 
+def figures_of_a_loop(devices):
+    """The same of a loop, whose frames are shared out."""
+    changes = {
+        "output_width": 24,
+        "output_height": 32,
+        "layers": ("conv1_1", "pool1"),
+        "count": 8,
+        "optimizer": "lbfgs",
+    }
+    config = AnimationConfig(**SETTINGS | changes, devices=devices)
+    job = prepared_animation([SOURCE], config, PARAMS)
+    loss, arguments = job.problem(job.stages[-1])
+    frames = jnp.asarray(np.random.default_rng(1).uniform(size=(8, *config.size, 3)), jnp.float32)
+    shared = frames if devices == 1 else shared_out(frames, devices, -4)
+    (value, _), gradient = value_and_gradient(loss)(shared, arguments)
+    losses = []
+    result = synthesis.animate([SOURCE], config, params=PARAMS, on_step=lambda _, step: losses.append(step.loss))
+    return {
+        "devices": len(gradient.sharding.device_set),
+        "rows": gradient.addressable_shards[0].data.shape[0],
+        "loss": float(value),
+        "gradient": np.asarray(gathered(gradient), np.float64).ravel()[::97].tolist(),
+        "losses": losses,
+        "mean": float(np.mean(np.asarray(gathered(result.value)))),
+    }
+
+
 changes = [{"optimizer": "lbfgs"}]
 if len(sys.argv) == 2:
     changes += [{"optimizer": "adam", "padding_mode": "valid", "tile": 8}, {"optimizer": "lbfgsb", "octaves": 1}]
-sys.stdout.write(json.dumps([figures(count, **change) for change in changes]) + "\n")
+made = [figures(count, **change) for change in changes]
+if len(sys.argv) == 2:
+    made.append(figures_of_a_loop(count))
+sys.stdout.write(json.dumps(made) + "\n")

@@ -48,12 +48,14 @@ def compare(shared, alone):
 
 def test_eight_devices_make_the_picture_that_one_makes(alone):
     shared = figures(started(8, 8))
-    assert [one["devices"] for one in alone] == [1, 1, 1]
-    for one, other in zip(shared, alone, strict=True):
+    assert [one["devices"] for one in alone] == [1, 1, 1, 1]
+    for one, other in zip(shared[:3], alone[:3], strict=True):
         compare(one, other)
         assert one["rows"] == 192 // 8, "the gradient stays where its rows are"
         assert one["resumed"]
         assert other["resumed"]
+    compare(shared[3], alone[3])
+    assert shared[3]["rows"] == 1, "a frame on each"
 
 
 def test_two_processes_make_the_picture_that_one_makes(alone):

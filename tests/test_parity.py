@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from subjective.images import read_image
-from subjective.job import synthesis_loss, targets_of
+from subjective.job import synthesis_loss
 from subjective.plan import analysis_of
 from subjective.presets import preset
+from subjective.targets import targets_of
 
 REFERENCE = Path(__file__).parent / "reference"
 ROCK, GRAVEL = "rock_320x256.png", "gravel_256x320.png"

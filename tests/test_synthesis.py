@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import images, init, job, plan, synthesis
+from subjective import images, init, job, plan, synthesis, targets
 from subjective.config import NoveltyConfig, SynthesisConfig
 from subjective.optimize import value_and_gradient
 from subjective.statistics import STATISTICS
@@ -12,7 +12,7 @@ SMALL = SIZE | {"statistic": ("gram",), "layers": ("pool1", "conv3_2")}
 
 
 def targets_of(sources, config, params):
-    return job.targets_of(sources, plan.analysis_of(config, params), config, params)
+    return targets.targets_of(sources, plan.analysis_of(config, params), config, params)
 
 
 def source(seed=0, size=(80, 72)):

@@ -16,9 +16,11 @@ from collections.abc import Iterable, Sequence
 from jaxtyping import Array, Float
 
 from subjective.colors import opponent
+from subjective.guides import Guides
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.analysis import PICTURE_LAYERS, Analysis, Statistics, Term, network_layers, places_of
-from subjective.statistics.gram import GRAM, gram
+from subjective.statistics.content import CONTENT, CONTENTS, squared_difference
+from subjective.statistics.gram import GRAM, GRAM_SUM, gram
 from subjective.statistics.grid import GRID
 from subjective.statistics.lags import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
 from subjective.statistics.moments import COVARIANCE, GAUSSIAN
@@ -30,13 +32,18 @@ from subjective.vgg import Params, extract_features, feature_size
 from subjective.windows import Tiling, multiple, shares_out
 
 __all__ = [
+    "CONTENT",
+    "CONTENTS",
+    "PICTURE",
     "PICTURE_LAYERS",
     "STATISTICS",
     "Analysis",
+    "Content",
     "Statistic",
     "Statistics",
     "Term",
     "analyze",
+    "contents_of",
     "fits",
     "gram",
     "map_size",
@@ -48,23 +55,31 @@ __all__ = [
     "tiling_of",
 ]
 
-STATISTICS = {
-    statistic.name: statistic
-    for statistic in (GRAM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, AUTOCORRELATION_32, GRID)
-}
+_ALL = (GRAM, GRAM_SUM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, AUTOCORRELATION_32, GRID)
+
+STATISTICS = {statistic.name: statistic for statistic in _ALL}
 """Every statistic by its name."""
 
 
-def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Analysis) -> Statistics:
+def analyze(
+    params: Params,
+    image: Float[Array, "height width 3"],
+    analysis: Analysis,
+    guides: Sequence[Guides] | None = None,
+    contents: Sequence[Content] | None = None,
+) -> Statistics:
     """The statistics of a picture at every octave and layer.
 
     Args:
         params: the network.
         image: RGB in [0, 1].
         analysis: where to look, and what for.
+        guides: from `guides_of`, for an analysis of several regions.
+        contents: from `contents_of`, for one that measures content.
 
     Returns:
-        One dict ``{layer: {statistic: array}}`` for each octave in ``analysis.octaves``.
+        One dict ``{layer: {statistic: array}}`` for each octave in ``analysis.octaves``. Where regions are measured by
+        themselves, an array has a leading axis for them.
 
     Raises:
         ValueError: a layer the network lacks, or an image too small at some octave.
@@ -78,17 +93,58 @@ def analyze(params: Params, image: Float[Array, "height width 3"], analysis: Ana
     pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
     wraps = analysis.padding == "circular"
 
-    def measured(octave: int) -> dict[str, dict[str, Array]]:
+    def measured(place: int, octave: int) -> dict[str, dict[str, Array]]:
         image, layers = pyramid[octave], analysis.layers_at(octave)
+        its, content = guides[place] if guides else None, contents[place] if contents else {}
         tiling = tiling_of(analysis, octave, image.shape[0], params)
         whole = layers if tiling is None else tuple(layer for layer in layers if layer in PICTURE_LAYERS)
-        in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling)
+        in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling, its, content.get(PICTURE))
         return in_tiles | {
-            layer: {s.name: s.measure(features, wraps) for s in analysis.statistics_at(octave, layer)}
+            layer: {
+                s.name: _measured(s, features, wraps, its.get(layer) if its else None, content.get(layer))
+                for s in analysis.statistics_at(octave, layer)
+            }
             for layer, features in _features(params, image, whole, analysis).items()
         }
 
-    return tuple(measured(octave) for octave in analysis.octaves)
+    return tuple(measured(place, octave) for place, octave in enumerate(analysis.octaves))
+
+
+Content = dict[str, Array]
+"""Layer to the map that content is measured against; `PICTURE` to the picture where that is done in tiles."""
+
+PICTURE = ""
+
+
+def contents_of(params: Params, image: Float[Array, "height width 3"], analysis: Analysis) -> tuple[Content, ...]:
+    """What content is measured against at each octave: maps, or where it is tiled the picture that they are of.
+
+    Args:
+        params: the network.
+        image: the content.
+        analysis: of a picture of the same size.
+    """
+    pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
+
+    def of_octave(octave: int) -> Content:
+        layers = tuple(
+            layer
+            for layer in analysis.layers_at(octave)
+            if any(statistic.against for statistic in analysis.statistics_at(octave, layer))
+        )
+        if tiling_of(analysis, octave, pyramid[octave].shape[0], params) is not None:
+            return {PICTURE: pyramid[octave]}
+        return _features(params, pyramid[octave], layers, analysis)
+
+    return tuple(of_octave(octave) for octave in analysis.octaves)
+
+
+def _measured(statistic: Statistic, features: Array, wraps: bool, masks: Array | None, content: Array | None) -> Array:
+    if statistic.against is not None and content is not None:
+        return statistic.against(squared_difference(features, content), features.shape)
+    if masks is not None and statistic.by_region:
+        return statistic.of_regions(features, wraps, masks)
+    return statistic.measure(features, wraps)
 
 
 def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
@@ -111,7 +167,7 @@ def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> T
         return None
     for layer, there in statistics:
         for statistic in there:
-            if statistic.sums is None:
+            if statistic.sums is None and statistic.against is None:
                 fine = ", ".join(name for name, known in STATISTICS.items() if known.sums)
                 raise ValueError(
                     f"{statistic.name} at {layer} does not add up over tiles or devices, which were asked for; take it "

@@ -53,6 +53,8 @@ class Analysis:
         tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
         devices: among which the picture is shared out.
         precision: of the feature maps.
+        regions: parts of the picture that are measured by themselves; 0 for none. What does not add up over tiles is
+            measured of the whole picture all the same.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
@@ -62,6 +64,7 @@ class Analysis:
     tile: int | None = None
     devices: int = 1
     precision: Precision = "float32"
+    regions: int = 0
 
     @property
     def layers(self) -> tuple[str, ...]:

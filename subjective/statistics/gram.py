@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Statistic, Sums
+from subjective.statistics.protocol import Scalar, Statistic, Sums, squared_distance
 
 
 def gram(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "channels channels"]:
@@ -53,4 +53,17 @@ def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
     return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
-GRAM = Statistic("gram", gram, positive=True, sums=Sums(lambda around, own, wraps: products(around * own), _measured))
+def mean_squared_distance(found: Array, target: Array) -> Scalar:
+    """Mean over the entries of the squared difference."""
+    return squared_distance(found, target) / target.size
+
+
+_SUMS = Sums(lambda around, own, wraps: products(around * own), _measured, twice=True)
+GRAM = Statistic("gram", gram, positive=True, sums=_SUMS)
+
+_WHOLE_SUMS = Sums(lambda around, own, wraps: products(around * own), lambda total, shape, wraps: total, twice=True)
+GRAM_SUM = Statistic(
+    "gram_sum", lambda features, wraps: products(features), mean_squared_distance, positive=True, sums=_WHOLE_SUMS
+)
+"""FᵀF as it is, which grows with the picture, so that source and picture should be of one size; as the first TensorFlow
+programs have it."""

@@ -65,4 +65,4 @@ def excess_distance(found: Array, target: Array) -> Scalar:
     return jnp.mean((jnp.sqrt(jnp.maximum(found[0] / around, allowed)) - jnp.sqrt(allowed)) ** 2)
 
 
-GRID = Statistic("grid", grid_powers, excess_distance, least=(4 * PERIOD, 4 * PERIOD), relative_to=1.0)
+GRID = Statistic("grid", grid_powers, excess_distance, least=(4 * PERIOD, 4 * PERIOD), relative_to=1.0, of_all=True)

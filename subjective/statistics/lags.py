@@ -34,6 +34,9 @@ Without it the faintest frequencies, which nobody sees, decide how well the prob
 not converge (`experiments/LOG.md`).
 """
 
+RAREST = 1e-3
+"""Share of a region's pixels that are counted as pairs at every lag: it may be narrower than that."""
+
 FAINTEST = 1e-8
 """Power added besides, far below that of a picture's rounding to 8 bits: a flat channel has none of its own."""
 
@@ -96,7 +99,22 @@ def power_spectrum(
     """
     features = widened(features)
     mean = jnp.mean(features, axis=(0, 1), keepdims=True)
-    found = autocorrelation(features - mean, wraps) * features.shape[2]
+    return _transformed(autocorrelation(features - mean, wraps) * features.shape[2])
+
+
+def regional_spectrum(
+    features: Float[Array, "height width channels"], weights: Float[Array, "height width"], wraps: bool
+) -> Float[Array, "rows columns channels"]:
+    """The power spectrum of a part of a map, around the part's mean, from its pairs of pixels alone."""
+    share = weights[:, :, None]
+    mean = jnp.sum(share * features, axis=(0, 1), keepdims=True) / jnp.maximum(jnp.sum(share), FAINTEST)
+    products = autocorrelation((widened(features) - mean) * share, wraps) * features.shape[2]
+    pairs = autocorrelation(share, wraps)
+    return _transformed(products / jnp.maximum(pairs, RAREST * pairs[LAGS, 0, 0] + FAINTEST))
+
+
+def _transformed(found: Float[Array, "lags half channels"]) -> Float[Array, "rows columns channels"]:
+    """The spectrum that an autocorrelation under a window is of."""
     half = _WINDOW[:, LAGS:]
     full = jnp.concatenate([found[::-1, :0:-1], found], axis=1)  # lags to the left again
     centered = full * jnp.concatenate([half[:, :0:-1], half], axis=1)[:, :, None]
@@ -129,4 +147,6 @@ AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST, sum
 AUTOCORRELATION_32 = Statistic(
     "autocorrelation32", partial(autocorrelation, lags=FAR_LAGS), least=FAR_LEAST, sums=_sums(FAR_LAGS)
 )
-SPECTRUM = Statistic("spectrum", power_spectrum, amplitude_distance, least=LEAST, relative_to=1.0)
+SPECTRUM = Statistic(
+    "spectrum", power_spectrum, amplitude_distance, least=LEAST, relative_to=1.0, regional=regional_spectrum
+)

@@ -103,6 +103,6 @@ def _bures_bwd(gradient: Array, cotangent: Array) -> tuple[Array, None]:
 
 _bures.defvjp(_bures_fwd, _bures_bwd)
 
-_SUMS = Sums(_products, _measured)
+_SUMS = Sums(_products, _measured, twice=True)
 COVARIANCE = Statistic("covariance", moments, covariance_distance, scaled_moments, positive=True, sums=_SUMS)
 GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, scaled_moments, positive=True, sums=_SUMS)

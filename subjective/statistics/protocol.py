@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
+from subjective.guides import SMALLEST_SHARE, Masks
 from subjective.two_pass import sum_over_rows
 
 Scalar = Float[Array, ""]
@@ -41,20 +43,41 @@ class Sums:
     Attributes:
         over: ``over(around, own, wraps)``: what a tile adds. ``around`` is ``(reach + rows + reach, width, channels)``,
             the tile between the rows next to it, zero where the map ends and does not wrap; ``own`` ``(rows, 1, 1)`` is
-            1 for rows of the map and 0 for those past its last.
+            1 for rows of the map and 0 for those past its last; or ``(rows, width, 1)``, how much of each pixel counts.
         measured: ``measured(total, shape, wraps)``: the measure of a map of that shape out of all tiles' sum.
         reach: rows that a pixel is compared with, above and below.
+        twice: whether ``own`` is multiplied with both sides of a product, and so is to be the root of what counts.
     """
 
     over: Callable[[Array, Array, bool], Array]
     measured: Callable[[Array, tuple[int, ...], bool], Array]
     reach: int = 0
+    twice: bool = False
 
-    def of_map(self, features: Float[Array, "height width channels"], wraps: bool, rows: int) -> Array:
-        """The measure of a map in tiles of so many rows; what a tile needs lives no longer than it."""
+    def of_map(
+        self,
+        features: Float[Array, "height width channels"],
+        wraps: bool,
+        rows: int,
+        weights: Float[Array, "height width"] | None = None,
+    ) -> Array:
+        """The measure of a map in tiles of so many rows; what a tile needs lives no longer than it.
+
+        Args:
+            features: the map.
+            wraps: see `Statistic`.
+            rows: of a tile.
+            weights: how much of each pixel counts; not differentiable.
+        """
         of_tile = _OfTile(self, wraps, rows, features.shape[0])
-        total = sum_over_rows(of_tile, rows, self.reach, self.reach, None, features, wraps)
+        total = sum_over_rows(of_tile, rows, self.reach, self.reach, weights, features, wraps)
         return self.measured(total, features.shape, wraps)
+
+    def own(self, weights: Float[Array, "height width"], first: Any, rows: int) -> Float[Array, "rows width 1"]:
+        """What ``over`` takes, of the rows from the first on; zero past the last."""
+        past = jnp.pad(weights, ((0, rows), (0, 0)))
+        cut = lax.dynamic_slice_in_dim(past, first, rows, 0)[:, :, None]
+        return jnp.sqrt(jnp.maximum(cut, 0)) if self.twice else cut
 
 
 @dataclass(frozen=True)
@@ -64,7 +87,9 @@ class _OfTile:
     rows: int
     height: int
 
-    def __call__(self, _: None, cut: Array, tile: Any) -> Array:
+    def __call__(self, weights: Array | None, cut: Array, tile: Any) -> Array:
+        if weights is not None:
+            return self.sums.over(cut, self.sums.own(weights, tile * self.rows, self.rows), self.wraps)
         own = tile * self.rows + jnp.arange(self.rows) < self.height
         return self.sums.over(cut, own.astype(cut.dtype)[:, None, None], self.wraps)
 
@@ -86,6 +111,11 @@ class Statistic:
         positive: whether the measure is a symmetric positive matrix, for which geodesic joins mean something.
         sums: how the measure adds up over tiles; None if it does not.
         relative_to: what stands for the target's size where distances have no unit already.
+        regional: ``regional(features, weights, wraps)``: the measure of a part of a map, where that is not what
+            ``sums`` make of it; ``weights`` is ``(height, width)``.
+        of_all: whether it means something of a picture whose regions differ.
+        against: ``against(total, shape)``: for what is measured against another picture's map of that shape, the
+            measure out of the sum of squared differences.
     """
 
     name: str
@@ -96,12 +126,36 @@ class Statistic:
     positive: bool = False
     sums: Sums | None = None
     relative_to: float | None = None
+    regional: Callable[[Array, Array, bool], Array] | None = None
+    of_all: bool = False
+    against: Callable[[Array, tuple[int, ...]], Array] | None = None
+
+    @property
+    def by_region(self) -> bool:
+        """Whether it can be taken of a part of a map."""
+        return self.regional is not None or self.sums is not None
+
+    def of_regions(
+        self, features: Float[Array, "height width channels"], wraps: bool, masks: Masks
+    ) -> Float[Array, "regions *rest"]:
+        """The measure of each region of a map, looked at whole."""
+        rows, found = features.shape[0], []
+        for region in range(masks.shape[2]):
+            weights = masks[:, :, region]
+            if self.regional is not None:
+                found.append(self.regional(features, weights, wraps))
+            elif self.sums is not None:
+                share = jnp.maximum(jnp.mean(weights), SMALLEST_SHARE)
+                found.append(self.sums.of_map(features, wraps, rows, weights) / share)
+        return jnp.stack(found)
 
     def size(self, target: Array) -> Scalar:
         """How large the target is: its distance from that of a flat, black feature map.
 
         A distance divided by it has no unit, and does not depend on layer, octave or source.
         """
+        if self.against is not None:
+            return target
         if self.relative_to is not None:
             return jnp.asarray(self.relative_to, target.dtype)
         return self.distance(jnp.zeros_like(target), target)

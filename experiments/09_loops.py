@@ -1,0 +1,88 @@
+"""Loops for the gallery, and what frames together cost against frames one by one.
+
+    python experiments/09_loops.py [FLAGS]    (rock, gravel, a morph of 24 frames at 256 px: some 40 minutes)
+    python experiments/09_loops.py --speed    (some minutes)
+
+Each loop is a run of `subjective animate`; its frames' scores and how it moves are in its summary.json, and a row of
+this program's table. `--speed` evaluates loss and gradient of 8 frames of 128 px with 1, 2, 4 and 8 of them at a time,
+in turn, and reads the temporary memory off the compiled programs. What came out is in LOG.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from subjective.cli import main
+from subjective.config import AnimationConfig
+from subjective.images import read_image
+from subjective.job import prepared_animation
+from subjective.normalization import load_params
+from subjective.optimize import value_and_gradient
+
+HERE = Path(__file__).parent
+LOOPS = {
+    "rock": ["-s", "rock"],
+    "gravel": ["-s", "gravel"],
+    "morph": ["--keyframes", "rock", "gravel", "grass"],
+}
+
+
+def speed() -> None:
+    """Seconds and temporary memory of an evaluation by the number of frames at a time."""
+    source, params = read_image(HERE / "sources" / "rock.jpg", width=512), load_params()
+    cases = {}
+    for batch in (1, 2, 4, 8):
+        config = AnimationConfig(output_width=128, count=8, octaves=3, schedule="plain", batch=batch)
+        job = prepared_animation([source], config, params)
+        loss, argument = job.problem(job.stages[-1])
+        function, frames = value_and_gradient(loss), jnp.full(job.shape(job.stages[-1]), 0.5)
+        memory = function.lower(frames, argument).compile().memory_analysis().temp_size_in_bytes
+        jax.block_until_ready(function(frames, argument))
+        cases[batch] = (function, frames, argument, memory, [])
+    for _ in range(5):
+        for function, frames, argument, _, seconds in cases.values():
+            began = time.perf_counter()
+            jax.block_until_ready(function(frames, argument))
+            seconds.append(time.perf_counter() - began)
+    least = min(cases[1][-1])
+    for batch, (*_, memory, seconds) in cases.items():
+        ratio = min(seconds) / least
+        print(
+            f"{batch} at a time: {min(seconds):.2f} s, {ratio:.2f} of one by one, {memory / 1e6:.0f} MB of temporaries"
+        )
+
+
+def loop(name: str, words: list[str], flags: list[str]) -> None:
+    """Make one, and print its row."""
+    words = [word if word.startswith("-") else str(HERE / "sources" / f"{word}.jpg") for word in words]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        status = main(["animate", *words, "-sw", "512", "-op", name, *flags])
+    if status:
+        raise SystemExit(status)
+    folder = Path(out.getvalue().strip())
+    (picture,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["pictures"]
+    frames = picture["scores"]["frames"]
+    means = {name: np.mean([frame[name]["score"] for frame in frames]) for name in ("gram", "spectrum", "peak")}
+    scores = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+    moved = picture["scores"]["motion"]["pixels"]
+    steps = f"{moved['mean']:.4f} ± {moved['spread']:.4f} to the next, {moved['around_the_end']:.4f} around the end"
+    drift = f"flicker {moved['flicker']:.2f}, across {moved['across']:.1f}"
+    print(f"{name:7} {picture['seconds'] / 60:.0f} min, {scores}; {steps}, {drift}: {folder}", flush=True)
+
+
+if __name__ == "__main__":
+    if "--speed" in sys.argv[1:]:
+        speed()
+    else:
+        for each, given in LOOPS.items():
+            loop(each, given, sys.argv[1:])

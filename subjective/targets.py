@@ -1,0 +1,170 @@
+"""Targets: what the sources measure, joined, and laid out by frame or by region."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from subjective import joins
+from subjective.compilation import jit
+from subjective.config import SynthesisConfig
+from subjective.guides import guides_of
+from subjective.plan import VALID, check_size
+from subjective.stages import Stage
+from subjective.statistics import Analysis, Statistics, analyze, network_layers, places_of
+from subjective.vgg import Params, Precision
+
+SOURCE_ROWS = 512
+"""Rows of a source that are analyzed at a time; photographs are large, and what is learned of them is small."""
+
+_analyze = jit(analyze, static_argnums=2)
+
+
+@partial(jit, static_argnums=3)
+def _analyze_part(params: Params, image: jax.Array, mask: jax.Array, analysis: Analysis) -> Statistics:
+    return analyze(params, image, analysis, guides_of(mask, analysis.octaves, analysis.padding, params))
+
+
+def measured(
+    sources: Sequence[np.ndarray], analysis: Analysis, params: Params, parts: Sequence[np.ndarray] | None = None
+) -> list[Statistics]:
+    """The statistics of each source, always with ``valid`` padding: a photograph has no outside.
+
+    Args:
+        sources: images ``(height, width, 3)``, of any sizes.
+        analysis: of the picture to be made.
+        params: the network.
+        parts: how much of each pixel of each source counts, ``(height, width)``; all of them if not given.
+
+    Raises:
+        ValueError: a source too small.
+    """
+    adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
+    tile = SOURCE_ROWS if adds_up else None
+    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=tile, regions=0)
+    for number, source in enumerate(sources, 1):
+        check_size(f"source {number}", source.shape[:2], analysis, params)
+    pictures = [jnp.asarray(source, jnp.float32) for source in sources]
+    if parts is None:
+        return [_analyze(params, picture, analysis) for picture in pictures]
+    one = dataclasses.replace(analysis, regions=1)
+    return [
+        _whole(_analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], one), one)
+        for picture, part in zip(pictures, parts, strict=True)
+    ]
+
+
+def _whole(found: Statistics, analysis: Analysis) -> Statistics:
+    """Without the leading axis of the one region."""
+    places = places_of(analysis.terms)
+    return tuple(
+        {
+            layer: {name: array[0] if places[layer, name][0].by_region else array for name, array in there.items()}
+            for layer, there in octave.items()
+        }
+        for octave in found
+    )
+
+
+def joined(
+    found: Sequence[Statistics], weights: Sequence[float] | None, analysis: Analysis, config: SynthesisConfig
+) -> Statistics:
+    """One target out of what was measured of several sources.
+
+    Args:
+        found: from `measured`.
+        weights: share of each source; those of none do not take part.
+        analysis: of the picture to be made.
+        config: join mode and ``mul``.
+
+    Raises:
+        ValueError: weights that do not fit.
+    """
+    if weights is not None and len(weights) == len(found) and any(weight > 0 for weight in weights):
+        found = [each for each, weight in zip(found, weights, strict=True) if weight > 0]
+        weights = [weight for weight in weights if weight > 0]
+    target = joins.join(found, config.join_mode, weights)
+    places = places_of(analysis.terms)
+    return tuple(
+        {
+            layer: {name: places[layer, name][0].scaled(target, config.mul) for name, target in there.items()}
+            for layer, there in octave.items()
+        }
+        for octave in target
+    )
+
+
+def by_region(
+    found: Sequence[Statistics], shares: Sequence[float], analysis: Analysis, config: SynthesisConfig
+) -> Statistics:
+    """The targets of a picture's regions, one a source.
+
+    Args:
+        found: from `measured`.
+        shares: of the picture that each region has; what is measured of the whole picture is to be their average.
+        analysis: of the picture, with as many regions.
+        config: ``mul``.
+
+    Returns:
+        Statistics, those that are measured by region with a leading axis.
+    """
+    places = places_of(analysis.terms)
+
+    def one(layer: str, name: str, of_sources: Sequence[jax.Array]) -> jax.Array:
+        statistic = places[layer, name][0]
+        scaled = jnp.stack([statistic.scaled(target, config.mul) for target in of_sources])
+        return scaled if statistic.by_region else jnp.tensordot(jnp.asarray(shares, scaled.dtype), scaled, 1)
+
+    return tuple(
+        {
+            layer: {name: one(layer, name, [each[place][layer][name] for each in found]) for name in there}
+            for layer, there in octave.items()
+        }
+        for place, octave in enumerate(found[0])
+    )
+
+
+def targets_of(
+    sources: Sequence[np.ndarray],
+    analysis: Analysis,
+    config: SynthesisConfig,
+    params: Params,
+    parts: Sequence[np.ndarray] | None = None,
+) -> Statistics:
+    """The joined target of several sources; arguments and errors as of `measured` and `joined`."""
+    if config.source_weights is not None and len(config.source_weights) != len(sources):
+        raise ValueError(
+            f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
+        )
+    return joined(measured(sources, analysis, params, parts), config.source_weights, analysis, config)
+
+
+def targets_by_precision(
+    sources: Sequence[np.ndarray],
+    stages: Sequence[Stage],
+    analysis: Analysis,
+    config: SynthesisConfig,
+    params: Params,
+    weights: np.ndarray | None,
+    masks: np.ndarray | None,
+    parts: Sequence[np.ndarray] | None = None,
+) -> dict[Precision, Statistics]:
+    """In the precision of each stage: what it errs by is then the same on both sides of a distance."""
+    targets: dict[Precision, Statistics] = {}
+    for precision in dict.fromkeys(stage.analysis.precision for stage in stages):
+        exact = dataclasses.replace(analysis, precision=precision)
+        if weights is None and masks is None:
+            targets[precision] = targets_of(sources, exact, config, params, parts)
+            continue
+        found = measured(sources, exact, params, parts)
+        if masks is not None:
+            targets[precision] = by_region(found, masks.mean(axis=(0, 1)).tolist(), exact, config)
+        elif weights is not None:
+            of_frames = [joined(found, row.tolist(), exact, config) for row in weights]
+            targets[precision] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *of_frames)
+    return targets

@@ -1,0 +1,100 @@
+"""`subjective transfer`: the content of one picture in the style of others."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subjective import images, normalization, plan, synthesis
+from subjective.command_config import TransferCommand
+from subjective.evaluation_commands import one_line, scores_of_run
+from subjective.guides import whole_masks
+from subjective.job import Job, prepared_transfer
+from subjective.making import announce, fitted, load_params, picture_record, run, starting_picture
+from subjective.optimize import Result
+from subjective.position import OnStep, Position
+
+
+def command(config: TransferCommand, resume: Path | None = None) -> int:
+    """Do it; ``resume`` is the folder of such a run, to be gone on with."""
+    config.check()
+    content_file, *more = images.find_images([config.content])
+    if more:
+        raise ValueError(f"{config.content!r} stands for {1 + len(more)} pictures; give the content as one file")
+    files = images.find_images(config.source)
+    for flag, given in (("--source-weights", config.source_weights), ("--style-mask", config.style_mask)):
+        if given and len(given) != len(files):
+            raise ValueError(f"{flag} got {len(given)} for {len(files)} styles; give one for each")
+    network, params, origin = load_params(config)
+    content = _sized(images.read_image(content_file), config)
+    size = (content.shape[0], content.shape[1])
+    config = dataclasses.replace(config, output_height=size[0], output_width=size[1])
+    config.check()
+    styles = [config.read_source(file) for file in files]
+    sizes = [(style.shape[0], style.shape[1]) for style in styles]
+    pictures = [picture_record(content_file, "content"), *(picture_record(file, "style") for file in files)]
+    masks = None
+    if config.content_mask:
+        masks = whole_masks([_grey(name, size) for name in config.content_mask], len(styles))
+    parts = [_grey(name, size) for name, size in zip(config.style_mask, sizes, strict=False)] or None
+    pictures += [picture_record(Path(name), "mask") for name in (*config.content_mask, *config.style_mask)]
+    config = plan.with_octaves(config, params, sizes)
+    analysis = plan.analysis_of(config, params, sizes)
+    plan.check_size("the content", size, analysis, params)
+    for file, style in zip(files, styles, strict=True):
+        plan.check_size(
+            f"style {str(file)!r}", style.shape[:2], dataclasses.replace(analysis, padding=plan.VALID), params
+        )
+    init = starting_picture(config)
+
+    def prepare(config: TransferCommand) -> Job:
+        return prepared_transfer(content, styles, config, params, masks, parts)
+
+    config = fitted(config, params, sizes, prepare, resume)
+    if config.dry_run:
+        return 0
+
+    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
+        how: dict[str, Any] = {"masks": masks, "parts": parts, "init": init}
+        return [synthesis.transfer(content, styles, config, params=params, **how, on_step=on_step, resume=position())]
+
+    def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
+        if config.out is not None:
+            shutil.copyfile(folder / "result.png", config.out)
+        if config.evaluate:
+            judge = normalization.params_of(network, raw=network.scales is None)
+            matched = [layer for layer in analysis.layers if layer not in config.content_layers]
+            (found,) = scores_of_run([np.asarray(results[0].value)], styles, judge, matched)
+            yield found, f"{_parts(results[0])}; of the style, {one_line(found)}"
+
+    return run("transfer", config, 1, work, score, announce, resume, pictures=pictures, weights=origin)
+
+
+def _sized(content: images.Image, config: TransferCommand) -> images.Image:
+    """The content at the width asked for, and the height, or that which goes with it."""
+    height, width = content.shape[:2]
+    rows = config.output_height or max(1, round(config.output_width * height / width))
+    return images.resize(content, (rows, config.output_width))
+
+
+def _grey(name: str, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(images.resize(images.read_image(name), size).mean(axis=2))
+
+
+def _parts(result: Result) -> str:
+    """Content and style in the loss, in words."""
+    content = style = 0.0
+    octaves: Sequence[dict[str, dict[str, float]]] = result.parts["features"]
+    for octave in octaves:
+        for there in octave.values():
+            for name, part in there.items():
+                if name.startswith("content"):
+                    content += float(part)
+                else:
+                    style += float(part)
+    return f"content loss {content:.4g}, style loss {style:.4g}"
