@@ -95,15 +95,14 @@ def test_a_repainted_picture_keeps_any_size(rng):
         assert 0 <= painted.min() < painted.max() <= 1
 
 
-@pytest.mark.parametrize("border", ["reflect", "circular", "same"])
-def test_strips_give_the_picture_that_the_whole_gives(picture, border):
-    architecture, params = network(border=border)
+@pytest.mark.parametrize(("border", "rows"), [("reflect", 7), ("circular", 16), ("same", 1000)])
+def test_strips_give_the_picture_that_the_whole_gives(picture, border, rows):
+    architecture, params = network(border=border, depth=1)
     blend = np.array([0.3, 0.7], np.float32)
     whole = trainer.paint(architecture, params, picture, blend)
-    for rows in (7, 16, 1000):
-        strips = repaint(architecture, params, picture, blend, rows=rows, host_bytes=9000)
-        # Float32 sums in another order, through nine normalizations.
-        np.testing.assert_allclose(strips, whole, atol=1e-5)
+    strips = repaint(architecture, params, picture, blend, rows=rows, host_bytes=9000)
+    # Float32 sums in another order, through seven normalizations.
+    np.testing.assert_allclose(strips, whole, atol=1e-5)
 
 
 def test_a_circular_network_moves_with_its_picture(rng):
