@@ -3,10 +3,11 @@
     apt-get download plasma-workspace-wallpapers gnome-backgrounds mate-backgrounds lomiri-wallpapers ukui-wallpapers
     for file in *.deb; do dpkg -x $file photographs; done
     python experiments/10_train.py photographs --into small                    (a minute: shrinks what is a photograph)
-    python experiments/10_train.py small --style mosaic --steps 900 -o mosaic.safetensors           (about an hour)
+    python experiments/10_train.py small --style painting.jpg -sw 256 --steps 800 -o style.safetensors        (12 minutes)
     python experiments/10_train.py --texture rock gravel --steps 3000 -o rock_gravel.safetensors    (about an hour)
 
-Any folders of pictures will do as photographs; none are kept in this repository. Pictures that are flat, too small or
+Times are those of the runs in LOG.md, which says how these were made: by `subjective train` with the same settings, and
+rock and gravel in two goes. Any folders of pictures will do as photographs; none are kept in this repository. Pictures that are flat, too small or
 drawn with few colors are left out. What came out is in LOG.md.
 """
 
