@@ -2,13 +2,13 @@
 
     apt-get download plasma-workspace-wallpapers gnome-backgrounds mate-backgrounds lomiri-wallpapers ukui-wallpapers
     for file in *.deb; do dpkg -x $file photographs; done
-    python experiments/10_train.py photographs --into small                    (a minute: shrinks what is a photograph)
-    python experiments/10_train.py small --style painting.jpg -sw 256 --steps 800 -o style.safetensors        (12 minutes)
-    python experiments/10_train.py --texture rock gravel --steps 3000 -o rock_gravel.safetensors    (about an hour)
+    python experiments/10_train.py photographs --into small          (a minute: shrinks what is a photograph)
+    python experiments/10_train.py small --style painting.jpg -- -sw 256 --steps 800 -o style.safetensors
+    python experiments/10_train.py --texture rock gravel -- --steps 3000 -o rock_gravel.safetensors
 
-Times are those of the runs in LOG.md, which says how these were made: by `subjective train` with the same settings, and
-rock and gravel in two goes. Any folders of pictures will do as photographs; none are kept in this repository. Pictures that are flat, too small or
-drawn with few colors are left out. What came out is in LOG.md.
+Words after -- are flags of `subjective train`. Any folders of pictures will do as photographs; none are kept in this
+repository. Pictures that are flat, too small or drawn with few colors are left out. The runs in LOG.md were made by
+`subjective train` itself with the settings below (12 minutes; rock and gravel in two goes, an hour).
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def main() -> None:
     parser.add_argument("--into", type=Path)
     parser.add_argument("--texture", nargs="+")
     parser.add_argument("--style", nargs="+")
-    arguments, flags = parser.parse_known_args()
+    words = sys.argv[1:]
+    split = words.index("--") if "--" in words else len(words)
+    arguments, flags = parser.parse_args(words[:split]), words[split + 1 :]
     if arguments.into:
         shrink(arguments.folders, arguments.into)
         return
