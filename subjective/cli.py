@@ -29,6 +29,8 @@ from subjective.command_config import (
 )
 from subjective.compilation import keep_compiled
 from subjective.config import to_flags
+from subjective.feedforward.command_config import ApplyCommand, TrainCommand
+from subjective.feedforward.settings import LIKE
 from subjective.interruption import Interrupted, interruptible
 from subjective.presets import LIKES, PRESETS
 from subjective.version import __version__
@@ -41,6 +43,8 @@ Command = (
     | Annotated[ResumeCommand, tyro.conf.subcommand("resume")]
     | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
+    | Annotated[TrainCommand, tyro.conf.subcommand("train")]
+    | Annotated[ApplyCommand, tyro.conf.subcommand("apply")]
     | Annotated[weight_commands.WeightsCommand, tyro.conf.subcommand("weights")]
 )
 
@@ -83,18 +87,21 @@ def _one_line(error: BaseException) -> str:
 
 
 def _with_settings(arguments: list[str]) -> list[str]:
-    """Put the settings of ``--preset NAME`` and of ``--config FILE`` before the flags given, which thereby win."""
+    """Put the settings of ``--preset``, ``--like`` and ``--config`` before the flags given, which thereby win."""
     flags: list[str] = []
+    given = list(itertools.takewhile(lambda word: not word.startswith("-"), arguments[1:]))
     name = _last(arguments, "--config")
     if name is not None:
         flags += _recorded("synthesize" if arguments[0] == "sweep" else arguments[0], name)
-        if flags and not flags[0].startswith("-") and len(arguments) > 1 and not arguments[1].startswith("-"):
+        if given and flags and not flags[0].startswith("-"):
             del flags[0]  # the content is given anew
-    for flag, table in (("--preset", PRESETS), ("--like", LIKES)):
+    likes = LIKE if arguments[0] == "train" else LIKES
+    for flag, table in (("--preset", PRESETS), ("--like", likes)):
         chosen = _last(arguments, flag)
         if chosen is not None and chosen in table:
             flags += to_flags(table[chosen])
-    return [arguments[0], *flags, *arguments[1:]] if flags else arguments
+    # Before a flag that takes several words, which would take these as well.
+    return [arguments[0], *given, *flags, *arguments[1 + len(given) :]] if flags else arguments
 
 
 def _last(arguments: list[str], flag: str) -> str | None:
@@ -136,6 +143,8 @@ def _resume(folder: Path) -> int:
         raise ValueError(f"the run in {str(folder)!r} is finished; there is nothing to go on with")
     command, flags = _record(str(file))
     config = _parse([command, *flags])
+    if isinstance(config, TrainCommand):
+        return _train(config, folder)
     if isinstance(config, SynthesizeCommand):
         return commands.synthesize(config, resume=folder)
     if isinstance(config, AnimateCommand):
@@ -181,6 +190,18 @@ def _without(arguments: list[str], flag: str) -> list[str]:
     return kept
 
 
+def _train(config: TrainCommand, resume: Path | None = None) -> int:
+    from subjective.feedforward.commands import train  # flax is loaded only where it is wanted
+
+    return train(config, resume)
+
+
+def _apply(config: ApplyCommand) -> int:
+    from subjective.feedforward.apply_command import apply
+
+    return apply(config)
+
+
 def _dispatch(command: Any, arguments: list[str]) -> int:
     if isinstance(command, SweepCommand):
         words = ["synthesize", *_without(arguments[1:], "--vary")]
@@ -193,6 +214,10 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
         return transfer_command.command(command)
     if isinstance(command, NoveltyCommand):
         return commands.novelty(command)
+    if isinstance(command, TrainCommand):
+        return _train(command)
+    if isinstance(command, ApplyCommand):
+        return _apply(command)
     if isinstance(command, ResumeCommand):
         return _resume(Path(command.run))
     if isinstance(command, EvaluateCommand):

@@ -69,6 +69,19 @@ STAGES = [
     ["making"],
     ["commands", "transfer_command"],
     ["sweep"],
+    [
+        "feedforward.blocks",
+        "feedforward.curves",
+        "feedforward.settings",
+        "feedforward.photographs",
+        "feedforward.video",
+    ],
+    ["feedforward.networks", "feedforward.objective", "feedforward.command_config"],
+    ["feedforward.training"],
+    ["feedforward.strips", "feedforward.trainer", "feedforward.network_file"],
+    ["feedforward.training_run", "feedforward.progress", "feedforward.export"],
+    ["feedforward.commands", "feedforward.apply_command"],
+    ["feedforward"],
     ["cli"],
     ["__init__"],
     ["__main__"],
@@ -165,6 +178,10 @@ def test_only_the_ends_have_effects():
         "job",
         "position",
         "synthesis",
+    ]
+    pure += [
+        f"feedforward.{name}"
+        for name in ("blocks", "networks", "settings", "objective", "training", "trainer", "curves")
     ]
     pure += ["measures", "looks", "evaluate", "stages", "plan"] + [
         name for name in module_names() if "statistics." in name

@@ -1,0 +1,351 @@
+"""`subjective train` and `subjective apply` as people use them: end to end, killed, resumed, refused, exported."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from subjective import cli, images, weights
+from subjective.cli import main
+from subjective.compilation import cache_dir
+from subjective.feedforward import network_file, trainer
+from subjective.feedforward.curves import curves, thinned
+from subjective.feedforward.networks import Architecture
+from subjective.feedforward.photographs import Photographs
+from subjective.feedforward.training import parameters_of
+
+ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
+# One statistic of one layer at one octave: quickly compiled.
+QUICK = ["-sw", "48", "--size", "16", "--batch", "2", "--width", "2", "--depth", "1", "--octaves", "1", "-l", "conv1_1"]
+TEXTURE = ["train", "--texture", "-s", ROCK, *QUICK, "--statistic", "gram"]
+STYLE = ["train", "-s", ROCK, *QUICK, "--content-layer", "conv1_1"]
+
+
+# Every program is kept, however small, and found again by the next process.
+KEEPING = {
+    "JAX_COMPILATION_CACHE_DIR": str(cache_dir()),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+}
+
+
+def start(*arguments, devices=1, **options):
+    command = [sys.executable, "-m", "subjective", *map(str, arguments)]
+    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"} if devices > 1 else {}
+    environment = os.environ | KEEPING | flags | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+def finished(process, timeout=120):
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def photographs(tmp_path, rng):
+    """Five pictures and one that is none."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number, size in enumerate([(20, 30), (40, 25), (16, 16), (33, 17), (64, 20)]):
+        images.write_image(folder / f"{number}.png", rng.uniform(size=(*size, 3)))
+    (folder / "bad.jpg").write_bytes(b"not a picture")
+    return folder
+
+
+def save(path, kind="style", sources=1, **changes):
+    """A network that was never trained."""
+    border = "circular" if kind == "texture" else "reflect"
+    architecture = Architecture(kind, sources, width=2, depth=2, border=border)
+    network_file.write(path, network_file.Network(architecture, parameters_of(architecture.build())))
+    return path
+
+
+def refusal(capsys, *arguments):
+    """The one line with which the program refuses."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    assert err.startswith("subjective: ")
+    assert err.count("\n") == 1, err
+    return err
+
+
+def test_a_style_is_trained_and_repaints_pictures(photographs, here):
+    """End to end: six steps, then a folder repainted, one bad photograph in both."""
+    command = [*STYLE, "--content", photographs, "--steps", "6", "-n", "3", "-o", "new/style.safetensors"]
+    code, out, err = finished(start(*command, cwd=here))
+    assert code == 0, err
+    run = here / out.strip()
+    assert out == f"{run.relative_to(here)}\n"
+    assert "left out 'bad.jpg'" in err
+    assert "1 of 6 photographs could not be read and were left out" in err
+    assert {file.name for file in run.iterdir()} == {
+        "checkpoints", "config.json", "curves.png", "network.safetensors", "summary.json", "trace.jsonl",
+    }  # fmt: skip
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["unreadable"] == ["bad.jpg"]
+    trace = [json.loads(line) for line in (run / "trace.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in trace] == [1, 2, 3, 4, 5, 6]
+    assert set(trace[0]["parts"]) == {"octave 0", "content"}
+    network = network_file.read(here / "new" / "style.safetensors")
+    assert network.facts["steps"] == 6
+    assert network.facts["sources"][0]["name"] == ROCK.name
+    assert str(here) not in json.dumps(network.facts), "a network says nothing of the machine it was trained on"
+
+    code, out, err = finished(start("apply", "new/style.safetensors", "photographs", "-o", "out", cwd=here))
+    assert code == 0, err
+    assert out.splitlines() == [f"out/{number}.png" for number in range(5)]
+    assert "1 of 6 pictures were left out" in err
+    assert images.read_image(here / "out" / "1.png").shape == (40, 25, 3)
+
+
+def test_a_training_that_is_killed_goes_on_bit_for_bit(photographs, here, capsys):
+    command = [*STYLE, "--content", photographs, "--steps", "60", "--checkpoint-every", "0.4"]
+    code, out, err = finished(start(*command, cwd=here))
+    assert code == 0, err
+    whole = here / out.strip()
+    process = start(*command, "-op", "killed", cwd=here)
+    killed = here / process.stdout.readline().strip()
+    deadline = time.monotonic() + 100
+    while not list(killed.glob("checkpoints/[0-9]*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert not (killed / "summary.json").exists()
+    code, out, err = finished(start("resume", killed, cwd=here))
+    assert code == 0, err
+    ours, theirs = (network_file.read(folder / "network.safetensors").params for folder in (killed, whole))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+    lines = [map(json.loads, (folder / "trace.jsonl").read_text().splitlines()) for folder in (killed, whole)]
+    for one, other in zip(*lines, strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+
+    assert "is finished" in refusal(capsys, "resume", killed)
+
+    # With its last checkpoint damaged a run falls back to the one before, and ends alike.
+    (whole / "summary.json").unlink()
+    shutil.rmtree(whole / "checkpoints" / "60" / "params")
+    code, _, err = finished(start("resume", whole, cwd=here))
+    assert code == 0, err
+    assert "checkpoint 60 is damaged" in err
+    jax.tree.map(np.testing.assert_array_equal, network_file.read(whole / "network.safetensors").params, theirs)
+
+
+def test_ctrl_c_keeps_where_a_texture_stands(here):
+    process = start(*TEXTURE, "--steps", "100000", "-n", "0", cwd=here)
+    folder = here / process.stdout.readline().strip()
+    while not (folder / "trace.jsonl").exists() or not (folder / "trace.jsonl").stat().st_size:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    code, _, err = finished(process)
+    assert code == 130, err
+    assert "to go on: subjective resume" in err
+    assert len(list(folder.glob("checkpoints/[0-9]*"))) == 1
+    assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
+    assert network_file.read(folder / "network.safetensors").facts["steps"] >= 1
+
+
+def test_two_devices_learn_what_one_learns(here):
+    networks = []
+    for devices in (1, 2):
+        words = [*TEXTURE, "--steps", "3", "--devices", devices, "-o", f"{devices}.safetensors"]
+        code, _, err = finished(start(*words, cwd=here, devices=2))
+        assert code == 0, err
+        networks.append(network_file.read(here / f"{devices}.safetensors").params)
+    # Adam divides by the gradient's own size: where that is next to nothing, its last digits count.
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=2e-4), *networks)
+
+
+def test_a_texture_is_rendered_in_any_size_and_blend(here, capsys):
+    save("net.safetensors", "texture", sources=2)
+    assert main(["apply", "net.safetensors", "--size", "40x24", "--blend", "0.3", "0.7", "-o", "one.png"]) == 0
+    assert capsys.readouterr().out == "one.png\n"
+    assert images.read_image("one.png").shape == (24, 40, 3)
+    assert main(["apply", "net.safetensors", "--size", "16"]) == 0
+    assert capsys.readouterr().out == "outputs/net-16x16.png\n"
+
+
+def test_a_network_is_found_by_its_name(here, capsys, monkeypatch):
+    monkeypatch.setenv("SUBJECTIVE_DATA", str(here / "data"))
+    (here / "data" / "networks").mkdir(parents=True)
+    save(here / "data" / "networks" / "mine.safetensors", "texture")
+    assert main(["apply", "mine", "--size", "16"]) == 0
+    assert capsys.readouterr().out == "outputs/mine-16x16.png\n"
+    assert "no such network: 'yours'; wanted a file that `subjective train` made, or: " in refusal(
+        capsys, "apply", "yours"
+    )
+    (here / "data" / "networks" / "SHA256SUMS").write_text(f"{'0' * 64}  mine.safetensors\n")
+    assert "damaged or changed" in refusal(capsys, "apply", "mine")
+
+
+def test_what_apply_cannot_do_is_refused_in_a_line(here, capsys, photographs):
+    save("style.safetensors"), save("texture.safetensors", "texture", sources=2)
+    picture = photographs / "0.png"
+    assert "no such network: 'nothing'" in refusal(capsys, "apply", "nothing", picture)
+    loss_network = weights.embedded_dir() / "vgg16.safetensors"
+    assert "holds no trained network" in refusal(capsys, "apply", loss_network, picture)
+    assert "cannot be read as a network" in refusal(capsys, "apply", photographs / "bad.jpg", picture)
+    assert "no picture was given" in refusal(capsys, "apply", "style.safetensors")
+    assert "--size is for texture networks" in refusal(capsys, "apply", "style.safetensors", picture, "--size", "64")
+    assert "repaints no picture" in refusal(capsys, "apply", "texture.safetensors", picture)
+    assert "--blend got 1 numbers for 2" in refusal(capsys, "apply", "texture.safetensors", "--blend", "1")
+    assert "--size is '4xx'; wanted WIDTHxHEIGHT" in refusal(capsys, "apply", "texture.safetensors", "--size", "4xx")
+    assert "is the picture itself" in refusal(capsys, "apply", "style.safetensors", picture, "-o", picture)
+    images.write_image("tiny.png", np.zeros((8, 30, 3)))
+    assert "too small; wanted 16" in refusal(capsys, "apply", "style.safetensors", "tiny.png")
+
+
+def test_a_network_of_another_version_or_damaged_is_refused(here, capsys, monkeypatch):
+    path = save(here / "net.safetensors")
+    data = path.read_bytes()
+    monkeypatch.setattr(network_file, "VERSION", 2)
+    assert "is a network of version 1, and this program reads 2" in refusal(capsys, "apply", path, "x.png")
+    monkeypatch.undo()
+    path.write_bytes(data[:-4] + b"\0\0\0\1")
+    assert "numbers are not those that were written" in refusal(capsys, "apply", path, "x.png")
+    path.write_bytes(data[:200])
+    assert "cannot be read as a network" in refusal(capsys, "apply", path, "x.png")
+
+
+def test_what_cannot_be_trained_is_refused_in_a_line(here, capsys, photographs):
+    (here / "empty").mkdir()
+    assert "is a folder without pictures" in refusal(capsys, *STYLE, "--content", "empty")
+    assert "--content is missing" in refusal(capsys, *STYLE)
+    assert "--texture and --content were both given" in refusal(capsys, *TEXTURE, "--content", photographs)
+    assert "wanted a name that ends in .safetensors" in refusal(capsys, *TEXTURE, "-o", "net")
+    assert "source 1 of 38 pixels is too small" in refusal(capsys, *TEXTURE, "--octaves", "5")
+    assert "--devices is 64" in refusal(capsys, *TEXTURE, "--devices", "64", "--batch", "64")
+    message = refusal(capsys, *TEXTURE, "-l", "conv5_1")
+    assert "no layer 'conv5_1'" in message
+    assert "weights fetch" in message
+    for file in photographs.glob("*.png"):
+        file.write_bytes(b"")
+    assert "none of the 6 photographs can be read" in refusal(capsys, *STYLE, "--content", photographs)
+    other = save("other.safetensors")
+    assert "wanted Architecture" in refusal(capsys, *TEXTURE, "--init", other)
+    assert not list(here.glob("outputs/*")), "nothing is begun that cannot be done"
+
+
+def test_like_matlab_sets_what_other_flags_then_change():
+    words = ["train", "--content", "photographs", "-s", "style.png", "--like", "matlab", "--size", "64"]
+    config = cli._parse(cli._with_settings(words))
+    assert (config.size, config.batch, config.epochs, config.learning_rate, config.decay) == (64, 4, 2, 1e-3, False)
+    assert config.layers == ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
+    assert (config.style_weight, config.content_weight, config.content_layer) == (3e-8, 1e-4, "conv3_3")
+    assert (config.raw_weights, config.relative, config.octaves, config.pooling) == (True, False, 1, "max")
+
+
+@pytest.mark.parametrize("package", ["grain", "orbax.checkpoint"])
+def test_a_missing_package_is_named_with_what_to_install(here, capsys, monkeypatch, photographs, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert "pip install 'subjective[train]'" in refusal(capsys, *STYLE, "--content", photographs)
+    assert not (here / "outputs").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_refused(here, capsys):
+    folder = here / "closed"
+    folder.mkdir(mode=0)
+    if os.access(folder, os.R_OK):
+        pytest.skip("this user may read everything")
+    assert "Permission denied" in refusal(capsys, *STYLE, "--content", folder)
+
+
+def test_photographs_are_crops_in_an_order_that_goes_on(photographs):
+    files, notes = sorted(photographs.iterdir()), []
+    one = Photographs(files, 16, 2, seed=3, note=notes.append)
+    batches = [next(one) for _ in range(4)]
+    position = json.loads(json.dumps(one.position))
+    batches += [next(one) for _ in range(4)]
+    other = Photographs(files, 16, 2, seed=3)
+    other.go_on(position)
+    for batch in batches[4:]:
+        np.testing.assert_array_equal(next(other), batch)
+    assert {batch.shape for batch in batches} == {(2, 16, 16, 3)}
+    assert len(notes) == 1
+    assert {path.name for path in one.skipped} == {"bad.jpg"}
+    assert not np.array_equal(next(Photographs(files, 16, 2, seed=4)), batches[0])
+
+
+def test_each_photograph_comes_once_before_any_comes_again(tmp_path):
+    for number in range(6):
+        images.write_image(tmp_path / f"{number}.png", np.full((16, 16, 3), number / 10))
+    batches = Photographs(sorted(tmp_path.iterdir()), 16, 6)
+    for _ in range(2):
+        assert sorted(np.round(next(batches).mean((1, 2, 3)) * 10).astype(int)) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kind", ["style", "texture"])
+def test_an_exported_network_runs_without_this_package(here, kind):
+    pytest.importorskip("flatbuffers")
+    save("net.safetensors", kind, sources=2)
+    assert main(["apply", "net.safetensors", "--blend", "0.4", "0.6", "--export", "net.stablehlo"]) == 0
+    network, blend = network_file.read("net.safetensors"), np.array([0.4, 0.6], np.float32)
+    program = """
+import sys
+import numpy as np
+from jax import export
+network = export.deserialize(open("net.stablehlo", "rb").read())
+assert set(network.platforms) == {"cpu", "cuda", "tpu"}
+for name in ("first", "second"):
+    inputs = np.load(f"{name}.npz")
+    np.save(f"{name}.npy", network.call(*[inputs[key] for key in inputs.files]))
+assert "subjective" not in sys.modules
+"""
+    wanted = {}
+    for name, size in {"first": (20, 36), "second": (32, 16)}.items():
+        if kind == "style":
+            image = np.random.default_rng(0).uniform(size=(*size, 3)).astype(np.float32)
+            np.savez(f"{name}.npz", image, blend)
+            wanted[name] = trainer.paint(network.architecture, network.params, image, blend)
+        else:
+            np.savez(f"{name}.npz", *trainer.noise_for(jax.random.key(0), size, 2), blend)
+            wanted[name] = trainer.draw(network.architecture, network.params, size, blend, 0)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    for name, texture in wanted.items():
+        np.testing.assert_allclose(np.load(f"{name}.npy"), texture, atol=2e-5)
+
+
+def test_a_video_becomes_a_video(here, rng):
+    pytest.importorskip("av")
+    import imageio.v3 as iio
+
+    frames = np.repeat(rng.integers(0, 255, (5, 4, 6, 3), dtype=np.uint8), 8, 1).repeat(8, 2)
+    iio.imwrite("in.mp4", frames, plugin="pyav", codec="libx264", fps=12)
+    save("net.safetensors")
+    assert main(["apply", "net.safetensors", "in.mp4", "-o", "out.mp4"]) == 0
+    found = iio.imread("out.mp4", plugin="pyav")
+    assert found.shape == frames.shape
+    assert iio.immeta("out.mp4", plugin="pyav")["fps"] == 12
+
+
+def test_curves_show_what_is_finite():
+    steps, lines = thinned(
+        list(range(1, 1001)), {"loss": [float("nan"), *np.geomspace(1e3, 1e-2, 999).tolist()]}, most=100
+    )
+    assert len(steps) == len(lines["loss"]) == 100
+    sheet = curves(lines, steps, [np.ones((50, 60, 3), np.float32)])
+    assert sheet.shape == (400, 708, 3)
+    assert (sheet < 0.1).all(2).sum() > 500
+    assert curves({"loss": []}, []).shape == (400, 640, 3)
+    assert Image.fromarray(np.uint8(255 * sheet)).mode == "RGB"
