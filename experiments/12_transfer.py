@@ -1,0 +1,92 @@
+"""Three published programs for style transfer, and the multiscale one: pictures, content and style losses, times.
+
+    python experiments/12_transfer.py CONTENT... --style STYLE... [--width 512] [--steps N] [--sheet FILE]
+
+Each content in each style by `subjective transfer --like NAME`, in run folders under the folder for temporary files,
+with one contact sheet: a row a content and style, a column a program. Where they depart from what was published:
+
+- tensorflow (the tutorial with `vgg16_weights.npz`): its parameters are the embedded ones. The style is resized to the
+  content's width, since unnormalized Gram matrices grow with the picture. Content starts the picture.
+- pytorch (the tutorial with `input_param.clamp_`): VGG-16 with Caffe's parameters instead of torchvision's VGG-19. Those
+  see pictures 57.6 times as far from their mean, so that the published weights (1e6 and 1) are divided by that to the
+  4th and 2nd power. Clamping between steps breaks L-BFGS; here [0, 1] are true bounds. A picture every 100 steps.
+- prisma (the Keras program): content at conv4_2, style at conv1_1 to conv4_1, since the embedded parameters end before
+  conv5. Sums over pixels are kept, by weights; the total variation's are those of 400 x 400 pixels. Rounds of 20
+  evaluations, after which its optimizer forgets what it has learned, are one run here; a picture every 20 steps.
+
+What came out is in LOG.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import tempfile
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from subjective.cli import main
+from subjective.contact_sheet import CELL, contact_sheet
+from subjective.evaluate import evaluate
+from subjective.images import read_image, resize, write_image
+from subjective.normalization import load_params
+from subjective.presets import LIKES
+from subjective.vgg import extract_features
+
+
+def made(content: str, style: str, like: str, width: int, steps: int | None) -> tuple[np.ndarray, dict]:
+    """The picture, and its entry in summary.json."""
+    flags = ["-s", style, "-sw", str(width), "-ow", str(width), "--like", like, "--no-evaluate", "-n", "0"]
+    flags += [] if steps is None else ["-m", str(steps)]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        status = main(["transfer", content, *flags, "--output-dir", tempfile.mkdtemp(), "-op", like])
+    if status:
+        raise SystemExit(status)
+    folder = Path(out.getvalue().strip())
+    (picture,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["pictures"]
+    return read_image(folder / "result.png"), picture
+
+
+def content_distance(image: np.ndarray, content: np.ndarray, params) -> float:
+    """Mean squared difference of conv4_2, over that of a flat picture: 0 is the content itself, 1 none of it."""
+    pictures = (image, np.full_like(content, content.mean(axis=(0, 1))), content)
+    maps = [extract_features(params, jnp.asarray(one), ("conv4_2",), padding="same")["conv4_2"] for one in pictures]
+    return float(jnp.sum((maps[0] - maps[2]) ** 2) / jnp.sum((maps[1] - maps[2]) ** 2))
+
+
+def shown(image: np.ndarray) -> np.ndarray:
+    """At most `CELL` pixels a side."""
+    scale = min(CELL / max(image.shape[:2]), 1)
+    return resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("contents", nargs="+")
+    parser.add_argument("--style", nargs="+", required=True)
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--sheet", default="transfer.png")
+    given = parser.parse_args()
+    params, cells = load_params(), []
+    for content in given.contents:
+        for style in given.style:
+            photograph, painting = (read_image(file, width=given.width) for file in (content, style))
+            cells.append(((f"{Path(content).stem} in", f"the style of {Path(style).stem}"), shown(photograph)))
+            for like in LIKES:
+                image, entry = made(content, style, like, given.width, given.steps)
+                scores = evaluate(image, [painting], params, portilla_simoncelli=False)
+                kept = content_distance(image, photograph, params)
+                figures = ", ".join(
+                    f"{name} {scores[key].score:.2f}"
+                    for name, key in (("Gram", "gram"), ("sliced", "sliced_wasserstein"), ("spectrum", "spectrum"))
+                )
+                name = f"{Path(content).stem} {Path(style).stem} {like}"
+                print(f"{name:40} {entry['seconds']:4.0f} s, content off by {kept:.2f}; style: {figures}", flush=True)
+                cells.append(((f"{like}, content off by {kept:.2f}", figures), shown(image)))
+    write_image(given.sheet, contact_sheet(cells, 1 + len(LIKES)))
