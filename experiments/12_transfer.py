@@ -7,7 +7,7 @@ with one contact sheet: a row a content and style, a column a program. Where the
 
 - tensorflow (the tutorial with `vgg16_weights.npz`): its parameters are the embedded ones. The style is resized to the
   content's width, since unnormalized Gram matrices grow with the picture. Content starts the picture.
-- pytorch (the tutorial with `input_param.clamp_`): VGG-16 with Caffe's parameters instead of torchvision's VGG-19. Those
+- pytorch (the tutorial with `input_param.clamp_`): VGG-16 with Caffe's parameters, not torchvision's VGG-19. Those
   see pictures 57.6 times as far from their mean, so that the published weights (1e6 and 1) are divided by that to the
   4th and 2nd power. Clamping between steps breaks L-BFGS; here [0, 1] are true bounds. A picture every 100 steps.
 - prisma (the Keras program): content at conv4_2, style at conv1_1 to conv4_1, since the embedded parameters end before
