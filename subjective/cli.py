@@ -95,7 +95,7 @@ def _with_settings(arguments: list[str]) -> list[str]:
         flags += _recorded("synthesize" if arguments[0] == "sweep" else arguments[0], name)
         if given and flags and not flags[0].startswith("-"):
             del flags[0]  # the content is given anew
-    likes = LIKE if arguments[0] == "train" else LIKES
+    likes = LIKE if arguments[:1] == ["train"] else LIKES
     for flag, table in (("--preset", PRESETS), ("--like", likes)):
         chosen = _last(arguments, flag)
         if chosen is not None and chosen in table:

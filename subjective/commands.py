@@ -36,7 +36,7 @@ class _Read(Generic[Texture]):
     config: Texture
     network: weights.Network
     params: Params
-    sources: list[images.Image]
+    sources: list[np.ndarray]
     masks: np.ndarray | None
     facts: dict[str, Any]
 
