@@ -165,7 +165,7 @@ def plain_loss(tmp_path_factory):
         ["--history", "1"], ["--tol", "0.9"], ["--statistic", "covariance"],
         ["--statistic", "gram", "spectrum@rgb=2"],
         ["--schedule", "coarse-to-fine"], ["--schedule", "coarse-to-fine", "--coarse-iter", "0"], ["--no-relative"],
-        ["-sw", "200"], ["-ss", "0.9"], ["--rng-seed", "5"],
+        ["-sw", "200"], ["-ss", "0.9"], ["--rng-seed", "5"], ["--precision", "bfloat16"],
     ],
 )  # fmt: skip
 def test_every_flag_changes_what_it_says(here, capsys, flags, plain_loss):
