@@ -98,6 +98,8 @@ def _with_settings(arguments: list[str]) -> list[str]:
     likes = LIKE if arguments[:1] == ["train"] else LIKES
     for flag, table in (("--preset", PRESETS), ("--like", likes)):
         chosen = _last(arguments, flag)
+        if name is not None and chosen is not None and not table.get(chosen, True):
+            raise ValueError(f"{flag} {chosen} and --config were both given; leave out one of them")
         if chosen is not None and chosen in table:
             flags += to_flags(table[chosen])
     # Before a flag that takes several words, which would take these as well.

@@ -148,6 +148,10 @@ class AnimateCommand(AnimationConfig, TextureConfig):
         ]
         if len(several) > 1:
             raise ValueError(f"{' and '.join(several)} all say what the frames are made of; give one of them")
+        if self.ease != "smooth" and not self.keyframes:
+            raise ValueError(f"--ease {self.ease} is of --keyframes, and there are none; leave it out")
+        if len(self.keyframes) > self.count:
+            raise ValueError(f"--count is {self.count} for {len(self.keyframes)} keyframes; wanted a frame for each")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +180,8 @@ class TransferCommand(TransferConfig, RunConfig, SourceConfig):
         super().check()
         self.check_run()
         self.check_sources()
+        if self.out is not None and Path(self.out).is_dir():
+            raise ValueError(f"--out is {self.out!r}, which is a folder; wanted a file")
         if self.out is not None and not Path(self.out).absolute().parent.is_dir():
             raise ValueError(f"--out is {self.out!r}, in a folder that is not there; make it or name another")
         if self.content_mask and self.source_weights is not None:

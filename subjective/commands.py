@@ -127,11 +127,12 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
     elif config.frame_weights is not None:
         shares = read_weights(config.frame_weights, config.count, len(sources))
         read.facts["frame_weights"] = shares.round(6).tolist()
+        read.facts["pictures"].append(picture_record(Path(config.frame_weights), "frame weights"))
 
     def prepare(config: AnimateCommand) -> Job:
         return prepared_animation(sources, config, params, shares, masks)
 
-    check_moves(sources, read.config.moves, read.config.distances)
+    check_moves(sources, read.config.moves, 1)
     config = fitted(read.config, params, read.sizes, prepare, resume)
     analysis = _analysis(read, config)
     if config.dry_run:

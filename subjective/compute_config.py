@@ -43,7 +43,8 @@ class ComputeConfig:
     last quarter of the steps is made in float32."""
 
     devices: Annotated[int, arg(metavar="N")] = 1
-    """Devices among which the picture's rows are shared out: the same result, in a share of the memory and time."""
+    """Devices among which the picture's rows are shared out, or the frames of a loop: the same result, in a share of
+    the memory and time."""
 
     def check_computing(self) -> None:
         """Refuse numbers that cannot be meant; see `PictureConfig.check`."""

@@ -94,7 +94,7 @@ class AnimationConfig(SynthesisConfig):
     if_distance_type: DistanceType = "l2"
     """Distance of frames: l2, root mean square of Gaussian octaves, or lap1, mean absolute value of Laplacian ones."""
     if_octaves: Annotated[int | None, arg(metavar="N")] = None
-    """Octaves at which frames are compared, from full size up; all of --octaves if not given."""
+    """Octaves at which frames are compared, from full size up; as many as --octaves has if not given."""
     ease: Ease = "smooth"
     """Between keyframes: smooth rests at each, linear goes on at one speed."""
     batch: Annotated[int, arg(metavar="N")] = 1
@@ -104,6 +104,11 @@ class AnimationConfig(SynthesisConfig):
     def together(self) -> int:
         """As `PictureConfig.together`."""
         return self.count
+
+    @property
+    def sharing(self) -> int:
+        """As `PictureConfig.sharing`: each device has frames of its own."""
+        return 1
 
     @property
     def at_once(self) -> int:
@@ -177,6 +182,8 @@ class TransferConfig(SynthesisConfig):
         for flag, weight in (("content-weight", self.content_weight), ("tv-weight", self.tv_weight)):
             if not (math.isfinite(weight) and weight >= 0):
                 raise ValueError(f"--{flag} is {weight}; wanted a number of 0 or more")
+        if self.count != 1:
+            raise ValueError(f"--count is {self.count}; a transfer makes one picture")
         if not self.content_layers:
             raise ValueError("--content-layers got no layer; wanted at least one, such as conv4_2")
 

@@ -114,9 +114,9 @@ def interframe_loss(distances: Distances) -> Loss:
     return loss
 
 
-def octaves_of(size: tuple[int, int]) -> int:
-    """Octaves of a picture (height, width) that have 4 pixels a side or more."""
-    return max(min(size).bit_length() - 2, 1)
+def octaves_of(size: tuple[int, int], less: float = 0) -> int:
+    """Octaves of a picture (height, width), cut by some pixels, that have 4 pixels a side or more."""
+    return max(int(min(size) - less).bit_length() - 2, 1)
 
 
 @partial(jit, static_argnums=(1, 2, 3, 4))

@@ -22,20 +22,25 @@ SMALLEST_SHARE = 1e-6
 """Of a map, that a region is taken to have: at a coarse octave it may have none."""
 
 
-def whole_masks(given: Sequence[np.ndarray], sources: int) -> Float[np.ndarray, "height width regions"]:
+def whole_masks(
+    given: Sequence[np.ndarray], sources: int, flag: str = "--blend-map"
+) -> Float[np.ndarray, "height width regions"]:
     """Masks that add up to one everywhere, out of those given.
 
     Args:
         given: grey pictures ``(height, width)`` in [0, 1], one for each source, or for each but the last, which then
             has the rest. Where none holds, all share alike.
-        sources: how many.
+        sources: how many, two or more.
+        flag: that they came by, for the message.
 
     Raises:
         ValueError: another number of masks, or one that is empty.
     """
+    if sources < 2:
+        raise ValueError(f"{flag} divides the picture between sources, and there is one; give two or more")
     if len(given) not in (sources, sources - 1) or not given:
         raise ValueError(
-            f"--blend-map got {len(given)} pictures for {sources} sources; give one for each source, or for each but "
+            f"{flag} got {len(given)} pictures for {sources} sources; give one for each source, or for each but "
             "the last, which has the rest"
         )
     masks = np.stack(given, axis=2).astype(np.float64)
@@ -45,7 +50,7 @@ def whole_masks(given: Sequence[np.ndarray], sources: int) -> Float[np.ndarray, 
     masks = np.where(total > 0, masks / np.where(total > 0, total, 1), 1 / sources)
     for number, share in enumerate(masks.mean(axis=(0, 1)), 1):
         if share < 1e-3:
-            raise ValueError(f"--blend-map: source {number} holds no part of the picture; leave it out")
+            raise ValueError(f"{flag}: source {number} holds no part of the picture; leave it out")
     return masks.astype(np.float32)
 
 

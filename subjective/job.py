@@ -109,12 +109,22 @@ def _laid_out(
     analysis = analysis_of(config, params, sizes)
     if masks is not None:
         analysis = dataclasses.replace(analysis, regions=len(sources))
-        for term in analysis.terms:
-            if not (term.statistic.by_region or term.statistic.of_all):
-                raise ValueError(f"{term.statistic.name} cannot be taken of a region; match another with --blend-map")
+        _check_regions(analysis)
+        if isinstance(config, SynthesisConfig) and (config.source_weights or config.join_mode != "average"):
+            raise ValueError("masks say how much of each source there is; leave out source weights and join mode")
     check_size("the picture", config.size, analysis, params)
     schedule = config.schedule if isinstance(config, SynthesisConfig) else "plain"
     return config, analysis, stages_of(schedule, config.size, analysis, params, config.steps)
+
+
+def _check_regions(analysis: Analysis) -> None:
+    """Refuse what cannot be taken of a part of a picture."""
+    for term in analysis.terms:
+        if not (term.statistic.by_region or term.statistic.of_all):
+            raise ValueError(
+                f"{term.statistic.name} cannot be taken of a part of a picture; leave out the masks, or match gram, "
+                "covariance, gaussian or spectrum"
+            )
 
 
 def prepared_animation(
@@ -142,20 +152,24 @@ def prepared_animation(
         raise ValueError(
             f"weights are of shape {weights.shape}; wanted {(config.count, len(sources))}: of each frame, each source"
         )
-    devices = config.devices  # share the frames, and each looks at whole ones
-    config, analysis, stages = _laid_out(sources, dataclasses.replace(config, devices=1), params, masks)
-    check_moves(sources, config.moves, config.distances)
+    config, analysis, stages = _laid_out(sources, config, params, masks)
+    check_moves(sources, config.moves, 1)
     targets = targets_by_precision(sources, stages, analysis, config, params, weights, masks)
-    shares = np.asarray(weights if weights is not None else config.source_weights or np.ones(len(sources)))
+    shares = np.ones(len(sources)) if config.source_weights is None else np.asarray(config.source_weights)
+    if weights is not None:
+        shares = weights
+    elif masks is not None:
+        shares = masks.mean(axis=(0, 1))
     shares = shares / shares.sum(axis=-1, keepdims=True)
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
         octave_weights = config.octave_weights and config.octave_weights[stage.first :]
         texture = texture_loss(stage.analysis, octave_weights, relative=config.relative)
-        octaves = min(config.distances, octaves_of(stage.size))
+        room = [octaves_of((source.shape[0], source.shape[1]), max(config.moves)) for source in sources]
+        octaves = max(min(config.distances, octaves_of(stage.size), min(room) - stage.octave), 1)
         distances = Distances(config.if_steps, config.if_distance_type, octaves, config.padding_mode)
-        frames = mean_over_frames(texture, config.batch, weights is not None, devices)
+        frames = mean_over_frames(texture, config.batch, weights is not None, config.devices)
         loss = animation_loss(frames, config.if_weight, distances)
         moved = [shifted_distances(source, config.moves, distances.kind, stage.octave, octaves) for source in sources]
         apart = np.tensordot(shares, np.stack(moved), 1)
@@ -168,7 +182,6 @@ def prepared_animation(
         }
         return loss, arguments
 
-    config = dataclasses.replace(config, devices=devices)
     return Job(config, stages, problem, config.starts, frames=config.count)
 
 
@@ -196,6 +209,8 @@ def prepared_transfer(
     check_image("the content", content, config.size)
     config, analysis, stages = _laid_out(styles, config, params, masks)
     of_style = _of_terms(analysis, False)
+    if parts is not None:
+        _check_regions(of_style)
     targets = targets_by_precision(styles, stages, of_style, config, params, None, masks, parts)
     wraps = config.padding_mode == "circular"
 
@@ -205,7 +220,8 @@ def prepared_transfer(
         contents = _contents(params, picture, stage.analysis)
         # Relative to a flat picture: what is left of the content in it.
         flat = jnp.broadcast_to(jnp.mean(picture, axis=(0, 1), keepdims=True), picture.shape)
-        of_flat = _analyze(params, flat, _of_terms(stage.analysis, True), None, contents)
+        of_content = _of_terms(stage.analysis, True)  # alone it may be in tiles where with the style it is not
+        of_flat = _analyze(params, flat, of_content, None, _contents(params, picture, of_content))
         style = targets[stage.analysis.precision][stage.first :]
         both = tuple(
             {layer: of_octave.get(layer, {}) | further.get(layer, {}) for layer in stage.analysis.layers_at(octave)}

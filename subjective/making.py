@@ -162,6 +162,7 @@ def run(
     score: Callable[[Path, list[Result]], Iterator[tuple[Any, str]]] | None,
     begun: Callable[[Path], None],
     resume: Path | None,
+    asked: dict[str, Any] | None = None,
     **facts: Any,
 ) -> int:
     """Do the work with a run folder, progress, and the last picture kept whatever happens; then score it.
@@ -174,6 +175,7 @@ def run(
         score: given the folder and what came of the work, yields what the summary says of each, and that in words.
         begun: told the folder.
         resume: a folder to go on with.
+        asked: settings to be recorded as they were asked for, not as they were worked out.
         facts: that ``config.json`` is to hold besides; what was read among them.
     """
     if config.seed not in SEEDS:
@@ -207,7 +209,7 @@ def run(
 
     try:
         if resume is None:
-            run.describe(command, _recorded(config, facts["weights"]["use"]), **facts)
+            run.describe(command, _recorded(config, facts["weights"]["use"]) | (asked or {}), **facts)
         run.reserve(config.size)
         # Nobody but the work holds the position, which is as large as all that it takes.
         results = work(on_step, lambda: None if resume is None else _taken_up(run))

@@ -46,7 +46,7 @@ def read_weights(path: str, frames: int, sources: int) -> Weights:
         ValueError: no such file, other numbers of lines or columns, or weights that cannot be meant.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"--frame-weights is {path!r}, which cannot be read ({error}); wanted a CSV file") from None

@@ -74,6 +74,11 @@ class PictureConfig(ComputeConfig):
         return 1
 
     @property
+    def sharing(self) -> int:
+        """Number of devices that have a share of one picture."""
+        return self.devices
+
+    @property
     def at_once(self) -> int:
         """Number of pictures whose feature maps are in memory together."""
         return self.together
@@ -97,7 +102,7 @@ class PictureConfig(ComputeConfig):
         """The octaves used, 0 being full size.
 
         Raises:
-            ValueError: their number is still to be chosen, see `subjective.synthesis.with_octaves`.
+            ValueError: their number is still to be chosen, see `subjective.plan.with_octaves`.
         """
         if self.octaves is None:
             raise ValueError("the number of octaves is not chosen yet")

@@ -221,7 +221,11 @@ def forecast(job: Job) -> Forecast:
         loss, arguments = job.problem(stage)
         function, picture = value_and_gradient(loss), jax.ShapeDtypeStruct(job.shape(stage), jnp.float32)
         memory = function.lower(picture, arguments).compile().memory_analysis()
-        temporary = max(temporary, int(memory.temp_size_in_bytes) if memory else 0)  # None: a compiler does not say
+        if memory is None:  # some compilers do not say
+            continue
+        # On the host the arguments are there already, and counted with the process.
+        given = 0 if jax.default_backend() == "cpu" else memory.argument_size_in_bytes
+        temporary = max(temporary, int(memory.temp_size_in_bytes + given))
     compile_seconds = time.perf_counter() - began
     peak = _held_bytes(config) + temporary
     if jax.default_backend() == "cpu":

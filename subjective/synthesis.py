@@ -19,7 +19,7 @@ from subjective.colors import luminance, match_colors, with_luminance
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.init import initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
-from subjective.optimize import Result
+from subjective.optimize import Result, Step
 from subjective.plan import VALID, check_image
 from subjective.position import OnStep, Position
 from subjective.progression import in_stages
@@ -162,7 +162,7 @@ def transfer(
         masks: the region of each style, as in `synthesize`.
         parts: how much of each pixel of each style counts, ``(height, width)`` in [0, 1]; all if not given.
         init: a starting image of the content's size, instead of what ``config.seed`` says.
-        on_step: called with 0 and each `Step`; with colors ``luminance`` its picture is grey.
+        on_step: called with 0 and each `Step`.
         resume: as in `synthesize`.
 
     Returns:
@@ -188,11 +188,19 @@ def transfer(
     begin = pictures[0] if init is None and config.seed == "content" else init
     mean = np.average([style.mean(axis=(0, 1)) for style in pictures[1:]], axis=0, weights=config.source_weights)
     start = _starts(pictures[1:], job, mean, begin)
-    result = in_stages(job, partial(start, 0), 0, on_step, (), resume)
-    if config.colors == "luminance":
-        colored = with_luminance(np.asarray(content), np.asarray(result.value, content.dtype))
-        result = dataclasses.replace(result, value=jnp.asarray(colored))
-    return result
+    if config.colors != "luminance":
+        return in_stages(job, partial(start, 0), 0, on_step, (), resume)
+    by_size = {stage.size: np.asarray(at_stage(content, stage, config.padding_mode)) for stage in job.stages}
+
+    def colored(value: jax.Array) -> jax.Array:
+        return jnp.asarray(with_luminance(by_size[value.shape[0], value.shape[1]], np.asarray(value)))
+
+    def tell(number: int, step: Step) -> None:
+        if on_step is not None:
+            on_step(number, dataclasses.replace(step, value=colored(step.value)))
+
+    result = in_stages(job, partial(start, 0), 0, tell, (), resume)
+    return dataclasses.replace(result, value=colored(result.value))
 
 
 Start = Callable[[int, int, Stage], jax.Array]

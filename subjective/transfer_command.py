@@ -19,6 +19,9 @@ from subjective.making import announce, fitted, load_params, picture_record, run
 from subjective.optimize import Result
 from subjective.position import OnStep, Position
 
+SMALLEST = 1e-3
+"""Share of a style that its mask leaves at least."""
+
 
 def command(config: TransferCommand, resume: Path | None = None) -> int:
     """Do it; ``resume`` is the folder of such a run, to be gone on with."""
@@ -33,6 +36,7 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
     network, params, origin = load_params(config)
     content = _sized(images.read_image(content_file), config)
     size = (content.shape[0], content.shape[1])
+    asked = {"output_height": config.output_height}
     config = dataclasses.replace(config, output_height=size[0], output_width=size[1])
     config.check()
     styles = [config.read_source(file) for file in files]
@@ -40,8 +44,9 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
     pictures = [picture_record(content_file, "content"), *(picture_record(file, "style") for file in files)]
     masks = None
     if config.content_mask:
-        masks = whole_masks([_grey(name, size) for name in config.content_mask], len(styles))
-    parts = [_grey(name, size) for name, size in zip(config.style_mask, sizes, strict=False)] or None
+        grey = [_grey(name, size) for name in config.content_mask]
+        masks = whole_masks(grey, len(styles), "--content-mask")
+    parts = [_part(name, size) for name, size in zip(config.style_mask, sizes, strict=False)] or None
     pictures += [picture_record(Path(name), "mask") for name in (*config.content_mask, *config.style_mask)]
     config = plan.with_octaves(config, params, sizes)
     analysis = plan.analysis_of(config, params, sizes)
@@ -70,12 +75,12 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
         words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
         if config.evaluate:
             judge = normalization.params_of(network, raw=network.scales is None)
-            matched = [layer for layer in analysis.layers if layer not in config.content_layers]
+            matched = [layer for term in analysis.terms if not term.statistic.against for layer in term.layers]
             (found["style"],) = scores_of_run([np.asarray(results[0].value)], styles, judge, matched)
             words += f"; of the style, {one_line(found['style'])}"
         yield found, words
 
-    return run("transfer", config, 1, work, score, announce, resume, pictures=pictures, weights=origin)
+    return run("transfer", config, 1, work, score, announce, resume, asked, pictures=pictures, weights=origin)
 
 
 def _sized(content: images.Image, config: TransferCommand) -> np.ndarray:
@@ -83,6 +88,13 @@ def _sized(content: images.Image, config: TransferCommand) -> np.ndarray:
     height, width = content.shape[:2]
     rows = config.output_height or max(1, round(config.output_width * height / width))
     return images.resize(content, (rows, config.output_width))
+
+
+def _part(name: str, size: tuple[int, int]) -> np.ndarray:
+    part = _grey(name, size)
+    if part.mean() < SMALLEST:
+        raise ValueError(f"--style-mask: {name!r} leaves nothing of its style; wanted white where it counts")
+    return part
 
 
 def _grey(name: str, size: tuple[int, int]) -> np.ndarray:

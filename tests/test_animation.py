@@ -46,11 +46,13 @@ def test_a_loop_closes_and_its_frames_are_as_far_apart_as_asked(loop):
 
 
 def test_the_weight_of_the_distances_counts(small_params, loop):
-    alone = animate([source()], AnimationConfig(**SMALL, if_weight=0), params=small_params)
-    far = animate([source()], AnimationConfig(**SMALL, if_shift=3), params=small_params)
-    steps = [np.mean(distances(np.asarray(result.value)).values) for result in (loop, far)]
+    alone, far = (
+        animate([source()], AnimationConfig(**SMALL, if_order=3, **changes), params=small_params)
+        for changes in ({"if_weight": 0}, {"if_shift": 3})
+    )
+    steps = [np.mean(distances(np.asarray(result.value)).values) for result in (loop, far, alone)]
     assert steps[1] > 1.3 * steps[0]
-    assert float(sum(alone.parts["interframe"].values())) == 0
+    assert steps[2] > 1.3 * steps[0]
 
 
 @pytest.mark.parametrize("batch", [2, 4])
@@ -158,6 +160,8 @@ def test_weights_come_from_a_table(tmp_path, monkeypatch, capsys):
         (["--keyframes", "ROCK", "FOLDER"], "give each keyframe as one file"),
         (["-s", "ROCK", "--if-order", "0"], "--if-order is 0; wanted 1 or more"),
         (["-s", "ROCK", "--if-shift", "nan"], "--if-shift is nan; wanted a number of 0 or more"),
+        (["-s", "ROCK", "--ease", "linear"], "--ease linear is of --keyframes"),
+        (["--keyframes", *["ROCK"] * 3, "-c", "2"], "--count is 2 for 3 keyframes"),
         (["-s", "ROCK", "--if-shift", "60", "-sw", "64", *FLAGS], "too small to be moved by 120; enlarge it"),
         (["-s", "ROCK", "--fps", "0"], "--fps is 0; wanted a number above 0"),
         (["-s", "ROCK", "--batch", "0"], "--batch is 0; wanted 1 or more"),

@@ -40,7 +40,7 @@ PLACED = ("shifted", "spectrum", "autocorrelation", "autocorrelation32")
 EACH = [(name, wraps) for name in STATISTICS for wraps in ((True, False) if name in PLACED else (True,))]
 # Distances that are the fourth power of the features; the Gaussian and the sliced one are the second.
 RATIOS = ("spectrum", "grid")  # these compare powers with powers
-QUARTIC = ("gram", "covariance", "shifted", "autocorrelation", "autocorrelation32")
+QUARTIC = ("gram", "gram_sum", "covariance", "shifted", "autocorrelation", "autocorrelation32")
 
 
 def numbers(seed, size=SIZE, channels=5):
@@ -199,7 +199,8 @@ ADDITIVE = [name for name, statistic in STATISTICS.items() if statistic.sums]
 
 
 def test_what_adds_up_over_tiles_is_known():
-    assert ADDITIVE == ["gram", "covariance", "gaussian", "shifted", "autocorrelation", "autocorrelation32"]
+    of_pairs = ["shifted", "autocorrelation", "autocorrelation32"]
+    assert ["gram", "gram_sum", "covariance", "gaussian", *of_pairs] == ADDITIVE
 
 
 @pytest.mark.parametrize("wraps", [True, False])
@@ -240,6 +241,7 @@ def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):
     mean, covariance = pixels.mean(axis=0), np.cov(pixels.T, bias=True) / 5
     expected = {
         "gram": np.sum(matrix**2),
+        "gram_sum": np.mean((matrix * features.size) ** 2),
         "covariance": np.sum(covariance**2) + np.sum(mean**2) ** 2 / 25,
         # what moves a point to a cloud: its mean and its whole variance, but for the ridge's root
         "gaussian": np.sum(mean**2) / 5 + np.trace(covariance),

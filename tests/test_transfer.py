@@ -271,7 +271,10 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
     assert picture["scores"]["style_loss"] > 0
     again = ["transfer", "--config", str(folder / "config.json")]
     assert main(again) == 0
-    assert main([*again[:1], "left.png", *again[1:], "-m", "1", "--no-evaluate"]) == 0
+    assert main([*again[:1], "left.png", *again[1:], "-m", "1", "--no-evaluate", "--colors", "luminance"]) == 0
+    anew = read_image("made.png")  # of 30 x 20
+    assert anew.shape == (32, 48, 3)
+    assert np.abs(anew - luminance(anew)).max() < 0.02, "as grey as the content"
 
 
 @pytest.mark.parametrize(
@@ -281,6 +284,9 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
         (["content.png", "-s", "STYLE", "--content-weight", "-1"], "--content-weight is -1.0; wanted a number of 0"),
         (["content.png", "-s", "STYLE", "--style-mask", "a", "b"], "--style-mask got 2 for 1 styles"),
         (["content.png", "-s", "STYLE", "--out", "no/such.png"], "--out is 'no/such.png', in a folder that is not"),
+        (["content.png", "-s", "STYLE", "-c", "4"], "--count is 4; a transfer makes one picture"),
+        (["content.png", "-s", "STYLE", "--out", "."], "--out is '.', which is a folder"),
+        (["content.png", "-s", "STYLE", "--content-mask", "content.png"], "--content-mask divides the picture"),
         (["content.png", "-s", "STYLE", "-sw", "20", *FLAGS], "is too small for 2 octaves"),
         (["content.png", "-s", "STYLE", "--content-layers", "conv9_1"], "no layer 'conv9_1'"),
     ],

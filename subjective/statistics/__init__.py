@@ -132,9 +132,10 @@ def contents_of(params: Params, image: Float[Array, "height width 3"], analysis:
             for layer in analysis.layers_at(octave)
             if any(statistic.against for statistic in analysis.statistics_at(octave, layer))
         )
-        if tiling_of(analysis, octave, pyramid[octave].shape[0], params) is not None:
-            return {PICTURE: pyramid[octave]}
-        return _features(params, pyramid[octave], layers, analysis)
+        if tiling_of(analysis, octave, pyramid[octave].shape[0], params) is None:
+            return _features(params, pyramid[octave], layers, analysis)
+        of_picture = tuple(layer for layer in layers if layer in PICTURE_LAYERS)
+        return {PICTURE: pyramid[octave]} | _features(params, pyramid[octave], of_picture, analysis)
 
     return tuple(of_octave(octave) for octave in analysis.octaves)
 

@@ -53,8 +53,8 @@ class Analysis:
         tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
         devices: among which the picture is shared out.
         precision: of the feature maps.
-        regions: parts of the picture that are measured by themselves; 0 for none. What does not add up over tiles is
-            measured of the whole picture all the same.
+        regions: parts of the picture that are measured by themselves; 0 for none. What cannot be
+            (`Statistic.by_region`) is measured of the whole picture.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)

@@ -132,8 +132,8 @@ class Statistic:
 
     @property
     def by_region(self) -> bool:
-        """Whether it can be taken of a part of a map."""
-        return self.regional is not None or self.sums is not None
+        """Whether it can be taken of a part of a map; what compares pixels would look across the border."""
+        return self.regional is not None or (self.sums is not None and self.sums.reach == 0)
 
     def of_regions(
         self, features: Float[Array, "height width channels"], wraps: bool, masks: Masks
