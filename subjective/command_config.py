@@ -27,8 +27,8 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(NetworkConfig):
-    """Where parameters come from and where results go."""
+class FolderConfig:
+    """Where results go, and what is kept on the way."""
 
     output_dir: Annotated[str, arg(metavar="DIR")] = "outputs"
     """Folder in which each run makes a folder of its own."""
@@ -38,11 +38,6 @@ class RunConfig(NetworkConfig):
     """Save the picture every N steps; 0 for the last one only."""
     checkpoint_every: Annotated[float, arg(metavar="SECONDS")] = 120.0
     """Seconds between checkpoints, from which `subjective resume` goes on; 0 for none."""
-    memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
-    """Memory that may be used, such as 4GB; what the machine has free if not given. Tiles and optimizer are chosen
-    so that the picture fits, and it is refused if it does not."""
-    dry_run: bool = False
-    """Say what memory and time it will take, and make nothing."""
     config: Annotated[str | None, arg(metavar="FILE")] = None
     """Take settings from a run folder's config.json; flags given besides change them."""
 
@@ -54,6 +49,17 @@ class RunConfig(NetworkConfig):
             raise ValueError(f"--checkpoint-every is {self.checkpoint_every:g}; wanted 0 or more seconds")
         if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
             raise ValueError(f"--output-prefix is {self.output_prefix!r}; wanted a name without '/'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(NetworkConfig, FolderConfig):
+    """Where parameters come from and where results go, within what memory."""
+
+    memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
+    """Memory that may be used, such as 4GB; what the machine has free if not given. Tiles and optimizer are chosen
+    so that the picture fits, and it is refused if it does not."""
+    dry_run: bool = False
+    """Say what memory and time it will take, and make nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

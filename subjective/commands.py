@@ -11,13 +11,23 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from subjective import images, normalization, plan, synthesis, weights
+from subjective import images, plan, synthesis, weights
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.frames import check_moves
 from subjective.guides import whole_masks
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty
-from subjective.making import announce, fitted, load_params, picture_record, run, starting_picture
+from subjective.making import (
+    announce,
+    check_sources,
+    fitted,
+    judge_of,
+    load_params,
+    picture_record,
+    read_mask,
+    run,
+    starting_picture,
+)
 from subjective.morph import around, read_weights
 from subjective.motion import motion, plot
 from subjective.optimize import Result
@@ -56,17 +66,11 @@ def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
     pictures = [picture_record(file, "source") for file in files]
     masks = None
     if config.blend_map:
-        given = [Path(name) for name in config.blend_map]
-        grey = [images.resize(images.read_image(file), config.size).mean(axis=2) for file in given]
-        masks = whole_masks(grey, len(sources))
-        pictures += [picture_record(file, "mask") for file in given]
+        masks = whole_masks([read_mask(name, config.size) for name in config.blend_map], len(sources))
+        pictures += [picture_record(Path(name), "mask") for name in config.blend_map]
     read = _Read(config, network, params, sources, masks, {"pictures": pictures, "weights": origin})
     read = dataclasses.replace(read, config=plan.with_octaves(config, params, read.sizes))
-    analysis = plan.analysis_of(read.config, params, read.sizes)
-    plan.check_size("the picture", config.size, analysis, params)
-    for file, source in zip(files, sources, strict=True):
-        of_source = dataclasses.replace(analysis, padding=plan.VALID)
-        plan.check_size(f"source {str(file)!r}", source.shape[:2], of_source, params)
+    check_sources("the picture", "source", files, read.sizes, read.config, params)
     return read
 
 
@@ -79,9 +83,7 @@ def _analysis(read: _Read[Texture], config: Texture) -> Analysis:
 
 
 def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray], analysis: Analysis) -> list[Any]:
-    """By the network that `subjective evaluate` takes, so that figures compare whatever the run was made with."""
-    judge = normalization.params_of(read.network, raw=read.network.scales is None)
-    return scores_of_run(pictures, read.sources, judge, analysis.layers)
+    return scores_of_run(pictures, read.sources, judge_of(read.network), analysis.layers)
 
 
 def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announce, resume: Path | None = None) -> int:

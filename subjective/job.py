@@ -80,12 +80,17 @@ def prepared(
     targets = targets_by_precision(sources, stages, analysis, config, params, None, masks)
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
-        weights = config.octave_weights and config.octave_weights[stage.first :]
+        weights = _octave_weights(config, stage)
         loss = synthesis_loss(stage.analysis, weights, config.relative)
         guides = () if masks is None else (_guides(masks, stage, params),)
         return loss, {"texture": (targets[stage.analysis.precision][stage.first :], params, *guides)}
 
     return Job(config, stages, problem, config.starts, config.count)
+
+
+def _octave_weights(config: PictureConfig, stage: Stage) -> tuple[float, ...] | None:
+    """Of the octaves that take part in a stage."""
+    return config.octave_weights and config.octave_weights[stage.first :]
 
 
 def _guides(masks: np.ndarray, stage: Stage, params: Params) -> tuple[Guides, ...]:
@@ -164,7 +169,7 @@ def prepared_animation(
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
-        octave_weights = config.octave_weights and config.octave_weights[stage.first :]
+        octave_weights = _octave_weights(config, stage)
         texture = texture_loss(stage.analysis, octave_weights, relative=config.relative)
         room = [octaves_of((source.shape[0], source.shape[1]), max(config.moves)) for source in sources]
         octaves = max(min(config.distances, octaves_of(stage.size), min(room) - stage.octave), 1)
@@ -215,7 +220,7 @@ def prepared_transfer(
     wraps = config.padding_mode == "circular"
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
-        weights = config.octave_weights and config.octave_weights[stage.first :]
+        weights = _octave_weights(config, stage)
         picture = at_stage(content, stage, config.padding_mode)
         contents = _contents(params, picture, stage.analysis)
         # Relative to a flat picture: what is left of the content in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import shlex
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from subjective import checkpoints, images, interruption, normalization, preflight, weights
+from subjective import checkpoints, images, interruption, normalization, plan, preflight, weights
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
 from subjective.config import settings
 from subjective.formats.native import sha256
@@ -26,6 +27,7 @@ from subjective.picture_config import PictureConfig
 from subjective.position import OnStep, Position
 from subjective.progress import Progress
 from subjective.runs import Run, new_folder
+from subjective.statistics import Analysis
 from subjective.vgg import Params
 
 MakeCommand = SynthesizeCommand | AnimateCommand | TransferCommand | NoveltyCommand
@@ -128,6 +130,37 @@ def _taken_up(run: Run) -> Position | None:
     sys.stderr.write(f"subjective: note: {str(run.folder)!r} has no checkpoint; it begins again\n")
     run.forget()
     return None
+
+
+def judge_of(network: weights.Network) -> Params:
+    """The parameters that `subjective evaluate` takes, so that figures compare whatever a run was made with."""
+    return normalization.params_of(network, raw=network.scales is None)
+
+
+def read_mask(name: str, size: tuple[int, int]) -> np.ndarray:
+    """A grey picture ``(height, width)``, in that size."""
+    return np.asarray(images.resize(images.read_image(name), size).mean(axis=2))
+
+
+def check_sources(
+    name: str, use: str, files: Sequence[Path], sizes: Sequence[tuple[int, int]], config: PictureConfig, params: Params
+) -> Analysis:
+    """Refuse a picture or sources too small for what is asked of them; the analysis that it is.
+
+    Args:
+        name: of the picture, for the message.
+        use: what a source is called there.
+        files: the sources.
+        sizes: (height, width) of each.
+        config: with its number of octaves chosen.
+        params: the network.
+    """
+    analysis = plan.analysis_of(config, params, sizes)
+    plan.check_size(name, config.size, analysis, params)
+    of_source = dataclasses.replace(analysis, padding=plan.VALID)
+    for file, size in zip(files, sizes, strict=True):
+        plan.check_size(f"{use} {str(file)!r}", size, of_source, params)
+    return analysis
 
 
 def picture_record(path: Path, use: str) -> dict[str, str]:

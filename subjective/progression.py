@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from subjective.config import AnimationConfig
 from subjective.devices import shared_out
 from subjective.job import Job
 from subjective.losses import Loss
@@ -103,7 +102,7 @@ def _minimize(
 ) -> Result:
     start = jnp.asarray(init, jnp.float32)
     if config.devices > 1:
-        axis = -3 if start.ndim == 3 or not isinstance(config, AnimationConfig) else -4
+        axis = -3 if config.sharing > 1 else -4  # rows of a picture, or frames
         if resume is not None:  # what was read from disk is on one
             arrays = resume.state.arrays
             pictures = [name for name, array in arrays.items() if array.shape[axis:] == start.shape[axis:]]

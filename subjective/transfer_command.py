@@ -10,12 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from subjective import images, normalization, plan, synthesis
+from subjective import images, plan, synthesis
 from subjective.command_config import TransferCommand
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.guides import whole_masks
 from subjective.job import Job, prepared_transfer
-from subjective.making import announce, fitted, load_params, picture_record, run, starting_picture
+from subjective.making import (
+    announce,
+    check_sources,
+    fitted,
+    judge_of,
+    load_params,
+    picture_record,
+    read_mask,
+    run,
+    starting_picture,
+)
 from subjective.optimize import Result
 from subjective.position import OnStep, Position
 
@@ -44,17 +54,12 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
     pictures = [picture_record(content_file, "content"), *(picture_record(file, "style") for file in files)]
     masks = None
     if config.content_mask:
-        grey = [_grey(name, size) for name in config.content_mask]
+        grey = [read_mask(name, size) for name in config.content_mask]
         masks = whole_masks(grey, len(styles), "--content-mask")
     parts = [_part(name, size) for name, size in zip(config.style_mask, sizes, strict=False)] or None
     pictures += [picture_record(Path(name), "mask") for name in (*config.content_mask, *config.style_mask)]
     config = plan.with_octaves(config, params, sizes)
-    analysis = plan.analysis_of(config, params, sizes)
-    plan.check_size("the content", size, analysis, params)
-    for file, style in zip(files, styles, strict=True):
-        plan.check_size(
-            f"style {str(file)!r}", style.shape[:2], dataclasses.replace(analysis, padding=plan.VALID), params
-        )
+    analysis = check_sources("the content", "style", files, sizes, config, params)
     init = starting_picture(config)
 
     def prepare(config: TransferCommand) -> Job:
@@ -74,9 +79,8 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
         found = _losses(results[0])
         words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
         if config.evaluate:
-            judge = normalization.params_of(network, raw=network.scales is None)
             matched = [layer for term in analysis.terms if not term.statistic.against for layer in term.layers]
-            (found["style"],) = scores_of_run([np.asarray(results[0].value)], styles, judge, matched)
+            (found["style"],) = scores_of_run([np.asarray(results[0].value)], styles, judge_of(network), matched)
             words += f"; of the style, {one_line(found['style'])}"
         yield found, words
 
@@ -91,14 +95,10 @@ def _sized(content: images.Image, config: TransferCommand) -> np.ndarray:
 
 
 def _part(name: str, size: tuple[int, int]) -> np.ndarray:
-    part = _grey(name, size)
+    part = read_mask(name, size)
     if part.mean() < SMALLEST:
         raise ValueError(f"--style-mask: {name!r} leaves nothing of its style; wanted white where it counts")
     return part
-
-
-def _grey(name: str, size: tuple[int, int]) -> np.ndarray:
-    return np.asarray(images.resize(images.read_image(name), size).mean(axis=2))
 
 
 def _losses(result: Result) -> dict[str, Any]:

@@ -39,6 +39,18 @@ SETTINGS = {
 }
 
 
+def told(value, gradient, losses, result):
+    """What is compared."""
+    return {
+        "devices": len(gradient.sharding.device_set),
+        "rows": gradient.addressable_shards[0].data.shape[0],
+        "loss": float(value),
+        "gradient": np.asarray(gathered(gradient), np.float64).ravel()[::97].tolist(),
+        "losses": losses,
+        "mean": float(np.mean(np.asarray(gathered(result.value)))),
+    }
+
+
 def figures(devices, **changes):
     """Loss and gradient at a picture, and the losses of a synthesis."""
     config = dataclasses.replace(SynthesisConfig(**SETTINGS), devices=devices, **changes)
@@ -59,14 +71,8 @@ def figures(devices, **changes):
     again = result
     if positions:
         [again] = synthesis.synthesize([SOURCE], config, params=PARAMS, resume=positions[0])
-    return {
-        "devices": len(gradient.sharding.device_set),
-        "rows": gradient.addressable_shards[0].data.shape[0],
-        "loss": float(value),
-        "gradient": np.asarray(gathered(gradient), np.float64).ravel()[::97].tolist(),
-        "losses": losses,
+    return told(value, gradient, losses, result) | {
         "resumed": bool((np.asarray(gathered(again.value)) == np.asarray(gathered(result.value))).all()),
-        "mean": float(np.mean(np.asarray(gathered(result.value)))),
     }
 
 
@@ -87,14 +93,7 @@ def figures_of_a_loop(devices):
     (value, _), gradient = value_and_gradient(loss)(shared, arguments)
     losses = []
     result = synthesis.animate([SOURCE], config, params=PARAMS, on_step=lambda _, step: losses.append(step.loss))
-    return {
-        "devices": len(gradient.sharding.device_set),
-        "rows": gradient.addressable_shards[0].data.shape[0],
-        "loss": float(value),
-        "gradient": np.asarray(gathered(gradient), np.float64).ravel()[::97].tolist(),
-        "losses": losses,
-        "mean": float(np.mean(np.asarray(gathered(result.value)))),
-    }
+    return told(value, gradient, losses, result)
 
 
 changes = [{"optimizer": "lbfgs"}]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
-from subjective.command_config import NetworkConfig, SourceConfig
+from subjective.command_config import FolderConfig, NetworkConfig, SourceConfig
 from subjective.compute_config import arg
 from subjective.feedforward.settings import Like, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainCommand(TrainConfig, NetworkConfig, SourceConfig):
+class TrainCommand(TrainConfig, NetworkConfig, FolderConfig, SourceConfig):
     """Train a small network that repaints pictures in the style of the sources (--content), or renders their textures
     (--texture), in milliseconds."""
 
@@ -27,26 +26,17 @@ class TrainCommand(TrainConfig, NetworkConfig, SourceConfig):
     like: Like = "subjective"
     """Settings to begin with, other flags change them; matlab is its example of fast style transfer (VGG-16's
     conv1_2, conv2_2, conv3_3, conv4_3)."""
-    output_dir: Annotated[str, arg(metavar="DIR")] = "outputs"
-    """Folder in which each run makes a folder of its own."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
     """Beginning of that folder's name."""
     save_every: Annotated[int, arg("-n", metavar="N")] = 100
     """Draw the curves, with what the network makes by now, every N steps; 0 for the last one only."""
     checkpoint_every: Annotated[float, arg(metavar="SECONDS")] = 120.0
     """Seconds between checkpoints, from which `subjective resume` goes on; 0 for the last one only."""
-    config: Annotated[str | None, arg(metavar="FILE")] = None
-    """Take settings from a run folder's config.json; flags given besides change them."""
 
     def check(self) -> None:
         """As `TrainConfig.check`, and where pictures come from."""
         super().check()
-        if self.save_every < 0:
-            raise ValueError(f"--save-every is {self.save_every}; wanted 0 or more")
-        if not (math.isfinite(self.checkpoint_every) and self.checkpoint_every >= 0):
-            raise ValueError(f"--checkpoint-every is {self.checkpoint_every:g}; wanted 0 or more seconds")
-        if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
-            raise ValueError(f"--output-prefix is {self.output_prefix!r}; wanted a name without '/'")
+        self.check_run()
         self.check_sources()
         if self.texture and self.content:
             raise ValueError("--texture and --content were both given; a texture is made from noise: give one of them")

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from subjective.guides import SMALLEST_SHARE, Masks
+from subjective.guides import Masks, per_share
 from subjective.two_pass import sum_over_rows
 
 Scalar = Float[Array, ""]
@@ -139,15 +139,13 @@ class Statistic:
         self, features: Float[Array, "height width channels"], wraps: bool, masks: Masks
     ) -> Float[Array, "regions *rest"]:
         """The measure of each region of a map, looked at whole."""
-        rows, found = features.shape[0], []
-        for region in range(masks.shape[2]):
-            weights = masks[:, :, region]
-            if self.regional is not None:
-                found.append(self.regional(features, weights, wraps))
-            elif self.sums is not None:
-                share = jnp.maximum(jnp.mean(weights), SMALLEST_SHARE)
-                found.append(self.sums.of_map(features, wraps, rows, weights) / share)
-        return jnp.stack(found)
+        regions = [masks[:, :, region] for region in range(masks.shape[2])]
+        if self.regional is not None:
+            return jnp.stack([self.regional(features, weights, wraps) for weights in regions])
+        assert self.sums is not None
+        rows = features.shape[0]
+        found = [self.sums.of_map(features, wraps, rows, weights) for weights in regions]
+        return per_share(jnp.stack(found), masks)
 
     def size(self, target: Array) -> Scalar:
         """How large the target is: its distance from that of a flat, black feature map.
