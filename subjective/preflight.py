@@ -1,7 +1,7 @@
 """Will it fit, and how long will it take? Known before the first step, from the compiled program itself.
 
-Memory is planned with a rule of thumb (`planned`), then read off the compiled program, and the first evaluation is
-timed (`forecast`). What will not fit is refused.
+Memory is planned with a rule of thumb (`planned`), then read off the compiled programs (`compiled`); what will not fit
+is refused before anything is evaluated. Then one evaluation is timed (`forecast`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from subjective.windows import window_rows
 MAP_BYTES = 2500
 """For a pixel of a tile's window, all feature maps and their derivatives (measured: 2,300 to 2,450)."""
 
-PICTURE_BYTES = 40
-"""For a pixel of the picture, besides the optimizer's: pyramid, padded copies, their derivatives (measured: 35)."""
+PICTURE_BYTES = 32
+"""For a pixel of the picture, besides the optimizer's: pyramid and derivatives (measured: 29 to 36)."""
 
 COMPILER_BYTES = 1_000_000_000
 """What compiling leaves behind in the process (measured: 0.6 to 1.0 GB)."""
@@ -49,27 +49,39 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What a job will take.
+class Compiled:
+    """All programs of a job, ready to run.
 
     Attributes:
         peak_bytes: of memory: the process' where it is computed on the host, the device's elsewhere.
-        compile_seconds: of all stages.
-        evaluation_seconds: of one loss and gradient at full size.
-        total_seconds: if every step is made.
+        seconds: that compiling took.
+        evaluate: makes one loss and gradient at full size.
     """
 
     peak_bytes: int
-    compile_seconds: float
+    seconds: float
+    evaluate: Callable[[], None]
+
+    def __str__(self) -> str:
+        """In a line."""
+        return f"{size_text(self.peak_bytes)} of memory at most, compiled in {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How long a job will take.
+
+    Attributes:
+        evaluation_seconds: of one loss and gradient at full size.
+        total_seconds: of all steps, once compiled.
+    """
+
     evaluation_seconds: float
     total_seconds: float
 
     def __str__(self) -> str:
         """In a line."""
-        return (
-            f"{size_text(self.peak_bytes)} of memory at most, compiled in {self.compile_seconds:.0f} s, "
-            f"{self.evaluation_seconds:.2g} s a step at full size, {duration_text(self.total_seconds)} in all"
-        )
+        return f"{self.evaluation_seconds:.2g} s a step at full size, {duration_text(self.total_seconds)} in all"
 
 
 def fitted(
@@ -103,15 +115,17 @@ def fitted(
             raise too_large(config.size, peak, limit) from None
         say(f"compiling for {_how(choice)} ...")
         try:
-            found = forecast(prepare(choice))
+            job = prepare(choice)
+            programs = compiled(job)
+            say(str(programs))
+            if programs.peak_bytes <= limit:
+                say(str(forecast(job, programs)))
+                return choice
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             raise too_large(config.size, None, limit) from None
-        say(str(found))
-        if found.peak_bytes <= limit:
-            return choice
-        peak = found.peak_bytes
+        peak = programs.peak_bytes
         # The rule of thumb was too low by so much; what has failed is not tried again.
         allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
 
@@ -209,11 +223,11 @@ def process_bytes() -> int:
     return used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
 
 
-def forecast(job: Job) -> Forecast:
-    """Compile all stages, evaluate the last, the largest, once, and say what the whole job takes.
+def compiled(job: Job) -> Compiled:
+    """Compile all stages; nothing is compiled again when the job is done.
 
     Args:
-        job: the work. What is compiled here is not compiled again.
+        job: the work.
     """
     config = job.config
     began, temporary = time.perf_counter(), 0
@@ -226,16 +240,29 @@ def forecast(job: Job) -> Forecast:
         # On the host the arguments are there already, and counted with the process.
         given = 0 if jax.default_backend() == "cpu" else memory.argument_size_in_bytes
         temporary = max(temporary, int(memory.temp_size_in_bytes + given))
-    compile_seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     peak = _held_bytes(config) + temporary
     if jax.default_backend() == "cpu":
         peak += used_bytes() + REST_BYTES
+
+    def evaluate() -> None:
+        jax.block_until_ready(function(jnp.full(picture.shape, 0.5, picture.dtype), arguments))
+
+    return Compiled(peak, seconds, evaluate)
+
+
+def forecast(job: Job, programs: Compiled) -> Forecast:
+    """Evaluate the last stage, the largest, once, and say how long the whole job takes.
+
+    Args:
+        job: the work.
+        programs: its own.
+    """
     began = time.perf_counter()
-    jax.block_until_ready(function(jnp.full(picture.shape, 0.5, picture.dtype), arguments))
+    programs.evaluate()
     seconds = time.perf_counter() - began
     work = sum(
         each.steps * (job.starts if each is job.stages[0] else 1) * each.size[0] * each.size[1] for each in job.stages
     )
-    share = work / (config.size[0] * config.size[1])
-    total = job.times * share * EVALUATIONS_PER_STEP * seconds + compile_seconds
-    return Forecast(peak, compile_seconds, seconds, total)
+    share = work / (job.config.size[0] * job.config.size[1])
+    return Forecast(seconds, job.times * share * EVALUATIONS_PER_STEP * seconds)

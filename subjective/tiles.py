@@ -21,7 +21,7 @@ from subjective.devices import SHARES, mesh_of
 from subjective.guides import Guides, Masks, per_share
 from subjective.statistics.content import squared_difference
 from subjective.statistics.protocol import Statistic, Sums
-from subjective.two_pass import sum_over_rows, sum_over_tiles
+from subjective.two_pass import Tiles, sum_over_rows, sum_over_tiles
 from subjective.vgg import Params, kept_as, max_pool, preprocess
 from subjective.windows import Tiling, Window, map_shapes, windows_of
 
@@ -54,17 +54,14 @@ def measure_in_tiles(
     """
     windows = windows_of(params, image.shape[0], tiling)
     before, behind = windows[0].before, windows[0].behind
-    mean = jnp.asarray(params["input"]["mean"])
-    planes = preprocess(image, mean)
-    if content is not None:
-        planes = jnp.concatenate([planes, preprocess(content, mean)], axis=2)
+    pictures = image if content is None else jnp.concatenate([image, content], axis=2)
     wraps, shapes = tiling.padding == "circular", map_shapes(params, image.shape, tiling)
     of_tile = _OfTile(tiling, windows)
     needed = None if guides is None else {layer: guides[layer] for layer in tiling.layers}
     if tiling.devices > 1:
-        sums = _over_devices(of_tile, (params, needed), planes, before, behind)
+        sums = _over_devices(of_tile, (params, needed), pictures, before, behind)
     else:
-        sums = sum_over_rows(of_tile, tiling.rows, before, behind, (params, needed), planes, wraps)
+        sums = sum_over_rows(of_tile, tiling.rows, before, behind, (params, needed), pictures, wraps)
 
     def measured(layer: str, statistic: Statistic) -> Array:
         total, of, shape = sums[layer][statistic.name], statistic.sums, shapes[layer]
@@ -84,19 +81,19 @@ def measure_in_tiles(
 # Tiles on several devices
 
 
-def _over_devices(of_tile: _OfTile, constants: Constants, planes: Array, before: int, behind: int) -> Measured:
+def _over_devices(of_tile: _OfTile, constants: Constants, pictures: Array, before: int, behind: int) -> Measured:
     """Each device adds up its own tiles; what lies above and below them comes from its neighbors."""
     tiling, count = of_tile.tiling, of_tile.tiling.devices
-    share = planes.shape[0] // count
+    share = pictures.shape[0] // count
     ring = range(count if tiling.padding == "circular" else count - 1)  # nothing comes from beyond a border
 
     def of_device(constants: Constants, own: Array) -> Measured:
         above = lax.ppermute(own[share - before :], SHARES, [(i, (i + 1) % count) for i in ring])
         below = lax.ppermute(own[:behind], SHARES, [((i + 1) % count, i) for i in ring])
         around = jnp.concatenate([above, own, below])
-        tiles, window = share // tiling.rows, before + tiling.rows + behind
-        first = lax.axis_index(SHARES) * tiles
-        sums = sum_over_tiles(_Later(of_tile), tiling.rows, window, tiles, (constants, first), around)
+        tiles = Tiles(tiling.rows, before, behind, share // tiling.rows, within=True)
+        first = lax.axis_index(SHARES) * tiles.count
+        sums = sum_over_tiles(_Later(of_tile), tiles, (constants, first), around)
         return jax.tree.map(lambda total: lax.psum(total, SHARES), sums)
 
     shared = jax.shard_map(
@@ -106,7 +103,7 @@ def _over_devices(of_tile: _OfTile, constants: Constants, planes: Array, before:
         out_specs=PartitionSpec(),
         check_vma=False,
     )
-    return shared(constants, planes)
+    return shared(constants, pictures)
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ class _OfTile:
     windows: tuple[Window, ...]
 
     def __call__(self, constants: Constants, cut: Array, tile: Any) -> Measured:
-        """Of tile number ``tile``; ``cut`` is its window of the picture, ready for the network."""
+        """Of tile number ``tile``; ``cut`` is its window of the picture, beside it that of the content."""
         params, guides = constants
         maps, contents = self.maps(params, cut[:, :, :3], tile), {}
         if cut.shape[2] > 3:
@@ -146,8 +143,11 @@ class _OfTile:
 
     def maps(self, params: Params, cut: Array, tile: Any) -> dict[str, Array]:
         """The maps of a window of a picture, with their halo."""
-        tiling, found, current = self.tiling, {}, cut
+        tiling, found = self.tiling, {}
         wraps = tiling.padding == "circular"
+        current = preprocess(cut, jnp.asarray(params["input"]["mean"]))
+        if not wraps:
+            current = _within(current, self.windows[0], tile)
         fused = False
         for have, window, following in zip(self.windows, self.windows[1:], (*self.windows[2:], None), strict=False):
             if window.name.startswith("conv"):
@@ -171,8 +171,7 @@ class _OfTile:
             elif not fused:
                 current = _pool(current, have, window, tile, tiling)
             if not wraps:
-                row = tile * window.rows - window.before + jnp.arange(current.shape[0])
-                current = current * _mask((row >= 0) & (row < window.height), current)
+                current = _within(current, window, tile)
             if window.name in tiling.layers:
                 found[window.name] = current
         return found
@@ -190,6 +189,12 @@ class _OfTile:
             return of.over(around, _own(window, tile, current), wraps)
         regions = [of.own(masks[:, :, region], first, window.rows) for region in range(masks.shape[2])]
         return jnp.stack([of.over(around, own, wraps) for own in regions])
+
+
+def _within(current: Array, window: Window, tile: Any) -> Array:
+    """Zero where a window reaches beyond its map."""
+    row = tile * window.rows - window.before + jnp.arange(current.shape[0])
+    return current * _mask((row >= 0) & (row < window.height), current)
 
 
 def _own(window: Window, tile: Any, current: Array) -> Array:

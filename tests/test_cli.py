@@ -243,7 +243,7 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "compiling for 48x48 pixels by lbfgsb ..." in err
-    assert re.search(r"[\d.]+ [GM]B of memory at most, compiled in \d+ s, .* in all", err)
+    assert re.search(r"[\d.]+ [GM]B of memory at most, compiled in \d+ s\n.* a step at full size, .* in all", err)
     assert not (here / "outputs").exists()
     line = refusal(capsys, "synthesize", "-s", ROCK, *SMALL, "--memory-limit", "100MB")
     assert "a picture of 48x48 needs" in line

@@ -81,15 +81,35 @@ def test_a_forecast_is_of_the_job_that_then_runs(small_params):
     source = np.random.default_rng(0).uniform(size=(100, 100, 3)).astype(np.float32)
     asked = SynthesisConfig(output_width=64, octaves=2, layers=("pool1",), statistic=("gram",), max_iter=3)
     job = prepared([source], asked, small_params)
-    found = preflight.forecast(job)
-    assert found.peak_bytes > 10**8
+    programs = preflight.compiled(job)
+    assert programs.peak_bytes > 10**8
+    found = preflight.forecast(job, programs)
     assert 0 < found.evaluation_seconds < found.total_seconds
-    again = preflight.forecast(job)
-    assert again.compile_seconds < found.compile_seconds / 3, "nothing is compiled twice"
+    assert preflight.compiled(job).seconds < programs.seconds / 3, "nothing is compiled twice"
     [result] = synthesize([source], asked, params=small_params)
     assert result.steps <= 3 + 5
-    for word in ("memory at most", "a step at full size", "in all"):
-        assert word in str(found)
+    assert "memory at most, compiled in" in str(programs)
+    assert "a step at full size" in str(found)
+    assert "in all" in str(found)
+
+
+def test_what_does_not_fit_once_compiled_is_never_evaluated(small_params, monkeypatch):
+    source = np.random.default_rng(0).uniform(size=(100, 100, 3)).astype(np.float32)
+    asked = SynthesisConfig(output_width=64, octaves=2, layers=("pool1",), statistic=("gram",), max_iter=3)
+    monkeypatch.setattr(preflight, "planned", lambda config, *_: config)
+    monkeypatch.setattr(preflight, "forecast", lambda *_: pytest.fail("evaluated"))
+    tries = iter([asked])
+
+    def prepare(choice):
+        next(tries, None) or pytest.fail("tried again")
+        monkeypatch.setattr(preflight, "planned", refuse)
+        return prepared([source], choice, small_params)
+
+    def refuse(*_):
+        raise ValueError("nothing fits")
+
+    with pytest.raises(ValueError, match=r"needs \d\.\d GB of memory, and 1 MB may be used"):
+        preflight.fitted(asked, small_params, [(100, 100)], prepare, 10**6, lambda _: None)
 
 
 def test_sizes_and_times_are_for_people():
