@@ -83,6 +83,9 @@ class AnimationConfig(SynthesisConfig):
     """Width of the frames."""
     count: Annotated[int, arg("-c", metavar="N")] = 24
     """Number of frames in the loop."""
+    seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "phases"
+    """Where frames start, each between two pictures: the sources' spectrum at random phases, faint noise, a smooth
+    symmetric pattern under noise, or a picture file."""
     if_weight: Annotated[float, arg(metavar="W")] = 1.0
     """Weight of the distances between frames, against the textures."""
     if_order: Annotated[int, arg(metavar="N")] = 2

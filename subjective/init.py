@@ -27,6 +27,10 @@ PHASES_CONTRAST = 0.3
 """Contrast of random phases, as a share of the sources' own: enough to say where a lattice lies, and not so much that
 what is wrong with it stays (1 left more rows shifted)."""
 
+LOOP_CONTRAST = 1.0
+"""The same of a loop's frames, at every stage: detail that turns steadily from the first, instead of growing out of
+faint noise in each frame in its own way (flicker 0.59 instead of 0.87, `experiments/LOG.md`)."""
+
 SEEDS = ("random", "symmetric", "phases", "noise", "content")
 """Starts that are made; any other name is a picture file. ``noise`` is another name of ``random``, ``content`` the
 picture that a style is transferred to."""
@@ -72,7 +76,13 @@ def key_of(rng_seed: int, number: int, attempt: int = 0) -> jax.Array:
     return jax.random.fold_in(key, attempt) if attempt else key
 
 
-def random_phases(sources: Sequence[Any], weights: Sequence[float], size: tuple[int, int], key: jax.Array) -> Start:
+def random_phases(
+    sources: Sequence[Any],
+    weights: Sequence[float],
+    size: tuple[int, int],
+    key: jax.Array,
+    contrast: float = PHASES_CONTRAST,
+) -> Start:
     """Noise with the sources' spectrum, every wave of it at a phase of its own: what repeats does so all over.
 
     White noise is convolved with each source, cut to the picture's size around its center and faded out.
@@ -82,9 +92,10 @@ def random_phases(sources: Sequence[Any], weights: Sequence[float], size: tuple[
         weights: share of each.
         size: (height, width) of the picture.
         key: what the phases are made of, see `key_of`.
+        contrast: as a share of the sources' own.
 
     Returns:
-        Image of mean 0 and `PHASES_CONTRAST` times the sources' standard deviation.
+        Image of mean 0 and ``contrast`` times the sources' standard deviation.
 
     References:
         Galerne, Gousseau and Morel, "Random phase textures: theory and synthesis", 2011.
@@ -99,7 +110,7 @@ def random_phases(sources: Sequence[Any], weights: Sequence[float], size: tuple[
         noise = scipy.fft.ifft2(spectrum, axes=(0, 1)).real
         noise *= np.std(pixels - pixels.mean(axis=(0, 1))) / max(float(noise.std()), 1e-12)
         total += np.sqrt(share) * noise
-    return (PHASES_CONTRAST * total).astype(np.float32)
+    return (contrast * total).astype(np.float32)
 
 
 def _faded(source: Any, size: tuple[int, int]) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from subjective.colors import luminance, match_colors, with_luminance
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
-from subjective.init import initial_image, key_of, random_phases, variation
+from subjective.init import LOOP_CONTRAST, PHASES_CONTRAST, initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
 from subjective.optimize import Result, Step
 from subjective.plan import VALID, check_image
@@ -113,8 +113,9 @@ def animate(
 
     References:
         As of `synthesize`. Departures: distances are compared octave by octave, at every stage; a frame that is as many
-        steps on is to be as far as a source moved as many times; and the frames start on a circle, their noise being
-        that of two pictures in changing shares, so that the loop is closed from the first.
+        steps on is to be as far as a source moved as many times; and the frames start on a circle, being
+        mixed of two pictures in changing shares, random phases of the sources' spectrum at every stage unless
+        ``seed`` says otherwise: the loop is closed from the first, and its detail turns steadily.
     """
     config = config or AnimationConfig()
     if init is not None:
@@ -211,9 +212,8 @@ def _starts(sources: Sequence[np.ndarray], job: Job, mean: np.ndarray, init: np.
 
     ``mean`` is its color, or that of each pixel.
     """
-    config, first = job.config, job.stages[0]
+    config, loops = job.config, job.frames is not None
     phases = config.seed == "phases" and init is None
-    reduced = [at_stage(source, first, VALID) for source in sources] if phases else []
     shares = getattr(config, "source_weights", None) or (1.0,) * len(sources)
 
     def start(number: int, attempt: int, stage: Stage) -> jax.Array:
@@ -225,8 +225,9 @@ def _starts(sources: Sequence[np.ndarray], job: Job, mean: np.ndarray, init: np.
         image = initial_image(config.seed, stage.size, color, key, noise=config.noise)
         if mean.ndim == 3:
             image = image + np.asarray(at_stage(mean, stage, config.padding_mode))
-        if phases and stage == first:
-            image = image + random_phases(reduced, shares, stage.size, key)
+        if phases and (loops or stage == job.stages[0]):
+            reduced = [at_stage(source, stage, VALID) for source in sources]
+            image = image + random_phases(reduced, shares, stage.size, key, LOOP_CONTRAST if loops else PHASES_CONTRAST)
         return jnp.asarray(image)
 
     return start

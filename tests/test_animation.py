@@ -73,6 +73,15 @@ def test_every_start_differs_from_frame_to_frame(small_params, seed):
     assert min(found.values) > 0.3 * frames.std(axis=(1, 2)).mean()
 
 
+def test_every_stage_of_a_loop_starts_with_detail_that_turns(small_params):
+    config = AnimationConfig(**SMALL | {"max_iter": 0, "count": 12})
+    frames = np.asarray(animate([source()], config, params=small_params).value)
+    detail = frames - (np.roll(frames, 1, axis=1) + np.roll(frames, 1, axis=2)) / 2
+    grain = source() - (np.roll(source(), 1, axis=0) + np.roll(source(), 1, axis=1)) / 2
+    assert detail.std() == pytest.approx(grain[8:-8, 8:-8].std(), rel=0.4)
+    assert distances(detail).flicker == pytest.approx(2 * np.sin(np.pi / 12), rel=1e-3)
+
+
 def test_a_picture_may_be_every_frames_start(small_params):
     start = source()[:32, :32]
     config = AnimationConfig(**SMALL | {"max_iter": 0, "schedule": "plain"})
