@@ -29,6 +29,9 @@ from subjective.strips import PAD, Paddings, average_pool, backward_strips, befo
 SMALL_PIXELS = 1024
 """Maps of at most so many pixels take the direct form everywhere: as fast there, and compiled in a third less time."""
 
+FEW_CHANNELS = 16
+"""So do results of fewer channels, whose products are too thin to win back what transforming costs."""
+
 DType = np.dtype | type | str
 """Of numbers, as `jax.numpy` takes it."""
 
@@ -112,7 +115,7 @@ def _forward(
     kept = x.dtype if kept is None else kept
     forms = (_forward_direct, forward_strips)
     direct, strips = (partial(form, padding=padding, pool=pool, kept=kept) for form in forms)
-    if _is_small(x.shape):
+    if _is_small(x, kernel):
         return direct(x.astype(kernel.dtype), kernel, bias)
     return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
 
@@ -123,13 +126,13 @@ def _backward(dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings
     like = jax.ShapeDtypeStruct(x.shape, x.dtype)
     forms = (_backward_direct, backward_strips)
     direct, strips = (partial(form, like=like, padding=padding, pool=pool) for form in forms)
-    if _is_small(x.shape):
+    if _is_small(x, kernel):
         return direct(dy.astype(kernel.dtype), mask, kernel)
     return lax.platform_dependent(dy, mask, kernel, cpu=strips, default=direct)
 
 
-def _is_small(shape: tuple[int, ...]) -> bool:
-    return shape[0] * shape[1] <= SMALL_PIXELS
+def _is_small(x: Array, kernel: Array) -> bool:
+    return x.shape[0] * x.shape[1] <= SMALL_PIXELS or kernel.shape[3] < FEW_CHANNELS
 
 
 def _everywhere(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Array]:

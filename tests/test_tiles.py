@@ -7,10 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from subjective import convolution
 from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
 from subjective.normalization import load_params
@@ -49,13 +48,7 @@ def difference(params, pictures, analysis, tile, dtype=np.float64):
     return abs(found[0] - whole[0]) / whole[0], np.linalg.norm(found[1] - whole[1]) / np.linalg.norm(whole[1])
 
 
-@pytest.fixture
-def compiled_sooner(monkeypatch):
-    """The direct form of convolutions at every size, which is compiled in a third of the time; both have tests."""
-    monkeypatch.setattr(convolution, "SMALL_PIXELS", 10**9)
-
-
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None)
 @given(
     height=st.integers(40, 110),
     width=st.integers(40, 90),
@@ -69,7 +62,7 @@ def compiled_sooner(monkeypatch):
 @example(height=67, width=41, tile=4, padding="circular", pooling="max", name="gram", octaves=(0, 1))
 @example(height=141, width=80, tile=32, padding="valid", pooling="average", name="gram", octaves=(0, 1))
 def test_any_picture_in_any_tiles_has_the_same_loss_and_gradient(
-    small_params, compiled_sooner, height, width, tile, padding, pooling, name, octaves
+    small_params, height, width, tile, padding, pooling, name, octaves
 ):
     with jax.enable_x64(True):
         analysis = Analysis(octaves, terms([name]), padding, pooling)
