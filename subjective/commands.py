@@ -86,6 +86,23 @@ def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray], analysis: Anal
     return scores_of_run(pictures, read.sources, judge_of(read.network), analysis.layers)
 
 
+def _frames_scored(
+    read: _Read[Texture], frames: np.ndarray, analysis: Analysis, shares: np.ndarray | None
+) -> list[Any]:
+    """Each frame against those sources alone that it has a share of; all of them where nothing says otherwise."""
+    if shares is None:
+        return _scored(read, list(frames), analysis)
+    scores: list[Any] = [None] * len(frames)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for number, share in enumerate(shares):
+        alike.setdefault(tuple(map(int, np.flatnonzero(share))), []).append(number)
+    for taken, numbers in alike.items():
+        some = dataclasses.replace(read, sources=[read.sources[source] for source in taken])
+        for number, score in zip(numbers, _scored(some, [frames[n] for n in numbers], analysis), strict=True):
+            scores[number] = score
+    return scores
+
+
 def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announce, resume: Path | None = None) -> int:
     """`subjective synthesize`: textures out of source pictures.
 
@@ -152,7 +169,7 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
             moved = motion(frames, params)
             images.write_bytes(folder / "motion.png", plot(frames, moved))
             found["motion"] = {name: given.as_json() for name, given in moved.items()}
-            found["frames"] = _scored(read, list(frames), analysis)
+            found["frames"] = _frames_scored(read, frames, analysis, shares)
         yield found, _in_words(found)
 
     return run("animate", config, config.count, work, score, announce, resume, **read.facts)

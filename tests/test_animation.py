@@ -10,9 +10,11 @@ import pytest
 from subjective import checkpoints
 from subjective.cli import main
 from subjective.config import AnimationConfig
+from subjective.evaluation_commands import scores_of_run
 from subjective.images import read_image
 from subjective.morph import around
 from subjective.motion import distances
+from subjective.normalization import load_params
 from subjective.synthesis import animate
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
@@ -139,6 +141,12 @@ def test_the_program_leaves_frames_loops_and_how_they_move(tmp_path, monkeypatch
     assert len(picture["files"]) == len(picture["scores"]["frames"]) == 4
     assert picture["scores"]["loops"] == ["loop.gif", "loop.webp", "loop.mp4"]
     assert len(picture["scores"]["motion"]["pixels"]["values"]) == 4
+    at_rock, rocks = read_image(folder / "result-000.png"), [read_image(name, width=128) for name in (rock, gravel)]
+    alone, both = (
+        scores_of_run([at_rock], some, load_params(), ())[0]["color"]["score"] for some in (rocks[:1], rocks)
+    )
+    found = picture["scores"]["frames"][0]["color"]["score"]
+    assert abs(found - alone) < abs(both - alone) / 4, "a keyframe is measured against its own source"
     assert main(["animate", "--config", str(folder / "config.json")]) == 0
     again = Path(capsys.readouterr().out.strip())
     for name in picture["files"]:
