@@ -17,6 +17,10 @@ AROUND = 2
 FAINTEST = 1e-8
 """Power added to what is around, far below that of a picture's rounding to 8 bits: a flat channel has none."""
 
+PIXELS = 256**2
+"""Of a picture in which a wave counts by its whole power. The power of a wave that is in step all over grows with the
+pixels while that of a texture does not, but a wave is as plain to see in a large picture as in a small one."""
+
 CHANCE = 3.0
 """Ratio of powers up to which a wave is what chance makes of a texture without any."""
 
@@ -30,7 +34,8 @@ def grid_powers(
     of fixed resolution it drowns. Rows and columns beyond a multiple of `PERIOD` are left out.
 
     Returns:
-        ``(2, PERIOD, PERIOD, channels)``; the wave of no frequency has no power.
+        ``(2, PERIOD, PERIOD, channels)``, what a wave has beyond those around it as in a picture of `PIXELS`; the wave
+        of no frequency has no power.
     """
     height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
     whole = widened(features)[:height, :width]
@@ -42,9 +47,9 @@ def grid_powers(
     real, imaginary = both[0, 0] - both[1, 1], both[0, 1] + both[1, 0]
     near = 2 * AROUND + 1
     around = (real**2 + imaginary**2).reshape(PERIOD, near, PERIOD, near, -1).transpose(0, 2, 1, 3, 4)
-    own = around[:, :, AROUND, AROUND].at[0, 0].set(0)
-    others = (jnp.sum(around, axis=(2, 3)) - around[:, :, AROUND, AROUND]) / (near**2 - 1)
-    return jnp.stack([own, others])
+    own, share = around[:, :, AROUND, AROUND], min(PIXELS / (height * width), 1.0)
+    others = (jnp.sum(around, axis=(2, 3)) - own) / (near**2 - 1)
+    return jnp.stack([(share * own + (1 - share) * others).at[0, 0].set(0), others])
 
 
 def _waves(size: int) -> np.ndarray:
