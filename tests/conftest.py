@@ -14,6 +14,7 @@ install_import_hook("subjective", "strict_types.typechecked")
 import jax
 import numpy as np
 import pytest
+from exact import exactly
 
 from subjective.compilation import keep_compiled
 from subjective.formats.layout import random_params
@@ -43,6 +44,6 @@ def rng():
 
 @pytest.fixture
 def in_float64():
-    """Run a test with 64-bit floats allowed."""
-    with jax.enable_x64(True):
+    """Run a test in 64-bit floats, see `exact`."""
+    with exactly():
         yield

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from exact import exactly
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +65,7 @@ def difference(params, pictures, analysis, tile, dtype=np.float64):
 def test_any_picture_in_any_tiles_has_the_same_loss_and_gradient(
     small_params, height, width, tile, padding, pooling, name, octaves
 ):
-    with jax.enable_x64(True):
+    with exactly():
         analysis = Analysis(octaves, terms([name]), padding, pooling)
         least = smallest_picture(analysis, small_params)
         size = (max(height, least), max(width, least))
