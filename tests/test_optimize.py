@@ -35,9 +35,13 @@ def test_it_finds_the_minimum_of_rosenbrocks_valley(method, in_float64):
 def test_it_takes_the_very_steps_of_scipy(bounds, in_float64):
     """To the last bit: the compiled routine is scipy's, the loop around it ours."""
     jax.config.update("jax_disable_most_optimizations", False)  # with all of them both losses round alike
+
+    def valley(y):  # of this test's own, so that it is compiled here
+        return rosenbrock(y)
+
     found, expected, start = [], [], np.linspace(-0.2, 0.4, 6)
     minimize(
-        rosenbrock,
+        valley,
         jnp.asarray(start),
         max_steps=25,
         tolerance=0,
