@@ -14,13 +14,14 @@ install_import_hook("subjective", "strict_types.typechecked")
 import jax
 import numpy as np
 import pytest
-from exact import exactly
 
 from subjective.compilation import keep_compiled
 from subjective.formats.layout import random_params
 from subjective.normalization import load_params
 
 keep_compiled()
+# Two thirds of the time; programs in processes of their own are compiled as they are for users.
+jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 
@@ -44,6 +45,14 @@ def rng():
 
 @pytest.fixture
 def in_float64():
-    """Run a test in 64-bit floats, see `exact`."""
-    with exactly():
+    """Run a test in 64-bit floats, in which what is equal on paper is equal to many digits."""
+    with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def with_all_passes():
+    """Compile with all of LLVM's passes, as for users: where last digits are looked at."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)

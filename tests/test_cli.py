@@ -251,7 +251,7 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
 
 
 def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
-    flags = ["synthesize", "-s", ROCK, *SMALL, "-m", "300", "--tol", "0", "-n", "0"]
+    flags = ["synthesize", "-s", ROCK, *SMALL, "-m", "150", "--tol", "0", "-n", "0"]
     code, out, err = finished(start(*flags, "-op", "whole", cwd=tmp_path))
     assert code == 0, err
     whole = tmp_path / out.strip()

@@ -119,7 +119,7 @@ def test_a_style_is_trained_and_repaints_pictures(photographs, here):
 
 
 def test_a_training_that_is_killed_goes_on_bit_for_bit(photographs, here, capsys):
-    command = [*STYLE, "--content", photographs, "--steps", "60", "--checkpoint-every", "0.4"]
+    command = [*STYLE, "--content", photographs, "--steps", "40", "--checkpoint-every", "0.4"]
     code, out, err = finished(start(*command, cwd=here))
     assert code == 0, err
     whole = here / out.strip()
@@ -143,10 +143,10 @@ def test_a_training_that_is_killed_goes_on_bit_for_bit(photographs, here, capsys
 
     # With its last checkpoint damaged a run falls back to the one before, and ends alike.
     (whole / "summary.json").unlink()
-    shutil.rmtree(whole / "checkpoints" / "60" / "params")
+    shutil.rmtree(whole / "checkpoints" / "40" / "params")
     code, _, err = finished(start("resume", whole, cwd=here))
     assert code == 0, err
-    assert "checkpoint 60 is damaged" in err
+    assert "checkpoint 40 is damaged" in err
     jax.tree.map(np.testing.assert_array_equal, network_file.read(whole / "network.safetensors").params, theirs)
 
 

@@ -40,9 +40,11 @@ def look(names, layers=LAYERS, octaves=(0, 1), **changes):
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_masks_have_the_size_of_each_map_and_add_up_to_one(small_params, padding):
     masks = halves(49, 54)
-    guides = guides_of(jnp.asarray(masks), (0, 1), padding, small_params)
+    guides = jax.jit(lambda masks: guides_of(masks, (0, 1), padding, small_params))(masks)
     layers = ("conv1_1", "pool1", "conv2_2")
-    features = extract_features(small_params, jnp.asarray(noise(49, 54, 3)), layers, padding=padding)
+    features = jax.eval_shape(
+        lambda image: extract_features(small_params, image, layers, padding=padding), noise(49, 54, 3)
+    )
     for layer, features_there in features.items():
         assert guides[0][layer].shape[:2] == features_there.shape[:2]
     for of_octave in guides:
@@ -55,9 +57,9 @@ def test_a_guided_gram_is_the_weighted_sum_over_pixels(small_params, in_float64)
     image, masks = jnp.asarray(noise(24, 31, 3), jnp.float64), jnp.asarray(halves(24, 31), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
     analysis = look(["gram"], ("pool1",), regions=2)
-    guides = guides_of(masks, (0, 1), "circular", params)
-    found = analyze(params, image, analysis, guides)[0]["pool1"]["gram"]
-    features = np.asarray(extract_features(params, image, ("pool1",))["pool1"])
+    guides = jax.jit(lambda: guides_of(masks, (0, 1), "circular", params))()
+    found = jax.jit(lambda: analyze(params, image, analysis, guides))()[0]["pool1"]["gram"]
+    features = np.asarray(jax.jit(lambda: extract_features(params, image, ("pool1",)))()["pool1"])
     for region in range(2):
         weights = np.asarray(guides[0]["pool1"][:, :, region])
         pairs = np.einsum("yx,yxc,yxd->cd", weights, features, features)
@@ -82,8 +84,8 @@ def test_tiles_measure_regions_as_the_whole_picture_does(small_params, padding, 
     image = jnp.asarray(noise(91, 86, 3), jnp.float64)
     masks = jnp.asarray(halves(86, 91).swapaxes(0, 1), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
-    guides = guides_of(masks, (0, 1), padding, params)
-    targets = analyze(params, image[::-1], look([name], padding=padding, regions=2), guides)
+    guides = jax.jit(lambda: guides_of(masks, (0, 1), padding, params))()
+    targets = jax.jit(lambda: analyze(params, image[::-1], look([name], padding=padding, regions=2), guides))()
 
     def evaluated(tile):
         loss = texture_loss(look([name], padding=padding, regions=2, tile=tile), relative=True)

@@ -32,9 +32,8 @@ def test_it_finds_the_minimum_of_rosenbrocks_valley(method, in_float64):
 
 
 @pytest.mark.parametrize("bounds", [None, (-0.3, 0.8)])
-def test_it_takes_the_very_steps_of_scipy(bounds, in_float64):
+def test_it_takes_the_very_steps_of_scipy(bounds, in_float64, with_all_passes):
     """To the last bit: the compiled routine is scipy's, the loop around it ours."""
-    jax.config.update("jax_disable_most_optimizations", False)  # with all of them both losses round alike
 
     def valley(y):  # of this test's own, so that it is compiled here
         return rosenbrock(y)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.ndimage
-from exact import exactly
 
 from subjective.pyramid import PADDINGS, TAPS, gaussian_pyramid, octave_size
 from subjective.statistics import (
@@ -117,7 +116,7 @@ def test_gradients_of_distances_are_finite_differences_in_float64(name, wraps, i
 @pytest.mark.parametrize(("name", "wraps"), EACH)
 def test_gradients_in_float32_are_those_in_float64(name, wraps):
     rough = np.asarray(compare(name, wraps)(single(numbers(0)), single(numbers(1)))[1])
-    with exactly():
+    with jax.enable_x64(True):
         exact = np.asarray(compare(name, wraps)(jnp.asarray(numbers(0)), jnp.asarray(numbers(1)))[1])
     # the root of a matrix loses digits with its condition; of two values that are almost one, the order is chance
     tolerance = 5e-4 if name in ("gaussian", "sliced") else 2e-6
@@ -356,7 +355,7 @@ def test_quantiles_are_means_of_equal_shares_of_the_ordered_values(size, in_floa
 
 def test_quantiles_of_many_pixels_are_those_in_float64():
     features = 100 + numbers(0, (128, 128), 3)
-    with exactly():
+    with jax.enable_x64(True):
         exact = np.asarray(quantiles(jnp.asarray(features)))
     # an ulp of 100 is 8e-6; sums of 16384 such numbers that were not centered would be off by thousands of them
     np.testing.assert_allclose(quantiles(single(features)), exact, rtol=0, atol=1e-3)
