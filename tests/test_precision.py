@@ -29,9 +29,13 @@ def analysis(*names, layers=EVERYWHERE, precision="bfloat16", **changes):
     return Analysis((0, 1), terms, precision=precision, **changes)
 
 
+def analyzed(params, look):
+    return jax.jit(lambda params, image: analyze(params, image, look))(params, picture())
+
+
 def test_the_first_convolution_sees_the_picture_in_float32(vgg16):
-    narrow = extract_features(vgg16, picture(), EVERYWHERE, precision="bfloat16")
-    wide = extract_features(vgg16, picture(), EVERYWHERE)
+    extract = jax.jit(extract_features, static_argnames=("layers", "precision"))
+    narrow, wide = (extract(vgg16, picture(), EVERYWHERE, precision=each) for each in ("bfloat16", "float32"))
     assert {features.dtype for features in narrow.values()} == {jnp.dtype(jnp.bfloat16)}
     np.testing.assert_array_equal(narrow["conv1_1"], wide["conv1_1"].astype(jnp.bfloat16))
     for layer, features in wide.items():
@@ -49,8 +53,8 @@ def test_every_statistic_is_summed_in_float32(name):
 
 
 def test_tiles_give_what_the_whole_picture_gives(vgg16):
-    whole = jax.jit(lambda: analyze(vgg16, picture(), analysis("gram")))()
-    tiled = jax.jit(lambda: analyze(vgg16, picture(), analysis("gram", tile=24)))()
+    whole = analyzed(vgg16, analysis("gram"))
+    tiled = analyzed(vgg16, analysis("gram", tile=24))
     for found, wanted in zip(jax.tree.leaves(tiled), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-3 * float(jnp.abs(wanted).max()))
 
@@ -61,9 +65,8 @@ def test_far_from_the_target_the_gradient_is_that_of_float32(vgg16):
 
     def gradient(precision):
         look = analysis("gram", precision=precision)
-        targets = jax.jit(lambda: analyze(vgg16, picture(), look))()
         loss = texture_loss(look, relative=True)
-        return jax.jit(jax.grad(lambda image: loss(image, targets, vgg16)[0]))(start)
+        return jax.jit(jax.grad(loss, has_aux=True))(start, analyzed(vgg16, look), vgg16)[0]
 
     narrow, wide = gradient("bfloat16"), gradient("float32")
     assert narrow.dtype == jnp.float32
