@@ -27,7 +27,10 @@ from subjective.pyramid import Padding
 from subjective.strips import PAD, Paddings, average_pool, backward_strips, before_relu, forward_strips, map_size
 
 SMALL_PIXELS = 1024
-"""Maps of at most so many pixels take the direct form everywhere: as fast there, and compiled in a third less time."""
+"""Maps of at most so many pixels take the direct form everywhere: as fast there, and compiled in a third less time.
+
+Not in a loop, in which XLA's own convolution of such a map takes 3.5 times as long on CPUs.
+"""
 
 FEW_CHANNELS = 16
 """So do results of fewer channels, whose products are too thin to win back what transforming costs."""
@@ -41,7 +44,7 @@ Bias = Float[Array, "outputs"]
 Result = Float[Array, "rows columns outputs"]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5, 6))
 def conv3x3_relu(
     x: Map,
     kernel: Kernel,
@@ -49,6 +52,7 @@ def conv3x3_relu(
     padding: Padding | Paddings = "circular",
     pool: bool = False,
     kept: DType | None = None,
+    in_loop: bool = False,
 ) -> Result:
     """max(0, x ∗ kernel + bias), a cross-correlation as in every network library, and its 2x2 mean if ``pool``.
 
@@ -63,6 +67,7 @@ def conv3x3_relu(
             two of them if rows and columns differ.
         pool: average 2x2 pixels afterwards, stride 2; an odd last row or column is dropped.
         kept: type of the result, and so of the derivative with respect to it; that of ``x`` if not given.
+        in_loop: whether this is part of a loop's body, see `SMALL_PIXELS`.
 
     Returns:
         ``(rows, columns, outputs)``.
@@ -70,22 +75,22 @@ def conv3x3_relu(
     Raises:
         ValueError: the map is too small to leave a pixel.
     """
-    return _forward(x, kernel, bias, _both(padding), pool, kept)[0]
+    return _forward(x, kernel, bias, _both(padding), pool, kept, in_loop)[0]
 
 
 def _conv3x3_relu_fwd(
-    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, kept: DType | None
+    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, kept: DType | None, in_loop: bool
 ) -> tuple[Array, Any]:
-    y, mask = _forward(x, kernel, bias, _both(padding), pool, kept)
+    y, mask = _forward(x, kernel, bias, _both(padding), pool, kept, in_loop)
     return y, (x, kernel, mask)  # XLA drops x again where the kernel's derivative is not asked for
 
 
 def _conv3x3_relu_bwd(
-    padding: Padding | Paddings, pool: bool, kept: DType | None, residuals: Any, dy: Array
+    padding: Padding | Paddings, pool: bool, kept: DType | None, in_loop: bool, residuals: Any, dy: Array
 ) -> tuple[Array, Array, Array]:
     x, kernel, mask = residuals
     padding = _both(padding)
-    dx = _backward(dy, mask, kernel, x, padding, pool)
+    dx = _backward(dy, mask, kernel, x, padding, pool, in_loop)
     dz = before_relu(dy.astype(kernel.dtype), mask, *_everywhere(x.shape, padding), pool)
     (dkernel,) = jax.linear_transpose(lambda k: _direct(x.astype(k.dtype), k, padding), kernel)(dz)
     return dx, dkernel, dz.sum((0, 1))
@@ -102,7 +107,7 @@ def _both(padding: Padding | Paddings) -> Paddings:
 
 
 def _forward(
-    x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool, kept: DType | None
+    x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool, kept: DType | None, in_loop: bool
 ) -> tuple[Array, Bool[Array, "..."]]:
     """The result, and the mask of the activations (before pooling) that are positive."""
     least = tuple(3 - 2 * PAD[along] + pool for along in padding)
@@ -115,24 +120,25 @@ def _forward(
     kept = x.dtype if kept is None else kept
     forms = (_forward_direct, forward_strips)
     direct, strips = (partial(form, padding=padding, pool=pool, kept=kept) for form in forms)
-    if _is_small(x, kernel):
+    if _is_direct(x, kernel, in_loop):
         return direct(x.astype(kernel.dtype), kernel, bias)
     return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
 
 
-def _backward(dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings, pool: bool) -> Array:
+def _backward(dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings, pool: bool, in_loop: bool) -> Array:
     """Derivative with respect to x, of its shape and type."""
 
     like = jax.ShapeDtypeStruct(x.shape, x.dtype)
     forms = (_backward_direct, backward_strips)
     direct, strips = (partial(form, like=like, padding=padding, pool=pool) for form in forms)
-    if _is_small(x, kernel):
+    if _is_direct(x, kernel, in_loop):
         return direct(dy.astype(kernel.dtype), mask, kernel)
     return lax.platform_dependent(dy, mask, kernel, cpu=strips, default=direct)
 
 
-def _is_small(x: Array, kernel: Array) -> bool:
-    return x.shape[0] * x.shape[1] <= SMALL_PIXELS or kernel.shape[3] < FEW_CHANNELS
+def _is_direct(x: Array, kernel: Array, in_loop: bool) -> bool:
+    small = x.shape[0] * x.shape[1] <= SMALL_PIXELS and not in_loop
+    return small or kernel.shape[3] < FEW_CHANNELS
 
 
 def _everywhere(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Array]:

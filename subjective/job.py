@@ -170,7 +170,8 @@ def prepared_animation(
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
         octave_weights = _octave_weights(config, stage)
-        texture = texture_loss(stage.analysis, octave_weights, relative=config.relative)
+        by_frame = dataclasses.replace(stage.analysis, in_loop=True)
+        texture = texture_loss(by_frame, octave_weights, relative=config.relative)
         room = [octaves_of((source.shape[0], source.shape[1]), max(config.moves)) for source in sources]
         octaves = max(min(config.distances, octaves_of(stage.size), min(room) - stage.octave), 1)
         distances = Distances(config.if_steps, config.if_distance_type, octaves, config.padding_mode)

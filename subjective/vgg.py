@@ -100,6 +100,7 @@ def extract_features(
     padding: Padding = "circular",
     pooling: Pooling = "average",
     precision: Precision = "float32",
+    in_loop: bool = False,
 ) -> Features:
     """The feature maps of some layers, after ReLU or pooling; nothing deeper is computed.
 
@@ -111,6 +112,7 @@ def extract_features(
             (the network's mean color at the input), ``circular`` wraps.
         pooling: over 2x2 pixels, stride 2; an odd last row or column is dropped.
         precision: of the maps; the first convolution, which sees the picture, is float32 in either.
+        in_loop: whether this is part of a loop's body, which has a fastest form of its own.
 
     Returns:
         ``{layer: (height, width, channels)}``.
@@ -135,7 +137,7 @@ def extract_features(
             kernel, bias = jnp.asarray(params[name]["kernel"]), jnp.asarray(params[name]["bias"])
             # Pooling is done along with the convolution where nobody asks for what lies between.
             fused = following.startswith("pool") and pooling == "average" and name not in layers
-            current = conv3x3_relu(current, kernel, bias, padding, fused, kept_as(precision))
+            current = conv3x3_relu(current, kernel, bias, padding, fused, kept_as(precision), in_loop)
         elif not fused:
             current = average_pool(current) if pooling == "average" else max_pool(current)
         if name in layers:

@@ -72,7 +72,7 @@ def test_its_gradients_are_those_of_the_direct_form(size, channels, padding, poo
         return convolution._forward_direct(x, kernel, bias, padding=both, pool=pool, kept=x.dtype)[0]
 
     def strips(x, kernel, bias):
-        return conv3x3_relu(x, kernel, bias, padding, pool)
+        return conv3x3_relu(x, kernel, bias, padding, pool, in_loop=True)
 
     args = arguments(size, channels, np.float64)
 

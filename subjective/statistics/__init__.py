@@ -206,6 +206,7 @@ def _features(params: Params, image: Array, layers: tuple[str, ...], analysis: A
             padding=analysis.padding,
             pooling=analysis.pooling,
             precision=analysis.precision,
+            in_loop=analysis.in_loop,
         )
     return features
 

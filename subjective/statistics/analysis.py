@@ -53,6 +53,7 @@ class Analysis:
         tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
         devices: among which the picture is shared out.
         precision: of the feature maps.
+        in_loop: whether pictures are looked at one after the other in a loop, which changes what is fastest.
         regions: parts of the picture that are measured by themselves; 0 for none. What cannot be
             (`Statistic.by_region`) is measured of the whole picture.
     """
@@ -64,6 +65,7 @@ class Analysis:
     tile: int | None = None
     devices: int = 1
     precision: Precision = "float32"
+    in_loop: bool = False
     regions: int = 0
 
     @property
