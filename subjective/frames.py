@@ -29,7 +29,7 @@ SOFT = 1e-3
 """Distance within which a root is rounded off, a quarter of a grey level: at zero its slope would be infinite."""
 
 LEAST = 1 / 255
-"""Smallest distance that others are measured by: a flat source, moved, is as it was."""
+"""Smallest distance that errors are measured by: a flat source, moved, is as it was, and coarse octaves nearly so."""
 
 
 def frame_distance(
@@ -87,8 +87,8 @@ class Distances:
 def interframe_loss(distances: Distances) -> Loss:
     """How far distances between frames are off, as ``loss(frames, targets)``.
 
-    The mean of (d / d′ − 1)² over frames, steps and octaves, d being the distance of a frame and the one so many steps
-    on, around the loop, and d′ the one wanted.
+    The mean of ((d − d′) / max(d′, `LEAST`))² over frames, steps and octaves, d being the distance of a frame and the
+    one so many steps on, around the loop, and d′ the one wanted.
 
     Args:
         distances: which.
@@ -103,12 +103,13 @@ def interframe_loss(distances: Distances) -> Loss:
     def loss(
         frames: Float[Array, "count height width 3"], targets: Float[Array, "*count steps octaves"]
     ) -> tuple[Scalar, Any]:
-        wanted = jnp.maximum(jnp.broadcast_to(targets, (frames.shape[0], len(steps), octaves)), LEAST)
+        wanted = jnp.broadcast_to(targets, (frames.shape[0], len(steps), octaves))
+        unit = jnp.maximum(wanted, LEAST)
         measure = jax.vmap(partial(frame_distance, kind=kind, octaves=octaves, padding=padding))
         parts = {}
         for place, step in enumerate(steps):
             found = measure(jnp.roll(frames, -step, axis=0) - frames)
-            parts[str(step)] = jnp.mean((found / wanted[:, place] - 1) ** 2) / len(steps)
+            parts[str(step)] = jnp.mean(((found - wanted[:, place]) / unit[:, place]) ** 2) / len(steps)
         return jnp.sum(jnp.stack(list(parts.values()))), parts
 
     return loss

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import frames as module
 from subjective.frames import (
     SOFT,
     Distances,
@@ -182,12 +181,15 @@ def test_memory_for_feature_maps_does_not_grow_with_the_number_of_frames():
     assert temporary[1] - temporary[0] < 32 * 32 * 3 * 256 * 4  # of one frame
 
 
-def test_a_flat_source_asks_for_no_distance_that_is_none():
-    loss = interframe_loss(Distances((1,), "l2", 2, "circular"))
+def test_a_flat_source_asks_for_frames_that_stand_still():
+    """Where it was asked for a distance of `LEAST`, coarse octaves, which move by less, jumped at random."""
+    loss = jax.jit(jax.value_and_grad(interframe_loss(Distances((1,), "l2", 2, "circular")), has_aux=True))
     flat = jnp.full((3, *SIZE, 3), 0.5)
-    scalar, _ = jax.jit(loss)(flat, jnp.zeros((1, 2)))
-    assert jnp.isfinite(scalar)
-    assert module.LEAST > 0
+    (scalar, _), gradient = loss(flat, jnp.zeros((1, 2)))
+    assert scalar == 0
+    assert not gradient.any()
+    (scalar, _), _ = loss(flat.at[1].add(0.01), jnp.zeros((1, 2)))
+    assert 0.1 < scalar < 10
 
 
 def test_a_change_of_color_comes_on_top_of_the_distance_wanted(in_float64):
