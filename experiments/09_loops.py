@@ -1,10 +1,11 @@
 """Loops for the gallery, and what frames together cost against frames one by one.
 
-    python experiments/09_loops.py [FLAGS]    (rock, gravel, a morph of 24 frames at 256 px: some 40 minutes)
-    python experiments/09_loops.py --speed    (some minutes)
+    python experiments/09_loops.py [rock] [gravel] [morph] [FLAGS]    (24 frames at 256 px, some 8 minutes each)
+    python experiments/09_loops.py --speed                            (some minutes)
 
 Each loop is a run of `subjective animate`; its frames' scores and how it moves are in its summary.json, and a row of
-this program's table. `--speed` evaluates loss and gradient of 8 frames of 128 px with 1, 2, 4 and 8 of them at a time,
+this program's table. It is kept in `gallery/` as a WebP, with a sheet of frames beside each other and the difference of
+neighbors. `--speed` evaluates loss and gradient of 8 frames of 128 px with 1, 2, 4 and 8 of them at a time,
 in turn, and reads the temporary memory off the compiled programs. What came out is in LOG.md.
 """
 
@@ -17,18 +18,21 @@ import sys
 import time
 from pathlib import Path
 
+import imageio.v3 as iio
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from subjective.cli import main
 from subjective.config import AnimationConfig
-from subjective.images import read_image
+from subjective.contact_sheet import contact_sheet
+from subjective.images import read_image, write_image
 from subjective.job import prepared_animation
 from subjective.normalization import load_params
 from subjective.optimize import value_and_gradient
 
 HERE = Path(__file__).parent
+GALLERY = HERE / "gallery"
 LOOPS = {
     "rock": ["-s", "rock"],
     "gravel": ["-s", "gravel"],
@@ -78,11 +82,27 @@ def loop(name: str, words: list[str], flags: list[str]) -> None:
     steps = f"{moved['mean']:.4f} ± {moved['spread']:.4f} to the next, {moved['around_the_end']:.4f} around the end"
     drift = f"flicker {moved['flicker']:.2f}, across {moved['across']:.1f}"
     print(f"{name:7} {picture['seconds'] / 60:.0f} min, {scores}; {steps}, {drift}: {folder}", flush=True)
+    keep(name, [read_image(folder / file) for file in picture["files"]])
+
+
+def keep(name: str, frames: list[np.ndarray]) -> None:
+    """Write a loop to the gallery, and a sheet of some of its frames."""
+    numbers = [np.uint8(np.rint(255 * frame)) for frame in frames]
+    iio.imwrite(
+        GALLERY / f"loop_{name}.webp", numbers, plugin="pillow", quality=40, method=6, duration=1000 / 12, loop=0
+    )
+    half = len(frames) // 2
+    cells = [((f"frame {number}",), frames[number]) for number in (0, 1, half)]
+    for one, other in ((0, 1), (len(frames) - 1, 0), (0, half)):
+        apart = np.clip(0.5 + 8 * (frames[other] - frames[one]), 0, 1)
+        cells.append(((f"{one} to {other}, times 8",), apart))
+    write_image(GALLERY / f"loop_{name}.jpg", contact_sheet(cells, 3))
 
 
 if __name__ == "__main__":
-    if "--speed" in sys.argv[1:]:
+    words = sys.argv[1:]
+    if "--speed" in words:
         speed()
     else:
-        for each, given in LOOPS.items():
-            loop(each, given, sys.argv[1:])
+        for each in [word for word in words if word in LOOPS] or LOOPS:
+            loop(each, LOOPS[each], [word for word in words if word not in LOOPS])
