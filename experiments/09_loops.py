@@ -26,7 +26,7 @@ import numpy as np
 from subjective.cli import main
 from subjective.config import AnimationConfig
 from subjective.contact_sheet import contact_sheet
-from subjective.images import read_image, write_image
+from subjective.images import read_image
 from subjective.job import prepared_animation
 from subjective.normalization import load_params
 from subjective.optimize import value_and_gradient
@@ -96,7 +96,8 @@ def keep(name: str, frames: list[np.ndarray]) -> None:
     for one, other in ((0, 1), (len(frames) - 1, 0), (0, half)):
         apart = np.clip(0.5 + 8 * (frames[other] - frames[one]), 0, 1)
         cells.append(((f"{one} to {other}, times 8",), apart))
-    write_image(GALLERY / f"loop_{name}.jpg", contact_sheet(cells, 3))
+    sheet = np.uint8(np.rint(255 * contact_sheet(cells, 3)))
+    iio.imwrite(GALLERY / f"loop_{name}.jpg", sheet, quality=75)
 
 
 if __name__ == "__main__":
