@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
+from studio import HERE, params_of, source
 
 import subjective
 
-HERE = Path(__file__).parent
 GALLERY = HERE / "gallery"
 
 
@@ -29,12 +28,11 @@ def main() -> None:
         PICTURES[name]()
 
 
-def source(name: str) -> np.ndarray:
-    return subjective.read_image(HERE / "sources" / f"{name}.jpg")
-
-
 def sources() -> None:
-    keep("sources", np.concatenate([source("rock")[:, :254], np.ones((512, 4, 3)), source("gravel")[:, :254]], axis=1))
+    keep(
+        "sources",
+        np.concatenate([source("rock")[:, :254], np.ones((512, 4, 3), np.float32), source("gravel")[:, :254]], axis=1),
+    )
 
 
 def rock() -> None:
@@ -65,9 +63,7 @@ def synthesize(
     name: str, config: subjective.SynthesisConfig, *given: str, masks: np.ndarray | None = None
 ) -> np.ndarray:
     began = time.perf_counter()
-    [result] = subjective.synthesize(
-        [source(each) for each in given], config, params=subjective.load_params(), masks=masks
-    )
+    [result] = subjective.synthesize([source(each) for each in given], config, params=params_of(), masks=masks)
     seconds = time.perf_counter() - began
     print(f"{name}: loss {result.loss:.4g} after {result.evaluations} evaluations, {seconds:.0f} s", flush=True)
     return np.asarray(result.value)

@@ -26,7 +26,7 @@ import numpy as np
 from subjective.cli import main
 from subjective.config import AnimationConfig
 from subjective.contact_sheet import contact_sheet
-from subjective.images import read_image
+from subjective.images import read_image, to_uint8
 from subjective.job import prepared_animation
 from subjective.normalization import load_params
 from subjective.optimize import value_and_gradient
@@ -87,7 +87,7 @@ def loop(name: str, words: list[str], flags: list[str]) -> None:
 
 def keep(name: str, frames: list[np.ndarray]) -> None:
     """Write a loop to the gallery, and a sheet of some of its frames."""
-    numbers = [np.uint8(np.rint(255 * frame)) for frame in frames]
+    numbers = [to_uint8(frame) for frame in frames]
     iio.imwrite(
         GALLERY / f"loop_{name}.webp", numbers, plugin="pillow", quality=40, method=6, duration=1000 / 12, loop=0
     )
@@ -96,8 +96,7 @@ def keep(name: str, frames: list[np.ndarray]) -> None:
     for one, other in ((0, 1), (len(frames) - 1, 0), (0, half)):
         apart = np.clip(0.5 + 8 * (frames[other] - frames[one]), 0, 1)
         cells.append(((f"{one} to {other}, times 8",), apart))
-    sheet = np.uint8(np.rint(255 * contact_sheet(cells, 3)))
-    iio.imwrite(GALLERY / f"loop_{name}.jpg", sheet, quality=75)
+    iio.imwrite(GALLERY / f"loop_{name}.jpg", to_uint8(contact_sheet(cells, 3)), quality=75)
 
 
 if __name__ == "__main__":

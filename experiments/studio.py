@@ -13,6 +13,7 @@ import numpy as np
 import subjective
 from subjective.compilation import keep_compiled
 from subjective.contact_sheet import contact_sheet
+from subjective.images import to_uint8
 
 HERE = Path(__file__).parent
 STOCHASTIC = ("rock", "gravel", "grass", "soil", "sand", "slate")
@@ -65,7 +66,7 @@ def make(label: str, sources: Sequence[np.ndarray], config: subjective.Synthesis
     began = time.perf_counter()
     [result] = subjective.synthesize(sources, config, params=params_of(config.raw_weights), on_step=on_step)
     seconds = time.perf_counter() - began
-    image = np.rint(255 * np.clip(np.asarray(result.value), 0, 1)).astype(np.float32) / 255
+    image = to_uint8(result.value).astype(np.float32) / 255
     scores = subjective.evaluate(image, sources, params_of(), portilla_simoncelli=False)
     made = Made(label, image, spent[0] / image.size, seconds, result.loss, scores)
     print(row(made), flush=True)

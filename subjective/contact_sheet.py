@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from subjective.images import resize
+from subjective.images import resize, to_uint8
 
 CELL = 384
 """Most pixels a side of a picture on a sheet; larger ones are cut to their upper left corner, so that detail shows."""
@@ -48,8 +48,7 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
         left, top = GAP + number % columns * width, GAP + sum(heights[: number // columns])
         for index, line in enumerate(lines):
             draw.text((left, top + index * LINE), _shortened(line, width - GAP, font), fill="black", font=font)
-        bytes_of = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-        sheet.paste(Image.fromarray(bytes_of), (left, top + head))
+        sheet.paste(Image.fromarray(to_uint8(picture)), (left, top + head))
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
 
 

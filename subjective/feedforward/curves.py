@@ -10,6 +10,8 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from subjective.images import to_uint8
+
 WIDTH, HEIGHT = 640, 400
 MARGIN = 56
 GAP = 8
@@ -30,7 +32,7 @@ def curves(lines: Mapping[str, Sequence[float]], steps: Sequence[int], pictures:
     Returns:
         Image ``(height, width, 3)``.
     """
-    right = [Pillow.fromarray(np.rint(255 * np.clip(p, 0, 1)).astype(np.uint8)) for p in pictures]
+    right = [Pillow.fromarray(to_uint8(picture)) for picture in pictures]
     width = WIDTH + sum(picture.width + GAP for picture in right)
     sheet = Pillow.new("RGB", (width, max([HEIGHT, *(picture.height for picture in right)])), "white")
     _draw_lines(ImageDraw.Draw(sheet), lines, steps)
