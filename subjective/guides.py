@@ -1,8 +1,9 @@
-"""Regions of a picture, each with a target of its own: how much of every pixel of every map belongs to which."""
+"""Regions of a picture, each with a target of its own: how much every pixel of every map counts for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,32 @@ from subjective.strips import average_pool
 from subjective.vgg import Params, layer_names
 
 Masks = Float[Array, "height width regions"]
-Guides = dict[str, Array]
-"""Layer to the masks of its map, ``(height, width, regions)``."""
 
+
+class Guide(NamedTuple):
+    """The regions of one map.
+
+    Attributes:
+        weights: ``(height, width, regions)``: how much each pixel of the map counts for each region.
+        trust: ``(regions,)``: how much the region's distance at this map counts; 1 where its pixels see nothing else.
+    """
+
+    weights: Masks
+    trust: Float[Array, " regions"]
+
+
+Guides = dict[str, Guide]
+"""By layer."""
+
+SHARPNESS = 2.0
+"""Of what a pixel of a map sees, a share belongs to a region; to this power it counts for it, so that those that
+look across the border count little for either side."""
+
+DOUBT = 8.0
+"""The power of that share, averaged over a region, that its distance counts by: a path too narrow for a coarse map to
+see by itself would color what lies beside it (`experiments/LOG.md`)."""
+
+TINY = 1e-20
 
 SMALLEST_SHARE = 1e-6
 """Of a map, that a region is taken to have: at a coarse octave it may have none."""
@@ -55,7 +79,7 @@ def whole_masks(
 
 
 def guides_of(masks: Masks, octaves: Sequence[int], padding: Padding, params: Params) -> tuple[Guides, ...]:
-    """The masks of every map: through the pyramid as the picture, and with the network's borders and pooling.
+    """The regions of every map: what its pixels see of each, through the pyramid and the network's convolutions.
 
     Args:
         masks: of the picture.
@@ -64,30 +88,48 @@ def guides_of(masks: Masks, octaves: Sequence[int], padding: Padding, params: Pa
         params: the network.
 
     Returns:
-        For each octave, layer to masks; ``rgb`` and its like, which are as large as the picture, share ``rgb``.
+        For each octave, layer to guide; ``rgb`` and its like, whose pixels see themselves alone, share ``rgb``.
 
     References:
         Gatys, Ecker, Bethge, Hertzmann and Shechtman, "Controlling perceptual factors in neural style transfer", 2017,
-        section 4: guided Gram matrices.
+        section 4: guided Gram matrices. They erode masks by what a layer sees, after which a narrow region has no
+        coarse layers at all and a border belongs to nobody; here both fade.
     """
     pyramid = gaussian_pyramid(masks, max(octaves) + 1, padding)
-    return tuple(_through_the_network(pyramid[octave], padding, params) for octave in octaves)
+    clearest = _clearness(masks, masks)
+    return tuple(_through_the_network(pyramid[octave], clearest, padding, params) for octave in octaves)
 
 
-def _through_the_network(masks: Masks, padding: Padding, params: Params) -> Guides:
-    guides = {"rgb": masks, "opponent": masks, "band": masks[2:-2, 2:-2] if padding == "valid" else masks}
+def _through_the_network(masks: Masks, clearest: Array, padding: Padding, params: Params) -> Guides:
+    def guide(weights: Masks) -> Guide:
+        return Guide(weights, jnp.minimum(_clearness(masks, weights) / clearest, 1) ** DOUBT)
+
+    pixels = guide(masks)
+    band = pixels.weights[2:-2, 2:-2] if padding == "valid" else pixels.weights
+    guides = {"rgb": pixels, "opponent": pixels, "band": Guide(band, pixels.trust)}
     for name in layer_names(params):
-        if name.startswith("pool"):
-            masks = average_pool(masks)
-        elif padding == "valid":
-            masks = masks[1:-1, 1:-1]
+        masks = average_pool(masks) if name.startswith("pool") else _seen(masks, padding)
         if 0 in masks.shape:
             break
-        guides[name] = masks
+        guides[name] = guide(masks**SHARPNESS)
     return guides
 
 
-def per_share(measured: Float[Array, "regions *rest"], masks: Masks) -> Float[Array, "regions *rest"]:
+def _seen(masks: Masks, padding: Padding) -> Float[Array, "rows columns regions"]:
+    """What a convolution's pixels see on average: of repeated windows of 3x3, as of what they respond to, the middle
+    counts most."""
+    if padding != "valid":
+        masks = jnp.pad(masks, ((1, 1), (1, 1), (0, 0)), mode="wrap" if padding == "circular" else "edge")
+    masks = (masks[:-2] + masks[1:-1] + masks[2:]) / 3
+    return (masks[:, :-2] + masks[:, 1:-1] + masks[:, 2:]) / 3
+
+
+def _clearness(masks: Masks, weights: Masks) -> Float[Array, " regions"]:
+    """The share that belongs to a region, of what the pixels that count for it see."""
+    return jnp.sum(masks * weights, axis=(0, 1)) / jnp.maximum(jnp.sum(weights, axis=(0, 1)), TINY)
+
+
+def per_share(measured: Float[Array, "regions *rest"], weights: Masks) -> Float[Array, "regions *rest"]:
     """Measures of each region as if the whole map were like it."""
-    shares = jnp.maximum(jnp.mean(masks, axis=(0, 1)), SMALLEST_SHARE).astype(measured.dtype)
+    shares = jnp.maximum(jnp.mean(weights, axis=(0, 1)), SMALLEST_SHARE).astype(measured.dtype)
     return jax.vmap(jnp.divide)(measured, shares)

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from subjective.compilation import jit
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.frames import (
     Distances,
     check_moves,
-    interframe_loss,
     mean_over_frames,
     octaves_of,
     shifted_distances,
     with_colors,
 )
 from subjective.guides import Guides, guides_of
-from subjective.losses import Loss, novelty_loss, texture_loss, variation_loss, weighted_sum
+from subjective.losses import Loss, novelty_loss, texture_loss
+from subjective.objectives import animation_loss, apart_loss, synthesis_loss, transfer_loss
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of, check_image, check_size, with_octaves
 from subjective.stages import Stage, at_stage, stages_of
-from subjective.statistics import Analysis, analyze, contents_of
-from subjective.targets import targets_by_precision
+from subjective.statistics import Analysis, Statistics, analyze, contents_of
+from subjective.targets import by_region, targets_by_precision
 from subjective.vgg import Params
 
 Config = TypeVar("Config", bound=PictureConfig)
@@ -47,6 +47,8 @@ class Job:
         starts: times that the first stage is made.
         times: that all of it is made, each time a picture.
         frames: made together; None for a picture without a frame axis.
+        masks: of a picture whose regions are made apart before its last octave, each as a whole picture: a region that
+            is narrow for a coarse map is hidden from it, and would otherwise be made up for beside it.
     """
 
     config: PictureConfig
@@ -55,10 +57,23 @@ class Job:
     starts: int = 1
     times: int = 1
     frames: int | None = None
+    masks: np.ndarray | None = None
 
     def shape(self, stage: Stage) -> tuple[int, ...]:
         """Of what is optimized at a stage."""
-        return (*(() if self.frames is None else (self.frames,)), *stage.size, 3)
+        frames = self.regions(stage) or self.frames
+        return (*(() if frames is None else (frames,)), *stage.size, 3)
+
+    def regions(self, stage: Stage) -> int:
+        """How many are made apart at a stage; 0 if none are."""
+        return 0 if self.masks is None or stage.octave == 0 else self.masks.shape[2]
+
+    def side_by_side(self, value: Array, stage: Stage) -> Array:
+        """What a stage has made, ``(regions, height, width, 3)`` or a picture already, as one picture."""
+        if self.masks is None or not self.regions(stage):
+            return value
+        masks = at_stage(self.masks, stage, self.config.padding_mode)
+        return jnp.einsum("yxr,ryxc->yxc", masks, value)
 
 
 def prepared(
@@ -77,15 +92,30 @@ def prepared(
         ValueError: settings, sources or sizes that do not fit, said in one line.
     """
     config, analysis, stages = _laid_out(sources, config, params, masks)
-    targets = targets_by_precision(sources, stages, analysis, config, params, None, masks)
+    targets = targets_by_precision(sources, stages, analysis, config, params, _each(masks))
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
-        weights = _octave_weights(config, stage)
+        weights, target = _octave_weights(config, stage), targets[stage.analysis.precision][stage.first :]
+        if job.regions(stage):
+            return apart_loss(stage.analysis, weights, config.relative), {"texture": (target, params)}
         loss = synthesis_loss(stage.analysis, weights, config.relative)
-        guides = () if masks is None else (_guides(masks, stage, params),)
-        return loss, {"texture": (targets[stage.analysis.precision][stage.first :], params, *guides)}
+        return loss, {"texture": (target, params) if masks is None else _by_region(target, params, masks, stage)}
 
-    return Job(config, stages, problem, config.starts, config.count)
+    job = Job(config, stages, problem, config.starts, config.count, masks=masks)
+    return job
+
+
+def _each(masks: np.ndarray | None) -> np.ndarray | None:
+    """The shares of each region's target: all of its own source."""
+    return None if masks is None else np.eye(masks.shape[2])
+
+
+def _by_region(
+    target: Statistics, params: Params, masks: np.ndarray, stage: Stage
+) -> tuple[Statistics, Params, tuple[Guides, ...]]:
+    """What a texture loss of a picture with regions takes, after the picture."""
+    shares = masks.mean(axis=(0, 1)).tolist()
+    return by_region(target, shares, stage.analysis), params, _guides(masks, stage, params)
 
 
 def _octave_weights(config: PictureConfig, stage: Stage) -> tuple[float, ...] | None:
@@ -113,7 +143,6 @@ def _laid_out(
     config = with_octaves(config, params, sizes)
     analysis = analysis_of(config, params, sizes)
     if masks is not None:
-        analysis = dataclasses.replace(analysis, regions=len(sources))
         _check_regions(analysis)
         if isinstance(config, SynthesisConfig) and (config.source_weights or config.join_mode != "average"):
             raise ValueError("masks say how much of each source there is; leave out source weights and join mode")
@@ -159,7 +188,8 @@ def prepared_animation(
         )
     config, analysis, stages = _laid_out(sources, config, params, masks)
     check_moves(sources, config.moves, 1)
-    targets = targets_by_precision(sources, stages, analysis, config, params, weights, masks)
+    each = _each(masks) if weights is None else weights
+    targets = targets_by_precision(sources, stages, analysis, config, params, each)
     shares = np.ones(len(sources)) if config.source_weights is None else np.asarray(config.source_weights)
     if weights is not None:
         shares = weights
@@ -181,9 +211,9 @@ def prepared_animation(
         apart = np.tensordot(shares, np.stack(moved), 1)
         if weights is not None:
             apart = with_colors(apart, shares @ colors, config.if_steps, distances.kind)
-        guides = () if masks is None else (_guides(masks, stage, params),)
+        target = targets[stage.analysis.precision][stage.first :]
         arguments = {
-            "texture": (targets[stage.analysis.precision][stage.first :], params, *guides),
+            "texture": (target, params) if masks is None else _by_region(target, params, masks, stage),
             "interframe": (jnp.asarray(apart, jnp.float32),),
         }
         return loss, arguments
@@ -217,7 +247,7 @@ def prepared_transfer(
     of_style = _of_terms(analysis, False)
     if parts is not None:
         _check_regions(of_style)
-    targets = targets_by_precision(styles, stages, of_style, config, params, None, masks, parts)
+    targets = targets_by_precision(styles, stages, of_style, config, params, _each(masks), parts)
     wraps = config.padding_mode == "circular"
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
@@ -228,12 +258,13 @@ def prepared_transfer(
         flat = jnp.broadcast_to(jnp.mean(picture, axis=(0, 1), keepdims=True), picture.shape)
         of_content = _of_terms(stage.analysis, True)  # alone it may be in tiles where with the style it is not
         of_flat = _analyze(params, flat, of_content, None, _contents(params, picture, of_content))
-        style = targets[stage.analysis.precision][stage.first :]
+        style, guides = targets[stage.analysis.precision][stage.first :], None
+        if masks is not None:
+            style, _, guides = _by_region(style, params, masks, stage)
         both = tuple(
             {layer: of_octave.get(layer, {}) | further.get(layer, {}) for layer in stage.analysis.layers_at(octave)}
             for octave, of_octave, further in zip(stage.analysis.octaves, style, of_flat, strict=True)
         )
-        guides = None if masks is None else _guides(masks, stage, params)
         loss = transfer_loss(stage.analysis, weights, config.relative, config.tv_weight, wraps)
         return loss, {"features": (both, params, guides, contents), **({"variation": ()} if config.tv_weight else {})}
 
@@ -255,27 +286,3 @@ def prepared_novelty(config: NoveltyConfig, params: Params) -> Job:
         return novelty_loss(stage.analysis, config.mul, **how), params
 
     return Job(config, stages, problem, frames=config.together)
-
-
-@lru_cache(maxsize=32)
-def synthesis_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
-    """The loss of a synthesis, as ``loss(image, {"texture": (targets, params)})``, and guides if it has regions."""
-    return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, relative=relative))})
-
-
-@lru_cache(maxsize=32)
-def transfer_loss(
-    analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool, variation: float, wraps: bool
-) -> Loss:
-    """As ``loss(image, {"features": (targets, params, guides, contents), "variation": ()})``."""
-    features = texture_loss(analysis, octave_weights, relative=relative)
-    terms: dict[str, tuple[float, Loss]] = {"features": (1.0, features)}
-    if variation:
-        terms["variation"] = (variation, variation_loss(1.25, wraps))
-    return weighted_sum(terms)
-
-
-@lru_cache(maxsize=32)
-def animation_loss(texture: Loss, weight: float, distances: Distances) -> Loss:
-    """The loss of a loop, as ``loss(frames, {"texture": (targets, params), "interframe": (distances,)})``."""
-    return weighted_sum({"texture": (1.0, texture), "interframe": (weight, interframe_loss(distances))})

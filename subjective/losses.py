@@ -32,7 +32,7 @@ def match(
     *,
     octave_weights: Sequence[float] | None = None,
     relative: bool = False,
-    regions: int = 0,
+    guides: Sequence[Guides] | None = None,
 ) -> tuple[Scalar, tuple[dict[str, dict[str, Scalar]], ...]]:
     """Weighted sum of the distances to the targets, over octaves, layers and statistics.
 
@@ -42,7 +42,8 @@ def match(
         terms: the distances and their weights.
         octave_weights: one for each octave; 1 where absent.
         relative: divide each distance by the target's own size (`Statistic.size`).
-        regions: of the picture, each with a target of its own; the distance is the mean of theirs.
+        guides: of the picture's regions, each of which has a target of its own; the distance is the mean of theirs,
+            each as far as it is to be trusted.
 
     Returns:
         The sum, and its weighted parts in the structure of the targets.
@@ -66,8 +67,10 @@ def match(
         here, there = found[octave][layer][name], targets[octave][layer][name]
         if here.shape != there.shape:
             raise ValueError(f"cannot compare {name} at {layer} of shape {here.shape} with a target of {there.shape}")
-        several = regions > 0 and statistic.by_region
-        apart = jnp.mean(jax.vmap(distance)(here, there)) if several else distance(here, there)
+        if guides and statistic.by_region:
+            apart = jnp.mean(guides[octave][layer].trust * jax.vmap(distance)(here, there))
+        else:
+            apart = distance(here, there)
         return octave_weights[octave] * weight * apart
 
     parts = tuple(
@@ -108,8 +111,7 @@ def texture_loss(
         contents: Sequence[Content] | None = None,
     ) -> tuple[Scalar, Any]:
         found = analyze(params, image, analysis, guides, contents)
-        regions = analysis.regions
-        return match(found, targets, analysis.terms, octave_weights=octave_weights, relative=relative, regions=regions)
+        return match(found, targets, analysis.terms, octave_weights=octave_weights, relative=relative, guides=guides)
 
     return loss
 

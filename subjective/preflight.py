@@ -7,6 +7,7 @@ is refused before anything is evaluated. Then one evaluation is timed (`forecast
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -262,7 +263,7 @@ def forecast(job: Job, programs: Compiled) -> Forecast:
     programs.evaluate()
     seconds = time.perf_counter() - began
     work = sum(
-        each.steps * (job.starts if each is job.stages[0] else 1) * each.size[0] * each.size[1] for each in job.stages
+        each.steps * (job.starts if each is job.stages[0] else 1) * math.prod(job.shape(each)) for each in job.stages
     )
-    share = work / (job.config.size[0] * job.config.size[1])
+    share = work / math.prod(job.shape(job.stages[-1]))
     return Forecast(seconds, job.times * share * EVALUATIONS_PER_STEP * seconds)

@@ -46,7 +46,11 @@ def in_stages(
         stage, point, resume = stages[place], resume.point if resume else None, None
         begun = jnp.zeros(job.shape(stage)) if point else begin()
         told.place, told.attempt = place, attempt
-        result = _minimize(*job.problem(stage), begun, job.config, stage.steps, told.tell, point)
+
+        def tell(step: Step) -> None:
+            told.tell(dataclasses.replace(step, value=job.side_by_side(step.value, stage)))
+
+        result = _minimize(*job.problem(stage), begun, job.config, stage.steps, tell, point)
         told.add(result)
         if point is not None:  # used up: whoever still holds it holds no more than its name
             point.state.arrays.clear()
@@ -64,8 +68,9 @@ def in_stages(
         before, stage = stages[place - 1], stages[place]
 
         def grown(result: Result = result, before: Stage = before, stage: Stage = stage) -> jax.Array:
+            value = result.value if job.regions(stage) else job.side_by_side(result.value, before)
             grow = partial(enlarged, before=before, stage=stage, padding=job.config.padding_mode)
-            return (grow if job.frames is None else jax.vmap(grow))(result.value, start=start(best, stage))
+            return (grow if value.ndim == 3 else jax.vmap(grow))(value, start=start(best, stage))
 
         begun = result.begun
         result = minimized(place, best, grown)

@@ -71,7 +71,13 @@ def synthesize(
     job = prepared(sources, config, params, masks)
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
     mean = np.average(colors, axis=0, weights=config.source_weights) if masks is None else masks @ colors
-    start = _starts(sources, job, mean, init)
+    together = _starts(sources, job, mean, init)
+    of_regions = [_starts([source], job, color, init) for source, color in zip(sources, colors, strict=True)]
+
+    def start(number: int, attempt: int, stage: Stage) -> jax.Array:
+        if not job.regions(stage):
+            return together(number, attempt, stage)
+        return jnp.stack([of_region(number, attempt, stage) for of_region in of_regions])
 
     finished = list(resume.finished) if resume else []
     for number in range(len(finished), config.count):

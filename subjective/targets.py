@@ -46,15 +46,14 @@ def measured(
     """
     adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
     tile = SOURCE_ROWS if adds_up else None
-    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=tile, regions=0)
+    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=tile)
     for number, source in enumerate(sources, 1):
         check_size(f"source {number}", source.shape[:2], analysis, params)
     pictures = [jnp.asarray(source, jnp.float32) for source in sources]
     if parts is None:
         return [_analyze(params, picture, analysis) for picture in pictures]
-    one = dataclasses.replace(analysis, regions=1)
     return [
-        _whole(_analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], one), one)
+        _whole(_analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], analysis), analysis)
         for picture, part in zip(pictures, parts, strict=True)
     ]
 
@@ -99,33 +98,26 @@ def joined(
     )
 
 
-def by_region(
-    found: Sequence[Statistics], shares: Sequence[float], analysis: Analysis, config: SynthesisConfig
-) -> Statistics:
+def by_region(of_sources: Statistics, shares: Sequence[float], analysis: Analysis) -> Statistics:
     """The targets of a picture's regions, one a source.
 
     Args:
-        found: from `measured`.
+        of_sources: the target of each source by itself, on a leading axis.
         shares: of the picture that each region has; what is measured of the whole picture is to be their average.
-        analysis: of the picture, with as many regions.
-        config: ``mul``.
+        analysis: of the picture.
 
     Returns:
         Statistics, those that are measured by region with a leading axis.
     """
     places = places_of(analysis.terms)
 
-    def one(layer: str, name: str, of_sources: Sequence[jax.Array]) -> jax.Array:
-        statistic = places[layer, name][0]
-        scaled = jnp.stack([statistic.scaled(target, config.mul) for target in of_sources])
-        return scaled if statistic.by_region else jnp.tensordot(jnp.asarray(shares, scaled.dtype), scaled, 1)
+    def one(layer: str, name: str, target: jax.Array) -> jax.Array:
+        whole = not places[layer, name][0].by_region
+        return jnp.tensordot(jnp.asarray(shares, target.dtype), target, 1) if whole else target
 
     return tuple(
-        {
-            layer: {name: one(layer, name, [each[place][layer][name] for each in found]) for name in there}
-            for layer, there in octave.items()
-        }
-        for place, octave in enumerate(found[0])
+        {layer: {name: one(layer, name, target) for name, target in there.items()} for layer, there in octave.items()}
+        for octave in of_sources
     )
 
 
@@ -151,20 +143,19 @@ def targets_by_precision(
     config: SynthesisConfig,
     params: Params,
     weights: np.ndarray | None,
-    masks: np.ndarray | None,
     parts: Sequence[np.ndarray] | None = None,
 ) -> dict[Precision, Statistics]:
-    """In the precision of each stage: what it errs by is then the same on both sides of a distance."""
+    """In the precision of each stage: what it errs by is then the same on both sides of a distance.
+
+    With ``weights``, ``(targets, sources)``, several targets on a leading axis, each with its own share of the sources.
+    """
     targets: dict[Precision, Statistics] = {}
     for precision in dict.fromkeys(stage.analysis.precision for stage in stages):
         exact = dataclasses.replace(analysis, precision=precision)
-        if weights is None and masks is None:
+        if weights is None:
             targets[precision] = targets_of(sources, exact, config, params, parts)
             continue
         found = measured(sources, exact, params, parts)
-        if masks is not None:
-            targets[precision] = by_region(found, masks.mean(axis=(0, 1)).tolist(), exact, config)
-        elif weights is not None:
-            of_frames = [joined(found, row.tolist(), exact, config) for row in weights]
-            targets[precision] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *of_frames)
+        several = [joined(found, row.tolist(), exact, config) for row in weights]
+        targets[precision] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)
     return targets

@@ -28,7 +28,8 @@ from subjective.windows import Tiling, Window, map_shapes, windows_of
 Measured = dict[str, dict[str, Array]]
 """Layer to name of the statistic to what it measures."""
 
-Constants = tuple[Params, Guides | None]
+Constants = tuple[Params, dict[str, Masks]]
+"""The network, and the weights of each layer, none without regions."""
 
 
 def measure_in_tiles(
@@ -46,7 +47,7 @@ def measure_in_tiles(
         params: the network.
         image: RGB in [0, 1], large enough for all layers (`smallest_picture`).
         tiling: layers, statistics and rows of a tile.
-        guides: masks of each layer's map, if regions are measured by themselves.
+        guides: of each layer, if regions are measured by themselves.
         content: the picture that content is measured against; its maps are computed along, tile by tile.
 
     Returns:
@@ -57,20 +58,20 @@ def measure_in_tiles(
     pictures = image if content is None else jnp.concatenate([image, content], axis=2)
     wraps, shapes = tiling.padding == "circular", map_shapes(params, image.shape, tiling)
     of_tile = _OfTile(tiling, windows)
-    needed = None if guides is None else {layer: guides[layer] for layer in tiling.layers}
+    weights = {layer: guides[layer].weights for layer in tiling.layers} if guides else {}
     if tiling.devices > 1:
-        sums = _over_devices(of_tile, (params, needed), pictures, before, behind)
+        sums = _over_devices(of_tile, (params, weights), pictures, before, behind)
     else:
-        sums = sum_over_rows(of_tile, tiling.rows, before, behind, (params, needed), pictures, wraps)
+        sums = sum_over_rows(of_tile, tiling.rows, before, behind, (params, weights), pictures, wraps)
 
     def measured(layer: str, statistic: Statistic) -> Array:
         total, of, shape = sums[layer][statistic.name], statistic.sums, shapes[layer]
         if statistic.against is not None:
             return statistic.against(total, shape)
         assert of is not None
-        if needed is None:
+        if not weights:
             return of.measured(total, shape, wraps)
-        return per_share(jax.vmap(lambda region: of.measured(region, shape, wraps))(total), needed[layer])
+        return per_share(jax.vmap(lambda region: of.measured(region, shape, wraps))(total), weights[layer])
 
     return {
         layer: {statistic.name: measured(layer, statistic) for statistic in statistics}
@@ -126,7 +127,7 @@ class _OfTile:
 
     def __call__(self, constants: Constants, cut: Array, tile: Any) -> Measured:
         """Of tile number ``tile``; ``cut`` is its window of the picture, beside it that of the content."""
-        params, guides = constants
+        params, weights = constants
         maps, contents = self.maps(params, cut[:, :, :3], tile), {}
         if cut.shape[2] > 3:
             contents = self.maps(params, lax.stop_gradient(cut[:, :, 3:]), tile)
@@ -134,7 +135,7 @@ class _OfTile:
             window.name: {
                 s.name: self.against(window, maps[window.name], contents[window.name], tile)
                 if s.sums is None
-                else self.added(s.sums, window, maps[window.name], guides[window.name] if guides else None, tile)
+                else self.added(s.sums, window, maps[window.name], weights.get(window.name), tile)
                 for s in self.tiling.layers[window.name]
             }
             for window in self.windows

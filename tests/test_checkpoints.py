@@ -96,9 +96,10 @@ def test_a_disk_that_is_full_leaves_those_before(tmp_path):
     assert first.read_bytes() == before
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgsb", "lbfgs", "adam"])
-def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_path, optimizer):
-    source = np.random.default_rng(0).uniform(size=(48, 40, 3)).astype(np.float32)
+@pytest.mark.parametrize(("optimizer", "regions"), [("lbfgsb", 1), ("lbfgs", 1), ("adam", 1), ("lbfgs", 2)])
+def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_path, optimizer, regions):
+    sources = list(np.random.default_rng(0).uniform(size=(regions, 48, 40, 3)).astype(np.float32))
+    masks = None if regions == 1 else np.random.default_rng(1).dirichlet([1, 1], (24, 24)).astype(np.float32)
     config, steps = SynthesisConfig(**CONFIG, optimizer=optimizer), []
 
     def keep(number, step):
@@ -108,7 +109,7 @@ def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_p
             checkpoints.write(folder, len(steps), step.position, {})
         steps.append((number, step.step, step.loss, step.evaluations, json.dumps(step.parts)))
 
-    whole = synthesis.synthesize([source], config, params=small_params, on_step=keep)
+    whole = synthesis.synthesize(sources, config, params=small_params, masks=masks, on_step=keep)
     folders = sorted(tmp_path.iterdir())
     places = [checkpoints.read(checkpoints.found(folder)[0])[0] for folder in folders]
     assert {(p.picture, p.stage, p.attempt > 0 or p.stage > 0) for p in places} >= {
@@ -118,9 +119,10 @@ def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_p
         taken, _ = checkpoints.read(checkpoints.found(folder)[0])
         again = []
         rest = synthesis.synthesize(
-            [source],
+            sources,
             config,
             params=small_params,
+            masks=masks,
             resume=taken,
             on_step=lambda number, step, again=again: again.append(
                 (number, step.step, step.loss, step.evaluations, json.dumps(step.parts))

@@ -9,11 +9,13 @@ import pytest
 
 from subjective.cli import main
 from subjective.config import SynthesisConfig
-from subjective.guides import guides_of, whole_masks
+from subjective.guides import DOUBT, SHARPNESS, guides_of, whole_masks
 from subjective.images import read_image, write_image
+from subjective.job import prepared
 from subjective.losses import texture_loss
 from subjective.pyramid import PADDINGS
 from subjective.statistics import STATISTICS, Analysis, Term, analyze
+from subjective.statistics.analysis import PICTURE_LAYERS
 from subjective.synthesis import synthesize
 from subjective.vgg import extract_features
 
@@ -38,7 +40,7 @@ def look(names, layers=LAYERS, octaves=(0, 1), **changes):
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-def test_masks_have_the_size_of_each_map_and_add_up_to_one(small_params, padding):
+def test_weights_have_the_size_of_each_map_and_shares_add_up_to_one(small_params, padding):
     masks = halves(49, 54)
     guides = jax.jit(lambda masks: guides_of(masks, (0, 1), padding, small_params))(masks)
     layers = ("conv1_1", "pool1", "conv2_2")
@@ -46,22 +48,66 @@ def test_masks_have_the_size_of_each_map_and_add_up_to_one(small_params, padding
         lambda image: extract_features(small_params, image, layers, padding=padding), noise(49, 54, 3)
     )
     for layer, features_there in features.items():
-        assert guides[0][layer].shape[:2] == features_there.shape[:2]
+        assert guides[0][layer].weights.shape[:2] == features_there.shape[:2]
     for of_octave in guides:
         for layer, there in of_octave.items():
-            np.testing.assert_allclose(there.sum(axis=2), 1, atol=1e-5, err_msg=layer)
-    assert guides[1]["rgb"].shape[:2] == guides[1]["opponent"].shape[:2]
+            shares = there.weights if layer in PICTURE_LAYERS else there.weights ** (1 / SHARPNESS)
+            np.testing.assert_allclose(shares.sum(axis=2), 1, atol=1e-5, err_msg=layer)
+    assert guides[1]["rgb"].weights.shape[:2] == guides[1]["opponent"].weights.shape[:2]
+
+
+def test_what_sees_one_region_alone_counts_for_it_in_full_and_elsewhere_not_at_all(small_params):
+    masks = np.zeros((64, 96, 2), np.float32)
+    masks[:, :48, 0] = masks[:, 48:, 1] = 1
+    (guides,) = jax.jit(lambda: guides_of(jnp.asarray(masks), (0,), "same", small_params))()
+    for layer, scale, reach in (("conv1_1", 1, 1), ("conv1_2", 1, 2), ("conv2_2", 2, 6), ("conv3_1", 4, 10)):
+        left = guides[layer].weights[:, :, 0]
+        columns = np.arange(left.shape[1]) * scale
+        assert bool(jnp.all(left[:, columns + scale + reach <= 48] > 1 - 1e-6))
+        assert bool(jnp.all(left[:, columns - reach >= 48] < 1e-6))
+        around = (columns + scale > 48 - reach) & (columns < 48 + reach)
+        assert bool(jnp.all((left[:, around] > 1e-9) & (left[:, around] < 1)))
+
+
+def test_a_region_is_trusted_as_far_as_a_layer_can_see_it_alone(small_params):
+    masks = np.zeros((96, 96, 2), np.float32)
+    masks[:, 36:60, 0] = 1
+    masks[:, :, 1] = 1 - masks[:, :, 0]
+    guides = jax.jit(lambda: guides_of(jnp.asarray(masks), (0, 1, 2), "circular", small_params))()
+    np.testing.assert_allclose(guides[0]["rgb"].trust, 1, atol=1e-6)
+    narrow = [float(of_octave["pool2"].trust[0]) for of_octave in guides]
+    assert narrow[0] > 2 * narrow[1] > 4 * narrow[2]
+    for of_octave in guides:
+        for layer, there in of_octave.items():
+            assert there.trust[0] < there.trust[1] + 1e-6, layer
+    seen = np.asarray(guides[1]["pool2"].weights[:, :, 0], np.float64) ** (1 / SHARPNESS)
+    mean = (seen * seen**SHARPNESS).sum() / (seen**SHARPNESS).sum()
+    assert narrow[1] == pytest.approx(mean**DOUBT, rel=1e-4)
+
+
+def test_the_loss_counts_each_region_as_far_as_it_is_trusted(small_params):
+    image, masks = jnp.asarray(noise(48, 48, 3)), jnp.asarray(halves(48, 48))
+    analysis = look(["gram"], ("pool1",), (0,))
+    (guides,) = guides_of(masks, (0,), "circular", small_params)
+    targets = ({"pool1": {"gram": jnp.asarray(noise(2, 4, 4))}},)
+
+    def loss(trust):
+        doubted = guides | {"pool1": guides["pool1"]._replace(trust=jnp.asarray(trust, jnp.float32))}
+        return float(texture_loss(analysis)(image, targets, small_params, (doubted,))[0])
+
+    assert loss((0.3, 0.6)) == pytest.approx(0.3 * loss((1, 0)) + 0.6 * loss((0, 1)), rel=1e-5)
+    assert loss((0, 0)) == 0 < loss((1, 0))
 
 
 def test_a_guided_gram_is_the_weighted_sum_over_pixels(small_params, in_float64):
     image, masks = jnp.asarray(noise(24, 31, 3), jnp.float64), jnp.asarray(halves(24, 31), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
-    analysis = look(["gram"], ("pool1",), regions=2)
+    analysis = look(["gram"], ("pool1",))
     guides = jax.jit(lambda: guides_of(masks, (0, 1), "circular", params))()
     found = jax.jit(lambda: analyze(params, image, analysis, guides))()[0]["pool1"]["gram"]
     features = np.asarray(jax.jit(lambda: extract_features(params, image, ("pool1",)))()["pool1"])
     for region in range(2):
-        weights = np.asarray(guides[0]["pool1"][:, :, region])
+        weights = np.asarray(guides[0]["pool1"].weights[:, :, region])
         pairs = np.einsum("yx,yxc,yxd->cd", weights, features, features)
         np.testing.assert_allclose(found[region], pairs / weights.sum() / features.shape[2], rtol=1e-10)
 
@@ -72,7 +118,7 @@ def test_one_region_that_is_everything_is_the_whole_picture(small_params, name):
     image, everywhere = jnp.asarray(noise(side, 80, 3)), jnp.ones((side, 80, 1))
     layers = ("rgb", "pool1") if name in ("gram", "covariance", "gaussian") else ("rgb",)
     guides = guides_of(everywhere, (0,), "circular", small_params)
-    guided = jax.jit(lambda: analyze(small_params, image, look([name], layers, (0,), regions=1), guides))()
+    guided = jax.jit(lambda: analyze(small_params, image, look([name], layers, (0,)), guides))()
     whole = jax.jit(lambda: analyze(small_params, image, look([name], layers, (0,))))()
     for found, wanted in zip(jax.tree.leaves(guided), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(found[0], wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
@@ -85,15 +131,35 @@ def test_tiles_measure_regions_as_the_whole_picture_does(small_params, padding, 
     masks = jnp.asarray(halves(86, 91).swapaxes(0, 1), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
     guides = jax.jit(lambda: guides_of(masks, (0, 1), padding, params))()
-    targets = jax.jit(lambda: analyze(params, image[::-1], look([name], padding=padding, regions=2), guides))()
+    targets = jax.jit(lambda: analyze(params, image[::-1], look([name], padding=padding), guides))()
 
     def evaluated(tile):
-        loss = texture_loss(look([name], padding=padding, regions=2, tile=tile), relative=True)
+        loss = texture_loss(look([name], padding=padding, tile=tile), relative=True)
         return jax.jit(jax.value_and_grad(lambda image: loss(image, targets, params, guides)[0]))(image)
 
     (loss, gradient), (wanted, slope) = evaluated(8), evaluated(None)
     np.testing.assert_allclose(loss, wanted, rtol=1e-10)
     np.testing.assert_allclose(gradient, slope, atol=1e-10 * float(jnp.abs(slope).max()))
+
+
+def test_before_the_last_octave_each_region_is_a_picture_of_its_source(small_params):
+    sources, masks = [noise(72, 72, 3), noise(64, 80, 3, seed=1) ** 2], halves(48, 48)
+    config = SynthesisConfig(output_width=48, octaves=2, layers=LAYERS, max_iter=2)
+    job = prepared(sources, config, small_params, masks)
+    coarse, full = job.stages
+    assert (job.shape(coarse), job.shape(full)) == ((2, 24, 24, 3), (48, 48, 3))
+    pictures = jnp.asarray(noise(2, 24, 24, 3, seed=2))
+    loss, arguments = job.problem(coarse)
+    alone = []
+    for picture, source in zip(pictures, sources, strict=True):
+        its = prepared([source], config, small_params)
+        its_loss, its_arguments = its.problem(its.stages[0])
+        alone.append(float(its_loss(picture, its_arguments)[0]))
+    assert float(loss(pictures, arguments)[0]) == pytest.approx(np.mean(alone), rel=1e-5)
+    together = job.side_by_side(pictures, coarse)
+    np.testing.assert_allclose(together[:, 3:8], pictures[0, :, 3:8], atol=1e-6)
+    np.testing.assert_allclose(together[:, -8:-3], pictures[1, :, -8:-3], atol=1e-6)
+    assert job.side_by_side(together, full) is together
 
 
 @pytest.mark.parametrize("tile", [None, 16])

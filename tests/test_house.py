@@ -45,6 +45,7 @@ STAGES = [
     ["normalization"],
     ["losses"],
     ["frames", "morph"],
+    ["objectives"],
     ["optimizers.protocol"],
     ["optimizers.lbfgsb", "optimizers.lbfgs", "optimizers.adam"],
     ["optimizers"],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from subjective.images import read_image
-from subjective.job import synthesis_loss
+from subjective.objectives import synthesis_loss
 from subjective.plan import analysis_of
 from subjective.presets import preset
 from subjective.targets import targets_of

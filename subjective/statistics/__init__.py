@@ -74,7 +74,8 @@ def analyze(
         params: the network.
         image: RGB in [0, 1].
         analysis: where to look, and what for.
-        guides: from `guides_of`, for an analysis of several regions.
+        guides: from `guides_of`, if the picture has regions that are measured by themselves; what cannot be
+            (`Statistic.by_region`) is measured of the whole picture.
         contents: from `contents_of`, for one that measures content.
 
     Returns:
@@ -101,7 +102,7 @@ def analyze(
         in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling, its, content.get(PICTURE))
         return in_tiles | {
             layer: {
-                s.name: _measured(s, features, wraps, its.get(layer) if its else None, content.get(layer))
+                s.name: _measured(s, features, wraps, its[layer].weights if its else None, content.get(layer))
                 for s in analysis.statistics_at(octave, layer)
             }
             for layer, features in _features(params, image, whole, analysis).items()

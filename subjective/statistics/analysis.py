@@ -54,8 +54,6 @@ class Analysis:
         devices: among which the picture is shared out.
         precision: of the feature maps.
         in_loop: whether pictures are looked at one after the other in a loop, which changes what is fastest.
-        regions: parts of the picture that are measured by themselves; 0 for none. What cannot be
-            (`Statistic.by_region`) is measured of the whole picture.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
@@ -66,7 +64,6 @@ class Analysis:
     devices: int = 1
     precision: Precision = "float32"
     in_loop: bool = False
-    regions: int = 0
 
     @property
     def layers(self) -> tuple[str, ...]:
