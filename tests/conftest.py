@@ -1,5 +1,6 @@
 """A strict session: no silent broadcasting over ranks, full precision, shapes checked against the annotations."""
 
+import ctypes
 import os
 import tempfile
 
@@ -56,3 +57,19 @@ def with_all_passes():
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture
+def bound_by_modes():
+    """The modes of files hold for root too: the thread lays down its right to override them (capabilities(7))."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    this_thread = (ctypes.c_uint32 * 2)(0x20080522, 0)  # of the interface's third version
+    had = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, bits 0 to 31 first
+    assert libc.capget(this_thread, had) == 0
+    override, read_and_search = 1 << 1, 1 << 2
+    assert libc.capset(this_thread, type(had)(had[0] & ~(override | read_and_search), *had[1:])) == 0
+    yield
+    assert libc.capset(this_thread, had) == 0

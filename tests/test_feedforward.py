@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy_network as plain
 import pytest
 
 from subjective.feedforward import network_file, trainer
@@ -39,34 +40,26 @@ def picture(rng):
 # The networks
 
 
-def test_transform_net_is_what_pytorch_computes(rng):
-    torch = pytest.importorskip("torch")
-    nn = torch.nn.functional
+def test_transform_net_is_what_its_formulas_say(rng):
     architecture, params = network()
     image = rng.uniform(size=(36, 44, 3)).astype(np.float32)
     blend = np.array([0.3, 0.7], np.float32)
-    flat = {
-        name: torch.tensor(np.asarray(leaf), dtype=torch.float64) for name, leaf in network_file.flat(params).items()
-    }
+    flat = {name: np.asarray(leaf, np.float64) for name, leaf in network_file.flat(params).items()}
 
-    def block(x, place, stride=1, enlarge=False, relu=True):
-        kernel = flat[f"blocks.{place}.convolution.kernel"].permute(3, 2, 0, 1)
-        x = nn.interpolate(x, scale_factor=2, mode="nearest") if enlarge else x
-        y = nn.conv2d(nn.pad(x, (kernel.shape[-1] // 2,) * 4, mode="reflect"), kernel, stride=stride)
-        weights = torch.tensor(blend, dtype=torch.float64)
-        gain, shift = (weights @ flat[f"blocks.{place}.norm.{part}"] for part in ("gain", "shift"))
-        y = nn.instance_norm(y, weight=gain, bias=shift, eps=1e-5)
-        return torch.relu(y) if relu else y
+    def block(x, place, stride=1, relu=plain.relu):
+        kernel = flat[f"blocks.{place}.convolution.kernel"]
+        gain, shift = (blend.astype(np.float64) @ flat[f"blocks.{place}.norm.{part}"] for part in ("gain", "shift"))
+        y = plain.convolved(plain.padded(x, len(kernel) // 2, "reflect"), kernel, stride=stride)
+        return relu(plain.instance_normalized(y, gain, shift))
 
-    x = torch.tensor(image, dtype=torch.float64).permute(2, 0, 1)[None] * 2 - 1
+    x = image.astype(np.float64) * 2 - 1
     for place, stride in enumerate((1, 2, 2)):
         x = block(x, place, stride)
     for place in (3, 5):
-        x = x + block(block(x, place), place + 1, relu=False)
+        x = x + block(block(x, place), place + 1, relu=lambda y: y)
     for place in (7, 8):
-        x = block(x, place, enlarge=True)
-    x = nn.conv2d(nn.pad(x, (4, 4, 4, 4), mode="reflect"), flat["last.kernel"].permute(3, 2, 0, 1))
-    wanted = ((torch.tanh(x) + 1) / 2)[0].permute(1, 2, 0).numpy()
+        x = block(plain.doubled(x), place)
+    wanted = (np.tanh(plain.convolved(plain.padded(x, 4, "reflect"), flat["last.kernel"])) + 1) / 2
     np.testing.assert_allclose(trainer.paint(architecture, params, image, blend), wanted, atol=1e-5)
 
 
@@ -171,7 +164,6 @@ def test_a_picture_left_as_it_is_has_no_content_loss(small_params, rng):
 
 def test_matlab_setting_is_johnsons_loss(vgg16, rng):
     """Squared Frobenius distance of Gram matrices over H W C, mean squared difference of content, on 0 to 255."""
-    torch = pytest.importorskip("torch")
     config = dataclasses.replace(TrainConfig(size=32), **LIKE["matlab"] | {"size": 32})
     source = rng.uniform(size=(96, 100, 3)).astype(np.float32)
     objective = objective_of(config, vgg16, [(96, 100)])
@@ -179,27 +171,21 @@ def test_matlab_setting_is_johnsons_loss(vgg16, rng):
     made, original = (rng.uniform(size=(32, 32, 3)).astype(np.float32) for _ in range(2))
     loss, parts = objective.loss(jnp.asarray(made), jnp.asarray(original), jnp.ones(1), targets, vgg16)
 
+    layers = {name: (layer["kernel"], layer["bias"]) for name, layer in vgg16.items() if name.startswith("conv")}
+
     def features(image, padding):
-        x = torch.tensor(np.asarray(image, np.float64)[:, :, ::-1] * 255 - vgg16["input"]["mean"].astype(np.float64))
-        x, found = x.permute(2, 0, 1)[None], {}
-        for name in [layer for layer in vgg16 if layer.startswith("conv")]:
-            if name.endswith("_1") and name != "conv1_1":
-                x = torch.nn.functional.max_pool2d(x, 2)
-            kernel = torch.tensor(vgg16[name]["kernel"].astype(np.float64)).permute(3, 2, 0, 1)
-            bias = torch.tensor(vgg16[name]["bias"].astype(np.float64))
-            found[name] = x = torch.relu(torch.nn.functional.conv2d(x, kernel, bias, padding=padding))
-        return found
+        return plain.vgg_features(image[:, :, ::-1] * np.float64(255) - vgg16["input"]["mean"], layers, padding, "max")
 
     def gram(maps):
-        rows = maps[0].flatten(1)
-        return rows @ rows.T / maps.numel()
+        rows = maps.reshape(-1, maps.shape[2])
+        return rows.T @ rows / maps.size
 
-    ours, theirs, kept = features(made, 1), features(source, 0), features(original, 1)
+    ours, theirs, kept = features(made, "zero"), features(source, "valid"), features(original, "zero")
     style = sum(
-        3e-8 * ((gram(ours[layer]) - gram(theirs[layer])) ** 2).sum().item()
+        3e-8 * ((gram(ours[layer]) - gram(theirs[layer])) ** 2).sum()
         for layer in ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
     )
-    content = 1e-4 * ((ours["conv3_3"] - kept["conv3_3"]) ** 2).mean().item()
+    content = 1e-4 * ((ours["conv3_3"] - kept["conv3_3"]) ** 2).mean()
     assert float(parts["content"]) == pytest.approx(content, rel=1e-4)
     assert float(loss) == pytest.approx(style + content, rel=1e-4)
 

@@ -19,8 +19,6 @@ from subjective import fetch as fetching
 from subjective import weights
 from subjective.fetch import SOURCES, Source, fetch
 
-pytest.importorskip("pooch")
-
 
 class Server(http.server.ThreadingHTTPServer):
     """Serves `files`; `behavior` says how: whole, cut (the connection ends half-way), slow, moved."""

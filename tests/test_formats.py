@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import ml_dtypes
 import numpy as np
+import onnx
 import pytest
 import vgg_files
 from hypothesis import given
 from hypothesis import strategies as st
-from vgg_files import NETWORKS, TORCH_FILES, WIDTHS, WRITERS, refusal
+from numpy_network import vgg_features
+from vgg_files import NARROW, NETWORKS, TORCH_FILES, TORCH_NETWORKS, WIDTHS, WRITERS, refusal, torch_file
 
 from subjective import formats
 from subjective.formats.layout import MEAN_BGR, Params, build, layer_names, random_params
@@ -57,88 +62,48 @@ def test_a_matconvnet_file_gives_its_average_color_as_the_mean(tmp_path, style, 
 @pytest.mark.parametrize("network", ["vgg16", "vgg19", "short"])
 @pytest.mark.parametrize("kind", TORCH_FILES)
 def test_a_torchvision_file_gives_the_features_torchvision_gives(tmp_path, kind, network):
-    torch = pytest.importorskip("torch")
-    path = TORCH_FILES[kind](tmp_path / "vgg.safetensors", NETWORKS[network])
-    params, metadata = formats.read(path, widths=WIDTHS)
+    path = TORCH_FILES[kind](tmp_path / "vgg.safetensors", network)
+    params, metadata = formats.read(path, widths=NARROW)
     assert metadata["convention"] == "torchvision"
-    picture = np.random.default_rng(0).random((1, 3, 36, 40))  # RGB in [0, 1]
+    picture = np.random.default_rng(0).random((36, 40, 3))  # RGB in [0, 1]
 
-    def features(current, layers, mode, mean, std):
-        """Activations after every ReLU, float64, of a network in torchvision's layout."""
-        current, outputs = (torch.tensor(current) - mean) / std, []
-        for name, (kernel, bias) in layers.items():
-            if outputs and name.endswith("_1"):
-                current = torch.nn.functional.max_pool2d(current, 2)
-            padded = current if mode == "valid" else torch.nn.functional.pad(current, (1, 1, 1, 1), mode=mode)
-            current = torch.relu(torch.nn.functional.conv2d(padded, kernel.double(), bias.double()))
-            outputs.append(current.numpy())
-            if min(current.shape[2:]) < 6:
-                break
-        return outputs
-
-    def vector(*values):
-        return torch.tensor(values, dtype=torch.float64)[None, :, None, None]
-
-    numbers = [torch.from_numpy(x.copy()) for x in vgg_files.state_dict(NETWORKS[network], False).values()]
-    names = [name for name in NETWORKS[network] if name != "input"]
-    theirs = dict(zip(names, zip(numbers[::2], numbers[1::2], strict=True), strict=True))
-    ours = {
-        name: (
-            torch.from_numpy(params[name]["kernel"].transpose(3, 2, 0, 1).copy()),
-            torch.from_numpy(params[name]["bias"]),
-        )
-        for name in names
-    }
-    for mode in ("constant", "circular", "reflect", "valid"):
-        expected = features(picture, theirs, mode, vector(0.485, 0.456, 0.406), vector(0.229, 0.224, 0.225))
-        mean = vector(*params["input"]["mean"].astype(float))
-        got = features(picture[:, ::-1].copy() * 255.0, ours, mode, mean, vector(1.0, 1.0, 1.0))
-        assert len(expected) > 4
-        for e, g in zip(expected, got, strict=True):
+    written = vgg_files.state_dict(TORCH_NETWORKS[network], classifier=False).values()
+    kernels = [numbers.transpose(2, 3, 1, 0) if numbers.ndim == 4 else numbers for numbers in written]
+    names = [name for name in TORCH_NETWORKS[network] if name != "input"]
+    theirs = dict(zip(names, zip(kernels[::2], kernels[1::2], strict=True), strict=True))
+    ours = {name: (params[name]["kernel"], params[name]["bias"]) for name in names}
+    as_torchvision = (picture - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    as_caffe = picture[:, :, ::-1] * 255.0 - params["input"]["mean"].astype(float)
+    for padding in ("zero", "circular", "reflect", "valid"):
+        expected = vgg_features(as_torchvision, theirs, padding, "max")
+        got = vgg_features(as_caffe, ours, padding, "max")
+        assert len(expected) > 6
+        for name, e in expected.items():
             # kernels and the mean were rounded to float32 once: some 1e-7 of the largest activation, times the depth
-            np.testing.assert_allclose(g, e, atol=3e-6 * np.abs(e).max())
+            np.testing.assert_allclose(got[name], e, atol=3e-6 * e.max(), err_msg=name)
 
 
-def test_the_state_dict_inside_a_training_checkpoint_is_found(tmp_path):
-    torch = pytest.importorskip("torch")
-    tensors = {f"module.{n}": torch.tensor(a) for n, a in vgg_files.state_dict(NETWORKS["short"]).items()}
-    torch.save({"epoch": 3, "state_dict": tensors, "best": 0.5}, tmp_path / "checkpoint.pth")
-    params, _ = formats.read(tmp_path / "checkpoint.pth", "caffe-bgr", WIDTHS)
-    assert_same(params, NETWORKS["short"])
+def test_the_state_dict_inside_a_training_checkpoint_is_found():
+    assert_same(formats.read(torch_file("one-checkpoint"), "caffe-bgr", WIDTHS)[0], TORCH_NETWORKS["one"])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
-@pytest.mark.parametrize("legacy", [False, True])
-def test_other_precisions_of_torch_are_read(tmp_path, dtype, legacy):
-    torch = pytest.importorskip("torch")
-    tensors = {n: torch.tensor(a).to(getattr(torch, dtype)) for n, a in vgg_files.state_dict(NETWORKS["short"]).items()}
-    torch.save(tensors, tmp_path / "half.pth", _use_new_zipfile_serialization=not legacy)
-    params, _ = formats.read(tmp_path / "half.pth", "caffe-bgr", WIDTHS)
-    expected = tensors["features.2.weight"].float().numpy().transpose(2, 3, 1, 0)
-    np.testing.assert_array_equal(params["conv1_2"]["kernel"], expected)
+@pytest.mark.parametrize("kind", ["zip", "legacy"])
+def test_other_precisions_of_torch_are_read(dtype, kind):
+    params, _ = formats.read(torch_file(f"one-{dtype}", kind), "caffe-bgr", WIDTHS)
+    for name in ("conv1_1", "conv1_2"):
+        for part, array in TORCH_NETWORKS["one"][name].items():
+            expected = array.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype).astype(np.float32)
+            np.testing.assert_array_equal(params[name][part], expected)
 
 
-def test_views_and_shared_storages_of_torch_are_read(tmp_path):
-    torch = pytest.importorskip("torch")
-    params = random_params(5, blocks=1)
-    arrays = vgg_files.state_dict(params, classifier=False)
-    pool = torch.cat([torch.tensor(array).flatten() for array in arrays.values()])
-    tensors, at = {}, 0
-    for name, array in arrays.items():
-        tensors[name] = pool[at : at + array.size].view(array.shape)
-        at += array.size
-    tensors["features.2.weight"] = (
-        torch.tensor(arrays["features.2.weight"]).permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
-    )
-    torch.save(tensors, tmp_path / "views.pth")
-    assert_same(formats.read(tmp_path / "views.pth", "caffe-bgr", WIDTHS)[0], params)
+def test_views_and_shared_storages_of_torch_are_read():
+    assert_same(formats.read(torch_file("one-views"), "caffe-bgr", WIDTHS)[0], TORCH_NETWORKS["one"])
 
 
-def test_torch_is_not_imported_for_its_own_files(tmp_path):
-    pytest.importorskip("torch")
-    path = vgg_files.torch_file(tmp_path / "vgg.pth", NETWORKS["short"])
+def test_torch_is_not_imported_for_its_own_files():
     program = (
-        f"import sys; from subjective.formats import read; read({str(path)!r}, widths={WIDTHS}); "
+        f"import sys; from subjective.formats import read; read({str(torch_file('short'))!r}, widths={NARROW}); "
         "sys.exit('torch' in sys.modules or 'h5py' in sys.modules or 'onnx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -172,7 +137,6 @@ def test_an_npz_header_that_lies_is_refused(tmp_path):
 
 
 def test_hdf5_that_points_outside_is_refused(tmp_path):
-    h5py = pytest.importorskip("h5py")
     vgg_files.keras_h5(tmp_path / "other.h5", NETWORKS["short"], "keras2")
     with h5py.File(tmp_path / "link.h5", "w") as root:
         root["block1_conv1"] = h5py.ExternalLink("other.h5", "/block1_conv1")
@@ -194,7 +158,6 @@ def test_hdf5_that_points_outside_is_refused(tmp_path):
 
 @pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "link"])
 def test_onnx_data_outside_the_graphs_folder_is_refused(tmp_path, location):
-    onnx = pytest.importorskip("onnx")
     folder = tmp_path / "in"
     folder.mkdir()
     (tmp_path / "secret").write_bytes(b"\0" * 432)
@@ -208,7 +171,6 @@ def test_onnx_data_outside_the_graphs_folder_is_refused(tmp_path, location):
 
 
 def test_onnx_data_shorter_than_the_graph_says_is_refused(tmp_path):
-    pytest.importorskip("onnx")
     path = vgg_files.onnx_file(tmp_path / "net.onnx", NETWORKS["short"], external=True)
     data = tmp_path / "net.onnx.data"
     data.write_bytes(data.read_bytes()[:100])
@@ -227,8 +189,6 @@ DAMAGED = {
     "npy2": WRITERS["npy-python2"],
     "mat": WRITERS["mat-new"],
     "onnx": WRITERS["onnx"],
-    "pth": TORCH_FILES["zip"],
-    "legacy": TORCH_FILES["legacy"],
     "safetensors": lambda path, params: (
         write_tensors(
             path.with_suffix(".safetensors"), {f"{n}.{k}": a for n, v in params.items() for k, a in v.items()}, {}
@@ -238,23 +198,25 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("kind", DAMAGED)
+def undamaged(path, kind, network):
+    if kind in ("zip", "legacy"):
+        return Path(shutil.copy(torch_file(network, kind), path))
+    return DAMAGED[kind](path, NETWORKS[network])
+
+
+@pytest.mark.parametrize("kind", [*DAMAGED, "zip", "legacy"])
 def test_a_truncated_file_is_refused_in_one_line(tmp_path, kind):
-    if kind in ("pth", "legacy"):
-        pytest.importorskip("torch")
-    path = DAMAGED[kind](tmp_path / "file.bin", NETWORKS["short"])
+    path = undamaged(tmp_path / "file.bin", kind, "short")
     data = path.read_bytes()
     places = [0, 1, 7, 8, 9, 100, *np.linspace(200, len(data) - 40, 12).astype(int), len(data) - 8, len(data) - 1]
     for place in places:
         path.write_bytes(data[:place])
-        refusal(path)
+        refusal(path, widths=None)
 
 
-@pytest.mark.parametrize("kind", DAMAGED)
+@pytest.mark.parametrize("kind", [*DAMAGED, "zip", "legacy"])
 def test_a_flipped_bit_gives_one_line_or_a_network_of_the_right_shape(tmp_path, kind):
-    if kind in ("pth", "legacy"):
-        pytest.importorskip("torch")
-    path = DAMAGED[kind](tmp_path / "file.bin", random_params(7, blocks=1))
+    path = undamaged(tmp_path / "file.bin", kind, "one")
     data = path.read_bytes()
     rng = np.random.default_rng(0)
     # headers and directories are at the ends, and matter more than numbers do

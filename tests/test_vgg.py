@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy_network import vgg_features
 
 from subjective import vgg
 from subjective.formats.layout import layer_names as convolutions_of
@@ -78,30 +79,13 @@ def test_a_picture_too_small_is_refused_with_the_size_that_would_do(small_params
 @pytest.mark.parametrize("pooling", vgg.POOLINGS)
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_features_are_those_of_torchvisions_layout(padding, pooling, rng):
-    torch = pytest.importorskip("torch")
     params = random_params(1, blocks=3)
-    pad = 1 if padding == "same" else 0
-    modules, places = [], {}
-    for name in vgg.layer_names(params):
-        if name.startswith("pool"):
-            modules.append(torch.nn.MaxPool2d(2, 2) if pooling == "max" else torch.nn.AvgPool2d(2, 2))
-        else:
-            kernel = torch.tensor(params[name]["kernel"]).permute(3, 2, 0, 1)
-            convolution = torch.nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, padding=pad)
-            convolution.weight.data, convolution.bias.data = kernel, torch.tensor(params[name]["bias"])
-            modules += [convolution, torch.nn.ReLU()]
-        places[name] = len(modules) - 1
     image = rng.uniform(size=(45, 50, 3)).astype(np.float32)
-    current = torch.tensor(image[:, :, ::-1].copy() * 255 - params["input"]["mean"]).permute(2, 0, 1)[None]
-    expected = {}
-    with torch.no_grad():
-        for place, module in enumerate(modules):
-            current = module(current)
-            for name, at in places.items():
-                if at == place:
-                    expected[name] = current[0].permute(1, 2, 0).numpy()
+    layers = {name: (layer["kernel"], layer["bias"]) for name, layer in params.items() if name != "input"}
+    current = image[:, :, ::-1] * np.float64(255) - params["input"]["mean"]
+    expected = vgg_features(current, layers, {"same": "zero"}.get(padding, padding), pooling)
     found = extract(params, jnp.asarray(image), tuple(expected), padding=padding, pooling=pooling)
-    assert set(found) == set(expected)
+    assert set(found) == set(expected) == set(vgg.layer_names(params))
     for name, features in expected.items():
         # float32 sums of up to 72 products, through up to 7 layers
         np.testing.assert_allclose(found[name], features, rtol=1e-4, atol=1e-5 * np.abs(features).max(), err_msg=name)

@@ -209,7 +209,6 @@ def test_scales_must_be_positive_and_finite(tmp_path, bad):
 
 
 def test_a_foreign_file_is_loaded_directly_and_takes_scales_beside_it(tmp_path):
-    pytest.importorskip("h5py")
     path = vgg_files.keras_h5(tmp_path / "vgg.weights.h5", NETWORKS["short"], "keras3")
     network = weights.load(path, widths=WIDTHS)
     assert (network.name, network.scales) == ("vgg", None)

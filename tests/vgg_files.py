@@ -16,7 +16,21 @@ from subjective.formats.layout import Params, random_params
 from subjective.formats.native import write_tensors
 
 WIDTHS = (4, 6, 8, 10, 10)
-NETWORKS = {"vgg16": random_params(1, "vgg16"), "vgg19": random_params(2, "vgg19"), "short": random_params(3, blocks=3)}
+NETWORKS = {
+    "vgg16": random_params(1, "vgg16"),
+    "vgg19": random_params(2, "vgg19"),
+    "short": random_params(3, blocks=3),
+    "one": random_params(7, blocks=1),
+}
+# Those of which `reference/torch` has files that PyTorch wrote, narrower for the files' size.
+NARROW = (4, 4, 4, 4, 4)
+TORCH_NETWORKS = {
+    "vgg16": random_params(1, "vgg16", widths=NARROW),
+    "vgg19": random_params(2, "vgg19", widths=NARROW),
+    "short": random_params(3, blocks=3, widths=NARROW),
+    "one": random_params(7, blocks=1, widths=NARROW),
+}
+TORCH = Path(__file__).parent / "reference" / "torch"
 
 
 def convolutions(params: Params) -> dict[str, dict[str, np.ndarray]]:
@@ -86,12 +100,9 @@ def state_dict(params: Params, classifier: bool = True) -> dict[str, np.ndarray]
     return tensors
 
 
-def torch_file(path: Path, params: Params, legacy: bool = False) -> Path:
-    import torch
-
-    tensors = {name: torch.from_numpy(array.copy()) for name, array in state_dict(params).items()}
-    torch.save(tensors, path, _use_new_zipfile_serialization=not legacy)
-    return path
+def torch_file(name: str, kind: str = "zip") -> Path:
+    """A file that `reference/write_torch_files.py` wrote: in today's form, or `legacy` before PyTorch 1.6."""
+    return TORCH / f"{name}.{kind}.pth"
 
 
 def npz(path: Path, params: Params) -> Path:
@@ -228,10 +239,10 @@ WRITERS = {
     "onnx-external": lambda path, params: onnx_file(path, params, external=True),
 }
 TORCH_FILES = {
-    "zip": lambda path, params: torch_file(path, params),
-    "legacy": lambda path, params: torch_file(path, params, legacy=True),
-    "safetensors": lambda path, params: write_tensors(path, state_dict(params), {}) and path,
-    "onnx": lambda path, params: onnx_file(path, params, "torchvision"),
+    "zip": lambda path, network: torch_file(network),
+    "legacy": lambda path, network: torch_file(network, "legacy"),
+    "safetensors": lambda path, network: write_tensors(path, state_dict(TORCH_NETWORKS[network]), {}) and path,
+    "onnx": lambda path, network: onnx_file(path, TORCH_NETWORKS[network], "torchvision"),
 }
 
 
