@@ -20,6 +20,7 @@ from subjective.compilation import keep_compiled
 from subjective.formats.layout import random_params
 from subjective.normalization import load_params
 
+pytest.register_assert_rewrite("programs", "vgg_files")
 keep_compiled()
 # Two thirds of the time; programs in processes of their own are compiled as they are for users.
 jax.config.update("jax_disable_most_optimizations", True)

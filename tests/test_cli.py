@@ -5,18 +5,16 @@ import csv
 import functools
 import io
 import json
-import os
 import re
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from programs import finished, refusal, start
 
 from subjective import checkpoints, images
 from subjective.cli import main
@@ -24,37 +22,14 @@ from subjective.cli import main
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 GRAVEL = ROCK.with_name("gravel_256x320.png")
 PLAIN = ["--schedule", "plain", "--statistic", "gram", "--no-evaluate"]  # one stage, one statistic: quickly compiled
+# Of all processes of their own: one program, compiled once.
 SMALL = ["-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "4", "-n", "2", *PLAIN]
-
-
-def start(*arguments, **options):
-    command = [sys.executable, "-m", "subjective", *map(str, arguments)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-    )
-
-
-def finished(process, timeout=120):
-    out, err = process.communicate(timeout=timeout)
-    return process.returncode, out, err
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def refusal(capsys, *arguments):
-    """The one line with which the program refuses."""
-    status = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert status == 2
-    assert out == ""
-    assert err.startswith("subjective: ")
-    assert err.count("\n") == 1, err
-    return err
 
 
 def made(capsys, *arguments):
@@ -198,9 +173,7 @@ def test_novelty_makes_pictures_from_nothing(here, capsys, flags):
 
 
 def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
-    processes = [
-        start("synthesize", "-s", ROCK, "-ow", "32", "-o", "1", "-m", "1", *PLAIN, cwd=tmp_path) for _ in range(2)
-    ]
+    processes = [start("synthesize", "-s", ROCK, *SMALL, "-m", "1", cwd=tmp_path) for _ in range(2)]
     outputs = [finished(process) for process in processes]
     assert all(code == 0 for code, _, _ in outputs), outputs
     assert len({out for _, out, _ in outputs}) == 2
@@ -209,9 +182,7 @@ def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_the_last_picture_and_a_line(tmp_path, number, status):
-    process = start(
-        "synthesize", "-s", ROCK, "-ow", "64", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", *PLAIN, cwd=tmp_path
-    )
+    process = start("synthesize", "-s", ROCK, *SMALL, "-m", "100000", "--tol", "0", "-n", "0", cwd=tmp_path)
     folder = tmp_path / process.stdout.readline().strip()
     deadline = time.monotonic() + 100
     while (folder / "trace.jsonl").read_text().count("\n") < 4 and time.monotonic() < deadline:
@@ -239,11 +210,7 @@ def test_a_file_that_cannot_grow_leaves_the_last_picture_and_a_line(tmp_path):
     """A limit on file sizes stands for the full disk: the write fails in the same place, for any user."""
 
     # The reserve of a 48 x 48 picture stays under the limit; the trace passes it after some hundred steps.
-    process = start(
-        "synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-m", "100000", "--tol", "0", "-n", "0", "-l", "pool1",
-        *PLAIN,
-        cwd=tmp_path,
-    )  # fmt: skip
+    process = start("synthesize", "-s", ROCK, *SMALL, "-m", "100000", "--tol", "0", "-n", "0", cwd=tmp_path)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (90_000, 90_000))
     code, out, err = finished(process)
     assert code == 2, err
@@ -267,7 +234,7 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
     assert "100 MB may be used" in line
 
 
-def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
+def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path, capsys):
     flags = ["synthesize", "-s", ROCK, *SMALL, "-m", "150", "--tol", "0", "-n", "0"]
     code, out, err = finished(start(*flags, "-op", "whole", cwd=tmp_path))
     assert code == 0, err
@@ -315,15 +282,12 @@ def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
 
     (last / "summary.json").unlink()
     (last / newest).write_bytes(kept[newest][:100])
-    code, _, err = finished(start("resume", last, cwd=tmp_path))
-    assert code == 2
+    assert main(["resume", str(last)]) == 2
+    err = capsys.readouterr().err
     assert "no checkpoint in" in err
     assert "can be read; to begin again, use --config" in err
-
     for again in (killed, whole):
-        code, _, err = finished(start("resume", again, cwd=tmp_path))
-        assert code == 2
-        assert "is finished; there is nothing to go on with" in err
+        assert "is finished; there is nothing to go on with" in refusal(capsys, "resume", again)
 
 
 def test_what_cannot_go_on_is_refused(here, capsys, monkeypatch):

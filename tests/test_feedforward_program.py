@@ -14,10 +14,10 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from programs import finished, refusal, start
 
 from subjective import cli, images, weights
 from subjective.cli import main
-from subjective.compilation import cache_dir
 from subjective.feedforward import network_file, trainer
 from subjective.feedforward.curves import curves, thinned
 from subjective.feedforward.networks import Architecture
@@ -29,28 +29,6 @@ ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 QUICK = ["-sw", "48", "--size", "16", "--batch", "2", "--width", "2", "--depth", "1", "--octaves", "1", "-l", "conv1_1"]
 TEXTURE = ["train", "--texture", "-s", ROCK, *QUICK, "--statistic", "gram"]
 STYLE = ["train", "-s", ROCK, *QUICK, "--content-layer", "conv1_1"]
-
-
-# Every program is kept, however small, and found again by the next process.
-KEEPING = {
-    "JAX_COMPILATION_CACHE_DIR": str(cache_dir()),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
-}
-
-
-def start(*arguments, devices=1, **options):
-    command = [sys.executable, "-m", "subjective", *map(str, arguments)]
-    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"} if devices > 1 else {}
-    environment = os.environ | KEEPING | flags | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-    )
-
-
-def finished(process, timeout=120):
-    out, err = process.communicate(timeout=timeout)
-    return process.returncode, out, err
 
 
 @pytest.fixture
@@ -76,17 +54,6 @@ def save(path, kind="style", sources=1, **changes):
     architecture = Architecture(kind, sources, width=2, depth=2, border=border)
     network_file.write(path, network_file.Network(architecture, parameters_of(architecture.build())))
     return path
-
-
-def refusal(capsys, *arguments):
-    """The one line with which the program refuses."""
-    status = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    assert status == 2
-    assert out == ""
-    assert err.startswith("subjective: ")
-    assert err.count("\n") == 1, err
-    return err
 
 
 def test_a_style_is_trained_and_repaints_pictures(photographs, here):

@@ -1,0 +1,41 @@
+"""The program in processes of its own, and in this one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from subjective.cli import main
+from subjective.compilation import cache_dir
+
+# Every program is kept, however small, and found again by the next process.
+KEEPING = {
+    "JAX_COMPILATION_CACHE_DIR": str(cache_dir()),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+}
+
+
+def start(*arguments, devices=1, **options):
+    command = [sys.executable, "-m", "subjective", *map(str, arguments)]
+    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"} if devices > 1 else {}
+    environment = os.environ | KEEPING | flags | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+def finished(process, timeout=120):
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+def refusal(capsys, *arguments):
+    """The one line with which the program refuses."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert out == ""
+    assert err.startswith("subjective: ")
+    assert err.count("\n") == 1, err
+    return err
