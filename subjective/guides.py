@@ -36,7 +36,7 @@ SHARPNESS = 2.0
 """Of what a pixel of a map sees, a share belongs to a region; to this power it counts for it, so that those that
 look across the border count little for either side."""
 
-DOUBT = 8.0
+DOUBT = 32.0
 """The power of that share, averaged over a region, that its distance counts by: a path too narrow for a coarse map to
 see by itself would color what lies beside it (`experiments/LOG.md`)."""
 

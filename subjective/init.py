@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 import scipy.fft
 import scipy.ndimage
@@ -36,9 +35,10 @@ SEEDS = ("random", "symmetric", "phases", "noise", "content")
 picture that a style is transferred to."""
 
 Start = NDArray[np.float32]
+Key = np.random.SeedSequence
 
 
-def initial_image(seed: str, size: tuple[int, int], mean: Any, key: jax.Array, *, noise: float = NOISE) -> Start:
+def initial_image(seed: str, size: tuple[int, int], mean: Any, key: Key, *, noise: float = NOISE) -> Start:
     """Make a starting image.
 
     Args:
@@ -55,16 +55,15 @@ def initial_image(seed: str, size: tuple[int, int], mean: Any, key: jax.Array, *
     Raises:
         ValueError: another seed.
     """
-    noise_key, pattern_key = jax.random.split(key)
-    image = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) + noise * _normal(noise_key, size)[:, :, :1]
+    image = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) + np.float32(noise) * _normal(key, 0, size, 1)
     if seed == "symmetric":
-        image += SYMMETRIC_CONTRAST * _symmetric_pattern(pattern_key, size)
+        image += SYMMETRIC_CONTRAST * _symmetric_pattern(key, size)
     elif seed not in SEEDS:
         raise ValueError(f"unknown seed {seed!r}; wanted 'random', 'symmetric', 'phases' or a picture file")
     return image.astype(np.float32)
 
 
-def key_of(rng_seed: int, number: int, attempt: int = 0) -> jax.Array:
+def key_of(rng_seed: int, number: int, attempt: int = 0) -> Key:
     """What all noise of a start is made of.
 
     Args:
@@ -72,15 +71,14 @@ def key_of(rng_seed: int, number: int, attempt: int = 0) -> jax.Array:
         number: of the picture; each has its own noise.
         attempt: at that picture; each has its own noise.
     """
-    key = jax.random.fold_in(jax.random.key(rng_seed), number)
-    return jax.random.fold_in(key, attempt) if attempt else key
+    return Key(rng_seed, spawn_key=(number, attempt))
 
 
 def random_phases(
     sources: Sequence[Any],
     weights: Sequence[float],
     size: tuple[int, int],
-    key: jax.Array,
+    key: Key,
     contrast: float = PHASES_CONTRAST,
 ) -> Start:
     """Noise with the sources' spectrum, every wave of it at a phase of its own: what repeats does so all over.
@@ -105,7 +103,7 @@ def random_phases(
     for number, (source, share) in enumerate(zip(sources, shares, strict=True)):
         pixels = np.asarray(source, dtype=np.float64)
         spot = _faded(pixels, size)
-        white = _normal(jax.random.fold_in(key, number), size)[:, :, :1]  # the same for all colors, which stay together
+        white = _normal(key, 2 + number, size, 1)  # the same for all colors, which stay together
         spectrum = scipy.fft.fft2(white, axes=(0, 1)) * scipy.fft.fft2(spot, size, axes=(0, 1))
         noise = scipy.fft.ifft2(spectrum, axes=(0, 1)).real
         noise *= np.std(pixels - pixels.mean(axis=(0, 1))) / max(float(noise.std()), 1e-12)
@@ -122,7 +120,7 @@ def _faded(source: Any, size: tuple[int, int]) -> Any:
     return (middle - middle.mean(axis=(0, 1))) * fade[:, :, None]
 
 
-def variation(image: Any, key: jax.Array | None, *, noise: float = NOISE) -> Start:
+def variation(image: Any, key: Key | None, *, noise: float = NOISE) -> Start:
     """A given starting image for one of several pictures or attempts, under faint noise.
 
     Without it pictures that start alike would end alike, or never part.
@@ -138,16 +136,18 @@ def variation(image: Any, key: jax.Array | None, *, noise: float = NOISE) -> Sta
     start = np.asarray(image, dtype=np.float32)
     if key is None:
         return start
-    return start + np.float32(noise) * _normal(key, (start.shape[0], start.shape[1]))[:, :, :1]
+    return start + np.float32(noise) * _normal(key, 0, (start.shape[0], start.shape[1]), 1)
 
 
-def _normal(key: jax.Array, size: tuple[int, int]) -> Start:
-    return np.asarray(jax.random.normal(key, (*size, 3)))
+def _normal(key: Key, use: int, size: tuple[int, int], channels: int) -> Start:
+    """White noise ``(height, width, channels)``; each use of a key has its own."""
+    its = Key(key.entropy, spawn_key=(*key.spawn_key, use))
+    return np.random.default_rng(its).standard_normal((*size, channels), np.float32)
 
 
-def _symmetric_pattern(key: jax.Array, size: tuple[int, int]) -> Start:
+def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Start:
     """Smooth noise of unit variance, equal to its mirror images."""
-    noise = _normal(key, size)
+    noise = _normal(key, 1, size, 3)
     noise = noise + noise[::-1, :, :]
     noise = noise + noise[:, ::-1, :]
     # Each frame and channel by itself: the 2017 program blurred across frames as well. On a

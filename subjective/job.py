@@ -34,6 +34,7 @@ Config = TypeVar("Config", bound=PictureConfig)
 
 _analyze = jit(analyze, static_argnums=2)
 _contents = jit(contents_of, static_argnums=2)
+_guides_of = jit(guides_of, static_argnums=(1, 2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _octave_weights(config: PictureConfig, stage: Stage) -> tuple[float, ...] | 
 def _guides(masks: np.ndarray, stage: Stage, params: Params) -> tuple[Guides, ...]:
     """The masks of a stage's maps, those alone that are looked at."""
     analysis = stage.analysis
-    found = guides_of(at_stage(masks, stage, analysis.padding), analysis.octaves, analysis.padding, params)
+    found = _guides_of(at_stage(masks, stage, analysis.padding), analysis.octaves, analysis.padding, params)
     return tuple({layer: guides[layer] for layer in analysis.layers if layer in guides} for guides in found)
 
 

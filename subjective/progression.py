@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from subjective.compilation import jit
 from subjective.devices import shared_out
 from subjective.job import Job
 from subjective.losses import Loss
@@ -69,8 +70,11 @@ def in_stages(
 
         def grown(result: Result = result, before: Stage = before, stage: Stage = stage) -> jax.Array:
             value = result.value if job.regions(stage) else job.side_by_side(result.value, before)
-            grow = partial(enlarged, before=before, stage=stage, padding=job.config.padding_mode)
-            return (grow if value.ndim == 3 else jax.vmap(grow))(value, start=start(best, stage))
+
+            def grow(value: jax.Array, start: jax.Array) -> jax.Array:
+                return enlarged(value, before, stage, start, job.config.padding_mode)
+
+            return (grow if value.ndim == 3 else jax.vmap(grow))(value, start(best, stage))
 
         begun = result.begun
         result = minimized(place, best, grown)
@@ -84,16 +88,21 @@ def in_stages(
 
 def _remarks(result: Result, asked: bool) -> list[str]:
     """What is wrong with a picture that nobody has asked for, if anything; ``asked`` whether for any step."""
-    remarks, picture = [], result.value
+    remarks, (contrast, beyond) = [], map(float, _looks(result.value))
     if asked and result.loss > HARDLY * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"
         remarks.append(f"the loss hardly fell, {fell}: the target is out of reach, or reached already")
-    if float(jnp.max(jnp.std(picture, axis=(-3, -2)))) < FLAT:
+    if contrast < FLAT:
         remarks.append("the picture is of one flat color, as its sources are, or out of their reach")
-    beyond = float(jnp.mean((picture < 0) | (picture > 1)))
     if beyond > BEYOND:
         remarks.append(f"{beyond:.0%} of it lies beyond black or white and is cut off; lower --mul or set --bounds")
     return remarks
+
+
+@jit
+def _looks(picture: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The largest standard deviation of a channel, and the share of values beyond black or white."""
+    return jnp.max(jnp.std(picture, axis=(-3, -2))), jnp.mean((picture < 0) | (picture > 1))
 
 
 def _minimize(

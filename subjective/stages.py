@@ -11,12 +11,14 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from subjective.compilation import jit
 from subjective.pyramid import Padding, expand, gaussian_pyramid, reduce
 from subjective.statistics import Analysis, smallest_picture
 from subjective.vgg import Params
@@ -94,13 +96,20 @@ def stage_size(size: int, octave: int) -> int:
 
 def at_stage(image: Array | np.ndarray, stage: Stage, padding: Padding) -> Array:
     """A picture of full size, ``(height, width, channels)``, reduced to the size that a stage has."""
-    return gaussian_pyramid(jnp.asarray(image, jnp.float32), stage.octave + 1, _around(padding))[-1]
+    whole = jnp.asarray(image, jnp.float32)
+    return whole if stage.octave == 0 else _reduced(whole, stage.octave + 1, _around(padding))
+
+
+@partial(jit, static_argnums=(1, 2))
+def _reduced(image: Array, octaves: int, padding: Padding) -> Array:
+    return gaussian_pyramid(image, octaves, padding)[-1]
 
 
 def _around(padding: Padding) -> Padding:
     return "same" if padding == "valid" else padding
 
 
+@partial(jit, static_argnums=(1, 2, 4))
 def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
     """Where a stage begins: what the stage before it made, enlarged, with the finer detail of a start.
 

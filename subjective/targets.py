@@ -88,6 +88,8 @@ def joined(
         found = [each for each, weight in zip(found, weights, strict=True) if weight > 0]
         weights = [weight for weight in weights if weight > 0]
     target = joins.join(found, config.join_mode, weights)
+    if config.mul == 1:
+        return target
     places = places_of(analysis.terms)
     return tuple(
         {

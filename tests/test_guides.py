@@ -88,12 +88,14 @@ def test_a_region_is_trusted_as_far_as_a_layer_can_see_it_alone(small_params):
 def test_the_loss_counts_each_region_as_far_as_it_is_trusted(small_params):
     image, masks = jnp.asarray(noise(48, 48, 3)), jnp.asarray(halves(48, 48))
     analysis = look(["gram"], ("pool1",), (0,))
-    (guides,) = guides_of(masks, (0,), "circular", small_params)
+    (guides,) = jax.jit(lambda: guides_of(masks, (0,), "circular", small_params))()
     targets = ({"pool1": {"gram": jnp.asarray(noise(2, 4, 4))}},)
+
+    compiled = jax.jit(texture_loss(analysis))
 
     def loss(trust):
         doubted = guides | {"pool1": guides["pool1"]._replace(trust=jnp.asarray(trust, jnp.float32))}
-        return float(texture_loss(analysis)(image, targets, small_params, (doubted,))[0])
+        return float(compiled(image, targets, small_params, (doubted,))[0])
 
     assert loss((0.3, 0.6)) == pytest.approx(0.3 * loss((1, 0)) + 0.6 * loss((0, 1)), rel=1e-5)
     assert loss((0, 0)) == 0 < loss((1, 0))
@@ -117,7 +119,7 @@ def test_one_region_that_is_everything_is_the_whole_picture(small_params, name):
     side = 64 if name == "autocorrelation32" else 72
     image, everywhere = jnp.asarray(noise(side, 80, 3)), jnp.ones((side, 80, 1))
     layers = ("rgb", "pool1") if name in ("gram", "covariance", "gaussian") else ("rgb",)
-    guides = guides_of(everywhere, (0,), "circular", small_params)
+    guides = jax.jit(lambda: guides_of(everywhere, (0,), "circular", small_params))()
     guided = jax.jit(lambda: analyze(small_params, image, look([name], layers, (0,)), guides))()
     whole = jax.jit(lambda: analyze(small_params, image, look([name], layers, (0,))))()
     for found, wanted in zip(jax.tree.leaves(guided), jax.tree.leaves(whole), strict=True):
@@ -154,8 +156,8 @@ def test_before_the_last_octave_each_region_is_a_picture_of_its_source(small_par
     for picture, source in zip(pictures, sources, strict=True):
         its = prepared([source], config, small_params)
         its_loss, its_arguments = its.problem(its.stages[0])
-        alone.append(float(its_loss(picture, its_arguments)[0]))
-    assert float(loss(pictures, arguments)[0]) == pytest.approx(np.mean(alone), rel=1e-5)
+        alone.append(float(jax.jit(its_loss)(picture, its_arguments)[0]))
+    assert float(jax.jit(loss)(pictures, arguments)[0]) == pytest.approx(np.mean(alone), rel=1e-5)
     together = job.side_by_side(pictures, coarse)
     np.testing.assert_allclose(together[:, 3:8], pictures[0, :, 3:8], atol=1e-6)
     np.testing.assert_allclose(together[:, -8:-3], pictures[1, :, -8:-3], atol=1e-6)
@@ -183,8 +185,8 @@ def test_a_regions_spectrum_does_not_see_its_border(in_float64):
     left = noise(64, 64, 3) - 0.5
     image = np.concatenate([left, np.full_like(left, 5.0)], axis=1)
     weights = np.concatenate([np.ones((64, 64)), np.zeros((64, 64))], axis=1)
-    found = measure.regional(jnp.asarray(image), jnp.asarray(weights), True)
-    wanted = measure.measure(jnp.asarray(left), False)
+    found = jax.jit(lambda: measure.regional(jnp.asarray(image), jnp.asarray(weights), True))()
+    wanted = jax.jit(lambda: measure.measure(jnp.asarray(left), False))()
     assert float(jnp.abs(found - wanted).mean()) < 0.05 * float(wanted.mean())
 
 

@@ -95,7 +95,8 @@ def test_a_stage_whose_value_is_its_starts_own_reduction_begins_as_that_start(pa
     for _ in range(steps):
         value = reduce(value, "same" if padding == "valid" else padding)
     assert value.shape[:2] == before.size
-    np.testing.assert_array_equal(enlarged(value, before, stage, full, padding), full)
+    # But for the last digit: compiled together or one by one, the pyramid rounds differently.
+    np.testing.assert_allclose(enlarged(value, before, stage, full, padding), full, rtol=0, atol=1.2e-7)
 
 
 @pytest.mark.parametrize("padding", ["circular", "same", "valid"])

@@ -363,7 +363,7 @@ def test_random_phases_are_where_the_first_stage_starts(small_params):
 def test_of_several_starts_the_one_of_the_lowest_loss_is_gone_on_with(small_params, schedule):
     def made(number_of_starts):
         told = []
-        config = SynthesisConfig(**SMALL | {"max_iter": 3}, schedule=schedule, starts=number_of_starts, rng_seed=2)
+        config = SynthesisConfig(**SMALL | {"max_iter": 3}, schedule=schedule, starts=number_of_starts, rng_seed=1)
         [result] = synthesis.synthesize(
             [source()], config, params=small_params, on_step=lambda _, step: told.append(step)
         )
