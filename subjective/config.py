@@ -83,6 +83,9 @@ class AnimationConfig(SynthesisConfig):
     """Width of the frames."""
     count: Annotated[int, arg("-c", metavar="N")] = 24
     """Number of frames in the loop."""
+    max_iter: Annotated[int, arg("-m", metavar="N")] = 120
+    """Steps of the optimizer at most, at each stage of the schedule: frames that are made together come to their finest
+    detail later than a picture by itself."""
     seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "phases"
     """Where frames start, each between two pictures: the sources' spectrum at random phases, faint noise, a smooth
     symmetric pattern under noise, or a picture file."""
