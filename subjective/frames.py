@@ -159,26 +159,44 @@ def shifted_distances(
     return np.stack([np.asarray(distance(shift)) for shift in shifts])
 
 
-def with_colors(
+@partial(jit, static_argnums=(1, 2, 3))
+def contrast(
+    source: Float[Array, "height width 3"], kind: DistanceType, octave: int, octaves: int
+) -> Float[Array, " octaves"]:
+    """How far a source is from its own mean color, at so many octaves from one on; in the units of `frame_distance`."""
+    image = gaussian_pyramid(source, octave + 1, "same")[-1]
+    return frame_distance(image - jnp.mean(image, axis=(0, 1), keepdims=True), kind, octaves, "same")
+
+
+def with_changes(
     apart: Float[np.ndarray, "count steps octaves"],
-    colors: Float[np.ndarray, "count 3"],
+    shares: Float[np.ndarray, "count sources"],
+    colors: Float[np.ndarray, "sources 3"],
+    contrasts: Float[np.ndarray, "sources octaves"],
     steps: Sequence[int],
     kind: DistanceType,
 ) -> Float[np.ndarray, "count steps octaves"]:
-    """The distances wanted of frames whose mean colors change as well: that change comes on top, at right angles.
+    """The distances wanted of frames whose textures change as well: what changes comes on top, at right angles.
+
+    As far as a cross-fade would go, from a picture of one source into one of another that knows nothing of it. With
+    less, what a frame should no longer have would have to stay.
 
     Args:
-        apart: distances wanted of frames of one color.
-        colors: mean color of each frame.
+        apart: distances wanted of frames that are of one texture.
+        shares: of each source in each frame.
+        colors: mean color of each source.
+        contrasts: of each source, from `contrast`.
         steps: between frames.
-        kind: a change of color is in every Gaussian octave, and in the last Laplacian one.
+        kind: a change of mean color is in every Gaussian octave, and in the last Laplacian one.
     """
     wanted = apart.copy()
     touched = slice(None) if kind == "l2" else slice(-1, None)
     for place, step in enumerate(steps):
-        change = np.roll(colors, -step, axis=0) - colors
-        change = np.sqrt(np.mean(change**2, axis=1)) if kind == "l2" else np.mean(np.abs(change), axis=1)
-        wanted[:, place, touched] = np.hypot(wanted[:, place, touched], change[:, None])
+        change = np.roll(shares, -step, axis=0) - shares
+        wanted[:, place] = np.hypot(wanted[:, place], np.sqrt(change**2 @ contrasts**2))
+        color = change @ colors
+        color = np.sqrt(np.mean(color**2, axis=1)) if kind == "l2" else np.mean(np.abs(color), axis=1)
+        wanted[:, place, touched] = np.hypot(wanted[:, place, touched], color[:, None])
     return wanted
 
 

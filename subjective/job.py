@@ -15,10 +15,11 @@ from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, T
 from subjective.frames import (
     Distances,
     check_moves,
+    contrast,
     mean_over_frames,
     octaves_of,
     shifted_distances,
-    with_colors,
+    with_changes,
 )
 from subjective.guides import Guides, guides_of
 from subjective.losses import Loss, novelty_loss, texture_loss
@@ -211,7 +212,9 @@ def prepared_animation(
         moved = [shifted_distances(source, config.moves, distances.kind, stage.octave, octaves) for source in sources]
         apart = np.tensordot(shares, np.stack(moved), 1)
         if weights is not None:
-            apart = with_colors(apart, shares @ colors, config.if_steps, distances.kind)
+            pictures = [jnp.asarray(source, jnp.float32) for source in sources]
+            contrasts = np.stack([contrast(picture, distances.kind, stage.octave, octaves) for picture in pictures])
+            apart = with_changes(apart, shares, colors, contrasts, config.if_steps, distances.kind)
         target = targets[stage.analysis.precision][stage.first :]
         arguments = {
             "texture": (target, params) if masks is None else _by_region(target, params, masks, stage),

@@ -10,13 +10,14 @@ import pytest
 from subjective.frames import (
     SOFT,
     Distances,
+    contrast,
     frame_distance,
     interframe_loss,
     mean_over_frames,
     octaves_of,
     shifted_distances,
     steps_of,
-    with_colors,
+    with_changes,
 )
 from subjective.pyramid import PADDINGS, TAPS
 
@@ -192,14 +193,26 @@ def test_a_flat_source_asks_for_frames_that_stand_still():
     assert 0.1 < scalar < 10
 
 
-def test_a_change_of_color_comes_on_top_of_the_distance_wanted(in_float64):
-    """Frames that drift by some distance, and change color as well, are as far apart as is then wanted of them."""
-    drift = noise(0) - noise(1)
-    drift -= drift.mean(axis=(0, 1))
+def test_what_changes_comes_on_top_of_the_distance_wanted(in_float64):
+    """Frames that drift, and go from one texture and color towards another, are as far apart as is then wanted."""
+    size = (96, 96)
+    one, other, drift = (picture - picture.mean(axis=(0, 1)) for picture in noise(0, 3, size))
     colors = np.asarray([[0.1, 0.2, 0.3], [0.5, 0.3, 0.3]])
+    shares = np.asarray([[1.0, 0.0], [0.6, 0.4]])
+    frames = [a * (one + colors[0]) + b * (2 * other + colors[1]) for a, b in shares]
     for kind, exact in (("l2", 0.05), ("lap1", 0.25)):
-        apart = np.asarray(frame_distance(jnp.asarray(drift), kind, 3, "circular"))
-        found = np.asarray(frame_distance(jnp.asarray(drift + colors[1] - colors[0]), kind, 3, "circular"))
-        wanted = with_colors(np.tile(apart, (2, 1, 1)), colors, (1,), kind)
+        apart = np.asarray(frame_distance(jnp.asarray(drift / 9), kind, 3, "circular"))
+        found = np.asarray(frame_distance(jnp.asarray(frames[1] - frames[0] + drift / 9), kind, 3, "circular"))
+        contrasts = np.stack([contrast(jnp.asarray(picture), kind, 0, 3) for picture in (one, 2 * other)])
+        wanted = with_changes(np.tile(apart, (2, 1, 1)), shares, colors, contrasts, (1,), kind)
         np.testing.assert_allclose(wanted[0, 0], found, rtol=exact)
         np.testing.assert_allclose(wanted[1, 0], wanted[0, 0])
+        still = with_changes(np.tile(apart, (2, 1, 1)), shares[:1].repeat(2, 0), colors, contrasts, (1,), kind)
+        np.testing.assert_array_equal(still[0, 0], apart)
+
+
+def test_contrast_is_the_distance_from_the_mean_color(in_float64):
+    image = noise(3, size=(32, 48))
+    np.testing.assert_allclose(contrast(jnp.asarray(image), "l2", 0, 1)[0], image.std(axis=(0, 1)).mean(), rtol=0.02)
+    flat = contrast(jnp.full((32, 32, 3), 0.4), "l2", 1, 2)
+    np.testing.assert_allclose(flat, 0, atol=1e-6)
