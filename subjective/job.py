@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax.numpy as jnp
@@ -49,8 +49,8 @@ class Job:
         starts: times that the first stage is made.
         times: that all of it is made, each time a picture.
         frames: made together; None for a picture without a frame axis.
-        masks: of a picture whose regions are made apart before its last octave, each as a whole picture: a region that
-            is narrow for a coarse map is hidden from it, and would otherwise be made up for beside it.
+        masks: by octave, where regions are made apart, each as a whole picture; before the last octave, since a region
+            that is narrow for a coarse map is hidden from it, and would otherwise be made up for beside it.
     """
 
     config: PictureConfig
@@ -59,7 +59,7 @@ class Job:
     starts: int = 1
     times: int = 1
     frames: int | None = None
-    masks: np.ndarray | None = None
+    masks: Mapping[int, Array] = dataclasses.field(default_factory=dict)
 
     def shape(self, stage: Stage) -> tuple[int, ...]:
         """Of what is optimized at a stage."""
@@ -68,14 +68,12 @@ class Job:
 
     def regions(self, stage: Stage) -> int:
         """How many are made apart at a stage; 0 if none are."""
-        return 0 if self.masks is None or stage.octave == 0 else self.masks.shape[2]
+        return self.masks[stage.octave].shape[2] if stage.octave in self.masks else 0
 
     def side_by_side(self, value: Array, stage: Stage) -> Array:
         """What a stage has made, ``(regions, height, width, 3)`` or a picture already, as one picture."""
-        if self.masks is None or not self.regions(stage):
-            return value
-        masks = at_stage(self.masks, stage, self.config.padding_mode)
-        return jnp.einsum("yxr,ryxc->yxc", masks, value)
+        masks = self.masks.get(stage.octave)
+        return value if masks is None else jnp.einsum("yxr,ryxc->yxc", masks, value)
 
 
 def prepared(
@@ -103,7 +101,10 @@ def prepared(
         loss = synthesis_loss(stage.analysis, weights, config.relative)
         return loss, {"texture": (target, params) if masks is None else _by_region(target, params, masks, stage)}
 
-    job = Job(config, stages, problem, config.starts, config.count, masks=masks)
+    apart = {}
+    if masks is not None:
+        apart = {stage.octave: at_stage(masks, stage, config.padding_mode) for stage in stages if stage.octave > 0}
+    job = Job(config, stages, problem, config.starts, config.count, masks=apart)
     return job
 
 
