@@ -139,6 +139,8 @@ def judge_of(network: weights.Network) -> Params:
 
 def read_mask(name: str, size: tuple[int, int]) -> np.ndarray:
     """A grey picture ``(height, width)``, in that size."""
+    if not Path(name).is_file():
+        raise ValueError(f"no such mask: {name!r}; give a picture, white where its source holds and black elsewhere")
     return np.asarray(images.resize(images.read_image(name), size).mean(axis=2))
 
 

@@ -237,3 +237,5 @@ def test_the_program_takes_masks_of_any_size(tmp_path, monkeypatch, capsys):
     np.testing.assert_array_equal(read_image(again / "result.png"), made)
     assert main(["synthesize", *flags, "--blend-map", "left.png", "--source-weights", "1", "2"]) == 2
     assert "--source-weights and --blend-map both say" in capsys.readouterr().err
+    assert main(["synthesize", *flags, "--blend-map", "nothing.png"]) == 2
+    assert capsys.readouterr().err.startswith("subjective: no such mask: 'nothing.png'; give a picture")
