@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array
 
 from subjective.compilation import jit
-from subjective.pyramid import Padding, expand, gaussian_pyramid, reduce
+from subjective.pyramid import Padding, expand, gaussian_pyramid
 from subjective.statistics import Analysis, smallest_picture
 from subjective.vgg import Params
 
@@ -109,7 +109,6 @@ def _around(padding: Padding) -> Padding:
     return "same" if padding == "valid" else padding
 
 
-@partial(jit, static_argnums=(1, 2, 4))
 def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
     """Where a stage begins: what the stage before it made, enlarged, with the finer detail of a start.
 
@@ -125,11 +124,15 @@ def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: P
     """
     if before.octave == stage.octave:
         return value
-    around = _around(padding)
-    pyramid = [start]
-    for _ in range(before.octave - stage.octave):
-        pyramid.append(reduce(pyramid[-1], around))
-    change = value - pyramid[-1]
-    for finer in reversed(pyramid[:-1]):
-        change = expand(change, (finer.shape[0], finer.shape[1]), around)
-    return jnp.asarray(start + change)
+    around, steps = _around(padding), before.octave - stage.octave
+    height, width = stage.size
+    sizes = tuple((stage_size(height, octave), stage_size(width, octave)) for octave in reversed(range(steps)))
+    change = value - _reduced(start, steps + 1, around)  # nothing, to the bit, where the start is all there was
+    return jnp.asarray(start + _expanded(change, sizes, around))
+
+
+@partial(jit, static_argnums=(1, 2))
+def _expanded(change: Array, sizes: tuple[tuple[int, int], ...], padding: Padding) -> Array:
+    for size in sizes:
+        change = expand(change, size, padding)
+    return change
