@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+Colors = Literal["style", "luminance", "match"]
 
 OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / np.sqrt([[3.0], [2.0], [1.5]])
 """Rows, each of length one and at right angles: light against dark, red against green, yellow against blue."""
@@ -52,6 +57,19 @@ def match_colors(image: Picture, like: Float[np.ndarray, "rows columns 3"]) -> P
     root, inverse = _root(np.cov(wanted.T), 0.5), _root(np.cov(pixels.T), -0.5)
     turned = (pixels - pixels.mean(axis=0)) @ (root @ inverse).T + wanted.mean(axis=0)
     return np.clip(turned, 0, 1).reshape(image.shape).astype(image.dtype)
+
+
+def in_colors(content: np.ndarray, styles: Sequence[np.ndarray], colors: Colors) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Content and styles as they are measured, so that a transfer gets the colors asked for.
+
+    Args:
+        content: ``(height, width, 3)``; its colors are kept, unless ``colors`` is ``style``.
+        styles: pictures of any sizes.
+        colors: ``luminance`` for all in grey; ``match`` for styles in the content's colors.
+    """
+    if colors == "luminance":
+        return luminance(content), [luminance(style) for style in styles]
+    return content, [match_colors(style, content) if colors == "match" else style for style in styles]
 
 
 def _root(covariance: np.ndarray, power: float) -> np.ndarray:

@@ -114,13 +114,17 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
     config.check()
     read = _read(config, images.find_images(config.source))
     sources, params, masks, init = read.sources, read.params, read.masks, starting_picture(config)
-    config = fitted(read.config, params, read.sizes, lambda config: prepared(sources, config, params, masks), resume)
+
+    def prepare(config: SynthesizeCommand) -> Job:
+        return prepared(sources, config, params, masks)
+
+    config, job = fitted(read.config, params, read.sizes, prepare, resume)
     analysis = _analysis(read, config)
     if config.dry_run:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        how = {"masks": masks, "init": init}
+        how: dict[str, Any] = {"masks": masks, "init": init, "job": job}
         return synthesis.synthesize(sources, config, params=params, **how, on_step=on_step, resume=position())
 
     def score(_: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
@@ -152,13 +156,13 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
         return prepared_animation(sources, config, params, shares, masks)
 
     check_moves(sources, read.config.moves, 1)
-    config = fitted(read.config, params, read.sizes, prepare, resume)
+    config, job = fitted(read.config, params, read.sizes, prepare, resume)
     analysis = _analysis(read, config)
     if config.dry_run:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        how = {"weights": shares, "masks": masks, "init": init}
+        how: dict[str, Any] = {"weights": shares, "masks": masks, "init": init, "job": job}
         return [synthesis.animate(sources, config, params=params, **how, on_step=on_step, resume=position())]
 
     def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
@@ -207,11 +211,11 @@ def novelty(config: NoveltyCommand, resume: Path | None = None) -> int:
     config = plan.with_octaves(config, params)
     plan.check_size("the picture", config.size, plan.analysis_of(config, params), params)
     init = starting_picture(config)
-    config = fitted(config, params, (), lambda config: prepared_novelty(config, params), resume)
+    config, job = fitted(config, params, (), lambda config: prepared_novelty(config, params), resume)
     if config.dry_run:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        return [synthesis.invent(config, params=params, init=init, on_step=on_step, resume=position())]
+        return [synthesis.invent(config, params=params, init=init, job=job, on_step=on_step, resume=position())]
 
     return run("novelty", config, config.together, work, None, announce, resume, weights=origin)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from subjective.colors import Colors
 from subjective.compute_config import arg
 from subjective.frames import DistanceType, steps_of
 from subjective.joins import JoinMode
@@ -149,9 +150,6 @@ class AnimationConfig(SynthesisConfig):
                 raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
         if self.count % self.devices:
             raise ValueError(f"--count is {self.count}, which {self.devices} devices cannot share; wanted a multiple")
-
-
-Colors = Literal["style", "luminance", "match"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from subjective.colors import in_colors
 from subjective.compilation import jit
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.frames import (
@@ -248,6 +249,7 @@ def prepared_transfer(
         ValueError: settings, pictures or sizes that do not fit.
     """
     check_image("the content", content, config.size)
+    content, styles = in_colors(content, styles, config.colors)
     config, analysis, stages = _laid_out(styles, config, params, masks)
     of_style = _of_terms(analysis, False)
     if parts is not None:

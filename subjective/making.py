@@ -42,10 +42,10 @@ def announce(folder: Path) -> None:
 
 def fitted(
     config: Made, params: Params, sizes: Sequence[tuple[int, int]], prepare: Callable[[Made], Job], resume: Path | None
-) -> Made:
-    """The config as it fits into memory, said on stderr; that of a run which is gone on with is as planned then."""
+) -> tuple[Made, Job]:
+    """The config as it fits into memory, said on stderr, and the work; what is gone on with is as planned then."""
     if resume is not None:
-        return config
+        return config, prepare(config)
     limit = memory_limit(config.memory_limit)
     if not config.dry_run:  # where nothing can be written nothing needs to be compiled
         Path(config.output_dir).mkdir(parents=True, exist_ok=True)

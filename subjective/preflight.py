@@ -92,8 +92,10 @@ def fitted(
     prepare: Callable[[Config], Job],
     limit: int,
     say: Callable[[str], None],
-) -> Config:
+) -> tuple[Config, Job]:
     """The config with tiles, and an optimizer, that do fit: planned, compiled, and planned again where that was off.
+
+    With it the work that was made ready for it.
 
     Args:
         config: settings, the number of octaves chosen.
@@ -121,7 +123,7 @@ def fitted(
             say(str(programs))
             if programs.peak_bytes <= limit:
                 say(str(forecast(job, programs)))
-                return choice
+                return choice, job
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

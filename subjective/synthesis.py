@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.colors import luminance, match_colors, with_luminance
+from subjective.colors import in_colors, with_luminance
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.init import LOOP_CONTRAST, PHASES_CONTRAST, initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
@@ -34,6 +34,7 @@ def synthesize(
     params: Params,
     masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
+    job: Job | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> list[Result]:
@@ -47,6 +48,7 @@ def synthesize(
         masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see `subjective.guides`); if not
             given, all make up one texture, as ``config.join_mode`` says.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
+        job: what `prepared` makes of these sources, config, parameters and masks, where that was done already.
         on_step: called with a picture's number and each `Step`. Steps of all stages are counted on; the value has
             the size of its stage.
         resume: the ``position`` of a step of the same synthesis, copied or read from disk: go on from there, bit for
@@ -68,7 +70,7 @@ def synthesize(
     config = config or SynthesisConfig()
     if init is not None:
         check_image("init", init, config.size)
-    job = prepared(sources, config, params, masks)
+    job = job or prepared(sources, config, params, masks)
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
     mean = np.average(colors, axis=0, weights=config.source_weights) if masks is None else masks @ colors
     together = _starts(sources, job, mean, init)
@@ -94,6 +96,7 @@ def animate(
     weights: np.ndarray | None = None,
     masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
+    job: Job | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> Result:
@@ -107,6 +110,7 @@ def animate(
             are of the texture that ``config.source_weights`` join.
         masks: as in `synthesize`, of every frame; instead of ``weights``.
         init: as in `synthesize`, of every frame.
+        job: as in `synthesize`, from `prepared_animation`.
         on_step: called with 0 and each `Step`; the frames are optimized together.
         resume: as in `synthesize`.
 
@@ -126,7 +130,7 @@ def animate(
     config = config or AnimationConfig()
     if init is not None:
         check_image("init", init, config.size)
-    job = prepared_animation(sources, config, params, weights, masks)
+    job = job or prepared_animation(sources, config, params, weights, masks)
     colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
     shares = np.ones((config.count, len(sources))) * (config.source_weights or 1.0) if weights is None else weights
     means = (shares @ colors / shares.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -156,6 +160,7 @@ def transfer(
     masks: np.ndarray | None = None,
     parts: Sequence[np.ndarray] | None = None,
     init: np.ndarray | None = None,
+    job: Job | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> Result:
@@ -169,6 +174,7 @@ def transfer(
         masks: the region of each style, as in `synthesize`.
         parts: how much of each pixel of each style counts, ``(height, width)`` in [0, 1]; all if not given.
         init: a starting image of the content's size, instead of what ``config.seed`` says.
+        job: as in `synthesize`, from `prepared_transfer`.
         on_step: called with 0 and each `Step`.
         resume: as in `synthesize`.
 
@@ -186,15 +192,11 @@ def transfer(
     config = dataclasses.replace(
         config or TransferConfig(), output_height=content.shape[0], output_width=content.shape[1]
     )
-    pictures = [content, *styles]
-    if config.colors == "luminance":
-        pictures = [luminance(picture) for picture in pictures]
-    elif config.colors == "match":
-        pictures[1:] = [match_colors(style, content) for style in styles]
-    job = prepared_transfer(pictures[0], pictures[1:], config, params, masks, parts)
-    begin = pictures[0] if init is None and config.seed == "content" else init
-    mean = np.average([style.mean(axis=(0, 1)) for style in pictures[1:]], axis=0, weights=config.source_weights)
-    start = _starts(pictures[1:], job, mean, begin)
+    job = job or prepared_transfer(content, styles, config, params, masks, parts)
+    plain, styles = in_colors(content, styles, config.colors)
+    begin = plain if init is None and config.seed == "content" else init
+    mean = np.average([style.mean(axis=(0, 1)) for style in styles], axis=0, weights=config.source_weights)
+    start = _starts(styles, job, mean, begin)
     if config.colors != "luminance":
         return in_stages(job, partial(start, 0), 0, on_step, (), resume)
     by_size = {stage.size: np.asarray(at_stage(content, stage, config.padding_mode)) for stage in job.stages}
@@ -244,6 +246,7 @@ def invent(
     *,
     params: Params,
     init: np.ndarray | None = None,
+    job: Job | None = None,
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> Result:
@@ -253,6 +256,7 @@ def invent(
         config: settings; the defaults if not given.
         params: the network.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
+        job: as in `synthesize`, from `prepared_novelty`.
         on_step: called with 0 and each `Step`; the frames are optimized together.
         resume: as in `synthesize`.
 
@@ -266,7 +270,7 @@ def invent(
     config = config or NoveltyConfig()
     if init is not None:
         check_image("init", init, config.size)
-    job = prepared_novelty(config, params)
+    job = job or prepared_novelty(config, params)
     grey = np.full(3, 0.5)
 
     def start(_: int, stage: Stage) -> jax.Array:

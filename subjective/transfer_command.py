@@ -65,12 +65,12 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
     def prepare(config: TransferCommand) -> Job:
         return prepared_transfer(content, styles, config, params, masks, parts)
 
-    config = fitted(config, params, sizes, prepare, resume)
+    config, job = fitted(config, params, sizes, prepare, resume)
     if config.dry_run:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        how: dict[str, Any] = {"masks": masks, "parts": parts, "init": init}
+        how: dict[str, Any] = {"masks": masks, "parts": parts, "init": init, "job": job}
         return [synthesis.transfer(content, styles, config, params=params, **how, on_step=on_step, resume=position())]
 
     def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:

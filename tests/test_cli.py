@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from programs import finished, refusal, start
 
-from subjective import checkpoints, images
+from subjective import checkpoints, images, targets
 from subjective.cli import main
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
@@ -110,6 +110,14 @@ def test_two_sources_two_pictures_and_every_join(here, capsys):
         )  # fmt: skip
         assert sorted(file.name for file in folder.glob("*.png")) == ["result-000.png", "result-001.png"]
         assert images.read_image(folder / "result-000.png").shape == (40, 32, 3)
+
+
+@pytest.mark.parametrize("words", [("synthesize",), ("transfer", ROCK)], ids=lambda words: words[0])
+def test_sources_are_measured_once_for_the_forecast_and_the_run(here, capsys, monkeypatch, words):
+    measured, times = targets.measured, []
+    monkeypatch.setattr(targets, "measured", lambda *given: times.append(given) or measured(*given))
+    made(capsys, *words, "-s", GRAVEL, "-ow", "32", "-o", "1", "-l", "pool1", "-m", "1", "-n", "0", *PLAIN)
+    assert len(times) == 1
 
 
 def test_a_picture_can_be_the_start(here, capsys):
