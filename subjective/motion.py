@@ -9,7 +9,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from matplotlib.figure import Figure
 
 from subjective.compilation import jit
 from subjective.vgg import Params, extract_features
@@ -91,6 +90,8 @@ def plot(frames: Frames, found: dict[str, Distances]) -> bytes:
 
     The step around the end is drawn apart, and the two ends of the strip are to fit.
     """
+    from matplotlib.figure import Figure  # half a second, spent only where something is drawn
+
     figure = Figure(figsize=(9, 1.5 + 0.12 * len(frames)), layout="constrained")
     strip, *charts = figure.subplots(1, 1 + len(found), width_ratios=[3, *(1 for _ in found)])
     rows = np.clip(frames[:, frames.shape[1] // 2], 0, 1)
