@@ -162,6 +162,18 @@ def test_a_picture_left_as_it_is_has_no_content_loss(small_params, rng):
     assert float(total) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
 
 
+def test_around_a_picture_is_nothing_unless_zeros_are_asked_for(small_params, rng):
+    """A source's own picture is of its style to the last digit, but where zeros around it are looked at too."""
+    source = rng.uniform(size=(32, 32, 3)).astype(np.float32)
+    for padding, apart in ((None, False), ("valid", False), ("same", True)):
+        config = dataclasses.replace(LOOK, texture=False, content_layer="pool1", padding_mode=padding)
+        objective = objective_of(config, small_params, [(32, 32)])
+        targets = targets_of([source], objective, small_params)
+        loss, _ = objective.loss(jnp.asarray(source), jnp.asarray(source), jnp.ones(1), targets, small_params)
+        assert (float(loss) > 1e-3) is apart, float(loss)
+        assert apart or float(loss) < 1e-9
+
+
 def test_matlab_setting_is_johnsons_loss(vgg16, rng):
     """Squared Frobenius distance of Gram matrices over H W C, mean squared difference of content, on 0 to 255."""
     config = dataclasses.replace(TrainConfig(size=32), **LIKE["matlab"] | {"size": 32})
@@ -196,6 +208,12 @@ def test_a_layer_that_the_loss_network_lacks_is_refused_with_what_to_get(small_p
         objective_of(config, small_params, [(64, 64)])
 
 
+def test_a_size_too_small_for_the_content_is_refused(vgg16):
+    config = TrainConfig(size=32, layers=("conv1_1",), content_layer="conv4_2")
+    with pytest.raises(ValueError, match=r"--size of 32 pixels is too small for 1 octaves of conv1_1, conv4_2"):
+        objective_of(config, vgg16, [(64, 64)])
+
+
 def test_a_source_too_small_is_refused(small_params):
     with pytest.raises(ValueError, match="source 2 of 5 pixels is too small for 2 octaves"):
         objective_of(LOOK, small_params, [(64, 64), (5, 64)])
@@ -214,6 +232,7 @@ def test_octaves_are_as_many_as_there_is_room_for(small_params):
     [
         ({"size": 8}, "--size is 8; wanted 16 or more"),
         ({"devices": 2, "batch": 3}, "--batch is 3; wanted a multiple of --devices 2"),
+        ({"padding_mode": "same"}, "--padding-mode is same; a texture is always seen circular"),
         ({"border": "reflect"}, "--border is reflect; a texture's is circular"),
         ({"learning_rate": float("nan")}, "--learning-rate is nan"),
         ({"statistic": ("gramm",)}, "--statistic: unknown statistic 'gramm'"),

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from subjective.compilation import jit
 from subjective.feedforward.settings import TrainConfig
 from subjective.losses import Scalar, match
-from subjective.pyramid import Padding, octave_size
+from subjective.pyramid import octave_size
 from subjective.statistics import (
     Analysis,
     Statistic,
@@ -125,7 +125,7 @@ def objective_of(config: TrainConfig, vgg: Params, sources: Sequence[tuple[int, 
     Raises:
         ValueError: a layer that the loss network lacks, or a source or --size too small.
     """
-    padding: Padding = "circular" if config.texture else "same"
+    padding = config.padding
     terms = [parse_term(text, config.layers, (1.0,) * len(config.layers)) for text in config.terms]
     known = layer_names(vgg)
     wanted = [*network_layers([layer for term in terms for layer in term.layers])]
@@ -159,17 +159,19 @@ def objective_of(config: TrainConfig, vgg: Params, sources: Sequence[tuple[int, 
     chosen = analysis(octaves)
     if not chosen.terms:
         raise ValueError(f"no octave of {config.size} pixels has room for {' '.join(config.terms)}; enlarge --size")
-    for name, (side, around) in zip(["--size", *(f"source {n}" for n in range(1, len(sides)))], sides, strict=True):
-        least = smallest_picture(dataclasses.replace(chosen, padding=around), vgg)
-        if side < least:
-            raise ValueError(
-                f"{name} of {side} pixels is too small for {octaves} octaves of {', '.join(chosen.layers)}: wanted at "
-                f"least {least} a side; enlarge it or use fewer --octaves"
-            )
     if not config.texture:
         content = Term(CONTENT, (config.content_layer,), (config.content_weight,), octaves=(0,))
         chosen = dataclasses.replace(chosen, terms=(*chosen.terms, content))
-    return Objective(chosen, config.relative, config.variation_weight)
+    objective = Objective(chosen, config.relative, config.variation_weight)
+    seen = [(f"source {number}", min(size), objective.style) for number, size in enumerate(sources, 1)]
+    for name, side, look in [("--size", config.size, objective.analysis), *seen]:
+        least = smallest_picture(look, vgg)
+        if side < least:
+            raise ValueError(
+                f"{name} of {side} pixels is too small for {octaves} octaves of {', '.join(look.layers)}: wanted at "
+                f"least {least} a side; enlarge it or use fewer --octaves"
+            )
+    return objective
 
 
 _analyze = jit(analyze, static_argnums=2)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from subjective.compute_config import arg
 from subjective.config import DEFAULT_STATISTIC
 from subjective.picture_config import check_weights
+from subjective.pyramid import Padding
 from subjective.statistics import parse_term
 from subjective.vgg import Pooling
 
@@ -23,6 +24,7 @@ LIKE: dict[str, dict[str, Any]] = {
         "relative": False,
         "raw_weights": True,
         "pooling": "max",
+        "padding_mode": "same",
         "style_weight": 3e-8,
         "content_weight": 1e-4,
         "content_layer": "conv3_3",
@@ -84,6 +86,9 @@ class TrainConfig:
     """Weight of the mean squared difference between neighboring pixels."""
     pooling: Pooling = "average"
     """How the loss network pools."""
+    padding_mode: Annotated[Literal["valid", "same"] | None, arg("-p")] = None
+    """What the loss network sees around a picture: nothing (valid, if not given), or zeros, which leave a rim; a
+    texture, always, its other side."""
     raw_weights: bool = False
     """Use the loss network's parameters as published, not normalized to a mean activation of one."""
     rng_seed: Annotated[int, arg(metavar="N")] = 0
@@ -95,6 +100,11 @@ class TrainConfig:
     def channels(self) -> int:
         """The width that is meant."""
         return self.width or (8 if self.texture else 32)
+
+    @property
+    def padding(self) -> Padding:
+        """What the loss network is to see around a picture."""
+        return "circular" if self.texture else self.padding_mode or "valid"
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -137,6 +147,8 @@ class TrainConfig:
             raise ValueError(f"--batch is {self.batch}; wanted a multiple of --devices {self.devices}")
         if self.texture and self.border not in (None, "circular"):
             raise ValueError(f"--border is {self.border}; a texture's is circular, since it is to tile: leave it out")
+        if self.texture and self.padding_mode is not None:
+            raise ValueError(f"--padding-mode is {self.padding_mode}; a texture is always seen circular: leave it out")
         for flag, weight in (
             ("style-weight", self.style_weight),
             ("content-weight", self.content_weight),
