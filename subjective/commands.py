@@ -32,7 +32,6 @@ from subjective.morph import around, read_weights
 from subjective.motion import motion, plot
 from subjective.optimize import Result
 from subjective.position import OnStep, Position
-from subjective.statistics import Analysis
 from subjective.vgg import Params
 from subjective.videos import can_write, write_videos
 
@@ -49,6 +48,8 @@ class _Read(Generic[Texture]):
     sources: list[np.ndarray]
     masks: np.ndarray | None
     facts: dict[str, Any]
+    matched: tuple[str, ...]
+    """Layers."""
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -68,37 +69,27 @@ def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
     if config.blend_map:
         masks = whole_masks([read_mask(name, config.size) for name in config.blend_map], len(sources))
         pictures += [picture_record(Path(name), "mask") for name in config.blend_map]
-    read = _Read(config, network, params, sources, masks, {"pictures": pictures, "weights": origin})
-    read = dataclasses.replace(read, config=plan.with_octaves(config, params, read.sizes))
-    check_sources("the picture", "source", files, read.sizes, read.config, params)
-    return read
+    sizes = [(source.shape[0], source.shape[1]) for source in sources]
+    config = plan.with_octaves(config, params, sizes)
+    matched = check_sources("the picture", "source", files, sizes, config, params).layers
+    return _Read(config, network, params, sources, masks, {"pictures": pictures, "weights": origin}, matched)
 
 
-def _analysis(read: _Read[Texture], config: Texture) -> Analysis:
-    """Of the config as it fits; what it has no room for is said."""
-    analysis = plan.analysis_of(config, read.params, read.sizes)
-    for text in plan.left_out(config, read.params, analysis):
-        sys.stderr.write(f"subjective: note: no octave has room for {text}; it is left out\n")
-    return analysis
+def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray]) -> list[Any]:
+    return scores_of_run(pictures, read.sources, judge_of(read.network), read.matched)
 
 
-def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray], analysis: Analysis) -> list[Any]:
-    return scores_of_run(pictures, read.sources, judge_of(read.network), analysis.layers)
-
-
-def _frames_scored(
-    read: _Read[Texture], frames: np.ndarray, analysis: Analysis, shares: np.ndarray | None
-) -> list[Any]:
+def _frames_scored(read: _Read[Texture], frames: np.ndarray, shares: np.ndarray | None) -> list[Any]:
     """Each frame against those sources alone that it has a share of; all of them where nothing says otherwise."""
     if shares is None:
-        return _scored(read, list(frames), analysis)
+        return _scored(read, list(frames))
     scores: list[Any] = [None] * len(frames)
     alike: dict[tuple[int, ...], list[int]] = {}
     for number, share in enumerate(shares):
         alike.setdefault(tuple(map(int, np.flatnonzero(share))), []).append(number)
     for taken, numbers in alike.items():
         some = dataclasses.replace(read, sources=[read.sources[source] for source in taken])
-        for number, score in zip(numbers, _scored(some, [frames[n] for n in numbers], analysis), strict=True):
+        for number, score in zip(numbers, _scored(some, [frames[n] for n in numbers]), strict=True):
             scores[number] = score
     return scores
 
@@ -119,7 +110,6 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         return prepared(sources, config, params, masks)
 
     config, job = fitted(read.config, params, read.sizes, prepare, resume)
-    analysis = _analysis(read, config)
     if config.dry_run:
         return 0
 
@@ -128,7 +118,7 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
         return synthesis.synthesize(sources, config, params=params, **how, on_step=on_step, resume=position())
 
     def score(_: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
-        for found in _scored(read, [np.asarray(result.value) for result in results], analysis):
+        for found in _scored(read, [np.asarray(result.value) for result in results]):
             yield found, one_line(found)
 
     scoring = score if config.evaluate else None
@@ -157,7 +147,6 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
 
     check_moves(sources, read.config.moves, 1)
     config, job = fitted(read.config, params, read.sizes, prepare, resume)
-    analysis = _analysis(read, config)
     if config.dry_run:
         return 0
 
@@ -173,7 +162,7 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
             moved = motion(frames, params)
             images.write_bytes(folder / "motion.png", plot(frames, moved))
             found["motion"] = {name: given.as_json() for name, given in moved.items()}
-            found["frames"] = _frames_scored(read, frames, analysis, shares)
+            found["frames"] = _frames_scored(read, frames, shares)
         yield found, _in_words(found)
 
     return run("animate", config, config.count, work, score, announce, resume, **read.facts)

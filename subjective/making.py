@@ -147,7 +147,7 @@ def read_mask(name: str, size: tuple[int, int]) -> np.ndarray:
 def check_sources(
     name: str, use: str, files: Sequence[Path], sizes: Sequence[tuple[int, int]], config: PictureConfig, params: Params
 ) -> Analysis:
-    """Refuse a picture or sources too small for what is asked of them; the analysis that it is.
+    """Refuse a picture or sources too small for what is asked of them, and say what there is no room for.
 
     Args:
         name: of the picture, for the message.
@@ -156,12 +156,17 @@ def check_sources(
         sizes: (height, width) of each.
         config: with its number of octaves chosen.
         params: the network.
+
+    Returns:
+        The analysis that it is.
     """
     analysis = plan.analysis_of(config, params, sizes)
     plan.check_size(name, config.size, analysis, params)
     of_source = dataclasses.replace(analysis, padding=plan.VALID)
     for file, size in zip(files, sizes, strict=True):
         plan.check_size(f"{use} {str(file)!r}", size, of_source, params)
+    for text in plan.left_out(config, params, analysis):
+        _say(f"note: no octave has room for {text}; it is left out")
     return analysis
 
 

@@ -270,7 +270,9 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
     assert picture["scores"]["style_loss"] > 0
     again = ["transfer", "--config", str(folder / "config.json")]
     assert main(again) == 0
-    assert main([*again[:1], "left.png", *again[1:], "-m", "1", "--no-evaluate", "--colors", "luminance"]) == 0
+    grey = ["-m", "1", "--no-evaluate", "--colors", "luminance", "--statistic", "gram", "spectrum"]
+    assert main([*again[:1], "left.png", *again[1:], *grey]) == 0
+    assert "no octave has room for spectrum; it is left out" in capsys.readouterr().err
     anew = read_image("made.png")  # of 30 x 20
     assert anew.shape == (32, 48, 3)
     assert np.abs(anew - luminance(anew)).max() < 0.02, "as grey as the content"
