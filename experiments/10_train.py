@@ -25,7 +25,7 @@ from PIL import Image
 import subjective
 
 HERE = Path(__file__).parent
-SHORTER = 320
+SHORTER = 640
 """Side to which photographs are shrunk: decoding five thousand pixels a side would cost more than learning of them."""
 
 

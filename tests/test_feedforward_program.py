@@ -260,6 +260,20 @@ def test_each_photograph_comes_once_before_any_comes_again(tmp_path):
         assert sorted(np.round(next(batches).mean((1, 2, 3)) * 10).astype(int)) == [0, 1, 2, 3, 4, 5]
 
 
+def test_crops_show_all_of_a_photograph_or_as_little_as_zoom_allows(tmp_path):
+    ramp = np.linspace(0, 1, 96, dtype=np.float32)
+    images.write_image(tmp_path / "ramp.png", np.broadcast_to(ramp[None, :, None], (96, 96, 3)))
+    shares = {}
+    for zoom in (1, 4, 20):
+        batches = Photographs([tmp_path / "ramp.png"], 16, 50, zoom=zoom)
+        shares[zoom] = np.ptp(next(batches), axis=(1, 2, 3)) * 16 / 15
+    np.testing.assert_allclose(shares[1], 1, atol=0.1)
+    assert 0.2 < shares[4].min() < 0.35, "a quarter"
+    assert shares[4].max() > 0.9
+    assert np.median(shares[4]) == pytest.approx(0.5, abs=0.15), "half as much as likely as twice as much"
+    assert shares[20].min() > 1 / 6.5, "never enlarged"
+
+
 @pytest.mark.parametrize("kind", ["style", "texture"])
 def test_an_exported_network_runs_without_this_package(here, kind):
     save("net.safetensors", kind, sources=2)

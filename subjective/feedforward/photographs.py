@@ -16,9 +16,6 @@ from PIL import Image as Pillow
 
 from subjective.images import Image, read_image, resize
 
-LARGEST = 1.5
-"""Shorter side of a photograph before it is cropped, at most, in sides of the crop."""
-
 THREADS = 4
 """That read and resize; decoders work while Python does something else."""
 
@@ -39,6 +36,7 @@ class Photographs(Iterator[Pictures]):
         size: int,
         batch: int,
         *,
+        zoom: float = 1,
         seed: int = 0,
         note: Callable[[str], None] = lambda line: None,
     ):
@@ -48,6 +46,7 @@ class Photographs(Iterator[Pictures]):
             files: pictures of any size.
             size: side of a crop in pixels.
             batch: crops a batch.
+            zoom: as of `cropped`.
             seed: of order and crops.
             note: told of each file that cannot be read, once.
 
@@ -58,7 +57,7 @@ class Photographs(Iterator[Pictures]):
         if not files:
             raise ValueError("there is no photograph to train on; give --content a folder of pictures")
         grain = _grain()
-        self.files, self.size, self._note = tuple(files), size, note
+        self.files, self.size, self.zoom, self._note = tuple(files), size, zoom, note
         self.skipped: set[Path] = set()
         self._lock = threading.Lock()
         crops = (
@@ -95,7 +94,7 @@ class Photographs(Iterator[Pictures]):
             if file in self.skipped:
                 return None
         try:
-            return cropped(file, self.size, random)
+            return cropped(file, self.size, self.zoom, random)
         except (ValueError, OSError) as error:
             with self._lock:
                 if file not in self.skipped:  # another thread may have had it as well
@@ -105,12 +104,14 @@ class Photographs(Iterator[Pictures]):
             return None
 
 
-def cropped(file: Path, size: int, random: np.random.Generator) -> Image:
-    """A square out of a photograph, as large a part of it as may be, perhaps mirrored.
+def cropped(file: Path, size: int, zoom: float, random: np.random.Generator) -> Image:
+    """A square out of a photograph, perhaps mirrored.
 
     Args:
         file: the photograph.
         size: side in pixels.
+        zoom: the photograph is shrunk until its shorter side has between one and so many sides of the square, any
+            ratio being as likely; but it is enlarged to no more than one.
         random: where and how large.
 
     Raises:
@@ -121,7 +122,7 @@ def cropped(file: Path, size: int, random: np.random.Generator) -> Image:
             columns, rows = header.size
     except Exception:  # whatever is the matter with it, `read_image` says it in a line
         columns, rows = size, size
-    shorter = size * random.uniform(1, LARGEST)
+    shorter = size * min(zoom ** random.uniform(), max(1, min(columns, rows) / size))
     picture = read_image(file, width=max(1, round(columns * shorter / min(columns, rows))))
     if min(picture.shape[:2]) < size:  # turned by its camera, so that the header had its sides the other way round
         larger = size / min(picture.shape[:2])

@@ -29,6 +29,7 @@ LIKE: dict[str, dict[str, Any]] = {
         "content_weight": 1e-4,
         "content_layer": "conv3_3",
         "size": 256,
+        "zoom": 1.0,
         "batch": 4,
         "epochs": 2,
         "learning_rate": 1e-3,
@@ -49,6 +50,9 @@ class TrainConfig:
     """Train a generator of textures from noise; else a network that repaints pictures, which needs --content."""
     size: Annotated[int, arg(metavar="PIXELS")] = 256
     """Side of the pictures that it is trained on."""
+    zoom: Annotated[float, arg(metavar="N")] = 4.0
+    """Photographs are shrunk to between --size and so many times that, and cropped: near the first a network sees all
+    of a picture, near the last the smooth places and large shapes that it meets in large pictures."""
     batch: Annotated[int, arg(metavar="N")] = 4
     """Pictures a step."""
     epochs: Annotated[int, arg(metavar="N")] = 2
@@ -137,6 +141,8 @@ class TrainConfig:
         ):
             if number < least:
                 raise ValueError(f"--{flag} is {number}; wanted {least} or more")
+        if not 1 <= self.zoom < math.inf:
+            raise ValueError(f"--zoom is {self.zoom:g}; wanted 1 or more")
         if 0 in (self.width, self.depth, self.octaves):
             raise ValueError("--width, --depth or --octaves is 0; wanted 1 or more")
         if self.texture and self.levels > 10:
