@@ -1,3 +1,4 @@
+import re
 from functools import lru_cache
 
 import jax
@@ -335,6 +336,15 @@ def test_the_distance_of_gaussians_is_the_closed_form(in_float64):
     expected = np.sum((mean - wanted_mean) ** 2) + np.trace(covariance + wanted + 2 * ridge - 2 * cross)
     found = gaussian_distance(moments(jnp.asarray(one)), moments(jnp.asarray(other)))
     assert float(found) == pytest.approx(expected.real / 5, rel=1e-9)
+
+
+def test_gaussians_of_several_pictures_are_taken_apart_one_by_one():
+    """Several at once are a call in which XLA's threads may wait for each other for ever."""
+    target = moments(jnp.asarray(picture(0)))
+    gradient = jax.grad(lambda image: gaussian_distance(moments(image), target))
+    images = jnp.stack([jnp.asarray(picture(number)) for number in (1, 2)])
+    np.testing.assert_allclose(jax.vmap(gradient)(images), [gradient(image) for image in images], rtol=1e-4, atol=1e-6)
+    assert set(re.findall(r"f32\[([\d,]+)\] \S+ = eigh\[", str(jax.make_jaxpr(jax.vmap(gradient))(images)))) == {"3,3"}
 
 
 def test_the_distance_of_gaussians_is_finite_for_fewer_pixels_than_channels():

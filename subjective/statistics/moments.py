@@ -80,15 +80,25 @@ def gaussian_distance(found: Array, target: Array) -> Scalar:
     return shift + _bures(covariance + ridge, wanted + ridge)
 
 
+@jax.custom_batching.sequential_vmap
+def _eigh(matrix: Array) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors; of several matrices one after the other.
+
+    Together XLA shares them out among the threads that already wait for them, on CPUs, and may stand still for ever
+    (jaxlib 0.10: two pictures, four layers, nearly always).
+    """
+    return jnp.linalg.eigh(matrix)
+
+
 @jax.custom_vjp
 def _bures(covariance: Array, wanted: Array) -> Array:
     return _bures_fwd(covariance, wanted)[0]
 
 
 def _bures_fwd(covariance: Array, wanted: Array) -> tuple[Array, Array]:
-    values, vectors = jnp.linalg.eigh(wanted)
+    values, vectors = _eigh(wanted)
     root = (vectors * jnp.sqrt(jnp.maximum(values, 0))[None, :]) @ vectors.T
-    values, vectors = jnp.linalg.eigh(root @ covariance @ root)
+    values, vectors = _eigh(root @ covariance @ root)
     least = jnp.finfo(values.dtype).eps * jnp.abs(values[-1]) + jnp.finfo(values.dtype).tiny
     roots = jnp.sqrt(jnp.maximum(values, least))
     distance = jnp.maximum(jnp.trace(covariance) + jnp.trace(wanted) - 2 * jnp.sum(roots), 0)  # not below by rounding
