@@ -1,9 +1,11 @@
-"""Three published programs for style transfer, and the multiscale one: pictures, content and style losses, times.
+"""Four published programs for style transfer, and the multiscale one: pictures, content and style scores, times.
 
-    python experiments/12_transfer.py CONTENT... --style STYLE... [--width 512] [--steps N] [--sheet FILE]
+    python experiments/12_transfer.py CONTENT:STYLE... [--width 512] [--steps N] [--like NAME...] [--sheet FILE]
 
-Each content in each style by `subjective transfer --like NAME`, in run folders under the folder for temporary files,
-with one contact sheet: a row a content and style, a column a program. Where they depart from what was published:
+Each content in its style by `subjective transfer --like NAME`, in run folders under the folder for temporary files, and
+by the network of that style where one comes along (`subjective apply STYLE`; MATLAB's program, trained as
+`10_train.py` says). One contact sheet: a row for each pair. CONTENT and STYLE are files, or names of photographs that
+come along. Where the programs depart from what was published:
 
 - tensorflow (the tutorial with `vgg16_weights.npz`): its parameters are the embedded ones. The style is resized to the
   content's width, since unnormalized Gram matrices grow with the picture. Content starts the picture.
@@ -24,6 +26,7 @@ import contextlib
 import io
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -32,10 +35,14 @@ import numpy as np
 from subjective.cli import main
 from subjective.contact_sheet import CELL, contact_sheet
 from subjective.evaluate import evaluate
+from subjective.feedforward import network_file
+from subjective.feedforward.apply_command import painted
 from subjective.images import read_image, resize, write_image
 from subjective.normalization import load_params
 from subjective.presets import LIKES
 from subjective.vgg import extract_features
+
+HERE = Path(__file__).parent
 
 
 def made(content: str, style: str, like: str, width: int, steps: int | None) -> tuple[np.ndarray, dict]:
@@ -65,28 +72,54 @@ def shown(image: np.ndarray) -> np.ndarray:
     return resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
 
 
+def found(name: str) -> str:
+    """The file of that name, or the photograph that comes along."""
+    along = HERE.parent / "weights" / "photographs" / f"{name}.jpg"
+    return str(along if along.is_file() else Path(name))
+
+
+def by_network(style: str, content: np.ndarray) -> tuple[np.ndarray, dict] | None:
+    """The picture by the network of that style, and how long it took; None if there is none."""
+    if not (HERE.parent / "weights" / "networks" / f"{style}.safetensors").is_file():
+        return None
+    network, began = network_file.read(style), time.perf_counter()
+    return painted(network, content, (1.0,)), {"seconds": time.perf_counter() - began}
+
+
+def pair(text: str) -> tuple[str, str]:
+    content, _, style = text.partition(":")
+    if not style:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pair; wanted CONTENT:STYLE")
+    return content, style
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("contents", nargs="+")
-    parser.add_argument("--style", nargs="+", required=True)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pairs", nargs="+", type=pair, metavar="CONTENT:STYLE")
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--like", nargs="+", default=list(LIKES), choices=list(LIKES))
     parser.add_argument("--sheet", default="transfer.png")
     given = parser.parse_args()
     params, cells = load_params(), []
-    for content in given.contents:
-        for style in given.style:
-            photograph, painting = (read_image(file, width=given.width) for file in (content, style))
-            cells.append(((f"{Path(content).stem} in", f"the style of {Path(style).stem}"), shown(photograph)))
-            for like in LIKES:
-                image, entry = made(content, style, like, given.width, given.steps)
-                scores = evaluate(image, [painting], params, portilla_simoncelli=False)
-                kept = content_distance(image, photograph, params)
-                figures = ", ".join(
-                    f"{name} {scores[key].score:.2f}"
-                    for name, key in (("Gram", "gram"), ("sliced", "sliced_wasserstein"), ("spectrum", "spectrum"))
-                )
-                name = f"{Path(content).stem} {Path(style).stem} {like}"
-                print(f"{name:40} {entry['seconds']:4.0f} s, content off by {kept:.2f}; style: {figures}", flush=True)
-                cells.append(((f"{like}, content off by {kept:.2f}", figures), shown(image)))
-    write_image(given.sheet, contact_sheet(cells, 1 + len(LIKES)))
+    for names in given.pairs:
+        files = [found(name) for name in names]
+        content, style = (Path(file).stem for file in files)
+        photograph, painting = (read_image(file, width=given.width) for file in files)
+        cells += [((content,), shown(photograph)), ((style,), shown(painting))]
+        ways = {like: made(*files, like, given.width, given.steps) for like in given.like}
+        for like, way in (ways | {"network": by_network(style, photograph)}).items():
+            if way is None:
+                cells.append((("no network of this style",), np.ones((1, 1, 3), np.float32)))
+                continue
+            image, entry = way
+            scores = evaluate(image, [painting], params, portilla_simoncelli=False)
+            kept = content_distance(image, photograph, params)
+            figures = ", ".join(
+                f"{name} {scores[key].score:.2f}"
+                for name, key in (("Gram", "gram"), ("sliced", "sliced_wasserstein"), ("spectrum", "spectrum"))
+            )
+            name = f"{content} {style} {like}"
+            print(f"{name:40} {entry['seconds']:4.0f} s, content off by {kept:.2f}; style: {figures}", flush=True)
+            cells.append(((f"{like}, content off by {kept:.2f}", figures), shown(image)))
+    write_image(given.sheet, contact_sheet(cells, 3 + len(given.like)))
