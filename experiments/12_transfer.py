@@ -2,10 +2,10 @@
 
     python experiments/12_transfer.py CONTENT:STYLE... [--width 512] [--steps N] [--like NAME...] [--sheet FILE]
 
-Each content in its style by `subjective transfer --like NAME`, in run folders under the folder for temporary files, and
-by the network of that style where one comes along (`subjective apply STYLE`; MATLAB's program, trained as
-`10_train.py` says). One contact sheet: a row for each pair. CONTENT and STYLE are files, or names of photographs that
-come along. Where the programs depart from what was published:
+Each content in its style by `subjective transfer --like NAME`, in run folders under `--runs`, where those that are
+there already are taken as they are; and by the network of that style where one comes along (`subjective apply STYLE`:
+MATLAB's program, but for size and training, see `10_train.py`). One contact sheet: a row for each pair. CONTENT and
+STYLE are files, or names of photographs that come along. Where the programs depart from what was published:
 
 - tensorflow (the tutorial with `vgg16_weights.npz`): its parameters are the embedded ones. The style is resized to the
   content's width, since unnormalized Gram matrices grow with the picture. Content starts the picture.
@@ -25,7 +25,6 @@ import argparse
 import contextlib
 import io
 import json
-import tempfile
 import time
 from pathlib import Path
 
@@ -45,18 +44,21 @@ from subjective.vgg import extract_features
 HERE = Path(__file__).parent
 
 
-def made(content: str, style: str, like: str, width: int, steps: int | None) -> tuple[np.ndarray, dict]:
-    """The picture, and its entry in summary.json."""
-    flags = ["-s", style, "-sw", str(width), "-ow", str(width), "--like", like, "--no-evaluate", "-n", "0"]
-    flags += [] if steps is None else ["-m", str(steps)]
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        status = main(["transfer", content, *flags, "--output-dir", tempfile.mkdtemp(), "-op", like])
-    if status:
-        raise SystemExit(status)
-    folder = Path(out.getvalue().strip())
-    (picture,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["pictures"]
-    return read_image(folder / "result.png"), picture
+def made(content: str, style: str, like: str, given: argparse.Namespace) -> tuple[np.ndarray, dict]:
+    """The picture, and its entry in summary.json; one that is among the runs already is not made again."""
+    name = f"{Path(content).stem}-{Path(style).stem}-{like}-{given.width}"
+    before = sorted(given.runs.glob(f"{name}-*/result.png"))
+    if not before:
+        width = str(given.width)
+        flags = ["-s", style, "-sw", width, "-ow", width, "--like", like, "--no-evaluate", "-n", "0"]
+        flags += [] if given.steps is None else ["-m", str(given.steps)]
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            status = main(["transfer", content, *flags, "--output-dir", str(given.runs), "-op", name])
+        if status:
+            raise SystemExit(status)
+        before = [Path(out.getvalue().strip()) / "result.png"]
+    (picture,) = json.loads(before[-1].with_name("summary.json").read_text(encoding="utf-8"))["pictures"]
+    return read_image(before[-1]), picture
 
 
 def content_distance(image: np.ndarray, content: np.ndarray, params) -> float:
@@ -99,6 +101,7 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--like", nargs="+", default=list(LIKES), choices=list(LIKES))
+    parser.add_argument("--runs", type=Path, default=Path("outputs"), metavar="FOLDER")
     parser.add_argument("--sheet", default="transfer.png")
     given = parser.parse_args()
     params, cells = load_params(), []
@@ -107,7 +110,7 @@ if __name__ == "__main__":
         content, style = (Path(file).stem for file in files)
         photograph, painting = (read_image(file, width=given.width) for file in files)
         cells += [((content,), shown(photograph)), ((style,), shown(painting))]
-        ways = {like: made(*files, like, given.width, given.steps) for like in given.like}
+        ways = {like: made(*files, like, given) for like in given.like}
         for like, way in (ways | {"network": by_network(style, photograph)}).items():
             if way is None:
                 cells.append((("no network of this style",), np.ones((1, 1, 3), np.float32)))
