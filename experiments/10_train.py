@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from studio import file_of
 
 import subjective
 
-HERE = Path(__file__).parent
 SHORTER = 640
 """Side to which photographs are shrunk: decoding five thousand pixels a side would cost more than learning of them."""
 
@@ -62,15 +62,6 @@ def shrink(folders: list[Path], into: Path) -> None:
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
-def sources(names: list[str]) -> list[str]:
-    """Files of this folder's sources, or of the photographs that come with the package (mosaic, strawberry_thief)."""
-    found = []
-    for name in names:
-        places = [HERE / "sources" / f"{name}.jpg", HERE.parent / "weights" / "photographs" / f"{name}.jpg", Path(name)]
-        found.append(str(next(place for place in places if place.is_file())))
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="*", type=Path)
@@ -83,7 +74,7 @@ def main() -> None:
     if arguments.into:
         shrink(arguments.folders, arguments.into)
         return
-    words = ["train", "-s", *sources(arguments.texture or arguments.style), "--size", "128", "--batch", "2"]
+    words = ["train", "-s", *map(file_of, arguments.texture or arguments.style), "--size", "128", "--batch", "2"]
     if arguments.texture:
         words += ["--texture", "--learning-rate", "3e-3"]
     else:

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+from studio import HERE, file_of
 
 from subjective.cli import main
 from subjective.contact_sheet import CELL, contact_sheet
@@ -40,8 +41,6 @@ from subjective.images import read_image, resize, write_image
 from subjective.normalization import load_params
 from subjective.presets import LIKES
 from subjective.vgg import extract_features
-
-HERE = Path(__file__).parent
 
 
 def made(content: str, style: str, like: str, given: argparse.Namespace) -> tuple[np.ndarray, dict]:
@@ -74,12 +73,6 @@ def shown(image: np.ndarray) -> np.ndarray:
     return resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
 
 
-def found(name: str) -> str:
-    """The file of that name, or the photograph that comes along."""
-    along = HERE.parent / "weights" / "photographs" / f"{name}.jpg"
-    return str(along if along.is_file() else Path(name))
-
-
 def by_network(style: str, content: np.ndarray) -> tuple[np.ndarray, dict] | None:
     """The picture by the network of that style, and how long it took; None if there is none."""
     if not (HERE.parent / "weights" / "networks" / f"{style}.safetensors").is_file():
@@ -106,7 +99,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     params, cells = load_params(), []
     for names in given.pairs:
-        files = [found(name) for name in names]
+        files = [file_of(name) for name in names]
         content, style = (Path(file).stem for file in files)
         photograph, painting = (read_image(file, width=given.width) for file in files)
         cells += [((content,), shown(photograph)), ((style,), shown(painting))]

@@ -49,6 +49,12 @@ def source(name: str) -> np.ndarray:
     return subjective.read_image(HERE / "sources" / f"{name}.jpg")
 
 
+def file_of(name: str) -> str:
+    """The file that a name stands for: a source of this folder, a photograph that comes along, or that very file."""
+    folders = (HERE / "sources", HERE.parent / "weights" / "photographs")
+    return str(next((file for folder in folders if (file := folder / f"{name}.jpg").is_file()), name))
+
+
 @cache
 def params_of(raw: bool = False) -> Any:
     """The network, raw or normalized."""
