@@ -12,10 +12,6 @@ from jaxtyping import Float
 
 Ease = Literal["smooth", "linear"]
 
-REST = 1 / 8
-"""Share of the way from a keyframe to the next that is spent at either of them, where the way is smooth: a frame whose
-neighbors are of another texture can hardly be all of its own."""
-
 Weights = Float[np.ndarray, "frames sources"]
 
 
@@ -25,7 +21,7 @@ def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
     Args:
         frames: of the loop; the first frame is the first keyframe.
         keyframes: how many, one or more.
-        ease: ``smooth`` rests at each keyframe (`REST`, and half a cosine between), ``linear`` goes on at one speed.
+        ease: ``smooth`` rests at each keyframe (half a cosine), ``linear`` goes on at one speed.
 
     Returns:
         ``(frames, keyframes)``, each row adding up to 1.
@@ -34,15 +30,10 @@ def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
     for frame in range(frames):
         place = frame * keyframes / frames
         key, part = int(place), place - int(place)
-        share = part if ease == "linear" else _smooth(part)
+        share = part if ease == "linear" else (1 - math.cos(math.pi * part)) / 2
         weights[frame, key] += 1 - share
         weights[frame, (key + 1) % keyframes] += share
     return weights
-
-
-def _smooth(part: float) -> float:
-    gone = min(max((part - REST) / (1 - 2 * REST), 0), 1)
-    return (1 - math.cos(math.pi * gone)) / 2
 
 
 def read_weights(path: str, frames: int, sources: int) -> Weights:
