@@ -1,14 +1,16 @@
-"""What do the small networks learn on two cores in an hour? A texture network of two sources, a style network of one.
+r"""What do the small networks learn on two cores in an hour? A texture network of two sources, a style network of one.
 
     apt-get download plasma-workspace-wallpapers gnome-backgrounds mate-backgrounds lomiri-wallpapers ukui-wallpapers
     for file in *.deb; do dpkg -x $file photographs; done
     python experiments/10_train.py photographs --into small          (a minute: shrinks what is a photograph)
-    python experiments/10_train.py small --style painting.jpg -- -sw 256 --steps 800 -o style.safetensors
+    python experiments/10_train.py small --style strawberry_thief -- --steps 500 -o begun.safetensors
+    python experiments/10_train.py small --style strawberry_thief -- --init begun.safetensors --content-weight 4 \
+        --steps 3000 -o strawberry_thief.safetensors
     python experiments/10_train.py --texture rock gravel -- --steps 3000 -o rock_gravel.safetensors
 
 Words after -- are flags of `subjective train`. Any folders of pictures will do as photographs; none are kept in this
 repository. Pictures that are flat, too small or drawn with few colors are left out. The runs in LOG.md were made by
-`subjective train` itself with the settings below (12 minutes; rock and gravel in two goes, an hour).
+`subjective train` itself with the settings below (each in two goes, an hour in all, beside other work).
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ def main() -> None:
     if arguments.texture:
         words += ["--texture", "--learning-rate", "3e-3"]
     else:
-        words += ["--content", *map(str, arguments.folders), "--width", "16", "--depth", "3"]
+        words += ["--content", *map(str, arguments.folders), "--width", "16", "--depth", "3", "-sw", "256"]
+        words += ["--layers", "conv1_1", "conv2_1", "conv3_1", "conv4_1"]
     environment = os.environ | {"PYTHONPATH": str(Path(subjective.__file__).parents[1])}
     command = [sys.executable, "-m", "subjective", *words, *flags]
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)
