@@ -171,8 +171,9 @@ class TransferConfig(SynthesisConfig):
     given to the styles beforehand."""
     seed: Annotated[str, arg("-i", "--init", metavar="content|noise|phases|FILE")] = "content"
     """Starting picture: the content, faint noise, the styles' spectrum at random phases, or a picture file."""
-    padding_mode: Annotated[Padding, arg("-p")] = "same"
-    """What lies outside the picture: zeros (same), nothing (valid) or its other side (circular)."""
+    padding_mode: Annotated[Padding, arg("-p")] = "valid"
+    """What lies outside the picture: nothing (valid), its other side (circular), or zeros (same), which turn wide rims
+    grey at coarse octaves."""
 
     @property
     def further_terms(self) -> tuple[Term, ...]:

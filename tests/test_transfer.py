@@ -239,7 +239,7 @@ def test_every_published_programs_settings_run(name, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     write_image("content.png", content())
     source = str(SOURCES / "gravel.jpg")
-    few = ["-m", "2", "--no-evaluate", "-n", "0", "-ow", "64", "-ss", "0.2"]
+    few = ["-m", "2", "--no-evaluate", "-n", "0", "-ow", "96", "-ss", "0.2"]
     assert main(["transfer", "content.png", "-s", source, "--like", name, *few]) == 0
     folder = Path(capsys.readouterr().out.strip())
     settings = json.loads((folder / "config.json").read_text())["settings"]
