@@ -112,7 +112,9 @@ def test_two_sources_two_pictures_and_every_join(here, capsys):
         assert images.read_image(folder / "result-000.png").shape == (40, 32, 3)
 
 
-@pytest.mark.parametrize("words", [("synthesize",), ("transfer", ROCK)], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [("synthesize",), ("transfer", ROCK, "--content-layers", "pool1")], ids=lambda words: words[0]
+)
 def test_sources_are_measured_once_for_the_forecast_and_the_run(here, capsys, monkeypatch, words):
     measured, times = targets.measured, []
     monkeypatch.setattr(targets, "measured", lambda *given: times.append(given) or measured(*given))

@@ -232,7 +232,8 @@ def test_octaves_are_as_many_as_there_is_room_for(small_params):
     [
         ({"size": 8}, "--size is 8; wanted 16 or more"),
         ({"devices": 2, "batch": 3}, "--batch is 3; wanted a multiple of --devices 2"),
-        ({"zoom": 0.5}, "--zoom is 0.5; wanted 1 or more"),
+        ({"texture": False, "zoom": 0.5}, "--zoom is 0.5; wanted 1 or more"),
+        ({"zoom": 2}, "--zoom is 2; a texture is learned from no photographs"),
         ({"padding_mode": "same"}, "--padding-mode is same; a texture is always seen circular"),
         ({"border": "reflect"}, "--border is reflect; a texture's is circular"),
         ({"learning_rate": float("nan")}, "--learning-rate is nan"),

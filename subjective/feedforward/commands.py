@@ -58,7 +58,8 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
         _refuse_changed(resume, records, len(contents))
     photographs = None
     if contents:
-        photographs = Photographs(contents, config.size, config.batch, zoom=config.zoom, seed=config.rng_seed, note=say)
+        how: dict[str, Any] = {"zoom": config.most_zoom, "seed": config.rng_seed, "note": say}
+        photographs = Photographs(contents, config.size, config.batch, **how)
     shown = _shown(plan.architecture, contents, config)
     folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
     run = TrainingRun(folder, checkpoint_every=config.checkpoint_every)

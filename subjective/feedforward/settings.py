@@ -50,9 +50,9 @@ class TrainConfig:
     """Train a generator of textures from noise; else a network that repaints pictures, which needs --content."""
     size: Annotated[int, arg(metavar="PIXELS")] = 256
     """Side of the pictures that it is trained on."""
-    zoom: Annotated[float, arg(metavar="N")] = 4.0
-    """Photographs are shrunk to between --size and so many times that, and cropped: near the first a network sees all
-    of a picture, near the last the smooth places and large shapes that it meets in large pictures."""
+    zoom: Annotated[float | None, arg(metavar="N")] = None
+    """Photographs are shrunk to between --size and so many times that (4 if not given), and cropped: near the first a
+    network sees all of a picture, near the last the smooth places and large shapes that it meets in large pictures."""
     batch: Annotated[int, arg(metavar="N")] = 4
     """Pictures a step."""
     epochs: Annotated[int, arg(metavar="N")] = 2
@@ -106,6 +106,11 @@ class TrainConfig:
         return self.width or (8 if self.texture else 32)
 
     @property
+    def most_zoom(self) -> float:
+        """The zoom that is meant."""
+        return 4.0 if self.zoom is None else self.zoom
+
+    @property
     def padding(self) -> Padding:
         """What the loss network is to see around a picture."""
         return "circular" if self.texture else self.padding_mode or "valid"
@@ -141,8 +146,10 @@ class TrainConfig:
         ):
             if number < least:
                 raise ValueError(f"--{flag} is {number}; wanted {least} or more")
-        if not 1 <= self.zoom < math.inf:
+        if not 1 <= self.most_zoom < math.inf:
             raise ValueError(f"--zoom is {self.zoom:g}; wanted 1 or more")
+        if self.texture and self.zoom is not None:
+            raise ValueError(f"--zoom is {self.zoom:g}; a texture is learned from no photographs: leave it out")
         if 0 in (self.width, self.depth, self.octaves):
             raise ValueError("--width, --depth or --octaves is 0; wanted 1 or more")
         if self.texture and self.levels > 10:
