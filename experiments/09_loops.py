@@ -1,6 +1,6 @@
 """Loops for the gallery, and what frames together cost against frames one by one.
 
-    python experiments/09_loops.py [rock] [gravel] [morph] [FLAGS]    (24 frames at 256 px, some 15 minutes each)
+    python experiments/09_loops.py [rock] [gravel] [morph] [FLAGS]    (256 px, each half an hour beside other work)
     python experiments/09_loops.py --speed                            (some minutes)
 
 Each loop is a run of `subjective animate`; its frames' scores and how it moves are in its summary.json, and a row of

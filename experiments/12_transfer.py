@@ -30,7 +30,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from studio import HERE, file_of
+from studio import file_of
 
 from subjective.cli import main
 from subjective.contact_sheet import CELL, contact_sheet
@@ -45,9 +45,10 @@ from subjective.vgg import extract_features
 
 def made(content: str, style: str, like: str, given: argparse.Namespace) -> tuple[np.ndarray, dict]:
     """The picture, and its entry in summary.json; one that is among the runs already is not made again."""
-    name = f"{Path(content).stem}-{Path(style).stem}-{like}-{given.width}"
-    before = sorted(given.runs.glob(f"{name}-*/result.png"))
-    if not before:
+    steps = "all" if given.steps is None else given.steps
+    name = f"{Path(content).stem}-{Path(style).stem}-{like}-{given.width}px-{steps}-steps"
+    runs = [file.parent for file in sorted(given.runs.glob(f"{name}-*/summary.json")) if summary(file.parent)]
+    if not runs:
         width = str(given.width)
         flags = ["-s", style, "-sw", width, "-ow", width, "--like", like, "--no-evaluate", "-n", "0"]
         flags += [] if given.steps is None else ["-m", str(given.steps)]
@@ -55,9 +56,14 @@ def made(content: str, style: str, like: str, given: argparse.Namespace) -> tupl
             status = main(["transfer", content, *flags, "--output-dir", str(given.runs), "-op", name])
         if status:
             raise SystemExit(status)
-        before = [Path(out.getvalue().strip()) / "result.png"]
-    (picture,) = json.loads(before[-1].with_name("summary.json").read_text(encoding="utf-8"))["pictures"]
-    return read_image(before[-1]), picture
+        runs = [Path(out.getvalue().strip())]
+    return read_image(runs[-1] / "result.png"), summary(runs[-1])
+
+
+def summary(run: Path) -> dict | None:
+    """What a finished run says of its picture; None if it was stopped before."""
+    found = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return found["pictures"][0] if found["status"] == "finished" else None
 
 
 def content_distance(image: np.ndarray, content: np.ndarray, params) -> float:
@@ -75,7 +81,7 @@ def shown(image: np.ndarray) -> np.ndarray:
 
 def by_network(style: str, content: np.ndarray) -> tuple[np.ndarray, dict] | None:
     """The picture by the network of that style, and how long it took; None if there is none."""
-    if not (HERE.parent / "weights" / "networks" / f"{style}.safetensors").is_file():
+    if style not in network_file.available():
         return None
     network, began = network_file.read(style), time.perf_counter()
     return painted(network, content, (1.0,)), {"seconds": time.perf_counter() - began}

@@ -99,7 +99,7 @@ def _note_changes(config_file: str | None, facts: dict[str, Any]) -> None:
     """Say so when something is no longer what the recorded run had read."""
     if config_file is not None:
         for name in _changed(Path(config_file), facts):
-            sys.stderr.write(f"subjective: note: {name} has changed since {config_file!r} was written\n")
+            _say(f"note: {name} has changed since {config_file!r} was written")
 
 
 def _changed(config_file: Path, facts: dict[str, Any]) -> list[str]:
@@ -120,14 +120,14 @@ def _taken_up(run: Run) -> Position | None:
         try:
             position, kept = checkpoints.read(path)
         except ValueError as error:
-            sys.stderr.write(f"subjective: note: {error}; taking the one before\n")
+            _say(f"note: {error}; taking the one before")
             continue
         run.resumed(position, kept)
         return position
     if paths:
         again = shlex.quote(str(run.folder / "config.json"))
         raise ValueError(f"no checkpoint in {str(run.folder)!r} can be read; to begin again, use --config {again}")
-    sys.stderr.write(f"subjective: note: {str(run.folder)!r} has no checkpoint; it begins again\n")
+    _say(f"note: {str(run.folder)!r} has no checkpoint; it begins again")
     run.forget()
     return None
 
