@@ -67,7 +67,7 @@ def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
     pictures = [picture_record(file, "source") for file in files]
     masks = None
     if config.blend_map:
-        masks = whole_masks([read_mask(name, config.size) for name in config.blend_map], len(sources))
+        masks = whole_masks([read_mask(name, config.output_size) for name in config.blend_map], len(sources))
         pictures += [picture_record(Path(name), "mask") for name in config.blend_map]
     sizes = [(source.shape[0], source.shape[1]) for source in sources]
     config = plan.with_octaves(config, params, sizes)

@@ -156,7 +156,11 @@ class AnimationConfig(SynthesisConfig):
 class TransferConfig(SynthesisConfig):
     """Settings of `transfer`; layers and statistics are those of the style."""
 
-    statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram", "grid@rgb=0.001")
+    statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = (
+        "gram",
+        "gram@band=1",
+        "grid@rgb=0.001",
+    )
     """What is matched of the style, as in synthesize."""
     content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
     """Layers at which the picture is to be like the content, at every octave."""
@@ -175,6 +179,16 @@ class TransferConfig(SynthesisConfig):
     """What lies outside the picture: nothing (valid), its other side (circular), or zeros (same), which turn wide rims
     grey at coarse octaves."""
 
+    margin: Annotated[int, arg(metavar="PIXELS")] = 16
+    """Paint so many pixels more on each side, of the content's mirror image, and cut them off: few of the network's
+    pixels look at a picture's rim, which stays pale."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """As `PictureConfig.size`, with the margin."""
+        height, width = self.output_size
+        return height + 2 * self.margin, width + 2 * self.margin
+
     @property
     def further_terms(self) -> tuple[Term, ...]:
         """The content."""
@@ -189,6 +203,8 @@ class TransferConfig(SynthesisConfig):
                 raise ValueError(f"--{flag} is {weight}; wanted a number of 0 or more")
         if self.count != 1:
             raise ValueError(f"--count is {self.count}; a transfer makes one picture")
+        if self.margin < 0:
+            raise ValueError(f"--margin is {self.margin}; wanted 0 or more pixels")
         if not self.content_layers:
             raise ValueError("--content-layers got no layer; wanted at least one, such as conv4_2")
 

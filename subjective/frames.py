@@ -87,29 +87,32 @@ class Distances:
 def interframe_loss(distances: Distances) -> Loss:
     """How far distances between frames are off, as ``loss(frames, targets)``.
 
-    The mean of ((d − d′) / max(d′, `LEAST`))² over frames, steps and octaves, d being the distance of a frame and the
-    one so many steps on, around the loop, and d′ the one wanted.
+    The mean of ((d − d′) / max(least, `LEAST`))² over frames, steps and octaves, d being the distance of a frame and
+    the one so many steps on, around the loop, and d′ that between the least and the most wanted which is next to it.
 
     Args:
         distances: which.
 
     Returns:
-        ``loss(frames, targets) -> (scalar, parts)``; frames ``(count, height, width, 3)``, targets
+        ``loss(frames, least, most) -> (scalar, parts)``; frames ``(count, height, width, 3)``, least and most
         ``(steps, octaves)`` or, if every frame has its own, ``(count, steps, octaves)``; parts ``{step: scalar}``.
     """
 
     steps, kind, octaves, padding = distances.steps, distances.kind, distances.octaves, distances.padding
 
     def loss(
-        frames: Float[Array, "count height width 3"], targets: Float[Array, "*count steps octaves"]
+        frames: Float[Array, "count height width 3"],
+        least: Float[Array, "*count steps octaves"],
+        most: Float[Array, "*count steps octaves"],
     ) -> tuple[Scalar, Any]:
-        wanted = jnp.broadcast_to(targets, (frames.shape[0], len(steps), octaves))
-        unit = jnp.maximum(wanted, LEAST)
+        least, most = (jnp.broadcast_to(bound, (frames.shape[0], len(steps), octaves)) for bound in (least, most))
+        unit = jnp.maximum(least, LEAST)
         measure = jax.vmap(partial(frame_distance, kind=kind, octaves=octaves, padding=padding))
         parts = {}
         for place, step in enumerate(steps):
             found = measure(jnp.roll(frames, -step, axis=0) - frames)
-            parts[str(step)] = jnp.mean(((found - wanted[:, place]) / unit[:, place]) ** 2) / len(steps)
+            wanted = jnp.clip(found, least[:, place], most[:, place])
+            parts[str(step)] = jnp.mean(((found - wanted) / unit[:, place]) ** 2) / len(steps)
         return jnp.sum(jnp.stack(list(parts.values()))), parts
 
     return loss
@@ -157,47 +160,6 @@ def shifted_distances(
         return here if part == 0 else (1 - part) * here + part * _moved(image, whole + 1, kind, octave, octaves)
 
     return np.stack([np.asarray(distance(shift)) for shift in shifts])
-
-
-@partial(jit, static_argnums=(1, 2, 3))
-def contrast(
-    source: Float[Array, "height width 3"], kind: DistanceType, octave: int, octaves: int
-) -> Float[Array, " octaves"]:
-    """How far a source is from its own mean color, at so many octaves from one on; in the units of `frame_distance`."""
-    image = gaussian_pyramid(source, octave + 1, "same")[-1]
-    return frame_distance(image - jnp.mean(image, axis=(0, 1), keepdims=True), kind, octaves, "same")
-
-
-def with_changes(
-    apart: Float[np.ndarray, "count steps octaves"],
-    shares: Float[np.ndarray, "count sources"],
-    colors: Float[np.ndarray, "sources 3"],
-    contrasts: Float[np.ndarray, "sources octaves"],
-    steps: Sequence[int],
-    kind: DistanceType,
-) -> Float[np.ndarray, "count steps octaves"]:
-    """The distances wanted of frames whose textures change as well: what changes comes on top, at right angles.
-
-    As far as a cross-fade would go, from a picture of one source into one of another that knows nothing of it. With
-    less, what a frame should no longer have would have to stay.
-
-    Args:
-        apart: distances wanted of frames that are of one texture.
-        shares: of each source in each frame.
-        colors: mean color of each source.
-        contrasts: of each source, from `contrast`.
-        steps: between frames.
-        kind: a change of mean color is in every Gaussian octave, and in the last Laplacian one.
-    """
-    wanted = apart.copy()
-    touched = slice(None) if kind == "l2" else slice(-1, None)
-    for place, step in enumerate(steps):
-        change = np.roll(shares, -step, axis=0) - shares
-        wanted[:, place] = np.hypot(wanted[:, place], np.sqrt(change**2 @ contrasts**2))
-        color = change @ colors
-        color = np.sqrt(np.mean(color**2, axis=1)) if kind == "l2" else np.mean(np.abs(color), axis=1)
-        wanted[:, place, touched] = np.hypot(wanted[:, place, touched], color[:, None])
-    return wanted
 
 
 def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves: int) -> None:

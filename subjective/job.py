@@ -13,21 +13,14 @@ from jaxtyping import Array
 from subjective.colors import in_colors
 from subjective.compilation import jit
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
-from subjective.frames import (
-    Distances,
-    check_moves,
-    contrast,
-    mean_over_frames,
-    octaves_of,
-    shifted_distances,
-    with_changes,
-)
+from subjective.frames import Distances, check_moves, mean_over_frames, octaves_of, shifted_distances
 from subjective.guides import Guides, guides_of
 from subjective.losses import Loss, novelty_loss, texture_loss
+from subjective.morph import contrast, with_changes
 from subjective.objectives import animation_loss, apart_loss, synthesis_loss, transfer_loss
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of, check_image, check_size, with_octaves
-from subjective.stages import Stage, at_stage, stages_of
+from subjective.stages import Stage, at_stage, stages_of, with_margin
 from subjective.statistics import Analysis, Statistics, analyze, contents_of
 from subjective.targets import by_region, targets_by_precision
 from subjective.vgg import Params
@@ -138,8 +131,8 @@ def _laid_out(
     sources: Sequence[np.ndarray], config: Config, params: Params, masks: np.ndarray | None = None
 ) -> tuple[Config, Analysis, Sequence[Stage]]:
     config.check()
-    if masks is not None and masks.shape != (*config.size, len(sources)):
-        wanted = (*config.size, len(sources))
+    if masks is not None and masks.shape != (*config.output_size, len(sources)):
+        wanted = (*config.output_size, len(sources))
         raise ValueError(f"masks are of shape {masks.shape}; wanted {wanted}: of each pixel, the share of each source")
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)
@@ -212,15 +205,15 @@ def prepared_animation(
         frames = mean_over_frames(texture, config.batch, weights is not None, config.devices)
         loss = animation_loss(frames, config.if_weight, distances)
         moved = [shifted_distances(source, config.moves, distances.kind, stage.octave, octaves) for source in sources]
-        apart = np.tensordot(shares, np.stack(moved), 1)
+        least = most = np.tensordot(shares, np.stack(moved), 1)
         if weights is not None:
             pictures = [jnp.asarray(source, jnp.float32) for source in sources]
             contrasts = np.stack([contrast(picture, distances.kind, stage.octave, octaves) for picture in pictures])
-            apart = with_changes(apart, shares, colors, contrasts, config.if_steps, distances.kind)
+            least, most = with_changes(least, shares, colors, contrasts, config.if_steps, distances.kind)
         target = targets[stage.analysis.precision][stage.first :]
         arguments = {
             "texture": (target, params) if masks is None else _by_region(target, params, masks, stage),
-            "interframe": (jnp.asarray(apart, jnp.float32),),
+            "interframe": tuple(jnp.asarray(bound, jnp.float32) for bound in (least, most)),
         }
         return loss, arguments
 
@@ -248,9 +241,11 @@ def prepared_transfer(
     Raises:
         ValueError: settings, pictures or sizes that do not fit.
     """
-    check_image("the content", content, config.size)
+    check_image("the content", content, config.output_size)
     content, styles = in_colors(content, styles, config.colors)
     config, analysis, stages = _laid_out(styles, config, params, masks)
+    content = with_margin(content, config.margin)
+    masks = None if masks is None else with_margin(masks, config.margin)
     of_style = _of_terms(analysis, False)
     if parts is not None:
         _check_regions(of_style)

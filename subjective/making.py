@@ -82,7 +82,7 @@ def starting_picture(config: PictureConfig) -> np.ndarray | None:
         return None
     if not Path(config.seed).exists():
         raise ValueError(f"--seed is {config.seed!r}, which is no file; wanted {', '.join(SEEDS)} or a picture file")
-    return images.resize(images.read_image(config.seed), config.size)
+    return images.resize(images.read_image(config.seed), config.output_size)
 
 
 def _hashes(facts: dict[str, Any]) -> dict[str, str]:
@@ -250,7 +250,7 @@ def run(
     try:
         if resume is None:
             run.describe(command, _recorded(config, facts["weights"]["use"]) | (asked or {}), **facts)
-        run.reserve(config.size)
+        run.reserve(config.output_size)
         # Nobody but the work holds the position, which is as large as all that it takes.
         results = work(on_step, lambda: None if resume is None else _taken_up(run))
         interruption.end_of_steps()

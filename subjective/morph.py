@@ -1,18 +1,32 @@
-"""Which source counts how much at each frame: around a closed path of keyframes, or as a table says."""
+"""Which source counts how much at each frame, around a closed path of keyframes or as a table says; and how far apart
+frames are whose textures change."""
 
 from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
+
+from subjective.compilation import jit
+from subjective.frames import DistanceType, frame_distance
+from subjective.pyramid import gaussian_pyramid
 
 Ease = Literal["smooth", "linear"]
 
 Weights = Float[np.ndarray, "frames sources"]
+
+DISSOLVE = 4
+"""Frames in which a patch of one texture may become another's. In one frame it would flicker; the slower, the more is
+left of it where it should be gone (`experiments/LOG.md`)."""
+
+TINY = 1e-12
 
 
 def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
@@ -74,3 +88,54 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@partial(jit, static_argnums=(1, 2, 3))
+def contrast(
+    source: Float[Array, "height width 3"], kind: DistanceType, octave: int, octaves: int
+) -> Float[Array, " octaves"]:
+    """How far a source is from its own mean color, at so many octaves from one on; in the units of `frame_distance`."""
+    image = gaussian_pyramid(source, octave + 1, "same")[-1]
+    return frame_distance(image - jnp.mean(image, axis=(0, 1), keepdims=True), kind, octaves, "same")
+
+
+def with_changes(
+    apart: Float[np.ndarray, "count steps octaves"],
+    shares: Float[np.ndarray, "count sources"],
+    colors: Float[np.ndarray, "sources 3"],
+    contrasts: Float[np.ndarray, "sources octaves"],
+    steps: Sequence[int],
+    kind: DistanceType,
+) -> tuple[Float[np.ndarray, "count steps octaves"], Float[np.ndarray, "count steps octaves"]]:
+    """The distances wanted of frames whose textures change as well: what changes comes on top, at right angles.
+
+    At least as far as a cross-fade would go, from a picture of one source into one of another that knows nothing of
+    it; at most as if patches of so much of the picture went from one source to another, each within `DISSOLVE` frames.
+    A cross-fade goes less far than textures that lie beside each other in changing shares: with no more than that,
+    what a frame should no longer have would have to stay.
+
+    Args:
+        apart: distances wanted of frames that are of one texture.
+        shares: of each source in each frame.
+        colors: mean color of each source.
+        contrasts: of each source, from `contrast`.
+        steps: between frames.
+        kind: a change of mean color is in every Gaussian octave, and in the last Laplacian one.
+
+    Returns:
+        The least and the most.
+    """
+    least, most = apart.copy(), apart.copy()
+    touched = slice(None) if kind == "l2" else slice(-1, None)
+    for place, step in enumerate(steps):
+        change = np.roll(shares, -step, axis=0) - shares
+        color = change @ colors
+        color = np.sqrt(np.mean(color**2, axis=1)) if kind == "l2" else np.mean(np.abs(color), axis=1)
+        area = np.maximum(np.abs(change).sum(axis=1, keepdims=True) / 2, TINY)  # of the picture, that changes hands
+        done = min(step / DISSOLVE, 1.0)
+        faded, patched = change**2 @ contrasts**2, np.abs(change) @ contrasts**2
+        faded[:, touched] += color[:, None] ** 2
+        patched[:, touched] += color[:, None] ** 2 / area
+        least[:, place] = np.hypot(least[:, place], np.sqrt(faded))
+        most[:, place] = np.hypot(most[:, place], np.sqrt(np.maximum(done * patched, faded)))
+    return least, most

@@ -37,5 +37,5 @@ def transfer_loss(
 
 @lru_cache(maxsize=32)
 def animation_loss(texture: Loss, weight: float, distances: Distances) -> Loss:
-    """The loss of a loop, as ``loss(frames, {"texture": (targets, params), "interframe": (distances,)})``."""
+    """The loss of a loop, as ``loss(frames, {"texture": (targets, params), "interframe": (least, most)})``."""
     return weighted_sum({"texture": (1.0, texture), "interframe": (weight, interframe_loss(distances))})

@@ -59,9 +59,14 @@ class PictureConfig(ComputeConfig):
     """Keep every value between black and white while optimizing; otherwise it is clipped at the end."""
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of the result in pixels."""
         return (self.output_width if self.output_height is None else self.output_height, self.output_width)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels of what is optimized: the result, and what of it is cut off at the end."""
+        return self.output_size
 
     @property
     def further_terms(self) -> tuple[Term, ...]:

@@ -115,7 +115,7 @@ def fitted(
         except ValueError:
             if peak is None:
                 raise
-            raise too_large(config.size, peak, limit) from None
+            raise too_large(config.output_size, peak, limit) from None
         say(f"compiling for {_how(choice)} ...")
         try:
             job = prepare(choice)
@@ -127,7 +127,7 @@ def fitted(
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise too_large(config.size, None, limit) from None
+            raise too_large(config.output_size, None, limit) from None
         peak = programs.peak_bytes
         # The rule of thumb was too low by so much; what has failed is not tried again.
         allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
@@ -141,10 +141,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _how(config: PictureConfig) -> str:
     """Size and means of a run in a few words."""
     memory = f" with a {config.history_type} history of {config.history}" if config.method == "lbfgs" else ""
-    whole = config.tile is None or config.tile >= config.size[0]
+    whole, (height, width) = config.tile is None or config.tile >= config.size[0], config.output_size
     tiles = "" if whole else f", tiles of {config.tile} rows"
     number = f"{config.together} pictures of " if config.together > 1 else ""
-    return f"{number}{config.size[1]}x{config.size[0]} pixels by {config.method}{memory}{tiles}"
+    return f"{number}{width}x{height} pixels by {config.method}{memory}{tiles}"
 
 
 def planned(config: Config, params: Params, sources: Sequence[Size], limit: int) -> Config:
@@ -175,7 +175,7 @@ def planned(config: Config, params: Params, sources: Sequence[Size], limit: int)
             tile = choice.size[0] if choice.tile is None else choice.tile
             return dataclasses.replace(choice, tile=tile, optimizer=choice.method)
         least = needed if least is None else min(least, needed)
-    raise too_large(config.size, least or 0, limit)
+    raise too_large(config.output_size, least or 0, limit)
 
 
 def too_large(size: Size, needed: int | None, limit: int) -> ValueError:

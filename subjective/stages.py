@@ -105,6 +105,23 @@ def _reduced(image: Array, octaves: int, padding: Padding) -> Array:
     return gaussian_pyramid(image, octaves, padding)[-1]
 
 
+def with_margin(image: Array | np.ndarray, margin: int) -> np.ndarray:
+    """A picture of full size, ``(height, width, channels)``, and so many pixels of its mirror image on each side."""
+    return np.pad(np.asarray(image), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+
+
+def without_margin(image: Array, margin: int, size: tuple[int, int]) -> Array:
+    """A picture of any stage, ``(rows, columns, channels)``, without its margin.
+
+    Args:
+        image: with it.
+        margin: at full size.
+        size: (height, width) of the full picture with it.
+    """
+    top, left = (margin * side // whole for side, whole in zip(image.shape[:2], size, strict=True))
+    return image[top : image.shape[0] - top, left : image.shape[1] - left]
+
+
 def _around(padding: Padding) -> Padding:
     return "same" if padding == "valid" else padding
 

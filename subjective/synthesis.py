@@ -23,7 +23,7 @@ from subjective.optimize import Result, Step
 from subjective.plan import VALID, check_image
 from subjective.position import OnStep, Position
 from subjective.progression import in_stages
-from subjective.stages import Stage, at_stage
+from subjective.stages import Stage, at_stage, with_margin, without_margin
 from subjective.vgg import Params
 
 
@@ -192,24 +192,29 @@ def transfer(
     config = dataclasses.replace(
         config or TransferConfig(), output_height=content.shape[0], output_width=content.shape[1]
     )
+    if init is not None:
+        check_image("init", init, config.output_size)
     job = job or prepared_transfer(content, styles, config, params, masks, parts)
     plain, styles = in_colors(content, styles, config.colors)
     begin = plain if init is None and config.seed == "content" else init
+    begin = None if begin is None else with_margin(begin, config.margin)
     mean = np.average([style.mean(axis=(0, 1)) for style in styles], axis=0, weights=config.source_weights)
-    start = _starts(styles, job, mean, begin)
-    if config.colors != "luminance":
-        return in_stages(job, partial(start, 0), 0, on_step, (), resume)
-    by_size = {stage.size: np.asarray(at_stage(content, stage, config.padding_mode)) for stage in job.stages}
+    start, by_size = _starts(styles, job, mean, begin), {}
+    if config.colors == "luminance":
+        whole = with_margin(content, config.margin)
+        by_size = {stage.size: np.asarray(at_stage(whole, stage, config.padding_mode)) for stage in job.stages}
 
-    def colored(value: jax.Array) -> jax.Array:
-        return jnp.asarray(with_luminance(by_size[value.shape[0], value.shape[1]], np.asarray(value)))
+    def shown(value: jax.Array) -> jax.Array:
+        if by_size:
+            value = jnp.asarray(with_luminance(by_size[value.shape[0], value.shape[1]], np.asarray(value)))
+        return without_margin(value, config.margin, config.size)
 
     def tell(number: int, step: Step) -> None:
         if on_step is not None:
-            on_step(number, dataclasses.replace(step, value=colored(step.value)))
+            on_step(number, dataclasses.replace(step, value=shown(step.value)))
 
     result = in_stages(job, partial(start, 0), 0, tell, (), resume)
-    return dataclasses.replace(result, value=colored(result.value))
+    return dataclasses.replace(result, value=shown(result.value))
 
 
 Start = Callable[[int, int, Stage], jax.Array]

@@ -1,7 +1,9 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.morph import around, read_weights
+from subjective.frames import frame_distance
+from subjective.morph import DISSOLVE, around, contrast, read_weights, with_changes
 
 
 @pytest.mark.parametrize("ease", ["smooth", "linear"])
@@ -56,3 +58,58 @@ def test_a_table_that_cannot_be_meant_is_refused(tmp_path, text, message):
 def test_no_table_is_refused(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         read_weights(str(tmp_path / "none.csv"), 3, 2)
+
+
+def noise(seed, *shape):
+    return np.random.default_rng(seed).uniform(size=(*shape, 3))
+
+
+COLORS = np.asarray([[0.1, 0.2, 0.3], [0.5, 0.3, 0.3]])
+
+
+def two_textures(kind, size=(96, 96)):
+    """Pictures without color, and their contrasts."""
+    one, other = (picture - picture.mean(axis=(0, 1)) for picture in noise(0, 2, *size))
+    return one, 2 * other, np.stack([contrast(jnp.asarray(picture), kind, 0, 3) for picture in (one, 2 * other)])
+
+
+@pytest.mark.parametrize(("kind", "exact"), [("l2", 0.05), ("lap1", 0.25)])
+def test_a_cross_fade_goes_the_least_way(kind, exact, in_float64):
+    """Frames that drift, and fade from one texture and color towards another, are the least apart that is wanted."""
+    one, other, contrasts = two_textures(kind)
+    drift = (noise(1, 96, 96) - 0.5) / 9
+    shares = np.asarray([[1.0, 0.0], [0.6, 0.4]])
+    frames = [a * (one + COLORS[0]) + b * (other + COLORS[1]) for a, b in shares]
+    drifted, found = (
+        np.asarray(frame_distance(jnp.asarray(change), kind, 3, "circular"))
+        for change in (drift, frames[1] - frames[0] + drift)
+    )
+    apart = np.tile(drifted, (2, 1, 1))
+    least, most = with_changes(apart, shares, COLORS, contrasts, (1,), kind)
+    np.testing.assert_allclose(least[0, 0], found, rtol=exact)
+    np.testing.assert_allclose(least[1, 0], least[0, 0])
+    assert (most >= least).all()
+    for bound in with_changes(apart, shares[:1].repeat(2, 0), COLORS, contrasts, (1,), kind):
+        np.testing.assert_array_equal(bound[0, 0], drifted)
+
+
+def test_patches_that_change_hands_go_the_farthest_way(in_float64):
+    """At full size, that is, where the patches' own outlines do not count."""
+    one, other, contrasts = two_textures("l2")
+    shares = np.repeat([[0.7, 0.3], [0.2, 0.8]], DISSOLVE, axis=0)
+    places = noise(2, 96, 96)[:, :, :1]
+    frames = [np.where(places < share, one + COLORS[0], other + COLORS[1]) for share in (0.7, 0.2)]
+    found = np.asarray(frame_distance(jnp.asarray(frames[1] - frames[0]), "l2", 1, "circular"))
+    steps = (1, DISSOLVE)
+    least, most = with_changes(np.zeros((2 * DISSOLVE, 2, 1)), shares, COLORS, contrasts[:, :1], steps, "l2")
+    np.testing.assert_allclose(most[0, 1], found, rtol=0.05)
+    assert least[0, 1] < 0.8 * found
+    # In one frame half as far, in four: a step in one direction of four, which goes on.
+    np.testing.assert_allclose(most[DISSOLVE - 1, 0], max(most[0, 1] / DISSOLVE**0.5, least[0, 1]))
+
+
+def test_contrast_is_the_distance_from_the_mean_color(in_float64):
+    image = noise(3, 32, 48)
+    np.testing.assert_allclose(contrast(jnp.asarray(image), "l2", 0, 1)[0], image.std(axis=(0, 1)).mean(), rtol=0.02)
+    flat = contrast(jnp.full((32, 32, 3), 0.4), "l2", 1, 2)
+    np.testing.assert_allclose(flat, 0, atol=1e-6)

@@ -86,6 +86,28 @@ def test_the_picture_has_the_contents_size_and_begins_with_it(small_params, made
     assert losses(made)[1] < losses(start)[1] / 3
 
 
+@pytest.mark.parametrize("colors", ["style", "luminance"])
+def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
+    steps = []
+    config = TransferConfig(**SMALL | {"max_iter": 1, "coarse_iter": 1}, colors=colors, margin=7)
+    picture = content()[:-1]  # 53 x 62 with it, then 27 x 31
+    made = transfer(picture, [style()], config, params=small_params, on_step=lambda _, step: steps.append(step))
+    assert made.value.shape == (39, 48, 3)
+    assert [step.value.shape for step in steps] == [(21, 25, 3)] * 2 + [(39, 48, 3)]
+
+
+def test_with_a_margin_a_rim_is_painted_as_the_middle_is(small_params):
+    def painted(margin):
+        """How much of the paint of the middle the outermost two pixels have."""
+        config = TransferConfig(**SMALL | {"content_weight": 0.01}, margin=margin)
+        paint = np.abs(transfer(content(), [style()], config, params=small_params).value - content())
+        rims = (paint[:2], paint[-2:], paint[:, :2], paint[:, -2:])
+        return np.mean([rim.mean() for rim in rims]) / paint[8:-8, 8:-8].mean()
+
+    assert painted(0) < 0.85
+    assert 0.9 < painted(16) < 1.1
+
+
 def test_more_weight_on_the_content_keeps_more_of_it(small_params):
     near, far = (
         transfer(content(), [style()], TransferConfig(**SMALL, content_weight=weight), params=small_params)
@@ -102,16 +124,17 @@ def test_the_content_loss_is_the_mean_squared_difference_of_features(small_param
         relative=False,
         content_weight=2.0,
         padding_mode=padding,
+        margin=3,
         output_width=48,
         output_height=40,
     )
     job = prepared_transfer(content(), [style()], config, small_params)
     loss, argument = job.problem(job.stages[0])
-    picture = jnp.asarray(noise(40, 48, 3))
-    _, parts = jax.jit(loss)(picture, argument)
+    picture, mirrored = noise(46, 54, 3), np.pad(content(), ((3, 3), (3, 3), (0, 0)), mode="reflect")
+    _, parts = jax.jit(loss)(jnp.asarray(picture), argument)
     maps = [
         extract_features(small_params, jnp.asarray(image), ("conv2_2",), padding=padding)["conv2_2"]
-        for image in (picture, content())
+        for image in (picture, mirrored)
     ]
     wanted = 2 * np.mean((np.asarray(maps[0], np.float64) - np.asarray(maps[1], np.float64)) ** 2)
     np.testing.assert_allclose(parts["features"][0]["conv2_2"]["content"], wanted, rtol=1e-4)
@@ -128,6 +151,7 @@ def test_tiles_give_what_the_whole_picture_gives(small_params, padding, name):
             content_statistic=name,
             padding_mode=padding,
             tile=tile,
+            margin=0,
             output_width=48,
             output_height=80,
         )
@@ -270,7 +294,7 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
     assert picture["scores"]["style_loss"] > 0
     again = ["transfer", "--config", str(folder / "config.json")]
     assert main(again) == 0
-    grey = ["-m", "1", "--no-evaluate", "--colors", "luminance", "--statistic", "gram", "spectrum"]
+    grey = ["-m", "1", "--no-evaluate", "--colors", "luminance", "--statistic", "gram", "spectrum", "--margin", "0"]
     assert main([*again[:1], "left.png", *again[1:], *grey]) == 0
     assert "no octave has room for spectrum; it is left out" in capsys.readouterr().err
     anew = read_image("made.png")  # of 30 x 20
