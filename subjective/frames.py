@@ -180,6 +180,18 @@ def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves:
 
 
 @lru_cache(maxsize=32)
+def by_importance(loss: Loss) -> Loss:
+    """The loss of a frame that counts more than others, as ``loss(image, (first, weight), *others)``."""
+
+    def weighted(image: Float[Array, "height width 3"], given: tuple[Any, Scalar], *others: Any) -> tuple[Scalar, Any]:
+        first, weight = given
+        scalar, parts = loss(image, first, *others)
+        return weight * scalar, jax.tree.map(lambda part: weight * part, parts)
+
+    return weighted
+
+
+@lru_cache(maxsize=32)
 def mean_over_frames(loss: Loss, batch: int, own: bool, devices: int = 1) -> Loss:
     """The mean over frames of a picture's loss, so many frames at a time.
 

@@ -13,10 +13,10 @@ from jaxtyping import Array
 from subjective.colors import in_colors
 from subjective.compilation import jit
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
-from subjective.frames import Distances, check_moves, mean_over_frames, octaves_of, shifted_distances
+from subjective.frames import Distances, by_importance, check_moves, mean_over_frames, octaves_of, shifted_distances
 from subjective.guides import Guides, guides_of
 from subjective.losses import Loss, novelty_loss, texture_loss
-from subjective.morph import contrast, with_changes
+from subjective.morph import contrast, importance, with_changes
 from subjective.objectives import animation_loss, apart_loss, synthesis_loss, transfer_loss
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of, check_image, check_size, with_octaves
@@ -202,6 +202,10 @@ def prepared_animation(
         room = [octaves_of((source.shape[0], source.shape[1]), max(config.moves)) for source in sources]
         octaves = max(min(config.distances, octaves_of(stage.size), min(room) - stage.octave), 1)
         distances = Distances(config.if_steps, config.if_distance_type, octaves, config.padding_mode)
+        target: Any = targets[stage.analysis.precision][stage.first :]
+        if weights is not None:
+            texture = by_importance(texture)
+            target = (target, jnp.asarray(importance(shares), jnp.float32))
         frames = mean_over_frames(texture, config.batch, weights is not None, config.devices)
         loss = animation_loss(frames, config.if_weight, distances)
         moved = [shifted_distances(source, config.moves, distances.kind, stage.octave, octaves) for source in sources]
@@ -210,7 +214,6 @@ def prepared_animation(
             pictures = [jnp.asarray(source, jnp.float32) for source in sources]
             contrasts = np.stack([contrast(picture, distances.kind, stage.octave, octaves) for picture in pictures])
             least, most = with_changes(least, shares, colors, contrasts, config.if_steps, distances.kind)
-        target = targets[stage.analysis.precision][stage.first :]
         arguments = {
             "texture": (target, params) if masks is None else _by_region(target, params, masks, stage),
             "interframe": tuple(jnp.asarray(bound, jnp.float32) for bound in (least, most)),

@@ -22,7 +22,7 @@ Ease = Literal["smooth", "linear"]
 
 Weights = Float[np.ndarray, "frames sources"]
 
-DISSOLVE = 4
+DISSOLVE = 3
 """Frames in which a patch of one texture may become another's. In one frame it would flicker; the slower, the more is
 left of it where it should be gone (`experiments/LOG.md`)."""
 
@@ -48,6 +48,22 @@ def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
         weights[frame, key] += 1 - share
         weights[frame, (key + 1) % keyframes] += share
     return weights
+
+
+def importance(shares: Weights) -> Float[np.ndarray, " frames"]:
+    """How much each frame's texture counts: those of one source more, up to four times those of two in equal parts.
+
+    A mixed frame cannot have what it is asked for, statistics half way between two textures, and is not to win against
+    its neighbors what they can have.
+
+    Args:
+        shares: of each source in each frame.
+
+    Returns:
+        One weight a frame, 1 on average.
+    """
+    pure = np.sum(shares**2, axis=1) ** 2
+    return pure / pure.mean()
 
 
 def read_weights(path: str, frames: int, sources: int) -> Weights:

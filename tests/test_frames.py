@@ -10,6 +10,7 @@ import pytest
 from subjective.frames import (
     SOFT,
     Distances,
+    by_importance,
     frame_distance,
     interframe_loss,
     mean_over_frames,
@@ -175,6 +176,19 @@ def test_the_mean_over_frames_is_that_of_each_frame_alone(batch, own):
     np.testing.assert_allclose(scalar, np.mean([one[0][0] for one in alone]), rtol=1e-6)
     np.testing.assert_allclose(parts["part"], scalar)
     np.testing.assert_allclose(gradient, np.stack([one[1] for one in alone]) / 5, rtol=1e-5)
+
+
+def test_a_frame_of_some_weight_counts_so_many_times():
+    def loss(frame, target):
+        distance = jnp.sum((frame - target) ** 2)
+        return distance, {"part": distance}
+
+    frames, targets, weights = (jnp.asarray(noise(seed, 2), jnp.float32) for seed in (0, 1, 2))
+    weights = weights[:, 0, 0, 0]
+    scalar, parts = jax.jit(mean_over_frames(by_importance(loss), 1, True))(frames, (targets, weights))
+    alone = [weight * loss(frame, target)[0] for frame, target, weight in zip(frames, targets, weights, strict=True)]
+    np.testing.assert_allclose(scalar, np.mean(alone), rtol=1e-6)
+    np.testing.assert_allclose(parts["part"], scalar)
 
 
 def test_memory_for_feature_maps_does_not_grow_with_the_number_of_frames():

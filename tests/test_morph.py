@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from subjective.frames import frame_distance
-from subjective.morph import DISSOLVE, around, contrast, read_weights, with_changes
+from subjective.morph import DISSOLVE, around, contrast, importance, read_weights, with_changes
 
 
 @pytest.mark.parametrize("ease", ["smooth", "linear"])
@@ -23,6 +23,14 @@ def test_each_keyframe_is_passed_in_turn():
     np.testing.assert_array_equal(around(12, 3)[[0, 4, 8]], np.eye(3))
     np.testing.assert_allclose(around(4, 1, "linear"), np.ones((4, 1)))
     np.testing.assert_allclose(around(8, 2, "linear")[:, 1], [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25])
+
+
+def test_frames_of_one_source_count_more():
+    weights = importance(around(12, 3))
+    np.testing.assert_allclose(weights.mean(), 1)
+    np.testing.assert_allclose(weights[[0, 4, 8]], weights.max())
+    np.testing.assert_allclose(weights[2] / weights[0], 1 / 4)
+    np.testing.assert_array_equal(importance(np.ones((5, 1))), 1)
 
 
 def test_smooth_rests_at_a_keyframe():
