@@ -55,6 +55,7 @@ def in_jax(what: str) -> Callable[[int], float]:
     import subjective
     from subjective.feedforward import trainer
     from subjective.feedforward.networks import Architecture
+    from subjective.feedforward.objective import targets_of
     from subjective.feedforward.training import batch_of, first_state, parameters_of, step_of
 
     if what == "apply":
@@ -62,7 +63,8 @@ def in_jax(what: str) -> Callable[[int], float]:
         params, image = parameters_of(architecture.build(0)), picture()
         return lambda step: float(np.square(trainer.paint(architecture, params, image, (1.0,))).mean())
     config, vgg = setting(), subjective.load_params(raw=True)
-    plan, targets = trainer.prepared([picture()[:256, :256]], config, vgg, 1000)
+    plan = trainer.plan_of([picture()[:256, :256]], config, vgg, 1000)
+    targets = targets_of([picture()[:256, :256]], plan.objective, vgg)
     make, states = step_of(plan), [first_state(plan, 0)]
     vgg = jax.tree.map(jnp.asarray, vgg)
 

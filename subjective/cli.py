@@ -33,6 +33,7 @@ from subjective.feedforward.command_config import ApplyCommand, TrainCommand
 from subjective.feedforward.settings import LIKE
 from subjective.interruption import Interrupted, interruptible
 from subjective.presets import LIKES, PRESETS
+from subjective.remarks import say
 from subjective.version import __version__
 
 Command = (
@@ -74,8 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    with contextlib.suppress(OSError):  # stderr may be closed
-        sys.stderr.write(f"subjective: {message}\n")
+    say(message)
     return 2
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from subjective.morph import around, read_weights
 from subjective.motion import motion, plot
 from subjective.optimize import Result
 from subjective.position import OnStep, Position
+from subjective.remarks import say
 from subjective.vgg import Params
 from subjective.videos import can_write, write_videos
 
@@ -130,7 +130,7 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
     config.check()
     for kind in config.formats:
         if not can_write(kind):
-            sys.stderr.write(f"subjective: note: no {kind} will be written; pip install 'subjective[video]' for it\n")
+            say(f"note: no {kind} will be written; pip install 'subjective[video]' for it")
     files = [file for name in config.keyframes for file in _one(name)] or images.find_images(config.source)
     read = _read(config, files)
     sources, params, masks, init = read.sources, read.params, read.masks, starting_picture(config)

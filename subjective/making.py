@@ -26,6 +26,7 @@ from subjective.optimize import Result, Step
 from subjective.picture_config import PictureConfig
 from subjective.position import OnStep, Position
 from subjective.progress import Progress
+from subjective.remarks import say
 from subjective.runs import Run, new_folder
 from subjective.statistics import Analysis
 from subjective.vgg import Params
@@ -49,12 +50,7 @@ def fitted(
     limit = memory_limit(config.memory_limit)
     if not config.dry_run:  # where nothing can be written nothing needs to be compiled
         Path(config.output_dir).mkdir(parents=True, exist_ok=True)
-    return preflight.fitted(config, params, sizes, prepare, limit, _say)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"subjective: {line}\n")
-    sys.stderr.flush()
+    return preflight.fitted(config, params, sizes, prepare, limit, say)
 
 
 def load_params(config: MakeCommand) -> tuple[weights.Network, Params, dict[str, Any]]:
@@ -99,7 +95,7 @@ def _note_changes(config_file: str | None, facts: dict[str, Any]) -> None:
     """Say so when something is no longer what the recorded run had read."""
     if config_file is not None:
         for name in _changed(Path(config_file), facts):
-            _say(f"note: {name} has changed since {config_file!r} was written")
+            say(f"note: {name} has changed since {config_file!r} was written")
 
 
 def _changed(config_file: Path, facts: dict[str, Any]) -> list[str]:
@@ -120,14 +116,14 @@ def _taken_up(run: Run) -> Position | None:
         try:
             position, kept = checkpoints.read(path)
         except ValueError as error:
-            _say(f"note: {error}; taking the one before")
+            say(f"note: {error}; taking the one before")
             continue
         run.resumed(position, kept)
         return position
     if paths:
         again = shlex.quote(str(run.folder / "config.json"))
         raise ValueError(f"no checkpoint in {str(run.folder)!r} can be read; to begin again, use --config {again}")
-    _say(f"note: {str(run.folder)!r} has no checkpoint; it begins again")
+    say(f"note: {str(run.folder)!r} has no checkpoint; it begins again")
     run.forget()
     return None
 
@@ -166,7 +162,7 @@ def check_sources(
     for file, size in zip(files, sizes, strict=True):
         plan.check_size(f"{use} {str(file)!r}", size, of_source, params)
     for text in plan.left_out(config, params, analysis):
-        _say(f"note: no octave has room for {text}; it is left out")
+        say(f"note: no octave has room for {text}; it is left out")
     return analysis
 
 

@@ -31,6 +31,7 @@ from subjective import checkpoints
 from subjective.images import write_bytes, write_image
 from subjective.optimize import Result, Step
 from subjective.position import Position
+from subjective.remarks import say
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
@@ -178,7 +179,7 @@ class Run:
         try:
             checkpoints.write(self.folder, self._checkpoints, position, facts)
         except OSError as error:  # the picture needs no checkpoint: those before stand
-            sys.stderr.write(f"subjective: note: no checkpoint could be written ({error.strerror}); going on\n")
+            say(f"note: no checkpoint could be written ({error.strerror}); going on")
         self._checkpointed = time.monotonic()
 
     def _seconds(self) -> float:

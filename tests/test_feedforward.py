@@ -258,7 +258,8 @@ def test_shares_sum_to_one():
 
 def test_a_step_moves_the_parameters_along_adams_direction(small_params, rng):
     source = rng.uniform(size=(48, 48, 3)).astype(np.float32)
-    plan, targets = trainer.prepared([source], SMALL, small_params)
+    plan = trainer.plan_of([source], SMALL, small_params)
+    targets = targets_of([source], plan.objective, small_params)
     state = first_state(plan, 0)
     after, report = step_of(plan)(state, batch_of(SMALL, 1, 0), targets, small_params)
     assert bool(report["moved"])
@@ -286,7 +287,8 @@ def test_training_lowers_the_loss(small_params, rng, config):
 
 def test_a_step_that_is_not_finite_moves_nothing(small_params, rng):
     source = rng.uniform(size=(48, 48, 3)).astype(np.float32)
-    plan, targets = trainer.prepared([source], STYLE, small_params)
+    plan = trainer.plan_of([source], STYLE, small_params)
+    targets = targets_of([source], plan.objective, small_params)
     state = first_state(plan, 0)
     bad = np.full((2, 16, 16, 3), np.nan, np.float32)
     after, report = step_of(plan)(state, batch_of(STYLE, 1, 0, bad), targets, small_params)

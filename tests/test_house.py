@@ -15,7 +15,7 @@ PACKAGE = Path(subjective.__file__).parent
 
 # A module imports only from stages before its own; modules of one stage do not know each other.
 STAGES = [
-    ["version", "interruption", "memory"],
+    ["version", "interruption", "memory", "remarks"],
     ["formats.layout", "formats.safe_pickle"],
     ["formats.native", "formats.arrays", "formats.torch"],
     ["formats.keras", "formats.onnx"],

@@ -12,9 +12,9 @@ from subjective.feedforward import export, network_file, trainer, video
 from subjective.feedforward.command_config import ApplyCommand
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import SMALLEST
-from subjective.feedforward.progress import say
 from subjective.feedforward.settings import check_blend
 from subjective.feedforward.strips import repaint
+from subjective.remarks import say
 
 WHOLE_PIXELS = 2**21
 """Pixels up to which a picture is repainted at once."""

@@ -22,11 +22,12 @@ from subjective.feedforward import network_file, trainer
 from subjective.feedforward.command_config import TrainCommand
 from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.photographs import Photographs
-from subjective.feedforward.progress import TrainProgress, say
+from subjective.feedforward.progress import TrainProgress
 from subjective.feedforward.training import Plan, State, first_state
 from subjective.feedforward.training_run import TrainingRun, checkpointing
 from subjective.formats.native import sha256
 from subjective.normalization import load_params
+from subjective.remarks import say
 from subjective.runs import new_folder
 from subjective.version import __version__
 
@@ -49,7 +50,7 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
     params = load_params(config.weights, data_dir=config.data_dir, raw=config.raw_weights)
     sources = [config.read_source(file) for file in files]
     steps = trainer.steps_of(config, len(contents))
-    plan, _ = trainer.prepared(sources, config, params, steps)
+    plan = trainer.plan_of(sources, config, params, steps)
     state = _starting_state(config, plan)
     if config.output is not None:
         Path(config.output).parent.mkdir(parents=True, exist_ok=True)

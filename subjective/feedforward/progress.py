@@ -14,13 +14,6 @@ from subjective.memory import duration_text
 from subjective.progress import PLAIN_INTERVAL
 
 
-def say(line: str) -> None:
-    """Remark on something, on stderr."""
-    with contextlib.suppress(OSError):  # nobody reads any more: the work goes on in silence
-        sys.stderr.write(f"subjective: {line}\n")
-        sys.stderr.flush()
-
-
 class TrainProgress:
     """Shows steps as they come; `update` is a valid ``on_step``."""
 

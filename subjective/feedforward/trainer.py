@@ -101,7 +101,8 @@ def train(
     Raises:
         ValueError: settings or sources that do not fit; or one step after the other was not finite.
     """
-    plan, targets = prepared(sources, config, params, steps)
+    plan = plan_of(sources, config, params, steps)
+    targets = targets_of(sources, plan.objective, params)
     state = state or first_state(plan, config.rng_seed)
     state, targets, params = replicated((state, targets, jax.tree.map(jnp.asarray, dict(params))), config.devices)
     step, still = step_of(plan), 0
@@ -120,14 +121,8 @@ def train(
     return state
 
 
-def prepared(
-    sources: Sequence[np.ndarray], config: TrainConfig, params: Params, steps: int | None = None
-) -> tuple[Plan, Any]:
-    """Check everything, and measure the sources; see `train`.
-
-    Returns:
-        What does not change from step to step, and the targets.
-    """
+def plan_of(sources: Sequence[np.ndarray], config: TrainConfig, params: Params, steps: int | None = None) -> Plan:
+    """Check everything, and say what does not change from step to step; arguments as of `train`."""
     config.check()
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)
@@ -136,7 +131,7 @@ def prepared(
     objective = objective_of(config, params, [(source.shape[0], source.shape[1]) for source in sources])
     if steps is None:
         steps = steps_of(config, 1)
-    plan = Plan(
+    return Plan(
         architecture_of(config, len(sources)),
         objective,
         config.size,
@@ -145,7 +140,6 @@ def prepared(
         config.decay,
         config.devices,
     )
-    return plan, targets_of(sources, objective, params)
 
 
 def _draw(architecture: Architecture, params: Any, key: Any, size: tuple[int, int], blend: Any) -> Any:

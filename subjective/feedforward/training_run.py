@@ -24,6 +24,7 @@ from subjective.feedforward.curves import curves, thinned
 from subjective.feedforward.trainer import TrainStep
 from subjective.feedforward.training import State
 from subjective.images import write_bytes, write_image
+from subjective.remarks import say
 from subjective.runs import environment
 
 KEPT = 2
@@ -97,9 +98,7 @@ class TrainingRun:
                 )
             except Exception as error:  # whatever Orbax and the file system make of a damaged one
                 first = (str(error).splitlines() or [type(error).__name__])[0]
-                sys.stderr.write(
-                    f"subjective: note: checkpoint {step} is damaged ({first[:200]}); taking the one before\n"
-                )
+                say(f"note: checkpoint {step} is damaged ({first[:200]}); taking the one before")
                 continue
             self._take_back(step)
             self._earlier = found.facts["seconds"]
