@@ -39,7 +39,8 @@ def alone():
 
 def compare(shared, alone):
     assert shared["devices"] == 8
-    assert shared["loss"] == pytest.approx(alone["loss"], rel=2e-6)
+    # Sums in another order are off by two float32 spacings at most; of a loss d², 2 d as much.
+    assert abs(shared["loss"] - alone["loss"]) < 2 * np.sqrt(alone["loss"]) * 2 * np.finfo(np.float32).eps
     difference = np.linalg.norm(np.subtract(shared["gradient"], alone["gradient"]))
     assert difference < 1e-4 * np.linalg.norm(alone["gradient"])
     np.testing.assert_allclose(shared["losses"], alone["losses"], rtol=1e-4)
