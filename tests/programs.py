@@ -16,10 +16,14 @@ KEEPING = {
 }
 
 
+def with_devices(count):
+    """What a process needs in its environment to have so many virtual devices."""
+    return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"}
+
+
 def start(*arguments, devices=1, **options):
     command = [sys.executable, "-m", "subjective", *map(str, arguments)]
-    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"} if devices > 1 else {}
-    environment = os.environ | KEEPING | flags | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | KEEPING | with_devices(devices) | {"PYTHONPATH": str(Path(__file__).parents[1])}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import with_devices
 
 from subjective.devices import mesh_of
 from subjective.statistics import STATISTICS, Analysis, Term, tiling_of
@@ -18,10 +19,7 @@ PROGRAM = Path(__file__).with_name("sharded_program.py")
 
 def started(devices, *arguments):
     """The program in a process that has so many virtual devices."""
-    environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-        "PYTHONPATH": str(PROGRAM.parents[1]),
-    }
+    environment = os.environ | with_devices(devices) | {"PYTHONPATH": str(PROGRAM.parents[1])}
     command = [sys.executable, str(PROGRAM), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
