@@ -311,6 +311,7 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
         (["content.png", "-s", "STYLE", "--out", "no/such.png"], "--out is 'no/such.png', in a folder that is not"),
         (["content.png", "-s", "STYLE", "-c", "4"], "--count is 4; a transfer makes one picture"),
         (["content.png", "-s", "STYLE", "--out", "."], "--out is '.', which is a folder"),
+        (["content.png", "-s", "STYLE", "--margin", "-1"], "--margin is -1; wanted 0 or more pixels"),
         (["content.png", "-s", "STYLE", "--content-mask", "content.png"], "--content-mask divides the picture"),
         (["content.png", "-s", "STYLE", "-sw", "20", *FLAGS], "is too small for 2 octaves"),
         (["content.png", "-s", "STYLE", "--content-layers", "conv9_1"], "no layer 'conv9_1'"),
