@@ -224,7 +224,12 @@ def run(
     run = Run(folder, frames=count, save_every=config.save_every, checkpoint_every=config.checkpoint_every)
     begun(run.folder)
     starts = 1 if isinstance(config, NoveltyCommand) else config.starts
-    progress = Progress(config.steps, 1 if config.together > 1 else count, starts=starts)
+
+    def steps_of(shown: tuple[int, ...]) -> int:
+        """Of the stage whose picture has that size without its margin."""
+        return config.steps(config.size if shown == config.output_size else shown)
+
+    progress = Progress(steps_of, 1 if config.together > 1 else count, starts=starts)
 
     def on_step(number: int, step: Step) -> None:
         stopping = interruption.asked()

@@ -288,6 +288,8 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
     captured = capsys.readouterr()
     folder = Path(captured.out.strip())
     assert "content loss" in captured.err
+    assert "24x20 step 5/5 " in captured.err
+    assert "48x40 step 3/3 " in captured.err
     assert read_image("made.png").shape == (40, 48, 3)
     assert (folder / "result.png").read_bytes() == Path("made.png").read_bytes()
     (picture,) = json.loads((folder / "summary.json").read_text())["pictures"]
