@@ -152,6 +152,13 @@ class AnimationConfig(SynthesisConfig):
             raise ValueError(f"--count is {self.count}, which {self.devices} devices cannot share; wanted a multiple")
 
 
+MARGIN = 16
+"""Pixels mirrored around a content at least, so that its rim is painted as its middle (`experiments/LOG.md`)."""
+
+DEEPEST = 8
+"""Rows of a picture to a row of the content's layer, and of all that come along."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TransferConfig(SynthesisConfig):
     """Settings of `transfer`; layers and statistics are those of the style."""
@@ -179,15 +186,25 @@ class TransferConfig(SynthesisConfig):
     """What lies outside the picture: nothing (valid), its other side (circular), or zeros (same), which turn wide rims
     grey at coarse octaves."""
 
-    margin: Annotated[int, arg(metavar="PIXELS")] = 16
+    margin: Annotated[int | None, arg(metavar="PIXELS")] = None
     """Paint so many pixels more on each side, of the content's mirror image, and cut them off: few of the network's
-    pixels look at a picture's rim, which stays pale."""
+    pixels look at a picture's rim, which stays pale. 16 if not given, none where the picture wraps."""
 
     @property
     def size(self) -> tuple[int, int]:
         """As `PictureConfig.size`, with the margin."""
         height, width = self.output_size
-        return height + 2 * self.margin, width + 2 * self.margin
+        return height + 2 * self.mirrored, width + 2 * self.mirrored
+
+    @property
+    def mirrored(self) -> int:
+        """Pixels of the margin on each side."""
+        if self.margin is not None:
+            return self.margin
+        if self.padding_mode == "circular":
+            return 0
+        unit = DEEPEST // 2 * self.devices  # what is shared out among devices stays so
+        return -(-MARGIN // unit) * unit
 
     @property
     def further_terms(self) -> tuple[Term, ...]:
@@ -197,14 +214,14 @@ class TransferConfig(SynthesisConfig):
 
     def check(self) -> None:
         """As `PictureConfig.check`."""
+        if self.margin is not None and self.margin < 0:
+            raise ValueError(f"--margin is {self.margin}; wanted 0 or more pixels")
         super().check()
         for flag, weight in (("content-weight", self.content_weight), ("tv-weight", self.tv_weight)):
             if not (math.isfinite(weight) and weight >= 0):
                 raise ValueError(f"--{flag} is {weight}; wanted a number of 0 or more")
         if self.count != 1:
             raise ValueError(f"--count is {self.count}; a transfer makes one picture")
-        if self.margin < 0:
-            raise ValueError(f"--margin is {self.margin}; wanted 0 or more pixels")
         if not self.content_layers:
             raise ValueError("--content-layers got no layer; wanted at least one, such as conv4_2")
 

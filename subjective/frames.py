@@ -85,7 +85,7 @@ class Distances:
 
 @lru_cache(maxsize=32)
 def interframe_loss(distances: Distances) -> Loss:
-    """How far distances between frames are off, as ``loss(frames, targets)``.
+    """How far distances between frames are off, as ``loss(frames, least, most)``.
 
     The mean of ((d − d′) / max(least, `LEAST`))² over frames, steps and octaves, d being the distance of a frame and
     the one so many steps on, around the loop, and d′ that between the least and the most wanted which is next to it.

@@ -143,7 +143,7 @@ def _laid_out(
         _check_regions(analysis)
         if isinstance(config, SynthesisConfig) and (config.source_weights or config.join_mode != "average"):
             raise ValueError("masks say how much of each source there is; leave out source weights and join mode")
-    check_size("the picture", config.size, analysis, params)
+    check_size(config.as_painted("the picture"), config.size, analysis, params)
     schedule = config.schedule if isinstance(config, SynthesisConfig) else "plain"
     return config, analysis, stages_of(schedule, config.size, analysis, params, config.steps)
 
@@ -247,8 +247,8 @@ def prepared_transfer(
     check_image("the content", content, config.output_size)
     content, styles = in_colors(content, styles, config.colors)
     config, analysis, stages = _laid_out(styles, config, params, masks)
-    content = with_margin(content, config.margin)
-    masks = None if masks is None else with_margin(masks, config.margin)
+    content = with_margin(content, config.mirrored)
+    masks = None if masks is None else with_margin(masks, config.mirrored)
     of_style = _of_terms(analysis, False)
     if parts is not None:
         _check_regions(of_style)

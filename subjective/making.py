@@ -157,7 +157,7 @@ def check_sources(
         The analysis that it is.
     """
     analysis = plan.analysis_of(config, params, sizes)
-    plan.check_size(name, config.size, analysis, params)
+    plan.check_size(config.as_painted(name), config.size, analysis, params)
     of_source = dataclasses.replace(analysis, padding=plan.VALID)
     for file, size in zip(files, sizes, strict=True):
         plan.check_size(f"{use} {str(file)!r}", size, of_source, params)

@@ -63,6 +63,10 @@ class PictureConfig(ComputeConfig):
         """(height, width) of the result in pixels."""
         return (self.output_width if self.output_height is None else self.output_height, self.output_width)
 
+    def as_painted(self, name: str) -> str:
+        """What a picture is called, for a message that gives its `size`."""
+        return name if self.size == self.output_size else f"{name} with its margin"
+
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels of what is optimized: the result, and what of it is cut off at the end."""
@@ -124,7 +128,7 @@ class PictureConfig(ComputeConfig):
             raise ValueError("--bounds cannot be kept by --optimizer lbfgs; use lbfgsb or adam, or leave them out")
         for flag, number, least in (
             ("output-width", self.output_width, 1),
-            ("output-height", self.size[0], 1),
+            ("output-height", self.output_size[0], 1),
             ("octaves", 1 if self.octaves is None else self.octaves, 1),
             ("octave-step", self.octave_step, 1),
             ("max-iter", self.max_iter, 0),
@@ -133,9 +137,8 @@ class PictureConfig(ComputeConfig):
             if number < least:
                 raise ValueError(f"--{flag} is {number}; wanted {least} or more")
         if self.size[0] * self.size[1] > MAX_PIXELS:
-            raise ValueError(
-                f"a picture of {self.size[1]}x{self.size[0]} is larger than {MAX_PIXELS:,} pixels; ask for less"
-            )
+            picture = self.as_painted(f"a picture of {self.output_size[1]}x{self.output_size[0]}")
+            raise ValueError(f"{picture} is larger than {MAX_PIXELS:,} pixels; ask for less")
         if self.octaves is not None and self.octaves > 16:
             raise ValueError(f"--octaves is {self.octaves}; wanted at most 16")
         if self.rng_seed >= 2**32:

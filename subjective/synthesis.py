@@ -197,17 +197,17 @@ def transfer(
     job = job or prepared_transfer(content, styles, config, params, masks, parts)
     plain, styles = in_colors(content, styles, config.colors)
     begin = plain if init is None and config.seed == "content" else init
-    begin = None if begin is None else with_margin(begin, config.margin)
+    begin = None if begin is None else with_margin(begin, config.mirrored)
     mean = np.average([style.mean(axis=(0, 1)) for style in styles], axis=0, weights=config.source_weights)
     start, by_size = _starts(styles, job, mean, begin), {}
     if config.colors == "luminance":
-        whole = with_margin(content, config.margin)
+        whole = with_margin(content, config.mirrored)
         by_size = {stage.size: np.asarray(at_stage(whole, stage, config.padding_mode)) for stage in job.stages}
 
     def shown(value: jax.Array) -> jax.Array:
         if by_size:
             value = jnp.asarray(with_luminance(by_size[value.shape[0], value.shape[1]], np.asarray(value)))
-        return without_margin(value, config.margin, config.size)
+        return without_margin(value, config.mirrored, config.size)
 
     def tell(number: int, step: Step) -> None:
         if on_step is not None:

@@ -21,7 +21,7 @@ from subjective.formats.layout import random_params
 from subjective.normalization import load_params
 
 if "PYTEST_XDIST_WORKER" not in os.environ and "xla_cpu_use_fusion_emitters" in compiler_options():
-    # Workers, and the programs they start, compile all as the package compiles its own: three quarters of the time.
+    # Workers compile all as the package compiles its own programs: three quarters of the time.
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
 
 pytest.register_assert_rewrite("programs", "vgg_files")

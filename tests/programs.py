@@ -18,7 +18,7 @@ KEEPING = {
 
 def with_devices(count):
     """What a process needs in its environment to have so many virtual devices."""
-    return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"}
+    return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
 
 
 def start(*arguments, devices=1, **options):

@@ -101,19 +101,25 @@ def test_a_cross_fade_goes_the_least_way(kind, exact, in_float64):
         np.testing.assert_array_equal(bound[0, 0], drifted)
 
 
-def test_patches_that_change_hands_go_the_farthest_way(in_float64):
+@pytest.mark.parametrize("kind", ["l2", "lap1"])
+def test_patches_that_change_hands_go_the_farthest_way(kind, in_float64):
     """At full size, that is, where the patches' own outlines do not count."""
-    one, other, contrasts = two_textures("l2")
-    shares = np.repeat([[0.7, 0.3], [0.2, 0.8]], DISSOLVE, axis=0)
+    one, other, contrasts = two_textures(kind)
+    shares = np.repeat([[0.7, 0.3], [0.55, 0.45]], DISSOLVE, axis=0)
     places = noise(2, 96, 96)[:, :, :1]
-    frames = [np.where(places < share, one + COLORS[0], other + COLORS[1]) for share in (0.7, 0.2)]
-    found = np.asarray(frame_distance(jnp.asarray(frames[1] - frames[0]), "l2", 1, "circular"))
-    steps = (1, DISSOLVE)
-    least, most = with_changes(np.zeros((2 * DISSOLVE, 2, 1)), shares, COLORS, contrasts[:, :1], steps, "l2")
-    np.testing.assert_allclose(most[0, 1], found, rtol=0.05)
-    assert least[0, 1] < 0.8 * found
-    # In one frame half as far, in four: a step in one direction of four, which goes on.
-    np.testing.assert_allclose(most[DISSOLVE - 1, 0], max(most[0, 1] / DISSOLVE**0.5, least[0, 1]))
+    colors = COLORS if kind == "l2" else COLORS[:1].repeat(2, 0)
+    frames = [np.where(places < share, one + colors[0], other + colors[1]) for share in (0.7, 0.55)]
+    found = np.asarray(frame_distance(jnp.asarray(frames[1] - frames[0]), kind, 1, "circular"))
+    steps, none = (1, DISSOLVE), np.zeros((2 * DISSOLVE, 2, 1))
+    least, most = (bound[DISSOLVE - 1] for bound in with_changes(none, shares, colors, contrasts[:, :1], steps, kind))
+    np.testing.assert_allclose(most[1], found, rtol=0.05 if kind == "l2" else 0.25)
+    if kind == "lap1":
+        np.testing.assert_array_equal(most, least)
+        return
+    assert least[1] < 0.5 * found
+    # In one frame, of those in which they dissolve, less far: by as many steps of equal length at right angles.
+    np.testing.assert_allclose(most[0], most[1] / DISSOLVE**0.5)
+    assert (most[0] > 1.2 * least[0]).all()
 
 
 def test_contrast_is_the_distance_from_the_mean_color(in_float64):
