@@ -152,8 +152,11 @@ class AnimationConfig(SynthesisConfig):
             raise ValueError(f"--count is {self.count}, which {self.devices} devices cannot share; wanted a multiple")
 
 
-MARGIN = 16
-"""Pixels mirrored around a content at least, so that its rim is painted as its middle (`experiments/LOG.md`)."""
+MARGIN = 8
+"""Pixels of the last octave mirrored around a content, so that its rim is painted as its middle; of so many octaves at
+most, `MARGIN_OCTAVES`, as they double the picture's own pixels each (`experiments/LOG.md`)."""
+
+MARGIN_OCTAVES = 4
 
 DEEPEST = 8
 """Rows of a picture to a row of the content's layer, and of all that come along."""
@@ -188,7 +191,8 @@ class TransferConfig(SynthesisConfig):
 
     margin: Annotated[int | None, arg(metavar="PIXELS")] = None
     """Paint so many pixels more on each side, of the content's mirror image, and cut them off: few of the network's
-    pixels look at a picture's rim, which stays pale. 16 if not given, none where the picture wraps."""
+    pixels look at a picture's rim, which stays pale. If not given, 8, 16, 32 or 64 for one to four octaves, and none
+    where the picture wraps."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -203,8 +207,9 @@ class TransferConfig(SynthesisConfig):
             return self.margin
         if self.padding_mode == "circular":
             return 0
+        wanted = MARGIN * 2 ** (min(self.octaves or 1, MARGIN_OCTAVES) - 1)
         unit = DEEPEST // 2 * self.devices  # what is shared out among devices stays so
-        return -(-MARGIN // unit) * unit
+        return -(-wanted // unit) * unit
 
     @property
     def further_terms(self) -> tuple[Term, ...]:

@@ -195,6 +195,7 @@ def transfer(
     if init is not None:
         check_image("init", init, config.output_size)
     job = job or prepared_transfer(content, styles, config, params, masks, parts)
+    config = dataclasses.replace(config, octaves=job.config.octaves)  # which say how wide the margin is
     plain, styles = in_colors(content, styles, config.colors)
     begin = plain if init is None and config.seed == "content" else init
     begin = None if begin is None else with_margin(begin, config.mirrored)

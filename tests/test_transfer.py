@@ -78,10 +78,10 @@ def losses(result):
 
 def test_the_picture_has_the_contents_size_and_begins_with_it(small_params, made):
     assert made.value.shape == (40, 48, 3)
-    start = transfer(
-        content(), [style()], TransferConfig(**SMALL | {"max_iter": 0, "schedule": "plain"}), params=small_params
-    )
-    np.testing.assert_array_equal(start.value, content())
+    for octaves in (None, 2):
+        config = TransferConfig(**SMALL | {"max_iter": 0, "schedule": "plain", "octaves": octaves})
+        start = transfer(content(), [style()], config, params=small_params)
+        np.testing.assert_array_equal(start.value, content())
     assert losses(start)[0] == pytest.approx(0, abs=1e-9)
     assert losses(made)[1] < losses(start)[1] / 3
 
@@ -94,6 +94,14 @@ def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
     made = transfer(picture, [style()], config, params=small_params, on_step=lambda _, step: steps.append(step))
     assert made.value.shape == (39, 48, 3)
     assert [step.value.shape for step in steps] == [(21, 25, 3)] * 2 + [(39, 48, 3)]
+
+
+def test_the_margin_grows_with_the_octaves_and_is_shared_out():
+    margins = [TransferConfig(octaves=octaves).mirrored for octaves in (1, 2, 3, 4, 5)]
+    assert margins == [8, 16, 32, 64, 64]
+    assert TransferConfig(octaves=2, output_width=512, devices=8).size == (576, 576), "multiples of eight rows on each"
+    assert TransferConfig(octaves=2, padding_mode="circular", output_width=64).size == (64, 64)
+    assert TransferConfig(octaves=2, margin=3, output_width=64).size == (70, 70)
 
 
 def test_with_a_margin_a_rim_is_painted_as_the_middle_is(small_params):
@@ -316,7 +324,7 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
         (["content.png", "-s", "STYLE", "--margin", "-300"], "--margin is -300; wanted 0 or more pixels"),
         (["content.png", "-s", "STYLE", "-oh", "0"], "--output-height is 0; wanted 1 or more"),
         (["content.png", "-s", "STYLE", "--margin", "9999"], "512x512 with its margin is larger than"),
-        (["content.png", "-s", "STYLE", "-ow", "24", "-o", "3"], "the content with its margin of 56x52 pixels is too"),
+        (["content.png", "-s", "STYLE", "-ow", "24", "-o", "3"], "the content with its margin of 88x84 pixels is too"),
         (["content.png", "-s", "STYLE", "--content-mask", "content.png"], "--content-mask divides the picture"),
         (["content.png", "-s", "STYLE", "-sw", "20", *FLAGS], "is too small for 2 octaves"),
         (["content.png", "-s", "STYLE", "--content-layers", "conv9_1"], "no layer 'conv9_1'"),
