@@ -156,7 +156,7 @@ MARGIN = 8
 """Pixels of the last octave mirrored around a content, so that its rim is painted as its middle; of so many octaves at
 most, `MARGIN_OCTAVES`, as they double the picture's own pixels each (`experiments/LOG.md`)."""
 
-MARGIN_OCTAVES = 4
+MARGIN_OCTAVES = 3
 
 DEEPEST = 8
 """Rows of a picture to a row of the content's layer, and of all that come along."""
@@ -191,7 +191,7 @@ class TransferConfig(SynthesisConfig):
 
     margin: Annotated[int | None, arg(metavar="PIXELS")] = None
     """Paint so many pixels more on each side, of the content's mirror image, and cut them off: few of the network's
-    pixels look at a picture's rim, which stays pale. If not given, 8, 16, 32 or 64 for one to four octaves, and none
+    pixels look at a picture's rim, which stays pale. If not given, 8, 16 or 32 for one, two or more octaves, none
     where the picture wraps."""
 
     @property

@@ -98,7 +98,7 @@ def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
 
 def test_the_margin_grows_with_the_octaves_and_is_shared_out():
     margins = [TransferConfig(octaves=octaves).mirrored for octaves in (1, 2, 3, 4, 5)]
-    assert margins == [8, 16, 32, 64, 64]
+    assert margins == [8, 16, 32, 32, 32]
     assert TransferConfig(octaves=2, output_width=512, devices=8).size == (576, 576), "multiples of eight rows on each"
     assert TransferConfig(octaves=2, padding_mode="circular", output_width=64).size == (64, 64)
     assert TransferConfig(octaves=2, margin=3, output_width=64).size == (70, 70)
