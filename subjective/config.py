@@ -153,10 +153,11 @@ class AnimationConfig(SynthesisConfig):
 
 
 MARGIN = 8
-"""Pixels of the last octave mirrored around a content, so that its rim is painted as its middle; of so many octaves at
-most, `MARGIN_OCTAVES`, as they double the picture's own pixels each (`experiments/LOG.md`)."""
+"""Pixels of the last octave that are mirrored around a content, so that its rim is painted as its middle."""
 
 MARGIN_OCTAVES = 3
+"""Octaves that the margin grows with at most: each doubles its pixels, and 64 would be 1.7 times the pixels of a
+picture of 512x341 (`experiments/LOG.md`)."""
 
 DEEPEST = 8
 """Rows of a picture to a row of the content's layer, and of all that come along."""
@@ -188,7 +189,6 @@ class TransferConfig(SynthesisConfig):
     padding_mode: Annotated[Padding, arg("-p")] = "valid"
     """What lies outside the picture: nothing (valid), its other side (circular), or zeros (same), which turn wide rims
     grey at coarse octaves."""
-
     margin: Annotated[int | None, arg(metavar="PIXELS")] = None
     """Paint so many pixels more on each side, of the content's mirror image, and cut them off: few of the network's
     pixels look at a picture's rim, which stays pale. If not given, 8, 16 or 32 for one, two or more octaves, none
