@@ -203,17 +203,16 @@ def prepared_animation(
         octaves = max(min(config.distances, octaves_of(stage.size), min(room) - stage.octave), 1)
         distances = Distances(config.if_steps, config.if_distance_type, octaves, config.padding_mode)
         target: Any = targets[stage.analysis.precision][stage.first :]
-        if weights is not None:
-            texture = by_importance(texture)
-            target = (target, jnp.asarray(importance(shares), jnp.float32))
-        frames = mean_over_frames(texture, config.batch, weights is not None, config.devices)
-        loss = animation_loss(frames, config.if_weight, distances)
         moved = [shifted_distances(source, config.moves, distances.kind, stage.octave, octaves) for source in sources]
         least = most = np.tensordot(shares, np.stack(moved), 1)
         if weights is not None:
+            texture = by_importance(texture)
+            target = (target, jnp.asarray(importance(shares), jnp.float32))
             pictures = [jnp.asarray(source, jnp.float32) for source in sources]
             contrasts = np.stack([contrast(picture, distances.kind, stage.octave, octaves) for picture in pictures])
             least, most = with_changes(least, shares, colors, contrasts, config.if_steps, distances.kind)
+        frames = mean_over_frames(texture, config.batch, weights is not None, config.devices)
+        loss = animation_loss(frames, config.if_weight, distances)
         arguments = {
             "texture": (target, params) if masks is None else _by_region(target, params, masks, stage),
             "interframe": tuple(jnp.asarray(bound, jnp.float32) for bound in (least, most)),
