@@ -7,6 +7,7 @@ r"""What do the small networks learn on two cores in an hour? A texture network 
     python experiments/10_train.py small --style strawberry_thief -- --init begun.safetensors --content-weight 4 \
         --steps 3000 -o strawberry_thief.safetensors
     python experiments/10_train.py --texture rock gravel -- --steps 3000 -o rock_gravel.safetensors
+    python experiments/10_train.py --sheet strawberry_thief mosaic rock    (gallery/networks.jpg)
 
 Words after -- are flags of `subjective train`. Any folders of pictures will do as photographs; none are kept in this
 repository. Pictures that are flat, too small or drawn with few colors are left out. The runs in LOG.md were made by
@@ -23,9 +24,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from studio import file_of
+from studio import file_of, keep
 
 import subjective
+from subjective.feedforward import network_file
+from subjective.feedforward.apply_command import painted
 
 SHORTER = 640
 """Side to which photographs are shrunk: decoding five thousand pixels a side would cost more than learning of them."""
@@ -64,15 +67,29 @@ def shrink(folders: list[Path], into: Path) -> None:
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
+def sheet(networks: list[str]) -> None:
+    """Keep a sheet of three photographs, each beside what style networks make of it."""
+    cells: list[tuple[list[str], np.ndarray]] = []
+    for name in ("chelsea", "coffee", "astronaut"):
+        photograph = subjective.read_image(file_of(name), width=512)
+        made = [painted(network_file.read(network), photograph, (1.0,)) for network in networks]
+        cells += [([label], image) for label, image in zip([name, *networks], [photograph, *made], strict=True)]
+    keep("networks", cells, 1 + len(networks))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--into", type=Path)
     parser.add_argument("--texture", nargs="+")
     parser.add_argument("--style", nargs="+")
+    parser.add_argument("--sheet", nargs="+")
     words = sys.argv[1:]
     split = words.index("--") if "--" in words else len(words)
     arguments, flags = parser.parse_args(words[:split]), words[split + 1 :]
+    if arguments.sheet:
+        sheet(arguments.sheet)
+        return
     if arguments.into:
         shrink(arguments.folders, arguments.into)
         return

@@ -1,11 +1,12 @@
 """Four published programs for style transfer, and the multiscale one: pictures, content and style scores, times.
 
-    python experiments/12_transfer.py CONTENT:STYLE... [--width 512] [--steps N] [--like NAME...] [--sheet FILE]
+    python experiments/12_transfer.py CONTENT:STYLE... [--width 512] [--steps N] [--like NAME[=WEIGHT]...] [--sheet F]
 
 Each content in its style by `subjective transfer --like NAME`, in run folders under `--runs`, where those that are
 there already are taken as they are; and by the network of that style where one comes along (`subjective apply STYLE`:
 MATLAB's program, but for size and training, see `10_train.py`). One contact sheet: a row for each pair. CONTENT and
-STYLE are files, or names of photographs that come along. Where the programs depart from what was published:
+STYLE are files, or names of photographs that come along. `single` is multiscale's loss at one octave alone; a WEIGHT
+is the content's, so that programs can be compared at equal content. Where they depart from what was published:
 
 - tensorflow (the tutorial with `vgg16_weights.npz`): its parameters are the embedded ones. The style is resized to the
   content's width, since unnormalized Gram matrices grow with the picture. Content starts the picture.
@@ -42,15 +43,20 @@ from subjective.normalization import load_params
 from subjective.presets import LIKES
 from subjective.vgg import extract_features
 
+SINGLE = ["--like", "multiscale", "--octaves", "1", "--schedule", "plain", "--max-iter", "120"]
+
 
 def made(content: str, style: str, like: str, given: argparse.Namespace) -> tuple[np.ndarray, dict]:
     """The picture, and its entry in summary.json; one that is among the runs already is not made again."""
+    way, _, weight = like.partition("=")
     steps = "all" if given.steps is None else given.steps
     name = f"{Path(content).stem}-{Path(style).stem}-{like}-{given.width}px-{steps}-steps"
     runs = [file.parent for file in sorted(given.runs.glob(f"{name}-*/summary.json")) if summary(file.parent)]
     if not runs:
         width = str(given.width)
-        flags = ["-s", style, "-sw", width, "-ow", width, "--like", like, "--no-evaluate", "-n", "0"]
+        flags = ["-s", style, "-sw", width, "-ow", width, "--no-evaluate", "-n", "0"]
+        flags += SINGLE if way == "single" else ["--like", way]
+        flags += ["--content-weight", weight] if weight else []
         flags += [] if given.steps is None else ["-m", str(given.steps)]
         with contextlib.redirect_stdout(io.StringIO()) as out:
             status = main(["transfer", content, *flags, "--output-dir", str(given.runs), "-op", name])
@@ -99,10 +105,13 @@ if __name__ == "__main__":
     parser.add_argument("pairs", nargs="+", type=pair, metavar="CONTENT:STYLE")
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--like", nargs="+", default=list(LIKES), choices=list(LIKES))
+    parser.add_argument("--like", nargs="+", default=list(LIKES), metavar="NAME[=WEIGHT]")
     parser.add_argument("--runs", type=Path, default=Path("outputs"), metavar="FOLDER")
     parser.add_argument("--sheet", default="transfer.png")
     given = parser.parse_args()
+    for like in given.like:
+        if like.partition("=")[0] not in ("single", *LIKES):
+            parser.error(f"--like got {like!r}; wanted single or one of {', '.join(LIKES)}, and =WEIGHT or not")
     params, cells = load_params(), []
     for names in given.pairs:
         files = [file_of(name) for name in names]
