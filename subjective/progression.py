@@ -36,8 +36,12 @@ def in_stages(
     on_step: OnStep | None,
     finished: Sequence[Result],
     resume: Position | None,
+    shown: Callable[[jax.Array], jax.Array] = lambda value: value,
 ) -> Result:
-    """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it."""
+    """One picture, coarse to fine: the first stage from several starts, the others from the best that came of it.
+
+    ``shown`` is what is told and kept of what is optimized, at any stage.
+    """
     stages = job.stages
     told = Told(number, on_step, finished, resume)
     attempts = told.attempts
@@ -49,7 +53,7 @@ def in_stages(
         told.place, told.attempt = place, attempt
 
         def tell(step: Step) -> None:
-            told.tell(dataclasses.replace(step, value=job.side_by_side(step.value, stage)))
+            told.tell(dataclasses.replace(step, value=shown(job.side_by_side(step.value, stage))))
 
         result = _minimize(*job.problem(stage), begun, job.config, stage.steps, tell, point)
         told.add(result)
@@ -64,7 +68,7 @@ def in_stages(
     best = min(range(job.starts), key=lambda attempt: attempts[attempt].loss)
     result = attempts[best]
     if len(stages) == 1 and best != job.starts - 1:
-        told.tell_again(result)  # what is told last is what is kept
+        told.tell_again(dataclasses.replace(result, value=shown(result.value)))  # what is told last is what is kept
     for place in range(max(first, 1), len(stages)):
         before, stage = stages[place - 1], stages[place]
 
@@ -80,6 +84,7 @@ def in_stages(
         result = minimized(place, best, grown)
         if before.octave == stage.octave:
             result = dataclasses.replace(result, begun=begun)
+    result = dataclasses.replace(result, value=shown(result.value))
     message = "; ".join([result.message, *_remarks(result, stages[-1].steps > 0)])
     return dataclasses.replace(
         result, message=message, steps=told.steps, evaluations=told.evaluations, seconds=told.seconds

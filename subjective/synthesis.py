@@ -19,7 +19,7 @@ from subjective.colors import in_colors, with_luminance
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.init import LOOP_CONTRAST, PHASES_CONTRAST, initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
-from subjective.optimize import Result, Step
+from subjective.optimize import Result
 from subjective.plan import VALID, check_image
 from subjective.position import OnStep, Position
 from subjective.progression import in_stages
@@ -210,12 +210,7 @@ def transfer(
             value = jnp.asarray(with_luminance(by_size[value.shape[0], value.shape[1]], np.asarray(value)))
         return without_margin(value, config.mirrored, config.size)
 
-    def tell(number: int, step: Step) -> None:
-        if on_step is not None:
-            on_step(number, dataclasses.replace(step, value=shown(step.value)))
-
-    result = in_stages(job, partial(start, 0), 0, tell, (), resume)
-    return dataclasses.replace(result, value=shown(result.value))
+    return in_stages(job, partial(start, 0), 0, on_step, (), resume, shown)
 
 
 Start = Callable[[int, int, Stage], jax.Array]
