@@ -22,6 +22,7 @@ import imageio.v3 as iio
 import jax
 import jax.numpy as jnp
 import numpy as np
+from studio import QUALITY
 
 from subjective.cli import main
 from subjective.config import AnimationConfig
@@ -96,7 +97,7 @@ def keep(name: str, frames: list[np.ndarray]) -> None:
     for one, other in ((0, 1), (len(frames) - 1, 0), (0, half)):
         apart = np.clip(0.5 + 8 * (frames[other] - frames[one]), 0, 1)
         cells.append(((f"{one} to {other}, times 8",), apart))
-    iio.imwrite(GALLERY / f"loop_{name}.jpg", to_uint8(contact_sheet(cells, 3)), quality=75)
+    iio.imwrite(GALLERY / f"loop_{name}.jpg", to_uint8(contact_sheet(cells, 3)), quality=QUALITY)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from subjective.feedforward.apply_command import painted
 from subjective.images import read_image, resize, write_image
 from subjective.normalization import load_params
 from subjective.presets import LIKES
+from subjective.pyramid import gaussian_pyramid
 from subjective.vgg import extract_features
 
 SINGLE = ["--like", "multiscale", "--octaves", "1", "--schedule", "plain", "--max-iter", "120"]
@@ -73,10 +74,18 @@ def summary(run: Path) -> dict | None:
 
 
 def content_distance(image: np.ndarray, content: np.ndarray, params) -> float:
-    """Mean squared difference of conv4_2, over that of a flat picture: 0 is the content itself, 1 none of it."""
+    """Mean squared difference of conv4_2, over that of a flat picture: 0 is the content itself, 1 none of it.
+
+    The mean over octaves, since content may be kept in the large and lost in the small, or the other way around.
+    """
+    octaves = min(content.shape[:2]).bit_length() - 6  # the last one of 64 pixels or more
     pictures = (image, np.full_like(content, content.mean(axis=(0, 1))), content)
-    maps = [extract_features(params, jnp.asarray(one), ("conv4_2",), padding="same")["conv4_2"] for one in pictures]
-    return float(jnp.sum((maps[0] - maps[2]) ** 2) / jnp.sum((maps[1] - maps[2]) ** 2))
+    pyramids = [gaussian_pyramid(jnp.asarray(one), octaves, "same") for one in pictures]
+    shares = []
+    for octave in zip(*pyramids, strict=True):
+        maps = [extract_features(params, one, ("conv4_2",), padding="same")["conv4_2"] for one in octave]
+        shares.append(jnp.sum((maps[0] - maps[2]) ** 2) / jnp.sum((maps[1] - maps[2]) ** 2))
+    return float(np.mean(shares))
 
 
 def shown(image: np.ndarray) -> np.ndarray:

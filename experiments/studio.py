@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 
 import subjective
@@ -18,6 +19,9 @@ from subjective.images import to_uint8
 HERE = Path(__file__).parent
 STOCHASTIC = ("rock", "gravel", "grass", "soil", "sand", "slate")
 STRUCTURED = ("paving", "planks", "tiles", "metal")
+
+QUALITY = 75
+"""Of JPEG files in the gallery: its pictures are to be looked at, and the repository is to stay small."""
 
 keep_compiled()
 
@@ -101,4 +105,4 @@ def keep(name: str, cells: Iterable[tuple[Sequence[str], np.ndarray]], columns: 
     """Write a contact sheet to the gallery."""
     folder = HERE / "gallery"
     folder.mkdir(exist_ok=True)
-    subjective.write_image(folder / f"{name}.jpg", contact_sheet(list(cells), columns))
+    iio.imwrite(folder / f"{name}.jpg", to_uint8(contact_sheet(list(cells), columns)), quality=QUALITY)

@@ -46,8 +46,9 @@ class SynthesisConfig(PictureConfig):
     --max-iter if not given."""
     starts: Annotated[int, arg(metavar="N")] = 1
     """Times to make the first, smallest stage, each from noise of its own, to go on with the one of the lowest loss."""
-    join_mode: Annotated[JoinMode, arg("-j")] = "average"
-    """How to join several sources (affine_invariant and riemann are other names of geodesic)."""
+    join_mode: Annotated[JoinMode | None, arg("-j")] = None
+    """How to join several sources (affine_invariant and riemann are other names of geodesic). If not given, average,
+    which lays them side by side; and geodesic in frames that turn from one into another."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Share of each source."""
     mul: Annotated[float, arg(metavar="FACTOR")] = 1.0

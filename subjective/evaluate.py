@@ -57,12 +57,12 @@ def evaluate(
         portilla_simoncelli: take these statistics as well, by plenoptic; if None, where it is installed.
 
     Returns:
-        By name: ``gram`` and ``sliced_wasserstein`` (features at `looks.LAYERS` and `looks.SCALES`: relative distance
-        of Gram matrices, and of distributions in standard deviations), ``portilla_simoncelli`` (where plenoptic is
-        installed: relative distance of those statistics), ``spectrum`` (dB), ``peak`` (log10 of the strongest isolated
-        peak over its ring's median), ``color`` and ``opponent`` (levels of 255), ``seam_rows`` and ``seam_columns``
-        (step over those inside, which is the score, too; its reference is the spread that chance gives it),
-        ``repetition`` (highest autocorrelation off center) and ``copied`` (share of patches).
+        By name: ``gram`` and ``sliced_wasserstein`` (features at `looks.LAYERS` and `looks.scales_of`: relative
+        distance of Gram matrices, and of distributions in standard deviations), ``portilla_simoncelli`` (where
+        plenoptic is installed: relative distance of those statistics), ``spectrum`` (dB), ``peak`` (log10 of the
+        strongest isolated peak over its ring's median), ``color`` and ``opponent`` (levels of 255),
+        ``seam_rows`` and ``seam_columns`` (step over those inside, which is the score, too; its reference is the spread
+        that chance gives it), ``repetition`` (highest autocorrelation off center) and ``copied`` (share of patches).
 
     Raises:
         ValueError: a picture below 32 pixels a side, or a source below 64.

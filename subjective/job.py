@@ -141,7 +141,7 @@ def _laid_out(
     analysis = analysis_of(config, params, sizes)
     if masks is not None:
         _check_regions(analysis)
-        if isinstance(config, SynthesisConfig) and (config.source_weights or config.join_mode != "average"):
+        if isinstance(config, SynthesisConfig) and (config.source_weights or config.join_mode not in (None, "average")):
             raise ValueError("masks say how much of each source there is; leave out source weights and join mode")
     check_size(config.as_painted("the picture"), config.size, analysis, params)
     schedule = config.schedule if isinstance(config, SynthesisConfig) else "plain"

@@ -28,7 +28,10 @@ LAYERS = ("conv1_2", "conv2_1", "conv3_3", "conv4_2")
 """Layers looked at: none that a synthesis matches unless it is told to."""
 
 SCALES = (1.0, 2**-0.5, 0.5, 2**-1.5, 0.25)
-"""Sizes at which a picture is looked at: octaves, and half octaves, which no synthesis matches."""
+"""Sizes at which any picture is looked at: octaves, and half octaves, which no synthesis matches."""
+
+SMALL = 64
+"""Side down to which a larger picture is looked at as well, since its largest shapes are to be seen."""
 
 WINDOWS = (128, 64, 32)
 """Sides of the windows that the network sees; the first that fits. So memory is bounded, and little is compiled."""
@@ -66,13 +69,19 @@ def _scaled(side: int, scale: float) -> int:
     return max(round(side * scale), 1)
 
 
+def scales_of(side: int) -> tuple[float, ...]:
+    """`SCALES`, and half octaves from there down to `SMALL` pixels of a side."""
+    further = max(math.floor(2 * math.log2(max(side, 1) / SMALL)) + 1, len(SCALES))
+    return (*SCALES, *(2 ** (-half / 2) for half in range(len(SCALES), further)))
+
+
 def places_seen(params: Params, matched: Collection[str], side: int) -> tuple[Place, ...]:
     """Layers and scales at which the smallest picture still has a pixel, and which were not matched."""
     names = layer_names(params)
     layers = [layer for layer in LAYERS if layer in names] or [names[0]]
     places = [
         (layer, scale)
-        for scale in SCALES
+        for scale in scales_of(side)
         for layer in layers
         if _scaled(side, scale) >= LEAST
         and feature_size(_window(_scaled(side, scale)), layer, "valid", params) >= 1

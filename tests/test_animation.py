@@ -12,6 +12,7 @@ from subjective.cli import main
 from subjective.config import AnimationConfig
 from subjective.evaluation_commands import scores_of_run
 from subjective.images import read_image
+from subjective.job import prepared_animation
 from subjective.morph import around
 from subjective.motion import distances
 from subjective.normalization import load_params
@@ -98,6 +99,23 @@ def test_a_morph_goes_from_keyframe_to_keyframe_and_back(small_params):
     means = np.asarray(result.value).mean(axis=(1, 2, 3))
     wanted = weights @ [dark.mean(), light.mean()]
     np.testing.assert_allclose(means, wanted, atol=0.06)
+
+
+def test_textures_turn_into_one_another_by_geodesic_mean_unless_said(small_params):
+    pair = [source("rock"), source("grass")]
+    shares = np.array([[1, 0], [0.5, 0.5], [0, 1], [0.5, 0.5]])
+    settings = {"output_width": 64, "count": 4, "octaves": 1, "layers": ("pool1",), "statistic": ("gram",)}
+
+    def grams(mode):
+        job = prepared_animation(pair, AnimationConfig(**settings, join_mode=mode), small_params, shares)
+        (targets, _), _ = job.problem(job.stages[-1])[1]["texture"]
+        return targets[0]["pool1"]["gram"]
+
+    unsaid, geodesic, average = (np.asarray(grams(mode)) for mode in (None, "geodesic", "average"))
+    np.testing.assert_array_equal(unsaid, geodesic)
+    np.testing.assert_array_equal(unsaid[::2], average[::2])
+    np.testing.assert_allclose(average[1], (average[0] + average[2]) / 2, rtol=1e-5)
+    assert not np.allclose(unsaid[1], average[1], rtol=1e-2)
 
 
 def test_weights_of_another_shape_are_refused(small_params):
