@@ -22,11 +22,10 @@ import imageio.v3 as iio
 import jax
 import jax.numpy as jnp
 import numpy as np
-from studio import QUALITY
+import studio
 
 from subjective.cli import main
 from subjective.config import AnimationConfig
-from subjective.contact_sheet import contact_sheet
 from subjective.images import read_image, to_uint8
 from subjective.job import prepared_animation
 from subjective.normalization import load_params
@@ -97,7 +96,7 @@ def keep(name: str, frames: list[np.ndarray]) -> None:
     for one, other in ((0, 1), (len(frames) - 1, 0), (0, half)):
         apart = np.clip(0.5 + 8 * (frames[other] - frames[one]), 0, 1)
         cells.append(((f"{one} to {other}, times 8",), apart))
-    iio.imwrite(GALLERY / f"loop_{name}.jpg", to_uint8(contact_sheet(cells, 3)), quality=QUALITY)
+    studio.keep(f"loop_{name}", cells, 3)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ r"""What do the small networks learn on two cores in an hour? A texture network 
     python experiments/10_train.py --sheet strawberry_thief mosaic rock    (gallery/networks.jpg)
 
 Words after -- are flags of `subjective train`. Any folders of pictures will do as photographs; none are kept in this
-repository. Pictures that are flat, too small or drawn with few colors are left out. The runs in LOG.md were made by
-`subjective train` itself with the settings below (each in two goes, an hour in all, beside other work).
+repository. Pictures that are flat, too small or drawn with few colors are left out. The networks of LOG.md were made
+with these settings, each in two goes: half an hour to an hour in all, beside other work.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from studio import file_of, keep
+from studio import file_of, keep, shown
 
 import subjective
 from subjective.feedforward import network_file
@@ -73,7 +73,7 @@ def sheet(networks: list[str]) -> None:
     for name in ("chelsea", "coffee", "astronaut"):
         photograph = subjective.read_image(file_of(name), width=512)
         made = [painted(network_file.read(network), photograph, (1.0,)) for network in networks]
-        cells += [([label], image) for label, image in zip([name, *networks], [photograph, *made], strict=True)]
+        cells += [([label], shown(image)) for label, image in zip([name, *networks], [photograph, *made], strict=True)]
     keep("networks", cells, 1 + len(networks))
 
 

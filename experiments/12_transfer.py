@@ -31,14 +31,14 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from studio import file_of
+from studio import file_of, shown
 
 from subjective.cli import main
-from subjective.contact_sheet import CELL, contact_sheet
+from subjective.contact_sheet import contact_sheet
 from subjective.evaluate import evaluate
 from subjective.feedforward import network_file
 from subjective.feedforward.apply_command import painted
-from subjective.images import read_image, resize, write_image
+from subjective.images import read_image, write_image
 from subjective.normalization import load_params
 from subjective.presets import LIKES
 from subjective.pyramid import gaussian_pyramid
@@ -86,12 +86,6 @@ def content_distance(image: np.ndarray, content: np.ndarray, params) -> float:
         maps = [extract_features(params, one, ("conv4_2",), padding="same")["conv4_2"] for one in octave]
         shares.append(jnp.sum((maps[0] - maps[2]) ** 2) / jnp.sum((maps[1] - maps[2]) ** 2))
     return float(np.mean(shares))
-
-
-def shown(image: np.ndarray) -> np.ndarray:
-    """At most `CELL` pixels a side."""
-    scale = min(CELL / max(image.shape[:2]), 1)
-    return resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
 
 
 def by_network(style: str, content: np.ndarray) -> tuple[np.ndarray, dict] | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 import subjective
 from subjective.compilation import keep_compiled
-from subjective.contact_sheet import contact_sheet
+from subjective.contact_sheet import CELL, contact_sheet
 from subjective.images import to_uint8
 
 HERE = Path(__file__).parent
@@ -99,6 +99,12 @@ def row(made: Made) -> str:
         f"| {s['repetition'].value:.2f} ({s['repetition'].reference:.2f}) "
         f"| {s['copied'].value:.2f} ({s['copied'].reference:.2f}) | {made.evaluations:.0f} | {made.seconds:.0f} |"
     )
+
+
+def shown(image: np.ndarray) -> np.ndarray:
+    """A whole picture, of at most `CELL` pixels a side; a sheet alone would cut it."""
+    scale = min(CELL / max(image.shape[:2]), 1)
+    return subjective.resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
 
 
 def keep(name: str, cells: Iterable[tuple[Sequence[str], np.ndarray]], columns: int) -> None:

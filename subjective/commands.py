@@ -27,7 +27,7 @@ from subjective.making import (
     run,
     starting_picture,
 )
-from subjective.morph import around, read_weights
+from subjective.morph import TURNED_BY, around, read_weights
 from subjective.motion import motion, plot
 from subjective.optimize import Result
 from subjective.position import OnStep, Position
@@ -131,6 +131,8 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
     for kind in config.formats:
         if not can_write(kind):
             say(f"note: no {kind} will be written; pip install 'subjective[video]' for it")
+    if config.keyframes or config.frame_weights is not None:  # said here already, for config.json
+        config = dataclasses.replace(config, join_mode=config.join_mode or TURNED_BY)
     files = [file for name in config.keyframes for file in _one(name)] or images.find_images(config.source)
     read = _read(config, files)
     sources, params, masks, init = read.sources, read.params, read.masks, starting_picture(config)

@@ -16,7 +16,7 @@ from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, T
 from subjective.frames import Distances, by_importance, check_moves, mean_over_frames, octaves_of, shifted_distances
 from subjective.guides import Guides, guides_of
 from subjective.losses import Loss, novelty_loss, texture_loss
-from subjective.morph import contrast, importance, with_changes
+from subjective.morph import TURNED_BY, contrast, importance, with_changes
 from subjective.objectives import animation_loss, apart_loss, synthesis_loss, transfer_loss
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of, check_image, check_size, with_octaves
@@ -171,7 +171,8 @@ def prepared_animation(
         sources: images.
         config: settings.
         params: the network.
-        weights: of each source at each frame, ``(count, sources)``; ``config.source_weights`` at all if not given.
+        weights: of each source at each frame, ``(count, sources)``, joined by `TURNED_BY` if the config does not
+            say how; ``config.source_weights`` at all if not given.
         masks: as of `prepared`, of all frames.
 
     Raises:
@@ -183,6 +184,8 @@ def prepared_animation(
         raise ValueError(
             f"weights are of shape {weights.shape}; wanted {(config.count, len(sources))}: of each frame, each source"
         )
+    if weights is not None:
+        config = dataclasses.replace(config, join_mode=config.join_mode or TURNED_BY)
     config, analysis, stages = _laid_out(sources, config, params, masks)
     check_moves(sources, config.moves, 1)
     each = _each(masks) if weights is None else weights

@@ -28,10 +28,11 @@ LAYERS = ("conv1_2", "conv2_1", "conv3_3", "conv4_2")
 """Layers looked at: none that a synthesis matches unless it is told to."""
 
 SCALES = (1.0, 2**-0.5, 0.5, 2**-1.5, 0.25)
-"""Sizes at which any picture is looked at: octaves, and half octaves, which no synthesis matches."""
+"""Sizes at which pictures are looked at, as far as they have the pixels: octaves, and half octaves, which no synthesis
+matches."""
 
 SMALL = 64
-"""Side down to which a larger picture is looked at as well, since its largest shapes are to be seen."""
+"""Side down to which larger pictures, and crops of their sources, are looked at as well, for their largest shapes."""
 
 WINDOWS = (128, 64, 32)
 """Sides of the windows that the network sees; the first that fits. So memory is bounded, and little is compiled."""

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from subjective.compilation import jit
 from subjective.frames import DistanceType, frame_distance
+from subjective.joins import JoinMode
 from subjective.pyramid import gaussian_pyramid
 
 Ease = Literal["smooth", "linear"]
@@ -25,6 +26,10 @@ Weights = Float[np.ndarray, "frames sources"]
 DISSOLVE = 3
 """Frames in which a patch of one texture may become another's. In one frame it would flicker; the slower, the more is
 left of it where it should be gone (`experiments/LOG.md`)."""
+
+TURNED_BY: JoinMode = "geodesic"
+"""How targets between textures are joined if nothing is said: one then turns into another stone by stone. By average,
+patches of both lie side by side, and what is left of one has more than its contrast (`experiments/LOG.md`)."""
 
 TINY = 1e-12
 

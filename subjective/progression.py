@@ -55,7 +55,7 @@ def in_stages(
         def tell(step: Step) -> None:
             told.tell(dataclasses.replace(step, value=shown(job.side_by_side(step.value, stage))))
 
-        result = _minimize(*job.problem(stage), begun, job.config, stage.steps, tell, point)
+        result = _minimize(*job.problem(stage), begun, job.config, stage.steps, tell if on_step else None, point)
         told.add(result)
         if point is not None:  # used up: whoever still holds it holds no more than its name
             point.state.arrays.clear()

@@ -75,7 +75,6 @@ def joined(
     weights: Sequence[float] | None,
     analysis: Analysis,
     config: SynthesisConfig,
-    unsaid: joins.JoinMode = "average",
 ) -> Statistics:
     """One target out of what was measured of several sources.
 
@@ -83,8 +82,7 @@ def joined(
         found: from `measured`.
         weights: share of each source; those of none do not take part.
         analysis: of the picture to be made.
-        config: join mode and ``mul``.
-        unsaid: the join mode where the config has none.
+        config: join mode, average if it has none, and ``mul``.
 
     Raises:
         ValueError: weights that do not fit.
@@ -92,7 +90,7 @@ def joined(
     if weights is not None and len(weights) == len(found) and any(weight > 0 for weight in weights):
         found = [each for each, weight in zip(found, weights, strict=True) if weight > 0]
         weights = [weight for weight in weights if weight > 0]
-    target = joins.join(found, config.join_mode or unsaid, weights)
+    target = joins.join(found, config.join_mode or "average", weights)
     if config.mul == 1:
         return target
     places = places_of(analysis.terms)
@@ -154,8 +152,7 @@ def targets_by_precision(
 ) -> dict[Precision, Statistics]:
     """In the precision of each stage: what it errs by is then the same on both sides of a distance.
 
-    With ``weights``, ``(targets, sources)``, several targets on a leading axis, each with its own share of the sources;
-    by geodesic mean if nothing else is said, by which a texture turns into another stone by stone, not patch by patch.
+    With ``weights``, ``(targets, sources)``, several targets on a leading axis, each with its own share of the sources.
     """
     targets: dict[Precision, Statistics] = {}
     for precision in dict.fromkeys(stage.analysis.precision for stage in stages):
@@ -164,6 +161,6 @@ def targets_by_precision(
             targets[precision] = targets_of(sources, exact, config, params, parts)
             continue
         found = measured(sources, exact, params, parts)
-        several = [joined(found, row.tolist(), exact, config, unsaid="geodesic") for row in weights]
+        several = [joined(found, row.tolist(), exact, config) for row in weights]
         targets[precision] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)
     return targets

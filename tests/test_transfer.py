@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import checkpoints, presets
+from subjective import checkpoints, presets, progression
 from subjective.cli import main
 from subjective.colors import LUMA, luminance, match_colors, with_luminance
 from subjective.config import SynthesisConfig, TransferConfig
@@ -94,6 +94,14 @@ def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
     made = transfer(picture, [style()], config, params=small_params, on_step=lambda _, step: steps.append(step))
     assert made.value.shape == (39, 48, 3)
     assert [step.value.shape for step in steps] == [(21, 25, 3)] * 2 + [(39, 48, 3)]
+
+
+def test_what_is_said_at_the_end_is_of_the_picture_without_its_margin(small_params, monkeypatch):
+    seen, looks = [], progression._looks
+    monkeypatch.setattr(progression, "_looks", lambda picture: seen.append(picture.shape) or looks(picture))
+    config = TransferConfig(**SMALL | {"max_iter": 1, "coarse_iter": 1}, margin=8)
+    transfer(content(), [style()], config, params=small_params)
+    assert seen == [content().shape]
 
 
 def test_the_margin_grows_with_the_octaves_and_is_shared_out():
