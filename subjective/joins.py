@@ -88,7 +88,7 @@ def geodesic(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
         tangent, curvature = np.zeros_like(mean), 0.0
         for matrix, weight in zip(matrices, weights, strict=True):
             values, vectors = np.linalg.eigh(_symmetric(inverse @ matrix @ inverse))
-            logs = np.log(_floored(values))
+            logs = np.log(values)
             tangent += weight * ((vectors * logs) @ vectors.T)
             half = max(logs[-1] - logs[0], 1e-12) / 2
             curvature += weight * half / math.tanh(half)

@@ -71,10 +71,7 @@ def _whole(found: Statistics, analysis: Analysis) -> Statistics:
 
 
 def joined(
-    found: Sequence[Statistics],
-    weights: Sequence[float] | None,
-    analysis: Analysis,
-    config: SynthesisConfig,
+    found: Sequence[Statistics], weights: Sequence[float] | None, analysis: Analysis, config: SynthesisConfig
 ) -> Statistics:
     """One target out of what was measured of several sources.
 
