@@ -1,4 +1,4 @@
-"""Which settings? Terms, schedule, bounds, starting noise, first step, history, optimizer, structure: one table each.
+"""Which settings? Terms, schedule, bounds, noise, first step, preconditioner, optimizer, structure: a table each.
 
     python experiments/04_settings.py [terms] [schedule] [optimizer] [structure]
 
@@ -20,6 +20,7 @@ from studio import HEAD, keep, make, params_of, source
 
 import subjective
 from subjective.job import prepared
+from subjective.preconditioning import root
 
 DEFAULT = subjective.preset("default", output_width=128)
 
@@ -80,11 +81,13 @@ def schedule() -> None:
 
 
 def optimizer() -> None:
-    """Bounds, noise, first step, history; scipy's L-BFGS-B against optax' L-BFGS on the last stage's problem."""
+    """Preconditioner, bounds, noise, first step, history; the optimizers against each other on the last stage."""
     rows(
         {
             "default": {},
-            "bounds": {"bounds": True},
+            "preconditioner none": {"preconditioner": "none"},
+            "preconditioner none, 60 steps": {"preconditioner": "none", "max_iter": 60},
+            "bounds, 60 steps": {"bounds": True, "max_iter": 60},
             "noise 0": {"noise": 0.0},
             "noise 4/255": {"noise": 4 / 255},
             "noise 16/255": {"noise": 16 / 255},
@@ -142,6 +145,7 @@ def against_each_other(steps: int = 60) -> None:
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "lbfgsb": {"method": "lbfgsb"},
+    "lbfgsb, preconditioned": {"method": "lbfgsb", "root": root},
     "lbfgs": {"method": "lbfgs"},
     "lbfgs, bfloat16 history": {"method": "lbfgs", "history_type": "bfloat16"},
     "lbfgs, bfloat16 history of 4": {"method": "lbfgs", "history_type": "bfloat16", "history": 4},

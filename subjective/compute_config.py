@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -13,6 +13,9 @@ from subjective.vgg import Precision
 
 HOST_PIXELS = 2**21
 """Pixels up to which L-BFGS-B is the optimizer if none is asked for; its memory is 750 bytes a pixel."""
+
+
+Preconditioner = Literal["octaves", "none"]
 
 
 def arg(*aliases: str, metavar: str | None = None, name: str | None = None) -> Any:
@@ -31,6 +34,10 @@ class ComputeConfig:
     """Steps that L-BFGS remembers; each costs two copies of the picture, all taken before the first step."""
     history_type: HistoryType = "float32"
     """How --optimizer lbfgs keeps them; lbfgsb has float64."""
+    preconditioner: Preconditioner | None = None
+    """What L-BFGS takes for the inverse Hessian before it knows better: octaves lets fine detail go further than large
+    shapes and colors; none has all waves go alike, and wants half as many steps again. If not given, octaves where
+    the picture wraps or has a margin, unless with --bounds."""
     first_step: Annotated[float, arg(metavar="SIZE")] = 0.01
     """Root mean square change of the picture, between 0 and 1, in the first step that is tried; of
     adam in every step."""

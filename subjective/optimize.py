@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from subjective.optimizers import HistoryType, Method, optimizer_of
+from subjective.optimizers import HistoryType, Method, Root, optimizer_of
 from subjective.optimizers.protocol import (
     Evaluation,
     Loss,
@@ -67,7 +67,7 @@ class Step:
         value: the array reached.
         loss: there.
         parts: what the loss is the sum of; a pytree of scalars.
-        gradient_norm: Euclidean norm of the gradient there.
+        gradient_norm: Euclidean norm of the gradient there, in the optimizer's coordinates.
         evaluations: calls of the loss so far.
         seconds: since `minimize` was called, compilation included.
         position: to go on from, as long as the call of ``on_step`` lasts, since the next step changes it: copy it
@@ -97,7 +97,7 @@ class Result:
         converged: whether it stopped because there was (almost) nothing left to gain.
         message: the reason in a sentence.
         parts: what the loss is the sum of.
-        gradient_norm: Euclidean norm of the gradient.
+        gradient_norm: Euclidean norm of the gradient, in the optimizer's coordinates.
         begun: the loss at the start.
     """
 
@@ -138,6 +138,7 @@ def minimize(
     history: int = 10,
     history_type: HistoryType = "float32",
     first_step: float | None = None,
+    root: Root | None = None,
     resume: Point | None = None,
 ) -> Result:
     """Minimize.
@@ -162,6 +163,8 @@ def minimize(
         first_step: root mean square change of an element in the first step that is tried, so that it does not depend
             on their number; None for a step of length one, as scipy has it. Later steps are as long as the
             curvature found so far says. Adam's learning rate.
+        root: symmetric root of an approximate inverse Hessian, as a linear function of arrays of the value's shape,
+            that L-BFGS starts from in place of a multiple of one. Not with bounds, and not of ``adam``.
         resume: go on from here, as if it had never stopped, and use it up. Everything else must be as it was;
             ``init`` gives only shape and dtype.
 
@@ -174,7 +177,7 @@ def minimize(
         NonFiniteLossError: with the last finite point in it.
     """
     _check(max_steps, tolerance, first_step)
-    optimizer = optimizer_of(method, history=history, history_type=history_type, bounds=bounds)
+    optimizer = optimizer_of(method, history=history, history_type=history_type, bounds=bounds, root=root)
     problem = Problem(fn, args, init, 0 if resume is None else resume.evaluations)
     started = time.perf_counter() - (0.0 if resume is None else resume.seconds)
 

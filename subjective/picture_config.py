@@ -102,6 +102,15 @@ class PictureConfig(ComputeConfig):
         small = self.together * self.size[0] * self.size[1] <= HOST_PIXELS
         return "lbfgsb" if small and self.devices == 1 else "lbfgs"
 
+    @property
+    def preconditioned(self) -> bool:
+        """Whether steps are longer in fine detail."""
+        if self.preconditioner is None:
+            # A rim that nothing looks at would go against what lies inside, and stay.
+            rimless = self.padding_mode == "circular" or self.size != self.output_size
+            return rimless and self.method != "adam" and not self.bounds
+        return self.preconditioner == "octaves"
+
     def steps(self, size: tuple[int, ...]) -> int:
         """Most steps of the optimizer for a picture of that size (height, width)."""
         return self.max_iter
@@ -126,6 +135,9 @@ class PictureConfig(ComputeConfig):
         self.check_computing()
         if self.bounds and self.optimizer == "lbfgs":
             raise ValueError("--bounds cannot be kept by --optimizer lbfgs; use lbfgsb or adam, or leave them out")
+        if self.preconditioner == "octaves" and (self.bounds or self.method == "adam"):
+            with_what = "--bounds" if self.bounds else "--optimizer adam"
+            raise ValueError(f"--preconditioner octaves does not go with {with_what}; leave one of the two out")
         for flag, number, least in (
             ("output-width", self.output_width, 1),
             ("output-height", self.output_size[0], 1),

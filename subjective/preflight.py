@@ -199,7 +199,8 @@ def _choices(config: Config) -> Iterator[Config]:
         for optimizer in optimizers:
             for tile in some:
                 yield dataclasses.replace(config, tile=tile, **optimizer)
-    if config.optimizer is None and not config.bounds:  # which needs ten times the steps
+    if config.optimizer is None and not config.bounds and config.preconditioner != "octaves":
+        # Adam, last: it needs ten times the steps.
         for tile in small or large:
             yield dataclasses.replace(config, tile=tile, optimizer="adam")
 
@@ -217,7 +218,7 @@ def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) ->
 
 def _held_bytes(config: PictureConfig) -> int:
     """What the optimizer holds, the pictures and their gradient included."""
-    per_number = bytes_per_number(config.method, config.history, config.history_type)
+    per_number = bytes_per_number(config.method, config.history, config.history_type, config.preconditioned)
     return config.together * 3 * config.size[0] * config.size[1] * per_number
 
 

@@ -32,6 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_iter": 500,
         "padding_mode": "valid",
         "raw_weights": True,
+        "preconditioner": "none",
     },
 }
 """Settings of each preset that differ from the defaults; `paper` is the 2017 program's own."""
@@ -85,6 +86,7 @@ LIKES: dict[str, dict[str, Any]] = {
         "tv_weight": 8.5e-5 * 255**2.5 * 3 * 400 * 400,
         "relative": False,
         "optimizer": "lbfgsb",
+        "preconditioner": "none",
         "octaves": 1,
         "schedule": "plain",
         "padding_mode": "same",

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from subjective import preconditioning
 from subjective.compilation import jit
 from subjective.devices import shared_out
 from subjective.job import Job
@@ -139,5 +140,6 @@ def _minimize(
         history=config.history,
         history_type=config.history_type,
         first_step=config.first_step,
+        root=preconditioning.root if config.preconditioned else None,
         resume=resume,
     )

@@ -41,7 +41,7 @@ def compare(shared, alone):
     assert abs(shared["loss"] - alone["loss"]) < 2 * np.sqrt(alone["loss"]) * 2 * np.finfo(np.float32).eps
     difference = np.linalg.norm(np.subtract(shared["gradient"], alone["gradient"]))
     assert difference < 1e-4 * np.linalg.norm(alone["gradient"])
-    np.testing.assert_allclose(shared["losses"], alone["losses"], rtol=1e-4)
+    np.testing.assert_allclose(shared["losses"], alone["losses"], rtol=1e-5)
     assert shared["mean"] == pytest.approx(alone["mean"], rel=1e-4)
 
 

@@ -1,0 +1,63 @@
+"""How far a step may go at each scale, in brightness and in color: what L-BFGS is told before it has seen anything.
+
+A texture loss is steep for large shapes and colors and flat for fine detail: along waves of 3 pixels its curvature is
+some hundred times less than along waves of 30, and large patches of color are another ten times as steep
+(`experiments/LOG.md`). Steps in units of pixels so wait for the detail. Here each octave goes half as far as the one
+above it, and a quarter as far in color, down to the coarsest of `LEVELS`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from subjective.colors import OPPONENT
+from subjective.compilation import jit
+from subjective.pyramid import reduce
+
+LEVELS = 4
+"""Octaves that differ; what is coarser is settled by the stages before, and no longer steeper."""
+
+BRIGHTNESS, COLOR = 2**-0.5, 2**-1.0
+"""The root's gain from octave to octave, along the first and the other two axes of `OPPONENT`."""
+
+DIFFERENCES = [
+    OPPONENT.T @ np.diag([gain**level - gain ** (level - 1) for gain in (BRIGHTNESS, COLOR, COLOR)]) @ OPPONENT
+    for level in range(1, LEVELS)
+]
+"""What an octave's gains are more than those of the octave above it, ``(3, 3)`` in RGB."""
+
+
+@jit
+def root(change: jax.Array) -> jax.Array:
+    """A change of pictures times the symmetric root of the inverse Hessian that is assumed at first.
+
+    1 + Σ 4^k Rᵀ…Rᵀ D_k R…R with k of the pyramid's reductions R and their adjoints, which enlarge: what an octave
+    has of an image, times the octave's gains. Symmetric for any size, as it is written. Pictures are wrapped around,
+    whatever lies outside them: this measures steps, not pictures.
+
+    Args:
+        change: ``(height, width, 3)``, or several such.
+
+    Returns:
+        The same shape and dtype.
+
+    References:
+        Burt and Adelson, 1983, as in `subjective.pyramid`.
+    """
+    return _gained(change)
+
+
+def _gained(change: jax.Array) -> jax.Array:
+    return change + _below(change, 0) if change.ndim == 3 else jax.vmap(_gained)(change)
+
+
+def _below(image: jax.Array, level: int) -> jax.Array:
+    small, enlarged = jax.vjp(partial(reduce, padding="circular"), image)
+    gained = jnp.matmul(small, DIFFERENCES[level].astype(image.dtype), precision="highest")
+    if level + 1 < len(DIFFERENCES):
+        gained += _below(small, level + 1)
+    return 4 * enlarged(gained)[0]

@@ -1,0 +1,170 @@
+"""The metric of L-BFGS' steps, as a linear map and as what it does to a real loss."""
+
+import copy
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from subjective import SynthesisConfig, TransferConfig, load_params, read_image, synthesize
+from subjective.colors import OPPONENT
+from subjective.optimize import minimize
+from subjective.preconditioning import BRIGHTNESS, COLOR, LEVELS, root
+
+
+def matrix_of(shape):
+    """The map as a matrix, column by column."""
+    size = int(np.prod(shape))
+    return np.asarray(jax.vmap(root)(jnp.eye(size).reshape(size, *shape))).reshape(size, size)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (7, 10, 3), (1, 5, 3)])
+def test_it_is_symmetric_for_any_size(shape, in_float64):
+    matrix = matrix_of(shape)
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-14)
+
+
+def test_its_eigenvalues_lie_between_its_gains(in_float64):
+    values = np.linalg.eigvalsh(matrix_of((16, 8, 3)))
+    assert values.min() == pytest.approx(COLOR ** (LEVELS - 1), abs=1e-12)
+    assert values.max() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize(("axis", "gain"), [(0, BRIGHTNESS), (1, COLOR), (2, COLOR)])
+def test_even_color_has_the_last_gain_and_the_finest_waves_the_first(axis, gain, in_float64):
+    even = np.broadcast_to(OPPONENT[axis], (32, 32, 3))
+    np.testing.assert_allclose(root(jnp.asarray(even)), gain ** (LEVELS - 1) * even, atol=1e-12)
+    finest = np.where(np.indices((32, 32)).sum(axis=0) % 2, 1.0, -1.0)[..., None] * even
+    np.testing.assert_allclose(root(jnp.asarray(finest)), finest, atol=1e-12)
+
+
+def test_several_pictures_are_mapped_one_by_one():
+    pictures = jax.random.normal(jax.random.key(0), (3, 12, 8, 3))
+    np.testing.assert_array_equal(root(pictures), jnp.stack([root(picture) for picture in pictures]))
+
+
+def steep(image, center, inverse):
+    """A quadratic loss whose Hessian the map's square inverts, apart from a factor of up to two."""
+    waves = jnp.linspace(1, 2, image.size)
+    return jnp.sum(waves * (inverse @ (image - center).reshape(-1)) ** 2), ()
+
+
+@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
+def test_a_loss_that_is_as_steep_as_it_assumes_takes_few_steps(method, in_float64):
+    shape = (8, 8, 3)
+    center, inverse = jax.random.normal(jax.random.key(1), shape), jnp.asarray(np.linalg.inv(matrix_of(shape)))
+
+    def steps(**settings):
+        start = jnp.zeros(shape)
+        result = minimize(steep, start, (center, inverse), method=method, tolerance=1e-12, **settings)
+        np.testing.assert_allclose(result.value, center, atol=1e-4)
+        return result.steps
+
+    assert steps(root=root) * 3 < steps()
+
+
+def picture_loss(image, target):
+    return jnp.sum((jnp.sin(3 * image) - target) ** 2), ()
+
+
+@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(method):
+    start, points, losses = jax.random.normal(jax.random.key(2), (9, 6, 3)), {}, []
+
+    def keep(step):
+        losses.append(step.loss)
+        if step.step in (0, 1, 7):
+            points[step.step] = copy.deepcopy(step.position)
+
+    options = {"method": method, "max_steps": 12, "tolerance": 0.0, "first_step": 0.02, "history": 4, "root": root}
+    whole = minimize(picture_loss, start, (jnp.zeros(()),), on_step=keep, **options)
+    for number, point in points.items():
+        again = []
+        rest = minimize(
+            picture_loss,
+            jnp.zeros_like(start),
+            (jnp.zeros(()),),
+            resume=point,
+            on_step=lambda step, again=again: again.append(step.loss),
+            **options,
+        )
+        assert np.asarray(rest.value).tobytes() == np.asarray(whole.value).tobytes()
+        assert again == losses[number + 1 :]
+        assert rest.evaluations == whole.evaluations
+
+
+@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
+def test_the_first_step_is_as_long_in_pixels_as_without(method, in_float64):
+    start = jax.random.normal(jax.random.key(3), (16, 16, 3))
+
+    def slope(image, along):  # of a straight line the first step that is tried is as good as any
+        return jnp.sum(image * along) + 1e-9 * jnp.sum(image**2), ()
+
+    def lengths(**settings):
+        seen = []
+        minimize(
+            slope,
+            start,
+            (jax.random.normal(jax.random.key(4), start.shape),),
+            method=method,
+            first_step=0.01,
+            max_steps=1,
+            on_step=lambda step: seen.append(np.asarray(step.value)),
+            **settings,
+        )
+        return float(np.sqrt(np.mean((seen[1] - seen[0]) ** 2)))
+
+    assert lengths(root=root) == pytest.approx(lengths(), rel=1e-6)
+
+
+def test_a_start_without_gradient_is_a_minimum():
+    result = minimize(lambda image: (jnp.sum(image**2), ()), jnp.zeros((4, 4, 3)), root=root)
+    assert result.converged
+    assert "gradient is zero" in result.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"), [({"bounds": (0.0, 1.0)}, "given with bounds"), ({"method": "adam"}, "given with adam")]
+)
+def test_bounds_and_adam_have_coordinates_of_their_own(settings, what):
+    with pytest.raises(ValueError, match=what):
+        minimize(lambda image: (jnp.sum(image**2), ()), jnp.ones((4, 4, 3)), root=root, **settings)
+
+
+@pytest.mark.parametrize(
+    ("config", "used"),
+    [
+        (SynthesisConfig(), True),
+        (SynthesisConfig(padding_mode="valid"), False),
+        (SynthesisConfig(padding_mode="same", preconditioner="octaves"), True),
+        (SynthesisConfig(preconditioner="none"), False),
+        (TransferConfig(octaves=1), True),
+        (TransferConfig(octaves=1, margin=0), False),
+        (TransferConfig(octaves=1, margin=0, padding_mode="circular"), True),
+    ],
+)
+def test_pictures_that_have_a_rim_do_without(config, used):
+    config.check()
+    assert config.preconditioned == used
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"), [({"bounds": True}, "--bounds"), ({"optimizer": "adam"}, "--optimizer adam")]
+)
+def test_the_option_is_refused_where_it_would_be_ignored(settings, what):
+    SynthesisConfig(**settings).check()
+    assert not SynthesisConfig(**settings).preconditioned
+    with pytest.raises(ValueError, match=f"--preconditioner octaves does not go with {what}"):
+        SynthesisConfig(preconditioner="octaves", **settings).check()
+
+
+def test_a_real_picture_takes_half_the_steps():
+    gravel = read_image(Path(__file__).parent.parent / "experiments/sources/gravel.jpg", width=128)
+
+    def loss(preconditioner, steps):
+        config = SynthesisConfig(output_width=64, preconditioner=preconditioner, max_iter=steps, coarse_iter=30)
+        return synthesize([gravel], config, params=load_params())[0].loss
+
+    assert loss("octaves", 20) < loss("none", 40)
