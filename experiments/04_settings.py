@@ -86,8 +86,8 @@ def optimizer() -> None:
         {
             "default": {},
             "preconditioner none": {"preconditioner": "none"},
-            "preconditioner none, 60 steps": {"preconditioner": "none", "max_iter": 60},
-            "bounds, 60 steps": {"bounds": True, "max_iter": 60},
+            "preconditioner none, 90 steps": {"preconditioner": "none", "max_iter": 90},
+            "bounds": {"bounds": True},
             "noise 0": {"noise": 0.0},
             "noise 4/255": {"noise": 4 / 255},
             "noise 16/255": {"noise": 16 / 255},

@@ -39,7 +39,7 @@ class SynthesisConfig(PictureConfig):
     """Divide each distance by the target's own size, so that weights mean the same for any source, layer and octave."""
     schedule: Schedule = "coarse-to-fine"
     """Make a small picture first and double it octave by octave, or (plain) begin at full size."""
-    max_iter: Annotated[int, arg("-m", metavar="N")] = 40
+    max_iter: Annotated[int, arg("-m", metavar="N")] = 60
     """Steps of the optimizer at most, at each stage of the schedule."""
     coarse_iter: Annotated[int | None, arg(metavar="N")] = None
     """Steps at each stage before the last, where an evaluation costs a quarter or less; five for every three of
