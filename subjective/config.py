@@ -56,6 +56,13 @@ class SynthesisConfig(PictureConfig):
     count: Annotated[int, arg("-c", metavar="N")] = 1
     """Number of pictures, each from noise of its own."""
 
+    @property
+    def preconditioned(self) -> bool:
+        """As `PictureConfig.preconditioned`: of a texture from noise, or a loop, unless it is said otherwise."""
+        # A rim that nothing looks at would go against what lies inside, and stay.
+        fit = self.padding_mode == "circular" and self.method != "adam" and not self.bounds
+        return super().preconditioned or (self.preconditioner is None and fit)
+
     def steps(self, size: tuple[int, ...]) -> int:
         """As `PictureConfig.steps`, of the stage whose picture has that size."""
         if tuple(size) == self.size:
@@ -200,6 +207,11 @@ class TransferConfig(SynthesisConfig):
         """As `PictureConfig.size`, with the margin."""
         height, width = self.output_size
         return height + 2 * self.mirrored, width + 2 * self.mirrored
+
+    @property
+    def preconditioned(self) -> bool:
+        """As `PictureConfig.preconditioned`: if asked for, since colors far from the style's would wait."""
+        return self.preconditioner == "octaves"
 
     @property
     def mirrored(self) -> int:

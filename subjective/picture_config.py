@@ -105,10 +105,6 @@ class PictureConfig(ComputeConfig):
     @property
     def preconditioned(self) -> bool:
         """Whether steps are longer in fine detail."""
-        if self.preconditioner is None:
-            # A rim that nothing looks at would go against what lies inside, and stay.
-            rimless = self.padding_mode == "circular" or self.size != self.output_size
-            return rimless and self.method != "adam" and not self.bounds
         return self.preconditioner == "octaves"
 
     def steps(self, size: tuple[int, ...]) -> int:

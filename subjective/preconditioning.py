@@ -13,13 +13,14 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from subjective.colors import OPPONENT
 from subjective.compilation import jit
 from subjective.pyramid import reduce
 
 LEVELS = 4
-"""Octaves that differ; what is coarser is settled by the stages before, and no longer steeper."""
+"""Octaves that differ; what is coarser is no longer steeper, and settled by the stages before where there are any."""
 
 BRIGHTNESS, COLOR = 2**-0.5, 2**-1.0
 """The root's gain from octave to octave, along the first and the other two axes of `OPPONENT`."""
@@ -36,8 +37,8 @@ def root(change: jax.Array) -> jax.Array:
     """A change of pictures times the symmetric root of the inverse Hessian that is assumed at first.
 
     1 + Σ 4^k Rᵀ…Rᵀ D_k R…R with k of the pyramid's reductions R and their adjoints, which enlarge: what an octave
-    has of an image, times the octave's gains. Symmetric for any size, as it is written. Pictures are wrapped around,
-    whatever lies outside them: this measures steps, not pictures.
+    has of an image, times the octave's gains. Symmetric, with eigenvalues between the last gain and 1, for any size.
+    Pictures are wrapped around, whatever lies outside them: this measures steps, not pictures.
 
     Args:
         change: ``(height, width, 3)``, or several such.
@@ -56,8 +57,11 @@ def _gained(change: jax.Array) -> jax.Array:
 
 
 def _below(image: jax.Array, level: int) -> jax.Array:
-    small, enlarged = jax.vjp(partial(reduce, padding="circular"), image)
+    reduced, enlarged = jax.vjp(partial(reduce, padding="circular"), image)
+    # Twice, but where an odd side ends: there two samples lie side by side, and would count for more than they are.
+    share = lax.rsqrt(enlarged(jnp.ones_like(reduced))[0])
+    small = reduce(share * image, "circular")
     gained = jnp.matmul(small, DIFFERENCES[level].astype(image.dtype), precision="highest")
     if level + 1 < len(DIFFERENCES):
         gained += _below(small, level + 1)
-    return 4 * enlarged(gained)[0]
+    return share * enlarged(gained)[0]

@@ -199,6 +199,9 @@ def _choices(config: Config) -> Iterator[Config]:
         for optimizer in optimizers:
             for tile in some:
                 yield dataclasses.replace(config, tile=tile, **optimizer)
+    if config.optimizer is None and config.preconditioned and config.preconditioner is None:
+        for tile in small or large:
+            yield dataclasses.replace(config, tile=tile, preconditioner="none", **optimizers[-1])
     if config.optimizer is None and not config.bounds and config.preconditioner != "octaves":
         # Adam, last: it needs ten times the steps.
         for tile in small or large:

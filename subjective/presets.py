@@ -86,7 +86,6 @@ LIKES: dict[str, dict[str, Any]] = {
         "tv_weight": 8.5e-5 * 255**2.5 * 3 * 400 * 400,
         "relative": False,
         "optimizer": "lbfgsb",
-        "preconditioner": "none",
         "octaves": 1,
         "schedule": "plain",
         "padding_mode": "same",

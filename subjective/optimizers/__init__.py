@@ -67,9 +67,9 @@ def optimizer_of(
 
 def bytes_per_number(method: Method, history: int, history_type: HistoryType, preconditioned: bool = False) -> int:
     """Bytes that an optimizer holds for each number of the value, its gradient and the trial point included."""
-    further = 4 * 2 if preconditioned else 0  # the start, and the trial point in both coordinates
     if method == "lbfgsb":
-        return 8 * LBFGSB.floats(history) + 8 + further
+        return 8 * LBFGSB.floats(history) + 8 + (4 if preconditioned else 0)  # the start
     if method == "adam":
         return 4 * 5
+    further = 4 * 3 if preconditioned else 0  # the start, the value, and the trial point in both coordinates
     return 2 * history * (4 if history_type == "float32" else 2) + 4 * 5 + further

@@ -33,11 +33,7 @@ class TurnedProblem(Problem):
 
     def __call__(self, value: jax.Array) -> Evaluation:
         """Evaluate; the gradient is that with respect to z."""
-        return turned(self._problem(self.point(value)), self._root)
-
-    def point(self, value: jax.Array) -> jax.Array:
-        """The value at some z."""
-        return self._start + self._root(value)
+        return turned(self._problem(self._start + self._root(value)), self._root)
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,8 @@ class Preconditioned:
 
     def value(self, problem: Problem, state: State) -> jax.Array:
         """See `Optimizer.value`."""
-        at = TurnedProblem(problem, state.arrays[START], self.root)
-        return at.point(self.optimizer.value(at, state))
+        start: jax.Array = state.arrays[START]
+        return start + self.root(self.optimizer.value(problem, state))
 
 
 def turned(found: Evaluation, root: Root) -> Evaluation:
