@@ -23,6 +23,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "starts": 4,
         "max_iter": 100,
         "coarse_iter": 250,
+        "preconditioner": "none",  # lattices have not been made with one
     },
     "paper": {
         "layers": ("pool1", "conv3_2"),
