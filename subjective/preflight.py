@@ -190,22 +190,23 @@ def too_large(size: Size, needed: int | None, limit: int) -> ValueError:
 def _choices(config: Config) -> Iterator[Config]:
     tiles = TILES if config.tile is None else (config.tile,)
     optimizers: list[dict[str, Any]] = [{}]
+    last: list[dict[str, Any]] = []
     if config.optimizer is None and not config.bounds:
         optimizers += [{"optimizer": "lbfgs"}, {"optimizer": "lbfgs", "history_type": "bfloat16"}]
         if config.history == ComputeConfig.history:
             optimizers += [{"optimizer": "lbfgs", "history_type": "bfloat16", "history": 4}]
+        if config.preconditioned and config.preconditioner is None:
+            last.append(optimizers[-1] | {"preconditioner": "none"})
+        if config.preconditioner != "octaves":
+            last.append({"optimizer": "adam"})  # which needs ten times the steps
     large, small = ([tile for tile in tiles if (tile is None or tile >= 128) is fit] for fit in (True, False))
     for some in (large, small):
         for optimizer in optimizers:
             for tile in some:
                 yield dataclasses.replace(config, tile=tile, **optimizer)
-    if config.optimizer is None and config.preconditioned and config.preconditioner is None:
+    for optimizer in last:
         for tile in small or large:
-            yield dataclasses.replace(config, tile=tile, preconditioner="none", **optimizers[-1])
-    if config.optimizer is None and not config.bounds and config.preconditioner != "octaves":
-        # Adam, last: it needs ten times the steps.
-        for tile in small or large:
-            yield dataclasses.replace(config, tile=tile, optimizer="adam")
+            yield dataclasses.replace(config, tile=tile, **optimizer)
 
 
 def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) -> int:
