@@ -128,6 +128,16 @@ def test_the_first_step_is_as_long_in_pixels_as_without(method, in_float64):
     assert lengths(root=root) == pytest.approx(lengths(), rel=1e-6)
 
 
+@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
+def test_a_step_that_goes_astray_is_taken_back_and_tried_again_shorter(method):
+    def cliff(image):
+        loss = jnp.sum((image - 0.3) ** 2)
+        return jnp.where(jnp.max(jnp.abs(image)) > 0.5, jnp.inf, loss), ()
+
+    result = minimize(cliff, jnp.zeros((8, 8, 3)), method=method, first_step=20.0, root=root)
+    np.testing.assert_allclose(result.value, np.full((8, 8, 3), 0.3), atol=1e-4)
+
+
 def test_a_start_without_gradient_is_a_minimum():
     result = minimize(lambda image: (jnp.sum(image**2), ()), jnp.zeros((4, 4, 3)), root=root)
     assert result.converged

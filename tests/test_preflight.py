@@ -56,6 +56,21 @@ def test_tiles_come_before_an_optimizer_that_remembers_less(small_params):
     assert plans[3].history_type == "bfloat16"
 
 
+def test_a_preconditioner_is_given_up_before_an_optimizer_that_needs_ten_times_the_steps(small_params):
+    base, met = preflight.process_bytes(), []
+    for limit in np.geomspace(5e9, 3e8, 120):
+        try:
+            plan = planned(config(1400), small_params, SOURCE, base + int(limit))
+        except ValueError:
+            break
+        if (plan.method, plan.preconditioned) not in met:
+            met.append((plan.method, plan.preconditioned))
+    assert met == [("lbfgsb", True), ("lbfgs", True), ("lbfgs", False), ("adam", False)]
+    asked = config(1400, preconditioner="octaves")
+    with pytest.raises(ValueError, match="needs"):
+        planned(asked, small_params, SOURCE, base + int(limit))
+
+
 def test_what_was_asked_for_is_kept(small_params):
     for asked in (config(1400, tile=64), config(1400, optimizer="adam"), config(1400, bounds=True)):
         plan = planned(asked, small_params, SOURCE, 10**12)
