@@ -21,9 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         ),
         "seed": "phases",
         "starts": 4,
-        "max_iter": 100,
-        "coarse_iter": 250,
-        "preconditioner": "none",  # lattices have not been made with one
+        "coarse_iter": 200,
     },
     "paper": {
         "layers": ("pool1", "conv3_2"),
