@@ -87,7 +87,7 @@ def optimizer() -> None:
             "default": {},
             "preconditioner none": {"preconditioner": "none"},
             "preconditioner none, 90 steps": {"preconditioner": "none", "max_iter": 90},
-            "bounds": {"bounds": True},
+            "preconditioner none, bounds": {"preconditioner": "none", "bounds": True},
             "noise 0": {"noise": 0.0},
             "noise 4/255": {"noise": 4 / 255},
             "noise 16/255": {"noise": 16 / 255},

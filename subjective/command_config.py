@@ -206,6 +206,8 @@ class ResumeCommand:
 class SweepCommand(SynthesizeCommand):
     """Run a grid of settings, and show it as one contact sheet and one table; other flags hold for all runs."""
 
+    output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "sweep"
+    """How the folder's name begins; those of the runs in it begin with their number and what was varied."""
     vary: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE/VALUE/...")]
     """What to vary: a flag's long name and its values; words of a value are joined by + (layers=pool1/pool1+conv3_2),
     yes and no are for flags without a value. Several: all combinations."""

@@ -18,10 +18,11 @@ import numpy as np
 from subjective import measures
 from subjective.looks import LEAST, Array, gram_distances, look, places_seen, sliced_distances, together
 from subjective.measures import Image
+from subjective.plan import check_image
 from subjective.vgg import Params
 
 SHARE = 0.01
-"""Added to shares before they are compared: one percent more or less is nothing."""
+"""One percent more or less is nothing: added to shares before they are compared, and the least reference."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,16 @@ def evaluate(
         plenoptic is installed: relative distance of those statistics), ``spectrum`` (dB), ``peak`` (log10 of the
         strongest isolated peak over its ring's median), ``color`` and ``opponent`` (levels of 255),
         ``seam_rows`` and ``seam_columns`` (step over those inside, which is the score, too; its reference is the spread
-        that chance gives it), ``repetition`` (highest autocorrelation off center) and ``copied`` (share of patches).
+        that chance gives it), ``repetition`` (highest autocorrelation off center, up to half of the picture) and
+        ``copied`` (share of patches).
 
     Raises:
-        ValueError: a picture below 32 pixels a side, or a source below 64.
+        TypeError: no floats.
+        ValueError: a picture below 32 pixels a side, or a source below 64; no picture, or not finite.
         ImportError: plenoptic is wanted and not installed.
     """
+    for name, picture in [("the picture", image), *(("a source", source) for source in sources)]:
+        check_image(name, picture)
     check_sizes(image, sources)
     yardstick = Yardstick(sources, image.shape, params, matched=matched, portilla_simoncelli=portilla_simoncelli)
     return yardstick.scores(image)
@@ -100,14 +105,15 @@ class Yardstick:
         least = min(min(crop.shape[:2]) for crop in crops)
         self._side = min(*shape[:2], least)
         self._square = min(self._side, measures.LARGEST)
+        self._coarse = self._square / 16
         self._places = places_seen(params, matched, least)
 
         looks = [look(crop, params, self._places, self._side) for crop in crops]
         self._whole = together(looks)
         others = [together(looks[:i] + looks[i + 1 :]) for i in range(len(looks))]
         self._distances = {
-            name: (measure, _root_mean_square([measure(*pair) for pair in zip(looks, others, strict=True)]))
-            for name, measure in DISTANCES.items()
+            name: (measure, least, _root_mean_square([measure(*pair) for pair in zip(looks, others, strict=True)]))
+            for name, (measure, least) in DISTANCES.items()
         }
         self._portilla_simoncelli = None
         if portilla_simoncelli or (portilla_simoncelli is None and importlib.util.find_spec("plenoptic")):
@@ -117,7 +123,7 @@ class Yardstick:
             [np.array(measures.color_distance(c, _pooled(r))) for c, r in zip(crops, rest, strict=True)]
         )
         self._peak = _mean([measures.spectral_peak(crop, self._square) for crop in crops])
-        self._repetition = _mean([measures.repetition(crop, self._square) for crop in crops])
+        self._repetition = _mean([measures.repetition(crop, self._coarse) for crop in crops])
         self._copied = _mean([measures.copied_share(c, r) for c, r in zip(crops[:2], rest[:2], strict=True)])
 
     def scores(self, image: Image) -> dict[str, Score]:
@@ -125,9 +131,9 @@ class Yardstick:
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         own = look(image, self._params, self._places, self._side)
         scores = {}
-        for name, (measure, reference) in self._distances.items():
+        for name, (measure, least, reference) in self._distances.items():
             found = measure(own, self._whole)
-            scores[name] = Score(_mean(found), _mean(reference), _mean(found / np.maximum(reference, 1e-9)))
+            scores[name] = Score(_mean(found), _mean(reference), _mean(found / np.maximum(reference, least)))
         if self._portilla_simoncelli:
             scores["portilla_simoncelli"] = self._portilla_simoncelli.score(image)
         peak = measures.spectral_peak(image, self._square)
@@ -138,17 +144,18 @@ class Yardstick:
         for axis, name in enumerate(("seam_rows", "seam_columns")):
             ratio, chance = measures.seam(image, axis)
             scores[name] = Score(ratio, chance, ratio)
-        scores["repetition"] = _shares(measures.repetition(image, self._square), self._repetition)
+        scores["repetition"] = _shares(measures.repetition(image, self._coarse), self._repetition)
         scores["copied"] = _shares(measures.copied_share(image, self._sources), self._copied)
         return scores
 
 
-DISTANCES: dict[str, Callable[[Any, Any], Array]] = {
-    "gram": gram_distances,
-    "sliced_wasserstein": sliced_distances,
-    "spectrum": lambda one, other: np.array([measures.spectrum_error(one.spectrum, other.spectrum)]),
+DISTANCES: dict[str, tuple[Callable[[Any, Any], Array], float]] = {
+    "gram": (gram_distances, SHARE),
+    "sliced_wasserstein": (sliced_distances, SHARE),
+    "spectrum": (lambda one, other: np.array([measures.spectrum_error(one.spectrum, other.spectrum)]), 0.1),
 }
-"""From two looks to their distance at each place."""
+"""From two looks to their distance at each place; and what no source is closer to itself than, so that of one that
+repeats itself exactly a shifted crop is no further off than it looks."""
 
 
 def check_sizes(image: Image, sources: Sequence[Image]) -> None:
@@ -206,7 +213,7 @@ class PortillaSimoncelli:
     def score(self, image: Image) -> Score:
         """How far a picture is."""
         value = self._distance(self._statistics(image), self._crops)
-        return Score(value, self._reference, value / max(self._reference, 1e-9))
+        return Score(value, self._reference, value / max(self._reference, SHARE))
 
     def _statistics(self, picture: Image) -> Array:
         import torch

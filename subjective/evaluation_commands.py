@@ -14,7 +14,7 @@ import numpy as np
 from subjective import images, normalization
 from subjective.command_config import EvaluateCommand
 from subjective.evaluate import Score, Yardstick, check_sizes
-from subjective.vgg import Params
+from subjective.vgg import Params, resolve_layers
 
 COLUMNS = {
     "gram": "gram",
@@ -35,10 +35,13 @@ COLUMNS = {
 def command(config: EvaluateCommand) -> int:
     """Print a table of scores, and write every figure as JSON."""
     config.check_sources()
+    if Path(config.json).is_dir():
+        raise ValueError(f"--json is {config.json!r}, which is a folder; wanted a file, such as evaluation.json in it")
     if not Path(config.json).absolute().parent.is_dir():
         raise ValueError(f"--json is {config.json!r}, in a folder that is not there; make it or name another")
     files = images.find_images(config.images)
     params = normalization.load_params(config.weights, data_dir=config.data_dir)
+    matched = resolve_layers(config.matched, params) if config.matched else ()
     sources = [config.read_source(file) for file in images.find_images(config.source)]
     pictures = [images.read_image(file) for file in files]
     for file, picture in zip(files, pictures, strict=True):
@@ -51,7 +54,7 @@ def command(config: EvaluateCommand) -> int:
     for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
         sys.stderr.write(f"measuring {number}/{len(files)}: {file}\n")
         if picture.shape not in yardsticks:
-            yardsticks[picture.shape] = Yardstick(sources, picture.shape, params, matched=config.matched)
+            yardsticks[picture.shape] = Yardstick(sources, picture.shape, params, matched=matched)
         results[str(file)] = yardsticks[picture.shape].scores(picture)
     text = json.dumps({name: as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
     images.write_bytes(Path(config.json), text.encode())

@@ -144,10 +144,14 @@ def gram_distances(one: Look, other: Look) -> Array:
 
 
 def sliced_distances(one: Look, other: Look) -> Array:
-    """Wasserstein-1 distance along random directions, in standard deviations of the other."""
+    """Wasserstein-1 distance along random directions, in standard deviations of the other.
+
+    Where that hardly deviates, as a lattice may at one place, a hundredth of its root mean square counts instead.
+    """
 
     def distance(found: Array, wanted: Array) -> float:
         apart = np.abs(measures.quantiles(found) - measures.quantiles(wanted)).mean(axis=0)
-        return float(np.mean(apart / np.maximum(wanted.std(axis=0), 1e-9)))
+        least = 0.01 * np.sqrt(np.mean(np.square(wanted))) + 1e-9
+        return float(np.mean(apart / np.maximum(wanted.std(axis=0), least)))
 
     return np.array([distance(one.samples[place], other.samples[place]) for place in other.samples])

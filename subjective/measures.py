@@ -25,7 +25,7 @@ WELCH = 128
 """Side in pixels of the windows whose spectra are averaged."""
 
 LARGEST = 512
-"""Largest side of the square in which peaks and repetitions are looked for."""
+"""Largest side of the square in which peaks are looked for."""
 
 QUANTILES = (np.arange(256) + 0.5) / 256
 
@@ -160,28 +160,29 @@ def seam(image: Image, axis: int) -> tuple[float, float]:
     return float(np.abs(lines[0] - lines[-1]).mean()) / inside, float(steps.std()) / inside
 
 
-def repetition(image: Image, side: int) -> float:
+def repetition(image: Image, coarse: float) -> float:
     """The highest autocorrelation of detail away from the center: 1 for a verbatim repetition.
 
     Args:
-        image: at least ``side`` pixels a side; its first such square is looked at.
-        side: of the square; only figures of one size compare.
+        image: at least twice ``coarse`` pixels a side; all of it is looked at.
+        coarse: in pixels; what is coarser is no detail, and shorter shifts are not looked at.
 
     Returns:
-        Correlation of the luminance, without what is coarser than ``side / 16``, with itself moved by more than
-        ``side / 16`` and at most half of the side.
+        Correlation of the luminance's detail with itself moved by at most half of each side.
     """
-    gray = luminance(image[:side, :side])
-    coarse = side / 16
+    gray = luminance(image).astype(np.float32)
     detail = gray - scipy.ndimage.gaussian_filter(gray, coarse / 2, mode="reflect")
     detail -= detail.mean()
-    size = 2 * side
-    sums = scipy.fft.irfft2(np.abs(scipy.fft.rfft2(detail, (size, size))) ** 2, (size, size))
-    lags = np.abs(scipy.fft.fftfreq(size) * size)
-    pairs = (side - lags)[:, None] * (side - lags)[None, :]
-    inside = (np.maximum(lags[:, None], lags[None, :]) <= side / 2) & (np.hypot(lags[:, None], lags[None, :]) > coarse)
     energy = float(np.mean(detail**2))
-    return float((sums[inside] / np.maximum(pairs[inside], 1)).max() / energy) if energy > 1e-12 else 0.0
+    if energy <= 1e-12:
+        return 0.0
+    most = [side // 2 for side in gray.shape]
+    size = tuple(scipy.fft.next_fast_len(side + far, real=True) for side, far in zip(gray.shape, most, strict=True))
+    sums = scipy.fft.irfft2(np.abs(scipy.fft.rfft2(detail, size)) ** 2, size)
+    lags = [np.r_[: far + 1, -far:0] for far in most]
+    pairs = np.outer(*(side - np.abs(lag) for side, lag in zip(gray.shape, lags, strict=True)))
+    away = np.hypot(lags[0][:, None], lags[1][None, :]) > coarse
+    return float((sums[np.ix_(*lags)] / pairs)[away].max()) / energy
 
 
 def copied_share(image: Image, sources: Sequence[Image]) -> float:

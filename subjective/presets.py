@@ -107,5 +107,10 @@ def preset(name: Preset, **changes: Any) -> SynthesisConfig:
     Args:
         name: ``fast``, ``default``, ``best`` or ``paper``.
         changes: settings that are to differ from it.
+
+    Raises:
+        ValueError: another name.
     """
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}; wanted {', '.join(PRESETS)}")
     return SynthesisConfig(**(PRESETS[name] | changes))

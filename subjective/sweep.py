@@ -69,6 +69,9 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
         config: what is varied.
         words: the flags of `subjective synthesize` that all runs share.
         parse: from flags to settings.
+
+    Raises:
+        ValueError: what cannot be meant, before anything is made; or, after all runs, that none made a picture.
     """
     if config.dry_run:
         raise ValueError("--dry-run is of a single run; give it to subjective synthesize")
@@ -76,10 +79,10 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
     settings = [parse([*words, *variation.flags]) for variation in grid]  # refuses before anything is made
     for one in settings:
         one.check()
-    folder = new_folder(Path(config.output_dir), "sweep")
+    first = config.read_source(images.find_images(config.source)[0])
+    folder = new_folder(Path(config.output_dir), config.output_prefix)
     sys.stdout.write(f"{folder}\n")
     sys.stdout.flush()
-    first = config.read_source(images.find_images(config.source)[0])
     height, width = config.size
     cells: list[tuple[list[str], Any]] = [(["source"], first[:height, :width])]
     rows: list[dict[str, Any]] = []
@@ -87,32 +90,49 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
         words_of = [f"{name} {value}" for name, value in variation.chosen.items()]
         sys.stderr.write(f"run {number}/{len(grid)}: {', '.join(words_of)}\n")
         name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
-        row: dict[str, Any] = dict(variation.chosen)
         runs: list[Path] = []
         try:
             commands.synthesize(
                 dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}"), runs.append
             )
         except ValueError as error:
-            row |= {"status": str(error)}
+            rows.append({**variation.chosen, "status": str(error)})
         for run in runs:
             summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-            row |= {"status": summary["status"]}
-            for picture in summary["pictures"][:1]:
-                row |= {key: picture[key] for key in FIGURES}
-                scores = picture.get("scores")
-                found = scores if isinstance(scores, dict) else {}
-                row |= {key: score["score"] for key, score in found.items()} | {
-                    f"{key}_value": score["value"] for key, score in found.items()
-                }
-                below = [f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations"]
-                below.append(", ".join(f"{key} {found[key]['score']:.2f}" for key in SHOWN if key in found))
-                cells.append(([*words_of, *below], images.read_image(run / picture["files"][0])))
-        rows.append(row)
+            known = {**variation.chosen, "status": summary["status"]}
+            for picture in summary["pictures"]:
+                [file] = picture["files"]
+                which = {"picture": file} if one.count > 1 else {}
+                rows.append(known | which | _figures(picture))
+                cells.append(([*words_of, *which.values(), *_lines(picture)], images.read_image(run / file)))
+            if not summary["pictures"]:
+                rows.append(known)
         images.write_image(folder / "sheet.png", contact_sheet(cells))
         images.write_bytes(folder / "table.csv", _csv(rows).encode())
     sys.stdout.write(_csv(rows))
+    if len(cells) == 1:
+        raise ValueError(f"none of {len(grid)} runs made a picture; the first says: {rows[0]['status']}")
     return 0
+
+
+def _scores(picture: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Of a picture in a summary; a sentence in their place says that there are none."""
+    scores = picture.get("scores")
+    return scores if isinstance(scores, dict) else {}
+
+
+def _figures(picture: dict[str, Any]) -> dict[str, float]:
+    """What the table has of it."""
+    scores = _scores(picture)
+    values = {f"{key}_value": score["value"] for key, score in scores.items()}
+    return {key: picture[key] for key in FIGURES} | {key: score["score"] for key, score in scores.items()} | values
+
+
+def _lines(picture: dict[str, Any]) -> list[str]:
+    """What stands over it on the sheet, besides its settings."""
+    scores = _scores(picture)
+    found = ", ".join(f"{key} {scores[key]['score']:.2f}" for key in SHOWN if key in scores)
+    return [f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations", found]
 
 
 def _slug(text: str) -> str:

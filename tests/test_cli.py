@@ -462,6 +462,8 @@ def test_pictures_of_any_tool_are_measured(here, capsys):
     images.write_image(here / "tiny.png", rock[:16, :16])
     assert "'tiny.png': the picture of 16x16" in refusal(capsys, "evaluate", "tiny.png", "-s", ROCK)
     assert "nowhere" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", "nowhere/scores.json")
+    assert "which is a folder" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", ".")
+    assert "no layer 'conv3-3'" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--matched", "conv3-3")
 
 
 def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
@@ -497,6 +499,24 @@ def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
     for name in ("001-pool1-1", "003-conv1_1-pool1-1"):
         [run] = Path(folder).glob(f"{name}-*")
         assert shows(sheet, images.read_image(run / "result.png"))
+
+
+def test_a_sweep_shows_every_picture_and_says_when_there_is_none(here, capsys):
+    flags = ["-s", str(ROCK), "-ow", "48", "-o", "1", "-m", "1", *PLAIN]
+    assert main(["sweep", *flags, "--vary", "max-iter=0/1", "--count", "2", "-op", "tries"]) == 0
+    folder, table = capsys.readouterr().out.split("\n", 1)
+    assert Path(folder).name.startswith("tries-")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [(row["max-iter"], row["picture"]) for row in rows] == [
+        ("0", "result-000.png"), ("0", "result-001.png"), ("1", "result-000.png"), ("1", "result-001.png"),
+    ]  # fmt: skip
+    assert len({row["loss"] for row in rows}) == 4
+    sheet = images.read_image(Path(folder) / "sheet.png")
+    assert all(shows(sheet, images.read_image(file)) for file in Path(folder).glob("*/result-*.png"))
+    assert main(["sweep", *flags, "--vary", "octaves=8/9"]) == 2
+    assert "none of 2 runs made a picture; the first says: " in capsys.readouterr().err
+    assert "no such source" in refusal(capsys, "sweep", "-s", "nothing.png", "-op", "not", "--vary", "octaves=1")
+    assert not list(here.glob("outputs/not-*"))
 
 
 def shows(sheet, picture):

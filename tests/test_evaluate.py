@@ -99,6 +99,29 @@ def test_a_verbatim_tile_is_found_by_repetition(scores):
         assert scores[name]["repetition"].value < 0.4, name
 
 
+def test_a_tile_as_large_as_a_crop_is_found_by_repetition(gravel, params):
+    found = quick(np.tile(gravel[60:188, 70:198], (2, 2, 1)), [gravel], params)
+    assert found["repetition"].value == pytest.approx(1, abs=0.03)
+    assert found["repetition"].score > 4
+
+
+def test_a_source_that_repeats_itself_exactly_is_no_yardstick_of_nothing(params):
+    board = np.where((np.indices((256, 256)) // 8).sum(axis=0) % 2, 0.8, 0.2).astype(np.float32)
+    board = np.repeat(board[..., None], 3, axis=2)
+    found = quick(board[3:131, 5:133], [board], params)
+    for measure in ("gram", "spectrum"):
+        assert found[measure].score < 20, measure
+
+
+def test_what_is_no_picture_is_refused(gravel, params):
+    with pytest.raises(TypeError, match="the picture is of dtype uint8"):
+        quick((255 * gravel).astype(np.uint8), [gravel], params)
+    with pytest.raises(TypeError, match="a source is of dtype uint8"):
+        quick(gravel, [(255 * gravel).astype(np.uint8)], params)
+    with pytest.raises(ValueError, match="the picture has shape"):
+        quick(gravel[..., 0], [gravel], params)
+
+
 def test_noise_is_far_from_the_source_and_copies_nothing(scores):
     found = scores["noise"]
     for measure in ("gram", "sliced_wasserstein", "spectrum", "color", "opponent"):

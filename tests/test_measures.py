@@ -113,17 +113,16 @@ def test_a_checkerboard_is_an_isolated_peak():
     assert measures.spectral_peak(picture + grey(0.03 * board), 128) > 2.5
 
 
-def test_only_the_first_square_is_looked_at_for_peaks_and_repetition():
+def test_only_the_first_square_is_looked_at_for_peaks():
     picture = colored(1, 1.0)
     longer = np.concatenate([picture, np.zeros_like(picture)])
     assert measures.spectral_peak(longer, 128) == measures.spectral_peak(picture, 128)
-    assert measures.repetition(longer, 128) == measures.repetition(picture, 128)
 
 
 def test_a_flat_picture_has_neither_peak_nor_repetition():
     flat = np.full((64, 64, 3), 0.4, np.float32)
     assert measures.spectral_peak(flat, 64) < 1.6
-    assert measures.repetition(flat, 64) == 0
+    assert measures.repetition(flat, 4) == 0
 
 
 def test_quantiles_are_evenly_spread_ordered_values():
@@ -208,25 +207,42 @@ def test_a_seam_of_half_a_crop_is_larger_than_chance():
 @pytest.mark.parametrize("side", [24, 32, 40])
 def test_a_verbatim_repetition_is_one(side):
     picture = np.tile(noise(0, (side, side)), (6, 6, 1))[:128, :128]
-    assert measures.repetition(picture, 128) == pytest.approx(1, abs=0.03)  # edges are blurred another way
+    assert measures.repetition(picture, 8) == pytest.approx(1, abs=0.03)  # edges are blurred another way
     other = (0.5 + 0.2 * (picture - 0.5)).astype(np.float32)
-    assert measures.repetition(other, 128) == pytest.approx(measures.repetition(picture, 128), abs=1e-4)
+    assert measures.repetition(other, 8) == pytest.approx(measures.repetition(picture, 8), abs=1e-4)
 
 
 def test_a_repetition_along_one_axis_is_found():
     picture = np.tile(noise(0, (128, 32)), (1, 4, 1))
-    assert measures.repetition(picture, 128) == pytest.approx(1, abs=0.03)
-    assert measures.repetition(picture.transpose(1, 0, 2), 128) == pytest.approx(1, abs=0.03)
+    assert measures.repetition(picture, 8) == pytest.approx(1, abs=0.03)
+    assert measures.repetition(picture.transpose(1, 0, 2), 8) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("shape", [(30, 41), (24, 17)])
+def test_it_is_the_correlation_of_all_shifts_up_to_half(shape):
+    """Shift by shift, pixels that have a partner alone."""
+    picture, coarse = noise(3, shape), 3.0
+    gray = measures.luminance(picture)
+    detail = gray - scipy.ndimage.gaussian_filter(gray, coarse / 2, mode="reflect")
+    detail -= detail.mean()
+    height, width = shape
+    found = [
+        np.mean(detail[y:, max(x, 0) : width + min(x, 0)] * detail[: height - y, max(-x, 0) : width + min(-x, 0)])
+        for y in range(height // 2 + 1)
+        for x in range(-(width // 2), width // 2 + 1)
+        if np.hypot(y, x) > coarse
+    ]
+    assert measures.repetition(picture, coarse) == pytest.approx(max(found) / np.mean(detail**2), abs=1e-5)
 
 
 def test_noise_does_not_repeat():
-    assert abs(measures.repetition(noise(0), 128)) < 0.1
-    assert abs(measures.repetition(colored(0, 1.0), 128)) < 0.3
+    assert abs(measures.repetition(noise(0), 8)) < 0.1
+    assert abs(measures.repetition(colored(0, 1.0), 8)) < 0.3
 
 
 def test_a_half_repetition_is_half():
     picture = np.tile(noise(0, (32, 32)), (4, 4, 1)) / 2 + noise(1) / 2
-    assert measures.repetition(picture, 128) == pytest.approx(0.5, abs=0.06)
+    assert measures.repetition(picture, 8) == pytest.approx(0.5, abs=0.06)
 
 
 def test_a_crop_of_the_source_is_copied():
