@@ -36,8 +36,8 @@ class ComputeConfig:
     """How --optimizer lbfgs keeps them; lbfgsb has float64."""
     preconditioner: Preconditioner | None = None
     """What L-BFGS takes for the inverse Hessian before it knows better: octaves lets fine detail go further than large
-    shapes and colors; none has all waves go alike, and wants several times the steps for the same loss. If not given, octaves for
-    textures and loops that wrap, unless with --bounds or --optimizer adam."""
+    shapes and colors; none has all waves go alike, and wants several times the steps for the same loss. If not given,
+    octaves for textures and loops that wrap, unless with --bounds or --optimizer adam."""
     first_step: Annotated[float, arg(metavar="SIZE")] = 0.01
     """Root mean square change of the picture, between 0 and 1, in the first step that is tried; of
     adam in every step."""
