@@ -1,6 +1,6 @@
-"""Which settings? Terms, schedule, bounds, noise, first step, preconditioner, optimizer, structure: a table each.
+"""Which settings? A table for each question: terms, schedule, optimizer, color, structure.
 
-    python experiments/04_settings.py [terms] [schedule] [optimizer] [structure]
+    python experiments/04_settings.py [terms] [schedule] [optimizer] [color] [structure]
 
 Each row changes one thing of the defaults, on gravel and rock reduced to 256 pixels, at 128 pixels; some twenty seconds
 a row, 25 minutes in all on two cores. Prints the tables that LOG.md keeps.
@@ -16,9 +16,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from studio import HEAD, keep, make, params_of, source
+from studio import AVERAGES, HEAD, averages, keep, make, params_of, source
 
 import subjective
+from subjective.evaluate import Yardstick
 from subjective.job import prepared
 from subjective.preconditioning import root
 
@@ -103,6 +104,31 @@ def optimizer() -> None:
     against_each_other()
 
 
+def color(seeds: int = 3) -> None:
+    """What keeps colors where the source has them; means over pictures."""
+    gram, s, g = DEFAULT.statistic
+    changes: dict[str, dict[str, Any]] = {
+        "default": {},
+        "preconditioner none": {"preconditioner": "none"},
+        "preconditioner none, bounds": {"preconditioner": "none", "bounds": True},
+        "without spectrum": {"statistic": (gram, g)},
+        "Gram alone, pool1 conv3_2": {"statistic": (gram,), "layers": ("pool1", "conv3_2")},
+        "covariance instead": {"statistic": ("covariance", s, g)},
+        "covariance@rgb besides": {"statistic": (gram, s, g, "covariance@rgb=1")},
+        "sliced@rgb=0.01 besides": {"statistic": (gram, s, g, "sliced@rgb=0.01")},
+        "sliced@rgb=0.1 besides": {"statistic": (gram, s, g, "sliced@rgb=0.1")},
+        "sliced@rgb=1 besides": {"statistic": (gram, s, g, "sliced@rgb=1")},
+    }
+    for name in ("gravel", "grass", "paving"):
+        picture = small(name)
+        yardstick = Yardstick([picture], (128, 128), params_of(), portilla_simoncelli=False)
+        print(f"\n{name}\n\n| | {AVERAGES} |\n| --- |" + " --- |" * (1 + AVERAGES.count("|")), flush=True)
+        for label, change in changes.items():
+            config = dataclasses.replace(DEFAULT, count=seeds, **change)
+            values = [one.value for one in subjective.synthesize([picture], config, params=params_of())]
+            print(f"| {label} | {averages(values, picture, yardstick)} |", flush=True)
+
+
 def structure() -> None:
     """What keeps tiles in a lattice: `best` with one thing changed each, at 256 pixels, some four minutes a row."""
     best, pictures = subjective.preset("best", output_width=256), [source("tiles")]
@@ -176,7 +202,7 @@ def by_optax(loss: Any, start: jax.Array, arguments: Any, steps: int) -> tuple[s
     return ", ".join(f"{values[at]:.4g}" for at in (20, 40, 60)), evaluations
 
 
-QUESTIONS = {"terms": terms, "schedule": schedule, "optimizer": optimizer, "structure": structure}
+QUESTIONS = {"terms": terms, "schedule": schedule, "optimizer": optimizer, "color": color, "structure": structure}
 
 if __name__ == "__main__":
     for question in sys.argv[1:] or QUESTIONS:

@@ -14,6 +14,7 @@ import numpy as np
 import subjective
 from subjective.compilation import keep_compiled
 from subjective.contact_sheet import CELL, contact_sheet
+from subjective.evaluate import Yardstick
 from subjective.images import to_uint8
 
 HERE = Path(__file__).parent
@@ -98,6 +99,27 @@ def row(made: Made) -> str:
         f"| {s['seam_rows'].value:.2f} {s['seam_columns'].value:.2f} "
         f"| {s['repetition'].value:.2f} ({s['repetition'].reference:.2f}) "
         f"| {s['copied'].value:.2f} ({s['copied'].reference:.2f}) | {made.evaluations:.0f} | {made.seconds:.0f} |"
+    )
+
+
+AVERAGES = "Gram | sliced | spectrum, dB | peak | color | mean color, levels | cut off"
+
+
+def averages(values: Sequence[Any], source: np.ndarray, yardstick: Yardstick) -> str:
+    """Cells of a table under `AVERAGES`: of several pictures, as they were made, the mean, and Gram scores' spread.
+
+    The last three say how far colors drift: distance of the histograms over a crop's, of the means, and the share of
+    values beyond black or white.
+    """
+    found = [yardstick.scores(to_uint8(value).astype(np.float32) / 255) for value in values]
+    grams, sliced, color = ([s[k].score for s in found] for k in ("gram", "sliced_wasserstein", "color"))
+    spectrum = np.mean([scores["spectrum"].value for scores in found])
+    peak = np.mean([scores["peak"].value - scores["peak"].reference for scores in found])
+    means = 255 * np.mean([np.abs(np.mean(value, axis=(0, 1)) - source.mean(axis=(0, 1))) for value in values])
+    beyond = np.mean([np.mean((np.asarray(value) < 0) | (np.asarray(value) > 1)) for value in values])
+    return (
+        f"{np.mean(grams):.2f} ± {np.std(grams):.2f} | {np.mean(sliced):.2f} | {spectrum:.1f} | {peak:+.2f} "
+        f"| {np.mean(color):.2f} | {means:.1f} | {beyond:.1%}"
     )
 
 

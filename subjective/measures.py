@@ -25,7 +25,7 @@ WELCH = 128
 """Side in pixels of the windows whose spectra are averaged."""
 
 LARGEST = 512
-"""Largest side of the square in which peaks are looked for."""
+"""Largest side of the windows in which peaks are looked for."""
 
 QUANTILES = (np.arange(256) + 0.5) / 256
 
@@ -107,25 +107,32 @@ def spectrum_error(found: Numbers, wanted: Numbers) -> float:
 
 
 def spectral_peak(image: Image, side: int) -> float:
-    """log10 of the strongest isolated peak over the median of its ring.
+    """log10 of the strongest isolated peak over the median of its ring, averaged over windows.
 
-    Finds dot grids and checkerboards. Noise of any color gives 1.2 or so, a grid 3 and more.
+    Finds dot grids and checkerboards. Noise of any color gives 1.2 or so, a grid 3 and more. The mean of windows, not
+    their maximum, so that a larger picture has none by chance.
 
     Args:
-        image: at least ``side`` pixels a side; its first such square is looked at.
-        side: of the window. Only figures of one size compare: of more frequencies a larger one is the largest.
+        image: at least ``side`` pixels a side.
+        side: of the windows. Only figures of one size compare: of more frequencies a larger one is the largest.
     """
-    power = _power(luminance(image[:side, :side])).ravel()
-    rings = np.rint(_radius(side)).astype(int).ravel()
+    gray = luminance(image)
+    return float(np.mean([_peak(_power(gray[window])) for window in windows(gray.shape, side)]))
+
+
+def _peak(power: Numbers) -> float:
+    """The same of the power at each frequency of a square."""
+    side = len(power)
+    ratios, rings = power.ravel(), np.rint(_radius(side)).astype(int).ravel()
     order = np.argsort(rings, kind="stable")
     bounds = np.searchsorted(rings[order], np.arange(rings.max() + 2))
-    medians = np.array([np.median(power[order[a:b]]) if b > a else np.inf for a, b in pairwise(bounds)])
+    medians = np.array([np.median(ratios[order[a:b]]) if b > a else np.inf for a, b in pairwise(bounds)])
     # Beyond the corner's start rings hold less and less: they share the last whole one. Below: too few frequencies, too
     # steep a spectrum. And a median of (almost) nothing is no background.
     medians[side // 2 + 1 :] = medians[side // 2]
     inside = rings >= max(side // 16, 4)
-    ratio = power / np.maximum(medians[rings], 1e-9 * power.max() + 1e-30)
-    return float(np.log10(max(ratio[inside].max(), 1e-12)))
+    ratios = ratios / np.maximum(medians[rings], 1e-9 * power.max() + 1e-30)
+    return float(np.log10(max(ratios[inside].max(), 1.0)))  # 1 where there is nothing at all
 
 
 def quantiles(values: Numbers) -> Numbers:

@@ -113,10 +113,17 @@ def test_a_checkerboard_is_an_isolated_peak():
     assert measures.spectral_peak(picture + grey(0.03 * board), 128) > 2.5
 
 
-def test_only_the_first_square_is_looked_at_for_peaks():
-    picture = colored(1, 1.0)
-    longer = np.concatenate([picture, np.zeros_like(picture)])
-    assert measures.spectral_peak(longer, 128) == measures.spectral_peak(picture, 128)
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_a_peak_counts_wherever_it_is(row, column):
+    picture = np.tile(colored(1, 1.0), (2, 2, 1))
+    plain = measures.spectral_peak(picture, 128)
+    picture[128 * row :, 128 * column :][:128:4, :128:4] += 0.1
+    assert measures.spectral_peak(picture, 128) > plain + 0.3
+
+
+def test_a_larger_picture_has_no_higher_peak_by_chance():
+    small = np.mean([measures.spectral_peak(colored(seed, 1.0, 64), 64) for seed in range(8)])
+    assert measures.spectral_peak(colored(1, 1.0, 512), 64) == pytest.approx(small, abs=0.15)
 
 
 def test_a_flat_picture_has_neither_peak_nor_repetition():
