@@ -1,13 +1,10 @@
-"""Every setting and its default, once; the command line is made from these classes.
-
-`SynthesisConfig` and `NoveltyConfig` are what `synthesize` and `invent` take.
-"""
+"""Every setting and its default, once; the command line is made from these classes."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -19,7 +16,7 @@ from subjective.morph import Ease
 from subjective.picture_config import PictureConfig, check_weights
 from subjective.pyramid import Padding
 from subjective.stages import Schedule
-from subjective.statistics import CONTENTS, Term
+from subjective.statistics import CONTENTS, Grid, Term, blocks_of
 
 DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """What is matched by default, settled by `experiments/04_settings.py`."""
@@ -51,6 +48,9 @@ class SynthesisConfig(PictureConfig):
     which lays them side by side; and geodesic in frames that turn from one into another."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Share of each source."""
+    block: Annotated[float, arg(metavar="SHARE")] = 0.5
+    """Side of the blocks that each match by themselves, so that a large picture is even, as a share of the smallest
+    source's at least; 0 for the whole picture alone, as regions with sources of their own are matched."""
     mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
     """Multiply the target by this, as if the power of every feature were so many times the source's."""
     count: Annotated[int, arg("-c", metavar="N")] = 1
@@ -69,15 +69,17 @@ class SynthesisConfig(PictureConfig):
             return self.max_iter
         return self.coarse_iter if self.coarse_iter is not None else self.max_iter * 5 // 3
 
+    def blocks(self, sources: Sequence[tuple[int, int]]) -> Grid:
+        """As `PictureConfig.blocks`."""
+        return blocks_of(self.size, sources, self.block)
+
     def check(self) -> None:
         """As `PictureConfig.check`."""
         super().check()
-        if self.count < 1:
-            raise ValueError(f"--count is {self.count}; wanted 1 or more")
-        if self.starts < 1:
-            raise ValueError(f"--starts is {self.starts}; wanted 1 or more")
-        if self.coarse_iter is not None and self.coarse_iter < 0:
-            raise ValueError(f"--coarse-iter is {self.coarse_iter}; wanted 0 or more")
+        numbers = (("count", self.count, 1), ("starts", self.starts, 1), ("coarse-iter", self.coarse_iter or 0, 0))
+        for flag, number, least in (*numbers, ("block", self.block, 0)):
+            if not least <= number < math.inf:
+                raise ValueError(f"--{flag} is {number}; wanted {least} or more")
         if not math.isfinite(self.mul):
             raise ValueError(f"--mul is {self.mul}; wanted a finite number")
         if self.source_weights is not None:
@@ -93,8 +95,7 @@ class AnimationConfig(SynthesisConfig):
     count: Annotated[int, arg("-c", metavar="N")] = 24
     """Number of frames in the loop."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 120
-    """Steps of the optimizer at most, at each stage of the schedule: frames that are made together come to their finest
-    detail later than a picture by itself."""
+    """Steps at most, at each stage: frames that are made together come to their finest detail later than a picture."""
     seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "phases"
     """Where frames start, each between two pictures: the sources' spectrum at random phases, faint noise, a smooth
     symmetric pattern under noise, or a picture file."""
@@ -103,9 +104,8 @@ class AnimationConfig(SynthesisConfig):
     if_order: Annotated[int, arg(metavar="N")] = 2
     """Compare each frame with the next, the one after it, and so on up to the N-th."""
     if_shift: Annotated[float, arg(metavar="PIXELS")] = 0.25
-    """How far apart two frames are to be: as far as a source and itself, moved by so many pixels (parts of a pixel are
-    interpolated); the N-th frame, N times as many. Steps longer than a pixel need not go on in one direction to be
-    that far apart, and flicker."""
+    """How far apart two frames are to be: as far as a source and itself, moved by so many pixels; the N-th frame, N
+    times as many. Steps longer than a pixel need not go on in one direction to be that far apart, and flicker."""
     if_distance_type: DistanceType = "l2"
     """Distance of frames: l2, root mean square of Gaussian octaves, or lap1, mean absolute value of Laplacian ones."""
     if_octaves: Annotated[int | None, arg(metavar="N")] = None
@@ -164,8 +164,7 @@ MARGIN = 8
 """Pixels of the last octave that are mirrored around a content, so that its rim is painted as its middle."""
 
 MARGIN_OCTAVES = 3
-"""Octaves that the margin grows with at most: each doubles its pixels, and 64 would be 1.7 times the pixels of a
-picture of 512x341 (`experiments/LOG.md`)."""
+"""Octaves that the margin grows with at most: 64 pixels would be 1.7 times a picture of 512x341."""
 
 DEEPEST = 8
 """Rows of a picture to a row of the content's layer, and of all that come along."""
@@ -181,6 +180,8 @@ class TransferConfig(SynthesisConfig):
         "grid@rgb=0.001",
     )
     """What is matched of the style, as in synthesize."""
+    block: Annotated[float, arg(metavar="SHARE")] = 0.0
+    """As in synthesize; 0 leaves it to the content what of a style shows where."""
     content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
     """Layers at which the picture is to be like the content, at every octave."""
     content_weight: Annotated[float, arg(metavar="W")] = 0.1
@@ -272,9 +273,7 @@ class NoveltyConfig(PictureConfig):
         if self.internal and self.octaves is not None and len(self.octave_indices) < 2:
             raise ValueError("--internal compares octaves; wanted --octaves of which --octave-step leaves 2 or more")
         if self.internal and self.octave_weights is not None:
-            raise ValueError(
-                "--octave-weights have no meaning with --internal, whose terms span octaves; leave them out"
-            )
+            raise ValueError("--octave-weights mean nothing with --internal, whose terms span octaves; leave them out")
         if not (math.isfinite(self.mul) and self.mul > 0):
             raise ValueError(f"--mul is {self.mul}; wanted a number above 0")
 

@@ -21,6 +21,9 @@ from subjective.measures import Image
 from subjective.plan import check_image
 from subjective.vgg import Params
 
+MOST_PARTS = 16
+"""Parts of a picture that are held to the source."""
+
 SHARE = 0.01
 """One percent more or less is nothing: added to shares before they are compared, and the least reference."""
 
@@ -31,8 +34,8 @@ class Score:
 
     Attributes:
         value: of the picture, in the measure's own unit.
-        reference: what crops of the source score against the rest of it.
-        score: 1 where the two are alike; larger is worse.
+        reference: what crops of the source score against the rest of it; of a seam, the spread that chance gives.
+        score: 1 where the two are alike; larger is worse, and of a seam smaller as well.
     """
 
     value: float
@@ -48,7 +51,7 @@ def evaluate(
     matched: Collection[str] = (),
     portilla_simoncelli: bool | None = None,
 ) -> dict[str, Score]:
-    """Measure a picture against its source; for several of one size make a `Yardstick` once.
+    """Measure a picture against its source; for several of one `crop_size` make a `Yardstick` once.
 
     Args:
         image: ``(height, width, 3)``, RGB; what lies outside [0, 1] is clipped, as in a file.
@@ -79,7 +82,7 @@ def evaluate(
 
 
 class Yardstick:
-    """What crops of the sources score against the rest of them, for pictures of one size to be held against."""
+    """What crops of each source score against the rest of it, for pictures to be held against."""
 
     def __init__(
         self,
@@ -94,51 +97,58 @@ class Yardstick:
 
         Args:
             sources: as in `evaluate`.
-            shape: of the pictures, height and width first.
+            shape: of a picture, height and width first; any others must have its `crop_size`.
             params: the network.
             matched: as in `evaluate`.
             portilla_simoncelli: as in `evaluate`.
         """
-        self._sources, self._params = sources, params
-        crops = [crop for source in sources for crop in crops_of(np.asarray(source, np.float32), shape)]
-        rest = [crops[:i] + crops[i + 1 :] for i in range(len(crops))]
-        least = min(min(crop.shape[:2]) for crop in crops)
-        self._side = min(*shape[:2], least)
+        self._sources, self._params, self._part = sources, params, crop_size(sources, shape)
+        by_source = [corners(np.asarray(source, np.float32), self._part) for source in sources]
+        pairs = [pair for group in by_source for pair in each_and_rest(group)]
+        crops = [crop for crop, _ in pairs]
+        self._side = min(self._part)
         self._square = min(self._side, measures.LARGEST)
         self._coarse = self._square / 16
-        self._places = places_seen(params, matched, least)
+        self._places = places_seen(params, matched, self._side)
 
-        looks = [look(crop, params, self._places, self._side) for crop in crops]
-        self._whole = together(looks)
-        others = [together(looks[:i] + looks[i + 1 :]) for i in range(len(looks))]
+        looks = [[look(crop, params, self._places, self._side) for crop in group] for group in by_source]
+        self._whole = together([one for group in looks for one in group])
+        apart = [(one, together(rest)) for group in looks for one, rest in each_and_rest(group)]
         self._distances = {
-            name: (measure, least, _root_mean_square([measure(*pair) for pair in zip(looks, others, strict=True)]))
+            name: (measure, least, _root_mean_square([measure(*pair) for pair in apart]))
             for name, (measure, least) in DISTANCES.items()
         }
         self._portilla_simoncelli = None
         if portilla_simoncelli or (portilla_simoncelli is None and importlib.util.find_spec("plenoptic")):
-            self._portilla_simoncelli = PortillaSimoncelli(crops, self._side)
+            self._portilla_simoncelli = PortillaSimoncelli(by_source, self._side)
         self._pooled = _pooled(crops)
         self._color = _root_mean_square(
-            [np.array(measures.color_distance(c, _pooled(r))) for c, r in zip(crops, rest, strict=True)]
+            [np.array(measures.color_distance(crop, _pooled(rest))) for crop, rest in pairs]
         )
         self._peak = _mean([measures.spectral_peak(crop, self._square) for crop in crops])
         self._repetition = _mean([measures.repetition(crop, self._coarse) for crop in crops])
-        self._copied = _mean([measures.copied_share(c, r) for c, r in zip(crops[:2], rest[:2], strict=True)])
+        self._copied = _mean([measures.copied_share(crop, rest) for crop, rest in pairs[::2]])
 
     def scores(self, image: Image) -> dict[str, Score]:
-        """Hold a picture against it; see `evaluate`."""
+        """Hold a picture against it; see `evaluate`.
+
+        Raises:
+            ValueError: a picture whose `crop_size` is another.
+        """
+        if crop_size(self._sources, image.shape) != self._part:
+            raise ValueError(f"the picture has shape {image.shape}; its crops are not of {self._part}, as was said")
         image = np.clip(np.asarray(image, np.float32), 0, 1)
-        own = look(image, self._params, self._places, self._side)
+        parts = parts_of(image, self._part)
+        looks = [look(part, self._params, self._places, self._side) for part in parts]
         scores = {}
         for name, (measure, least, reference) in self._distances.items():
-            found = measure(own, self._whole)
+            found = _root_mean_square([measure(one, self._whole) for one in looks])
             scores[name] = Score(_mean(found), _mean(reference), _mean(found / np.maximum(reference, least)))
         if self._portilla_simoncelli:
-            scores["portilla_simoncelli"] = self._portilla_simoncelli.score(image)
+            scores["portilla_simoncelli"] = self._portilla_simoncelli.score(parts)
         peak = measures.spectral_peak(image, self._square)
         scores["peak"] = Score(peak, self._peak, float(10 ** (peak - self._peak)))
-        colors = measures.color_distance(image, self._pooled)
+        colors = _root_mean_square([np.array(measures.color_distance(part, self._pooled)) for part in parts])
         for name, value, reference in zip(("color", "opponent"), colors, self._color, strict=True):
             scores[name] = Score(float(value), float(reference), float(value / max(reference, 0.5)))
         for axis, name in enumerate(("seam_rows", "seam_columns")):
@@ -173,11 +183,36 @@ def check_sizes(image: Image, sources: Sequence[Image]) -> None:
             )
 
 
-def crops_of(source: Image, shape: tuple[int, ...]) -> list[Image]:
-    """The four corners of a source, of the picture's size but at most half of its own."""
-    height, width = (min(wanted, own // 2) for wanted, own in zip(shape[:2], source.shape[:2], strict=True))
-    rows, columns = (slice(height), slice(-height, None)), (slice(width), slice(-width, None))
+def crop_size(sources: Sequence[Image], shape: tuple[int, ...]) -> tuple[int, int]:
+    """(height, width) at which pictures of a shape are compared: their own, but at most half of the smallest source."""
+    height, width = (min(shape[axis], *(source.shape[axis] // 2 for source in sources)) for axis in (0, 1))
+    return height, width
+
+
+def corners(source: Image, size: tuple[int, int]) -> list[Image]:
+    """The four crops of a source that are held against each other."""
+    rows, columns = ((slice(length), slice(-length, None)) for length in size)
     return [source[row, column] for row in rows for column in columns]
+
+
+def parts_of(image: Image, size: tuple[int, int]) -> list[Image]:
+    """Parts of a picture as large as the crops, evenly spread, at most `MOST_PARTS`.
+
+    Held to the source one by one: a whole that is larger than a crop is closer by chance alone.
+    """
+    counts = [-(-length // part) for length, part in zip(image.shape[:2], size, strict=True)]
+    while counts[0] * counts[1] > MOST_PARTS:
+        counts[int(np.argmax(counts))] -= 1
+    tops, lefts = (
+        np.linspace(0, length - part, count).astype(int)
+        for length, part, count in zip(image.shape[:2], size, counts, strict=True)
+    )
+    return [image[top : top + size[0], left : left + size[1]] for top in tops for left in lefts]
+
+
+def each_and_rest(items: Sequence[Any]) -> list[tuple[Any, list[Any]]]:
+    """Each of several, and the others."""
+    return [(item, [*items[:i], *items[i + 1 :]]) for i, item in enumerate(items)]
 
 
 class PortillaSimoncelli:
@@ -189,8 +224,8 @@ class PortillaSimoncelli:
         2023.
     """
 
-    def __init__(self, crops: Sequence[Image], side: int):
-        """Measure crops of the sources, through windows of ``side`` pixels.
+    def __init__(self, crops: Sequence[Sequence[Image]], side: int):
+        """Measure crops of each source, through windows of ``side`` pixels.
 
         Raises:
             ImportError: plenoptic is not installed.
@@ -206,13 +241,14 @@ class PortillaSimoncelli:
         self._model = plenoptic.models.PortillaSimoncelli((self._side, self._side), n_scales=scales)
         plenoptic.remove_grad(self._model)
         self._model.eval()
-        self._crops = [self._statistics(crop) for crop in crops]
-        rest = [self._distance(one, self._crops[:i] + self._crops[i + 1 :]) for i, one in enumerate(self._crops)]
-        self._reference = float(_root_mean_square(rest))
+        by_source = [[self._statistics(crop) for crop in group] for group in crops]
+        self._crops = [one for group in by_source for one in group]
+        apart = [self._distance(one, rest) for group in by_source for one, rest in each_and_rest(group)]
+        self._reference = float(_root_mean_square(apart))
 
-    def score(self, image: Image) -> Score:
-        """How far a picture is."""
-        value = self._distance(self._statistics(image), self._crops)
+    def score(self, parts: Sequence[Image]) -> Score:
+        """How far a picture is, by its parts."""
+        value = float(_root_mean_square([self._distance(self._statistics(part), self._crops) for part in parts]))
         return Score(value, self._reference, value / max(self._reference, SHARE))
 
     def _statistics(self, picture: Image) -> Array:

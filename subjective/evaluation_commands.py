@@ -13,7 +13,7 @@ import numpy as np
 
 from subjective import images, normalization
 from subjective.command_config import EvaluateCommand
-from subjective.evaluate import Score, Yardstick, check_sizes
+from subjective.evaluate import Score, Yardstick, check_sizes, crop_size
 from subjective.vgg import Params, resolve_layers
 
 COLUMNS = {
@@ -39,7 +39,7 @@ def command(config: EvaluateCommand) -> int:
         raise ValueError(f"--json is {config.json!r}, which is a folder; wanted a file, such as evaluation.json in it")
     if not Path(config.json).absolute().parent.is_dir():
         raise ValueError(f"--json is {config.json!r}, in a folder that is not there; make it or name another")
-    files = images.find_images(config.images)
+    files = images.find_images(config.images, "picture")
     params = normalization.load_params(config.weights, data_dir=config.data_dir)
     matched = resolve_layers(config.matched, params) if config.matched else ()
     sources = [config.read_source(file) for file in images.find_images(config.source)]
@@ -53,12 +53,13 @@ def command(config: EvaluateCommand) -> int:
     yardsticks: dict[tuple[int, ...], Yardstick] = {}
     for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
         sys.stderr.write(f"measuring {number}/{len(files)}: {file}\n")
-        if picture.shape not in yardsticks:
-            yardsticks[picture.shape] = Yardstick(sources, picture.shape, params, matched=matched)
-        results[str(file)] = yardsticks[picture.shape].scores(picture)
+        size = crop_size(sources, picture.shape)
+        if size not in yardsticks:
+            yardsticks[size] = Yardstick(sources, picture.shape, params, matched=matched)
+        results[str(file)] = yardsticks[size].scores(picture)
+    sys.stdout.write(table(results))  # before the disk may turn out to be full
     text = json.dumps({name: as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
     images.write_bytes(Path(config.json), text.encode())
-    sys.stdout.write(table(results))
     return 0
 
 

@@ -31,12 +31,13 @@ MAX_PIXELS = 2**27
 Image = Float[np.ndarray, "height width 3"]
 
 
-def find_images(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source") -> list[Path]:
     """List the picture files that files, folders and glob patterns stand for.
 
     Args:
         sources: each a file, a folder (its pictures, sorted by name, not recursive) or a glob
             pattern (``**`` recurses). A name that exists is never read as a pattern.
+        what: what to call one that is not there.
 
     Returns:
         The files, in the order of the sources.
@@ -52,7 +53,7 @@ def find_images(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
             if not found:
                 wanted = " ".join(sorted(SUFFIXES))
                 raise ValueError(
-                    f"source {str(source)!r} is a folder without pictures; wanted files ending in {wanted}"
+                    f"{what} {str(source)!r} is a folder without pictures; wanted files ending in {wanted}"
                 )
         elif path.exists():
             found = [path]
@@ -62,10 +63,10 @@ def find_images(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
             if not found:
                 raise ValueError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")
         else:
-            raise ValueError(f"no such source: {str(source)!r}; give a picture, a folder of pictures or a pattern")
+            raise ValueError(f"no such {what}: {str(source)!r}; give a picture, a folder of pictures or a pattern")
         files.extend(found)
     if not files:
-        raise ValueError("no source was given; give at least one picture, folder or pattern")
+        raise ValueError(f"no {what} was given; give at least one picture, folder or pattern")
     return files
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from subjective.guides import Guides
-from subjective.statistics import Analysis, Content, Statistics, Term, analyze, places_of, squared_distance
+from subjective.statistics import WHOLE, Analysis, Content, Statistics, Term, analyze, places_of, squared_distance
 from subjective.vgg import Params
 
 Scalar = Float[Array, ""]
@@ -33,6 +33,7 @@ def match(
     octave_weights: Sequence[float] | None = None,
     relative: bool = False,
     guides: Sequence[Guides] | None = None,
+    in_blocks: bool = False,
 ) -> tuple[Scalar, tuple[dict[str, dict[str, Scalar]], ...]]:
     """Weighted sum of the distances to the targets, over octaves, layers and statistics.
 
@@ -44,6 +45,8 @@ def match(
         relative: divide each distance by the target's own size (`Statistic.size`).
         guides: of the picture's regions, each of which has a target of its own; the distance is the mean of theirs,
             each as far as it is to be trusted.
+        in_blocks: whether the picture was measured in blocks, each of which has the one target; the distance is the
+            mean of theirs.
 
     Returns:
         The sum, and its weighted parts in the structure of the targets.
@@ -65,10 +68,13 @@ def match(
             return apart / (jax.lax.stop_gradient(statistic.size(target)) + TINY) if relative else apart
 
         here, there = found[octave][layer][name], targets[octave][layer][name]
-        if here.shape != there.shape:
+        several = in_blocks and statistic.by_block and not guides
+        if here.shape[several:] != there.shape:
             raise ValueError(f"cannot compare {name} at {layer} of shape {here.shape} with a target of {there.shape}")
         if guides and statistic.by_region:
             apart = jnp.mean(guides[octave][layer].trust * jax.vmap(distance)(here, there))
+        elif several:
+            apart = jnp.mean(jax.vmap(distance, (0, None))(here, there))
         else:
             apart = distance(here, there)
         return octave_weights[octave] * weight * apart
@@ -111,7 +117,15 @@ def texture_loss(
         contents: Sequence[Content] | None = None,
     ) -> tuple[Scalar, Any]:
         found = analyze(params, image, analysis, guides, contents)
-        return match(found, targets, analysis.terms, octave_weights=octave_weights, relative=relative, guides=guides)
+        return match(
+            found,
+            targets,
+            analysis.terms,
+            octave_weights=octave_weights,
+            relative=relative,
+            guides=guides,
+            in_blocks=analysis.blocks != WHOLE,
+        )
 
     return loss
 

@@ -27,6 +27,9 @@ WELCH = 128
 LARGEST = 512
 """Largest side of the windows in which peaks are looked for."""
 
+PEAK_WINDOWS = 256
+"""Such windows of a picture, which cover 4096 pixels a side."""
+
 QUANTILES = (np.arange(256) + 0.5) / 256
 
 PATCH = 12
@@ -117,7 +120,7 @@ def spectral_peak(image: Image, side: int) -> float:
         side: of the windows. Only figures of one size compare: of more frequencies a larger one is the largest.
     """
     gray = luminance(image)
-    return float(np.mean([_peak(_power(gray[window])) for window in windows(gray.shape, side)]))
+    return float(np.mean([_peak(_power(gray[window])) for window in windows(gray.shape, side, PEAK_WINDOWS)]))
 
 
 def _peak(power: Numbers) -> float:
@@ -161,10 +164,14 @@ def seam(image: Image, axis: int) -> tuple[float, float]:
         The mean absolute difference between last and first row (or column) over the mean of those between
         neighbors inside, and the standard deviation of that ratio from one line inside to the next: what chance does.
     """
-    lines = np.moveaxis(np.asarray(image, dtype=np.float64), axis, 0)
-    steps = np.abs(np.diff(lines, axis=0)).mean(axis=(1, 2))
+    lines = np.moveaxis(np.asarray(image), axis, 0)
+
+    def step(before: Image, after: Image) -> float:
+        return float(np.abs(after.astype(np.float64) - before).mean())
+
+    steps = np.array([step(before, after) for before, after in pairwise(lines)])  # one by one: no copy of the picture
     inside = max(float(steps.mean()), 1e-9)
-    return float(np.abs(lines[0] - lines[-1]).mean()) / inside, float(steps.std()) / inside
+    return step(lines[-1], lines[0]) / inside, float(steps.std()) / inside
 
 
 def repetition(image: Image, coarse: float) -> float:

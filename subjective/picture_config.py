@@ -11,7 +11,7 @@ from subjective.compute_config import HOST_PIXELS, ComputeConfig, arg
 from subjective.images import MAX_PIXELS
 from subjective.optimizers import Method
 from subjective.pyramid import Padding
-from subjective.statistics import Term, parse_term
+from subjective.statistics import WHOLE, Grid, Term, parse_term
 from subjective.vgg import Pooling
 
 
@@ -110,6 +110,10 @@ class PictureConfig(ComputeConfig):
     def steps(self, size: tuple[int, ...]) -> int:
         """Most steps of the optimizer for a picture of that size (height, width)."""
         return self.max_iter
+
+    def blocks(self, sources: Sequence[tuple[int, int]]) -> Grid:
+        """Blocks of the picture that are each to match, given the sources' sizes (height, width)."""
+        return WHOLE
 
     @property
     def octave_indices(self) -> tuple[int, ...]:

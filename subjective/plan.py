@@ -59,7 +59,7 @@ def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[i
             f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
             "enlarge it or match another, such as gram"
         )
-    how = (config.padding_mode, config.pooling, config.tile, config.sharing, config.precision)
+    how = (config.padding_mode, config.pooling, config.tile, config.sharing, config.precision, config.blocks(sources))
     analysis = Analysis(config.octave_indices, kept, *how)
     for octave in analysis.octaves:
         tiling_of(analysis, octave, octave_size(config.size[0], octave, config.padding_mode), params)

@@ -16,8 +16,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "statistic": (
             "covariance",
             *DEFAULT_STATISTIC[1:],
-            "autocorrelation@rgb,conv1_1,pool1=3",
-            "autocorrelation32@rgb=10",
+            "autocorrelation@rgb,conv1_1,pool1=0.1",
+            "autocorrelation32@rgb=0.1",
         ),
         "seed": "phases",
         "starts": 4,
@@ -32,6 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "padding_mode": "valid",
         "raw_weights": True,
         "preconditioner": "none",
+        "block": 0.0,
     },
 }
 """Settings of each preset that differ from the defaults; `paper` is the 2017 program's own."""

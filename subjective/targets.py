@@ -16,7 +16,7 @@ from subjective.config import SynthesisConfig
 from subjective.guides import guides_of
 from subjective.plan import VALID, check_size
 from subjective.stages import Stage
-from subjective.statistics import Analysis, Statistics, analyze, network_layers, places_of
+from subjective.statistics import WHOLE, Analysis, Statistics, analyze, network_layers, places_of
 from subjective.vgg import Params, Precision
 
 SOURCE_ROWS = 512
@@ -46,7 +46,7 @@ def measured(
     """
     adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
     tile = SOURCE_ROWS if adds_up else None
-    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=tile)
+    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=tile, blocks=WHOLE)
     for number, source in enumerate(sources, 1):
         check_size(f"source {number}", source.shape[:2], analysis, params)
     pictures = [jnp.asarray(source, jnp.float32) for source in sources]

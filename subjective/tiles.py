@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 from subjective.convolution import average_pool, conv3x3_relu
 from subjective.devices import SHARES, mesh_of
 from subjective.guides import Guides, Masks, per_share
+from subjective.statistics.blocks import WHOLE, Blocks
 from subjective.statistics.content import squared_difference
 from subjective.statistics.protocol import Statistic, Sums
 from subjective.two_pass import Tiles, sum_over_rows, sum_over_tiles
@@ -57,7 +58,7 @@ def measure_in_tiles(
     before, behind = windows[0].before, windows[0].behind
     pictures = image if content is None else jnp.concatenate([image, content], axis=2)
     wraps, shapes = tiling.padding == "circular", map_shapes(params, image.shape, tiling)
-    of_tile = _OfTile(tiling, windows)
+    of_tile = _OfTile(tiling, windows, tuple(shapes.items()))
     weights = {layer: guides[layer].weights for layer in tiling.layers} if guides else {}
     if tiling.devices > 1:
         sums = _over_devices(of_tile, (params, weights), pictures, before, behind)
@@ -69,6 +70,8 @@ def measure_in_tiles(
         if statistic.against is not None:
             return statistic.against(total, shape)
         assert of is not None
+        if tiling.blocks != WHOLE and statistic.by_block and not weights:
+            return Blocks(shape, tiling.blocks).measured(of, total, wraps)
         if not weights:
             return of.measured(total, shape, wraps)
         return per_share(jax.vmap(lambda region: of.measured(region, shape, wraps))(total), weights[layer])
@@ -124,6 +127,7 @@ class _OfTile:
 
     tiling: Tiling
     windows: tuple[Window, ...]
+    shapes: tuple[tuple[str, tuple[int, int, int]], ...]
 
     def __call__(self, constants: Constants, cut: Array, tile: Any) -> Measured:
         """Of tile number ``tile``; ``cut`` is its window of the picture, beside it that of the content."""
@@ -186,6 +190,9 @@ class _OfTile:
         """What a tile adds to one statistic of one layer; for each region, where there are masks."""
         around, first = _trim(current, window, of.reach, of.reach), tile * window.rows
         wraps = self.tiling.padding == "circular"
+        if masks is None and self.tiling.blocks != WHOLE and of.reach == 0:
+            blocks = Blocks(dict(self.shapes)[window.name], self.tiling.blocks)
+            return blocks.of_rows(of, around, _own(window, tile, current), first, wraps)
         if masks is None:
             return of.over(around, _own(window, tile, current), wraps)
         regions = [of.own(masks[:, :, region], first, window.rows) for region in range(masks.shape[2])]

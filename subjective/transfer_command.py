@@ -36,7 +36,7 @@ SMALLEST = 1e-3
 def command(config: TransferCommand, resume: Path | None = None) -> int:
     """Do it; ``resume`` is the folder of such a run, to be gone on with."""
     config.check()
-    content_file, *more = images.find_images([config.content])
+    content_file, *more = images.find_images([config.content], "content")
     if more:
         raise ValueError(f"{config.content!r} stands for {1 + len(more)} pictures; give the content as one file")
     files = images.find_images(config.source)

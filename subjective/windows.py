@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from subjective.pyramid import Padding
+from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.protocol import Statistic
 from subjective.vgg import Params, Pooling, Precision, layer_names
 
@@ -28,6 +29,7 @@ class Tiling:
         rows: of the picture in a tile, without its halo; a multiple of `multiple` of its layers.
         devices: among which the tiles are shared out; the picture has a multiple of ``rows · devices`` rows then.
         precision: of the maps.
+        blocks: of the picture, as in `Analysis`.
     """
 
     statistics: tuple[tuple[str, tuple[Statistic, ...]], ...]
@@ -36,6 +38,7 @@ class Tiling:
     rows: int
     devices: int = 1
     precision: Precision = "float32"
+    blocks: Grid = WHOLE
 
     @property
     def layers(self) -> dict[str, tuple[Statistic, ...]]:

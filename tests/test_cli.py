@@ -459,6 +459,7 @@ def test_pictures_of_any_tool_are_measured(here, capsys):
     scores = json.loads((here / "scores.json").read_text())
     assert scores["crop.png"]["color"]["score"] < 3 < scores["dark.jpg"]["color"]["score"]
     assert "no such source" in refusal(capsys, "evaluate", "crop.png", "-s", "nothing.png")
+    assert "no such picture: 'none.png'" in refusal(capsys, "evaluate", "none.png", "-s", ROCK)
     images.write_image(here / "tiny.png", rock[:16, :16])
     assert "'tiny.png': the picture of 16x16" in refusal(capsys, "evaluate", "tiny.png", "-s", ROCK)
     assert "nowhere" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", "nowhere/scores.json")
@@ -502,7 +503,7 @@ def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
 
 
 def test_a_sweep_shows_every_picture_and_says_when_there_is_none(here, capsys):
-    flags = ["-s", str(ROCK), "-ow", "48", "-o", "1", "-m", "1", *PLAIN]
+    flags = ["-s", str(ROCK), "-ow", "48", "-o", "1", "-m", "1", *PLAIN, "--evaluate"]
     assert main(["sweep", *flags, "--vary", "max-iter=0/1", "--count", "2", "-op", "tries"]) == 0
     folder, table = capsys.readouterr().out.split("\n", 1)
     assert Path(folder).name.startswith("tries-")
@@ -511,6 +512,11 @@ def test_a_sweep_shows_every_picture_and_says_when_there_is_none(here, capsys):
         ("0", "result-000.png"), ("0", "result-001.png"), ("1", "result-000.png"), ("1", "result-001.png"),
     ]  # fmt: skip
     assert len({row["loss"] for row in rows}) == 4
+    scores = [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*/summary.json"))]
+    of_pictures = [picture["scores"] for summary in scores for picture in summary["pictures"]]
+    for measure in ("gram", "color", "copied"):
+        assert [float(row[measure]) for row in rows] == [found[measure]["score"] for found in of_pictures]
+        assert [float(row[f"{measure}_value"]) for row in rows] == [found[measure]["value"] for found in of_pictures]
     sheet = images.read_image(Path(folder) / "sheet.png")
     assert all(shows(sheet, images.read_image(file)) for file in Path(folder).glob("*/result-*.png"))
     assert main(["sweep", *flags, "--vary", "octaves=8/9"]) == 2

@@ -7,7 +7,7 @@ import pytest
 import scipy.ndimage
 
 import subjective
-from subjective.evaluate import Score, Yardstick, check_sizes, crops_of, evaluate
+from subjective.evaluate import Score, Yardstick, check_sizes, corners, crop_size, evaluate, parts_of
 from subjective.looks import LAYERS, SCALES, places_seen
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -196,12 +196,48 @@ def test_a_network_with_fewer_layers_is_looked_at_where_it_has_any(small_params)
     ("shape", "expected"), [((128, 128), (128, 128)), ((400, 90), (160, 90)), ((40, 500), (40, 128))]
 )
 def test_crops_are_the_four_corners_of_at_most_half_the_source(gravel, shape, expected):
-    height, width = expected
-    crops = crops_of(gravel, (*shape, 3))
-    corners = [gravel[:height, :width], gravel[:height, -width:], gravel[-height:, :width], gravel[-height:, -width:]]
+    height, width = crop_size([gravel], (*shape, 3))
+    assert (height, width) == expected
+    crops = corners(gravel, expected)
+    wanted = [gravel[:height, :width], gravel[:height, -width:], gravel[-height:, :width], gravel[-height:, -width:]]
     assert len(crops) == 4
-    for crop, corner in zip(crops, corners, strict=True):
+    for crop, corner in zip(crops, wanted, strict=True):
         np.testing.assert_array_equal(crop, corner)
+
+
+def test_crops_of_all_sources_are_of_one_size(gravel):
+    assert crop_size([gravel, gravel[:100], gravel[:, :80]], (200, 200, 3)) == (50, 40)
+
+
+@pytest.mark.parametrize(("shape", "size", "count"), [((64, 64), (64, 64), 1), ((96, 130), (64, 64), 6)])
+def test_parts_cover_a_picture(shape, size, count):
+    places = np.repeat(np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1), 3, axis=2)
+    parts = parts_of(places, size)
+    assert len(parts) == count
+    assert {part.shape for part in parts} == {(*size, 3)}
+    assert len(np.unique(np.concatenate([part.ravel() for part in parts]))) == np.prod(shape)
+
+
+def test_parts_of_a_large_picture_are_evenly_spread():
+    rows = np.repeat(np.indices((640, 640), np.float32)[0][..., None], 3, axis=2)
+    tops = sorted({int(part[0, 0, 0]) for part in parts_of(rows, (64, 64))})
+    assert tops == [0, 192, 384, 576]
+
+
+def test_a_picture_of_four_parts_is_as_close_as_they_are(gravel, params):
+    source, part = gravel[:128, :128], gravel[160:224, 64:128]
+    once, twice = (quick(picture, [source], params) for picture in (part, np.tile(part, (2, 2, 1))))
+    for measure in ("gram", "sliced_wasserstein", "spectrum", "color", "opponent"):
+        assert twice[measure] == once[measure], measure
+
+
+def test_each_source_is_held_against_itself_alone(gravel, params):
+    """However unlike another it is."""
+    one, other, picture = gravel[:128, :128], 1 - gravel[-128:, -128:], gravel[160:224, 64:128]
+    first, second, both = (quick(picture, sources, params) for sources in ([one], [other], [one, other]))
+    for measure in NAMES - {"seam_rows", "seam_columns"}:
+        apart = sorted([first[measure].reference, second[measure].reference])
+        assert apart[0] - 1e-9 <= both[measure].reference <= apart[1] + 1e-9, measure
 
 
 def test_what_is_too_small_or_missing_is_refused_with_sizes(gravel, params):
@@ -247,3 +283,5 @@ def test_one_yardstick_measures_pictures_one_by_one_as_evaluate_does(gravel, par
     yardstick = Yardstick([source], pictures[0].shape, params, portilla_simoncelli=False)
     for picture in pictures:
         assert yardstick.scores(picture) == quick(picture, [source], params)
+    with pytest.raises(ValueError, match=r"shape \(48, 64, 3\)"):
+        yardstick.scores(pictures[0][:48])

@@ -29,6 +29,7 @@ STAGES = [
     ["vgg"],
     ["guides"],
     ["statistics.protocol"],
+    ["statistics.blocks"],
     [
         "statistics.content",
         "statistics.gram",

@@ -221,10 +221,11 @@ def test_a_measure_is_the_sum_of_its_tiles(name, wraps, in_float64):
 
 
 def test_a_tall_map_is_measured_in_tiles(in_float64):
-    features = jnp.asarray(numbers(0, (600, 40)))
+    features = numbers(0, (600, 40))
     for wraps in (True, False):
-        found = jax.jit(autocorrelation, static_argnums=1)(features, wraps)
-        padded = np.pad(features, [(0, 0 if wraps else 40)] * 2 + [(0, 0)])
+        found = jax.jit(autocorrelation, static_argnums=1)(jnp.asarray(features), wraps)
+        centered = features - features.mean(axis=(0, 1))
+        padded = np.pad(centered, [(0, 0 if wraps else 40)] * 2 + [(0, 0)])
         power = np.abs(np.fft.fft2(padded, axes=(0, 1))) ** 2
         products = np.fft.ifft2(power, axes=(0, 1)).real
         for row, column in [(-16, 0), (0, 0), (3, 16), (16, 7)]:
@@ -405,6 +406,7 @@ def test_shifted_grams_are_mean_outer_products_of_pairs(wraps, in_float64):
 
 def autocorrelation_by_loops(features, wraps, lags=LAGS):
     height, width, channels = features.shape
+    features = features - features.mean(axis=(0, 1))
     found = np.zeros((2 * lags + 1, lags + 1, channels))
     for down in range(-lags, lags + 1):
         for right in range(lags + 1):
@@ -432,10 +434,33 @@ def test_autocorrelation_is_the_mean_product_of_pairs(wraps, size, name, lags, i
 
 
 @pytest.mark.parametrize("wraps", [True, False])
+@pytest.mark.parametrize("name", ["autocorrelation", "autocorrelation32", "spectrum"])
+def test_faint_structure_counts_as_much_as_strong(wraps, name):
+    statistic = STATISTICS[name]
+
+    def relative(contrast):
+        found, target = (
+            statistic.measure(jnp.asarray(0.5 + contrast * numbers(seed, (72, 72), 3), jnp.float32), wraps)
+            for seed in (0, 1)
+        )
+        return float(statistic.distance(found, target) / statistic.size(target))
+
+    assert relative(0.03) == pytest.approx(relative(0.3), rel=1e-3)
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+def test_tiles_see_faint_structure_in_float32(wraps):
+    features = (0.5 + 0.01 * numbers(0, (200, 70), 3)).astype(np.float32)
+    found = STATISTICS["autocorrelation"].sums.of_map(jnp.asarray(features), wraps, 32)
+    expected = autocorrelation_by_loops(features.astype(np.float64), wraps)
+    assert np.abs(found - expected).max() < 0.01 * expected.max()
+
+
+@pytest.mark.parametrize("wraps", [True, False])
 def test_the_power_spectrum_is_the_fourier_transform_of_the_windowed_autocorrelation(wraps, in_float64):
     features = numbers(0, SIZE, 3)
     features += np.roll(features, (3, 2), (0, 1))
-    half = autocorrelation_by_loops(features - features.mean(axis=(0, 1)), wraps) * 3
+    half = autocorrelation_by_loops(features, wraps) * 3
     lags = np.arange(-LAGS, LAGS + 1)
     hann = np.cos(np.pi * lags / (2 * (LAGS + 1))) ** 2
     frequencies = lags % len(lags) / len(lags)

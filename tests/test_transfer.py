@@ -323,7 +323,7 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["none.png", "-s", "STYLE"], "no such source: 'none.png'"),
+        (["none.png", "-s", "STYLE"], "no such content: 'none.png'"),
         (["content.png", "-s", "STYLE", "--content-weight", "-1"], "--content-weight is -1.0; wanted a number of 0"),
         (["content.png", "-s", "STYLE", "--style-mask", "a", "b"], "--style-mask got 2 for 1 styles"),
         (["content.png", "-s", "STYLE", "--out", "no/such.png"], "--out is 'no/such.png', in a folder that is not"),

@@ -84,7 +84,7 @@ def _texture(config: ApplyCommand, network: Network, blend: tuple[float, ...]) -
 
 def _style(config: ApplyCommand, network: Network, blend: tuple[float, ...]) -> int:
     videos = [Path(name) for name in config.images if Path(name).suffix.lower() in video.SUFFIXES]
-    files = images.find_images([name for name in config.images if Path(name) not in videos] or videos)
+    files = images.find_images([name for name in config.images if Path(name) not in videos] or videos, "picture")
     files = files if files == videos else [*files, *videos]
     alone = len(files) == 1 and config.output is not None and Path(config.output).suffix != ""
     folder = Path(config.output or "outputs")

@@ -46,7 +46,7 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
     checkpointing()
     mesh_of(config.devices)
     files = images.find_images(config.source)
-    contents = images.find_images(config.content) if config.content else []
+    contents = images.find_images(config.content, "content") if config.content else []
     params = load_params(config.weights, data_dir=config.data_dir, raw=config.raw_weights)
     sources = [config.read_source(file) for file in files]
     steps = trainer.steps_of(config, len(contents))

@@ -19,6 +19,7 @@ from subjective.colors import opponent
 from subjective.guides import Guides
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.analysis import PICTURE_LAYERS, Analysis, Statistics, Term, network_layers, places_of
+from subjective.statistics.blocks import WHOLE, Blocks, Grid, blocks_of
 from subjective.statistics.content import CONTENT, CONTENTS, squared_difference
 from subjective.statistics.gram import GRAM, GRAM_SUM, gram
 from subjective.statistics.grid import GRID
@@ -37,12 +38,15 @@ __all__ = [
     "PICTURE",
     "PICTURE_LAYERS",
     "STATISTICS",
+    "WHOLE",
     "Analysis",
     "Content",
+    "Grid",
     "Statistic",
     "Statistics",
     "Term",
     "analyze",
+    "blocks_of",
     "contents_of",
     "fits",
     "gram",
@@ -92,7 +96,6 @@ def analyze(
             f"{', '.join(analysis.layers)}; wanted at least {smallest} a side"
         )
     pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
-    wraps = analysis.padding == "circular"
 
     def measured(place: int, octave: int) -> dict[str, dict[str, Array]]:
         image, layers = pyramid[octave], analysis.layers_at(octave)
@@ -102,7 +105,7 @@ def analyze(
         in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling, its, content.get(PICTURE))
         return in_tiles | {
             layer: {
-                s.name: _measured(s, features, wraps, its[layer].weights if its else None, content.get(layer))
+                s.name: _measured(s, features, analysis, its[layer].weights if its else None, content.get(layer))
                 for s in analysis.statistics_at(octave, layer)
             }
             for layer, features in _features(params, image, whole, analysis).items()
@@ -141,11 +144,17 @@ def contents_of(params: Params, image: Float[Array, "height width 3"], analysis:
     return tuple(of_octave(octave) for octave in analysis.octaves)
 
 
-def _measured(statistic: Statistic, features: Array, wraps: bool, masks: Array | None, content: Array | None) -> Array:
+def _measured(
+    statistic: Statistic, features: Array, analysis: Analysis, masks: Array | None, content: Array | None
+) -> Array:
+    wraps = analysis.padding == "circular"
     if statistic.against is not None and content is not None:
         return statistic.against(squared_difference(features, content), features.shape)
     if masks is not None and statistic.by_region:
         return statistic.of_regions(features, wraps, masks)
+    if analysis.blocks != WHOLE and statistic.by_block:
+        assert statistic.sums is not None
+        return Blocks(features.shape, analysis.blocks).of_map(statistic.sums, features, wraps)
     return statistic.measure(features, wraps)
 
 
@@ -163,7 +172,8 @@ def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> T
     step = multiple(layers)
     rows = height if analysis.tile is None else -(-analysis.tile // step) * step
     statistics = tuple((layer, analysis.statistics_at(octave, layer)) for layer in layers)
-    whole = Tiling(statistics, analysis.padding, analysis.pooling, rows, precision=analysis.precision)
+    how = (analysis.padding, analysis.pooling, rows, 1, analysis.precision, analysis.blocks)
+    whole = Tiling(statistics, *how)
     shared = _shared(whole, analysis, step, height, params)
     if shared is None and height <= rows:
         return None

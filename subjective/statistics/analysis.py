@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jaxtyping import Array
 
 from subjective.pyramid import Padding
+from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
 from subjective.vgg import Pooling, Precision
@@ -53,6 +54,8 @@ class Analysis:
         tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
         devices: among which the picture is shared out.
         precision: of the feature maps.
+        blocks: of the picture, below and beside each other, that are each to match where a statistic can be taken of
+            a part of a map; its measure then has a leading axis for them.
         in_loop: whether pictures are looked at one after the other in a loop, which changes what is fastest.
     """
 
@@ -63,6 +66,7 @@ class Analysis:
     tile: int | None = None
     devices: int = 1
     precision: Precision = "float32"
+    blocks: Grid = WHOLE
     in_loop: bool = False
 
     @property

@@ -44,20 +44,33 @@ FAINTEST = 1e-8
 def autocorrelation(
     features: Float[Array, "height width channels"], wraps: bool = True, lags: int = LAGS
 ) -> Float[Array, "lags half channels"]:
-    """Mean product of each channel with itself, moved by up to ``lags`` pixels down or up and right.
+    """Mean product of each channel, around its mean, with itself moved by up to ``lags`` pixels down or up and right.
 
-    By FFT, in tiles where a map is tall. Without wrapping, only pixels with a partner count (an unbiased estimate).
+    Without wrapping, only pixels with a partner count (an unbiased estimate).
 
     Returns:
         ``(2 · lags + 1, lags + 1, channels)`` over the number of channels; lag (0, 0) at ``[lags, 0]``. Lags to the
         left are those to the right, mirrored.
 
     References:
-        Sendik and Cohen-Or, "Deep correlations for texture synthesis", 2017.
+        Sendik and Cohen-Or, "Deep correlations for texture synthesis", 2017. They do not take off the mean, whose
+        square is then nearly all of it: structure would count the less the fainter it is.
     """
+    return _correlated(_centered(features), wraps, lags)
+
+
+def _centered(features: Float[Array, "height width channels"]) -> Float[Array, "height width channels"]:
     features = widened(features)
+    return features - jnp.mean(features, axis=(0, 1), keepdims=True)
+
+
+def _correlated(
+    features: Float[Array, "height width channels"], wraps: bool, lags: int = LAGS
+) -> Float[Array, "lags half channels"]:
+    """`autocorrelation` of features as they are; by FFT, in tiles where a map is tall."""
     if features.shape[0] > 2 * TILE_ROWS:
-        return _sums(lags).of_map(features, wraps, TILE_ROWS)
+        sums = Sums(partial(_products, lags=lags), partial(_per_pair, lags=lags), reach=lags)
+        return sums.of_map(features, wraps, TILE_ROWS)
     height, width = features.shape[:2]
     size = (height, width) if wraps else (height + lags, width + lags)
     spectrum = jnp.fft.rfft2(features, s=size, axes=(0, 1))
@@ -65,19 +78,31 @@ def autocorrelation(
     return _per_pair(products[np.arange(-lags, lags + 1) % size[0]][:, : lags + 1], features.shape, wraps, lags=lags)
 
 
-def _sums(lags: int) -> Sums:
-    return Sums(partial(_products, lags=lags), partial(_per_pair, lags=lags), reach=lags)
-
-
 def _products(around: Array, own: Array, wraps: bool, *, lags: int) -> Array:
-    """Sums of products of a tile's own pixels with those around it, by their Fourier transforms."""
+    """Sums of products of a tile's own pixels with those around it."""
     around = widened(around)
-    rows, width = own.shape[0], around.shape[1]
+    here = around[lags : lags + own.shape[0]] * own
+    return _between(here, around, wraps, lags)[:, lags:]
+
+
+def _products_and_sums(around: Array, own: Array, wraps: bool, *, lags: int) -> Array:
+    """The same, and after all channels the sums of both pixels of each pair, for the mean to be taken off."""
+    around = widened(around)
+    ones = jnp.broadcast_to(own, (own.shape[0], around.shape[1], 1))
+    sums = _between(ones, around, wraps, lags)  # of the partner a lag on, and the other way of that a lag back
+    both = sums[:, lags:] + sums[::-1, lags::-1]
+    return jnp.concatenate([_products(around, own, wraps, lags=lags), both], axis=2)
+
+
+def _between(here: Array, around: Array, wraps: bool, lags: int) -> Array:
+    """Sums of products of a tile with what is around it, by their Fourier transforms: lags both ways."""
+    rows, width = here.shape[0], around.shape[1]
     size = (rows + 2 * lags, width if wraps else width + lags)
-    here = jnp.pad(around[lags : lags + rows] * own, ((lags, lags), (0, 0), (0, 0)))
+    here = jnp.pad(here, ((lags, lags), (0, 0), (0, 0)))
     here, there = (jnp.fft.rfft2(part, s=size, axes=(0, 1)) for part in (here, around))
     products = jnp.fft.irfft2(jnp.conj(here) * there, s=size, axes=(0, 1))
-    return products[np.arange(-lags, lags + 1) % size[0]][:, : lags + 1]
+    both_ways = np.arange(-lags, lags + 1)
+    return products[np.ix_(both_ways % size[0], both_ways % size[1])]
 
 
 def _per_pair(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
@@ -89,6 +114,13 @@ def _per_pair(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -
     return total / (pairs[:, :, None] * channels).astype(np.float32)
 
 
+def _around_the_mean(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
+    """Mean of (x − m)(x′ − m) out of the sums of x x′ and of x + x′."""
+    products, sums = jnp.split(_per_pair(total, shape, wraps, lags=lags), 2, axis=2)
+    mean = shape[2] * sums[lags : lags + 1, :1] / 2  # at lag (0, 0) each pixel is a pair with itself
+    return products - mean * sums + mean**2 / shape[2]
+
+
 def power_spectrum(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "rows columns channels"]:
@@ -97,9 +129,7 @@ def power_spectrum(
     The window blurs the spectrum so that it holds ``(2 · LAGS + 1) · (LAGS + 1)`` frequencies, whatever the picture's
     size.
     """
-    features = widened(features)
-    mean = jnp.mean(features, axis=(0, 1), keepdims=True)
-    return _transformed(autocorrelation(features - mean, wraps) * features.shape[2])
+    return _transformed(autocorrelation(features, wraps) * features.shape[2])
 
 
 def regional_spectrum(
@@ -108,8 +138,8 @@ def regional_spectrum(
     """The power spectrum of a part of a map, around the part's mean, from its pairs of pixels alone."""
     share = weights[:, :, None]
     mean = jnp.sum(share * features, axis=(0, 1), keepdims=True) / jnp.maximum(jnp.sum(share), FAINTEST)
-    products = autocorrelation((widened(features) - mean) * share, wraps) * features.shape[2]
-    pairs = autocorrelation(share, wraps)
+    products = _correlated((widened(features) - mean) * share, wraps) * features.shape[2]
+    pairs = _correlated(share, wraps)
     return _transformed(products / jnp.maximum(pairs, RAREST * pairs[LAGS, 0, 0] + FAINTEST))
 
 
@@ -142,6 +172,11 @@ def amplitude_distance(found: Array, target: Array) -> Scalar:
 # Around a map that wraps, a lag beyond half of it is a shorter one the other way; elsewhere, pairs must remain.
 LEAST = (2 * LAGS, 3 * LAGS // 2)
 FAR_LEAST = (2 * FAR_LAGS, 3 * FAR_LAGS // 2)
+
+
+def _sums(lags: int) -> Sums:
+    return Sums(partial(_products_and_sums, lags=lags), partial(_around_the_mean, lags=lags), reach=lags)
+
 
 AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST, sums=_sums(LAGS))
 AUTOCORRELATION_32 = Statistic(

@@ -135,6 +135,11 @@ class Statistic:
         """Whether it can be taken of a part of a map; what compares pixels would look across the border."""
         return self.regional is not None or (self.sums is not None and self.sums.reach == 0)
 
+    @property
+    def by_block(self) -> bool:
+        """Whether it is taken of each block of a picture that has several."""
+        return self.sums is not None and self.sums.reach == 0
+
     def of_regions(
         self, features: Float[Array, "height width channels"], wraps: bool, masks: Masks
     ) -> Float[Array, "regions *rest"]:
