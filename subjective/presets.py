@@ -20,7 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "autocorrelation32@rgb=0.1",
         ),
         "seed": "phases",
-        "starts": 4,
+        "starts": 8,
         "coarse_iter": 200,
     },
     "paper": {
