@@ -114,10 +114,16 @@ def color(seeds: int = 3) -> None:
         "without spectrum": {"statistic": (gram, g)},
         "Gram alone, pool1 conv3_2": {"statistic": (gram,), "layers": ("pool1", "conv3_2")},
         "covariance instead": {"statistic": ("covariance", s, g)},
-        "covariance@rgb besides": {"statistic": (gram, s, g, "covariance@rgb=1")},
-        "sliced@rgb=0.01 besides": {"statistic": (gram, s, g, "sliced@rgb=0.01")},
-        "sliced@rgb=0.1 besides": {"statistic": (gram, s, g, "sliced@rgb=0.1")},
-        "sliced@rgb=1 besides": {"statistic": (gram, s, g, "sliced@rgb=1")},
+        **{
+            f"{term} besides": {"statistic": (gram, s, g, term)}
+            for term in (
+                "covariance@rgb=0.1",
+                "covariance@rgb=1",
+                "sliced@rgb=0.1",
+                "sliced@rgb=1",
+                "sliced@opponent=1",
+            )
+        },
     }
     for name in ("gravel", "grass", "paving"):
         picture = small(name)
