@@ -49,8 +49,8 @@ class SynthesisConfig(PictureConfig):
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Share of each source."""
     block: Annotated[float, arg(metavar="SHARE")] = 0.5
-    """Side of the blocks that each match by themselves, so that a large picture is even, as a share of the smallest
-    source's at least; 0 for the whole picture alone, as regions with sources of their own are matched."""
+    """Blocks that gram, covariance and gaussian match one by one, so that a large picture is even: their side at least
+    (a 16th of the picture's, if that is more), as a share of the smallest source's; 0 for none, as with regions."""
     mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
     """Multiply the target by this, as if the power of every feature were so many times the source's."""
     count: Annotated[int, arg("-c", metavar="N")] = 1

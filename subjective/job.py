@@ -21,7 +21,7 @@ from subjective.objectives import animation_loss, apart_loss, synthesis_loss, tr
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of, check_image, check_size, with_octaves
 from subjective.stages import Stage, at_stage, stages_of, with_margin
-from subjective.statistics import Analysis, Statistics, analyze, contents_of
+from subjective.statistics import WHOLE, Analysis, Statistics, analyze, contents_of
 from subjective.targets import by_region, targets_by_precision
 from subjective.vgg import Params
 
@@ -140,6 +140,7 @@ def _laid_out(
     config = with_octaves(config, params, sizes)
     analysis = analysis_of(config, params, sizes)
     if masks is not None:
+        analysis = dataclasses.replace(analysis, blocks=WHOLE)
         _check_regions(analysis)
         if isinstance(config, SynthesisConfig) and (config.source_weights or config.join_mode not in (None, "average")):
             raise ValueError("masks say how much of each source there is; leave out source weights and join mode")

@@ -36,6 +36,7 @@ SETTINGS = {
     "statistic": ("gram", "spectrum@rgb=0.1"),
     "max_iter": 5,
     "schedule": "plain",
+    "block": 0.5,  # three blocks of rows, each on several devices, or not
     "noise": 0.1,  # from a fainter start rounding grows tenfold with each step
 }
 

@@ -41,7 +41,7 @@ def test_a_block_measures_as_a_crop_of_the_map(name, shape, grid, in_float64):
 
 
 @pytest.mark.parametrize("name", BY_BLOCK)
-@pytest.mark.parametrize("rows", [5, 8, 16, 64])
+@pytest.mark.parametrize("rows", [4, 5, 8, 16, 32, 64])
 @pytest.mark.parametrize("shape", [(32, 48), (35, 50)])
 def test_bands_of_rows_add_up_to_blocks(name, rows, shape, in_float64):
     sums, features, blocks = STATISTICS[name].sums, numbers(0, shape), Blocks((*shape, 5), (4, 3))

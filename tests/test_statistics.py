@@ -448,6 +448,16 @@ def test_faint_structure_counts_as_much_as_strong(wraps, name):
     assert relative(0.03) == pytest.approx(relative(0.3), rel=1e-3)
 
 
+@pytest.mark.parametrize("name", ["autocorrelation", "autocorrelation32"])
+def test_a_flat_source_is_no_yardstick_of_nothing(name):
+    statistic = STATISTICS[name]
+    noise = 0.5 + numbers(0, (72, 72), 3) / 255
+    found, target = (
+        statistic.measure(jnp.asarray(map_, jnp.float32), True) for map_ in (noise, np.full((72, 72, 3), 0.5))
+    )
+    assert float(statistic.distance(found, target) / statistic.size(target)) < 1e3
+
+
 @pytest.mark.parametrize("wraps", [True, False])
 def test_tiles_see_faint_structure_in_float32(wraps):
     features = (0.5 + 0.01 * numbers(0, (200, 70), 3)).astype(np.float32)

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 from subjective.statistics.protocol import Sums
@@ -52,9 +53,12 @@ class Blocks:
     def of_map(self, sums: Sums, features: Float[Array, "height width channels"], wraps: bool) -> Array:
         """The measure of each block, ``(blocks, …)``, of a map looked at whole."""
         rows, of_row = cut(features, 0, self.edges(0))
-        cells, of_column = jax.vmap(lambda band: cut(band, 1, self.edges(1))[0])(rows), _mask(self.edges(1))
+        cells, of_column = cut(rows, 2, self.edges(1))
         cells = jnp.swapaxes(cells, 1, 2)  # (rows of blocks, columns of blocks, height, width, channels)
-        own = jnp.asarray(of_row[:, None, :, None, None] * of_column[None, :, None, :, None], features.dtype)
+        own = jnp.asarray(of_row, features.dtype)[:, None, :, None, None]
+        if not of_column.all():
+            own = own * jnp.asarray(of_column, features.dtype)[None, :, None, :, None]
+        own = jnp.broadcast_to(own, (*cells.shape[:2], *own.shape[2:]))
         total = jax.vmap(jax.vmap(lambda cell, its: sums.over(cell, its, wraps)))(cells, own)
         return self.measured(sums, total, wraps)
 
@@ -68,18 +72,25 @@ class Blocks:
             first: number of the band's first row; traced.
             wraps: as of `Sums.over`.
         """
-        edges, rows = self.edges(0), features.shape[0]
-        sides = np.diff(edges)
-        aligned = len(set(sides)) == 1 and sides[0] % rows == 0
-        block = jnp.searchsorted(edges[1:], first + jnp.arange(rows), side="right")
-        cells, of_column = cut(features, 1, self.edges(1))
-        cells, total = jnp.swapaxes(cells, 0, 1), None
-        for further in range(1 if aligned else min(-(-rows // int(sides.min())) + 1, len(sides))):
-            mask = own * (block == block[0] + further).astype(features.dtype)[:, None, None]
-            masks = mask[None] * jnp.asarray(of_column[:, None, :, None], features.dtype)
-            found = jax.vmap(lambda cell, its: sums.over(cell, its, wraps))(cells, masks)
+        edges, rows = jnp.asarray(self.edges(0)), features.shape[0]
+        sides = np.diff(self.edges(0))
+        length = min(int(sides.max()), rows)  # rows of the band that a block has at most
+        even = len(set(sides)) == 1 and (sides[0] % rows == 0 or rows % sides[0] == 0)
+        passes = rows // length if even else min(-(-rows // int(sides.min())) + 1, len(sides))
+        lowest = jnp.searchsorted(edges[1:], first, side="right")
+        total = None
+        for block in (lowest + further for further in range(passes)):
+            start = jnp.clip(edges[block] - first, 0, rows - length)
+            its, band = (lax.dynamic_slice_in_dim(whole, start, length) for whole in (own, features))
+            row = first + start + jnp.arange(length)
+            inside = (row >= edges[block]) & (row < edges[block + 1])
+            cells, of_column = cut(band, 1, self.edges(1))
+            its = its * inside.astype(own.dtype)[:, None, None]
+            masks = its[None] if of_column.all() else its[None] * jnp.asarray(of_column[:, None, :, None], own.dtype)
+            masks = jnp.broadcast_to(masks, (len(of_column), *masks.shape[1:]))
+            found = jax.vmap(lambda cell, its: sums.over(cell, its, wraps))(jnp.swapaxes(cells, 0, 1), masks)
             total = jnp.zeros((len(sides), *found.shape), found.dtype) if total is None else total
-            total = total.at[block[0] + further].add(found, mode="drop")
+            total = total.at[block].add(found, mode="drop")
         return jnp.asarray(total)
 
     def measured(self, sums: Sums, total: Array, wraps: bool) -> Array:

@@ -37,6 +37,9 @@ not converge (`experiments/LOG.md`).
 RAREST = 1e-3
 """Share of a region's pixels that are counted as pairs at every lag: it may be narrower than that."""
 
+LEAST_SIZE = 1e-12
+"""Of an autocorrelation: that of a picture's rounding to 8 bits, for a flat source, which has none of its own."""
+
 FAINTEST = 1e-8
 """Power added besides, far below that of a picture's rounding to 8 bits: a flat channel has none of its own."""
 
@@ -178,9 +181,13 @@ def _sums(lags: int) -> Sums:
     return Sums(partial(_products_and_sums, lags=lags), partial(_around_the_mean, lags=lags), reach=lags)
 
 
-AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST, sums=_sums(LAGS))
+AUTOCORRELATION = Statistic("autocorrelation", autocorrelation, least=LEAST, least_size=LEAST_SIZE, sums=_sums(LAGS))
 AUTOCORRELATION_32 = Statistic(
-    "autocorrelation32", partial(autocorrelation, lags=FAR_LAGS), least=FAR_LEAST, sums=_sums(FAR_LAGS)
+    "autocorrelation32",
+    partial(autocorrelation, lags=FAR_LAGS),
+    least=FAR_LEAST,
+    least_size=LEAST_SIZE,
+    sums=_sums(FAR_LAGS),
 )
 SPECTRUM = Statistic(
     "spectrum", power_spectrum, amplitude_distance, least=LEAST, relative_to=1.0, regional=regional_spectrum

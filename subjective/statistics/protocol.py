@@ -111,6 +111,7 @@ class Statistic:
         positive: whether the measure is a symmetric positive matrix, for which geodesic joins mean something.
         sums: how the measure adds up over tiles; None if it does not.
         relative_to: what stands for the target's size where distances have no unit already.
+        least_size: added to the target's size, for what a flat map has nothing of.
         regional: ``regional(features, weights, wraps)``: the measure of a part of a map, where that is not what
             ``sums`` make of it; ``weights`` is ``(height, width)``.
         of_all: whether it means something of a picture whose regions differ.
@@ -126,6 +127,7 @@ class Statistic:
     positive: bool = False
     sums: Sums | None = None
     relative_to: float | None = None
+    least_size: float = 0.0
     regional: Callable[[Array, Array, bool], Array] | None = None
     of_all: bool = False
     against: Callable[[Array, tuple[int, ...]], Array] | None = None
@@ -161,4 +163,4 @@ class Statistic:
             return target
         if self.relative_to is not None:
             return jnp.asarray(self.relative_to, target.dtype)
-        return self.distance(jnp.zeros_like(target), target)
+        return self.distance(jnp.zeros_like(target), target) + self.least_size
