@@ -55,7 +55,8 @@ def evaluate(
 
     Args:
         image: ``(height, width, 3)``, RGB; what lies outside [0, 1] is clipped, as in a file.
-        sources: images that it is to look like, at the scale at which it was made; several are taken together.
+        sources: images that it is to look like, at the scale at which it was made; several are taken together in equal
+            shares, so that a picture with a region of each is far from them.
         params: the network; it is best normalized.
         matched: layers that the picture was made by, left out at whole octaves.
         portilla_simoncelli: take these statistics as well, by plenoptic; if None, where it is installed.
