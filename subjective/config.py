@@ -104,8 +104,8 @@ class AnimationConfig(SynthesisConfig):
     if_order: Annotated[int, arg(metavar="N")] = 2
     """Compare each frame with the next, the one after it, and so on up to the N-th."""
     if_shift: Annotated[float, arg(metavar="PIXELS")] = 0.25
-    """How far apart two frames are to be: as far as a source and itself, moved by so many pixels; the N-th frame, N
-    times as many. Steps longer than a pixel need not go on in one direction to be that far apart, and flicker."""
+    """How far apart two frames are to be: as far as a source and itself, moved by so many pixels or parts of one; the
+    N-th frame, N times as many. Steps longer than a pixel need not go on in one direction to be so far, and flicker."""
     if_distance_type: DistanceType = "l2"
     """Distance of frames: l2, root mean square of Gaussian octaves, or lap1, mean absolute value of Laplacian ones."""
     if_octaves: Annotated[int | None, arg(metavar="N")] = None

@@ -202,13 +202,7 @@ def parts_of(image: Image, size: tuple[int, int]) -> list[Image]:
     Held to the source one by one: a whole that is larger than a crop is closer by chance alone.
     """
     counts = [-(-length // part) for length, part in zip(image.shape[:2], size, strict=True)]
-    while counts[0] * counts[1] > MOST_PARTS:
-        counts[int(np.argmax(counts))] -= 1
-    tops, lefts = (
-        np.linspace(0, length - part, count).astype(int)
-        for length, part, count in zip(image.shape[:2], size, counts, strict=True)
-    )
-    return [image[top : top + size[0], left : left + size[1]] for top in tops for left in lefts]
+    return [image[part] for part in measures.spread(image.shape, size, counts, MOST_PARTS)]
 
 
 def each_and_rest(items: Sequence[Any]) -> list[tuple[Any, list[Any]]]:

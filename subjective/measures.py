@@ -7,6 +7,7 @@ is said by what a crop of the source scores; `subjective.evaluate` sets the two 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -63,10 +64,21 @@ def windows(shape: tuple[int, ...], side: int, most: int = 16) -> list[tuple[sli
     more = [min(count + 1, length - side + 1) for count, length in zip(counts, shape, strict=False)]
     if more[0] * more[1] <= most:
         counts = more  # overlapping, so that what a window's border hides is seen in the next
+    return spread(shape, (side, side), counts, most)
+
+
+def spread(
+    shape: tuple[int, ...], size: tuple[int, int], counts: Sequence[int], most: int
+) -> list[tuple[slice, slice]]:
+    """Windows of one size, evenly spread over a picture: so many below and beside each other, at most ``most``."""
+    counts = list(counts)
     while counts[0] * counts[1] > most:
         counts[int(np.argmax(counts))] -= 1
-    starts = [np.linspace(0, length - side, count).astype(int) for length, count in zip(shape, counts, strict=False)]
-    return [(slice(y, y + side), slice(x, x + side)) for y in starts[0] for x in starts[1]]
+    rows, columns = (
+        [slice(start, start + own) for start in np.linspace(0, length - own, count).astype(int)]
+        for length, own, count in zip(shape, size, counts, strict=False)
+    )
+    return [(row, column) for row in rows for column in columns]
 
 
 def _power(gray: Gray) -> Numbers:
@@ -123,12 +135,19 @@ def spectral_peak(image: Image, side: int) -> float:
     return float(np.mean([_peak(_power(gray[window])) for window in windows(gray.shape, side, PEAK_WINDOWS)]))
 
 
+@lru_cache(maxsize=4)
+def _rings(side: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """The ring of each frequency of a square, the frequencies in order of their rings, and where each ring begins."""
+    rings = np.rint(_radius(side)).astype(np.intp).ravel()
+    order = np.argsort(rings, kind="stable")
+    return rings, order, np.searchsorted(rings[order], np.arange(rings.max() + 2))
+
+
 def _peak(power: Numbers) -> float:
     """The same of the power at each frequency of a square."""
     side = len(power)
-    ratios, rings = power.ravel(), np.rint(_radius(side)).astype(int).ravel()
-    order = np.argsort(rings, kind="stable")
-    bounds = np.searchsorted(rings[order], np.arange(rings.max() + 2))
+    rings, order, bounds = _rings(side)
+    ratios = power.ravel()
     medians = np.array([np.median(ratios[order[a:b]]) if b > a else np.inf for a, b in pairwise(bounds)])
     # Beyond the corner's start rings hold less and less: they share the last whole one. Below: too few frequencies, too
     # steep a spectrum. And a median of (almost) nothing is no background.

@@ -135,7 +135,7 @@ class Statistic:
     @property
     def by_region(self) -> bool:
         """Whether it can be taken of a part of a map; what compares pixels would look across the border."""
-        return self.regional is not None or (self.sums is not None and self.sums.reach == 0)
+        return self.regional is not None or self.by_block
 
     @property
     def by_block(self) -> bool:
