@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,11 +36,13 @@ class Score:
         value: of the picture, in the measure's own unit.
         reference: what crops of the source score against the rest of it; of a seam, the spread that chance gives.
         score: 1 where the two are alike; larger is worse, and of a seam smaller as well.
+        by_place: scores at each layer and scale, such as ``conv3_3@0.5`` (half size), if it is their mean.
     """
 
     value: float
     reference: float
     score: float
+    by_place: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(
@@ -144,7 +146,8 @@ class Yardstick:
         scores = {}
         for name, (measure, least, reference) in self._distances.items():
             found = _root_mean_square([measure(one, self._whole) for one in looks])
-            scores[name] = Score(_mean(found), _mean(reference), _mean(found / np.maximum(reference, least)))
+            relative = found / np.maximum(reference, least)
+            scores[name] = Score(_mean(found), _mean(reference), _mean(relative), self._by_place(name, relative))
         if self._portilla_simoncelli:
             scores["portilla_simoncelli"] = self._portilla_simoncelli.score(parts)
         peak = measures.spectral_peak(image, self._square)
@@ -158,6 +161,12 @@ class Yardstick:
         scores["repetition"] = _shares(measures.repetition(image, self._coarse), self._repetition)
         scores["copied"] = _shares(measures.copied_share(image, self._sources), self._copied)
         return scores
+
+    def _by_place(self, name: str, scores: Array) -> dict[str, float]:
+        if name == "spectrum":  # of all layers' source, the pixels
+            return {}
+        names = [f"{layer}@{scale:.3g}" for layer, scale in self._places]
+        return dict(zip(names, map(float, scores), strict=True))
 
 
 DISTANCES: dict[str, tuple[Callable[[Any, Any], Array], float]] = {

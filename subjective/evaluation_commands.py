@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -80,12 +79,19 @@ def table(results: dict[str, dict[str, Score]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_json(scores: dict[str, Score]) -> dict[str, dict[str, float]]:
-    """Scores as plain values, four digits each."""
-    return {
-        name: {key: float(f"{value:.4g}") for key, value in dataclasses.asdict(score).items()}
-        for name, score in scores.items()
-    }
+def as_json(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
+    """Scores as plain values, four digits each; places where a score is a mean over them."""
+
+    def short(value: float) -> float:
+        return float(f"{value:.4g}")
+
+    def figures(score: Score) -> dict[str, Any]:
+        found: dict[str, Any] = {name: short(getattr(score, name)) for name in ("value", "reference", "score")}
+        if score.by_place:
+            found["by_place"] = {place: short(value) for place, value in score.by_place.items()}
+        return found
+
+    return {name: figures(score) for name, score in scores.items()}
 
 
 def scores_of_run(
@@ -100,7 +106,7 @@ def scores_of_run(
     return [as_json(yardstick.scores(picture)) for picture in pictures]
 
 
-def one_line(scores: dict[str, dict[str, float]] | str) -> str:
+def one_line(scores: dict[str, dict[str, Any]] | str) -> str:
     """The scores of a picture for the terminal, or why there are none."""
     if isinstance(scores, str):
         return scores

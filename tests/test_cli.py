@@ -418,6 +418,7 @@ def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
     assert picture["full_size_evaluations"] == coarse / 4 + picture["evaluations"] - coarse
     assert {"gram", "spectrum", "peak", "seam_rows", "copied"} <= set(picture["scores"])
     assert picture["scores"]["color"].keys() == {"value", "reference", "score"}
+    assert "conv1_2@1" in picture["scores"]["gram"]["by_place"]
     assert json.loads((folder / "config.json").read_text())["settings"]["octaves"] == 2
 
 

@@ -244,7 +244,7 @@ def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):
     expected = {
         "gram": np.sum(matrix**2),
         "gram_sum": np.mean((matrix * features.size) ** 2),
-        "covariance": np.sum(covariance**2) + np.sum(mean**2) ** 2 / 25,
+        "covariance": np.sum(covariance**2) + np.mean(mean**2) * (np.mean(mean**2) + np.trace(covariance)),
         # what moves a point to a cloud: its mean and its whole variance, but for the ridge's root
         "gaussian": np.sum(mean**2) / 5 + np.trace(covariance),
         "sliced": np.mean(targets["sliced"] ** 2),
@@ -319,11 +319,11 @@ def test_the_distance_of_covariances_keeps_the_mean_apart(in_float64):
     (mean, covariance), (wanted_mean, wanted) = (
         (pixels.mean(axis=0), np.cov(pixels.T, bias=True) / 5) for pixels in (one.reshape(-1, 5), other.reshape(-1, 5))
     )
-    shift = np.linalg.norm(mean - wanted_mean) ** 4 / 25
-    assert float(found) == pytest.approx(np.sum((covariance - wanted) ** 2) + shift, rel=1e-10)
-    # a shift alone costs its own part, whatever the rest is
+    shift, spread = np.sum((mean - wanted_mean) ** 2) / 5, np.mean(np.var(other.reshape(-1, 5), axis=0))
+    assert float(found) == pytest.approx(np.sum((covariance - wanted) ** 2) + shift**2 + shift * spread, rel=1e-10)
+    # a shift alone costs its own part, whatever the means are
     moved = covariance_distance(moments(jnp.asarray(one + 0.5)), moments(jnp.asarray(one)))
-    assert float(moved) == pytest.approx((5 * 0.25) ** 2 / 25, rel=1e-9)
+    assert float(moved) == pytest.approx(0.25**2 + 0.25 * np.mean(np.var(one.reshape(-1, 5), axis=0)), rel=1e-9)
 
 
 def test_the_distance_of_gaussians_is_the_closed_form(in_float64):

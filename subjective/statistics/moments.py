@@ -59,10 +59,14 @@ def scaled_moments(target: Array, factor: float) -> Array:
 
 
 def covariance_distance(found: Array, target: Array) -> Scalar:
-    """‖Σ − Σ′‖² + ‖μ − μ′‖⁴ / channels²: a Gram matrix' distance if the mean's part in it were free of the rest."""
+    """‖Σ − Σ′‖² + s (s + tr Σ′), where s = ‖μ − μ′‖² / channels, and each Σ is over channels.
+
+    Without the trace the mean's part would be s², a Gram matrix' distance if it were free of the rest, which hardly
+    says where the mean is to be once it is near: colors of soil were off by four times as much (`experiments/LOG.md`).
+    """
     (mean, covariance), (wanted_mean, wanted_covariance) = mean_and_covariance(found), mean_and_covariance(target)
     shift = jnp.sum((mean - wanted_mean) ** 2) / mean.shape[0]
-    return jnp.sum((covariance - wanted_covariance) ** 2) + shift**2
+    return jnp.sum((covariance - wanted_covariance) ** 2) + shift * (shift + jnp.trace(wanted_covariance))
 
 
 def gaussian_distance(found: Array, target: Array) -> Scalar:
