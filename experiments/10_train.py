@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from studio import file_of, keep, shown
+from studio import file_of, keep
 
 import subjective
 from subjective.feedforward import network_file
@@ -73,7 +73,7 @@ def sheet(networks: list[str]) -> None:
     for name in ("chelsea", "coffee", "astronaut"):
         photograph = subjective.read_image(file_of(name), width=512)
         made = [painted(network_file.read(network), photograph, (1.0,)) for network in networks]
-        cells += [([label], shown(image)) for label, image in zip([name, *networks], [photograph, *made], strict=True)]
+        cells += [([label], image) for label, image in zip([name, *networks], [photograph, *made], strict=True)]
     keep("networks", cells, 1 + len(networks))
 
 

@@ -31,7 +31,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from studio import file_of, shown
+from studio import file_of
 
 from subjective.cli import main
 from subjective.contact_sheet import contact_sheet
@@ -120,7 +120,7 @@ if __name__ == "__main__":
         files = [file_of(name) for name in names]
         content, style = (Path(file).stem for file in files)
         photograph, painting = (read_image(file, width=given.width) for file in files)
-        cells += [((content,), shown(photograph)), ((style,), shown(painting))]
+        cells += [((content,), photograph), ((style,), painting)]
         ways = {like: made(*files, like, given) for like in given.like}
         for like, way in (ways | {"network": by_network(style, photograph)}).items():
             if way is None:
@@ -135,5 +135,5 @@ if __name__ == "__main__":
             )
             name = f"{content} {style} {like}"
             print(f"{name:40} {entry['seconds']:4.0f} s, content off by {kept:.2f}; style: {figures}", flush=True)
-            cells.append(((f"{like}, content off by {kept:.2f}", figures), shown(image)))
+            cells.append(((f"{like}, content off by {kept:.2f}", figures), image))
     write_image(given.sheet, contact_sheet(cells, 3 + len(given.like)))

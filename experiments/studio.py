@@ -13,7 +13,7 @@ import numpy as np
 
 import subjective
 from subjective.compilation import keep_compiled
-from subjective.contact_sheet import CELL, contact_sheet
+from subjective.contact_sheet import contact_sheet
 from subjective.evaluate import Yardstick
 from subjective.images import to_uint8
 
@@ -121,12 +121,6 @@ def averages(values: Sequence[Any], source: np.ndarray, yardstick: Yardstick) ->
         f"{np.mean(grams):.2f} ± {np.std(grams):.2f} | {np.mean(sliced):.2f} | {spectrum:.1f} | {peak:+.2f} "
         f"| {np.mean(color):.2f} | {means:.1f} | {beyond:.1%}"
     )
-
-
-def shown(image: np.ndarray) -> np.ndarray:
-    """A whole picture, of at most `CELL` pixels a side; a sheet alone would cut it."""
-    scale = min(CELL / max(image.shape[:2]), 1)
-    return subjective.resize(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)))
 
 
 def keep(name: str, cells: Iterable[tuple[Sequence[str], np.ndarray]], columns: int) -> None:

@@ -220,7 +220,9 @@ class EvaluateCommand(NetworkConfig, SourceConfig):
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
     """Pictures, folders of pictures, or glob patterns."""
     json: Annotated[str, arg(metavar="FILE")] = "evaluation.json"
-    """Where every value, reference and score is written."""
+    """Where every value, reference and score is written, of each layer and channel as well."""
+    source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
+    """How much each source counts; all the same if not given."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
     """Layers that the pictures were made by: they are then left out."""
 

@@ -10,8 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from subjective.images import resize, to_uint8
 
-CELL = 384
-"""Most pixels a side of a picture on a sheet; larger ones are cut to their upper left corner, so that detail shows."""
+CELL = 512
+"""Most pixels a side of a picture on a sheet; larger ones are reduced, since rows and evenness show in the whole."""
+
+LEAST = 208
+"""Least width of a cell, which a line of two scores fits."""
 
 LINE = 16
 """Height of a line of text in pixels."""
@@ -38,7 +41,7 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
         raise ValueError("no picture to show")
     pictures = [_fitted(picture) for _, picture in cells]
     columns = columns or max(round(len(cells) ** 0.5 + 0.3), 1)
-    width = max(max(picture.shape[1] for picture in pictures), 160) + GAP
+    width = max(max(picture.shape[1] for picture in pictures), LEAST) + GAP
     head = LINE * max(len(lines) for lines, _ in cells) + GAP // 2
     rows = [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
     heights = [max(picture.shape[0] for picture in row) + head + GAP for row in rows]
@@ -53,10 +56,10 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
 
 
 def _fitted(picture: Picture) -> Picture:
-    if min(picture.shape[:2]) > 2 * CELL:  # of a very large picture a corner would say too little
-        scale = 2 * CELL / min(picture.shape[:2])
-        picture = resize(picture, (round(picture.shape[0] * scale), round(picture.shape[1] * scale)))
-    return picture[:CELL, :CELL]
+    scale = CELL / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    return resize(picture, (max(round(picture.shape[0] * scale), 1), max(round(picture.shape[1] * scale), 1)))
 
 
 def _shortened(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from subjective import images, normalization
 from subjective.command_config import EvaluateCommand
 from subjective.evaluate import Score, Yardstick, check_sizes, crop_size
+from subjective.picture_config import check_weights
 from subjective.vgg import Params, resolve_layers
 
 COLUMNS = {
@@ -31,6 +32,12 @@ COLUMNS = {
 """Measures in the order of the table, and their heads."""
 
 
+LEGEND = (
+    "1: as far off as a crop of the source is from the rest of it; less is closer. seam-, seam|: the step across the "
+    "border, top to bottom and side to side, over those inside; 1 means no seam. Values, units and references: --json\n"
+)
+
+
 def command(config: EvaluateCommand) -> int:
     """Print a table of scores, and write every figure as JSON."""
     config.check_sources()
@@ -43,20 +50,20 @@ def command(config: EvaluateCommand) -> int:
     matched = resolve_layers(config.matched, params) if config.matched else ()
     sources = [config.read_source(file) for file in images.find_images(config.source)]
     pictures = [images.read_image(file) for file in files]
+    shares = config.source_weights
+    check_weights("source-weights", shares, len(sources), "source")
     for file, picture in zip(files, pictures, strict=True):
-        try:
-            check_sizes(picture, sources)
-        except ValueError as error:
-            raise ValueError(f"{str(file)!r}: {error}") from None
+        check_sizes(picture, sources, repr(str(file)))
     results: dict[str, dict[str, Score]] = {}
     yardsticks: dict[tuple[int, ...], Yardstick] = {}
     for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
         sys.stderr.write(f"measuring {number}/{len(files)}: {file}\n")
         size = crop_size(sources, picture.shape)
         if size not in yardsticks:
-            yardsticks[size] = Yardstick(sources, picture.shape, params, matched=matched)
+            yardsticks[size] = Yardstick(sources, picture.shape, params, shares=shares, matched=matched)
         results[str(file)] = yardsticks[size].scores(picture)
     sys.stdout.write(table(results))  # before the disk may turn out to be full
+    sys.stderr.write(LEGEND)
     text = json.dumps({name: as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
     images.write_bytes(Path(config.json), text.encode())
     return 0
@@ -66,7 +73,7 @@ def table(results: dict[str, dict[str, Score]]) -> str:
     """Scores as text: a row a picture, a column a measure."""
     names = [name for name in COLUMNS if any(name in scores for scores in results.values())]
     rows = [
-        ["1: as the source to itself", *(COLUMNS[name] for name in names)],
+        ["", *(COLUMNS[name] for name in names)],
         *([picture, *(f"{scores[name].score:.3g}" for name in names)] for picture, scores in results.items()),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -80,29 +87,34 @@ def table(results: dict[str, dict[str, Score]]) -> str:
 
 
 def as_json(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
-    """Scores as plain values, four digits each; places where a score is a mean over them."""
+    """Scores as plain values, four digits each."""
 
     def short(value: float) -> float:
         return float(f"{value:.4g}")
 
     def figures(score: Score) -> dict[str, Any]:
         found: dict[str, Any] = {name: short(getattr(score, name)) for name in ("value", "reference", "score")}
-        if score.by_place:
-            found["by_place"] = {place: short(value) for place, value in score.by_place.items()}
+        if score.details:
+            found["details"] = {name: short(value) for name, value in score.details.items()}
         return found
 
     return {name: figures(score) for name, score in scores.items()}
 
 
 def scores_of_run(
-    pictures: Sequence[np.ndarray], sources: Sequence[np.ndarray], params: Params, matched: Sequence[str]
+    pictures: Sequence[np.ndarray],
+    sources: Sequence[np.ndarray],
+    params: Params,
+    matched: Sequence[str],
+    shares: Sequence[float] | None = None,
 ) -> list[Any]:
     """What the pictures of a run score, as JSON; the reason in a sentence where they cannot be measured."""
     try:
         check_sizes(pictures[0], sources)
     except ValueError as error:
         return [f"not measured: {error}"] * len(pictures)
-    yardstick = Yardstick(sources, pictures[0].shape, params, matched=matched, portilla_simoncelli=False)
+    how: dict[str, Any] = {"shares": shares, "matched": matched, "portilla_simoncelli": False}
+    yardstick = Yardstick(sources, pictures[0].shape, params, **how)
     return [as_json(yardstick.scores(picture)) for picture in pictures]
 
 

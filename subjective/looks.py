@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subjective import measures
+from subjective.crops import shared_out
 from subjective.images import resize
 from subjective.measures import Image
 from subjective.statistics import gram
@@ -42,6 +43,9 @@ MOST_WINDOWS = 64
 
 SAMPLES = 2048
 """Pixels of a picture's feature maps that the sliced Wasserstein distance is taken of."""
+
+MOST_SAMPLES = 4 * SAMPLES
+"""The same of several pictures together."""
 
 DIRECTIONS = 32
 """Directions along which it is taken; not those that a synthesis may have matched."""
@@ -127,12 +131,23 @@ def look(image: Image, params: Params, places: Sequence[Place], side: int) -> Lo
     return Look(grams, samples, spectrum)
 
 
-def together(looks: Sequence[Look]) -> Look:
-    """Several pictures of one size as if they were one."""
+def together(looks: Sequence[Look], weights: Array | None = None) -> Look:
+    """Several pictures of one size as if they were one.
+
+    Args:
+        looks: at each.
+        weights: how much each counts; equal if not given.
+    """
+
+    def samples(place: Place) -> Array:
+        own = [look.samples[place] for look in looks]
+        counts = shared_out(weights, [len(one) for one in own], MOST_SAMPLES)
+        return np.concatenate([one[:count] for one, count in zip(own, counts, strict=True)])  # at random as they are
+
     return Look(
-        {place: np.mean([look.grams[place] for look in looks], axis=0) for place in looks[0].grams},
-        {place: np.concatenate([look.samples[place] for look in looks]) for place in looks[0].samples},
-        np.mean([look.spectrum for look in looks], axis=0),
+        {place: np.average([look.grams[place] for look in looks], axis=0, weights=weights) for place in looks[0].grams},
+        {place: samples(place) for place in looks[0].samples},
+        np.average([look.spectrum for look in looks], axis=0, weights=weights),
     )
 
 

@@ -163,6 +163,8 @@ def check_sources(
         plan.check_size(f"{use} {str(file)!r}", size, of_source, params)
     for text in plan.left_out(config, params, analysis):
         say(f"note: no octave has room for {text}; it is left out")
+    for text in plan.without_effect(config):
+        say(f"note: nothing comes of {text}")
     return analysis
 
 

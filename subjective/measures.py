@@ -1,4 +1,4 @@
-"""Measures of pixels that no loss here optimizes: spectrum, color, seams, repetition, copying.
+"""Measures of pixels, for pictures to be judged by: spectrum, color, seams, repetition, copying.
 
 Every function takes images ``(height, width, 3)``, RGB in [0, 1], and gives plain numbers by numpy. What is good
 is said by what a crop of the source scores; `subjective.evaluate` sets the two side by side.
@@ -15,12 +15,10 @@ import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from subjective.colors import OPPONENT
+from subjective.colors import LUMA, OPPONENT
 
 Image = NDArray[np.float32]
 Numbers = NDArray[np.floating]
-
-LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 WELCH = 128
 """Side in pixels of the windows whose spectra are averaged."""
@@ -49,7 +47,7 @@ Gray = NDArray[np.floating]
 
 def luminance(image: Image) -> Gray:
     """``(height, width)``."""
-    return np.asarray(image, dtype=np.float64) @ LUMINANCE
+    return np.asarray(image, dtype=np.float64) @ LUMA
 
 
 def windows(shape: tuple[int, ...], side: int, most: int = 16) -> list[tuple[slice, slice]]:
@@ -163,17 +161,17 @@ def quantiles(values: Numbers) -> Numbers:
     return ordered[(QUANTILES * len(ordered)).astype(int)]
 
 
-def color_distance(image: Image, source: Image) -> tuple[float, float]:
+def color_distance(image: Image, source: Image) -> Numbers:
     """Distance of the color histograms, per channel and in opponent axes: the mean difference of their quantiles.
 
     Returns:
-        Wasserstein-1 distances in levels of 255, averaged over red, green and blue, and over the three axes of
+        Wasserstein-1 distances in levels of 255, ``(2, 3)``: of red, green and blue, and of the three axes of
         `OPPONENT`.
     """
     one, other = (np.asarray(picture, dtype=np.float64).reshape(-1, 3) for picture in (image, source))
-    channels = np.abs(quantiles(one) - quantiles(other)).mean()
-    axes = np.abs(quantiles(one @ OPPONENT.T) - quantiles(other @ OPPONENT.T)).mean()
-    return float(255 * channels), float(255 * axes)
+    channels = np.abs(quantiles(one) - quantiles(other)).mean(axis=0)
+    axes = np.abs(quantiles(one @ OPPONENT.T) - quantiles(other @ OPPONENT.T)).mean(axis=0)
+    return 255 * np.stack([channels, axes])
 
 
 def seam(image: Image, axis: int) -> tuple[float, float]:

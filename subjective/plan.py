@@ -76,6 +76,18 @@ def left_out(config: PictureConfig, params: Params, analysis: Analysis) -> tuple
     )
 
 
+def without_effect(config: PictureConfig) -> tuple[str, ...]:
+    """Flags of a config that others have made mean nothing, each with the reason."""
+    found = []
+    usual = {field.name: field.default for field in dataclasses.fields(config)}
+    named = [flag for flag in ("layers", "layer_weights") if getattr(config, flag) != usual[flag]]
+    if named and all("@" in text for text in config.statistic):
+        found += [f"--{flag.replace('_', '-')}, since each --statistic names its own layers" for flag in named]
+    if getattr(config, "coarse_iter", None) is not None and getattr(config, "schedule", "") == "plain":
+        found.append("--coarse-iter, since a plain --schedule has no coarse stages")
+    return tuple(found)
+
+
 def _terms(config: PictureConfig, params: Params) -> list[Term]:
     weights = config.layer_weights or (1.0,) * len(config.layers)
     terms = []

@@ -16,10 +16,11 @@ from typing import Any
 from subjective import commands, images
 from subjective.command_config import SweepCommand, SynthesizeCommand
 from subjective.contact_sheet import contact_sheet
+from subjective.evaluation_commands import COLUMNS
 from subjective.runs import new_folder
 
-SHOWN = ("gram", "spectrum", "peak", "repetition")
-"""Scores that stand under a picture; the table has all."""
+SHOWN = (("gram", "sliced_wasserstein"), ("peak", "repetition"))
+"""Scores that stand with a picture, line by line; the table has all."""
 
 FIGURES = ("loss", "evaluations", "full_size_evaluations", "seconds")
 
@@ -131,8 +132,11 @@ def _figures(picture: dict[str, Any]) -> dict[str, float]:
 def _lines(picture: dict[str, Any]) -> list[str]:
     """What stands over it on the sheet, besides its settings."""
     scores = _scores(picture)
-    found = ", ".join(f"{key} {scores[key]['score']:.2f}" for key in SHOWN if key in scores)
-    return [f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations", found]
+    lines = [[f"{COLUMNS[name]} {scores[name]['score']:.2f}" for name in line] for line in SHOWN] if scores else []
+    return [
+        f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations",
+        *(", ".join(line) for line in lines),
+    ]
 
 
 def _slug(text: str) -> str:

@@ -80,7 +80,9 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
         words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
         if config.evaluate:
             matched = [layer for term in analysis.terms if not term.statistic.against for layer in term.layers]
-            (found["style"],) = scores_of_run([np.asarray(results[0].value)], styles, judge_of(network), matched)
+            shares = config.source_weights if masks is None else masks.mean(axis=(0, 1)).tolist()
+            picture = np.asarray(results[0].value)
+            (found["style"],) = scores_of_run([picture], styles, judge_of(network), matched, shares)
             words += f"; of the style, {one_line(found['style'])}"
         yield found, words
 

@@ -7,7 +7,8 @@ import pytest
 import scipy.ndimage
 
 import subjective
-from subjective.evaluate import Score, Yardstick, check_sizes, corners, crop_size, evaluate, parts_of
+from subjective.crops import MOST_CROPS, crop_size, crops_of, parts_of, shared_out
+from subjective.evaluate import Score, Yardstick, check_sizes, evaluate
 from subjective.looks import LAYERS, SCALES, places_seen
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -59,11 +60,6 @@ def test_every_measure_has_a_value_and_a_finite_score(scores):
             assert score.score >= 0
 
 
-def test_the_reference_is_the_sources_whatever_the_picture(scores):
-    for measure in NAMES - {"seam_rows", "seam_columns"}:
-        assert len({found[measure].reference for found in scores.values()}) == 1, measure
-
-
 def test_a_crop_of_the_source_scores_about_one(scores):
     for measure in ("gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"):
         assert 0.5 < scores["crop"][measure].score < 2, measure
@@ -85,16 +81,25 @@ def test_a_blurred_crop_is_found_by_its_spectrum_and_its_features(scores):
     assert found["repetition"].score < 1.5
 
 
-def test_scores_by_place_say_where_a_picture_is_off(scores):
+def test_scores_details_say_where_a_picture_is_off(scores):
     """A blur is nothing at a quarter of the size, and most of all where finest detail is."""
     found = scores["blurred"]
     for measure in ("gram", "sliced_wasserstein"):
-        places = found[measure].by_place
+        places = found[measure].details
         assert found[measure].score == pytest.approx(np.mean(list(places.values())))
         assert {place.partition("@")[0] for place in places} == set(LAYERS)
         assert places["conv1_2@1"] > 4 * places["conv1_2@0.25"], measure
-    assert not found["spectrum"].by_place
-    assert not found["color"].by_place
+    assert not found["spectrum"].details
+
+
+def test_a_channel_that_is_off_is_named(gravel, params):
+    source, picture = gravel[:128, :128], gravel[160:224, 64:128]
+    redder = np.clip(picture + np.array([0.2, 0, 0], np.float32), 0, 1)
+    was, found = (quick(one, [source], params) for one in (picture, redder))
+    assert found["color"].details["red"] > 3 * was["color"].details["red"]
+    for channel in ("green", "blue"):
+        assert found["color"].details[channel] == was["color"].details[channel]
+    assert max(found["opponent"].details, key=found["opponent"].details.get) == "red-green"
 
 
 def test_a_grid_is_found_by_its_peak_and_by_little_else(scores):
@@ -208,14 +213,42 @@ def test_a_network_with_fewer_layers_is_looked_at_where_it_has_any(small_params)
 @pytest.mark.parametrize(
     ("shape", "expected"), [((128, 128), (128, 128)), ((400, 90), (160, 90)), ((40, 500), (40, 128))]
 )
-def test_crops_are_the_four_corners_of_at_most_half_the_source(gravel, shape, expected):
+def test_crops_of_half_a_source_are_its_corners(gravel, shape, expected):
     height, width = crop_size([gravel], (*shape, 3))
     assert (height, width) == expected
-    crops = corners(gravel, expected)
-    wanted = [gravel[:height, :width], gravel[:height, -width:], gravel[-height:, :width], gravel[-height:, -width:]]
-    assert len(crops) == 4
-    for crop, corner in zip(crops, wanted, strict=True):
-        np.testing.assert_array_equal(crop, corner)
+    crops = crops_of(gravel, expected)
+    for crop in (
+        gravel[:height, :width],
+        gravel[:height, -width:],
+        gravel[-height:, :width],
+        gravel[-height:, -width:],
+    ):
+        assert any(np.array_equal(crop, one) for one in crops)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "count"), [((64, 64), (32, 32), 4), ((97, 70), (32, 32), 6), ((640, 640), (32, 32), MOST_CROPS)]
+)
+def test_crops_lie_all_over_a_source_and_do_not_overlap(shape, size, count):
+    places = np.repeat(np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1), 3, axis=2)
+    crops = crops_of(places, size)
+    assert len(crops) == count
+    pixels = np.concatenate([crop[..., 0].ravel() for crop in crops])
+    assert len(np.unique(pixels)) == len(pixels)
+    rows, columns = np.divmod(pixels.astype(int), shape[1])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, shape[0] - 1, 0, shape[1] - 1)
+
+
+def test_a_large_source_counts_as_a_whole(params):
+    """Not its corners alone."""
+    source = np.full((96, 96, 3), 0.2, np.float32)
+    source[32:64, 32:64] = 0.9
+    source += np.random.default_rng(0).normal(0, 0.02, source.shape).astype(np.float32)
+    corner = source[:32, :32]
+    mixed = np.concatenate([source[32:36, 32:64], corner[4:]])  # about a ninth is bright
+    of_corner, of_mixed = (quick(picture, [source], params)["color"].value for picture in (corner, mixed))
+    assert of_mixed < 0.3 * of_corner
+    assert of_corner == pytest.approx(255 * 0.7 / 9, rel=0.05)
 
 
 def test_crops_of_all_sources_are_of_one_size(gravel):
@@ -251,6 +284,26 @@ def test_each_source_is_held_against_itself_alone(gravel, params):
     for measure in NAMES - {"seam_rows", "seam_columns"}:
         apart = sorted([first[measure].reference, second[measure].reference])
         assert apart[0] - 1e-9 <= both[measure].reference <= apart[1] + 1e-9, measure
+
+
+def test_sources_count_as_much_as_is_said(gravel, params):
+    one, other = gravel[:64, :64], 1 - gravel[-64:, -64:]
+    picture = np.concatenate([one[32:56, :32], other[:8, :32]])  # three quarters of one
+    found = {shares: quick(picture, [one, other], params, shares=shares) for shares in ((3, 1), (1, 1), (1, 3))}
+    colors = [scores["color"].value for scores in found.values()]
+    assert colors == sorted(colors)
+    assert colors[0] < 0.3 * colors[1]
+    assert quick(picture, [one, other], params, shares=(2, 0)) == quick(picture, [one], params)
+    for wrong in ((1,), (0, 0), (1, -1), (np.inf, 1), (np.nan, 1)):
+        with pytest.raises(ValueError, match=r"shares are .*wanted 2 of 0 or more"):
+            quick(picture, [one, other], params, shares=wrong)
+
+
+def test_what_there_is_is_shared_out_by_weight():
+    assert shared_out(None, [10, 10], 100) == [10, 10]
+    assert shared_out(None, [10, 10, 10, 10], 20) == [5, 5, 5, 5]
+    assert shared_out(np.array([0.75, 0.25]), [12, 12], 100) == [12, 4]
+    assert shared_out(np.array([0.75, 0.25]), [12, 12], 8) == [6, 2]
 
 
 def test_what_is_too_small_or_missing_is_refused_with_sizes(gravel, params):
@@ -289,6 +342,7 @@ def test_with_plenoptic_its_measure_finds_noise(gravel, params):
     of_crop = score(crop)
     assert 0.3 < of_crop < 3
     assert score(noise) > 2 * of_crop
+    assert score(0.5 * crop + 0.5 * crop.mean(axis=(0, 1))) > 1.5 * of_crop, "half the contrast"
 
 
 def test_one_yardstick_measures_pictures_one_by_one_as_evaluate_does(gravel, params):

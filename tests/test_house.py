@@ -65,7 +65,9 @@ STAGES = [
     ["preflight", "checkpoints"],
     ["runs"],
     ["progress"],
+    ["crops"],
     ["looks"],
+    ["criteria"],
     ["evaluate"],
     ["evaluation_commands", "weight_commands"],
     ["making"],
@@ -185,7 +187,7 @@ def test_only_the_ends_have_effects():
         f"feedforward.{name}"
         for name in ("blocks", "networks", "settings", "objective", "training", "trainer", "curves")
     ]
-    pure += ["measures", "looks", "evaluate", "stages", "plan"] + [
+    pure += ["measures", "crops", "looks", "criteria", "evaluate", "stages", "plan"] + [
         name for name in module_names() if "statistics." in name
     ]
     for name in pure:

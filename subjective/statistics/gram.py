@@ -49,7 +49,8 @@ def _products_bwd(features: Array, cotangent: Array) -> tuple[Array]:
 products.defvjp(_products_fwd, _products_bwd)
 
 
-def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
+def per_number(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
+    """A map's sums over how many numbers it has, as `Sums.measured`."""
     return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
@@ -58,7 +59,7 @@ def mean_squared_distance(found: Array, target: Array) -> Scalar:
     return squared_distance(found, target) / target.size
 
 
-_SUMS = Sums(lambda around, own, wraps: products(around * own), _measured, twice=True)
+_SUMS = Sums(lambda around, own, wraps: products(around * own), per_number, twice=True)
 GRAM = Statistic("gram", gram, positive=True, sums=_SUMS)
 
 _WHOLE_SUMS = Sums(lambda around, own, wraps: products(around * own), lambda total, shape, wraps: total, twice=True)

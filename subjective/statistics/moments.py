@@ -6,13 +6,11 @@ mean and second moments and adds up over tiles; they differ in the distance.
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.gram import products
+from subjective.statistics.gram import per_number, products
 from subjective.statistics.protocol import Scalar, Statistic, Sums
 
 RIDGE = 1e-4
@@ -31,10 +29,6 @@ def moments(features: Float[Array, "height width channels"], wraps: bool = True)
 def _products(around: Array, own: Array, wraps: bool) -> Array:
     ones = jnp.broadcast_to(own, (*around.shape[:2], 1))
     return products(jnp.concatenate([around * own, ones], axis=2))
-
-
-def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
-    return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
 def mean_and_covariance(found: Array) -> tuple[Float[Array, "channels"], Float[Array, "channels channels"]]:
@@ -117,6 +111,6 @@ def _bures_bwd(gradient: Array, cotangent: Array) -> tuple[Array, None]:
 
 _bures.defvjp(_bures_fwd, _bures_bwd)
 
-_SUMS = Sums(_products, _measured, twice=True)
+_SUMS = Sums(_products, per_number, twice=True)
 COVARIANCE = Statistic("covariance", moments, covariance_distance, scaled_moments, positive=True, sums=_SUMS)
 GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, scaled_moments, positive=True, sums=_SUMS)
