@@ -27,7 +27,7 @@ def octaves() -> None:
     made = [make(f"{n} octave{'s'[: n > 1]}", pictures, dataclasses.replace(PAPER, octaves=n)) for n in range(1, 5)]
     # A fifth octave needs 557 pixels of source for conv3_2.
     larger = subjective.resize(pictures[0], (560, 560))
-    made.append(make("5 octaves", [larger], dataclasses.replace(PAPER, octaves=5)))
+    made.append(make("5 octaves, source enlarged", [larger], dataclasses.replace(PAPER, octaves=5)))
     show("paper_octaves", pictures, made, 3)
 
 
@@ -48,10 +48,20 @@ def many() -> None:
         "tiles and sand": ("tiles", "sand"),
         "all ten": STOCHASTIC + STRUCTURED,
     }
-    made = []
+    cells: list[tuple[list[str], np.ndarray]] = []
     for label, names in groups.items():
-        made.append(make(label, [source(name) for name in names], DEFAULT))
-    show("paper_many", [source("rock")], made, 2)
+        pictures = [source(name) for name in names]
+        made = make(label, pictures, DEFAULT)
+        cells += [([f"sources: {label}"], side_by_side(pictures)), (made.lines(), made.image)]
+    keep("paper_many", cells, 2)
+
+
+def side_by_side(pictures: list[np.ndarray]) -> np.ndarray:
+    """Corners of several pictures as one of some 256 pixels."""
+    rows = 1 if len(pictures) < 5 else 2
+    columns = len(pictures) // rows
+    corners = [picture[: 256 // rows, : 256 // columns] for picture in pictures]
+    return np.concatenate([np.concatenate(corners[row * columns :][:columns], axis=1) for row in range(rows)])
 
 
 def joins() -> None:
