@@ -28,9 +28,9 @@ from subjective.command_config import (
     TransferCommand,
 )
 from subjective.compilation import keep_compiled
-from subjective.config import to_flags
 from subjective.feedforward.command_config import ApplyCommand, TrainCommand
 from subjective.feedforward.settings import LIKE
+from subjective.flags import to_flags
 from subjective.interruption import Interrupted, interruptible
 from subjective.presets import LIKES, PRESETS
 from subjective.remarks import say

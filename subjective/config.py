@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from subjective.colors import Colors
 from subjective.compute_config import arg
 from subjective.frames import DistanceType, steps_of
 from subjective.joins import JoinMode
 from subjective.morph import Ease
-from subjective.picture_config import PictureConfig, check_weights
+from subjective.picture_config import ALL, PictureConfig, check_weights
 from subjective.pyramid import Padding
 from subjective.stages import Schedule
 from subjective.statistics import CONTENTS, Grid, Term, blocks_of
@@ -38,6 +37,8 @@ class SynthesisConfig(PictureConfig):
     """Make a small picture first and double it octave by octave, or (plain) begin at full size."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 60
     """Steps of the optimizer at most, at each stage of the schedule."""
+    tol: Annotated[float, arg(metavar="SHARE")] = 0.03
+    """End a stage when ten steps (of Adam: fifty) lower the loss by less than this share of it."""
     coarse_iter: Annotated[int | None, arg(metavar="N")] = None
     """Steps at each stage before the last, where an evaluation costs a quarter or less; five for every three of
     --max-iter if not given."""
@@ -96,6 +97,8 @@ class AnimationConfig(SynthesisConfig):
     """Number of frames in the loop."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 120
     """Steps at most, at each stage: frames that are made together come to their finest detail later than a picture."""
+    tol: Annotated[float, arg(metavar="SHARE")] = ALL
+    """As in synthesize."""
     seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "phases"
     """Where frames start, each between two pictures: the sources' spectrum at random phases, faint noise, a smooth
     symmetric pattern under noise, or a picture file."""
@@ -180,6 +183,8 @@ class TransferConfig(SynthesisConfig):
         "grid@rgb=0.001",
     )
     """What is matched of the style, as in synthesize."""
+    tol: Annotated[float, arg(metavar="SHARE")] = ALL
+    """As in synthesize."""
     block: Annotated[float, arg(metavar="SHARE")] = 0.0
     """As in synthesize; 0 leaves it to the content what of a style shows where."""
     content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
@@ -276,24 +281,3 @@ class NoveltyConfig(PictureConfig):
             raise ValueError("--octave-weights mean nothing with --internal, whose terms span octaves; leave them out")
         if not (math.isfinite(self.mul) and self.mul > 0):
             raise ValueError(f"--mul is {self.mul}; wanted a number above 0")
-
-
-def settings(config: Any) -> dict[str, Any]:
-    """A config as plain JSON values; `to_flags` makes flags of them."""
-    return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(config).items()
-    }
-
-
-def to_flags(values: Mapping[str, Any]) -> list[str]:
-    """The command-line flags that give these JSON values; None is left out, as the default."""
-    flags: list[str] = []
-    for key, value in values.items():
-        name = key.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{name}" if value else f"--no-{name}")
-        elif isinstance(value, (list, tuple)):
-            flags.extend([f"--{name}", *(str(item) for item in value)])
-        elif value is not None:
-            flags.append(f"--{name}={value}")  # one word, so that a value may begin with a dash
-    return flags

@@ -17,7 +17,7 @@ import numpy as np
 
 from subjective import checkpoints, images, interruption, normalization, plan, preflight, weights
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
-from subjective.config import settings
+from subjective.flags import settings
 from subjective.formats.native import sha256
 from subjective.init import SEEDS
 from subjective.job import Job

@@ -154,7 +154,7 @@ def minimize(
         method: ``lbfgsb``: scipy sees float64 copies of flat vectors; ``lbfgs`` and ``adam``: arrays stay where they
             are, and the host sees scalars.
         max_steps: accepted iterations at most. 0 evaluates and returns ``init``.
-        tolerance: stop when a step (of Adam: fifty) lowers the loss by less than this share of it.
+        tolerance: stop when ten steps (of Adam: fifty) lower the loss by less than this share of it.
         on_step: called with each `Step`, the starting point included. It may raise to stop.
         bounds: lowest and highest value of every element; None for none. Not of ``lbfgs``.
         history: pairs of steps and gradient changes that the Hessian is estimated from (m). Each costs two float64
@@ -227,8 +227,9 @@ def minimize(
         if point.lowest - point.state.loss > tolerance * abs(point.lowest):
             point.lowest, point.since = point.state.loss, 0
         value = tell()
-    steps = "a step" if optimizer.patience == 1 else f"{optimizer.patience} steps"
-    return result(True, f"{steps} lowered the loss by less than {tolerance:g} of it")
+        if point.state.gradient_norm == 0:
+            return result(True, "the gradient is zero: this is a minimum")
+    return result(True, f"{optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
 
 
 def _first(problem: Problem, start: jax.Array) -> Evaluation:

@@ -14,6 +14,9 @@ from subjective.pyramid import Padding
 from subjective.statistics import WHOLE, Grid, Term, parse_term
 from subjective.vgg import Pooling
 
+ALL = 1e-9
+"""A tolerance at which all steps are made, or as many as lower the loss at all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PictureConfig(ComputeConfig):
@@ -51,8 +54,8 @@ class PictureConfig(ComputeConfig):
     """Number that all noise comes from: the same number, settings and machine give the same picture."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 200
     """Steps of the optimizer at most."""
-    tol: Annotated[float, arg(metavar="SHARE")] = 1e-9
-    """Stop when a step lowers the loss by less than this share of it."""
+    tol: Annotated[float, arg(metavar="SHARE")] = ALL
+    """Stop when ten steps (of Adam: fifty) lower the loss by less than this share of it."""
     noise: Annotated[float, arg(metavar="SIZE")] = 1 / 255
     """Standard deviation of the noise that every start carries, between 0 and 1."""
     bounds: bool = False

@@ -74,7 +74,7 @@ class Forecast:
 
     Attributes:
         evaluation_seconds: of one loss and gradient at full size.
-        total_seconds: of all steps, once compiled.
+        total_seconds: of all steps, if none is spared, once compiled.
     """
 
     evaluation_seconds: float
@@ -82,7 +82,9 @@ class Forecast:
 
     def __str__(self) -> str:
         """In a line."""
-        return f"{self.evaluation_seconds:.2g} s a step at full size, {duration_text(self.total_seconds)} in all"
+        return (
+            f"{self.evaluation_seconds:.2g} s a step at full size, {duration_text(self.total_seconds)} in all at most"
+        )
 
 
 def fitted(

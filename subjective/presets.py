@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from subjective.config import DEFAULT_STATISTIC, SynthesisConfig
+from subjective.picture_config import ALL
 
 NETWORK_UNIT = 255 * 0.226
 """What torchvision's networks divide by and these do not: a picture in [0, 1] is 57.6 times as far from its mean."""
@@ -22,6 +23,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "seed": "phases",
         "starts": 8,
         "coarse_iter": 200,
+        "tol": ALL,
     },
     "paper": {
         "layers": ("pool1", "conv3_2"),
@@ -29,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "relative": False,
         "schedule": "plain",
         "max_iter": 500,
+        "tol": ALL,
         "padding_mode": "valid",
         "raw_weights": True,
         "preconditioner": "none",

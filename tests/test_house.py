@@ -52,7 +52,7 @@ STAGES = [
     ["optimizers"],
     ["optimize"],
     ["position"],
-    ["compute_config"],
+    ["compute_config", "flags"],
     ["picture_config"],
     ["config"],
     ["presets"],

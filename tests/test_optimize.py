@@ -177,6 +177,25 @@ def test_the_units_of_the_loss_do_not_matter():
     np.testing.assert_allclose(path(2.0**20), path(2.0**-20), rtol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
+def test_it_ends_when_ten_steps_lower_the_loss_by_less_than_the_tolerance(method):
+    """Together, however little single ones do, and not before."""
+
+    def losses(**options):
+        seen = []
+        given = {"method": method, "max_steps": 80, "first_step": 0.01, "on_step": lambda step: seen.append(step.loss)}
+        return minimize(rosenbrock, jnp.zeros(12), **given, **options), seen
+
+    _, all_of_them = losses(tolerance=0.0)
+    for tolerance in (0.3, 0.9):
+        result, seen = losses(tolerance=tolerance)
+        assert result.converged
+        assert f"10 steps lowered the loss by less than {tolerance:g} of it" in result.message
+        assert seen == all_of_them[: len(seen)]
+        assert seen[-1] > (1 - tolerance) * seen[-11]
+        assert all(seen[at + 20] < (1 - tolerance) * seen[at] for at in range(len(seen) - 30))
+
+
 @pytest.mark.parametrize("method", ["lbfgsb", "adam"])
 def test_values_stay_within_bounds_at_every_step(method):
     target = jnp.array([-1.0, 0.5, 3.0])

@@ -16,7 +16,6 @@ import jax
 import numpy as np
 
 from subjective import images, interruption, making, preflight
-from subjective.config import settings
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file, trainer
 from subjective.feedforward.command_config import TrainCommand
@@ -25,6 +24,7 @@ from subjective.feedforward.photographs import Photographs
 from subjective.feedforward.progress import TrainProgress
 from subjective.feedforward.training import Plan, State, first_state
 from subjective.feedforward.training_run import TrainingRun, checkpointing
+from subjective.flags import settings
 from subjective.formats.native import sha256
 from subjective.normalization import load_params
 from subjective.remarks import say

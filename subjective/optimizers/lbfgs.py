@@ -49,7 +49,7 @@ class LBFGS:
 
     history: int = 10
     history_type: HistoryType = "float32"
-    patience: int = 1
+    patience: int = 10
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`. The history is allocated here."""

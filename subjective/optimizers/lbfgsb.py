@@ -39,7 +39,7 @@ class LBFGSB:
 
     history: int = 10
     bounds: tuple[float, float] | None = None
-    patience: int = 1
+    patience: int = 10
 
     @staticmethod
     def floats(history: int) -> int:

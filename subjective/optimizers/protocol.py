@@ -103,7 +103,7 @@ class Optimizer(Protocol):
 
     @property
     def patience(self) -> int:
-        """Steps after which one of them must have lowered the loss; 1 where every step does."""
+        """Steps that must have lowered the loss together; single ones may lower it little, or raise it."""
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """The state at a start that was evaluated; the first step is to have that root mean square."""
