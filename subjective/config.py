@@ -49,7 +49,7 @@ class SynthesisConfig(PictureConfig):
     which lays them side by side; and geodesic in frames that turn from one into another."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Share of each source."""
-    block: Annotated[float, arg(metavar="SHARE")] = 0.5
+    block: Annotated[float, arg(metavar="SHARE")] = 0.25
     """Blocks that gram, covariance and gaussian match one by one, so that a large picture is even: their side at least
     (a 16th of the picture's, if that is more), as a share of the smallest source's; 0 for none, as with regions."""
     mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
