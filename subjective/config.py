@@ -99,6 +99,8 @@ class AnimationConfig(SynthesisConfig):
     """Steps at most, at each stage: frames that are made together come to their finest detail later than a picture."""
     tol: Annotated[float, arg(metavar="SHARE")] = ALL
     """As in synthesize."""
+    block: Annotated[float, arg(metavar="SHARE")] = 0.5
+    """As in synthesize."""
     seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "phases"
     """Where frames start, each between two pictures: the sources' spectrum at random phases, faint noise, a smooth
     symmetric pattern under noise, or a picture file."""
