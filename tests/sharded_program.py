@@ -20,6 +20,8 @@ from subjective.formats.layout import random_params
 from subjective.job import prepared, prepared_animation
 from subjective.optimize import value_and_gradient
 
+jax.config.update("jax_disable_most_optimizations", True)  # as `conftest.py` does, for one device as for several
+
 count = int(sys.argv[1])
 if len(sys.argv) > 2:
     processes, number, port = map(int, sys.argv[2:])
@@ -69,10 +71,10 @@ def figures(devices, **changes):
             path = checkpoints.write(FOLDER, len(list(FOLDER.iterdir())) + 1, step.position, {})
             positions.append(checkpoints.read(path)[0])
 
-    [result] = synthesis.synthesize([SOURCE], config, params=PARAMS, on_step=on_step)
+    [result] = synthesis.synthesize([SOURCE], config, params=PARAMS, job=job, on_step=on_step)
     again = result
     if positions:
-        [again] = synthesis.synthesize([SOURCE], config, params=PARAMS, resume=positions[0])
+        [again] = synthesis.synthesize([SOURCE], config, params=PARAMS, job=job, resume=positions[0])
     return told(value, gradient, losses, result) | {
         "resumed": bool((np.asarray(gathered(again.value)) == np.asarray(gathered(result.value))).all()),
     }
@@ -94,13 +96,18 @@ def figures_of_a_loop(devices):
     shared = frames if devices == 1 else shared_out(frames, devices, -4)
     (value, _), gradient = value_and_gradient(loss)(shared, arguments)
     losses = []
-    result = synthesis.animate([SOURCE], config, params=PARAMS, on_step=lambda _, step: losses.append(step.loss))
+    result = synthesis.animate(
+        [SOURCE], config, params=PARAMS, job=job, on_step=lambda _, step: losses.append(step.loss)
+    )
     return told(value, gradient, losses, result)
 
 
 changes = [{"optimizer": "lbfgs"}]
 if len(sys.argv) == 2:
-    changes += [{"optimizer": "adam", "padding_mode": "valid", "tile": 8}, {"optimizer": "lbfgsb", "octaves": 1}]
+    changes += [
+        {"optimizer": "adam", "padding_mode": "valid", "tile": 8},
+        {"optimizer": "lbfgsb", "octaves": 1, "layers": ("conv1_1", "pool1")},
+    ]
 made = [figures(count, **change) for change in changes]
 if len(sys.argv) == 2:
     made.append(figures_of_a_loop(count))
