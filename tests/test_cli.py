@@ -128,7 +128,7 @@ def test_a_picture_can_be_the_start(here, capsys):
     np.testing.assert_allclose(images.read_image(folder / "result.png"), expected, atol=1 / 255)
 
 
-BASE = ["synthesize", "-s", ROCK, "-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "3", "-n", "0", *PLAIN]
+BASE = ["synthesize", "-ow", "48", "-o", "2", "-l", "conv1_1", "pool1", "-m", "3", "-n", "0", *PLAIN]
 
 
 def final_loss(folder):
@@ -138,11 +138,13 @@ def final_loss(folder):
 @pytest.fixture(scope="module")
 def loss_with(tmp_path_factory):
     """The last loss of `BASE` and flags, always made in this process: others compile to other last digits."""
+    source = tmp_path_factory.mktemp("source") / "rock.png"
+    images.write_image(source, images.resize(images.read_image(ROCK), (128, 160)))
 
     def loss_with(*flags):
         out = io.StringIO()
         with contextlib.chdir(tmp_path_factory.mktemp("flags")), contextlib.redirect_stdout(out):
-            assert main([str(argument) for argument in (*BASE, *flags)]) == 0
+            assert main([str(argument) for argument in (*BASE, "-s", source, *flags)]) == 0
             return final_loss(Path(out.getvalue().strip()))
 
     return functools.cache(loss_with)
@@ -160,10 +162,10 @@ WITH_SPECTRUM = ["--statistic", "gram", "spectrum@rgb"]
     ("before", "flags"),
     [
         *(([], flags) for flags in (
-            ["-p", "same"], ["--pooling", "max"], ["--raw-weights"], ["--seed", "symmetric"], ["-l", "conv1_1", "5"],
+            ["-p", "same"], ["--pooling", "max"], ["--raw-weights"], ["--seed", "symmetric"], ["-l", "rgb", "2"],
             ["--layer-weights", "1", "2"], ["--octave-weights", "1", "2"], ["--octave-step", "2"], ["--mul", "-0.5"],
             ["--history", "1"], ["--tol", "0.9"], ["--statistic", "covariance"], WITH_SPECTRUM, IN_STAGES,
-            ["--no-relative"], ["-sw", "200"], ["-ss", "0.9"], ["--rng-seed", "5"], ["--precision", "bfloat16"],
+            ["--no-relative"], ["-sw", "100"], ["-ss", "0.9"], ["--rng-seed", "5"], ["--precision", "bfloat16"],
         )),
         (WITH_SPECTRUM, [*WITH_SPECTRUM[:-1], "spectrum@rgb=2"]),
         (IN_STAGES, ["--coarse-iter", "0"]),
@@ -182,33 +184,30 @@ def test_novelty_makes_pictures_from_nothing(here, capsys, flags):
     assert trace[-1]["loss"] < trace[0]["loss"]
 
 
-def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path):
-    processes = [start("synthesize", "-s", ROCK, *SMALL, "-m", "1", cwd=tmp_path) for _ in range(2)]
-    outputs = [finished(process) for process in processes]
-    assert all(code == 0 for code, _, _ in outputs), outputs
-    assert len({out for _, out, _ in outputs}) == 2
-    assert all((tmp_path / out.strip() / "result.png").exists() for _, out, _ in outputs)
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_leaves_the_last_picture_and_a_line(tmp_path, number, status):
-    process = start("synthesize", "-s", ROCK, *SMALL, "-m", "100000", "--tol", "0", "-n", "0", cwd=tmp_path)
-    folder = tmp_path / process.stdout.readline().strip()
+def test_runs_that_start_at_once_get_folders_of_their_own_and_interrupts_leave_pictures_and_lines(tmp_path):
+    flags = ["-m", "100000", "--tol", "0", "-n", "0"]
+    processes = [start("synthesize", "-s", ROCK, *SMALL, *flags, cwd=tmp_path) for _ in range(2)]
+    folders = [tmp_path / process.stdout.readline().strip() for process in processes]
+    assert len(set(folders)) == 2
     deadline = time.monotonic() + 100
-    while (folder / "trace.jsonl").read_text().count("\n") < 4 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(number)
-    code, _, err = finished(process)
-    assert code == status, err
-    assert f"interrupted; the last picture is {folder.relative_to(tmp_path)}/result.png" in err
-    assert "Traceback" not in err
-    last = json.loads((folder / "trace.jsonl").read_text().splitlines()[-1])
-    assert json.loads(images_text(folder / "result.png")["subjective:step"])["step"] == last["step"]
-    assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
-    # Steps are short here: it stopped at the end of one, and goes on from there.
-    [checkpoint] = folder.glob("checkpoint-*")
-    assert checkpoints.read(checkpoint)[0].point.step == last["step"]
-    assert f"to go on: subjective resume {folder.relative_to(tmp_path)}" in err
+    for folder in folders:
+        while (folder / "trace.jsonl").read_text().count("\n") < 4 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    signals = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    for process, number in zip(processes, signals, strict=True):
+        process.send_signal(number)
+    for process, folder, status in zip(processes, folders, signals.values(), strict=True):
+        code, _, err = finished(process)
+        assert code == status, err
+        assert f"interrupted; the last picture is {folder.relative_to(tmp_path)}/result.png" in err
+        assert "Traceback" not in err
+        last = json.loads((folder / "trace.jsonl").read_text().splitlines()[-1])
+        assert json.loads(images_text(folder / "result.png")["subjective:step"])["step"] == last["step"]
+        assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
+        # Steps are short here: it stopped at the end of one, and goes on from there.
+        [checkpoint] = folder.glob("checkpoint-*")
+        assert checkpoints.read(checkpoint)[0].point.step == last["step"]
+        assert f"to go on: subjective resume {folder.relative_to(tmp_path)}" in err
 
 
 def images_text(path):
@@ -244,21 +243,22 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
     assert "100 MB may be used" in line
 
 
-def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path, capsys):
-    flags = ["synthesize", "-s", ROCK, *SMALL, "-m", "150", "--tol", "0", "-n", "0"]
+def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path, capsys, monkeypatch):
+    flags = ["synthesize", "-s", ROCK, *SMALL, "-m", "60", "--tol", "0", "-n", "0"]
     code, out, err = finished(start(*flags, "-op", "whole", cwd=tmp_path))
     assert code == 0, err
     whole = tmp_path / out.strip()
     assert not list(whole.glob("checkpoint*")), "a finished run has nothing to go on with"
 
-    process = start(*flags, "-op", "killed", "--checkpoint-every", "0.05", cwd=tmp_path)
+    process = start(*flags, "-op", "killed", "--checkpoint-every", "0.01", cwd=tmp_path)
     killed = tmp_path / process.stdout.readline().strip()
     deadline = time.monotonic() + 100
     while len(list(killed.glob("checkpoint-*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     process.communicate()
-    _, newest = sorted(killed.glob("checkpoint-*"))
+    *_, before, newest = sorted(killed.glob("checkpoint-*"))
+    assert checkpoints.read(before)[0].point.step < 50, "much is left to do"
     newest.write_bytes(newest.read_bytes()[:-9])  # as a disk may leave it
 
     code, out, err = finished(start("resume", killed, cwd=tmp_path))
@@ -272,26 +272,30 @@ def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path, capsys):
         assert one | {"seconds": 0} == other | {"seconds": 0}
 
     # And from a checkpoint of the very last step, after which nothing is told.
-    process = start(*flags, "-m", "6", "-c", "2", "-op", "last", "--checkpoint-every", "0.000001", cwd=tmp_path)
-    last, kept = tmp_path / process.stdout.readline().strip(), {}
-    while process.poll() is None:
-        for path in last.glob("checkpoint-*"):
-            with contextlib.suppress(OSError):
-                kept[path.name] = path.read_bytes()
-    assert finished(process)[0] == 0
-    made = [images.read_image(last / f"result-{number:03d}.png") for number in (0, 1)]
+    write, kept = checkpoints.write, {}
+
+    def write_and_keep(*arguments):
+        path = write(*arguments)
+        kept[path.name] = path.read_bytes()
+        return path
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "write", write_and_keep)
+        last = made(capsys, *flags, "-m", "6", "-c", "2", "-op", "last", "--checkpoint-every", "0.000001")
+    pictures = [images.read_image(last / f"result-{number:03d}.png") for number in (0, 1)]
     *_, newest = sorted(kept)
     assert newest == "checkpoint-000014.safetensors", "two pictures of a start and six steps"
     (last / newest).write_bytes(kept[newest])
     (last / "summary.json").unlink()
     (last / "result-000.png").unlink()
-    code, _, err = finished(start("resume", last, cwd=tmp_path))
-    assert code == 0, err
+    assert main(["resume", str(last)]) == 0
     for number in (0, 1):
-        np.testing.assert_array_equal(images.read_image(last / f"result-{number:03d}.png"), made[number])
+        np.testing.assert_array_equal(images.read_image(last / f"result-{number:03d}.png"), pictures[number])
 
     (last / "summary.json").unlink()
     (last / newest).write_bytes(kept[newest][:100])
+    capsys.readouterr()
     assert main(["resume", str(last)]) == 2
     err = capsys.readouterr().err
     assert "no checkpoint in" in err
