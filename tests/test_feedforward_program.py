@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from programs import finished, refusal, start
+from programs import KEEPING, finished, refusal, start, with_devices
 
 from subjective import cli, images, weights
 from subjective.cli import main
@@ -29,6 +29,7 @@ ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 QUICK = ["-sw", "48", "--size", "16", "--batch", "2", "--width", "2", "--depth", "1", "--octaves", "1", "-l", "conv1_1"]
 TEXTURE = ["train", "--texture", "-s", ROCK, *QUICK, "--statistic", "gram"]
 STYLE = ["train", "-s", ROCK, *QUICK, "--content-layer", "conv1_1"]
+STEPS = 40
 
 
 @pytest.fixture
@@ -37,15 +38,29 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def photographs(tmp_path, rng):
+def some_photographs(parent):
     """Five pictures and one that is none."""
-    folder = tmp_path / "photographs"
+    rng, folder = np.random.default_rng(0), parent / "photographs"
     folder.mkdir()
     for number, size in enumerate([(20, 30), (40, 25), (16, 16), (33, 17), (64, 20)]):
         images.write_image(folder / f"{number}.png", rng.uniform(size=(*size, 3)))
     (folder / "bad.jpg").write_bytes(b"not a picture")
     return folder
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    return some_photographs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A style that was trained from beginning to end: the folder that was worked in, stdout and stderr."""
+    here = tmp_path_factory.mktemp("trained")
+    command = [*STYLE, "--content", some_photographs(here), "--steps", STEPS]
+    code, out, err = finished(start(*command, "-n", "20", "-o", "new/style.safetensors", cwd=here))
+    assert code == 0, err
+    return here, out, err
 
 
 def save(path, kind="style", sources=1, **changes):
@@ -56,11 +71,9 @@ def save(path, kind="style", sources=1, **changes):
     return path
 
 
-def test_a_style_is_trained_and_repaints_pictures(photographs, here):
-    """End to end: six steps, then a folder repainted, one bad photograph in both."""
-    command = [*STYLE, "--content", photographs, "--steps", "6", "-n", "3", "-o", "new/style.safetensors"]
-    code, out, err = finished(start(*command, cwd=here))
-    assert code == 0, err
+def test_a_style_is_trained_and_repaints_pictures(trained, monkeypatch, capsys):
+    """End to end: some steps, then a folder repainted, one bad photograph in both."""
+    here, out, err = trained
     run = here / out.strip()
     assert out == f"{run.relative_to(here)}\n"
     assert "left out 'bad.jpg'" in err
@@ -72,35 +85,51 @@ def test_a_style_is_trained_and_repaints_pictures(photographs, here):
     assert summary["status"] == "finished"
     assert summary["unreadable"] == ["bad.jpg"]
     trace = [json.loads(line) for line in (run / "trace.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in trace] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in trace] == list(range(1, STEPS + 1))
     assert set(trace[0]["parts"]) == {"octave 0", "content"}
     network = network_file.read(here / "new" / "style.safetensors")
-    assert network.facts["steps"] == 6
+    assert network.facts["steps"] == STEPS
     assert network.facts["sources"][0]["name"] == ROCK.name
     assert str(here) not in json.dumps(network.facts), "a network says nothing of the machine it was trained on"
 
-    code, out, err = finished(start("apply", "new/style.safetensors", "photographs", "-o", "out", cwd=here))
-    assert code == 0, err
+    monkeypatch.chdir(here)
+    assert main(["apply", "new/style.safetensors", "photographs", "-o", "out"]) == 0
+    out, err = capsys.readouterr()
     assert out.splitlines() == [f"out/{number}.png" for number in range(5)]
     assert "1 of 6 pictures were left out" in err
     assert images.read_image(here / "out" / "1.png").shape == (40, 25, 3)
 
 
-def test_a_training_that_is_killed_goes_on_bit_for_bit(photographs, here, capsys):
-    command = [*STYLE, "--content", photographs, "--steps", "40", "--checkpoint-every", "0.4"]
-    code, out, err = finished(start(*command, cwd=here))
-    assert code == 0, err
+def whole_checkpoints(run):
+    """Steps of those that have their names, which Orbax gives them in the end."""
+    return sorted(int(folder.name) for folder in run.glob("checkpoints/*") if folder.name.isdigit())
+
+
+def test_a_training_that_is_killed_goes_on_bit_for_bit(trained, capsys):
+    """Also where its last checkpoint is damaged: from the one before."""
+    here, out, _ = trained
     whole = here / out.strip()
+    command = [*STYLE, "--content", here / "photographs", "--steps", STEPS, "--checkpoint-every", "0.01"]
     process = start(*command, "-op", "killed", cwd=here)
     killed = here / process.stdout.readline().strip()
+
+    def two_are_kept():
+        found = whole_checkpoints(killed)
+        # A further step's line proves that the writing of the second one has ended.
+        return len(found) > 1 and (killed / "trace.jsonl").read_text().count("\n") > found[1]
+
     deadline = time.monotonic() + 100
-    while not list(killed.glob("checkpoints/[0-9]*")) and time.monotonic() < deadline:
+    while not two_are_kept() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.kill()
     process.communicate()
     assert not (killed / "summary.json").exists()
+    *_, before, newest = whole_checkpoints(killed)
+    assert before < newest < STEPS
+    shutil.rmtree(killed / "checkpoints" / str(newest) / "params")
     code, out, err = finished(start("resume", killed, cwd=here))
     assert code == 0, err
+    assert f"checkpoint {newest} is damaged" in err
     ours, theirs = (network_file.read(folder / "network.safetensors").params for folder in (killed, whole))
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
     lines = [map(json.loads, (folder / "trace.jsonl").read_text().splitlines()) for folder in (killed, whole)]
@@ -108,14 +137,6 @@ def test_a_training_that_is_killed_goes_on_bit_for_bit(photographs, here, capsys
         assert one | {"seconds": 0} == other | {"seconds": 0}
 
     assert "is finished" in refusal(capsys, "resume", killed)
-
-    # With its last checkpoint damaged a run falls back to the one before, and ends alike.
-    (whole / "summary.json").unlink()
-    shutil.rmtree(whole / "checkpoints" / "40" / "params")
-    code, _, err = finished(start("resume", whole, cwd=here))
-    assert code == 0, err
-    assert "checkpoint 40 is damaged" in err
-    jax.tree.map(np.testing.assert_array_equal, network_file.read(whole / "network.safetensors").params, theirs)
 
 
 def test_ctrl_c_keeps_where_a_texture_stands(here):
@@ -133,12 +154,19 @@ def test_ctrl_c_keeps_where_a_texture_stands(here):
 
 
 def test_two_devices_learn_what_one_learns(here):
-    networks = []
-    for devices in (1, 2):
-        words = [*TEXTURE, "--steps", "3", "--devices", devices, "-o", f"{devices}.safetensors"]
-        code, _, err = finished(start(*words, cwd=here, devices=2))
-        assert code == 0, err
-        networks.append(network_file.read(here / f"{devices}.safetensors").params)
+    words = [str(word) for word in (*TEXTURE, "--steps", "3")]
+    program = """
+import json
+import sys
+from subjective.cli import main
+for devices in ("1", "2"):
+    assert main([*json.loads(sys.argv[1]), "--devices", devices, "-o", f"{devices}.safetensors"]) == 0
+"""
+    environment = os.environ | KEEPING | with_devices(2) | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", program, json.dumps(words)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=here)
+    assert done.returncode == 0, done.stderr
+    networks = [network_file.read(here / f"{devices}.safetensors").params for devices in (1, 2)]
     # Adam divides by the gradient's own size: where that is next to nothing, its last digits count.
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, atol=2e-4), *networks)
 
@@ -274,31 +302,34 @@ def test_crops_show_all_of_a_photograph_or_as_little_as_zoom_allows(tmp_path):
     assert shares[20].min() > 1 / 6.5, "never enlarged"
 
 
-@pytest.mark.parametrize("kind", ["style", "texture"])
-def test_an_exported_network_runs_without_this_package(here, kind):
-    save("net.safetensors", kind, sources=2)
-    assert main(["apply", "net.safetensors", "--blend", "0.4", "0.6", "--export", "net.stablehlo"]) == 0
-    network, blend = network_file.read("net.safetensors"), np.array([0.4, 0.6], np.float32)
+@pytest.mark.usefixtures("here")
+def test_exported_networks_run_without_this_package():
     program = """
 import sys
 import numpy as np
 from jax import export
-network = export.deserialize(open("net.stablehlo", "rb").read())
-assert set(network.platforms) == {"cpu", "cuda", "tpu"}
-for name in ("first", "second"):
-    inputs = np.load(f"{name}.npz")
-    np.save(f"{name}.npy", network.call(*[inputs[key] for key in inputs.files]))
+for kind in ("style", "texture"):
+    network = export.deserialize(open(f"{kind}.stablehlo", "rb").read())
+    assert set(network.platforms) == {"cpu", "cuda", "tpu"}
+    for name in (f"{kind}-first", f"{kind}-second"):
+        inputs = np.load(f"{name}.npz")
+        np.save(f"{name}.npy", network.call(*[inputs[key] for key in inputs.files]))
 assert "subjective" not in sys.modules
 """
-    wanted = {}
-    for name, size in {"first": (20, 36), "second": (32, 16)}.items():
-        if kind == "style":
-            image = np.random.default_rng(0).uniform(size=(*size, 3)).astype(np.float32)
-            np.savez(f"{name}.npz", image, blend)
-            wanted[name] = trainer.paint(network.architecture, network.params, image, blend)
-        else:
-            np.savez(f"{name}.npz", *trainer.noise_for(jax.random.key(0), size, 2), blend)
-            wanted[name] = trainer.draw(network.architecture, network.params, size, blend, 0)
+    wanted, blend = {}, np.array([0.4, 0.6], np.float32)
+    for kind in ("style", "texture"):
+        save(f"{kind}.safetensors", kind, sources=2)
+        command = ["apply", f"{kind}.safetensors", "--blend", "0.4", "0.6", "--export", f"{kind}.stablehlo"]
+        assert main(command) == 0
+        network = network_file.read(f"{kind}.safetensors")
+        for name, size in {f"{kind}-first": (20, 36), f"{kind}-second": (32, 16)}.items():
+            if kind == "style":
+                image = np.random.default_rng(0).uniform(size=(*size, 3)).astype(np.float32)
+                np.savez(f"{name}.npz", image, blend)
+                wanted[name] = trainer.paint(network.architecture, network.params, image, blend)
+            else:
+                np.savez(f"{name}.npz", *trainer.noise_for(jax.random.key(0), size, 2), blend)
+                wanted[name] = trainer.draw(network.architecture, network.params, size, blend, 0)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
