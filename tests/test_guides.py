@@ -105,9 +105,14 @@ def test_a_guided_gram_is_the_weighted_sum_over_pixels(small_params, in_float64)
     image, masks = jnp.asarray(noise(24, 31, 3), jnp.float64), jnp.asarray(halves(24, 31), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
     analysis = look(["gram"], ("pool1",))
-    guides = jax.jit(lambda: guides_of(masks, (0, 1), "circular", params))()
-    found = jax.jit(lambda: analyze(params, image, analysis, guides))()[0]["pool1"]["gram"]
-    features = np.asarray(jax.jit(lambda: extract_features(params, image, ("pool1",)))()["pool1"])
+
+    @jax.jit
+    def looked_at(params, image, masks):
+        guides = guides_of(masks, (0, 1), "circular", params)
+        return guides, analyze(params, image, analysis, guides), extract_features(params, image, ("pool1",))
+
+    guides, analyzed, extracted = looked_at(params, image, masks)
+    found, features = analyzed[0]["pool1"]["gram"], np.asarray(extracted["pool1"])
     for region in range(2):
         weights = np.asarray(guides[0]["pool1"].weights[:, :, region])
         pairs = np.einsum("yx,yxc,yxd->cd", weights, features, features)
@@ -117,11 +122,16 @@ def test_a_guided_gram_is_the_weighted_sum_over_pixels(small_params, in_float64)
 @pytest.mark.parametrize("name", BY_REGION)
 def test_one_region_that_is_everything_is_the_whole_picture(small_params, name):
     side = 64 if name == "autocorrelation32" else 72
-    image, everywhere = jnp.asarray(noise(side, 80, 3)), jnp.ones((side, 80, 1))
+    picture, everywhere = jnp.asarray(noise(side, 80, 3)), jnp.ones((side, 80, 1))
     layers = ("rgb", "pool1") if name in ("gram", "covariance", "gaussian") else ("rgb",)
-    guides = jax.jit(lambda: guides_of(everywhere, (0,), "circular", small_params))()
-    guided = jax.jit(lambda: analyze(small_params, image, look([name], layers, (0,)), guides))()
-    whole = jax.jit(lambda: analyze(small_params, image, look([name], layers, (0,))))()
+    analysis = look([name], layers, (0,))
+
+    @jax.jit
+    def guided_and_whole(params, image, masks):
+        guides = guides_of(masks, (0,), "circular", params)
+        return analyze(params, image, analysis, guides), analyze(params, image, analysis)
+
+    guided, whole = guided_and_whole(small_params, picture, everywhere)
     for found, wanted in zip(jax.tree.leaves(guided), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(found[0], wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
 
@@ -132,14 +142,20 @@ def test_tiles_measure_regions_as_the_whole_picture_does(small_params, padding, 
     image = jnp.asarray(noise(91, 86, 3), jnp.float64)
     masks = jnp.asarray(halves(86, 91).swapaxes(0, 1), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
-    guides = jax.jit(lambda: guides_of(masks, (0, 1), padding, params))()
-    targets = jax.jit(lambda: analyze(params, image[::-1], look([name], padding=padding), guides))()
+    whole, tiled = (look([name], padding=padding, tile=tile) for tile in (None, 8))
 
-    def evaluated(tile):
-        loss = texture_loss(look([name], padding=padding, tile=tile), relative=True)
-        return jax.jit(jax.value_and_grad(lambda image: loss(image, targets, params, guides)[0]))(image)
+    @jax.jit
+    def evaluated(params, image, masks):
+        guides = guides_of(masks, (0, 1), padding, params)
+        targets = analyze(params, image[::-1], whole, guides)
 
-    (loss, gradient), (wanted, slope) = evaluated(8), evaluated(None)
+        def of(analysis):
+            loss = texture_loss(analysis, relative=True)
+            return jax.value_and_grad(lambda image: loss(image, targets, params, guides)[0])(image)
+
+        return of(tiled), of(whole)
+
+    (loss, gradient), (wanted, slope) = evaluated(params, image, masks)
     np.testing.assert_allclose(loss, wanted, rtol=1e-10)
     np.testing.assert_allclose(gradient, slope, atol=1e-10 * float(jnp.abs(slope).max()))
 
@@ -227,7 +243,7 @@ def test_the_program_takes_masks_of_any_size(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_image("left.png", np.repeat(halves(30, 30)[:, :, :1], 3, axis=2))
     sources = [str(SOURCES / f"{name}.jpg") for name in ("grass", "sand")]
-    flags = ["-s", *sources, "-sw", "128", "-ow", "64", "-o", "2", "-m", "3", "--no-evaluate"]
+    flags = ["-s", *sources, "-sw", "128", "-ow", "64", "-o", "2", "-l", "conv1_1", "pool1", "-m", "3", "--no-evaluate"]
     assert main(["synthesize", *flags, "--blend-map", "left.png"]) == 0
     folder = Path(capsys.readouterr().out.strip())
     made = read_image(folder / "result.png")
