@@ -26,6 +26,7 @@ SMALL = {
     "statistic": ("gram",),
     "max_iter": 8,
     "count": 6,
+    "if_order": 3,  # in every test that it means nothing to: they share their programs
 }
 FLAGS = ["-ow", "32", "-o", "2", "-l", "conv1_1", "pool1", "--statistic", "gram", "-m", "3", "-c", "4"]
 
@@ -36,7 +37,7 @@ def source(name="rock"):
 
 @pytest.fixture(scope="module")
 def loop(small_params):
-    return animate([source()], AnimationConfig(**SMALL, if_order=3), params=small_params)
+    return animate([source()], AnimationConfig(**SMALL), params=small_params)
 
 
 def test_a_loop_closes_and_its_frames_are_as_far_apart_as_asked(loop):
@@ -50,7 +51,7 @@ def test_a_loop_closes_and_its_frames_are_as_far_apart_as_asked(loop):
 
 def test_the_weight_of_the_distances_counts(small_params, loop):
     alone, far = (
-        animate([source()], AnimationConfig(**SMALL, if_order=3, **changes), params=small_params)
+        animate([source()], AnimationConfig(**SMALL, **changes), params=small_params)
         for changes in ({"if_weight": 0}, {"if_shift": 3})
     )
     steps = [np.mean(distances(np.asarray(result.value)).values) for result in (loop, far, alone)]
@@ -77,12 +78,12 @@ def test_every_start_differs_from_frame_to_frame(small_params, seed):
 
 
 def test_every_stage_of_a_loop_starts_with_detail_that_turns(small_params):
-    config = AnimationConfig(**SMALL | {"max_iter": 0, "count": 12})
+    config = AnimationConfig(**SMALL | {"max_iter": 0})
     frames = np.asarray(animate([source()], config, params=small_params).value)
     detail = frames - (np.roll(frames, 1, axis=1) + np.roll(frames, 1, axis=2)) / 2
     grain = source() - (np.roll(source(), 1, axis=0) + np.roll(source(), 1, axis=1)) / 2
     assert detail.std() == pytest.approx(grain[8:-8, 8:-8].std(), rel=0.4)
-    assert distances(detail).flicker == pytest.approx(2 * np.sin(np.pi / 12), rel=1e-3)
+    assert distances(detail).flicker == pytest.approx(2 * np.sin(np.pi / 6), rel=1e-3)
 
 
 def test_a_picture_may_be_every_frames_start(small_params):
@@ -125,7 +126,7 @@ def test_weights_of_another_shape_are_refused(small_params):
 
 @pytest.mark.parametrize("optimizer", ["lbfgsb", "lbfgs"])
 def test_a_loop_is_gone_on_with_bit_for_bit(small_params, tmp_path, optimizer):
-    config = AnimationConfig(**SMALL | {"max_iter": 3, "count": 3}, optimizer=optimizer)
+    config = AnimationConfig(**SMALL | {"max_iter": 3}, optimizer=optimizer)
 
     def keep(_, step):
         if step.position.stage == 1 and not checkpoints.found(tmp_path):
@@ -165,7 +166,7 @@ def test_the_program_leaves_frames_loops_and_how_they_move(tmp_path, monkeypatch
     )
     found = picture["scores"]["frames"][0]["color"]["score"]
     assert abs(found - alone) < abs(both - alone) / 4, "a keyframe is measured against its own source"
-    assert main(["animate", "--config", str(folder / "config.json")]) == 0
+    assert main(["animate", "--config", str(folder / "config.json"), "--no-evaluate"]) == 0
     again = Path(capsys.readouterr().out.strip())
     for name in picture["files"]:
         np.testing.assert_array_equal(read_image(again / name), read_image(folder / name))
