@@ -56,15 +56,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("size", "channels", "padding", "pool"), CASES)
-def test_it_is_scipys_correlation(size, channels, padding, pool, in_float64):
-    x, kernel, bias = arguments(size, channels, np.float64)
-    found = jax.jit(conv3x3_relu, static_argnums=(3, 4))(x, kernel, bias, padding, pool)
-    expected = by_scipy(*map(np.asarray, (x, kernel, bias)), padding, pool)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-@pytest.mark.parametrize(("size", "channels", "padding", "pool"), CASES)
-def test_its_gradients_are_those_of_the_direct_form(size, channels, padding, pool, in_float64):
+def test_it_is_scipys_correlation_and_its_gradients_those_of_the_direct_form(size, channels, padding, pool, in_float64):
     """Both forms run here, whichever the device would choose; JAX differentiates the direct one by itself."""
 
     def direct(x, kernel, bias):
@@ -74,14 +66,21 @@ def test_its_gradients_are_those_of_the_direct_form(size, channels, padding, poo
     def strips(x, kernel, bias):
         return conv3x3_relu(x, kernel, bias, padding, pool, in_loop=True)
 
+    @jax.jit
+    def evaluated(*args):
+        def with_gradients(form):
+            y, pull = jax.vjp(form, *args)
+            return y, pull(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
+
+        return conv3x3_relu(*args, padding, pool), with_gradients(strips), with_gradients(direct)
+
     args = arguments(size, channels, np.float64)
-
-    def gradients(form):
-        y, pull = jax.vjp(form, *args)
-        return pull(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
-
-    for found, wanted in zip(*(jax.jit(gradients, static_argnums=0)(form) for form in (strips, direct)), strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-11 * max(1, float(jnp.abs(wanted).max())))
+    chosen, (by_strips, found), (directly, wanted) = evaluated(*args)
+    expected = by_scipy(*map(np.asarray, args), padding, pool)
+    for value in (chosen, by_strips, directly):
+        np.testing.assert_allclose(value, expected, atol=1e-12)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-11 * max(1, float(jnp.abs(other).max())))
 
 
 @pytest.mark.parametrize("pool", [False, True])
