@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from subjective.images import read_image
 from subjective.objectives import synthesis_loss
+from subjective.optimize import value_and_gradient
 from subjective.plan import analysis_of
 from subjective.presets import preset
 from subjective.targets import targets_of
@@ -37,8 +37,7 @@ def test_loss_and_gradient_are_those_of_the_2017_program(case, vgg16):
     loss = synthesis_loss(analysis, None, config.relative)
     image = (picture + vgg16["input"]["mean"][None, None])[:, :, ::-1] / 255
 
-    value_and_gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))
-    (found, _), gradient = value_and_gradient(jnp.asarray(image), {"texture": (targets, vgg16)})
+    (found, _), gradient = value_and_gradient(loss)(jnp.asarray(image), {"texture": (targets, vgg16)})
     # Back to the original's units: BGR, 0 to 255.
     gradient = np.asarray(gradient, dtype=np.float64)[:, :, ::-1] / 255
 
