@@ -99,7 +99,8 @@ def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
 def test_what_is_said_at_the_end_is_of_the_picture_without_its_margin(small_params, monkeypatch):
     seen, looks = [], progression._looks
     monkeypatch.setattr(progression, "_looks", lambda picture: seen.append(picture.shape) or looks(picture))
-    config = TransferConfig(**SMALL | {"max_iter": 1, "coarse_iter": 1}, margin=8)
+    config = TransferConfig(**SMALL | {"max_iter": 1, "coarse_iter": 1})
+    assert config.mirrored > 0
     transfer(content(), [style()], config, params=small_params)
     assert seen == [content().shape]
 
@@ -310,9 +311,9 @@ def test_the_program_writes_the_picture_where_it_is_wanted(tmp_path, monkeypatch
     assert (folder / "result.png").read_bytes() == Path("made.png").read_bytes()
     (picture,) = json.loads((folder / "summary.json").read_text())["pictures"]
     assert picture["scores"]["style_loss"] > 0
-    again = ["transfer", "--config", str(folder / "config.json")]
+    again = ["transfer", "--config", str(folder / "config.json"), "--no-evaluate"]
     assert main(again) == 0
-    grey = ["-m", "1", "--no-evaluate", "--colors", "luminance", "--statistic", "gram", "spectrum", "--margin", "0"]
+    grey = ["-m", "1", "--colors", "luminance", "--statistic", "gram", "spectrum", "--margin", "0"]
     assert main([*again[:1], "left.png", *again[1:], *grey]) == 0
     assert "no octave has room for spectrum; it is left out" in capsys.readouterr().err
     anew = read_image("made.png")  # of 30 x 20
