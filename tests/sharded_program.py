@@ -20,8 +20,6 @@ from subjective.formats.layout import random_params
 from subjective.job import prepared, prepared_animation
 from subjective.optimize import value_and_gradient
 
-jax.config.update("jax_disable_most_optimizations", True)  # as `conftest.py` does, for one device as for several
-
 count = int(sys.argv[1])
 if len(sys.argv) > 2:
     processes, number, port = map(int, sys.argv[2:])
@@ -57,6 +55,8 @@ def told(value, gradient, losses, result):
 
 def figures(devices, **changes):
     """Loss and gradient at a picture, and the losses of a synthesis."""
+    # As `conftest.py` does; but many small tiles take longer to compute than to compile.
+    jax.config.update("jax_disable_most_optimizations", "tile" not in changes)
     config = dataclasses.replace(SynthesisConfig(**SETTINGS), devices=devices, **changes)
     job = prepared([SOURCE], config, PARAMS)
     loss, arguments = job.problem(job.stages[-1])
