@@ -49,7 +49,7 @@ class SynthesisConfig(PictureConfig):
     which lays them side by side; and geodesic in frames that turn from one into another."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Share of each source."""
-    block: Annotated[float, arg(metavar="SHARE")] = 0.25
+    block: Annotated[float, arg(metavar="SHARE")] = 0.5
     """Blocks that gram, covariance and gaussian match one by one, so that a large picture is even: their side at least
     (a 16th of the picture's, if that is more), as a share of the smallest source's; 0 for none, as with regions."""
     mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
@@ -98,8 +98,6 @@ class AnimationConfig(SynthesisConfig):
     max_iter: Annotated[int, arg("-m", metavar="N")] = 120
     """Steps at most, at each stage: frames that are made together come to their finest detail later than a picture."""
     tol: Annotated[float, arg(metavar="SHARE")] = ALL
-    """As in synthesize."""
-    block: Annotated[float, arg(metavar="SHARE")] = 0.5
     """As in synthesize."""
     seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "phases"
     """Where frames start, each between two pictures: the sources' spectrum at random phases, faint noise, a smooth

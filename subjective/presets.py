@@ -24,7 +24,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "starts": 8,
         "coarse_iter": 200,
         "tol": ALL,
-        "block": 0.5,
     },
     "paper": {
         "layers": ("pool1", "conv3_2"),

@@ -471,7 +471,7 @@ def test_pictures_of_any_tool_are_measured(here, capsys):
     assert "no such source" in refusal(capsys, "evaluate", "crop.png", "-s", "nothing.png")
     assert "no such picture: 'none.png'" in refusal(capsys, "evaluate", "none.png", "-s", ROCK)
     images.write_image(here / "tiny.png", rock[:16, :16])
-    assert "'tiny.png': the picture of 16x16" in refusal(capsys, "evaluate", "tiny.png", "-s", ROCK)
+    assert "'tiny.png' of 16x16" in refusal(capsys, "evaluate", "tiny.png", "-s", ROCK)
     assert "nowhere" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", "nowhere/scores.json")
     assert "which is a folder" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", ".")
     assert "no layer 'conv3-3'" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--matched", "conv3-3")
