@@ -3,7 +3,7 @@
     python experiments/15_seeds.py [--preset default] [--widths 256 512] [--seeds 4] [SOURCE...]
 
 Without sources those that the defaults are judged by. Prints a row for each picture, and a table of means with the
-least and the most. At 256 pixels some 40 seconds a picture on two cores, at 512 some 150.
+least and the most. At 256 pixels some 30 seconds a picture on two cores, at 512 some 100.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def summary(made: Sequence[Made]) -> str:
         f"| {scores('sliced_wasserstein').mean():.2f} | {np.mean(spectrum):.1f} ({max(spectrum):.1f}) "
         f"| {max(one.peak for one in made):+.2f} "
         f"| {seams.mean():.2f} ± {error:.2f} ({seams.min():.2f}, {seams.max():.2f}) | {scores('color').mean():.2f} "
-        f"| {np.mean([one.evaluations for one in made]):.0f} |"
+        f"| {np.mean([one.evaluations for one in made]):.0f}"
     )
 
 
