@@ -7,12 +7,8 @@ import tempfile
 from jaxtyping import install_import_hook
 
 # Programs compiled in one test are found again by the next, also in processes of its own; never the user's cache.
-# Workers take the folder of the process that starts them, which removes it in the end.
-SHARED = "SUBJECTIVE_TESTS_CACHE"
-if "PYTEST_XDIST_WORKER" not in os.environ or SHARED not in os.environ:
-    CACHE = tempfile.TemporaryDirectory()
-    os.environ[SHARED] = CACHE.name
-os.environ["XDG_CACHE_HOME"] = os.environ[SHARED]
+CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 install_import_hook("subjective", "strict_types.typechecked")
 
@@ -30,15 +26,10 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "xla_cpu_use_fusion_emitters" in 
 
 pytest.register_assert_rewrite("programs", "vgg_files")
 keep_compiled()
-# Two thirds of the time; the command line's in processes of their own are compiled as they are for users.
+# Two thirds of the time; programs in processes of their own are compiled as they are for users.
 jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
-
-
-def pytest_configure(config):
-    # What another process is just writing to the cache cannot be read yet; it is compiled instead.
-    config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache entry")
 
 
 @pytest.fixture(scope="session")
