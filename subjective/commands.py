@@ -25,6 +25,7 @@ from subjective.making import (
     picture_record,
     read_mask,
     run,
+    shares_of,
     starting_picture,
 )
 from subjective.morph import TURNED_BY, around, read_weights
@@ -55,11 +56,6 @@ class _Read(Generic[Texture]):
     def sizes(self) -> list[tuple[int, int]]:
         return [(source.shape[0], source.shape[1]) for source in self.sources]
 
-    @property
-    def shares(self) -> Sequence[float] | None:
-        """How much of a picture is of each source; None if all are equal."""
-        return self.config.source_weights if self.masks is None else self.masks.mean(axis=(0, 1)).tolist()
-
 
 def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
     """The network and the sources, checked against the config, whose number of octaves is chosen."""
@@ -81,7 +77,8 @@ def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
 
 
 def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray]) -> list[Any]:
-    return scores_of_run(pictures, read.sources, judge_of(read.network), read.matched, read.shares)
+    shares = shares_of(read.config, read.masks)
+    return scores_of_run(pictures, read.sources, judge_of(read.network), read.matched, shares)
 
 
 def _frames_scored(read: _Read[Texture], frames: np.ndarray, shares: np.ndarray | None) -> list[Any]:

@@ -168,6 +168,13 @@ def check_sources(
     return analysis
 
 
+def shares_of(
+    config: SynthesizeCommand | AnimateCommand | TransferCommand, masks: np.ndarray | None
+) -> Sequence[float] | None:
+    """How much of a picture is of each source, as its weights or its regions' areas say; None if all are equal."""
+    return config.source_weights if masks is None else masks.mean(axis=(0, 1)).tolist()
+
+
 def picture_record(path: Path, use: str) -> dict[str, str]:
     """What a run folder says of a picture that was read; ``use`` is what for."""
     return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256(path)}

@@ -24,6 +24,7 @@ from subjective.making import (
     picture_record,
     read_mask,
     run,
+    shares_of,
     starting_picture,
 )
 from subjective.optimize import Result
@@ -80,8 +81,7 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
         words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
         if config.evaluate:
             matched = [layer for term in analysis.terms if not term.statistic.against for layer in term.layers]
-            shares = config.source_weights if masks is None else masks.mean(axis=(0, 1)).tolist()
-            picture = np.asarray(results[0].value)
+            picture, shares = np.asarray(results[0].value), shares_of(config, masks)
             (found["style"],) = scores_of_run([picture], styles, judge_of(network), matched, shares)
             words += f"; of the style, {one_line(found['style'])}"
         yield found, words
