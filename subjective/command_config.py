@@ -210,7 +210,7 @@ class SweepCommand(SynthesizeCommand):
     """How the folder's name begins; those of the runs in it begin with their number and what was varied."""
     vary: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE/VALUE/...")]
     """What to vary: a flag's long name and its values; words of a value are joined by + (layers=pool1/pool1+conv3_2),
-    yes and no are for flags without a value. Several: all combinations."""
+    yes and no are for flags without a value; a value itself holds no /. Several: all combinations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +224,7 @@ class EvaluateCommand(NetworkConfig, SourceConfig):
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts; all the same if not given."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
-    """Layers that the pictures were made by: they are then left out."""
+    """Layers that the pictures were made by: they are then left out at whole octaves."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,22 +76,22 @@ def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
     return _Read(config, network, params, sources, masks, {"pictures": pictures, "weights": origin}, matched)
 
 
-def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray]) -> list[Any]:
-    shares = shares_of(read.config, read.masks)
+def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray], shares: Sequence[float] | None = None) -> list[Any]:
+    """Pictures against the sources, each of which counts as is said, or else as the settings say."""
+    shares = shares_of(read.config, read.masks) if shares is None else shares
     return scores_of_run(pictures, read.sources, judge_of(read.network), read.matched, shares)
 
 
 def _frames_scored(read: _Read[Texture], frames: np.ndarray, shares: np.ndarray | None) -> list[Any]:
-    """Each frame against those sources alone that it has a share of; all of them where nothing says otherwise."""
+    """Each frame against the sources as it has a share of them, to a quarter of the largest share."""
     if shares is None:
         return _scored(read, list(frames))
     scores: list[Any] = [None] * len(frames)
-    alike: dict[tuple[int, ...], list[int]] = {}
+    alike: dict[tuple[float, ...], list[int]] = {}  # sources are measured anew for other shares
     for number, share in enumerate(shares):
-        alike.setdefault(tuple(map(int, np.flatnonzero(share))), []).append(number)
-    for taken, numbers in alike.items():
-        some = dataclasses.replace(read, sources=[read.sources[source] for source in taken])
-        for number, score in zip(numbers, _scored(some, [frames[n] for n in numbers]), strict=True):
+        alike.setdefault(tuple((np.round(4 * share / share.max()) / 4).tolist()), []).append(number)
+    for share, numbers in alike.items():
+        for number, score in zip(numbers, _scored(read, [frames[n] for n in numbers], share), strict=True):
             scores[number] = score
     return scores
 

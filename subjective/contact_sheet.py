@@ -39,7 +39,7 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
     """
     if not cells:
         raise ValueError("no picture to show")
-    pictures = [_fitted(picture) for _, picture in cells]
+    pictures = [fitted(picture) for _, picture in cells]
     columns = columns or max(round(len(cells) ** 0.5 + 0.3), 1)
     width = max(max(picture.shape[1] for picture in pictures), LEAST) + GAP
     head = LINE * max(len(lines) for lines, _ in cells) + GAP // 2
@@ -55,7 +55,8 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
 
 
-def _fitted(picture: Picture) -> Picture:
+def fitted(picture: Picture) -> Picture:
+    """A picture as a sheet shows it: no larger than `CELL` a side."""
     scale = CELL / max(picture.shape[:2])
     if scale >= 1:
         return picture

@@ -29,8 +29,7 @@ COLUMNS = {
     "repetition": "repeats",
     "copied": "copied",
 }
-"""Measures in the order of the table, and their heads."""
-
+"""Measures in the order of the table, and their heads; others come after them, by their names."""
 
 LEGEND = (
     "1: as far off as a crop of the source is from the rest of it; less is closer. seam-, seam|: the step across the "
@@ -48,10 +47,14 @@ def command(config: EvaluateCommand) -> int:
     files = images.find_images(config.images, "picture")
     params = normalization.load_params(config.weights, data_dir=config.data_dir)
     matched = resolve_layers(config.matched, params) if config.matched else ()
-    sources = [config.read_source(file) for file in images.find_images(config.source)]
-    pictures = [images.read_image(file) for file in files]
+    of = images.find_images(config.source)
     shares = config.source_weights
-    check_weights("source-weights", shares, len(sources), "source")
+    check_weights("source-weights", shares, len(of), "source")
+    if shares is not None:
+        of = [file for file, share in zip(of, shares, strict=True) if share > 0]
+        shares = tuple(share for share in shares if share > 0)
+    sources = [config.read_source(file) for file in of]
+    pictures = [images.read_image(file) for file in files]
     for file, picture in zip(files, pictures, strict=True):
         check_sizes(picture, sources, repr(str(file)))
     results: dict[str, dict[str, Score]] = {}
@@ -71,9 +74,10 @@ def command(config: EvaluateCommand) -> int:
 
 def table(results: dict[str, dict[str, Score]]) -> str:
     """Scores as text: a row a picture, a column a measure."""
-    names = [name for name in COLUMNS if any(name in scores for scores in results.values())]
+    found = {name: None for scores in results.values() for name in scores}
+    names = [*(name for name in COLUMNS if name in found), *(name for name in found if name not in COLUMNS)]
     rows = [
-        ["", *(COLUMNS[name] for name in names)],
+        ["", *(COLUMNS.get(name, name) for name in names)],
         *([picture, *(f"{scores[name].score:.3g}" for name in names)] for picture, scores in results.items()),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -108,7 +112,10 @@ def scores_of_run(
     matched: Sequence[str],
     shares: Sequence[float] | None = None,
 ) -> list[Any]:
-    """What the pictures of a run score, as JSON; the reason in a sentence where they cannot be measured."""
+    """What the pictures of a run score, as JSON; the reason in a sentence where they cannot be measured.
+
+    All but the Portilla-Simoncelli statistics: plenoptic takes longer for them than all the others together.
+    """
     try:
         check_sizes(pictures[0], sources)
     except ValueError as error:
@@ -122,5 +129,5 @@ def one_line(scores: dict[str, dict[str, Any]] | str) -> str:
     """The scores of a picture for the terminal, or why there are none."""
     if isinstance(scores, str):
         return scores
-    figures = ", ".join(f"{COLUMNS[name]} {score['score']:.3g}" for name, score in scores.items())
+    figures = ", ".join(f"{COLUMNS.get(name, name)} {score['score']:.3g}" for name, score in scores.items())
     return f"scores (1: as close as the source is to itself): {figures}"

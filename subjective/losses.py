@@ -15,7 +15,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from subjective.guides import Guides
-from subjective.statistics import WHOLE, Analysis, Content, Statistics, Term, analyze, places_of, squared_distance
+from subjective.statistics import (
+    WHOLE,
+    Analysis,
+    Content,
+    Grid,
+    Statistics,
+    Term,
+    analyze,
+    in_blocks,
+    places_of,
+    squared_distance,
+)
 from subjective.vgg import Params
 
 Scalar = Float[Array, ""]
@@ -33,7 +44,7 @@ def match(
     octave_weights: Sequence[float] | None = None,
     relative: bool = False,
     guides: Sequence[Guides] | None = None,
-    in_blocks: bool = False,
+    blocks: Grid = WHOLE,
 ) -> tuple[Scalar, tuple[dict[str, dict[str, Scalar]], ...]]:
     """Weighted sum of the distances to the targets, over octaves, layers and statistics.
 
@@ -45,8 +56,7 @@ def match(
         relative: divide each distance by the target's own size (`Statistic.size`).
         guides: of the picture's regions, each of which has a target of its own; the distance is the mean of theirs,
             each as far as it is to be trusted.
-        in_blocks: whether the picture was measured in blocks, each of which has the one target; the distance is the
-            mean of theirs.
+        blocks: of the picture, each of which has the one target; the distance is the mean of theirs.
 
     Returns:
         The sum, and its weighted parts in the structure of the targets.
@@ -68,7 +78,7 @@ def match(
             return apart / (jax.lax.stop_gradient(statistic.size(target)) + TINY) if relative else apart
 
         here, there = found[octave][layer][name], targets[octave][layer][name]
-        several = in_blocks and statistic.by_block and not guides
+        several = in_blocks(statistic, blocks)
         if here.shape[several:] != there.shape:
             raise ValueError(f"cannot compare {name} at {layer} of shape {here.shape} with a target of {there.shape}")
         if guides and statistic.by_region:
@@ -124,7 +134,7 @@ def texture_loss(
             octave_weights=octave_weights,
             relative=relative,
             guides=guides,
-            in_blocks=analysis.blocks != WHOLE,
+            blocks=analysis.blocks,
         )
 
     return loss

@@ -158,9 +158,10 @@ class PictureConfig(ComputeConfig):
             raise ValueError(f"--octaves is {self.octaves}; wanted at most 16")
         if self.rng_seed >= 2**32:
             raise ValueError(f"--rng-seed is {self.rng_seed}; wanted less than 2^32")
-        for flag, size in (("tol", self.tol), ("noise", self.noise)):
-            if not (math.isfinite(size) and size >= 0):
-                raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
+        if not (math.isfinite(self.tol) and self.tol >= 0):
+            raise ValueError(f"--tol is {self.tol}; wanted a number of 0 or more")
+        if not 0 <= self.noise <= 1:
+            raise ValueError(f"--noise is {self.noise}; wanted a number from 0 to 1")
         if self.seed == "content" and not self.further_terms:
             raise ValueError("--seed content is of transfer, and here is none; wanted another seed or a picture file")
         if not self.layers:

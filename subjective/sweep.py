@@ -15,7 +15,7 @@ from typing import Any
 
 from subjective import commands, images
 from subjective.command_config import SweepCommand, SynthesizeCommand
-from subjective.contact_sheet import contact_sheet
+from subjective.contact_sheet import contact_sheet, fitted
 from subjective.evaluation_commands import COLUMNS
 from subjective.runs import new_folder
 
@@ -74,12 +74,12 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
     Raises:
         ValueError: what cannot be meant, before anything is made; or, after all runs, that none made a picture.
     """
-    if config.dry_run:
-        raise ValueError("--dry-run is of a single run; give it to subjective synthesize")
     grid = variations(config.vary)
     settings = [parse([*words, *variation.flags]) for variation in grid]  # refuses before anything is made
     for one in settings:
         one.check()
+        if one.dry_run:
+            raise ValueError("--dry-run is of a single run; give it to subjective synthesize")
     first = config.read_source(images.find_images(config.source)[0])
     folder = new_folder(Path(config.output_dir), config.output_prefix)
     sys.stdout.write(f"{folder}\n")
@@ -103,9 +103,11 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
             known = {**variation.chosen, "status": summary["status"]}
             for picture in summary["pictures"]:
                 [file] = picture["files"]
-                which = {"picture": file} if one.count > 1 else {}
-                rows.append(known | which | _figures(picture))
-                cells.append(([*words_of, *which.values(), *_lines(picture)], images.read_image(run / file)))
+                which = [file] if one.count > 1 else []
+                rows.append(known | {"picture": f"{run.name}/{file}"} | _figures(picture))
+                unfinished = [] if summary["status"] == "finished" else [summary["status"]]
+                lines = [*words_of, *which, *unfinished, *_lines(picture)]
+                cells.append((lines, fitted(images.read_image(run / file))))
             if not summary["pictures"]:
                 rows.append(known)
         images.write_image(folder / "sheet.png", contact_sheet(cells))

@@ -19,9 +19,9 @@ from jaxtyping import Array, Float
 from subjective.convolution import average_pool, conv3x3_relu
 from subjective.devices import SHARES, mesh_of
 from subjective.guides import Guides, Masks, per_share
-from subjective.statistics.blocks import WHOLE, Blocks
+from subjective.statistics.blocks import Blocks, in_blocks
 from subjective.statistics.content import squared_difference
-from subjective.statistics.protocol import Statistic, Sums
+from subjective.statistics.protocol import Statistic
 from subjective.two_pass import Tiles, sum_over_rows, sum_over_tiles
 from subjective.vgg import Params, kept_as, max_pool, preprocess
 from subjective.windows import Tiling, Window, map_shapes, windows_of
@@ -70,7 +70,7 @@ def measure_in_tiles(
         if statistic.against is not None:
             return statistic.against(total, shape)
         assert of is not None
-        if tiling.blocks != WHOLE and statistic.by_block and not weights:
+        if in_blocks(statistic, tiling.blocks):
             return Blocks(shape, tiling.blocks).measured(of, total, wraps)
         if not weights:
             return of.measured(total, shape, wraps)
@@ -139,7 +139,7 @@ class _OfTile:
             window.name: {
                 s.name: self.against(window, maps[window.name], contents[window.name], tile)
                 if s.sums is None
-                else self.added(s.sums, window, maps[window.name], weights.get(window.name), tile)
+                else self.added(s, window, maps[window.name], weights.get(window.name), tile)
                 for s in self.tiling.layers[window.name]
             }
             for window in self.windows
@@ -186,11 +186,13 @@ class _OfTile:
         own = _own(window, tile, current)
         return squared_difference(*(_trim(features, window, 0, 0) * own for features in (current, content)))
 
-    def added(self, of: Sums, window: Window, current: Array, masks: Masks | None, tile: Any) -> Array:
+    def added(self, statistic: Statistic, window: Window, current: Array, masks: Masks | None, tile: Any) -> Array:
         """What a tile adds to one statistic of one layer; for each region, where there are masks."""
+        of = statistic.sums
+        assert of is not None
         around, first = _trim(current, window, of.reach, of.reach), tile * window.rows
         wraps = self.tiling.padding == "circular"
-        if masks is None and self.tiling.blocks != WHOLE and of.reach == 0:
+        if in_blocks(statistic, self.tiling.blocks):
             blocks = Blocks(dict(self.shapes)[window.name], self.tiling.blocks)
             return blocks.of_rows(of, around, _own(window, tile, current), first, wraps)
         if masks is None:

@@ -174,12 +174,17 @@ def test_the_program_leaves_frames_loops_and_how_they_move(tmp_path, monkeypatch
 
 def test_weights_come_from_a_table(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("shares.csv").write_text("1,0\n1,1\n0,1\n1,1\n")
+    Path("shares.csv").write_text("1,0\n3,1\n0,1\n1,1\n")
     sources = [str(SOURCES / f"{name}.jpg") for name in ("rock", "gravel")]
-    flags = ["-s", *sources, "-sw", "128", *FLAGS, "--no-evaluate", "--formats", "gif"]
+    flags = ["-s", *sources, "-sw", "128", *FLAGS, "--formats", "gif"]
     assert main(["animate", *flags, "--frame-weights", "shares.csv"]) == 0
     folder = Path(capsys.readouterr().out.strip())
-    assert json.loads((folder / "config.json").read_text())["frame_weights"][1] == [0.5, 0.5]
+    assert json.loads((folder / "config.json").read_text())["frame_weights"][1] == [0.75, 0.25]
+    (picture,) = json.loads((folder / "summary.json").read_text())["pictures"]
+    frame, read = read_image(folder / "result-001.png"), [read_image(name, width=128) for name in sources]
+    wanted, other = (scores_of_run([frame], read, load_params(), (), shares)[0] for shares in ((4, 1), (1, 1)))
+    found = picture["scores"]["frames"][1]["color"]["score"]
+    assert abs(found - wanted["color"]["score"]) < abs(found - other["color"]["score"]) / 4, "to a quarter"
     assert [path.name for path in folder.glob("loop.*")] == ["loop.gif"]
     assert "has 4 lines of 2 numbers; wanted 5 of 2" in refusal(
         capsys, *flags, "-c", "5", "--frame-weights", "shares.csv"

@@ -100,7 +100,7 @@ def test_the_loss_of_blocks_is_that_of_the_whole_and_their_spread(small_params, 
     several, one, wanted = (each["pool1"]["gram"] for each in (found, mean, target))
     np.testing.assert_allclose(several.mean(axis=0), one, rtol=1e-10)
     spread = jnp.mean(jnp.sum((several - one[None]) ** 2, axis=(1, 2)))
-    total, _ = match((found,), (target,), terms, in_blocks=True)
+    total, _ = match((found,), (target,), terms, blocks=blocks.blocks)
     assert float(total) == pytest.approx(float(jnp.sum((one - wanted) ** 2) + spread), rel=1e-10)
 
 

@@ -468,10 +468,14 @@ def test_pictures_of_any_tool_are_measured(here, capsys):
     assert len(crop) == len(dark)
     assert "measuring 2/2" in err
     scores = json.loads((here / "scores.json").read_text())
+    images.write_image(here / "tiny.png", rock[:16, :16])
+    both = ["-s", str(ROCK), "tiny.png", "--source-weights", "1", "0", "--json", "again.json"]
+    assert main(["evaluate", "crop.png", "dark.jpg", *both]) == 0, "what counts for nothing may be of any size"
+    capsys.readouterr()
+    assert json.loads((here / "again.json").read_text()) == scores
     assert scores["crop.png"]["color"]["score"] < 3 < scores["dark.jpg"]["color"]["score"]
     assert "no such source" in refusal(capsys, "evaluate", "crop.png", "-s", "nothing.png")
     assert "no such picture: 'none.png'" in refusal(capsys, "evaluate", "none.png", "-s", ROCK)
-    images.write_image(here / "tiny.png", rock[:16, :16])
     assert "'tiny.png' of 16x16" in refusal(capsys, "evaluate", "tiny.png", "-s", ROCK)
     assert "nowhere" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", "nowhere/scores.json")
     assert "which is a folder" in refusal(capsys, "evaluate", "crop.png", "-s", ROCK, "--json", ".")
@@ -505,7 +509,8 @@ def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
     assert "too small for 9 octaves" in rows[1]["status"]
     assert rows[0]["loss"] != rows[2]["loss"]
     assert (Path(folder) / "table.csv").read_text() == table
-    assert len(list(Path(folder).glob("*/result.png"))) == 2
+    assert {Path(folder) / row["picture"] for row in rows if row["picture"]} == set(Path(folder).glob("*/result.png"))
+    assert [bool(row["picture"]) for row in rows] == [True, False, True, False]
     sheet = images.read_image(Path(folder) / "sheet.png")
     assert sheet.shape[1] > 2 * 160, "the source and two pictures"
     for name in ("001-pool1-1", "003-conv1_1-pool1-1"):
@@ -519,7 +524,7 @@ def test_a_sweep_shows_every_picture_and_says_when_there_is_none(here, capsys):
     folder, table = capsys.readouterr().out.split("\n", 1)
     assert Path(folder).name.startswith("tries-")
     rows = list(csv.DictReader(io.StringIO(table)))
-    assert [(row["max-iter"], row["picture"]) for row in rows] == [
+    assert [(row["max-iter"], Path(row["picture"]).name) for row in rows] == [
         ("0", "result-000.png"), ("0", "result-001.png"), ("1", "result-000.png"), ("1", "result-001.png"),
     ]  # fmt: skip
     assert len({row["loss"] for row in rows}) == 4
@@ -554,6 +559,8 @@ def shows(sheet, picture):
         (["octaves=x"], "octaves"),
         (["nothing=1"], "nothing"),
         (["max-iter=-1"], "--max-iter"),
+        (["noise=1/255"], "--noise is 255.0; wanted a number from 0 to 1"),
+        (["dry-run=yes"], "--dry-run is of a single run"),
         ([], "vary"),
     ],
 )

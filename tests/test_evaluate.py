@@ -167,12 +167,11 @@ def test_what_lies_outside_zero_and_one_is_clipped(gravel, params):
 
 def test_sources_are_taken_together_and_may_differ_in_size(gravel, params):
     picture = gravel[160:224, 64:128]
-    one, both = [gravel[:128, :128]], [gravel[:128, :128], gravel[128:, 128:]]
+    one, both = [gravel[:128, :128]], [gravel[:128, :128], gravel[128:, 64:]]
     apart, together = quick(picture, one, params), quick(picture, both, params)
     assert together["gram"].reference != apart["gram"].reference
     assert together["gram"].score < 2.5
-    # the picture lies within the second source, in part
-    assert together["copied"].value >= apart["copied"].value
+    assert apart["copied"].value < 0.5 < together["copied"].value == 1, "the picture lies within the second source"
 
 
 def test_a_picture_may_be_larger_than_its_source(gravel, params):
@@ -329,20 +328,18 @@ def test_without_plenoptic_its_measure_is_refused_or_left_out(gravel, params, mo
     assert set(evaluate(picture, [source], params)) == NAMES
 
 
-def test_with_plenoptic_its_measure_finds_noise(gravel, params):
-    def score(picture):
-        return evaluate(picture, [gravel[:96, :96]], params, portilla_simoncelli=True)["portilla_simoncelli"].score
+if importlib.util.find_spec("plenoptic"):  # pip install '.[evaluate]', which brings gigabytes along
 
-    crop = gravel[160:208, 64:112]
-    if importlib.util.find_spec("plenoptic") is None:
-        with pytest.raises(ImportError, match=r"subjective\[evaluate\]"):
-            score(crop)
-        return
-    noise = np.random.default_rng(0).uniform(size=crop.shape).astype(np.float32)
-    of_crop = score(crop)
-    assert 0.3 < of_crop < 3
-    assert score(noise) > 2 * of_crop
-    assert score(0.5 * crop + 0.5 * crop.mean(axis=(0, 1))) > 1.5 * of_crop, "half the contrast"
+    def test_with_plenoptic_its_measure_finds_noise(gravel, params):
+        def score(picture):
+            return evaluate(picture, [gravel[:96, :96]], params, portilla_simoncelli=True)["portilla_simoncelli"].score
+
+        crop = gravel[160:208, 64:112]
+        noise = np.random.default_rng(0).uniform(size=crop.shape).astype(np.float32)
+        of_crop = score(crop)
+        assert 0.3 < of_crop < 3
+        assert score(noise) > 2 * of_crop
+        assert score(0.5 * crop + 0.5 * crop.mean(axis=(0, 1))) > 1.5 * of_crop, "half the contrast"
 
 
 def test_one_yardstick_measures_pictures_one_by_one_as_evaluate_does(gravel, params):

@@ -56,6 +56,16 @@ def test_weights_have_the_size_of_each_map_and_shares_add_up_to_one(small_params
     assert guides[1]["rgb"].weights.shape[:2] == guides[1]["opponent"].weights.shape[:2]
 
 
+def test_a_picture_has_regions_or_blocks_not_both(small_params):
+    analysis, masks = look(["gram"], octaves=(0,), blocks=(2, 2)), halves(32, 32)
+
+    def measured(image):
+        return analyze(small_params, image, analysis, guides_of(jnp.asarray(masks), (0,), "circular", small_params))
+
+    with pytest.raises(ValueError, match=r"regions or blocks, here \(2, 2\); wanted one of the two"):
+        jax.eval_shape(measured, noise(32, 32, 3))
+
+
 def test_what_sees_one_region_alone_counts_for_it_in_full_and_elsewhere_not_at_all(small_params):
     masks = np.zeros((64, 96, 2), np.float32)
     masks[:, :48, 0] = masks[:, 48:, 1] = 1

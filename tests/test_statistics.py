@@ -490,7 +490,6 @@ def test_the_power_spectrum_is_the_fourier_transform_of_the_windowed_autocorrela
     half = autocorrelation_by_loops(features, wraps) * 3
     lags = np.arange(-LAGS, LAGS + 1)
     hann = np.cos(np.pi * lags / (2 * (LAGS + 1))) ** 2
-    frequencies = lags % len(lags) / len(lags)
     expected = np.zeros((2 * LAGS + 1, LAGS + 1, 3))
     for row in range(2 * LAGS + 1):
         for column in range(LAGS + 1):
@@ -498,7 +497,6 @@ def test_the_power_spectrum_is_the_fourier_transform_of_the_windowed_autocorrela
             counted = np.where(lags[None, LAGS:] == 0, 1, 2)  # lags to the left are those to the right
             weights = hann[:, None] * hann[None, LAGS:] * waves * counted
             expected[row, column] = np.einsum("yx,yxc->c", weights, half)
-    assert len(np.unique(frequencies)) == 2 * LAGS + 1
     found = np.asarray(power_spectrum(jnp.asarray(features), wraps))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * expected.max())  # the window is float32
 

@@ -19,7 +19,7 @@ from subjective.colors import opponent
 from subjective.guides import Guides
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.analysis import PICTURE_LAYERS, Analysis, Statistics, Term, network_layers, places_of
-from subjective.statistics.blocks import WHOLE, Blocks, Grid, blocks_of
+from subjective.statistics.blocks import WHOLE, Blocks, Grid, blocks_of, in_blocks
 from subjective.statistics.content import CONTENT, CONTENTS, squared_difference
 from subjective.statistics.gram import GRAM, GRAM_SUM, gram
 from subjective.statistics.grid import GRID
@@ -50,6 +50,7 @@ __all__ = [
     "contents_of",
     "fits",
     "gram",
+    "in_blocks",
     "map_size",
     "network_layers",
     "parse_term",
@@ -87,8 +88,11 @@ def analyze(
         themselves, an array has a leading axis for them.
 
     Raises:
-        ValueError: a layer the network lacks, or an image too small at some octave.
+        ValueError: a layer the network lacks, an image too small at some octave, or regions of a picture that is to
+            match in blocks.
     """
+    if guides and analysis.blocks != WHOLE:
+        raise ValueError(f"a picture has regions or blocks, here {analysis.blocks}; wanted one of the two")
     smallest = smallest_picture(analysis, params)
     if min(image.shape[:2]) < smallest:
         raise ValueError(
@@ -152,7 +156,7 @@ def _measured(
         return statistic.against(squared_difference(features, content), features.shape)
     if masks is not None and statistic.by_region:
         return statistic.of_regions(features, wraps, masks)
-    if analysis.blocks != WHOLE and statistic.by_block:
+    if in_blocks(statistic, analysis.blocks):
         assert statistic.sums is not None
         return Blocks(features.shape, analysis.blocks).of_map(statistic.sums, features, wraps)
     return statistic.measure(features, wraps)

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Sums
+from subjective.statistics.protocol import Statistic, Sums
 
 LEAST = 8
 """Pixels of a map to a side of a block, at least: of fewer a statistic is mostly chance."""
@@ -25,6 +25,11 @@ Grid = tuple[int, int]
 """Blocks, one below and one beside the other."""
 
 WHOLE: Grid = (1, 1)
+
+
+def in_blocks(statistic: Statistic, grid: Grid) -> bool:
+    """Whether a statistic is taken of each block of a picture that has so many, not of the whole."""
+    return grid != WHOLE and statistic.by_block
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic, Sums, squared_distance
+from subjective.statistics.protocol import Statistic, Sums, mean_squared_distance
 
 
 def gram(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "channels channels"]:
@@ -52,11 +52,6 @@ products.defvjp(_products_fwd, _products_bwd)
 def per_number(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
     """A map's sums over how many numbers it has, as `Sums.measured`."""
     return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
-
-
-def mean_squared_distance(found: Array, target: Array) -> Scalar:
-    """Mean over the entries of the squared difference."""
-    return squared_distance(found, target) / target.size
 
 
 _SUMS = Sums(lambda around, own, wraps: products(around * own), per_number, twice=True)

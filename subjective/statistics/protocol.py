@@ -36,6 +36,11 @@ def squared_distance(found: Array, target: Array) -> Scalar:
     return jnp.sum((found - target) ** 2)
 
 
+def mean_squared_distance(found: Array, target: Array) -> Scalar:
+    """Mean over the entries of the squared difference."""
+    return squared_distance(found, target) / target.size
+
+
 @dataclass(frozen=True)
 class Sums:
     """How a measure adds up over tiles. The tile that is the whole map gives the measure itself.
@@ -139,7 +144,7 @@ class Statistic:
 
     @property
     def by_block(self) -> bool:
-        """Whether it is taken of each block of a picture that has several."""
+        """Whether it can be taken of each block of a picture."""
         return self.sums is not None and self.sums.reach == 0
 
     def of_regions(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic, widened
+from subjective.statistics.protocol import Statistic, mean_squared_distance, widened
 
 MOST_DIRECTIONS = 64
 """Directions for each layer, or one for each channel where it has fewer."""
@@ -62,11 +62,6 @@ def _shares(ordered: Float[Array, "directions pixels"]) -> Float[Array, "directi
     return (at_edges[:, 1:] - at_edges[:, :-1]) * (BINS / pixels) + jax.lax.stop_gradient(middle)
 
 
-def mean_squared_distance(found: Array, target: Array) -> Scalar:
-    """Squared Wasserstein-2 distance along a direction, averaged over directions."""
-    return jnp.mean((found - target) ** 2)
-
-
 def scaled_quantiles(target: Array, factor: float) -> Array:
     """The quantiles if all features were √factor times as large.
 
@@ -79,3 +74,4 @@ def scaled_quantiles(target: Array, factor: float) -> Array:
 
 
 SLICED = Statistic("sliced", quantiles, mean_squared_distance, scaled_quantiles)
+"""Its distance is the squared Wasserstein-2 distance along a direction, averaged over directions."""
