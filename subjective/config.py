@@ -29,8 +29,9 @@ class SynthesisConfig(PictureConfig):
     """Layers to match, by name (conv1_1, pool1, ...; rgb, opponent and band are the picture itself) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = DEFAULT_STATISTIC
-    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, autocorrelation32,
-    grid, or several of them; each at --layers unless it names its own, with weight 1 unless it gives one."""
+    """What is matched: gram, gram_sum, covariance, gaussian, sliced, spectrum, shifted, autocorrelation,
+    autocorrelation32, grid, or several of them; each at --layers unless it names its own, with weight 1 unless it
+    gives one."""
     relative: bool = True
     """Divide each distance by the target's own size, so that weights mean the same for any source, layer and octave."""
     schedule: Schedule = "coarse-to-fine"
@@ -50,8 +51,9 @@ class SynthesisConfig(PictureConfig):
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Share of each source."""
     block: Annotated[float, arg(metavar="SHARE")] = 0.5
-    """Blocks that gram, covariance and gaussian match one by one, so that a large picture is even: their side at least
-    (a 16th of the picture's, if that is more), as a share of the smallest source's; 0 for none, as with regions."""
+    """Blocks that gram, gram_sum, covariance and gaussian match one by one, so that a large picture is even: their side
+    at least (a 16th of the picture's, if that is more), as a share of the smallest source's; 0 for none, as with
+    regions."""
     mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
     """Multiply the target by this, as if the power of every feature were so many times the source's."""
     count: Annotated[int, arg("-c", metavar="N")] = 1

@@ -35,8 +35,9 @@ class PictureConfig(ComputeConfig):
     """Layers to match, by name (conv1_1, pool1, ...; rgb, opponent and band are the picture itself) or by the 2017
     program's number (2 is pool1, 7 conv3_2)."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram",)
-    """What is matched: gram, covariance, gaussian, sliced, spectrum, shifted, autocorrelation, autocorrelation32,
-    grid, or several of them; each at --layers unless it names its own, with weight 1 unless it gives one."""
+    """What is matched: gram, gram_sum, covariance, gaussian, sliced, spectrum, shifted, autocorrelation,
+    autocorrelation32, grid, or several of them; each at --layers unless it names its own, with weight 1 unless it
+    gives one."""
     layer_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Weight of each of --layers in the loss."""
     octave_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
