@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic, widened
+from subjective.statistics.protocol import Scalar, Statistic, per_number, widened
 
 
 def squared_difference(features: Float[Array, "height width channels"], content: Array) -> Scalar:
@@ -28,7 +26,7 @@ CONTENT = Statistic(
     "content",
     _unavailable,
     _itself,
-    against=lambda total, shape: total / float(math.prod(shape)),
+    against=per_number,
     of_all=True,
 )
 """Mean squared difference of features (Gatys, Ecker and Bethge, 2016, equation 1, as a mean)."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Statistic, Sums, mean_squared_distance
+from subjective.statistics.protocol import Statistic, Sums, mean_squared_distance, per_number
 
 
 def gram(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "channels channels"]:
@@ -47,11 +45,6 @@ def _products_bwd(features: Array, cotangent: Array) -> tuple[Array]:
 
 
 products.defvjp(_products_fwd, _products_bwd)
-
-
-def per_number(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
-    """A map's sums over how many numbers it has, as `Sums.measured`."""
-    return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
 _SUMS = Sums(lambda around, own, wraps: products(around * own), per_number, twice=True)

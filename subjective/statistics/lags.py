@@ -6,14 +6,13 @@ two sizes compare: the coarser octaves carry the long distances.
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic, Sums, widened
+from subjective.statistics.protocol import Scalar, Statistic, Sums, per_number, widened
 
 LAGS = 16
 """Largest lag in pixels of the feature map, each way."""
@@ -111,7 +110,7 @@ def _between(here: Array, around: Array, wraps: bool, lags: int) -> Array:
 def _per_pair(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
     height, width, channels = shape
     if wraps:
-        return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
+        return per_number(total, shape)
     rows, columns = np.arange(-lags, lags + 1), np.arange(lags + 1)
     pairs = (height - np.abs(rows))[:, None] * (width - columns)[None, :]
     return total / (pairs[:, :, None] * channels).astype(np.float32)

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.gram import per_number, products
-from subjective.statistics.protocol import Scalar, Statistic, Sums
+from subjective.statistics.gram import products
+from subjective.statistics.protocol import Scalar, Statistic, Sums, per_number
 
 RIDGE = 1e-4
 """Share of the target's mean variance added to every direction before roots are taken: float32 knows no smaller one."""

@@ -6,6 +6,7 @@ is measured in bounded memory.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ def squared_distance(found: Array, target: Array) -> Scalar:
 def mean_squared_distance(found: Array, target: Array) -> Scalar:
     """Mean over the entries of the squared difference."""
     return squared_distance(found, target) / target.size
+
+
+def per_number(total: Array, shape: tuple[int, ...], wraps: bool = True) -> Array:
+    """A map's sums over how many numbers it has, as `Sums.measured`."""
+    return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
 
 
 @dataclass(frozen=True)
