@@ -114,7 +114,7 @@ def scores_of_run(
 ) -> list[Any]:
     """What the pictures of a run score, as JSON; the reason in a sentence where they cannot be measured.
 
-    All but the Portilla-Simoncelli statistics: plenoptic takes longer for them than all the others together.
+    All but the Portilla-Simoncelli statistics: plenoptic brings PyTorch along, and most of their time again.
     """
     try:
         check_sizes(pictures[0], sources)
