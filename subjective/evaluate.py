@@ -18,7 +18,7 @@ from subjective.measures import Image
 from subjective.plan import check_image
 from subjective.vgg import Params
 
-__all__ = ["Score", "Yardstick", "check_sizes", "crop_size", "evaluate"]
+__all__ = ["Score", "Yardstick", "check_sizes", "counted", "crop_size", "evaluate"]
 
 
 def evaluate(
@@ -58,6 +58,7 @@ def evaluate(
     """
     for name, picture in [("the picture", image), *(("a source", source) for source in sources)]:
         check_image(name, picture)
+    sources, shares = counted(sources, shares)
     check_sizes(image, sources)
     yardstick = Yardstick(
         sources, image.shape, params, shares=shares, matched=matched, portilla_simoncelli=portilla_simoncelli
@@ -91,13 +92,10 @@ class Yardstick:
         Raises:
             ValueError: shares that are none.
         """
-        shares = [1.0] * len(sources) if shares is None else list(shares)
-        if len(shares) != len(sources) or min(shares) < 0 or not 0 < sum(shares) < np.inf:
-            raise ValueError(f"shares are {shares}; wanted {len(sources)} of 0 or more, one for each source")
-        counted = [(source, share / sum(shares)) for source, share in zip(sources, shares, strict=True) if share > 0]
-        self._sources = [np.asarray(source, np.float32) for source, _ in counted]
+        sources, shares = counted(sources, shares)
+        self._sources = [np.asarray(source, np.float32) for source in sources]
         self._part = crop_size(self._sources, shape)
-        crops = Crops([crops_of(source, self._part) for source in self._sources], [share for _, share in counted])
+        crops = Crops([crops_of(source, self._part) for source in self._sources], shares)
         self._criteria = criteria(crops, self._sources, params, matched, portilla_simoncelli)
 
     def scores(self, image: Image) -> dict[str, Score]:
@@ -111,6 +109,25 @@ class Yardstick:
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = parts_of(image, self._part)
         return {name: score for one in self._criteria for name, score in one.scores(image, parts).items()}
+
+
+def counted(sources: Sequence[Image], shares: Sequence[float] | None) -> tuple[list[Image], list[float]]:
+    """Those of the sources that count at all, and how much each does, adding up to one.
+
+    Args:
+        sources: as in `evaluate`.
+        shares: as in `evaluate`.
+
+    Raises:
+        ValueError: shares that are none.
+    """
+    if not sources:
+        return [], []
+    shares = [1.0] * len(sources) if shares is None else list(shares)
+    if len(shares) != len(sources) or min(shares) < 0 or not 0 < sum(shares) < np.inf:
+        raise ValueError(f"shares are {shares}; wanted {len(sources)} of 0 or more, one for each source")
+    kept = [(source, share / sum(shares)) for source, share in zip(sources, shares, strict=True) if share > 0]
+    return [source for source, _ in kept], [share for _, share in kept]
 
 
 def check_sizes(image: Image, sources: Sequence[Image], name: str = "the picture") -> None:

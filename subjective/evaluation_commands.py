@@ -12,7 +12,7 @@ import numpy as np
 
 from subjective import images, normalization
 from subjective.command_config import EvaluateCommand
-from subjective.evaluate import Score, Yardstick, check_sizes, crop_size
+from subjective.evaluate import Score, Yardstick, check_sizes, counted, crop_size
 from subjective.picture_config import check_weights
 from subjective.vgg import Params, resolve_layers
 
@@ -47,14 +47,10 @@ def command(config: EvaluateCommand) -> int:
     files = images.find_images(config.images, "picture")
     params = normalization.load_params(config.weights, data_dir=config.data_dir)
     matched = resolve_layers(config.matched, params) if config.matched else ()
-    of = images.find_images(config.source)
-    shares = config.source_weights
-    check_weights("source-weights", shares, len(of), "source")
-    if shares is not None:
-        of = [file for file, share in zip(of, shares, strict=True) if share > 0]
-        shares = tuple(share for share in shares if share > 0)
-    sources = [config.read_source(file) for file in of]
+    sources = [config.read_source(file) for file in images.find_images(config.source)]
     pictures = [images.read_image(file) for file in files]
+    check_weights("source-weights", config.source_weights, len(sources), "source")
+    sources, shares = counted(sources, config.source_weights)
     for file, picture in zip(files, pictures, strict=True):
         check_sizes(picture, sources, repr(str(file)))
     results: dict[str, dict[str, Score]] = {}
@@ -74,8 +70,8 @@ def command(config: EvaluateCommand) -> int:
 
 def table(results: dict[str, dict[str, Score]]) -> str:
     """Scores as text: a row a picture, a column a measure."""
-    found = {name: None for scores in results.values() for name in scores}
-    names = [*(name for name in COLUMNS if name in found), *(name for name in found if name not in COLUMNS)]
+    found = {name: name for scores in results.values() for name in scores}
+    names = [name for name in COLUMNS | found if name in found]
     rows = [
         ["", *(COLUMNS.get(name, name) for name in names)],
         *([picture, *(f"{scores[name].score:.3g}" for name in names)] for picture, scores in results.items()),
@@ -116,6 +112,7 @@ def scores_of_run(
 
     All but the Portilla-Simoncelli statistics: plenoptic brings PyTorch along, and most of their time again.
     """
+    sources, shares = counted(sources, shares)
     try:
         check_sizes(pictures[0], sources)
     except ValueError as error:

@@ -293,6 +293,7 @@ def test_sources_count_as_much_as_is_said(gravel, params):
     assert colors == sorted(colors)
     assert colors[0] < 0.3 * colors[1]
     assert quick(picture, [one, other], params, shares=(2, 0)) == quick(picture, [one], params)
+    assert quick(picture, [one, other[:16, :16]], params, shares=(2, 0)) == quick(picture, [one], params), "of any size"
     for wrong in ((1,), (0, 0), (1, -1), (np.inf, 1), (np.nan, 1)):
         with pytest.raises(ValueError, match=r"shares are .*wanted 2 of 0 or more"):
             quick(picture, [one, other], params, shares=wrong)
