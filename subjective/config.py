@@ -36,6 +36,9 @@ class SynthesisConfig(PictureConfig):
     """Divide each distance by the target's own size, so that weights mean the same for any source, layer and octave."""
     schedule: Schedule = "coarse-to-fine"
     """Make a small picture first and double it octave by octave, or (plain) begin at full size."""
+    first_stage: Annotated[int, arg(metavar="PIXELS")] = 128
+    """Begin with the coarsest octave that has so many pixels a side, or with half the full size: in a smaller picture
+    too few places stand for all that is matched, and what it settles stays. 1 begins with the coarsest of all."""
     max_iter: Annotated[int, arg("-m", metavar="N")] = 60
     """Steps of the optimizer at most, at each stage of the schedule."""
     tol: Annotated[float, arg(metavar="SHARE")] = 0.03
@@ -44,7 +47,7 @@ class SynthesisConfig(PictureConfig):
     """Steps at each stage before the last, where an evaluation costs a quarter or less; five for every three of
     --max-iter if not given."""
     starts: Annotated[int, arg(metavar="N")] = 1
-    """Times to make the first, smallest stage, each from noise of its own, to go on with the one of the lowest loss."""
+    """Times to make the first picture, each from noise of its own, to go on with the one of the lowest loss."""
     join_mode: Annotated[JoinMode | None, arg("-j")] = None
     """How to join several sources (affine_invariant and riemann are other names of geodesic). If not given, average,
     which lays them side by side; and geodesic in frames that turn from one into another."""
@@ -80,7 +83,7 @@ class SynthesisConfig(PictureConfig):
         """As `PictureConfig.check`."""
         super().check()
         numbers = (("count", self.count, 1), ("starts", self.starts, 1), ("coarse-iter", self.coarse_iter or 0, 0))
-        for flag, number, least in (*numbers, ("block", self.block, 0)):
+        for flag, number, least in (*numbers, ("first-stage", self.first_stage, 1), ("block", self.block, 0)):
             if not least <= number < math.inf:
                 raise ValueError(f"--{flag} is {number}; wanted {least} or more")
         if not math.isfinite(self.mul):
@@ -185,6 +188,8 @@ class TransferConfig(SynthesisConfig):
         "grid@rgb=0.001",
     )
     """What is matched of the style, as in synthesize."""
+    first_stage: Annotated[int, arg(metavar="PIXELS")] = 1
+    """As in synthesize; 1, as it is the content that says what is where."""
     tol: Annotated[float, arg(metavar="SHARE")] = ALL
     """As in synthesize."""
     block: Annotated[float, arg(metavar="SHARE")] = 0.0

@@ -145,8 +145,10 @@ def _laid_out(
         if isinstance(config, SynthesisConfig) and (config.source_weights or config.join_mode not in (None, "average")):
             raise ValueError("masks say how much of each source there is; leave out source weights and join mode")
     check_size(config.as_painted("the picture"), config.size, analysis, params)
-    schedule = config.schedule if isinstance(config, SynthesisConfig) else "plain"
-    return config, analysis, stages_of(schedule, config.size, analysis, params, config.steps)
+    if not isinstance(config, SynthesisConfig):
+        return config, analysis, stages_of("plain", config.size, analysis, params, config.steps)
+    stages = stages_of(config.schedule, config.size, analysis, params, config.steps, config.first_stage)
+    return config, analysis, stages
 
 
 def _check_regions(analysis: Analysis) -> None:

@@ -83,8 +83,9 @@ def without_effect(config: PictureConfig) -> tuple[str, ...]:
     named = [flag for flag in ("layers", "layer_weights") if getattr(config, flag) != usual[flag]]
     if named and all("@" in text for text in config.statistic):
         found += [f"--{flag.replace('_', '-')}, since each --statistic names its own layers" for flag in named]
-    if getattr(config, "coarse_iter", None) is not None and getattr(config, "schedule", "") == "plain":
-        found.append("--coarse-iter, since a plain --schedule has no coarse stages")
+    if getattr(config, "schedule", "") == "plain":
+        of_stages = [flag for flag in ("coarse_iter", "first_stage") if getattr(config, flag) != usual[flag]]
+        found += [f"--{flag.replace('_', '-')}, since a plain --schedule has no coarse stages" for flag in of_stages]
     return tuple(found)
 
 

@@ -22,6 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         ),
         "seed": "phases",
         "starts": 8,
+        "first_stage": 1,
         "coarse_iter": 200,
         "tol": ALL,
     },

@@ -1,6 +1,6 @@
 """Coarse to fine: the stages in which a picture is made, each at twice the size of the one before.
 
-The coarsest stage makes a small picture that matches the coarsest octave alone; each stage after it enlarges what
+The first stage makes a small picture that matches the coarsest octaves alone; each stage after it enlarges what
 there is by the pyramid's own `expand` (any other leaves a grid, and does not wrap) and matches an octave more. Large
 structure so settles where an evaluation costs next to nothing.
 """
@@ -55,6 +55,7 @@ def stages_of(
     analysis: Analysis,
     params: Params,
     steps: Callable[[tuple[int, int]], int],
+    least: int = 1,
 ) -> list[Stage]:
     """The stages of a picture, coarsest first.
 
@@ -64,10 +65,12 @@ def stages_of(
         analysis: of the full picture.
         params: the network.
         steps: of a stage of some size (height, width), at most.
+        least: pixels a side of the first stage, where more than one comes before the last.
 
     Returns:
-        One stage for each octave that is matched and whose picture is large enough for what remains to be matched; and
-        one more at full size, in float32, if the others are not.
+        One stage for each octave that is matched and whose picture is large enough for what remains to be matched, and
+        for ``least``, unless no other comes before the last; and one more at full size, in float32, if the others are
+        not.
     """
     stages = []
     for first, octave in enumerate(analysis.octaves if schedule == "coarse-to-fine" else analysis.octaves[:1]):
@@ -75,7 +78,9 @@ def stages_of(
         reduced = (stage_size(size[0], octave), stage_size(size[1], octave))
         if below.terms and min(reduced) >= smallest_picture(below, params):
             stages.append(Stage(octave, reduced, below, first, steps(reduced)))
-    return _polished(stages[::-1])
+    full, coarse = stages[:1], stages[1:]
+    large = [stage for stage in coarse if min(stage.size) >= least]
+    return _polished([*(large or coarse[:1])[::-1], *full])
 
 
 def _polished(stages: list[Stage]) -> list[Stage]:

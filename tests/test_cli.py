@@ -431,11 +431,12 @@ def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
 
 def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, capsys):
     flags = ["-ow", "40", "-o", "1", "-m", "1", "--raw-weights", "--statistic", "gram@pool1", "autocorrelation32@rgb"]
-    flags += ["--layers", "pool2", "--schedule", "plain", "--coarse-iter", "3"]
+    flags += ["--layers", "pool2", "--schedule", "plain", "--coarse-iter", "3", "--first-stage", "8"]
     assert main(["synthesize", "-s", str(GRAVEL), *flags]) == 0
     out, err = capsys.readouterr()
     assert "nothing comes of --layers, since each --statistic names its own layers" in err
-    assert "nothing comes of --coarse-iter, since a plain --schedule has no coarse stages" in err
+    for flag in ("--coarse-iter", "--first-stage"):
+        assert f"nothing comes of {flag}, since a plain --schedule has no coarse stages" in err
     assert "no octave has room for autocorrelation32@rgb; it is left out" in err
     folder = Path(out.strip())
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]

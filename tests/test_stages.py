@@ -56,6 +56,25 @@ def test_octaves_may_be_two_apart():
     assert [stage.analysis.octaves for stage in stages] == [(0,), (0, 2), (0, 2, 4)]
 
 
+@pytest.mark.parametrize(
+    ("size", "octaves", "least", "sides"),
+    [
+        ((512, 512), (0, 1, 2, 3, 4), 128, [128, 256, 512]),
+        ((256, 1024), (0, 1, 2, 3), 128, [128, 256]),
+        ((250, 250), (0, 1, 2, 3), 128, [125, 250]),
+        ((64, 64), (0, 2, 4), 128, [16, 64]),
+        ((100, 100), (0,), 128, [100]),
+        ((100, 100), (0, 1, 2), 26, [50, 100]),
+        ((100, 100), (0, 1, 2), 25, [25, 50, 100]),
+    ],
+)
+def test_the_first_stage_has_some_size_or_is_the_last_but_one(size, octaves, least, sides):
+    analysis = Analysis(octaves, FOUR.terms)
+    stages = stages_of("coarse-to-fine", size, analysis, {}, STEPS, least)
+    assert [min(stage.size) for stage in stages] == sides
+    assert stages == stages_of("coarse-to-fine", size, analysis, {}, STEPS)[-len(sides) :]
+
+
 def test_plain_is_the_last_stage_alone():
     plain = stages_of("plain", (100, 67), FOUR, {}, STEPS)
     assert plain == [Stage(0, (100, 67), FOUR, 0, 167)]

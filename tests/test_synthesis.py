@@ -270,7 +270,7 @@ def test_each_source_needs_a_weight(small_params):
         {"mul": float("inf")},
         {"layer_weights": (1.0,)}, {"octave_weights": (1.0, -1.0, 0.0, 0.0), "octaves": 4},
         {"octave_weights": (1.0,)}, {"statistic": ("grams",)}, {"statistic": ()}, {"statistic": ("gram=-1",)},
-        {"coarse_iter": -1}, {"starts": 0}, {"source_weights": (0.0,)},
+        {"coarse_iter": -1}, {"first_stage": 0}, {"starts": 0}, {"source_weights": (0.0,)},
     ],
 )  # fmt: skip
 def test_numbers_that_cannot_be_meant_are_refused_by_their_flag(unfit):
