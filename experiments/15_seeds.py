@@ -9,18 +9,11 @@ least and the most. At 256 pixels some 30 seconds a picture on two cores, at 512
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
-import numpy as np
-from studio import HEAD, STOCHASTIC, Made, make, source
+from studio import HEAD, MEANS, STOCHASTIC, make, means, source
 
 import subjective
 from subjective.presets import PRESETS
-
-TABLE = (
-    "| | Gram (least, most) | sliced | spectrum, dB (most) | peak above a crop's, most | seams (least, most) | color "
-    "| evaluations |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
-)
 
 
 def main() -> None:
@@ -39,27 +32,8 @@ def main() -> None:
                 subjective.preset(wanted.preset, output_width=width, rng_seed=seed) for seed in range(wanted.seeds)
             ]
             made = [make(f"{label}, seed {config.rng_seed}", [source(name)], config) for config in configs]
-            lines.append(f"| {label} | {summary(made)} |")
-    print("\n".join(["", TABLE, *lines]))
-
-
-def summary(made: Sequence[Made]) -> str:
-    """Cells of `TABLE`: seams of rows and columns together, with their mean's standard error."""
-
-    def scores(name: str) -> np.ndarray:
-        return np.asarray([one.scores[name].score for one in made])
-
-    gram = scores("gram")
-    spectrum = [one.scores["spectrum"].value for one in made]
-    seams = np.asarray([one.scores[way].value for one in made for way in ("seam_rows", "seam_columns")])
-    error = np.std(seams, ddof=1) / np.sqrt(len(seams))
-    return (
-        f"{gram.mean():.2f} ± {gram.std():.2f} ({gram.min():.2f}, {gram.max():.2f}) "
-        f"| {scores('sliced_wasserstein').mean():.2f} | {np.mean(spectrum):.1f} ({max(spectrum):.1f}) "
-        f"| {max(one.peak for one in made):+.2f} "
-        f"| {seams.mean():.2f} ± {error:.2f} ({seams.min():.2f}, {seams.max():.2f}) | {scores('color').mean():.2f} "
-        f"| {np.mean([one.evaluations for one in made]):.0f}"
-    )
+            lines.append(f"| {label} | {means(made)} |")
+    print("\n".join(["", MEANS, *lines]))
 
 
 if __name__ == "__main__":

@@ -102,6 +102,31 @@ def row(made: Made) -> str:
     )
 
 
+MEANS = (
+    "| | Gram (least, most) | sliced | spectrum, dB (most) | peak above a crop's, most | seams (least, most) | color "
+    "| evaluations |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def means(made: Sequence[Made]) -> str:
+    """Cells of `MEANS`: seams of rows and columns together, with their mean's standard error."""
+
+    def scores(name: str) -> np.ndarray:
+        return np.asarray([one.scores[name].score for one in made])
+
+    gram = scores("gram")
+    spectrum = [one.scores["spectrum"].value for one in made]
+    seams = np.asarray([one.scores[way].value for one in made for way in ("seam_rows", "seam_columns")])
+    error = np.std(seams, ddof=1) / np.sqrt(len(seams))
+    return (
+        f"{gram.mean():.2f} ± {gram.std():.2f} ({gram.min():.2f}, {gram.max():.2f}) "
+        f"| {scores('sliced_wasserstein').mean():.2f} | {np.mean(spectrum):.1f} ({max(spectrum):.1f}) "
+        f"| {max(one.peak for one in made):+.2f} "
+        f"| {seams.mean():.2f} ± {error:.2f} ({seams.min():.2f}, {seams.max():.2f}) | {scores('color').mean():.2f} "
+        f"| {np.mean([one.evaluations for one in made]):.0f}"
+    )
+
+
 AVERAGES = "Gram | sliced | spectrum, dB | peak | color | mean color, levels | cut off"
 
 
