@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from studio import AVERAGES, HEAD, MEANS, averages, keep, make, means, params_of, source
+from studio import AVERAGES, HEAD, MEANS, averages, keep, make, make_several, means, params_of, source
 
 import subjective
 from subjective.evaluate import Yardstick
@@ -41,10 +41,9 @@ def rows(changes: dict[str, dict[str, Any]]) -> None:
     lines = []
     for name in ("gravel", "rock"):
         print(f"\n{name}\n\n{HEAD}", flush=True)
-        lines += [f"\n{name}, means of {SEEDS}\n\n{MEANS}"]
+        lines.append(f"\n{name}, means of {SEEDS}\n\n{MEANS}")
         for label, change in changes.items():
-            configs = [dataclasses.replace(DEFAULT, rng_seed=seed, **change) for seed in range(SEEDS)]
-            made = [make(f"{label}, seed {config.rng_seed}", [small(name)], config) for config in configs]
+            made = make_several(label, [small(name)], dataclasses.replace(DEFAULT, **change), SEEDS)
             lines.append(f"| {label} | {means(made)} |")
     print("\n".join(lines), flush=True)
 

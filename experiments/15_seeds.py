@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from studio import HEAD, MEANS, STOCHASTIC, make, means, source
+from studio import HEAD, MEANS, STOCHASTIC, make_several, means, source
 
 import subjective
 from subjective.presets import PRESETS
@@ -28,10 +28,8 @@ def main() -> None:
     for width in wanted.widths:
         for name in wanted.sources:
             label = f"{name}, {wanted.preset}, {width} px"
-            configs = [
-                subjective.preset(wanted.preset, output_width=width, rng_seed=seed) for seed in range(wanted.seeds)
-            ]
-            made = [make(f"{label}, seed {config.rng_seed}", [source(name)], config) for config in configs]
+            config = subjective.preset(wanted.preset, output_width=width)
+            made = make_several(label, [source(name)], config, wanted.seeds)
             lines.append(f"| {label} | {means(made)} |")
     print("\n".join(["", MEANS, *lines]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -82,6 +83,14 @@ def make(label: str, sources: Sequence[np.ndarray], config: subjective.Synthesis
     made = Made(label, image, spent[0] / image.size, seconds, result.loss, scores)
     print(row(made), flush=True)
     return made
+
+
+def make_several(
+    label: str, sources: Sequence[np.ndarray], config: subjective.SynthesisConfig, number: int
+) -> list[Made]:
+    """As `make`, so many pictures, each from noise of its own."""
+    configs = [dataclasses.replace(config, rng_seed=seed) for seed in range(number)]
+    return [make(f"{label}, seed {config.rng_seed}", sources, config) for config in configs]
 
 
 HEAD = (
