@@ -24,7 +24,7 @@ from subjective import stages
 from subjective.config import SynthesisConfig
 from subjective.images import read_image
 from subjective.job import prepared
-from subjective.normalization import load_params
+from subjective.network.normalization import load_params
 from subjective.optimize import value_and_gradient
 from subjective.synthesis import synthesize
 

@@ -28,7 +28,7 @@ from subjective.cli import main
 from subjective.config import AnimationConfig
 from subjective.images import read_image, to_uint8
 from subjective.job import prepared_animation
-from subjective.normalization import load_params
+from subjective.network.normalization import load_params
 from subjective.optimize import value_and_gradient
 
 HERE = Path(__file__).parent

@@ -39,10 +39,10 @@ from subjective.evaluate import evaluate
 from subjective.feedforward import network_file
 from subjective.feedforward.apply_command import painted
 from subjective.images import read_image, write_image
-from subjective.normalization import load_params
+from subjective.network.normalization import load_params
+from subjective.network.vgg import extract_features
 from subjective.presets import LIKES
 from subjective.pyramid import gaussian_pyramid
-from subjective.vgg import extract_features
 
 SINGLE = ["--like", "multiscale", "--octaves", "1", "--schedule", "plain", "--max-iter", "120"]
 

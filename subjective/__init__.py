@@ -15,14 +15,14 @@ from subjective.evaluate import Score, evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
-from subjective.normalization import activation_scales, load_params
+from subjective.network.normalization import activation_scales, load_params
+from subjective.network.vgg import extract_features, layer_names, minimum_size
 from subjective.optimize import NonFiniteLossError, Result, Step, minimize, value_and_gradient
 from subjective.presets import preset
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics import STATISTICS, Analysis, Statistic, Term, analyze, gram, parse_term
 from subjective.synthesis import animate, invent, synthesize, transfer
 from subjective.version import __version__
-from subjective.vgg import extract_features, layer_names, minimum_size
 
 __all__ = [
     "STATISTICS",

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from subjective import images, plan, synthesis, weights
+from subjective import images, plan, synthesis
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.frames import check_moves
@@ -30,10 +30,11 @@ from subjective.making import (
 )
 from subjective.morph import TURNED_BY, around, read_weights
 from subjective.motion import motion, plot
+from subjective.network import weights
+from subjective.network.vgg import Params
 from subjective.optimize import Result
 from subjective.position import OnStep, Position
 from subjective.remarks import say
-from subjective.vgg import Params
 from subjective.videos import can_write, write_videos
 
 Texture = TypeVar("Texture", SynthesizeCommand, AnimateCommand)

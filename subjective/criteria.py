@@ -18,7 +18,7 @@ from subjective import measures
 from subjective.crops import Array, Crops, each_and_rest, flat, pooled, root_mean_square
 from subjective.looks import Look, gram_distances, look, places_seen, sliced_distances, together
 from subjective.measures import Image
-from subjective.vgg import Params
+from subjective.network.vgg import Params
 
 SHARE = 0.01
 """One percent more or less is nothing: added to shares before they are compared, and the least reference.

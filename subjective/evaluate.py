@@ -15,8 +15,8 @@ from subjective.criteria import Score, criteria
 from subjective.crops import Crops, crop_size, crops_of, parts_of
 from subjective.looks import LEAST
 from subjective.measures import Image
+from subjective.network.vgg import Params
 from subjective.plan import check_image
-from subjective.vgg import Params
 
 __all__ = ["Score", "Yardstick", "check_sizes", "counted", "crop_size", "evaluate"]
 

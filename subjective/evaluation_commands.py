@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from subjective import images, normalization
+from subjective import images
 from subjective.command_config import EvaluateCommand
 from subjective.evaluate import Score, Yardstick, check_sizes, counted, crop_size
+from subjective.network import normalization
+from subjective.network.vgg import Params, resolve_layers
 from subjective.picture_config import check_weights
-from subjective.vgg import Params, resolve_layers
 
 COLUMNS = {
     "gram": "gram",

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from subjective.network.cpu_convolution import average_pool
+from subjective.network.vgg import Params, layer_names
 from subjective.pyramid import Padding, gaussian_pyramid
-from subjective.strips import average_pool
-from subjective.vgg import Params, layer_names
 
 Masks = Float[Array, "height width regions"]
 

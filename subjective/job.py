@@ -17,13 +17,13 @@ from subjective.frames import Distances, by_importance, check_moves, mean_over_f
 from subjective.guides import Guides, guides_of
 from subjective.losses import Loss, novelty_loss, texture_loss
 from subjective.morph import TURNED_BY, contrast, importance, with_changes
+from subjective.network.vgg import Params
 from subjective.objectives import animation_loss, apart_loss, synthesis_loss, transfer_loss
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of, check_image, check_size, with_octaves
 from subjective.stages import Stage, at_stage, stages_of, with_margin
 from subjective.statistics import WHOLE, Analysis, Statistics, analyze, contents_of
 from subjective.targets import by_region, targets_by_precision
-from subjective.vgg import Params
 
 Config = TypeVar("Config", bound=PictureConfig)
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from subjective.guides import Guides
+from subjective.network.vgg import Params
 from subjective.statistics import (
     WHOLE,
     Analysis,
@@ -27,7 +28,6 @@ from subjective.statistics import (
     places_of,
     squared_distance,
 )
-from subjective.vgg import Params
 
 Scalar = Float[Array, ""]
 Loss = Callable[..., tuple[Scalar, Any]]

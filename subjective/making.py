@@ -15,13 +15,15 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from subjective import checkpoints, images, interruption, normalization, plan, preflight, weights
+from subjective import checkpoints, images, interruption, plan, preflight
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
 from subjective.flags import settings
-from subjective.formats.native import sha256
 from subjective.init import SEEDS
 from subjective.job import Job
 from subjective.memory import memory_limit
+from subjective.network import normalization, weights
+from subjective.network.formats.native import sha256
+from subjective.network.vgg import Params
 from subjective.optimize import Result, Step
 from subjective.picture_config import PictureConfig
 from subjective.position import OnStep, Position
@@ -29,7 +31,6 @@ from subjective.progress import Progress
 from subjective.remarks import say
 from subjective.runs import Run, new_folder
 from subjective.statistics import Analysis
-from subjective.vgg import Params
 
 MakeCommand = SynthesizeCommand | AnimateCommand | TransferCommand | NoveltyCommand
 Made = TypeVar("Made", SynthesizeCommand, AnimateCommand, TransferCommand, NoveltyCommand)

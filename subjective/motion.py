@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from subjective.compilation import jit
-from subjective.vgg import Params, extract_features
+from subjective.network.vgg import Params, extract_features
 
 LAYER = "pool2"
 """Where features are compared: details of some ten pixels."""

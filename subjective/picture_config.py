@@ -9,10 +9,10 @@ from typing import Annotated
 
 from subjective.compute_config import HOST_PIXELS, ComputeConfig, arg
 from subjective.images import MAX_PIXELS
+from subjective.network.vgg import Pooling
 from subjective.optimizers import Method
 from subjective.pyramid import Padding
 from subjective.statistics import WHOLE, Grid, Term, parse_term
-from subjective.vgg import Pooling
 
 ALL = 1e-9
 """A tolerance at which all steps are made, or as many as lower the loss at all."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 import jax.numpy as jnp
 import numpy as np
 
+from subjective.network.vgg import Params, resolve_layers
 from subjective.picture_config import PictureConfig
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics import (
@@ -21,7 +22,6 @@ from subjective.statistics import (
     smallest_picture,
     tiling_of,
 )
-from subjective.vgg import Params, resolve_layers
 
 VALID: Padding = "valid"
 """A source is always analyzed with this padding: a photograph has no outside."""

@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Array
 
 from subjective.compilation import jit
+from subjective.network.vgg import Params
 from subjective.pyramid import Padding, expand, gaussian_pyramid
 from subjective.statistics import Analysis, smallest_picture
-from subjective.vgg import Params
 
 Schedule = Literal["coarse-to-fine", "plain"]
 

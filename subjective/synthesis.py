@@ -19,12 +19,12 @@ from subjective.colors import in_colors, with_luminance
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.init import LOOP_CONTRAST, PHASES_CONTRAST, initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
+from subjective.network.vgg import Params
 from subjective.optimize import Result
 from subjective.plan import VALID, check_image
 from subjective.position import OnStep, Position
 from subjective.progression import in_stages
 from subjective.stages import Stage, at_stage, with_margin, without_margin
-from subjective.vgg import Params
 
 
 def synthesize(

@@ -14,10 +14,10 @@ from subjective import joins
 from subjective.compilation import jit
 from subjective.config import SynthesisConfig
 from subjective.guides import guides_of
+from subjective.network.vgg import Params, Precision
 from subjective.plan import VALID, check_size
 from subjective.stages import Stage
 from subjective.statistics import WHOLE, Analysis, Statistics, analyze, network_layers, places_of
-from subjective.vgg import Params, Precision
 
 SOURCE_ROWS = 512
 """Rows of a source that are analyzed at a time; photographs are large, and what is learned of them is small."""

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import tyro
 from tqdm import tqdm
 
-from subjective import fetch, normalization, weights
 from subjective.images import find_images
+from subjective.network import download, normalization, weights
 from subjective.version import __version__
 
 
@@ -92,7 +92,7 @@ def _list(action: WeightsList) -> int:
     for entry in weights.available(action.data_dir):
         rows.append((entry.name, f"{entry.bytes / 1e6:.0f} MB", "yes" if entry.scales else "no", str(entry.path)))
     present = {row[0] for row in rows}
-    rows.extend((name, "-", "-", "to be fetched") for name in fetch.SOURCES if name not in present)
+    rows.extend((name, "-", "-", "to be fetched") for name in download.SOURCES if name not in present)
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
@@ -125,7 +125,7 @@ def _fetch(action: WeightsFetch) -> int:
         bar.update(done - bar.n)
 
     with bar:
-        path = fetch.fetch(action.name, folder, progress=progress)
+        path = download.fetch(action.name, folder, progress=progress)
     return _keep_with_scales(path)
 
 
@@ -136,7 +136,7 @@ def _keep_with_scales(path: Path, pictures: list[Path] | None = None) -> int:
     sys.stderr.write(f"measuring activations on {len(files)} pictures ...\n")
     scales = normalization.activation_scales(network.params, files)
     facts = {
-        "program": f"subjective {__version__}, subjective/normalization.py",
+        "program": f"subjective {__version__}, subjective/network/normalization.py",
         "pictures": " ".join(file.name for file in files),
     }
     weights.save_scales(scales, weights.scales_path(path), network.sha256, facts)

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from subjective.network.vgg import Params, Pooling, Precision, layer_names
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.protocol import Statistic
-from subjective.vgg import Params, Pooling, Precision, layer_names
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from subjective.compilation import compiler_options, keep_compiled
-from subjective.formats.layout import random_params
-from subjective.normalization import load_params
+from subjective.network.formats.layout import random_params
+from subjective.network.normalization import load_params
 
 if "PYTEST_XDIST_WORKER" not in os.environ and "xla_cpu_use_fusion_emitters" in compiler_options():
     # Workers compile all as the package compiles its own programs: three quarters of the time.

@@ -16,8 +16,8 @@ import numpy as np
 from subjective import checkpoints, synthesis
 from subjective.config import AnimationConfig, SynthesisConfig
 from subjective.devices import gathered, shared_out
-from subjective.formats.layout import random_params
 from subjective.job import prepared, prepared_animation
+from subjective.network.formats.layout import random_params
 from subjective.optimize import value_and_gradient
 
 count = int(sys.argv[1])

@@ -15,7 +15,7 @@ from subjective.images import read_image
 from subjective.job import prepared_animation
 from subjective.morph import around
 from subjective.motion import distances
-from subjective.normalization import load_params
+from subjective.network.normalization import load_params
 from subjective.synthesis import animate
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"

@@ -6,8 +6,8 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subjective import convolution
-from subjective.convolution import average_pool, conv3x3_relu
+from subjective.network import convolution
+from subjective.network.convolution import average_pool, conv3x3_relu
 from subjective.pyramid import PADDINGS
 
 NUMPY_MODE = {"same": "constant", "circular": "wrap"}

@@ -16,13 +16,14 @@ import pytest
 from PIL import Image
 from programs import KEEPING, finished, refusal, start, with_devices
 
-from subjective import cli, images, weights
+from subjective import cli, images
 from subjective.cli import main
 from subjective.feedforward import network_file, trainer
 from subjective.feedforward.curves import curves, thinned
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.photographs import Photographs
 from subjective.feedforward.training import parameters_of
+from subjective.network import weights
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 # One statistic of one layer at one octave: quickly compiled.

@@ -15,9 +15,9 @@ import pytest
 import vgg_files
 from vgg_files import NETWORKS, WIDTHS
 
-from subjective import fetch as fetching
-from subjective import weights
-from subjective.fetch import SOURCES, Source, fetch
+from subjective.network import download as fetching
+from subjective.network import weights
+from subjective.network.download import SOURCES, Source, fetch
 
 
 class Server(http.server.ThreadingHTTPServer):

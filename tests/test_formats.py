@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from numpy_network import vgg_features
 from vgg_files import NARROW, NETWORKS, TORCH_FILES, TORCH_NETWORKS, WIDTHS, WRITERS, refusal, torch_file
 
-from subjective import formats
-from subjective.formats.layout import MEAN_BGR, Params, build, layer_names, random_params
-from subjective.formats.native import write_tensors
+from subjective.network.formats import reader
+from subjective.network.formats.layout import MEAN_BGR, Params, build, layer_names, random_params
+from subjective.network.formats.native import write_tensors
 
 
 def outcome(path: Path) -> Params | str:
     """What reading gives: parameters, or the words of the refusal. Anything but a ValueError fails the test."""
     try:
-        return formats.read(path, widths=WIDTHS)[0]
+        return reader.read(path, widths=WIDTHS)[0]
     except ValueError as error:
         return str(error)
 
@@ -44,7 +44,7 @@ def assert_same(params: Params, expected: Params) -> None:
 @pytest.mark.parametrize("layout", WRITERS)
 def test_a_file_of_each_layout_gives_the_numbers_it_was_made_from(tmp_path, layout, network):
     path = WRITERS[layout](tmp_path / "file.bin", NETWORKS[network])  # the name tells nothing: content does
-    params, metadata = formats.read(path, widths=WIDTHS)
+    params, metadata = reader.read(path, widths=WIDTHS)
     assert_same(params, NETWORKS[network])
     assert metadata["architecture"] == ("vgg19" if network == "vgg19" else "vgg16")
     assert metadata["converted_from"] == path.name
@@ -55,7 +55,7 @@ def test_a_file_of_each_layout_gives_the_numbers_it_was_made_from(tmp_path, layo
 @pytest.mark.parametrize("style", ["old", "new"])
 def test_a_matconvnet_file_gives_its_average_color_as_the_mean(tmp_path, style, mean):
     path = vgg_files.mat(tmp_path / "net.mat", NETWORKS["short"], style, np.asarray(mean))
-    params, _ = formats.read(path, widths=WIDTHS)
+    params, _ = reader.read(path, widths=WIDTHS)
     np.testing.assert_allclose(params["input"]["mean"], [103.0, 102.0, 101.0])
 
 
@@ -63,7 +63,7 @@ def test_a_matconvnet_file_gives_its_average_color_as_the_mean(tmp_path, style, 
 @pytest.mark.parametrize("kind", TORCH_FILES)
 def test_a_torchvision_file_gives_the_features_torchvision_gives(tmp_path, kind, network):
     path = TORCH_FILES[kind](tmp_path / "vgg.safetensors", network)
-    params, metadata = formats.read(path, widths=NARROW)
+    params, metadata = reader.read(path, widths=NARROW)
     assert metadata["convention"] == "torchvision"
     picture = np.random.default_rng(0).random((36, 40, 3))  # RGB in [0, 1]
 
@@ -84,13 +84,13 @@ def test_a_torchvision_file_gives_the_features_torchvision_gives(tmp_path, kind,
 
 
 def test_the_state_dict_inside_a_training_checkpoint_is_found():
-    assert_same(formats.read(torch_file("one-checkpoint"), "caffe-bgr", WIDTHS)[0], TORCH_NETWORKS["one"])
+    assert_same(reader.read(torch_file("one-checkpoint"), "caffe-bgr", WIDTHS)[0], TORCH_NETWORKS["one"])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("kind", ["zip", "legacy"])
 def test_other_precisions_of_torch_are_read(dtype, kind):
-    params, _ = formats.read(torch_file(f"one-{dtype}", kind), "caffe-bgr", WIDTHS)
+    params, _ = reader.read(torch_file(f"one-{dtype}", kind), "caffe-bgr", WIDTHS)
     for name in ("conv1_1", "conv1_2"):
         for part, array in TORCH_NETWORKS["one"][name].items():
             expected = array.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype).astype(np.float32)
@@ -98,12 +98,13 @@ def test_other_precisions_of_torch_are_read(dtype, kind):
 
 
 def test_views_and_shared_storages_of_torch_are_read():
-    assert_same(formats.read(torch_file("one-views"), "caffe-bgr", WIDTHS)[0], TORCH_NETWORKS["one"])
+    assert_same(reader.read(torch_file("one-views"), "caffe-bgr", WIDTHS)[0], TORCH_NETWORKS["one"])
 
 
 def test_torch_is_not_imported_for_its_own_files():
     program = (
-        f"import sys; from subjective.formats import read; read({str(torch_file('short'))!r}, widths={NARROW}); "
+        f"import sys; from subjective.network.formats.reader import read; "
+        f"read({str(torch_file('short'))!r}, widths={NARROW}); "
         "sys.exit('torch' in sys.modules or 'h5py' in sys.modules or 'onnx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -111,8 +112,8 @@ def test_torch_is_not_imported_for_its_own_files():
 
 def test_a_convention_overrides_the_formats_own(tmp_path):
     path = vgg_files.npz(tmp_path / "net.npz", NETWORKS["short"])
-    turned, _ = formats.read(path, widths=WIDTHS)
-    plain, metadata = formats.read(path, "caffe-bgr", WIDTHS)
+    turned, _ = reader.read(path, widths=WIDTHS)
+    plain, metadata = reader.read(path, "caffe-bgr", WIDTHS)
     np.testing.assert_array_equal(plain["conv1_1"]["kernel"], turned["conv1_1"]["kernel"][:, :, ::-1])
     np.testing.assert_array_equal(plain["input"]["mean"], np.float32(MEAN_BGR))
     assert metadata["convention"] == "caffe-bgr"
@@ -122,7 +123,7 @@ def test_a_convention_overrides_the_formats_own(tmp_path):
 def test_onnx_without_telling_names_needs_the_convention(tmp_path):
     path = vgg_files.onnx_file(tmp_path / "net.onnx", NETWORKS["vgg19"], "other")
     assert "state it: caffe-bgr, caffe-rgb or torchvision" in refusal(path)
-    assert_same(formats.read(path, "caffe-bgr", WIDTHS)[0], NETWORKS["vgg19"])
+    assert_same(reader.read(path, "caffe-bgr", WIDTHS)[0], NETWORKS["vgg19"])
 
 
 # --- lies ------------------------------------------------------------------------------------------------------------
@@ -242,7 +243,7 @@ def test_strangers_and_packed_files_are_refused_with_advice(tmp_path):
         path.write_bytes(content)
         assert says in refusal(path)
     with pytest.raises(FileNotFoundError, match="no such file"):
-        formats.read(tmp_path / "absent")
+        reader.read(tmp_path / "absent")
 
 
 def test_batch_normalized_vgg_is_refused_by_that_name(tmp_path):
@@ -294,4 +295,4 @@ def test_missing_packages_are_named_with_the_remedy(tmp_path, monkeypatch):
         path = writer(tmp_path / package, NETWORKS["short"])
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(ImportError, match=r"pip install 'subjective\[convert\]'"):
-            formats.read(path, widths=WIDTHS)
+            reader.read(path, widths=WIDTHS)

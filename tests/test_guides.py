@@ -13,11 +13,11 @@ from subjective.guides import DOUBT, SHARPNESS, guides_of, whole_masks
 from subjective.images import read_image, write_image
 from subjective.job import prepared
 from subjective.losses import texture_loss
+from subjective.network.vgg import extract_features
 from subjective.pyramid import PADDINGS
 from subjective.statistics import STATISTICS, Analysis, Term, analyze
 from subjective.statistics.analysis import PICTURE_LAYERS
 from subjective.synthesis import synthesize
-from subjective.vgg import extract_features
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 LAYERS = ("conv1_1", "pool1", "conv2_1")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from subjective import joins
 from subjective.images import read_image
-from subjective.normalization import load_params
+from subjective.network.normalization import load_params
+from subjective.network.vgg import extract_features
 from subjective.statistics import gram
-from subjective.vgg import extract_features
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subjective.formats.layout import random_params
 from subjective.losses import match, novelty_loss, texture_loss, weighted_sum
+from subjective.network.formats.layout import random_params
 from subjective.statistics import STATISTICS, Analysis, Term, analyze, gram, parse_term
 
 GRAM = STATISTICS["gram"]

@@ -11,9 +11,9 @@ from subjective import checkpoints
 from subjective.config import NoveltyConfig, SynthesisConfig
 from subjective.images import read_image
 from subjective.losses import texture_loss
+from subjective.network.vgg import extract_features
 from subjective.statistics import STATISTICS, Analysis, Term, analyze
 from subjective.synthesis import invent, synthesize
-from subjective.vgg import extract_features
 from tests.test_tiles import SOURCES
 
 EVERYWHERE = ("conv1_1", "pool1", "conv3_2")

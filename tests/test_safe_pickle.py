@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vgg_files import NETWORKS, refusal
 
-from subjective.formats import arrays, torch
-from subjective.formats.safe_pickle import PickleError, load, plain
+from subjective.network.formats import arrays, torch
+from subjective.network.formats.safe_pickle import PickleError, load, plain
 
 
 class Hostile:

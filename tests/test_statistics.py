@@ -25,13 +25,7 @@ from subjective.statistics import (
 )
 from subjective.statistics.grid import grid_powers
 from subjective.statistics.lags import LAGS, autocorrelation, power_spectrum
-from subjective.statistics.moments import (
-    RIDGE,
-    covariance_distance,
-    gaussian_distance,
-    mean_and_covariance,
-    moments,
-)
+from subjective.statistics.moments import RIDGE, covariance_distance, gaussian_distance, mean_and_covariance, moments
 from subjective.statistics.shifted import SHIFTS, shifted_grams
 from subjective.statistics.sliced import BINS, MOST_DIRECTIONS, directions, mean_squared_distance, quantiles
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from subjective.compilation import jit
 from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
-from subjective.normalization import load_params
+from subjective.network.normalization import load_params
 from subjective.pyramid import PADDINGS
 from subjective.statistics import STATISTICS, Analysis, Term, analyze, smallest_picture, tiling_of
 from subjective.windows import multiple

@@ -15,9 +15,9 @@ from subjective.config import SynthesisConfig, TransferConfig
 from subjective.images import read_image, write_image
 from subjective.job import prepared_transfer
 from subjective.losses import variation_loss
+from subjective.network.vgg import extract_features
 from subjective.statistics import analyze
 from subjective.synthesis import synthesize, transfer
-from subjective.vgg import extract_features
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 SMALL = {

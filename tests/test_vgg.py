@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_network import vgg_features
 
-from subjective import vgg
-from subjective.formats.layout import layer_names as convolutions_of
-from subjective.formats.layout import random_params
+from subjective.network import vgg
+from subjective.network.formats.layout import layer_names as convolutions_of
+from subjective.network.formats.layout import random_params
 from subjective.pyramid import gaussian_pyramid
 
 VGG16 = convolutions_of("vgg16", 4)

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vgg_files import NETWORKS, WIDTHS
 
-from subjective import weights
-from subjective.formats import native
-from subjective.formats.layout import WIDTHS as REAL_WIDTHS
-from subjective.formats.layout import Params, layer_names, random_params
+from subjective.network import weights
+from subjective.network.formats import native
+from subjective.network.formats.layout import WIDTHS as REAL_WIDTHS
+from subjective.network.formats.layout import Params, layer_names, random_params
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Small VGG files in every layout that `subjective.formats` reads, made from parameters."""
+"""Small VGG files in every layout that `subjective.network.formats` reads, made from parameters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subjective import formats
-from subjective.formats.layout import Params, random_params
-from subjective.formats.native import write_tensors
+from subjective.network.formats import reader
+from subjective.network.formats.layout import Params, random_params
+from subjective.network.formats.native import write_tensors
 
 WIDTHS = (4, 6, 8, 10, 10)
 NETWORKS = {
@@ -249,7 +249,7 @@ TORCH_FILES = {
 def refusal(path: Path, **options: object) -> str:
     """The one line with which a file is refused."""
     with pytest.raises(ValueError, match=r".") as caught:
-        formats.read(path, **{"widths": WIDTHS, **options})
+        reader.read(path, **{"widths": WIDTHS, **options})
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(str(path))

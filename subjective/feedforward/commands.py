@@ -25,8 +25,8 @@ from subjective.feedforward.progress import TrainProgress
 from subjective.feedforward.training import Plan, State, first_state
 from subjective.feedforward.training_run import TrainingRun, checkpointing
 from subjective.flags import settings
-from subjective.formats.native import sha256
-from subjective.normalization import load_params
+from subjective.network.formats.native import sha256
+from subjective.network.normalization import load_params
 from subjective.remarks import say
 from subjective.runs import new_folder
 from subjective.version import __version__

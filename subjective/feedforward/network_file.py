@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
-from subjective import weights
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.training import parameter_shapes
-from subjective.formats import native
 from subjective.images import write_bytes
+from subjective.network import weights
+from subjective.network.formats import native
 
 FORMAT = "subjective feed-forward network"
 VERSION = 1

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from subjective.compilation import jit
 from subjective.feedforward.settings import TrainConfig
 from subjective.losses import Scalar, match
+from subjective.network.vgg import Params, layer_names
 from subjective.pyramid import octave_size
 from subjective.statistics import (
     Analysis,
@@ -30,7 +31,6 @@ from subjective.statistics import (
     parse_term,
     smallest_picture,
 )
-from subjective.vgg import Params, layer_names
 
 MOST_OCTAVES = 4
 LEAST_OCTAVE = 32

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from subjective.compute_config import arg
 from subjective.config import DEFAULT_STATISTIC
+from subjective.network.vgg import Pooling
 from subjective.picture_config import check_weights
 from subjective.pyramid import Padding
 from subjective.statistics import parse_term
-from subjective.vgg import Pooling
 
 Like = Literal["subjective", "matlab"]
 

@@ -24,8 +24,8 @@ from subjective.feedforward.training import (
     step_of,
     with_parameters,
 )
+from subjective.network.vgg import Params
 from subjective.plan import check_image
-from subjective.vgg import Params
 
 PATIENCE = 10
 """Steps one after the other that may move nothing, before a training ends."""

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from subjective.colors import opponent
 from subjective.guides import Guides
+from subjective.network.vgg import Params, extract_features, feature_size
 from subjective.pyramid import Padding, band, gaussian_pyramid, octave_size
 from subjective.statistics.analysis import PICTURE_LAYERS, Analysis, Statistics, Term, network_layers, places_of
 from subjective.statistics.blocks import WHOLE, Blocks, Grid, blocks_of, in_blocks
@@ -29,7 +30,6 @@ from subjective.statistics.protocol import Statistic, squared_distance
 from subjective.statistics.shifted import SHIFTED
 from subjective.statistics.sliced import SLICED
 from subjective.tiles import measure_in_tiles
-from subjective.vgg import Params, extract_features, feature_size
 from subjective.windows import Tiling, multiple, shares_out
 
 __all__ = [

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from jaxtyping import Array
 
+from subjective.network.vgg import Pooling, Precision
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
-from subjective.vgg import Pooling, Precision
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from subjective.formats.arrays import LIMIT, Found
-from subjective.formats.layout import names_in_order
+from subjective.network.formats.arrays import LIMIT, Found
+from subjective.network.formats.layout import names_in_order
 
 _PLAIN = {"group": 1, "strides": [1, 1], "dilations": [1, 1]}
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from subjective import weights
-from subjective.formats.layout import WIDTHS, Widths, one_line
-from subjective.formats.native import read_tensors, verified
+from subjective.network import weights
+from subjective.network.formats.layout import WIDTHS, Widths, one_line
+from subjective.network.formats.native import read_tensors, verified
 
 Progress = Callable[[int, int], None]
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"

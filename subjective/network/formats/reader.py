@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from subjective.formats import arrays, keras, onnx, torch
-from subjective.formats.arrays import Found
-from subjective.formats.layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
-from subjective.formats.native import sha256
+from subjective.network.formats import arrays, keras, onnx, torch
+from subjective.network.formats.arrays import Found
+from subjective.network.formats.layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
+from subjective.network.formats.native import sha256
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TORCHVISION = re.compile(r"(?:module\.)?(?:features\.)?(\d+)\.(weight|bias)")
@@ -36,7 +36,7 @@ _KNOWN = "safetensors, Keras HDF5 or .keras, PyTorch .pth, .npz, .npy, MatConvNe
 
 
 def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTHS) -> tuple[Params, dict[str, str]]:
-    """Parameters (see `formats.layout`) and metadata of any file in the table above.
+    """Parameters (see `network.formats.layout`) and metadata of any file in the table above.
 
     Args:
         path: the file.

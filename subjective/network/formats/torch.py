@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from subjective.formats.safe_pickle import Calls, Global, PickleError, expect, is_shape, load
+from subjective.network.formats.safe_pickle import Calls, Global, PickleError, expect, is_shape, load
 
 # VGG's largest convolution has 2.4 million numbers, and a storage may hold several: more bytes than this are no VGG's.
 LIMIT = 1 << 28

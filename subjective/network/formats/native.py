@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from subjective.formats.layout import one_line
+from subjective.network.formats.layout import one_line
 
 SUMS = "SHA256SUMS"
 

@@ -3,7 +3,7 @@
 Raw activations differ in size by orders of magnitude between filters, and a Gram matrix squares that: a
 few loud filters are then all that is matched. Gatys and others therefore divide each filter by
 its mean activation over many photographs. Since ReLU and pooling let positive factors pass, these
-scales can be folded into the kernels exactly (`subjective.weights.normalized`).
+scales can be folded into the kernels exactly (`subjective.network.weights.normalized`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective import weights
 from subjective.images import find_images, read_image
-from subjective.vgg import Params, extract_features, layer_names
+from subjective.network import weights
+from subjective.network.vgg import Params, extract_features, layer_names
 
 QUIET = 1e-2
 """A filter whose mean activation is below this share of its layer's median counts as having that share.
@@ -77,7 +77,7 @@ def load_params(name: str | Path = "vgg16", *, data_dir: str | Path | None = Non
     """The parameters of a network, verified, in the form that the functions of this package take.
 
     Args:
-        name: as `subjective.weights.load` takes it.
+        name: as `subjective.network.weights.load` takes it.
         data_dir: a second folder to look in.
         raw: as published; otherwise normalized to a mean activation of one.
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from subjective.formats.arrays import LIMIT, Found
-from subjective.formats.layout import names_in_order
+from subjective.network.formats.arrays import LIMIT, Found
+from subjective.network.formats.layout import names_in_order
 
 _NAMED = re.compile(r"(?:block([1-5])_conv([1-4])|conv([1-5])_([1-4]))")
 _NUMBERED = re.compile(r"conv2d(?:_(\d+))?")

@@ -22,7 +22,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.lib import format as npy_format
 
-from subjective.formats import safe_pickle
+from subjective.network.formats import safe_pickle
 
 LAYER = re.compile(r"conv[1-5]_[1-4]")
 LIMIT = 1 << 28  # bytes; VGG's largest convolution in double precision has 19 million

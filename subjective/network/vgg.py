@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.convolution import average_pool, conv3x3_relu
+from subjective.network.convolution import average_pool, conv3x3_relu
 from subjective.pyramid import Padding, octave_size
 
 Pooling = Literal["average", "max"]

@@ -7,7 +7,7 @@ metadata `params_sha256`, the file they were measured for. A `SHA256SUMS` in the
 lists must match.
 
 A name is looked up in the folder that comes with this package, then in `data_dir`. Shapes and the input convention are
-`formats.layout`'s; files of other frameworks are read by `formats`.
+`network.formats.layout`'s; files of other frameworks are read by `formats`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from subjective import formats
-from subjective.formats import native
-from subjective.formats.layout import WIDTHS, Params, Widths, check, one_line
+from subjective.network.formats import native, reader
+from subjective.network.formats.layout import WIDTHS, Params, Widths, check, one_line
 
 Scales = dict[str, np.ndarray]
 SUFFIX, SCALES_SUFFIX = ".safetensors", ".scales.safetensors"
@@ -34,8 +33,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Network:
     """A network's parameters and where they come from.
 
-    `params` are as in `formats.layout`; `scales` are `{layer: (out,)}` or None when none were measured; `sha256` is the
-    file's.
+    `params` are as in `network.formats.layout`; `scales` are `{layer: (out,)}` or None when none were
+    measured; `sha256` is the file's.
     """
 
     name: str
@@ -59,7 +58,7 @@ class Entry(NamedTuple):
 
 def embedded_dir() -> Path:
     """The folder of parameters that comes with the package: in a wheel, else in a checkout."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]  # the package's own folder
     return here / "_weights" if (here / "_weights").is_dir() else here.parent / "weights"
 
 
@@ -105,7 +104,7 @@ def load(
     """
     path = _find(name_or_path, data_dir)
     digest = native.verified(path)
-    params, metadata = formats.read(path, convention, widths)
+    params, metadata = reader.read(path, convention, widths)
     scales = _load_scales(scales_path(path), params, digest)
     return Network(_name(path), params, scales, metadata["architecture"], digest, path, metadata)
 
@@ -213,11 +212,11 @@ def convert(
         path: the foreign file.
         out_dir: where to; None for `default_data_dir()`, where `load` finds it by name.
         name: of the network; None for the file's own name.
-        convention: see `formats.read`.
+        convention: see `reader.read`.
         widths: channels of each block; None for any.
         metadata: further strings to keep, such as origin and licence.
 
-    Raises: as `formats.read`; ValueError for a name that would hide behind an embedded one.
+    Raises: as `reader.read`; ValueError for a name that would hide behind an embedded one.
     """
     folder = Path(out_dir) if out_dir is not None else default_data_dir()
     name = name or _name(Path(path))
@@ -225,7 +224,7 @@ def convert(
         raise ValueError(one_line(f"{name!r} cannot name a network; wanted letters, digits, '-', '_' and '.'"))
     if (embedded_dir() / f"{name}{SUFFIX}").is_file() and folder.resolve() != embedded_dir().resolve():
         raise ValueError(f"{name!r} is the name of an embedded network, which would be found first; give another name")
-    params, facts = formats.read(path, convention, widths)
+    params, facts = reader.read(path, convention, widths)
     target = folder / f"{name}{SUFFIX}"
     save(params, target, {**facts, **(metadata or {})})
     return target

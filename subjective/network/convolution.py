@@ -2,10 +2,10 @@
 
 On GPUs and TPUs this is `lax.conv_general_dilated`, for which the vendors' libraries choose the best form. On CPUs,
 where XLA's own convolution is the slowest part of the program, it is Winograd's minimal filtering
-(`subjective.winograd`), strip by strip (`subjective.strips`): the transforms are bound by memory, and the transformed
-tiles of a strip stay in the cache, so that no array larger than the result is made. The derivative with respect to the
-input is the same algorithm with the kernel turned by 180 degrees; what it keeps of the forward pass is one bit an
-activation (where ReLU let through), not the activation.
+(`subjective.network.winograd`), strip by strip (`subjective.network.cpu_convolution`): the transforms are bound by
+memory, and the transformed tiles of a strip stay in the cache, so that no array larger than the result is made. The
+derivative with respect to the input is the same algorithm with the kernel turned by 180 degrees; what it keeps of the
+forward pass is one bit an activation (where ReLU let through), not the activation.
 
 Maps may be kept in bfloat16. Products are then those of bfloat16 numbers where hardware is made for them, and of the
 same numbers in float32 on CPUs, where XLA's bfloat16 products take two to five times as long (`experiments/LOG.md`);
@@ -23,8 +23,16 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from subjective.network.cpu_convolution import (
+    PAD,
+    Paddings,
+    average_pool,
+    backward_strips,
+    before_relu,
+    forward_strips,
+    map_size,
+)
 from subjective.pyramid import Padding
-from subjective.strips import PAD, Paddings, average_pool, backward_strips, before_relu, forward_strips, map_size
 
 SMALL_PIXELS = 1024
 """Maps of at most so many pixels take the direct form everywhere: as fast there, and compiled in a third less time.

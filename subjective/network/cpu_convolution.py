@@ -16,8 +16,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from subjective.network.winograd import convolve_from_few, convolve_tiles, convolve_to_few, transform_kernel
 from subjective.pyramid import Padding
-from subjective.winograd import convolve_from_few, convolve_tiles, convolve_to_few, transform_kernel
 
 STRIP_TILES = 256
 """Tiles of 4x4 outputs in a strip: enough rows for a fast matrix product, few enough for the cache."""

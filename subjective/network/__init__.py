@@ -1,0 +1,1 @@
+"""VGG as a function of parameters and an image, and where the parameters come from."""
