@@ -26,7 +26,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from subjective.optimizers import bytes_per_number
+from subjective.optimize.registry import bytes_per_number
 
 HERE = Path(__file__).parent
 FLOP_PER_PIXEL = 0.2e6

@@ -25,7 +25,7 @@ from subjective.config import SynthesisConfig
 from subjective.images import read_image
 from subjective.job import prepared
 from subjective.network.normalization import load_params
-from subjective.optimize import value_and_gradient
+from subjective.optimize.minimizer import value_and_gradient
 from subjective.synthesis import synthesize
 
 HERE = Path(__file__).parent

@@ -29,7 +29,7 @@ from subjective.config import AnimationConfig
 from subjective.images import read_image, to_uint8
 from subjective.job import prepared_animation
 from subjective.network.normalization import load_params
-from subjective.optimize import value_and_gradient
+from subjective.optimize.minimizer import value_and_gradient
 
 HERE = Path(__file__).parent
 GALLERY = HERE / "gallery"

@@ -23,7 +23,7 @@ from studio import HEAD, make, params_of, source
 import subjective
 from subjective.colors import OPPONENT
 from subjective.job import prepared
-from subjective.optimize import value_and_gradient
+from subjective.optimize.minimizer import value_and_gradient
 from subjective.preconditioning import root
 
 SIDE = 128

@@ -23,7 +23,7 @@ from subjective.colors import OPPONENT
 from subjective.evaluate import Yardstick
 from subjective.init import NOISE, initial_image, key_of, random_phases
 from subjective.job import Job, prepared
-from subjective.optimize import Point
+from subjective.optimize.minimizer import Point
 from subjective.plan import VALID
 from subjective.preconditioning import BRIGHTNESS, COLOR, root
 from subjective.pyramid import expand

@@ -17,7 +17,7 @@ from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.network.normalization import activation_scales, load_params
 from subjective.network.vgg import extract_features, layer_names, minimum_size
-from subjective.optimize import NonFiniteLossError, Result, Step, minimize, value_and_gradient
+from subjective.optimize.minimizer import NonFiniteLossError, Result, Step, minimize, value_and_gradient
 from subjective.presets import preset
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics import STATISTICS, Analysis, Statistic, Term, analyze, gram, parse_term

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.images import written_whole
-from subjective.optimize import Point, Result
-from subjective.optimizers.protocol import State
+from subjective.optimize.minimizer import Point, Result
+from subjective.optimize.protocol import State
 from subjective.position import Position
 
 KEPT = 2

@@ -32,7 +32,7 @@ from subjective.morph import TURNED_BY, around, read_weights
 from subjective.motion import motion, plot
 from subjective.network import weights
 from subjective.network.vgg import Params
-from subjective.optimize import Result
+from subjective.optimize.minimizer import Result
 from subjective.position import OnStep, Position
 from subjective.remarks import say
 from subjective.videos import can_write, write_videos

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from subjective.network.vgg import Precision
-from subjective.optimizers import HistoryType, Method
+from subjective.optimize.registry import HistoryType, Method
 
 HOST_PIXELS = 2**21
 """Pixels up to which L-BFGS-B is the optimizer if none is asked for; its memory is 750 bytes a pixel."""

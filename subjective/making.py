@@ -24,7 +24,7 @@ from subjective.memory import memory_limit
 from subjective.network import normalization, weights
 from subjective.network.formats.native import sha256
 from subjective.network.vgg import Params
-from subjective.optimize import Result, Step
+from subjective.optimize.minimizer import Result, Step
 from subjective.picture_config import PictureConfig
 from subjective.position import OnStep, Position
 from subjective.progress import Progress

@@ -10,7 +10,7 @@ from typing import Annotated
 from subjective.compute_config import HOST_PIXELS, ComputeConfig, arg
 from subjective.images import MAX_PIXELS
 from subjective.network.vgg import Pooling
-from subjective.optimizers import Method
+from subjective.optimize.registry import Method
 from subjective.pyramid import Padding
 from subjective.statistics import WHOLE, Grid, Term, parse_term
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from subjective.optimize import Point, Result, Step
+from subjective.optimize.minimizer import Point, Result, Step
 
 OnStep = Callable[[int, Step], None]
 """``on_step(picture, step)``: the picture's number, counted from 0, and where its optimization stands."""

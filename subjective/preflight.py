@@ -20,8 +20,8 @@ from subjective.compute_config import ComputeConfig
 from subjective.job import Job
 from subjective.memory import duration_text, size_text, used_bytes
 from subjective.network.vgg import Params
-from subjective.optimize import value_and_gradient
-from subjective.optimizers import bytes_per_number
+from subjective.optimize.minimizer import value_and_gradient
+from subjective.optimize.registry import bytes_per_number
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of
 from subjective.statistics import tiling_of

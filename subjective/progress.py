@@ -11,7 +11,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from subjective.optimize import Step
+from subjective.optimize.minimizer import Step
 from subjective.position import Position
 
 PLAIN_INTERVAL = 10.0

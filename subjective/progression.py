@@ -15,7 +15,7 @@ from subjective.compilation import jit
 from subjective.devices import shared_out
 from subjective.job import Job
 from subjective.losses import Loss
-from subjective.optimize import Point, Result, Step, minimize
+from subjective.optimize.minimizer import Point, Result, Step, minimize
 from subjective.picture_config import PictureConfig
 from subjective.position import OnStep, Position, Told
 from subjective.stages import Stage, enlarged

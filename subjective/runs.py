@@ -29,7 +29,7 @@ import numpy as np
 
 from subjective import checkpoints
 from subjective.images import write_bytes, write_image
-from subjective.optimize import Result, Step
+from subjective.optimize.minimizer import Result, Step
 from subjective.position import Position
 from subjective.remarks import say
 from subjective.version import __version__

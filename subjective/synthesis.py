@@ -20,7 +20,7 @@ from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, T
 from subjective.init import LOOP_CONTRAST, PHASES_CONTRAST, initial_image, key_of, random_phases, variation
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
 from subjective.network.vgg import Params
-from subjective.optimize import Result
+from subjective.optimize.minimizer import Result
 from subjective.plan import VALID, check_image
 from subjective.position import OnStep, Position
 from subjective.progression import in_stages

@@ -27,7 +27,7 @@ from subjective.making import (
     shares_of,
     starting_picture,
 )
-from subjective.optimize import Result
+from subjective.optimize.minimizer import Result
 from subjective.position import OnStep, Position
 
 SMALLEST = 1e-3

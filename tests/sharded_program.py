@@ -18,7 +18,7 @@ from subjective.config import AnimationConfig, SynthesisConfig
 from subjective.devices import gathered, shared_out
 from subjective.job import prepared, prepared_animation
 from subjective.network.formats.layout import random_params
-from subjective.optimize import value_and_gradient
+from subjective.optimize.minimizer import value_and_gradient
 
 count = int(sys.argv[1])
 if len(sys.argv) > 2:

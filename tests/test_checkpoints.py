@@ -10,8 +10,8 @@ import pytest
 
 from subjective import checkpoints, synthesis
 from subjective.config import NoveltyConfig, SynthesisConfig
-from subjective.optimize import Point, Result
-from subjective.optimizers.protocol import State
+from subjective.optimize.minimizer import Point, Result
+from subjective.optimize.protocol import State
 from subjective.position import Position
 
 # Two stages, two starts of the first, two pictures: every place at which a run can be stopped.

@@ -8,9 +8,9 @@ import optax
 import pytest
 import scipy.optimize
 
-from subjective.optimize import NonFiniteLossError, minimize
-from subjective.optimizers import bytes_per_number
-from subjective.optimizers.lbfgs import direction
+from subjective.optimize.lbfgs import direction
+from subjective.optimize.minimizer import NonFiniteLossError, minimize
+from subjective.optimize.registry import bytes_per_number
 
 METHODS = ("lbfgsb", "lbfgs", "adam")
 

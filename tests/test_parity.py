@@ -8,7 +8,7 @@ import pytest
 
 from subjective.images import read_image
 from subjective.objectives import synthesis_loss
-from subjective.optimize import value_and_gradient
+from subjective.optimize.minimizer import value_and_gradient
 from subjective.plan import analysis_of
 from subjective.presets import preset
 from subjective.targets import targets_of

@@ -18,7 +18,7 @@ from subjective import (
     synthesize,
 )
 from subjective.colors import OPPONENT
-from subjective.optimize import minimize
+from subjective.optimize.minimizer import minimize
 from subjective.preconditioning import BRIGHTNESS, COLOR, LEVELS, root
 
 

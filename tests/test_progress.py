@@ -6,7 +6,7 @@ import pty
 
 import jax.numpy as jnp
 
-from subjective.optimize import Step
+from subjective.optimize.minimizer import Step
 from subjective.progress import Progress
 
 

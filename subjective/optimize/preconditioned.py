@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from subjective.optimizers.protocol import Evaluation, Optimizer, Problem, State, inner
+from subjective.optimize.protocol import Evaluation, Optimizer, Problem, State, inner
 
 Root = Callable[[jax.Array], jax.Array]
 

@@ -14,8 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from subjective.optimizers import HistoryType, Method, Root, optimizer_of
-from subjective.optimizers.protocol import (
+from subjective.optimize.protocol import (
     Evaluation,
     Loss,
     NotFiniteError,
@@ -26,6 +25,7 @@ from subjective.optimizers.protocol import (
     fetched,
     value_and_gradient,
 )
+from subjective.optimize.registry import HistoryType, Method, Root, optimizer_of
 
 __all__ = ["NonFiniteLossError", "Point", "Result", "Step", "minimize", "value_and_gradient"]
 

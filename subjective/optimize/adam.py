@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from subjective.compilation import jit
-from subjective.optimizers.protocol import Evaluation, NotFiniteError, Problem, State
+from subjective.optimize.protocol import Evaluation, NotFiniteError, Problem, State
 
 EXPLODED = 100.0
 """A step after which the loss is so many times what it was, and above where it began, is no step."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from subjective.optimizers.adam import Adam
-from subjective.optimizers.lbfgs import LBFGS, HistoryType
-from subjective.optimizers.lbfgsb import LBFGSB
-from subjective.optimizers.preconditioned import Preconditioned, Root
-from subjective.optimizers.protocol import Optimizer
+from subjective.optimize.adam import Adam
+from subjective.optimize.lbfgs import LBFGS, HistoryType
+from subjective.optimize.lbfgsb import LBFGSB
+from subjective.optimize.preconditioned import Preconditioned, Root
+from subjective.optimize.protocol import Optimizer
 
 __all__ = [
     "LBFGS",

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import _lbfgsb
 
-from subjective.optimizers.protocol import Evaluation, Problem, State, StuckError
+from subjective.optimize.protocol import Evaluation, Problem, State, StuckError
 
 LINE_SEARCH_EVALUATIONS = 20
 """Evaluations that the line search may spend on a step (scipy's own default)."""

@@ -25,7 +25,7 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from subjective.compilation import jit
-from subjective.optimizers.protocol import Evaluation, Problem, State, StuckError, inner, inner_traced
+from subjective.optimize.protocol import Evaluation, Problem, State, StuckError, inner, inner_traced
 
 HistoryType = Literal["float32", "bfloat16"]
 

@@ -1,0 +1,1 @@
+"""Minimizers of a loss over an array. Nothing in this package knows what an image is."""
