@@ -20,7 +20,11 @@ from subjective.network.vgg import extract_features, layer_names, minimum_size
 from subjective.optimize.minimizer import NonFiniteLossError, Result, Step, minimize, value_and_gradient
 from subjective.presets import preset
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
-from subjective.statistics import STATISTICS, Analysis, Statistic, Term, analyze, gram, parse_term
+from subjective.statistics.analysis import analyze
+from subjective.statistics.gram import gram
+from subjective.statistics.protocol import Statistic
+from subjective.statistics.registry import STATISTICS, parse_term
+from subjective.statistics.terms import Analysis, Term
 from subjective.synthesis import animate, invent, synthesize, transfer
 from subjective.version import __version__
 

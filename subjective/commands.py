@@ -14,7 +14,6 @@ from subjective import images, plan, synthesis
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.frames import check_moves
-from subjective.guides import whole_masks
 from subjective.job import Job, prepared, prepared_animation, prepared_novelty
 from subjective.making import (
     announce,
@@ -35,6 +34,7 @@ from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result
 from subjective.position import OnStep, Position
 from subjective.remarks import say
+from subjective.statistics.regions import whole_masks
 from subjective.videos import can_write, write_videos
 
 Texture = TypeVar("Texture", SynthesizeCommand, AnimateCommand)

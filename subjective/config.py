@@ -15,7 +15,9 @@ from subjective.morph import Ease
 from subjective.picture_config import ALL, PictureConfig, check_weights
 from subjective.pyramid import Padding
 from subjective.stages import Schedule
-from subjective.statistics import CONTENTS, Grid, Term, blocks_of
+from subjective.statistics.blocks import Grid, blocks_of
+from subjective.statistics.content import CONTENTS
+from subjective.statistics.terms import Term
 
 DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """What is matched by default, settled by `experiments/04_settings.py`."""

@@ -1,7 +1,7 @@
 """A picture shared out over several devices by its rows, or frames one by one.
 
 JAX's own partitioner does the sharing, for the pyramid and the optimizer's arithmetic; the network's layers, which it
-would gather on every device, are given their rows with a halo from the neighbors (`subjective.tiles`).
+would gather on every device, are given their rows with a halo from the neighbors (`subjective.statistics.tiles`).
 """
 
 from __future__ import annotations

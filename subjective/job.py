@@ -14,7 +14,6 @@ from subjective.colors import in_colors
 from subjective.compilation import jit
 from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.frames import Distances, by_importance, check_moves, mean_over_frames, octaves_of, shifted_distances
-from subjective.guides import Guides, guides_of
 from subjective.losses import Loss, novelty_loss, texture_loss
 from subjective.morph import TURNED_BY, contrast, importance, with_changes
 from subjective.network.vgg import Params
@@ -22,7 +21,10 @@ from subjective.objectives import animation_loss, apart_loss, synthesis_loss, tr
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of, check_image, check_size, with_octaves
 from subjective.stages import Stage, at_stage, stages_of, with_margin
-from subjective.statistics import WHOLE, Analysis, Statistics, analyze, contents_of
+from subjective.statistics.analysis import analyze, contents_of
+from subjective.statistics.blocks import WHOLE
+from subjective.statistics.regions import Guides, guides_of
+from subjective.statistics.terms import Analysis, Statistics
 from subjective.targets import by_region, targets_by_precision
 
 Config = TypeVar("Config", bound=PictureConfig)
@@ -79,8 +81,8 @@ def prepared(
         sources: images.
         config: settings.
         params: the network.
-        masks: the region of each source, ``(height, width, sources)``, see `subjective.guides`; all sources make up
-            one texture if not given.
+        masks: the region of each source, ``(height, width, sources)``, see `subjective.statistics.regions`; all
+            sources make up one texture if not given.
 
     Raises:
         ValueError: settings, sources or sizes that do not fit, said in one line.

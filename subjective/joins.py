@@ -24,7 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from subjective.statistics import STATISTICS, Statistics
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Statistics
 
 JoinMode = Literal["average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"]
 JOIN_MODES: tuple[str, ...] = get_args(JoinMode)

@@ -22,7 +22,7 @@ from subjective.crops import shared_out
 from subjective.images import resize
 from subjective.measures import Image
 from subjective.network.vgg import Params, extract_features, feature_size, layer_names
-from subjective.statistics import gram
+from subjective.statistics.gram import gram
 from subjective.statistics.sliced import random_directions
 
 LAYERS = ("conv1_2", "conv2_1", "conv3_3", "conv4_2")

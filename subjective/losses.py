@@ -14,20 +14,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.guides import Guides
 from subjective.network.vgg import Params
-from subjective.statistics import (
-    WHOLE,
-    Analysis,
-    Content,
-    Grid,
-    Statistics,
-    Term,
-    analyze,
-    in_blocks,
-    places_of,
-    squared_distance,
-)
+from subjective.statistics.analysis import Content, analyze
+from subjective.statistics.blocks import WHOLE, Grid, in_blocks
+from subjective.statistics.protocol import squared_distance
+from subjective.statistics.regions import Guides
+from subjective.statistics.terms import Analysis, Statistics, Term, places_of
 
 Scalar = Float[Array, ""]
 Loss = Callable[..., tuple[Scalar, Any]]

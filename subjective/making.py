@@ -30,7 +30,7 @@ from subjective.position import OnStep, Position
 from subjective.progress import Progress
 from subjective.remarks import say
 from subjective.runs import Run, new_folder
-from subjective.statistics import Analysis
+from subjective.statistics.terms import Analysis
 
 MakeCommand = SynthesizeCommand | AnimateCommand | TransferCommand | NoveltyCommand
 Made = TypeVar("Made", SynthesizeCommand, AnimateCommand, TransferCommand, NoveltyCommand)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from subjective.frames import Distances, interframe_loss, mean_over_frames
 from subjective.losses import Loss, texture_loss, variation_loss, weighted_sum
-from subjective.statistics import Analysis
+from subjective.statistics.terms import Analysis
 
 
 @lru_cache(maxsize=32)

@@ -12,7 +12,9 @@ from subjective.images import MAX_PIXELS
 from subjective.network.vgg import Pooling
 from subjective.optimize.registry import Method
 from subjective.pyramid import Padding
-from subjective.statistics import WHOLE, Grid, Term, parse_term
+from subjective.statistics.blocks import WHOLE, Grid
+from subjective.statistics.registry import parse_term
+from subjective.statistics.terms import Term
 
 ALL = 1e-9
 """A tolerance at which all steps are made, or as many as lower the loss at all."""

@@ -12,16 +12,9 @@ import numpy as np
 from subjective.network.vgg import Params, resolve_layers
 from subjective.picture_config import PictureConfig
 from subjective.pyramid import Padding, octave_size
-from subjective.statistics import (
-    Analysis,
-    Term,
-    fits,
-    network_layers,
-    parse_term,
-    places_of,
-    smallest_picture,
-    tiling_of,
-)
+from subjective.statistics.registry import parse_term
+from subjective.statistics.terms import Analysis, Term, fits, network_layers, places_of, smallest_picture
+from subjective.statistics.tiling import tiling_of
 
 VALID: Padding = "valid"
 """A source is always analyzed with this padding: a photograph has no outside."""

@@ -24,8 +24,7 @@ from subjective.optimize.minimizer import value_and_gradient
 from subjective.optimize.registry import bytes_per_number
 from subjective.picture_config import PictureConfig
 from subjective.plan import analysis_of
-from subjective.statistics import tiling_of
-from subjective.windows import window_rows
+from subjective.statistics.tiling import tiling_of, window_rows
 
 MAP_BYTES = 2500
 """For a pixel of a tile's window, all feature maps and their derivatives (measured: 2,300 to 2,450)."""

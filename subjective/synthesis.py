@@ -45,8 +45,8 @@ def synthesize(
         config: settings; the defaults if not given. With ``count`` above 1 as many pictures are made
             one after the other, each from its own noise and independent of the rest.
         params: the network, as `load_params` gives it.
-        masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see `subjective.guides`); if not
-            given, all make up one texture, as ``config.join_mode`` says.
+        masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see
+            `subjective.statistics.regions`); if not given, all make up one texture, as ``config.join_mode`` says.
         init: a starting image of the output's size, instead of what ``config.seed`` says.
         job: what `prepared` makes of these sources, config, parameters and masks, where that was done already.
         on_step: called with a picture's number and each `Step`. Steps of all stages are counted on; the value has

@@ -13,7 +13,6 @@ import numpy as np
 from subjective import images, plan, synthesis
 from subjective.command_config import TransferCommand
 from subjective.evaluation_commands import one_line, scores_of_run
-from subjective.guides import whole_masks
 from subjective.job import Job, prepared_transfer
 from subjective.making import (
     announce,
@@ -29,6 +28,7 @@ from subjective.making import (
 )
 from subjective.optimize.minimizer import Result
 from subjective.position import OnStep, Position
+from subjective.statistics.regions import whole_masks
 
 SMALLEST = 1e-3
 """Share of a style that its mask leaves at least."""

@@ -7,8 +7,10 @@ import pytest
 
 import subjective
 from subjective.losses import match, texture_loss
-from subjective.statistics import STATISTICS, WHOLE, Analysis, analyze, blocks_of, parse_term
-from subjective.statistics.blocks import Blocks
+from subjective.statistics.analysis import analyze
+from subjective.statistics.blocks import WHOLE, Blocks, blocks_of
+from subjective.statistics.registry import STATISTICS, parse_term
+from subjective.statistics.terms import Analysis
 from subjective.targets import measured
 
 BY_BLOCK = [name for name, statistic in STATISTICS.items() if statistic.by_block]

@@ -12,7 +12,9 @@ import pytest
 from programs import with_devices
 
 from subjective.devices import mesh_of
-from subjective.statistics import STATISTICS, Analysis, Term, tiling_of
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Analysis, Term
+from subjective.statistics.tiling import tiling_of
 
 PROGRAM = Path(__file__).with_name("sharded_program.py")
 

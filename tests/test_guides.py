@@ -9,14 +9,15 @@ import pytest
 
 from subjective.cli import main
 from subjective.config import SynthesisConfig
-from subjective.guides import DOUBT, SHARPNESS, guides_of, whole_masks
 from subjective.images import read_image, write_image
 from subjective.job import prepared
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
 from subjective.pyramid import PADDINGS
-from subjective.statistics import STATISTICS, Analysis, Term, analyze
-from subjective.statistics.analysis import PICTURE_LAYERS
+from subjective.statistics.analysis import analyze
+from subjective.statistics.regions import DOUBT, SHARPNESS, guides_of, whole_masks
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
 from subjective.synthesis import synthesize
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"

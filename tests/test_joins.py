@@ -11,7 +11,7 @@ from subjective import joins
 from subjective.images import read_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
-from subjective.statistics import gram
+from subjective.statistics.gram import gram
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 

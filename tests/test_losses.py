@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from subjective.losses import match, novelty_loss, texture_loss, weighted_sum
 from subjective.network.formats.layout import random_params
-from subjective.statistics import STATISTICS, Analysis, Term, analyze, gram, parse_term
+from subjective.statistics.analysis import analyze
+from subjective.statistics.gram import gram
+from subjective.statistics.registry import STATISTICS, parse_term
+from subjective.statistics.terms import Analysis, Term
 
 GRAM = STATISTICS["gram"]
 

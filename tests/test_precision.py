@@ -12,7 +12,9 @@ from subjective.config import NoveltyConfig, SynthesisConfig
 from subjective.images import read_image
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
-from subjective.statistics import STATISTICS, Analysis, Term, analyze
+from subjective.statistics.analysis import analyze
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Analysis, Term
 from subjective.synthesis import invent, synthesize
 from tests.test_tiles import SOURCES
 

@@ -6,7 +6,8 @@ import pytest
 
 from subjective.pyramid import expand, gaussian_pyramid
 from subjective.stages import Stage, at_stage, enlarged, stage_size, stages_of
-from subjective.statistics import STATISTICS, Analysis, Term
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Analysis, Term
 
 
 def term(layers, octaves=None):

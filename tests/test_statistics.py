@@ -9,25 +9,16 @@ import scipy.linalg
 import scipy.ndimage
 
 from subjective.pyramid import PADDINGS, TAPS, gaussian_pyramid, octave_size
-from subjective.statistics import (
-    STATISTICS,
-    Analysis,
-    Term,
-    analyze,
-    fits,
-    gram,
-    map_size,
-    network_layers,
-    parse_term,
-    places_of,
-    smallest_picture,
-    squared_distance,
-)
+from subjective.statistics.analysis import analyze
+from subjective.statistics.autocorrelation import LAGS, autocorrelation, power_spectrum
+from subjective.statistics.gram import gram
 from subjective.statistics.grid import grid_powers
-from subjective.statistics.lags import LAGS, autocorrelation, power_spectrum
 from subjective.statistics.moments import RIDGE, covariance_distance, gaussian_distance, mean_and_covariance, moments
+from subjective.statistics.protocol import squared_distance
+from subjective.statistics.registry import STATISTICS, parse_term
 from subjective.statistics.shifted import SHIFTS, shifted_grams
 from subjective.statistics.sliced import BINS, MOST_DIRECTIONS, directions, mean_squared_distance, quantiles
+from subjective.statistics.terms import Analysis, Term, fits, map_size, network_layers, places_of, smallest_picture
 
 SIZE, OTHER_SIZE = (36, 33), (34, 41)  # large enough for the statistics of lags
 # What lies beyond the sides makes a difference to these alone.

@@ -5,7 +5,7 @@ import pytest
 from subjective import images, init, job, plan, synthesis, targets
 from subjective.config import NoveltyConfig, SynthesisConfig
 from subjective.optimize.minimizer import value_and_gradient
-from subjective.statistics import STATISTICS
+from subjective.statistics.registry import STATISTICS
 
 SIZE = {"output_width": 32, "output_height": 24, "octaves": 2, "max_iter": 8}
 SMALL = SIZE | {"statistic": ("gram",), "layers": ("pool1", "conv3_2")}

@@ -17,8 +17,10 @@ from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
 from subjective.network.normalization import load_params
 from subjective.pyramid import PADDINGS
-from subjective.statistics import STATISTICS, Analysis, Term, analyze, smallest_picture, tiling_of
-from subjective.windows import multiple
+from subjective.statistics.analysis import analyze
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Analysis, Term, smallest_picture
+from subjective.statistics.tiling import multiple, tiling_of
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 LAYERS = ("conv1_1", "pool1", "pool2", "conv3_2")

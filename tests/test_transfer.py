@@ -16,7 +16,7 @@ from subjective.images import read_image, write_image
 from subjective.job import prepared_transfer
 from subjective.losses import variation_loss
 from subjective.network.vgg import extract_features
-from subjective.statistics import analyze
+from subjective.statistics.analysis import analyze
 from subjective.synthesis import synthesize, transfer
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"

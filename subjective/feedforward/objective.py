@@ -20,17 +20,10 @@ from subjective.feedforward.settings import TrainConfig
 from subjective.losses import Scalar, match
 from subjective.network.vgg import Params, layer_names
 from subjective.pyramid import octave_size
-from subjective.statistics import (
-    Analysis,
-    Statistic,
-    Statistics,
-    Term,
-    analyze,
-    fits,
-    network_layers,
-    parse_term,
-    smallest_picture,
-)
+from subjective.statistics.analysis import analyze
+from subjective.statistics.protocol import Statistic
+from subjective.statistics.registry import parse_term
+from subjective.statistics.terms import Analysis, Statistics, Term, fits, network_layers, smallest_picture
 
 MOST_OCTAVES = 4
 LEAST_OCTAVE = 32

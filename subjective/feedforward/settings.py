@@ -11,7 +11,7 @@ from subjective.config import DEFAULT_STATISTIC
 from subjective.network.vgg import Pooling
 from subjective.picture_config import check_weights
 from subjective.pyramid import Padding
-from subjective.statistics import parse_term
+from subjective.statistics.registry import parse_term
 
 Like = Literal["subjective", "matlab"]
 

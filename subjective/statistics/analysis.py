@@ -1,116 +1,142 @@
-"""Where to look in a picture, and what for: terms, and all of them with how the picture is taken."""
+"""What is matched: numbers that say what a picture looks like, not where.
+
+A `Statistic` measures one feature map; a `Term` says which one at which layers, and how much it counts;
+an `Analysis` holds all terms and how the picture is looked at. `analyze` applies it at every octave.
+What comes out, and every target made from it, is a pytree ``tuple[dict[layer, dict[statistic, Array]], ...]``,
+octave first.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from subjective.network.vgg import Pooling, Precision
-from subjective.pyramid import Padding
-from subjective.statistics.blocks import WHOLE, Grid
-from subjective.statistics.gram import GRAM
+from subjective.colors import opponent
+from subjective.network.vgg import Params, extract_features
+from subjective.pyramid import band, gaussian_pyramid
+from subjective.statistics.blocks import WHOLE, Blocks, in_blocks
+from subjective.statistics.content import squared_difference
 from subjective.statistics.protocol import Statistic
-
-Statistics = tuple[dict[str, dict[str, Array]], ...]
-
-PICTURE_LAYERS = ("rgb", "opponent", "band")
-"""Layers that are no network's: the octave's pixels, the same in opponent colors, what a 5-tap blur takes of them."""
-
-
-@dataclass(frozen=True)
-class Term:
-    """A statistic, where it is taken, and its weight in the loss.
-
-    Attributes:
-        statistic: one of `STATISTICS`, or another of that protocol.
-        layers: names: the network's, ``rgb`` for the pixels, ``opponent`` for the same in opponent colors, or ``band``
-            for their finest detail.
-        weights: one for each of ``layers``.
-        octaves: those at which it is taken, of the analysis' own; all if None.
-    """
-
-    statistic: Statistic
-    layers: tuple[str, ...]
-    weights: tuple[float, ...]
-    octaves: tuple[int, ...] | None = None
-
-    def counts(self, octave: int, layer: str) -> bool:
-        """Whether it is taken there."""
-        return layer in self.layers and (self.octaves is None or octave in self.octaves)
+from subjective.statistics.regions import Guides
+from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Statistics, network_layers, smallest_picture
+from subjective.statistics.tiles import measure_in_tiles
+from subjective.statistics.tiling import tiling_of
 
 
-@dataclass(frozen=True)
-class Analysis:
-    """How a picture is looked at. Hashable, so that it can key a compiled function.
+def analyze(
+    params: Params,
+    image: Float[Array, "height width 3"],
+    analysis: Analysis,
+    guides: Sequence[Guides] | None = None,
+    contents: Sequence[Content] | None = None,
+) -> Statistics:
+    """The statistics of a picture at every octave and layer.
 
-    Attributes:
-        octaves: indices of the octaves used, 0 being full size.
-        terms: what is measured.
-        padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
-        pooling: ``average`` or ``max``.
-        tile: rows of a tile, for what adds up over tiles (see `subjective.tiles`); None to look at it whole.
-        devices: among which the picture is shared out.
-        precision: of the feature maps.
-        blocks: of the picture, below and beside each other, that are each to match where a statistic can be taken of
-            a part of a map; its measure then has a leading axis for them.
-        in_loop: whether pictures are looked at one after the other in a loop, which changes what is fastest.
-    """
+    Args:
+        params: the network.
+        image: RGB in [0, 1].
+        analysis: where to look, and what for.
+        guides: from `guides_of`, if the picture has regions that are measured by themselves; what cannot be
+            (`Statistic.by_region`) is measured of the whole picture.
+        contents: from `contents_of`, for one that measures content.
 
-    octaves: tuple[int, ...] = (0, 1, 2, 3)
-    terms: tuple[Term, ...] = (Term(GRAM, ("pool1", "conv3_2"), (1.0, 1.0)),)
-    padding: Padding = "circular"
-    pooling: Pooling = "average"
-    tile: int | None = None
-    devices: int = 1
-    precision: Precision = "float32"
-    blocks: Grid = WHOLE
-    in_loop: bool = False
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """All layers, each once."""
-        return tuple(dict.fromkeys(layer for term in self.terms for layer in term.layers))
-
-    def layers_at(self, octave: int) -> tuple[str, ...]:
-        """The layers of an octave, each once."""
-        return tuple(layer for layer in self.layers if any(term.counts(octave, layer) for term in self.terms))
-
-    def statistics_at(self, octave: int, layer: str) -> tuple[Statistic, ...]:
-        """What is measured there."""
-        return tuple(term.statistic for term in self.terms if term.counts(octave, layer))
-
-    def below(self, octave: int) -> Analysis:
-        """The same look at the same picture, reduced so that ``octave`` is its octave 0."""
-        terms = [
-            dataclasses.replace(term, octaves=tuple(o - octave for o in term.octaves if o >= octave))
-            if term.octaves is not None
-            else term
-            for term in self.terms
-        ]
-        octaves = tuple(o - octave for o in self.octaves if o >= octave)
-        kept = tuple(term for term in terms if term.octaves is None or term.octaves)
-        return dataclasses.replace(self, octaves=octaves, terms=kept)
-
-
-def places_of(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, float]]:
-    """(layer, name of the statistic) to the statistic and its weight there.
+    Returns:
+        One dict ``{layer: {statistic: array}}`` for each octave in ``analysis.octaves``. Where regions are measured by
+        themselves, an array has a leading axis for them.
 
     Raises:
-        ValueError: a statistic given twice at one layer.
+        ValueError: a layer the network lacks, an image too small at some octave, or regions of a picture that is to
+            match in blocks.
     """
-    places: dict[tuple[str, str], tuple[Statistic, float]] = {}
-    for term in terms:
-        for layer, weight in zip(term.layers, term.weights, strict=True):
-            place = (layer, term.statistic.name)
-            if place in places:
-                raise ValueError(f"statistic {place[1]} is given twice at layer {layer}; give it once")
-            places[place] = (term.statistic, weight)
-    return places
+    if guides and analysis.blocks != WHOLE:
+        raise ValueError(f"a picture has regions or blocks, here {analysis.blocks}; wanted one of the two")
+    smallest = smallest_picture(analysis, params)
+    if min(image.shape[:2]) < smallest:
+        raise ValueError(
+            f"an image of {image.shape[1]}x{image.shape[0]} pixels is too small for octaves {analysis.octaves} of "
+            f"{', '.join(analysis.layers)}; wanted at least {smallest} a side"
+        )
+    pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
+
+    def measured(place: int, octave: int) -> dict[str, dict[str, Array]]:
+        image, layers = pyramid[octave], analysis.layers_at(octave)
+        its, content = guides[place] if guides else None, contents[place] if contents else {}
+        tiling = tiling_of(analysis, octave, image.shape[0], params)
+        whole = layers if tiling is None else tuple(layer for layer in layers if layer in PICTURE_LAYERS)
+        in_tiles = {} if tiling is None else measure_in_tiles(params, image, tiling, its, content.get(PICTURE))
+        return in_tiles | {
+            layer: {
+                s.name: _measured(s, features, analysis, its[layer].weights if its else None, content.get(layer))
+                for s in analysis.statistics_at(octave, layer)
+            }
+            for layer, features in _features(params, image, whole, analysis).items()
+        }
+
+    return tuple(measured(place, octave) for place, octave in enumerate(analysis.octaves))
 
 
-def network_layers(layers: Sequence[str]) -> tuple[str, ...]:
-    """Those layers that are the network's."""
-    return tuple(layer for layer in layers if layer not in PICTURE_LAYERS)
+Content = dict[str, Array]
+"""Layer to the map that content is measured against; `PICTURE` to the picture where that is done in tiles."""
+
+PICTURE = ""
+
+
+def contents_of(params: Params, image: Float[Array, "height width 3"], analysis: Analysis) -> tuple[Content, ...]:
+    """What content is measured against at each octave: maps, or where it is tiled the picture that they are of.
+
+    Args:
+        params: the network.
+        image: the content.
+        analysis: of a picture of the same size.
+    """
+    pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
+
+    def of_octave(octave: int) -> Content:
+        layers = tuple(
+            layer
+            for layer in analysis.layers_at(octave)
+            if any(statistic.against for statistic in analysis.statistics_at(octave, layer))
+        )
+        if tiling_of(analysis, octave, pyramid[octave].shape[0], params) is None:
+            return _features(params, pyramid[octave], layers, analysis)
+        of_picture = tuple(layer for layer in layers if layer in PICTURE_LAYERS)
+        return {PICTURE: pyramid[octave]} | _features(params, pyramid[octave], of_picture, analysis)
+
+    return tuple(of_octave(octave) for octave in analysis.octaves)
+
+
+def _measured(
+    statistic: Statistic, features: Array, analysis: Analysis, masks: Array | None, content: Array | None
+) -> Array:
+    wraps = analysis.padding == "circular"
+    if statistic.against is not None and content is not None:
+        return statistic.against(squared_difference(features, content), features.shape)
+    if masks is not None and statistic.by_region:
+        return statistic.of_regions(features, wraps, masks)
+    if in_blocks(statistic, analysis.blocks):
+        assert statistic.sums is not None
+        return Blocks(features.shape, analysis.blocks).of_map(statistic.sums, features, wraps)
+    return statistic.measure(features, wraps)
+
+
+def _features(params: Params, image: Array, layers: tuple[str, ...], analysis: Analysis) -> dict[str, Array]:
+    features: dict[str, Array] = {}
+    if "rgb" in layers:
+        features["rgb"] = image
+    if "opponent" in layers:
+        features["opponent"] = opponent(image)
+    if "band" in layers:
+        features["band"] = band(image, analysis.padding)
+    of_network = network_layers(layers)
+    if of_network:
+        features |= extract_features(
+            params,
+            image,
+            of_network,
+            padding=analysis.padding,
+            pooling=analysis.pooling,
+            precision=analysis.precision,
+            in_loop=analysis.in_loop,
+        )
+    return features

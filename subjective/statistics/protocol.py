@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from subjective.guides import Masks, per_share
-from subjective.two_pass import sum_over_rows
+from subjective.statistics.regions import Masks, per_share
+from subjective.statistics.tile_sums import sum_over_rows
 
 Scalar = Float[Array, ""]
 Measure = Callable[[Array, bool], Array]

@@ -8,6 +8,7 @@ such a count is not half of that of the map before: `Window.row_before` says whi
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from subjective.network.vgg import Params, Pooling, Precision, layer_names
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.protocol import Statistic
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Analysis, network_layers
 
 
 @dataclass(frozen=True)
@@ -133,3 +136,45 @@ def shares_out(params: Params, height: int, tiling: Tiling) -> bool:
     share, rest = divmod(height, tiling.devices)
     picture = windows_of(params, height, tiling)[0]
     return rest == 0 and share % tiling.rows == 0 and max(picture.before, picture.behind) <= share
+
+
+def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
+    """How the network's layers of an octave of that height are taken in tiles; None if the octave is looked at whole.
+
+    On several devices each has some tiles, or one; octaves that are too small for that are looked at whole by each.
+
+    Raises:
+        ValueError: a statistic that does not add up over tiles.
+    """
+    layers = network_layers(analysis.layers_at(octave))
+    if not layers or (analysis.tile is None and analysis.devices == 1):
+        return None
+    step = multiple(layers)
+    rows = height if analysis.tile is None else -(-analysis.tile // step) * step
+    statistics = tuple((layer, analysis.statistics_at(octave, layer)) for layer in layers)
+    how = (analysis.padding, analysis.pooling, rows, 1, analysis.precision, analysis.blocks)
+    whole = Tiling(statistics, *how)
+    shared = _shared(whole, analysis, step, height, params)
+    if shared is None and height <= rows:
+        return None
+    for layer, there in statistics:
+        for statistic in there:
+            if statistic.sums is None and statistic.against is None:
+                fine = ", ".join(name for name, known in STATISTICS.items() if known.sums)
+                raise ValueError(
+                    f"{statistic.name} at {layer} does not add up over tiles or devices, which were asked for; take it "
+                    f"at rgb, where nothing is tiled, leave them out, or match one of {fine}"
+                )
+    return shared or whole
+
+
+def _shared(whole: Tiling, analysis: Analysis, step: int, height: int, params: Params) -> Tiling | None:
+    share = height // analysis.devices
+    if analysis.devices == 1 or share % step:
+        return None
+    # The most rows up to a tile's that divide a device's share; the least beyond if these are far fewer.
+    fitting = [rows for rows in range(step, share + 1, step) if share % rows == 0]
+    fewer, more = ([rows for rows in fitting if (rows <= whole.rows) is side] for side in (True, False))
+    rows = fewer[-1] if fewer and (4 * fewer[-1] >= whole.rows or not more) else (more or [0])[0]
+    shared = dataclasses.replace(whole, rows=rows, devices=analysis.devices)
+    return shared if rows and shares_out(params, height, shared) else None

@@ -17,14 +17,14 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from subjective.devices import SHARES, mesh_of
-from subjective.guides import Guides, Masks, per_share
 from subjective.network.convolution import average_pool, conv3x3_relu
 from subjective.network.vgg import Params, kept_as, max_pool, preprocess
 from subjective.statistics.blocks import Blocks, in_blocks
 from subjective.statistics.content import squared_difference
 from subjective.statistics.protocol import Statistic
-from subjective.two_pass import Tiles, sum_over_rows, sum_over_tiles
-from subjective.windows import Tiling, Window, map_shapes, windows_of
+from subjective.statistics.regions import Guides, Masks, per_share
+from subjective.statistics.tile_sums import Tiles, sum_over_rows, sum_over_tiles
+from subjective.statistics.tiling import Tiling, Window, map_shapes, windows_of
 
 Measured = dict[str, dict[str, Array]]
 """Layer to name of the statistic to what it measures."""
