@@ -21,9 +21,9 @@ from studio import AVERAGES, HEAD, MEANS, averages, keep, make, make_several, me
 
 import subjective
 from subjective.evaluate import Yardstick
-from subjective.job import prepared
-from subjective.picture_config import ALL
-from subjective.preconditioning import root
+from subjective.synthesis.picture_config import ALL
+from subjective.synthesis.preconditioner import root
+from subjective.synthesis.problem import prepared
 
 SHIPPED = subjective.preset("default", output_width=128)
 DEFAULT = dataclasses.replace(SHIPPED, tol=ALL)

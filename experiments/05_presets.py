@@ -15,7 +15,7 @@ from typing import Any
 from studio import HEAD, STOCHASTIC, STRUCTURED, keep, make, source
 
 import subjective
-from subjective.presets import PRESETS
+from subjective.synthesis.presets import PRESETS
 
 SHOWN = ("paper", "default", "best")
 COLUMNS = 1 + len(SHOWN)

@@ -20,13 +20,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective import stages
-from subjective.config import SynthesisConfig
 from subjective.images import read_image
-from subjective.job import prepared
 from subjective.network.normalization import load_params
 from subjective.optimize.minimizer import value_and_gradient
-from subjective.synthesis import synthesize
+from subjective.synthesis import stages
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.problem import prepared
+from subjective.synthesis.texture import synthesize
 
 HERE = Path(__file__).parent
 

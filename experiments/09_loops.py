@@ -25,11 +25,11 @@ import numpy as np
 import studio
 
 from subjective.cli import main
-from subjective.config import AnimationConfig
 from subjective.images import read_image, to_uint8
-from subjective.job import prepared_animation
 from subjective.network.normalization import load_params
 from subjective.optimize.minimizer import value_and_gradient
+from subjective.synthesis.config import AnimationConfig
+from subjective.synthesis.problem import prepared_animation
 
 HERE = Path(__file__).parent
 GALLERY = HERE / "gallery"

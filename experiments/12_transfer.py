@@ -41,8 +41,8 @@ from subjective.feedforward.apply_command import painted
 from subjective.images import read_image, write_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
-from subjective.presets import LIKES
 from subjective.pyramid import gaussian_pyramid
+from subjective.synthesis.presets import LIKES
 
 SINGLE = ["--like", "multiscale", "--octaves", "1", "--schedule", "plain", "--max-iter", "120"]
 

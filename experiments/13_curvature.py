@@ -3,9 +3,9 @@
     python experiments/13_curvature.py [SOURCE...]
 
 At a picture of 128 pixels after 30 steps of the last stage: the mean of vᵀHv over random mixtures v of the waves of a
-ring, of length one, in pixels and in the coordinates of `subjective.preconditioning`. Then what these coordinates are
-worth: loss and scores with and without, by steps. Some three minutes a source on two cores; prints the tables that
-LOG.md keeps.
+ring, of length one, in pixels and in the coordinates of `subjective.synthesis.preconditioner`. Then what these
+coordinates are worth: loss and scores with and without, by steps. Some three minutes a source on two cores; prints the
+tables that LOG.md keeps.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from studio import HEAD, make, params_of, source
 
 import subjective
 from subjective.colors import OPPONENT
-from subjective.job import prepared
 from subjective.optimize.minimizer import value_and_gradient
-from subjective.preconditioning import root
+from subjective.synthesis.preconditioner import root
+from subjective.synthesis.problem import prepared
 
 SIDE = 128
 RINGS = (0.5, 1.5, 3, 6, 12, 20, 32, 45, 64, 91)

@@ -21,13 +21,13 @@ from studio import AVERAGES, averages, params_of, source
 import subjective
 from subjective.colors import OPPONENT
 from subjective.evaluate import Yardstick
-from subjective.init import NOISE, initial_image, key_of, random_phases
-from subjective.job import Job, prepared
 from subjective.optimize.minimizer import Point
-from subjective.plan import VALID
-from subjective.preconditioning import BRIGHTNESS, COLOR, root
 from subjective.pyramid import expand
-from subjective.stages import Stage, at_stage, enlarged
+from subjective.synthesis.plan import VALID
+from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, root
+from subjective.synthesis.problem import Job, prepared
+from subjective.synthesis.stages import Stage, at_stage, enlarged
+from subjective.synthesis.starts import NOISE, initial_image, key_of, random_phases
 
 SIDE = 128
 

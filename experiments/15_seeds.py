@@ -13,7 +13,7 @@ import argparse
 from studio import HEAD, MEANS, STOCHASTIC, make_several, means, source
 
 import subjective
-from subjective.presets import PRESETS
+from subjective.synthesis.presets import PRESETS
 
 
 def main() -> None:

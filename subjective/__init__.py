@@ -10,7 +10,6 @@
 An image is float32 RGB in [0, 1], ``(height, width, 3)``.
 """
 
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.evaluate import Score, evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
@@ -18,14 +17,15 @@ from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.network.normalization import activation_scales, load_params
 from subjective.network.vgg import extract_features, layer_names, minimum_size
 from subjective.optimize.minimizer import NonFiniteLossError, Result, Step, minimize, value_and_gradient
-from subjective.presets import preset
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics.analysis import analyze
 from subjective.statistics.gram import gram
 from subjective.statistics.protocol import Statistic
 from subjective.statistics.registry import STATISTICS, parse_term
 from subjective.statistics.terms import Analysis, Term
-from subjective.synthesis import animate, invent, synthesize, transfer
+from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
+from subjective.synthesis.presets import preset
+from subjective.synthesis.texture import animate, invent, synthesize, transfer
 from subjective.version import __version__
 
 __all__ = [

@@ -19,7 +19,7 @@ import numpy as np
 from subjective.images import written_whole
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
-from subjective.position import Position
+from subjective.synthesis.position import Position
 
 KEPT = 2
 """Checkpoints of a run that are kept: the newest, and one to fall back to."""

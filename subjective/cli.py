@@ -32,8 +32,8 @@ from subjective.feedforward.command_config import ApplyCommand, TrainCommand
 from subjective.feedforward.settings import LIKE
 from subjective.flags import to_flags
 from subjective.interruption import Interrupted, interruptible
-from subjective.presets import LIKES, PRESETS
 from subjective.remarks import say
+from subjective.synthesis.presets import LIKES, PRESETS
 from subjective.version import __version__
 
 Command = (

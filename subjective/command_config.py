@@ -10,9 +10,9 @@ from typing import Annotated
 import tyro
 
 from subjective import images
-from subjective.compute_config import arg
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
-from subjective.presets import Like, Preset
+from subjective.synthesis.compute_config import arg
+from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
+from subjective.synthesis.presets import Like, Preset
 from subjective.videos import FORMATS, Format
 
 

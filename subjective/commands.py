@@ -10,11 +10,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from subjective import images, plan, synthesis
+from subjective import images
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
 from subjective.evaluation_commands import one_line, scores_of_run
-from subjective.frames import check_moves
-from subjective.job import Job, prepared, prepared_animation, prepared_novelty
 from subjective.making import (
     announce,
     check_sources,
@@ -27,14 +25,17 @@ from subjective.making import (
     shares_of,
     starting_picture,
 )
-from subjective.morph import TURNED_BY, around, read_weights
 from subjective.motion import motion, plot
 from subjective.network import weights
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result
-from subjective.position import OnStep, Position
 from subjective.remarks import say
 from subjective.statistics.regions import whole_masks
+from subjective.synthesis import plan, texture
+from subjective.synthesis.frames import check_moves
+from subjective.synthesis.morph import TURNED_BY, around, read_weights
+from subjective.synthesis.position import OnStep, Position
+from subjective.synthesis.problem import Job, prepared, prepared_animation, prepared_novelty
 from subjective.videos import can_write, write_videos
 
 Texture = TypeVar("Texture", SynthesizeCommand, AnimateCommand)
@@ -118,7 +119,7 @@ def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announ
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
         how: dict[str, Any] = {"masks": masks, "init": init, "job": job}
-        return synthesis.synthesize(sources, config, params=params, **how, on_step=on_step, resume=position())
+        return texture.synthesize(sources, config, params=params, **how, on_step=on_step, resume=position())
 
     def score(_: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
         for found in _scored(read, [np.asarray(result.value) for result in results]):
@@ -157,7 +158,7 @@ def animate(config: AnimateCommand, resume: Path | None = None) -> int:
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
         how: dict[str, Any] = {"weights": shares, "masks": masks, "init": init, "job": job}
-        return [synthesis.animate(sources, config, params=params, **how, on_step=on_step, resume=position())]
+        return [texture.animate(sources, config, params=params, **how, on_step=on_step, resume=position())]
 
     def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
         frames = np.asarray(results[0].value)
@@ -210,6 +211,6 @@ def novelty(config: NoveltyCommand, resume: Path | None = None) -> int:
         return 0
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        return [synthesis.invent(config, params=params, init=init, job=job, on_step=on_step, resume=position())]
+        return [texture.invent(config, params=params, init=init, job=job, on_step=on_step, resume=position())]
 
     return run("novelty", config, config.together, work, None, announce, resume, weights=origin)

@@ -16,7 +16,7 @@ from subjective.crops import Crops, crop_size, crops_of, parts_of
 from subjective.looks import LEAST
 from subjective.measures import Image
 from subjective.network.vgg import Params
-from subjective.plan import check_image
+from subjective.synthesis.plan import check_image
 
 __all__ = ["Score", "Yardstick", "check_sizes", "counted", "crop_size", "evaluate"]
 

@@ -15,7 +15,7 @@ from subjective.command_config import EvaluateCommand
 from subjective.evaluate import Score, Yardstick, check_sizes, counted, crop_size
 from subjective.network import normalization
 from subjective.network.vgg import Params, resolve_layers
-from subjective.picture_config import check_weights
+from subjective.synthesis.picture_config import check_weights
 
 COLUMNS = {
     "gram": "gram",

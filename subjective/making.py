@@ -15,22 +15,23 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from subjective import checkpoints, images, interruption, plan, preflight
+from subjective import checkpoints, images, interruption, preflight
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
 from subjective.flags import settings
-from subjective.init import SEEDS
-from subjective.job import Job
 from subjective.memory import memory_limit
 from subjective.network import normalization, weights
 from subjective.network.formats.native import sha256
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result, Step
-from subjective.picture_config import PictureConfig
-from subjective.position import OnStep, Position
 from subjective.progress import Progress
 from subjective.remarks import say
 from subjective.runs import Run, new_folder
 from subjective.statistics.terms import Analysis
+from subjective.synthesis import plan
+from subjective.synthesis.picture_config import PictureConfig
+from subjective.synthesis.position import OnStep, Position
+from subjective.synthesis.problem import Job
+from subjective.synthesis.starts import SEEDS
 
 MakeCommand = SynthesizeCommand | AnimateCommand | TransferCommand | NoveltyCommand
 Made = TypeVar("Made", SynthesizeCommand, AnimateCommand, TransferCommand, NoveltyCommand)

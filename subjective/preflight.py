@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from subjective.compute_config import ComputeConfig
-from subjective.job import Job
 from subjective.memory import duration_text, size_text, used_bytes
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import value_and_gradient
 from subjective.optimize.registry import bytes_per_number
-from subjective.picture_config import PictureConfig
-from subjective.plan import analysis_of
 from subjective.statistics.tiling import tiling_of, window_rows
+from subjective.synthesis.compute_config import ComputeConfig
+from subjective.synthesis.picture_config import PictureConfig
+from subjective.synthesis.plan import analysis_of
+from subjective.synthesis.problem import Job
 
 MAP_BYTES = 2500
 """For a pixel of a tile's window, all feature maps and their derivatives (measured: 2,300 to 2,450)."""

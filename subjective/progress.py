@@ -12,7 +12,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from subjective.optimize.minimizer import Step
-from subjective.position import Position
+from subjective.synthesis.position import Position
 
 PLAIN_INTERVAL = 10.0
 """Seconds between plain lines; the first steps and the last are always shown."""

@@ -30,8 +30,8 @@ import numpy as np
 from subjective import checkpoints
 from subjective.images import write_bytes, write_image
 from subjective.optimize.minimizer import Result, Step
-from subjective.position import Position
 from subjective.remarks import say
+from subjective.synthesis.position import Position
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")

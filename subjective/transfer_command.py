@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from subjective import images, plan, synthesis
+from subjective import images
 from subjective.command_config import TransferCommand
 from subjective.evaluation_commands import one_line, scores_of_run
-from subjective.job import Job, prepared_transfer
 from subjective.making import (
     announce,
     check_sources,
@@ -27,8 +26,10 @@ from subjective.making import (
     starting_picture,
 )
 from subjective.optimize.minimizer import Result
-from subjective.position import OnStep, Position
 from subjective.statistics.regions import whole_masks
+from subjective.synthesis import plan, texture
+from subjective.synthesis.position import OnStep, Position
+from subjective.synthesis.problem import Job, prepared_transfer
 
 SMALLEST = 1e-3
 """Share of a style that its mask leaves at least."""
@@ -72,7 +73,7 @@ def command(config: TransferCommand, resume: Path | None = None) -> int:
 
     def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
         how: dict[str, Any] = {"masks": masks, "parts": parts, "init": init, "job": job}
-        return [synthesis.transfer(content, styles, config, params=params, **how, on_step=on_step, resume=position())]
+        return [texture.transfer(content, styles, config, params=params, **how, on_step=on_step, resume=position())]
 
     def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
         if config.out is not None:

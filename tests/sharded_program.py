@@ -13,12 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective import checkpoints, synthesis
-from subjective.config import AnimationConfig, SynthesisConfig
+from subjective import checkpoints
 from subjective.devices import gathered, shared_out
-from subjective.job import prepared, prepared_animation
 from subjective.network.formats.layout import random_params
 from subjective.optimize.minimizer import value_and_gradient
+from subjective.synthesis import texture
+from subjective.synthesis.config import AnimationConfig, SynthesisConfig
+from subjective.synthesis.problem import prepared, prepared_animation
 
 count = int(sys.argv[1])
 if len(sys.argv) > 2:
@@ -71,10 +72,10 @@ def figures(devices, **changes):
             path = checkpoints.write(FOLDER, len(list(FOLDER.iterdir())) + 1, step.position, {})
             positions.append(checkpoints.read(path)[0])
 
-    [result] = synthesis.synthesize([SOURCE], config, params=PARAMS, job=job, on_step=on_step)
+    [result] = texture.synthesize([SOURCE], config, params=PARAMS, job=job, on_step=on_step)
     again = result
     if positions:
-        [again] = synthesis.synthesize([SOURCE], config, params=PARAMS, job=job, resume=positions[0])
+        [again] = texture.synthesize([SOURCE], config, params=PARAMS, job=job, resume=positions[0])
     return told(value, gradient, losses, result) | {
         "resumed": bool((np.asarray(gathered(again.value)) == np.asarray(gathered(result.value))).all()),
     }
@@ -96,9 +97,7 @@ def figures_of_a_loop(devices):
     shared = frames if devices == 1 else shared_out(frames, devices, -4)
     (value, _), gradient = value_and_gradient(loss)(shared, arguments)
     losses = []
-    result = synthesis.animate(
-        [SOURCE], config, params=PARAMS, job=job, on_step=lambda _, step: losses.append(step.loss)
-    )
+    result = texture.animate([SOURCE], config, params=PARAMS, job=job, on_step=lambda _, step: losses.append(step.loss))
     return told(value, gradient, losses, result)
 
 

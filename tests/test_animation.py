@@ -9,14 +9,14 @@ import pytest
 
 from subjective import checkpoints
 from subjective.cli import main
-from subjective.config import AnimationConfig
 from subjective.evaluation_commands import scores_of_run
 from subjective.images import read_image
-from subjective.job import prepared_animation
-from subjective.morph import around
 from subjective.motion import distances
 from subjective.network.normalization import load_params
-from subjective.synthesis import animate
+from subjective.synthesis.config import AnimationConfig
+from subjective.synthesis.morph import around
+from subjective.synthesis.problem import prepared_animation
+from subjective.synthesis.texture import animate
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 SMALL = {

@@ -11,7 +11,7 @@ from subjective.statistics.analysis import analyze
 from subjective.statistics.blocks import WHOLE, Blocks, blocks_of
 from subjective.statistics.registry import STATISTICS, parse_term
 from subjective.statistics.terms import Analysis
-from subjective.targets import measured
+from subjective.synthesis.targets import measured
 
 BY_BLOCK = [name for name, statistic in STATISTICS.items() if statistic.by_block]
 

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import checkpoints, synthesis
-from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective import checkpoints
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
-from subjective.position import Position
+from subjective.synthesis import texture
+from subjective.synthesis.config import NoveltyConfig, SynthesisConfig
+from subjective.synthesis.position import Position
 
 # Two stages, two starts of the first, two pictures: every place at which a run can be stopped.
 CONFIG = {
@@ -109,7 +110,7 @@ def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_p
             checkpoints.write(folder, len(steps), step.position, {})
         steps.append((number, step.step, step.loss, step.evaluations, json.dumps(step.parts)))
 
-    whole = synthesis.synthesize(sources, config, params=small_params, masks=masks, on_step=keep)
+    whole = texture.synthesize(sources, config, params=small_params, masks=masks, on_step=keep)
     folders = sorted(tmp_path.iterdir())
     places = [checkpoints.read(checkpoints.found(folder)[0])[0] for folder in folders]
     assert {(p.picture, p.stage, p.attempt > 0 or p.stage > 0) for p in places} >= {
@@ -118,7 +119,7 @@ def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_p
     for folder in folders[::4]:
         taken, _ = checkpoints.read(checkpoints.found(folder)[0])
         again = []
-        rest = synthesis.synthesize(
+        rest = texture.synthesize(
             sources,
             config,
             params=small_params,
@@ -142,10 +143,10 @@ def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_p
 def test_pictures_unlike_each_other_go_on_as_well(small_params):
     config = NoveltyConfig(output_width=20, octaves=1, layers=("pool1",), max_iter=6, count=2)
     taken = []
-    whole = synthesis.invent(
+    whole = texture.invent(
         config,
         params=small_params,
         on_step=lambda _, step: taken.append(copy.deepcopy(step.position)) if step.step == 3 else None,
     )
-    rest = synthesis.invent(config, params=small_params, resume=taken[0])
+    rest = texture.invent(config, params=small_params, resume=taken[0])
     assert np.asarray(rest.value).tobytes() == np.asarray(whole.value).tobytes()

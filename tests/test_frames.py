@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.frames import (
+from subjective.pyramid import PADDINGS, TAPS
+from subjective.synthesis.frames import (
     SOFT,
     Distances,
     by_importance,
@@ -18,7 +19,6 @@ from subjective.frames import (
     shifted_distances,
     steps_of,
 )
-from subjective.pyramid import PADDINGS, TAPS
 
 SIZE = (24, 17)
 KINDS = ("l2", "lap1")

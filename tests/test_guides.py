@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from subjective.cli import main
-from subjective.config import SynthesisConfig
 from subjective.images import read_image, write_image
-from subjective.job import prepared
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
 from subjective.pyramid import PADDINGS
@@ -18,7 +16,9 @@ from subjective.statistics.analysis import analyze
 from subjective.statistics.regions import DOUBT, SHARPNESS, guides_of, whole_masks
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
-from subjective.synthesis import synthesize
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.problem import prepared
+from subjective.synthesis.texture import synthesize
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 LAYERS = ("conv1_1", "pool1", "conv2_1")

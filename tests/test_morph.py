@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.frames import frame_distance
-from subjective.morph import DISSOLVE, around, contrast, importance, read_weights, with_changes
+from subjective.synthesis.frames import frame_distance
+from subjective.synthesis.morph import DISSOLVE, around, contrast, importance, read_weights, with_changes
 
 
 @pytest.mark.parametrize("ease", ["smooth", "linear"])

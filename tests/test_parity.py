@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from subjective.images import read_image
-from subjective.objectives import synthesis_loss
 from subjective.optimize.minimizer import value_and_gradient
-from subjective.plan import analysis_of
-from subjective.presets import preset
-from subjective.targets import targets_of
+from subjective.synthesis.objectives import synthesis_loss
+from subjective.synthesis.plan import analysis_of
+from subjective.synthesis.presets import preset
+from subjective.synthesis.targets import targets_of
 
 REFERENCE = Path(__file__).parent / "reference"
 ROCK, GRAVEL = "rock_320x256.png", "gravel_256x320.png"

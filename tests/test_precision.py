@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from subjective import checkpoints
-from subjective.config import NoveltyConfig, SynthesisConfig
 from subjective.images import read_image
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
 from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term
-from subjective.synthesis import invent, synthesize
+from subjective.synthesis.config import NoveltyConfig, SynthesisConfig
+from subjective.synthesis.texture import invent, synthesize
 from tests.test_tiles import SOURCES
 
 EVERYWHERE = ("conv1_1", "pool1", "conv3_2")

@@ -19,7 +19,7 @@ from subjective import (
 )
 from subjective.colors import OPPONENT
 from subjective.optimize.minimizer import minimize
-from subjective.preconditioning import BRIGHTNESS, COLOR, LEVELS, root
+from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, LEVELS, root
 
 
 def matrix_of(shape):

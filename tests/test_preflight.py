@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from subjective import preflight
-from subjective.config import SynthesisConfig
-from subjective.job import prepared
 from subjective.memory import duration_text, memory_limit, size_text
 from subjective.preflight import planned
-from subjective.synthesis import synthesize
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.problem import prepared
+from subjective.synthesis.texture import synthesize
 
 LAYERS = {"layers": ("conv1_1", "pool1", "conv3_2"), "statistic": ("gram", "spectrum@rgb=0.1"), "octaves": 3}
 SOURCE = [(300, 300)]

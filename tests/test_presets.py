@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from test_synthesis import source
 
-from subjective import plan, synthesis
-from subjective.config import SynthesisConfig
-from subjective.presets import PRESETS, preset
+from subjective.synthesis import plan, texture
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -24,7 +24,7 @@ def test_every_setting_of_a_preset_takes_effect(small_params, name):
 def test_best_makes_a_picture_of_random_phases_and_several_starts(small_params):
     seen = []
     config = preset("best", output_width=64, octaves=2, max_iter=3, coarse_iter=3, starts=2)
-    [result] = synthesis.synthesize(
+    [result] = texture.synthesize(
         [source()], config, params=small_params, on_step=lambda _, step: seen.append((step.value.shape[0], step.loss))
     )
     assert [size for size, _ in seen] == [32] * (1 + 2 * 3) + [64] * 3, (

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from subjective.pyramid import expand, gaussian_pyramid
-from subjective.stages import Stage, at_stage, enlarged, stage_size, stages_of
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term
+from subjective.synthesis.stages import Stage, at_stage, enlarged, stage_size, stages_of
 
 
 def term(layers, octaves=None):

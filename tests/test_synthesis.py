@@ -2,10 +2,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import images, init, job, plan, synthesis, targets
-from subjective.config import NoveltyConfig, SynthesisConfig
+from subjective import images
 from subjective.optimize.minimizer import value_and_gradient
 from subjective.statistics.registry import STATISTICS
+from subjective.synthesis import plan, problem, starts, targets, texture
+from subjective.synthesis.config import NoveltyConfig, SynthesisConfig
 
 SIZE = {"output_width": 32, "output_height": 24, "octaves": 2, "max_iter": 8}
 SMALL = SIZE | {"statistic": ("gram",), "layers": ("pool1", "conv3_2")}
@@ -23,7 +24,7 @@ def source(seed=0, size=(80, 72)):
 
 def test_the_loss_falls_and_the_picture_has_the_size_asked_for(small_params):
     losses = []
-    [result] = synthesis.synthesize(
+    [result] = texture.synthesize(
         [source()], SynthesisConfig(**SMALL), params=small_params, on_step=lambda _, step: losses.append(step.loss)
     )
     assert result.value.shape == (24, 32, 3)
@@ -32,7 +33,7 @@ def test_the_loss_falls_and_the_picture_has_the_size_asked_for(small_params):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_another_picture(small_params):
     def made(rng_seed):
-        [result] = synthesis.synthesize([source()], SynthesisConfig(**SMALL, rng_seed=rng_seed), params=small_params)
+        [result] = texture.synthesize([source()], SynthesisConfig(**SMALL, rng_seed=rng_seed), params=small_params)
         return np.asarray(result.value).tobytes()
 
     assert made(1) == made(1)
@@ -48,7 +49,7 @@ def test_a_loss_and_its_gradient_are_the_same_bytes_wherever_arrays_lie(small_pa
         layers=("conv1_1", "pool1", "conv3_2"),
         statistic=("gram", "spectrum@rgb=0.1"),
     )
-    made = job.prepared([source(0, (120, 100))], config, small_params)
+    made = problem.prepared([source(0, (120, 100))], config, small_params)
     loss, arguments = made.problem(made.stages[-1])
     picture = jnp.asarray(source(1, config.size))
     found, kept = set(), []
@@ -60,17 +61,17 @@ def test_a_loss_and_its_gradient_are_the_same_bytes_wherever_arrays_lie(small_pa
 
 
 def test_pictures_of_a_count_are_independent_of_each_other(small_params):
-    both = synthesis.synthesize([source()], SynthesisConfig(**SMALL, count=2), params=small_params)
-    [alone] = synthesis.synthesize([source()], SynthesisConfig(**SMALL), params=small_params)
+    both = texture.synthesize([source()], SynthesisConfig(**SMALL, count=2), params=small_params)
+    [alone] = texture.synthesize([source()], SynthesisConfig(**SMALL), params=small_params)
     np.testing.assert_array_equal(both[0].value, alone.value)
     assert not np.allclose(both[0].value, both[1].value, atol=0.05)
 
 
 def test_pictures_of_a_count_that_start_from_a_picture_differ(small_params):
     start = source(5, (24, 32))
-    first, second = synthesis.synthesize([source()], SynthesisConfig(**SMALL, count=2), params=small_params, init=start)
+    first, second = texture.synthesize([source()], SynthesisConfig(**SMALL, count=2), params=small_params, init=start)
     assert not np.allclose(first.value, second.value, atol=1e-3)
-    frames = synthesis.invent(NoveltyConfig(**SIZE, count=2), params=small_params, init=start).value
+    frames = texture.invent(NoveltyConfig(**SIZE, count=2), params=small_params, init=start).value
     assert not np.allclose(frames[0], frames[1], atol=1e-3)
 
 
@@ -91,7 +92,7 @@ def test_whatever_is_asked_for_nothing_ends_flat_or_not_finite_without_a_word(
 ):
     picture = source() if value is None else np.full((80, 72, 3), value, np.float32)
     config = SynthesisConfig(**SMALL | {"max_iter": 60, "statistic": ("gram",)} | changes, optimizer=optimizer)
-    [result] = synthesis.synthesize([picture], config, params=small_params)
+    [result] = texture.synthesize([picture], config, params=small_params)
     made = np.clip(np.asarray(result.value), 0, 1)
     assert np.isfinite(result.value).all()
     assert np.isfinite(result.loss)
@@ -103,10 +104,10 @@ def test_whatever_is_asked_for_nothing_ends_flat_or_not_finite_without_a_word(
 
 def test_bounds_keep_every_value_between_black_and_white(small_params):
     config = SynthesisConfig(**SMALL | {"max_iter": 25}, bounds=True, mul=3.0)
-    free = synthesis.synthesize([source()], SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0), params=small_params)[
+    free = texture.synthesize([source()], SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0), params=small_params)[
         0
     ].value
-    [bound] = synthesis.synthesize([source()], config, params=small_params)
+    [bound] = texture.synthesize([source()], config, params=small_params)
     assert float(jnp.max(free)) > 1
     assert float(jnp.min(bound.value)) >= 0
     assert float(jnp.max(bound.value)) <= 1
@@ -116,8 +117,8 @@ def test_starting_from_a_solution_leaves_little_to_do(small_params):
     picture = source(3, (64, 64))
     config = {"output_width": 64, "octaves": 2, "padding_mode": "valid", "layers": ("pool1",), "statistic": ("gram",)}
     config |= {"schedule": "plain", "block": 0.0}  # of a source blocks differ
-    [noise] = synthesis.synthesize([picture], SynthesisConfig(**config, max_iter=0), params=small_params)
-    [result] = synthesis.synthesize([picture], SynthesisConfig(**config, max_iter=3), params=small_params, init=picture)
+    [noise] = texture.synthesize([picture], SynthesisConfig(**config, max_iter=0), params=small_params)
+    [result] = texture.synthesize([picture], SynthesisConfig(**config, max_iter=3), params=small_params, init=picture)
     assert result.loss < 1e-10 * noise.loss
 
 
@@ -150,11 +151,11 @@ def test_pictures_and_sources_too_small_are_refused_with_what_would_fit(small_pa
     with pytest.raises(
         ValueError, match=r"256x256 pixels is too small for 4 octaves.*wanted at least 277.*--octaves 3"
     ):
-        synthesis.synthesize([source()], config, params=small_params)
+        texture.synthesize([source()], config, params=small_params)
     with pytest.raises(ValueError, match=r"source 1 of 72x40 pixels is too small for 2 octaves.*67.*--octaves 1"):
-        synthesis.synthesize([source(0, (40, 72))], SynthesisConfig(**SMALL), params=small_params)
+        texture.synthesize([source(0, (40, 72))], SynthesisConfig(**SMALL), params=small_params)
     with pytest.raises(ValueError, match="use shallower layers"):
-        synthesis.synthesize([source(0, (12, 12))], SynthesisConfig(**SMALL), params=small_params)
+        texture.synthesize([source(0, (12, 12))], SynthesisConfig(**SMALL), params=small_params)
     with pytest.raises(ValueError, match=r"of a 24 pixel picture has room.*spectrum maps of 32.*such as gram"):
         plan.analysis_of(
             SynthesisConfig(output_width=24, octaves=1, statistic=("spectrum@rgb",)), small_params, [(80, 80)]
@@ -193,7 +194,7 @@ def test_a_statistic_that_has_room_nowhere_is_left_out_and_named(small_params):
 def test_stages_count_on_and_end_with_the_picture_asked_for(small_params):
     seen = []
     config = SynthesisConfig(**SMALL | {"max_iter": 3}, coarse_iter=2)
-    [result] = synthesis.synthesize(
+    [result] = texture.synthesize(
         [source()], config, params=small_params, on_step=lambda _, step: seen.append((step.step, step.value.shape[:2]))
     )
     coarse, full = (12, 16), (24, 32)
@@ -206,7 +207,7 @@ def test_coarse_to_fine_starts_the_full_picture_far_lower_than_noise(small_param
     def first_loss(schedule):
         losses = {}
         config = SynthesisConfig(**SMALL, schedule=schedule)
-        synthesis.synthesize(
+        texture.synthesize(
             [source()],
             config,
             params=small_params,
@@ -225,7 +226,7 @@ def test_every_statistic_can_be_minimized(small_params, statistic):
     )
     start = source(7, (side, side))
     start[::4] += 0.2  # lines for `grid` to find
-    [result] = synthesis.synthesize(
+    [result] = texture.synthesize(
         [source(0, (128, 112))],
         config,
         params=small_params,
@@ -252,14 +253,14 @@ def test_arrays_that_are_no_images_are_refused(small_params):
         (np.full((80, 72, 3), np.nan, np.float32), ValueError, "NaN"),
     ):
         with pytest.raises(error, match=message):
-            synthesis.synthesize([unfit], config, params=small_params)
+            texture.synthesize([unfit], config, params=small_params)
     with pytest.raises(ValueError, match="wanted 32x24"):
-        synthesis.synthesize([source()], config, params=small_params, init=source(0, (20, 20)))
+        texture.synthesize([source()], config, params=small_params, init=source(0, (20, 20)))
 
 
 def test_each_source_needs_a_weight(small_params):
     with pytest.raises(ValueError, match="2 numbers for 1 pictures"):
-        synthesis.synthesize([source()], SynthesisConfig(source_weights=(1.0, 2.0), **SMALL), params=small_params)
+        texture.synthesize([source()], SynthesisConfig(source_weights=(1.0, 2.0), **SMALL), params=small_params)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_numbers_that_cannot_be_meant_are_refused_by_their_flag(unfit):
 @pytest.mark.parametrize("internal", [False, True])
 def test_invented_pictures_become_less_alike(small_params, internal):
     losses = []
-    result = synthesis.invent(
+    result = texture.invent(
         NoveltyConfig(**SIZE, internal=internal), params=small_params, on_step=lambda _, step: losses.append(step.loss)
     )
     assert result.value.shape == (1 if internal else 4, 24, 32, 3)
@@ -291,24 +292,24 @@ def test_invented_pictures_become_less_alike(small_params, internal):
 
 def test_one_picture_cannot_be_unlike_others(small_params):
     with pytest.raises(ValueError, match="--count is 1"):
-        synthesis.invent(NoveltyConfig(count=1), params=small_params)
+        texture.invent(NoveltyConfig(count=1), params=small_params)
     with pytest.raises(ValueError, match="--seed phases needs sources"):
-        synthesis.invent(NoveltyConfig(seed="phases"), params=small_params)
+        texture.invent(NoveltyConfig(seed="phases"), params=small_params)
     with pytest.raises(ValueError, match="--internal compares octaves"):
-        synthesis.invent(NoveltyConfig(internal=True, octaves=1), params=small_params)
+        texture.invent(NoveltyConfig(internal=True, octaves=1), params=small_params)
 
 
 def test_the_random_start_is_faint_noise_around_the_mean():
     mean = np.array([0.2, 0.5, 0.7])
-    image = init.initial_image("random", (64, 64), mean, init.key_of(0, 0))
+    image = starts.initial_image("random", (64, 64), mean, starts.key_of(0, 0))
     np.testing.assert_allclose(image.mean((0, 1)), mean, atol=1e-3)
-    np.testing.assert_allclose(image.std((0, 1)), init.NOISE, rtol=0.1)
+    np.testing.assert_allclose(image.std((0, 1)), starts.NOISE, rtol=0.1)
 
 
 def test_the_symmetric_start_mirrors_wraps_and_differs_between_pictures():
     mean = np.full(3, 0.5)
-    first, second = (init.initial_image("symmetric", (64, 48), mean, init.key_of(0, number)) for number in (0, 1))
-    noise = 6 * init.NOISE
+    first, second = (starts.initial_image("symmetric", (64, 48), mean, starts.key_of(0, number)) for number in (0, 1))
+    noise = 6 * starts.NOISE
     np.testing.assert_allclose(first, first[::-1], atol=2 * noise)
     np.testing.assert_allclose(first, first[:, ::-1], atol=2 * noise)
     assert np.abs(first - second).mean() > 0.03
@@ -325,10 +326,10 @@ def waves(size, period):
 @pytest.mark.parametrize("size", [(64, 64), (96, 40), (48, 128)])
 def test_random_phases_have_the_spectrum_of_the_source_and_its_colors(size):
     stripes = waves((64, 64), 8)
-    found = init.random_phases([stripes], (1.0,), size, init.key_of(0, 0))
+    found = starts.random_phases([stripes], (1.0,), size, starts.key_of(0, 0))
     assert found.shape == (*size, 3)
     np.testing.assert_allclose(found.mean((0, 1)), 0, atol=1e-3)
-    assert found.std() == pytest.approx(init.PHASES_CONTRAST * (stripes - 0.5).std(), rel=1e-2)
+    assert found.std() == pytest.approx(starts.PHASES_CONTRAST * (stripes - 0.5).std(), rel=1e-2)
     power = np.abs(np.fft.fft2(found[:, :, 1])) ** 2
     row, column = np.unravel_index(np.argmax(power[: size[0] // 2]), power[: size[0] // 2].shape)
     assert row == pytest.approx(size[0] / 8, abs=1.5)
@@ -338,8 +339,8 @@ def test_random_phases_have_the_spectrum_of_the_source_and_its_colors(size):
 
 def test_random_phases_differ_between_pictures_and_attempts_and_mix_their_sources():
     sources = [waves((64, 64), 8), waves((64, 64), 16)]
-    keys = [init.key_of(0, 0), init.key_of(0, 1), init.key_of(0, 0, 1), init.key_of(0, 1, 1)]
-    found = [init.random_phases(sources, (1.0, 3.0), (64, 64), key) for key in keys]
+    keys = [starts.key_of(0, 0), starts.key_of(0, 1), starts.key_of(0, 0, 1), starts.key_of(0, 1, 1)]
+    found = [starts.random_phases(sources, (1.0, 3.0), (64, 64), key) for key in keys]
     for i in range(4):
         for j in range(i):
             assert np.abs(found[i] - found[j]).max() > 0.01
@@ -351,12 +352,12 @@ def test_random_phases_differ_between_pictures_and_attempts_and_mix_their_source
 def test_random_phases_are_where_the_first_stage_starts(small_params):
     told = []
     config = SynthesisConfig(**SMALL | {"max_iter": 0}, seed="phases")
-    synthesis.synthesize(
+    texture.synthesize(
         [waves((80, 72), 8)], config, params=small_params, on_step=lambda _, step: told.append(step.value)
     )
     coarse = np.asarray(told[0])
     assert coarse.shape == (12, 16, 3)
-    assert coarse.std(axis=(0, 1)).max() > 5 * init.NOISE
+    assert coarse.std(axis=(0, 1)).max() > 5 * starts.NOISE
 
 
 @pytest.mark.parametrize("schedule", ["plain", "coarse-to-fine"])
@@ -364,7 +365,7 @@ def test_of_several_starts_the_one_of_the_lowest_loss_is_gone_on_with(small_para
     def made(number_of_starts):
         told = []
         config = SynthesisConfig(**SMALL | {"max_iter": 3}, schedule=schedule, starts=number_of_starts, rng_seed=1)
-        [result] = synthesis.synthesize(
+        [result] = texture.synthesize(
             [source()], config, params=small_params, on_step=lambda _, step: told.append(step)
         )
         return result, told
@@ -387,4 +388,4 @@ def test_of_several_starts_the_one_of_the_lowest_loss_is_gone_on_with(small_para
 
 def test_another_start_is_refused():
     with pytest.raises(ValueError, match="unknown seed"):
-        init.initial_image("white", (8, 8), np.zeros(3), init.key_of(0, 0))
+        starts.initial_image("white", (8, 8), np.zeros(3), starts.key_of(0, 0))

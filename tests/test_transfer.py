@@ -8,16 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import checkpoints, presets, progression
+from subjective import checkpoints
 from subjective.cli import main
 from subjective.colors import LUMA, luminance, match_colors, with_luminance
-from subjective.config import SynthesisConfig, TransferConfig
 from subjective.images import read_image, write_image
-from subjective.job import prepared_transfer
 from subjective.losses import variation_loss
 from subjective.network.vgg import extract_features
 from subjective.statistics.analysis import analyze
-from subjective.synthesis import synthesize, transfer
+from subjective.synthesis import coarse_to_fine, presets
+from subjective.synthesis.config import SynthesisConfig, TransferConfig
+from subjective.synthesis.problem import prepared_transfer
+from subjective.synthesis.texture import synthesize, transfer
 
 SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 SMALL = {
@@ -97,7 +98,7 @@ def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
 
 
 def test_what_is_said_at_the_end_is_of_the_picture_without_its_margin(small_params, monkeypatch):
-    seen, looks = [], progression._looks
+    seen, looks = [], coarse_to_fine._looks
     monkeypatch.setattr(progression, "_looks", lambda picture: seen.append(picture.shape) or looks(picture))
     config = TransferConfig(**SMALL | {"max_iter": 1, "coarse_iter": 1})
     assert config.mirrored > 0

@@ -8,8 +8,8 @@ from typing import Annotated
 import tyro
 
 from subjective.command_config import FolderConfig, NetworkConfig, SourceConfig
-from subjective.compute_config import arg
 from subjective.feedforward.settings import Like, TrainConfig
+from subjective.synthesis.compute_config import arg
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from subjective.compute_config import arg
-from subjective.config import DEFAULT_STATISTIC
 from subjective.network.vgg import Pooling
-from subjective.picture_config import check_weights
 from subjective.pyramid import Padding
 from subjective.statistics.registry import parse_term
+from subjective.synthesis.compute_config import arg
+from subjective.synthesis.config import DEFAULT_STATISTIC
+from subjective.synthesis.picture_config import check_weights
 
 Like = Literal["subjective", "matlab"]
 

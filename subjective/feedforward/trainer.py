@@ -25,7 +25,7 @@ from subjective.feedforward.training import (
     with_parameters,
 )
 from subjective.network.vgg import Params
-from subjective.plan import check_image
+from subjective.synthesis.plan import check_image
 
 PATIENCE = 10
 """Steps one after the other that may move nothing, before a training ends."""

@@ -12,20 +12,27 @@ from jaxtyping import Array
 
 from subjective.colors import in_colors
 from subjective.compilation import jit
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
-from subjective.frames import Distances, by_importance, check_moves, mean_over_frames, octaves_of, shifted_distances
 from subjective.losses import Loss, novelty_loss, texture_loss
-from subjective.morph import TURNED_BY, contrast, importance, with_changes
 from subjective.network.vgg import Params
-from subjective.objectives import animation_loss, apart_loss, synthesis_loss, transfer_loss
-from subjective.picture_config import PictureConfig
-from subjective.plan import analysis_of, check_image, check_size, with_octaves
-from subjective.stages import Stage, at_stage, stages_of, with_margin
 from subjective.statistics.analysis import analyze, contents_of
 from subjective.statistics.blocks import WHOLE
 from subjective.statistics.regions import Guides, guides_of
 from subjective.statistics.terms import Analysis, Statistics
-from subjective.targets import by_region, targets_by_precision
+from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
+from subjective.synthesis.frames import (
+    Distances,
+    by_importance,
+    check_moves,
+    mean_over_frames,
+    octaves_of,
+    shifted_distances,
+)
+from subjective.synthesis.morph import TURNED_BY, contrast, importance, with_changes
+from subjective.synthesis.objectives import animation_loss, apart_loss, synthesis_loss, transfer_loss
+from subjective.synthesis.picture_config import PictureConfig
+from subjective.synthesis.plan import analysis_of, check_image, check_size, with_octaves
+from subjective.synthesis.stages import Stage, at_stage, stages_of, with_margin
+from subjective.synthesis.targets import by_region, targets_by_precision
 
 Config = TypeVar("Config", bound=PictureConfig)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from subjective.config import DEFAULT_STATISTIC, SynthesisConfig
-from subjective.picture_config import ALL
+from subjective.synthesis.config import DEFAULT_STATISTIC, SynthesisConfig
+from subjective.synthesis.picture_config import ALL
 
 NETWORK_UNIT = 255 * 0.226
 """What torchvision's networks divide by and these do not: a picture in [0, 1] is 57.6 times as far from its mean."""

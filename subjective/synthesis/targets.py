@@ -12,14 +12,14 @@ import numpy as np
 
 from subjective import joins
 from subjective.compilation import jit
-from subjective.config import SynthesisConfig
 from subjective.network.vgg import Params, Precision
-from subjective.plan import VALID, check_size
-from subjective.stages import Stage
 from subjective.statistics.analysis import analyze
 from subjective.statistics.blocks import WHOLE
 from subjective.statistics.regions import guides_of
 from subjective.statistics.terms import Analysis, Statistics, network_layers, places_of
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.plan import VALID, check_size
+from subjective.synthesis.stages import Stage
 
 SOURCE_ROWS = 512
 """Rows of a source that are analyzed at a time; photographs are large, and what is learned of them is small."""

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from subjective.colors import Colors
-from subjective.compute_config import arg
-from subjective.frames import DistanceType, steps_of
 from subjective.joins import JoinMode
-from subjective.morph import Ease
-from subjective.picture_config import ALL, PictureConfig, check_weights
 from subjective.pyramid import Padding
-from subjective.stages import Schedule
 from subjective.statistics.blocks import Grid, blocks_of
 from subjective.statistics.content import CONTENTS
 from subjective.statistics.terms import Term
+from subjective.synthesis.compute_config import arg
+from subjective.synthesis.frames import DistanceType, steps_of
+from subjective.synthesis.morph import Ease
+from subjective.synthesis.picture_config import ALL, PictureConfig, check_weights
+from subjective.synthesis.stages import Schedule
 
 DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """What is matched by default, settled by `experiments/04_settings.py`."""

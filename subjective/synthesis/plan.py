@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.network.vgg import Params, resolve_layers
-from subjective.picture_config import PictureConfig
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics.registry import parse_term
 from subjective.statistics.terms import Analysis, Term, fits, network_layers, places_of, smallest_picture
 from subjective.statistics.tiling import tiling_of
+from subjective.synthesis.picture_config import PictureConfig
 
 VALID: Padding = "valid"
 """A source is always analyzed with this padding: a photograph has no outside."""

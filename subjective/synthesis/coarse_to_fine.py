@@ -10,15 +10,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from subjective import preconditioning
 from subjective.compilation import jit
 from subjective.devices import shared_out
-from subjective.job import Job
 from subjective.losses import Loss
 from subjective.optimize.minimizer import Point, Result, Step, minimize
-from subjective.picture_config import PictureConfig
-from subjective.position import OnStep, Position, Told
-from subjective.stages import Stage, enlarged
+from subjective.synthesis import preconditioner
+from subjective.synthesis.picture_config import PictureConfig
+from subjective.synthesis.position import OnStep, Position, Told
+from subjective.synthesis.problem import Job
+from subjective.synthesis.stages import Stage, enlarged
 
 FLAT = 1 / 255
 """A picture whose standard deviation is less, in every channel, is flat."""
@@ -140,6 +140,6 @@ def _minimize(
         history=config.history,
         history_type=config.history_type,
         first_step=config.first_step,
-        root=preconditioning.root if config.preconditioned else None,
+        root=preconditioner.root if config.preconditioned else None,
         resume=resume,
     )

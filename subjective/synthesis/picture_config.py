@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from subjective.compute_config import HOST_PIXELS, ComputeConfig, arg
 from subjective.images import MAX_PIXELS
 from subjective.network.vgg import Pooling
 from subjective.optimize.registry import Method
@@ -15,6 +14,7 @@ from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.registry import parse_term
 from subjective.statistics.terms import Term
+from subjective.synthesis.compute_config import HOST_PIXELS, ComputeConfig, arg
 
 ALL = 1e-9
 """A tolerance at which all steps are made, or as many as lower the loss at all."""
@@ -126,7 +126,7 @@ class PictureConfig(ComputeConfig):
         """The octaves used, 0 being full size.
 
         Raises:
-            ValueError: their number is still to be chosen, see `subjective.plan.with_octaves`.
+            ValueError: their number is still to be chosen, see `subjective.synthesis.plan.with_octaves`.
         """
         if self.octaves is None:
             raise ValueError("the number of octaves is not chosen yet")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from functools import lru_cache
 
-from subjective.frames import Distances, interframe_loss, mean_over_frames
 from subjective.losses import Loss, texture_loss, variation_loss, weighted_sum
 from subjective.statistics.terms import Analysis
+from subjective.synthesis.frames import Distances, interframe_loss, mean_over_frames
 
 
 @lru_cache(maxsize=32)

@@ -16,15 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.colors import in_colors, with_luminance
-from subjective.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
-from subjective.init import LOOP_CONTRAST, PHASES_CONTRAST, initial_image, key_of, random_phases, variation
-from subjective.job import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result
-from subjective.plan import VALID, check_image
-from subjective.position import OnStep, Position
-from subjective.progression import in_stages
-from subjective.stages import Stage, at_stage, with_margin, without_margin
+from subjective.synthesis.coarse_to_fine import in_stages
+from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
+from subjective.synthesis.plan import VALID, check_image
+from subjective.synthesis.position import OnStep, Position
+from subjective.synthesis.problem import Job, prepared, prepared_animation, prepared_novelty, prepared_transfer
+from subjective.synthesis.stages import Stage, at_stage, with_margin, without_margin
+from subjective.synthesis.starts import LOOP_CONTRAST, PHASES_CONTRAST, initial_image, key_of, random_phases, variation
 
 
 def synthesize(
@@ -106,8 +106,8 @@ def animate(
         sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
         config: settings; the defaults if not given.
         params: the network.
-        weights: of each source at each frame, ``(count, sources)``, see `subjective.morph`; if not given, all frames
-            are of the texture that ``config.source_weights`` join.
+        weights: of each source at each frame, ``(count, sources)``, see `subjective.synthesis.morph`; if not given,
+            all frames are of the texture that ``config.source_weights`` join.
         masks: as in `synthesize`, of every frame; instead of ``weights``.
         init: as in `synthesize`, of every frame.
         job: as in `synthesize`, from `prepared_animation`.

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from subjective.compilation import jit
-from subjective.frames import DistanceType, frame_distance
 from subjective.joins import JoinMode
 from subjective.pyramid import gaussian_pyramid
+from subjective.synthesis.frames import DistanceType, frame_distance
 
 Ease = Literal["smooth", "linear"]
 
