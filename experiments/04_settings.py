@@ -20,7 +20,7 @@ import numpy as np
 from studio import AVERAGES, HEAD, MEANS, averages, keep, make, make_several, means, params_of, source
 
 import subjective
-from subjective.evaluate import Yardstick
+from subjective.evaluation.yardstick import Yardstick
 from subjective.synthesis.picture_config import ALL
 from subjective.synthesis.preconditioner import root
 from subjective.synthesis.problem import prepared

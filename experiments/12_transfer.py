@@ -35,7 +35,7 @@ from studio import file_of
 
 from subjective.cli import main
 from subjective.contact_sheet import contact_sheet
-from subjective.evaluate import evaluate
+from subjective.evaluation.yardstick import evaluate
 from subjective.feedforward import network_file
 from subjective.feedforward.apply_command import painted
 from subjective.images import read_image, write_image

@@ -20,7 +20,7 @@ from studio import AVERAGES, averages, params_of, source
 
 import subjective
 from subjective.colors import OPPONENT
-from subjective.evaluate import Yardstick
+from subjective.evaluation.yardstick import Yardstick
 from subjective.optimize.minimizer import Point
 from subjective.pyramid import expand
 from subjective.synthesis.plan import VALID

@@ -15,7 +15,7 @@ import numpy as np
 import subjective
 from subjective.compilation import keep_compiled
 from subjective.contact_sheet import contact_sheet
-from subjective.evaluate import Yardstick
+from subjective.evaluation.yardstick import Yardstick
 from subjective.images import to_uint8
 
 HERE = Path(__file__).parent

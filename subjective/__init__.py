@@ -10,7 +10,7 @@
 An image is float32 RGB in [0, 1], ``(height, width, 3)``.
 """
 
-from subjective.evaluate import Score, evaluate
+from subjective.evaluation.yardstick import Score, evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum

@@ -12,6 +12,7 @@ import numpy as np
 
 from subjective import images
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
+from subjective.evaluation.motion import motion, plot
 from subjective.evaluation_commands import one_line, scores_of_run
 from subjective.making import (
     announce,
@@ -25,7 +26,6 @@ from subjective.making import (
     shares_of,
     starting_picture,
 )
-from subjective.motion import motion, plot
 from subjective.network import weights
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result

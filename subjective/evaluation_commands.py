@@ -12,7 +12,7 @@ import numpy as np
 
 from subjective import images
 from subjective.command_config import EvaluateCommand
-from subjective.evaluate import Score, Yardstick, check_sizes, counted, crop_size
+from subjective.evaluation.yardstick import Score, Yardstick, check_sizes, counted, crop_size
 from subjective.network import normalization
 from subjective.network.vgg import Params, resolve_layers
 from subjective.synthesis.picture_config import check_weights

@@ -9,9 +9,9 @@ import pytest
 
 from subjective import checkpoints
 from subjective.cli import main
+from subjective.evaluation.motion import distances
 from subjective.evaluation_commands import scores_of_run
 from subjective.images import read_image
-from subjective.motion import distances
 from subjective.network.normalization import load_params
 from subjective.synthesis.config import AnimationConfig
 from subjective.synthesis.morph import around

@@ -7,9 +7,9 @@ import pytest
 import scipy.ndimage
 
 import subjective
-from subjective.crops import MOST_CROPS, crop_size, crops_of, parts_of, shared_out
-from subjective.evaluate import Score, Yardstick, check_sizes, evaluate
-from subjective.looks import LAYERS, SCALES, places_seen
+from subjective.evaluation.crops import MOST_CROPS, crop_size, crops_of, parts_of, shared_out
+from subjective.evaluation.features import LAYERS, SCALES, places_seen
+from subjective.evaluation.yardstick import Score, Yardstick, check_sizes, evaluate
 
 REFERENCE = Path(__file__).parent / "reference"
 NAMES = {"gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"}

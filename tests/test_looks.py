@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from subjective.looks import Look, gram_distances, sliced_distances, together
+from subjective.evaluation.features import Look, gram_distances, sliced_distances, together
 
 HERE, THERE = ("conv1_2", 1.0), ("conv3_3", 0.5)
 

@@ -4,7 +4,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subjective import measures
+from subjective.evaluation import pixels
 
 
 def noise(seed, size=(128, 128), low=0.0, high=1.0):
@@ -28,7 +28,7 @@ def grey(values):
 @settings(max_examples=50, deadline=None)
 @given(height=st.integers(16, 200), width=st.integers(16, 200), side=st.integers(1, 16), most=st.integers(1, 400))
 def test_windows_are_as_many_as_allowed_and_inside_the_picture(height, width, side, most):
-    found = measures.windows((height, width, 3), side, most)
+    found = pixels.windows((height, width, 3), side, most)
     assert 1 <= len(found) <= most
     for rows, columns in found:
         assert rows.stop - rows.start == columns.stop - columns.start == side
@@ -41,7 +41,7 @@ def test_windows_are_as_many_as_allowed_and_inside_the_picture(height, width, si
     [((128, 128), 128, 1), ((129, 128), 128, 2), ((256, 128), 128, 3), ((300, 200), 128, 12), ((50, 70), 16, 30)],
 )
 def test_windows_cover_the_picture(shape, side, count):
-    found = measures.windows((*shape, 3), side, 30)
+    found = pixels.windows((*shape, 3), side, 30)
     assert len(found) == count
     covered = np.zeros(shape, bool)
     for window in found:
@@ -50,15 +50,15 @@ def test_windows_cover_the_picture(shape, side, count):
 
 
 def test_luminance_weighs_green_most_and_keeps_grey():
-    np.testing.assert_allclose(measures.luminance(np.eye(3, dtype=np.float32)[None]), [[0.299, 0.587, 0.114]])
-    np.testing.assert_allclose(measures.luminance(np.full((2, 3, 3), 0.5, np.float32)), 0.5)
+    np.testing.assert_allclose(pixels.luminance(np.eye(3, dtype=np.float32)[None]), [[0.299, 0.587, 0.114]])
+    np.testing.assert_allclose(pixels.luminance(np.full((2, 3, 3), 0.5, np.float32)), 0.5)
 
 
 def test_the_radial_spectrum_of_white_noise_is_its_variance_at_every_frequency():
     picture = noise(0, (256, 256))
-    found = measures.radial_spectrum(picture)
+    found = pixels.radial_spectrum(picture)
     assert found.shape == (63,)
-    variance = measures.luminance(picture).var()
+    variance = pixels.luminance(picture).var()
     # Ring r has about 2πr frequencies, half of them its own; the window makes neighbors alike, several windows help.
     radii = np.arange(2, 65)
     assert (np.abs(found / variance - 1) < 5 / np.sqrt(np.pi * radii)).all()
@@ -69,7 +69,7 @@ def test_the_radial_spectrum_of_white_noise_is_its_variance_at_every_frequency()
 @pytest.mark.parametrize("size", [(128, 128), (200, 170)])
 def test_the_radial_spectrum_of_a_wave_peaks_at_its_ring(size, rows, columns, ring):
     y, x = np.mgrid[: size[0], : size[1]]
-    found = measures.radial_spectrum(grey(0.5 + 0.2 * np.cos(2 * np.pi * (rows * y + columns * x) / 128)))
+    found = pixels.radial_spectrum(grey(0.5 + 0.2 * np.cos(2 * np.pi * (rows * y + columns * x) / 128)))
     assert int(np.argmax(found)) + 2 == ring
     away = np.abs(np.arange(2, 65) - ring) > 2
     assert found[away].max() < 1e-6 * found.max()  # a Hann window leaks into neighbors alone
@@ -77,9 +77,9 @@ def test_the_radial_spectrum_of_a_wave_peaks_at_its_ring(size, rows, columns, ri
 
 def test_the_spectrum_knows_no_brightness_and_falls_as_the_noise_does():
     picture = noise(0, low=0.2, high=0.6)
-    there = measures.radial_spectrum((picture + np.float32(0.3)).astype(np.float32))
-    np.testing.assert_allclose(there, measures.radial_spectrum(picture), rtol=1e-5)
-    steep = measures.radial_spectrum(colored(0, 1.0))
+    there = pixels.radial_spectrum((picture + np.float32(0.3)).astype(np.float32))
+    np.testing.assert_allclose(there, pixels.radial_spectrum(picture), rtol=1e-5)
+    steep = pixels.radial_spectrum(colored(0, 1.0))
     # power at 8 and at 32 cycles: two octaves of 6 dB
     assert 10 * np.log10(steep[5:8].mean() / steep[28:33].mean()) == pytest.approx(12, abs=2)
 
@@ -88,73 +88,73 @@ def test_the_spectrum_knows_no_brightness_and_falls_as_the_noise_does():
 def test_the_spectrum_error_of_another_contrast_is_that_contrast_in_decibels(factor):
     picture = noise(0, low=0.3, high=0.7)
     other = (0.5 + factor * (picture - 0.5)).astype(np.float32)
-    found = measures.spectrum_error(measures.radial_spectrum(other), measures.radial_spectrum(picture))
+    found = pixels.spectrum_error(pixels.radial_spectrum(other), pixels.radial_spectrum(picture))
     assert found == pytest.approx(abs(20 * np.log10(factor)), abs=1e-3)  # rounding of float32 pixels
-    assert measures.spectrum_error(measures.radial_spectrum(picture), measures.radial_spectrum(picture)) == 0
+    assert pixels.spectrum_error(pixels.radial_spectrum(picture), pixels.radial_spectrum(picture)) == 0
 
 
 @pytest.mark.parametrize("side", [64, 128])
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 1.5])
 def test_noise_of_any_color_has_no_isolated_peak(exponent, side):
-    assert 0.7 < measures.spectral_peak(colored(1, exponent), side) < 1.6
+    assert 0.7 < pixels.spectral_peak(colored(1, exponent), side) < 1.6
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0])
 def test_a_grid_of_dots_is_an_isolated_peak(exponent):
     picture = 0.25 + colored(1, exponent) / 2  # deviates by 0.05
-    plain = measures.spectral_peak(picture, 128)
+    plain = pixels.spectral_peak(picture, 128)
     picture[::4, ::4] += 0.1
-    assert measures.spectral_peak(picture, 128) > max(2.5, plain + 1)
+    assert pixels.spectral_peak(picture, 128) > max(2.5, plain + 1)
 
 
 def test_a_checkerboard_is_an_isolated_peak():
     picture, cells = colored(2, 1.0), np.arange(128) // 2
     board = (-1.0) ** np.add.outer(cells, cells)
-    assert measures.spectral_peak(picture + grey(0.03 * board), 128) > 2.5
+    assert pixels.spectral_peak(picture + grey(0.03 * board), 128) > 2.5
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_a_peak_counts_wherever_it_is(row, column):
     picture = np.tile(colored(1, 1.0), (2, 2, 1))
-    plain = measures.spectral_peak(picture, 128)
+    plain = pixels.spectral_peak(picture, 128)
     picture[128 * row :, 128 * column :][:128:4, :128:4] += 0.1
-    assert measures.spectral_peak(picture, 128) > plain + 0.3
+    assert pixels.spectral_peak(picture, 128) > plain + 0.3
 
 
 def test_a_larger_picture_has_no_higher_peak_by_chance():
-    small = np.mean([measures.spectral_peak(colored(seed, 1.0, 64), 64) for seed in range(8)])
-    assert measures.spectral_peak(colored(1, 1.0, 512), 64) == pytest.approx(small, abs=0.15)
+    small = np.mean([pixels.spectral_peak(colored(seed, 1.0, 64), 64) for seed in range(8)])
+    assert pixels.spectral_peak(colored(1, 1.0, 512), 64) == pytest.approx(small, abs=0.15)
 
 
 def test_a_flat_picture_has_neither_peak_nor_repetition():
     flat = np.full((64, 64, 3), 0.4, np.float32)
-    assert measures.spectral_peak(flat, 64) < 1.6
-    assert measures.repetition(flat, 4) == 0
+    assert pixels.spectral_peak(flat, 64) < 1.6
+    assert pixels.repetition(flat, 4) == 0
 
 
 def test_quantiles_are_evenly_spread_ordered_values():
     values = np.random.default_rng(0).permutation(256 * 5).astype(float)
-    np.testing.assert_array_equal(measures.quantiles(values), np.arange(256) * 5 + 2)
+    np.testing.assert_array_equal(pixels.quantiles(values), np.arange(256) * 5 + 2)
     columns = np.stack([values, -values], axis=1)
-    np.testing.assert_array_equal(measures.quantiles(columns)[:, 0], measures.quantiles(values))
-    np.testing.assert_array_equal(measures.quantiles(columns)[:, 1], measures.quantiles(-values))
+    np.testing.assert_array_equal(pixels.quantiles(columns)[:, 0], pixels.quantiles(values))
+    np.testing.assert_array_equal(pixels.quantiles(columns)[:, 1], pixels.quantiles(-values))
 
 
 def test_the_opponent_axes_are_at_right_angles_and_of_length_one():
-    np.testing.assert_allclose(measures.OPPONENT @ measures.OPPONENT.T, np.eye(3), atol=1e-15)
-    np.testing.assert_allclose(measures.OPPONENT[1:] @ np.ones(3), 0, atol=1e-15)  # grey has no color
+    np.testing.assert_allclose(pixels.OPPONENT @ pixels.OPPONENT.T, np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(pixels.OPPONENT[1:] @ np.ones(3), 0, atol=1e-15)  # grey has no color
 
 
 def test_colors_do_not_depend_on_where_they_are_or_how_often_all_occur():
     picture = noise(0, (32, 32))
     shuffled = np.random.default_rng(1).permutation(picture.reshape(-1, 3)).reshape(picture.shape)
-    np.testing.assert_allclose(measures.color_distance(shuffled, picture), 0, atol=1e-12)
-    np.testing.assert_allclose(measures.color_distance(np.tile(picture, (2, 3, 1)), picture), 0, atol=1e-12)
+    np.testing.assert_allclose(pixels.color_distance(shuffled, picture), 0, atol=1e-12)
+    np.testing.assert_allclose(pixels.color_distance(np.tile(picture, (2, 3, 1)), picture), 0, atol=1e-12)
 
 
 def test_the_color_distance_of_another_brightness_is_that_many_levels():
     picture = noise(0, (32, 32), 0.2, 0.6)
-    channels, axes = measures.color_distance((picture + 10 / 255).astype(np.float32), picture)
+    channels, axes = pixels.color_distance((picture + 10 / 255).astype(np.float32), picture)
     np.testing.assert_allclose(channels, 10, atol=1e-4)
     np.testing.assert_allclose(axes, [10 * np.sqrt(3), 0, 0], atol=1e-4)  # of all three, along one axis
 
@@ -163,7 +163,7 @@ def test_the_color_distance_is_that_of_scipy():
     one, other = noise(0, (32, 32)), noise(1, (32, 32)) ** 2
     expected = [scipy.stats.wasserstein_distance(one[..., c].ravel(), other[..., c].ravel()) for c in range(3)]
     # 256 quantiles of 1024 values: each is off by less than the step between values, hardly more than one level
-    np.testing.assert_allclose(measures.color_distance(one, other)[0], 255 * np.array(expected), atol=0.5)
+    np.testing.assert_allclose(pixels.color_distance(one, other)[0], 255 * np.array(expected), atol=0.5)
 
 
 def test_opponent_axes_see_colors_that_channels_do_not():
@@ -172,7 +172,7 @@ def test_opponent_axes_see_colors_that_channels_do_not():
     apart = np.stack([red, green, green], axis=2).astype(np.float32)
     together = np.stack([np.sort(red.ravel()), np.sort(green.ravel()), np.sort(green.ravel())], axis=1)
     together = together.reshape(32, 32, 3).astype(np.float32)
-    channels, axes = measures.color_distance(apart, together)
+    channels, axes = pixels.color_distance(apart, together)
     np.testing.assert_allclose(channels, 0, atol=1e-12)
     assert axes.mean() > 10
 
@@ -180,7 +180,7 @@ def test_opponent_axes_see_colors_that_channels_do_not():
 def test_a_picture_that_wraps_has_no_seam():
     picture = colored(0, 2.0)
     for axis in (0, 1):
-        ratio, chance = measures.seam(picture, axis)
+        ratio, chance = pixels.seam(picture, axis)
         assert abs(ratio - 1) < max(4 * chance, 0.2)
         assert chance < 0.3
 
@@ -188,48 +188,48 @@ def test_a_picture_that_wraps_has_no_seam():
 def test_a_seam_is_found_along_its_own_axis():
     ramp = np.linspace(-0.2, 0.2, 128, dtype=np.float32)
     picture = colored(0, 2.0)
-    plain = [measures.seam(picture, axis)[0] for axis in (0, 1)]
+    plain = [pixels.seam(picture, axis)[0] for axis in (0, 1)]
     rows, columns = picture + ramp[:, None, None], picture + ramp[None, :, None]
-    assert measures.seam(rows, 0)[0] > 5
-    assert measures.seam(rows, 1)[0] == pytest.approx(plain[1], rel=1e-4)
-    assert measures.seam(columns, 1)[0] > 5
-    assert measures.seam(columns, 0)[0] == pytest.approx(plain[0], rel=1e-4)
+    assert pixels.seam(rows, 0)[0] > 5
+    assert pixels.seam(rows, 1)[0] == pytest.approx(plain[1], rel=1e-4)
+    assert pixels.seam(columns, 1)[0] > 5
+    assert pixels.seam(columns, 0)[0] == pytest.approx(plain[0], rel=1e-4)
 
 
 def test_the_seam_of_a_ramp_is_all_of_its_steps_at_once():
     ramp = grey(np.repeat(np.linspace(0, 1, 65)[:, None], 20, axis=1))
-    ratio, chance = measures.seam(ramp, 0)
+    ratio, chance = pixels.seam(ramp, 0)
     assert ratio == pytest.approx(64, rel=1e-5)
     assert chance < 1e-4
-    assert measures.seam(ramp, 1) == (0, 0)
+    assert pixels.seam(ramp, 1) == (0, 0)
 
 
 def test_a_seam_of_half_a_crop_is_larger_than_chance():
     picture = colored(0, 2.0)[:64, :50]
     for axis in (0, 1):
-        ratio, chance = measures.seam(picture, axis)
+        ratio, chance = pixels.seam(picture, axis)
         assert ratio > 1 + 10 * chance
 
 
 @pytest.mark.parametrize("side", [24, 32, 40])
 def test_a_verbatim_repetition_is_one(side):
     picture = np.tile(noise(0, (side, side)), (6, 6, 1))[:128, :128]
-    assert measures.repetition(picture, 8) == pytest.approx(1, abs=0.03)  # edges are blurred another way
+    assert pixels.repetition(picture, 8) == pytest.approx(1, abs=0.03)  # edges are blurred another way
     other = (0.5 + 0.2 * (picture - 0.5)).astype(np.float32)
-    assert measures.repetition(other, 8) == pytest.approx(measures.repetition(picture, 8), abs=1e-4)
+    assert pixels.repetition(other, 8) == pytest.approx(pixels.repetition(picture, 8), abs=1e-4)
 
 
 def test_a_repetition_along_one_axis_is_found():
     picture = np.tile(noise(0, (128, 32)), (1, 4, 1))
-    assert measures.repetition(picture, 8) == pytest.approx(1, abs=0.03)
-    assert measures.repetition(picture.transpose(1, 0, 2), 8) == pytest.approx(1, abs=0.03)
+    assert pixels.repetition(picture, 8) == pytest.approx(1, abs=0.03)
+    assert pixels.repetition(picture.transpose(1, 0, 2), 8) == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("shape", [(30, 41), (24, 17)])
 def test_it_is_the_correlation_of_all_shifts_up_to_half(shape):
     """Shift by shift, pixels that have a partner alone."""
     picture, coarse = noise(3, shape), 3.0
-    gray = measures.luminance(picture)
+    gray = pixels.luminance(picture)
     detail = gray - scipy.ndimage.gaussian_filter(gray, coarse / 2, mode="reflect")
     detail -= detail.mean()
     height, width = shape
@@ -239,38 +239,38 @@ def test_it_is_the_correlation_of_all_shifts_up_to_half(shape):
         for x in range(-(width // 2), width // 2 + 1)
         if np.hypot(y, x) > coarse
     ]
-    assert measures.repetition(picture, coarse) == pytest.approx(max(found) / np.mean(detail**2), abs=1e-5)
+    assert pixels.repetition(picture, coarse) == pytest.approx(max(found) / np.mean(detail**2), abs=1e-5)
 
 
 def test_noise_does_not_repeat():
-    assert abs(measures.repetition(noise(0), 8)) < 0.1
-    assert abs(measures.repetition(colored(0, 1.0), 8)) < 0.3
+    assert abs(pixels.repetition(noise(0), 8)) < 0.1
+    assert abs(pixels.repetition(colored(0, 1.0), 8)) < 0.3
 
 
 def test_a_half_repetition_is_half():
     picture = np.tile(noise(0, (32, 32)), (4, 4, 1)) / 2 + noise(1) / 2
-    assert measures.repetition(picture, 8) == pytest.approx(0.5, abs=0.06)
+    assert pixels.repetition(picture, 8) == pytest.approx(0.5, abs=0.06)
 
 
 def test_a_crop_of_the_source_is_copied():
     source = noise(0, (120, 100))
-    assert measures.copied_share(source[31:91, 17:77].copy(), [source]) == 1
-    assert measures.copied_share(source[31:91, 17:77].copy(), [noise(1, (64, 64)), source]) == 1
+    assert pixels.copied_share(source[31:91, 17:77].copy(), [source]) == 1
+    assert pixels.copied_share(source[31:91, 17:77].copy(), [noise(1, (64, 64)), source]) == 1
 
 
 def test_a_copy_of_other_contrast_and_brightness_is_still_one():
     source = noise(0, (80, 80))
-    assert measures.copied_share((0.3 + 0.4 * source[5:65, 9:69]).astype(np.float32), [source]) == 1
+    assert pixels.copied_share((0.3 + 0.4 * source[5:65, 9:69]).astype(np.float32), [source]) == 1
 
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
 def test_what_is_like_the_source_is_not_copied_from_it(exponent):
-    assert measures.copied_share(colored(0, exponent)[:64, :64], [colored(1, exponent)]) == 0
+    assert pixels.copied_share(colored(0, exponent)[:64, :64], [colored(1, exponent)]) == 0
 
 
 def test_a_mirrored_source_is_not_copied():
     source = noise(0, (80, 80))
-    assert measures.copied_share(source[:, ::-1].copy(), [source]) == 0
+    assert pixels.copied_share(source[:, ::-1].copy(), [source]) == 0
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -279,16 +279,16 @@ def test_the_share_copied_is_that_of_patches_within_the_copy(axis):
     np.moveaxis(picture, axis, 0)[:64] = np.moveaxis(source, axis, 0)[30:94]
     # Patches of 23 pixels at every fourth pixel: 27 places along an axis, of which 11 lie within 64 pixels. A blur
     # takes the last one a little beyond, and one that is almost inside may count.
-    assert measures.copied_share(picture, [source]) == pytest.approx(11 / 27, abs=1.01 / 27)
+    assert pixels.copied_share(picture, [source]) == pytest.approx(11 / 27, abs=1.01 / 27)
 
 
 def test_a_picture_without_contrast_is_not_copied():
     flat = np.full((64, 64, 3), 0.5, np.float32)
-    assert measures.copied_share(flat, [flat, noise(0, (64, 64))]) == 0
+    assert pixels.copied_share(flat, [flat, noise(0, (64, 64))]) == 0
 
 
 def test_faint_patches_do_not_count_as_copied():
     source = noise(0, (120, 64))
     source[60:] = 0.5 + 0.001 * (source[60:] - 0.5)
     # about as many patches lie in the lower half as in the upper; those across the middle have contrast
-    assert 0.45 < measures.copied_share(source, [source]) < 0.8
+    assert 0.45 < pixels.copied_share(source, [source]) < 0.8

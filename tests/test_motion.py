@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subjective.motion import distances, motion, plot
+from subjective.evaluation.motion import distances, motion, plot
 from subjective.videos import FORMATS, write_video, write_videos
 
 TURNS = 2 * np.pi * np.arange(12) / 12

@@ -11,10 +11,10 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from subjective.criteria import Score, criteria
-from subjective.crops import Crops, crop_size, crops_of, parts_of
-from subjective.looks import LEAST
-from subjective.measures import Image
+from subjective.evaluation.criteria import Score, criteria
+from subjective.evaluation.crops import Crops, crop_size, crops_of, parts_of
+from subjective.evaluation.features import LEAST
+from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
 from subjective.synthesis.plan import check_image
 
@@ -42,7 +42,7 @@ def evaluate(
         portilla_simoncelli: take these statistics as well, by plenoptic; if None, where it is installed.
 
     Returns:
-        By name: ``gram`` and ``sliced_wasserstein`` (features at `looks.LAYERS` and `looks.scales_of`: relative
+        By name: ``gram`` and ``sliced_wasserstein`` (features at `features.LAYERS` and `features.scales_of`: relative
         distance of Gram matrices, and of distributions in standard deviations), ``portilla_simoncelli`` (where
         plenoptic is installed: relative distance of those statistics), ``spectrum`` (dB), ``peak`` (log10 of the
         strongest isolated peak over its ring's median), ``color`` and ``opponent`` (levels of 255),

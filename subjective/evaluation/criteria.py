@@ -14,10 +14,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from subjective import measures
-from subjective.crops import Array, Crops, each_and_rest, flat, pooled, root_mean_square
-from subjective.looks import Look, gram_distances, look, places_seen, sliced_distances, together
-from subjective.measures import Image
+from subjective.evaluation import pixels
+from subjective.evaluation.crops import Array, Crops, each_and_rest, flat, pooled, root_mean_square
+from subjective.evaluation.features import Look, gram_distances, look, places_seen, sliced_distances, together
+from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
 
 SHARE = 0.01
@@ -88,7 +88,7 @@ class Features:
 
 
 def _spectrum_error(one: Look, other: Look) -> float:
-    return measures.spectrum_error(one.spectrum, other.spectrum)
+    return pixels.spectrum_error(one.spectrum, other.spectrum)
 
 
 _DISTANCES = {
@@ -144,8 +144,8 @@ class PortillaSimoncelli:
         """The mean over windows of each kind: means, variances, correlations of several sorts."""
         import torch
 
-        squares = measures.windows(picture.shape, self._side)
-        gray = np.stack([measures.luminance(picture[square]) for square in squares])[:, None]
+        squares = pixels.windows(picture.shape, self._side)
+        gray = np.stack([pixels.luminance(picture[square]) for square in squares])[:, None]
         found = self._model(torch.as_tensor(gray, dtype=torch.float32)).mean(dim=(0, 1), keepdim=True)
         kinds = self._model.convert_to_dict(found).items()
         # Those that take several scales are empty where there is room for one.
@@ -168,12 +168,12 @@ class Peaks:
 
     def __init__(self, crops: Crops):
         """Look for those of the crops."""
-        self._side = min(*crops.size, measures.LARGEST)
-        self._reference = crops.mean(lambda crop: measures.spectral_peak(crop, self._side))
+        self._side = min(*crops.size, pixels.LARGEST)
+        self._reference = crops.mean(lambda crop: pixels.spectral_peak(crop, self._side))
 
     def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
         """As `Criterion.scores`."""
-        peak = measures.spectral_peak(image, self._side)
+        peak = pixels.spectral_peak(image, self._side)
         return {"peak": Score(peak, self._reference, float(10 ** (peak - self._reference)))}
 
 
@@ -202,7 +202,7 @@ _HISTOGRAMS = {"color": ("red", "green", "blue"), "opponent": ("light-dark", "re
 
 def _of_histograms(image: Image, other: Image) -> Array:
     """``(2, 4)``: of channels and of axes the mean, and each."""
-    found = measures.color_distance(image, other)
+    found = pixels.color_distance(image, other)
     return np.concatenate([found.mean(axis=1, keepdims=True), found], axis=1)
 
 
@@ -214,7 +214,7 @@ class Seams:
 
     def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
         """As `Criterion.scores`."""
-        found = [measures.seam(image, axis) for axis in (0, 1)]
+        found = [pixels.seam(image, axis) for axis in (0, 1)]
         names = ("seam_rows", "seam_columns")
         return {name: Score(ratio, chance, ratio) for name, (ratio, chance) in zip(names, found, strict=True)}
 
@@ -224,12 +224,12 @@ class Repetition:
 
     def __init__(self, crops: Crops):
         """See whether the crops do."""
-        self._coarse = min(*crops.size, measures.LARGEST) / 16
-        self._reference = crops.mean(lambda crop: measures.repetition(crop, self._coarse))
+        self._coarse = min(*crops.size, pixels.LARGEST) / 16
+        self._reference = crops.mean(lambda crop: pixels.repetition(crop, self._coarse))
 
     def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
         """As `Criterion.scores`."""
-        return {"repetition": _of_shares(measures.repetition(image, self._coarse), self._reference)}
+        return {"repetition": _of_shares(pixels.repetition(image, self._coarse), self._reference)}
 
 
 class Copies:
@@ -240,12 +240,12 @@ class Copies:
         self._sources = sources
         pairs = [each_and_rest([group]) for group in crops.by_source]
         chosen = [(group[0], group[len(group) // 2]) for group in pairs]
-        found = [[measures.copied_share(*pair) for pair in group] for group in chosen]
+        found = [[pixels.copied_share(*pair) for pair in group] for group in chosen]
         self._reference = float(np.average(np.mean(found, axis=1), weights=crops.shares))
 
     def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
         """As `Criterion.scores`."""
-        return {"copied": _of_shares(measures.copied_share(image, self._sources), self._reference)}
+        return {"copied": _of_shares(pixels.copied_share(image, self._sources), self._reference)}
 
 
 def _of_shares(value: float, reference: float) -> Score:

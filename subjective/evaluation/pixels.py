@@ -1,7 +1,7 @@
 """Measures of pixels, for pictures to be judged by: spectrum, color, seams, repetition, copying.
 
 Every function takes images ``(height, width, 3)``, RGB in [0, 1], and gives plain numbers by numpy. What is good
-is said by what a crop of the source scores; `subjective.evaluate` sets the two side by side.
+is said by what a crop of the source scores; `subjective.evaluation.yardstick` sets the two side by side.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from subjective.measures import Image, spread
+from subjective.evaluation.pixels import Image, spread
 
 MOST_PARTS = 16
 """Parts of a picture that are held to the sources."""

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from subjective import measures
-from subjective.crops import shared_out
+from subjective.evaluation import pixels
+from subjective.evaluation.crops import shared_out
+from subjective.evaluation.pixels import Image
 from subjective.images import resize
-from subjective.measures import Image
 from subjective.network.vgg import Params, extract_features, feature_size, layer_names
 from subjective.statistics.gram import gram
 from subjective.statistics.sliced import random_directions
@@ -120,14 +120,14 @@ def look(image: Image, params: Params, places: Sequence[Place], side: int) -> Lo
         layers = tuple(layer for layer, at in places if at == scale)
         size = (_scaled(image.shape[0], scale), _scaled(image.shape[1], scale))
         small = image if scale == 1 else resize(image, size)
-        squares = measures.windows(small.shape, _window(_scaled(side, scale)), MOST_WINDOWS)
+        squares = pixels.windows(small.shape, _window(_scaled(side, scale)), MOST_WINDOWS)
         seen = [_looker(layers)(params, jnp.asarray(small[square])) for square in squares]
         for layer in layers:
             grams[layer, scale] = np.mean([np.asarray(one[layer][0], np.float64) for one in seen], axis=0)
-            pixels = np.concatenate([np.asarray(one[layer][1]) for one in seen])
-            chosen = np.random.default_rng(0).permutation(len(pixels))[:SAMPLES]
-            samples[layer, scale] = pixels[chosen] @ random_directions(pixels.shape[1], DIRECTIONS, seed=1)
-    spectrum = measures.radial_spectrum(image, min(measures.WELCH, side))
+            rows = np.concatenate([np.asarray(one[layer][1]) for one in seen])
+            chosen = np.random.default_rng(0).permutation(len(rows))[:SAMPLES]
+            samples[layer, scale] = rows[chosen] @ random_directions(rows.shape[1], DIRECTIONS, seed=1)
+    spectrum = pixels.radial_spectrum(image, min(pixels.WELCH, side))
     return Look(grams, samples, spectrum)
 
 
@@ -165,7 +165,7 @@ def sliced_distances(one: Look, other: Look) -> Array:
     """
 
     def distance(found: Array, wanted: Array) -> float:
-        apart = np.abs(measures.quantiles(found) - measures.quantiles(wanted)).mean(axis=0)
+        apart = np.abs(pixels.quantiles(found) - pixels.quantiles(wanted)).mean(axis=0)
         least = 0.01 * np.sqrt(np.mean(np.square(wanted))) + 1e-9
         return float(np.mean(apart / np.maximum(wanted.std(axis=0), least)))
 
