@@ -43,7 +43,7 @@ def crops(step: int) -> np.ndarray:
 
 
 def setting() -> Any:
-    from subjective.feedforward.settings import LIKE, TrainConfig
+    from subjective.feedforward.config import LIKE, TrainConfig
 
     return dataclasses.replace(TrainConfig(), **LIKE["matlab"] | {"size": CROP, "batch": BATCH, "border": "reflect"})
 
@@ -53,17 +53,17 @@ def in_jax(what: str) -> Callable[[int], float]:
     import jax.numpy as jnp
 
     import subjective
-    from subjective.feedforward import trainer
+    from subjective.feedforward import train
+    from subjective.feedforward.loss import targets_of
     from subjective.feedforward.networks import Architecture
-    from subjective.feedforward.objective import targets_of
-    from subjective.feedforward.training import batch_of, first_state, parameters_of, step_of
+    from subjective.feedforward.step import batch_of, first_state, parameters_of, step_of
 
     if what == "apply":
         architecture = Architecture("style")
         params, image = parameters_of(architecture.build(0)), picture()
-        return lambda step: float(np.square(trainer.paint(architecture, params, image, (1.0,))).mean())
+        return lambda step: float(np.square(train.paint(architecture, params, image, (1.0,))).mean())
     config, vgg = setting(), subjective.load_params(raw=True)
-    plan = trainer.plan_of([picture()[:256, :256]], config, vgg, 1000)
+    plan = train.plan_of([picture()[:256, :256]], config, vgg, 1000)
     targets = targets_of([picture()[:256, :256]], plan.objective, vgg)
     make, states = step_of(plan), [first_state(plan, 0)]
     vgg = jax.tree.map(jnp.asarray, vgg)
@@ -83,7 +83,7 @@ def in_torch(what: str, threads: int) -> Callable[[int], float]:
     import subjective
     from subjective.feedforward.network_file import flat
     from subjective.feedforward.networks import Architecture
-    from subjective.feedforward.training import parameters_of
+    from subjective.feedforward.step import parameters_of
 
     torch.set_num_threads(threads)
     params = {}

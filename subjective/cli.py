@@ -29,7 +29,7 @@ from subjective.command_config import (
 )
 from subjective.compilation import keep_compiled
 from subjective.feedforward.command_config import ApplyCommand, TrainCommand
-from subjective.feedforward.settings import LIKE
+from subjective.feedforward.config import LIKE
 from subjective.flags import to_flags
 from subjective.interruption import Interrupted, interruptible
 from subjective.remarks import say

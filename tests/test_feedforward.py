@@ -8,13 +8,13 @@ import numpy as np
 import numpy_network as plain
 import pytest
 
-from subjective.feedforward import network_file, trainer
-from subjective.feedforward.blocks import convolve, doubled, padded
+from subjective.feedforward import network_file, train
+from subjective.feedforward.config import LIKE, TrainConfig, check_blend
+from subjective.feedforward.layers import convolve, doubled, padded
+from subjective.feedforward.loss import CONTENT, objective_of, targets_of
 from subjective.feedforward.networks import Architecture, noise_for, noise_sizes
-from subjective.feedforward.objective import CONTENT, objective_of, targets_of
-from subjective.feedforward.settings import LIKE, TrainConfig, check_blend
-from subjective.feedforward.strips import repaint
-from subjective.feedforward.training import batch_of, first_state, parameters_of, step_of, with_parameters
+from subjective.feedforward.repaint import repaint
+from subjective.feedforward.step import batch_of, first_state, parameters_of, step_of, with_parameters
 
 # One layer at one octave is quickly compiled; the same number of steps makes the same program.
 SMALL = TrainConfig(
@@ -60,7 +60,7 @@ def test_transform_net_is_what_its_formulas_say(rng):
     for place in (7, 8):
         x = block(plain.doubled(x), place)
     wanted = (np.tanh(plain.convolved(plain.padded(x, 4, "reflect"), flat["last.kernel"])) + 1) / 2
-    np.testing.assert_allclose(trainer.paint(architecture, params, image, blend), wanted, atol=1e-5)
+    np.testing.assert_allclose(train.paint(architecture, params, image, blend), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("side", [1, 3, 9])
@@ -83,7 +83,7 @@ def test_a_repainted_picture_keeps_any_size(rng):
     architecture, params = network(depth=1, width=2)
     for size in ((16, 16), (17, 30)):
         image = rng.uniform(size=(*size, 3)).astype(np.float32)
-        painted = trainer.paint(architecture, params, image, (0.5, 0.5))
+        painted = train.paint(architecture, params, image, (0.5, 0.5))
         assert painted.shape == image.shape
         assert 0 <= painted.min() < painted.max() <= 1
 
@@ -92,7 +92,7 @@ def test_a_repainted_picture_keeps_any_size(rng):
 def test_strips_give_the_picture_that_the_whole_gives(picture, border, rows):
     architecture, params = network(border=border, depth=1)
     blend = np.array([0.3, 0.7], np.float32)
-    whole = trainer.paint(architecture, params, picture, blend)
+    whole = train.paint(architecture, params, picture, blend)
     strips = repaint(architecture, params, picture, blend, rows=rows, host_bytes=9000)
     # Float32 sums in another order, through seven normalizations.
     np.testing.assert_allclose(strips, whole, atol=1e-5)
@@ -101,8 +101,8 @@ def test_strips_give_the_picture_that_the_whole_gives(picture, border, rows):
 def test_a_circular_network_moves_with_its_picture(rng):
     architecture, params = network(border="circular")
     image = rng.uniform(size=(32, 48, 3)).astype(np.float32)
-    painted = trainer.paint(architecture, params, image, (1.0, 0.0))
-    moved = trainer.paint(architecture, params, np.roll(image, (4, 8), (0, 1)), (1.0, 0.0))
+    painted = train.paint(architecture, params, image, (1.0, 0.0))
+    moved = train.paint(architecture, params, np.roll(image, (4, 8), (0, 1)), (1.0, 0.0))
     np.testing.assert_allclose(moved, np.roll(painted, (4, 8), (0, 1)), atol=1e-5)
 
 
@@ -119,16 +119,16 @@ def test_a_texture_tiles(rng):
 def test_a_texture_has_any_size():
     architecture, params = network("texture", "circular", depth=2, width=2)
     for size in ((32, 48), (13, 6)):
-        assert trainer.draw(architecture, params, size, (0.5, 0.5), 0).shape == (*size, 3)
+        assert train.draw(architecture, params, size, (0.5, 0.5), 0).shape == (*size, 3)
     assert noise_sizes((45, 70), 3) == [(12, 18), (23, 35), (45, 70)]
 
 
 def test_seeds_and_blends_make_other_textures():
     architecture, params = network("texture", "circular")
-    first = trainer.draw(architecture, params, (32, 32), (1.0, 0.0), 0)
-    np.testing.assert_array_equal(first, trainer.draw(architecture, params, (32, 32), (1.0, 0.0), 0))
-    assert np.abs(first - trainer.draw(architecture, params, (32, 32), (1.0, 0.0), 1)).mean() > 0.01
-    assert np.abs(first - trainer.draw(architecture, params, (32, 32), (0.0, 1.0), 0)).mean() > 0.01
+    first = train.draw(architecture, params, (32, 32), (1.0, 0.0), 0)
+    np.testing.assert_array_equal(first, train.draw(architecture, params, (32, 32), (1.0, 0.0), 0))
+    assert np.abs(first - train.draw(architecture, params, (32, 32), (1.0, 0.0), 1)).mean() > 0.01
+    assert np.abs(first - train.draw(architecture, params, (32, 32), (0.0, 1.0), 0)).mean() > 0.01
 
 
 # The objective
@@ -258,7 +258,7 @@ def test_shares_sum_to_one():
 
 def test_a_step_moves_the_parameters_along_adams_direction(small_params, rng):
     source = rng.uniform(size=(48, 48, 3)).astype(np.float32)
-    plan = trainer.plan_of([source], SMALL, small_params)
+    plan = train.plan_of([source], SMALL, small_params)
     targets = targets_of([source], plan.objective, small_params)
     state = first_state(plan, 0)
     after, report = step_of(plan)(state, batch_of(SMALL, 1, 0), targets, small_params)
@@ -274,7 +274,7 @@ def test_training_lowers_the_loss(small_params, rng, config):
     source = rng.uniform(size=(48, 48, 3)).astype(np.float32) ** 3
     pictures = rng.uniform(size=(2, 16, 16, 3)).astype(np.float32)
     losses = []
-    trainer.train(
+    train.train(
         [source],
         config,
         params=small_params,
@@ -287,7 +287,7 @@ def test_training_lowers_the_loss(small_params, rng, config):
 
 def test_a_step_that_is_not_finite_moves_nothing(small_params, rng):
     source = rng.uniform(size=(48, 48, 3)).astype(np.float32)
-    plan = trainer.plan_of([source], STYLE, small_params)
+    plan = train.plan_of([source], STYLE, small_params)
     targets = targets_of([source], plan.objective, small_params)
     state = first_state(plan, 0)
     bad = np.full((2, 16, 16, 3), np.nan, np.float32)
@@ -302,7 +302,7 @@ def test_a_training_that_goes_nowhere_ends_and_says_so(small_params, rng):
     source = rng.uniform(size=(48, 48, 3)).astype(np.float32)
     bad = np.full((2, 16, 16, 3), np.nan, np.float32)
     with pytest.raises(ValueError, match=r"10 steps one after the other .* lower --learning-rate"):
-        trainer.train([source], STYLE, params=small_params, photographs=iter([bad] * 50))
+        train.train([source], STYLE, params=small_params, photographs=iter([bad] * 50))
 
 
 def test_a_batch_is_the_same_whenever_it_is_asked_for():

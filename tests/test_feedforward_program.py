@@ -18,11 +18,11 @@ from programs import KEEPING, finished, refusal, start, with_devices
 
 from subjective import cli, images
 from subjective.cli import main
-from subjective.feedforward import network_file, trainer
+from subjective.feedforward import network_file, train
 from subjective.feedforward.curves import curves, thinned
+from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import Architecture
-from subjective.feedforward.photographs import Photographs
-from subjective.feedforward.training import parameters_of
+from subjective.feedforward.step import parameters_of
 from subjective.network import weights
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
@@ -327,10 +327,10 @@ assert "subjective" not in sys.modules
             if kind == "style":
                 image = np.random.default_rng(0).uniform(size=(*size, 3)).astype(np.float32)
                 np.savez(f"{name}.npz", image, blend)
-                wanted[name] = trainer.paint(network.architecture, network.params, image, blend)
+                wanted[name] = train.paint(network.architecture, network.params, image, blend)
             else:
-                np.savez(f"{name}.npz", *trainer.noise_for(jax.random.key(0), size, 2), blend)
-                wanted[name] = trainer.draw(network.architecture, network.params, size, blend, 0)
+                np.savez(f"{name}.npz", *train.noise_for(jax.random.key(0), size, 2), blend)
+                wanted[name] = train.draw(network.architecture, network.params, size, blend, 0)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from subjective import images
-from subjective.feedforward import export, network_file, trainer, video
+from subjective.feedforward import export, network_file, train, video
 from subjective.feedforward.command_config import ApplyCommand
+from subjective.feedforward.config import check_blend
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import SMALLEST
-from subjective.feedforward.settings import check_blend
-from subjective.feedforward.strips import repaint
+from subjective.feedforward.repaint import repaint
 from subjective.remarks import say
 
 WHOLE_PIXELS = 2**21
@@ -63,7 +63,7 @@ def painted(network: Network, image: np.ndarray, blend: tuple[float, ...], rows:
             f"a picture of {image.shape[1]}x{image.shape[0]} is too small; wanted {SMALLEST} pixels a side"
         )
     if rows is None and image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
-        return trainer.paint(network.architecture, network.params, image, blend)
+        return train.paint(network.architecture, network.params, image, blend)
     shares = np.asarray(blend, np.float32)
     return repaint(network.architecture, network.params, image, shares, rows=rows or STRIP_ROWS)
 
@@ -74,7 +74,7 @@ def _texture(config: ApplyCommand, network: Network, blend: tuple[float, ...]) -
     height, width = config.picture_size
     if height * width > images.MAX_PIXELS:
         raise ValueError(f"a picture of {width}x{height} is larger than {images.MAX_PIXELS:,} pixels; ask for less")
-    texture = trainer.draw(network.architecture, network.params, (height, width), blend, config.rng_seed)
+    texture = train.draw(network.architecture, network.params, (height, width), blend, config.rng_seed)
     target = Path(config.output or Path("outputs") / f"{Path(config.network).stem}-{width}x{height}.png")
     if target.is_dir():
         target = target / f"{Path(config.network).stem}-{width}x{height}.png"

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from subjective.command_config import FolderConfig, NetworkConfig, SourceConfig
-from subjective.feedforward.settings import Like, TrainConfig
+from subjective.feedforward.config import Like, TrainConfig
 from subjective.synthesis.compute_config import arg
 
 

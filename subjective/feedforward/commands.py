@@ -17,12 +17,13 @@ import numpy as np
 
 from subjective import images, interruption, making, preflight
 from subjective.devices import mesh_of
-from subjective.feedforward import network_file, trainer
+from subjective.feedforward import network_file
+from subjective.feedforward import train as training
 from subjective.feedforward.command_config import TrainCommand
+from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import SMALLEST, Architecture
-from subjective.feedforward.photographs import Photographs
 from subjective.feedforward.progress import TrainProgress
-from subjective.feedforward.training import Plan, State, first_state
+from subjective.feedforward.step import Plan, State, first_state
 from subjective.feedforward.training_run import TrainingRun, checkpointing
 from subjective.flags import settings
 from subjective.network.formats.native import sha256
@@ -49,8 +50,8 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
     contents = images.find_images(config.content, "content") if config.content else []
     params = load_params(config.weights, data_dir=config.data_dir, raw=config.raw_weights)
     sources = [config.read_source(file) for file in files]
-    steps = trainer.steps_of(config, len(contents))
-    plan = trainer.plan_of(sources, config, params, steps)
+    steps = training.steps_of(config, len(contents))
+    plan = training.plan_of(sources, config, params, steps)
     state = _starting_state(config, plan)
     if config.output is not None:
         Path(config.output).parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def train(config: TrainCommand, resume: Path | None = None) -> int:
                 photographs.go_on(position)
     keeper = _Keeper(config, run, plan.architecture, photographs, records, shown, steps)
     return keeper.work(
-        lambda on_step: trainer.train(
+        lambda on_step: training.train(
             sources, config, params=params, photographs=photographs, steps=steps, state=state, on_step=on_step
         )
     )
@@ -112,7 +113,7 @@ class _Keeper:
         self.progress = TrainProgress(steps)
         self.state: State | None = None
 
-    def on_step(self, step: trainer.TrainStep) -> None:
+    def on_step(self, step: training.TrainStep) -> None:
         stopping = interruption.asked()
         self.state = step.state
         self.run.record(step)
@@ -131,7 +132,7 @@ class _Keeper:
     def show(self, state: State) -> None:
         self.run.show(self.shown(state.params))
 
-    def work(self, do: Callable[[Callable[[trainer.TrainStep], None]], State]) -> int:
+    def work(self, do: Callable[[Callable[[training.TrainStep], None]], State]) -> int:
         """Train; keep the network, or where it stands."""
         try:
             state = do(self.on_step)
@@ -246,7 +247,7 @@ def _shown(
     each = np.eye(architecture.sources, dtype=np.float32)[:4]
     if config.texture:
         size = (min(config.size, SHOWN),) * 2
-        return lambda params: [trainer.draw(architecture, params, size, blend, config.rng_seed) for blend in each]
+        return lambda params: [training.draw(architecture, params, size, blend, config.rng_seed) for blend in each]
     for file in contents:
         try:
             whole = images.read_image(file)
@@ -255,5 +256,5 @@ def _shown(
         scale = SHOWN / max(whole.shape[:2])
         height, width = (max(SMALLEST, math.floor(length * scale)) for length in whole.shape[:2])
         picture = images.resize(whole, (height, width))
-        return lambda params: [picture, *(trainer.paint(architecture, params, picture, blend) for blend in each)]
+        return lambda params: [picture, *(training.paint(architecture, params, picture, blend) for blend in each)]
     raise ValueError(f"none of the {len(contents)} photographs can be read; give others")

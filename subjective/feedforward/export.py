@@ -19,7 +19,7 @@ from jax import export
 
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import NOISE_CHANNELS
-from subjective.feedforward.training import with_parameters
+from subjective.feedforward.step import with_parameters
 from subjective.images import write_bytes
 
 PLATFORMS = ("cpu", "cuda", "tpu")

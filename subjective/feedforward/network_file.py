@@ -19,7 +19,7 @@ import numpy as np
 import safetensors.numpy
 
 from subjective.feedforward.networks import Architecture
-from subjective.feedforward.training import parameter_shapes
+from subjective.feedforward.step import parameter_shapes
 from subjective.images import write_bytes
 from subjective.network import weights
 from subjective.network.formats import native
@@ -38,7 +38,7 @@ class Network:
 
     Attributes:
         architecture: what it is.
-        params: nested dict of arrays, as `subjective.feedforward.training.parameters_of` gives it.
+        params: nested dict of arrays, as `subjective.feedforward.step.parameters_of` gives it.
         facts: JSON: settings, sources with their sha256, steps, loss, versions.
     """
 

@@ -20,7 +20,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from subjective.feedforward.blocks import (
+from subjective.feedforward.layers import (
     Blend,
     Block,
     Border,

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from subjective.feedforward.trainer import TrainStep
+from subjective.feedforward.train import TrainStep
 from subjective.memory import duration_text
 from subjective.progress import PLAIN_INTERVAL
 

@@ -21,8 +21,8 @@ import jax
 import numpy as np
 
 from subjective.feedforward.curves import curves, thinned
-from subjective.feedforward.trainer import TrainStep
-from subjective.feedforward.training import State
+from subjective.feedforward.step import State
+from subjective.feedforward.train import TrainStep
 from subjective.images import write_bytes, write_image
 from subjective.remarks import say
 from subjective.runs import environment

@@ -18,9 +18,9 @@ import numpy as np
 from jaxtyping import Float
 
 from subjective.compilation import jit
-from subjective.feedforward.blocks import Block, Border, Convolution, to_pixels
+from subjective.feedforward.layers import Block, Border, Convolution, to_pixels
 from subjective.feedforward.networks import Architecture, TransformNet
-from subjective.feedforward.training import with_parameters
+from subjective.feedforward.step import with_parameters
 
 HOST_BYTES = 4 * 2**30
 """Of a map that is kept in memory; a larger one lies in a file."""

@@ -1,7 +1,7 @@
 """What both networks are made of: a convolution with its border, and instance normalization that knows its sources.
 
 A block is taken apart so that a picture can pass it in strips, exactly: `Block.convolved` needs the pixels around it
-alone, `Block.finished` the mean and the variance of the whole map and no neighbor (`subjective.feedforward.strips`).
+alone, `Block.finished` the mean and the variance of the whole map and no neighbor (`subjective.feedforward.repaint`).
 All is of one picture; `jax.vmap` adds batches.
 
 References:

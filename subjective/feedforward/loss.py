@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from subjective.compilation import jit
-from subjective.feedforward.settings import TrainConfig
+from subjective.feedforward.config import TrainConfig
 from subjective.losses import Scalar, match
 from subjective.network.vgg import Params, layer_names
 from subjective.pyramid import octave_size

@@ -21,9 +21,9 @@ from jaxtyping import Array
 
 from subjective.compilation import jit
 from subjective.devices import SHARES, mesh_of
+from subjective.feedforward.config import TrainConfig
+from subjective.feedforward.loss import Objective
 from subjective.feedforward.networks import Architecture, noise_for
-from subjective.feedforward.objective import Objective
-from subjective.feedforward.settings import TrainConfig
 
 LAST_SHARE = 0.01
 """Of the learning rate, at the last step."""

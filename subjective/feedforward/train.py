@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.compilation import jit
+from subjective.feedforward.config import TrainConfig
+from subjective.feedforward.loss import objective_of, targets_of
 from subjective.feedforward.networks import Architecture, Kind, noise_for
-from subjective.feedforward.objective import objective_of, targets_of
-from subjective.feedforward.settings import TrainConfig
-from subjective.feedforward.training import (
+from subjective.feedforward.step import (
     Plan,
     State,
     batch_of,
@@ -90,7 +90,7 @@ def train(
         config: all settings.
         params: the loss network.
         photographs: batches ``(pictures, height, width, 3)`` that a style network learns to repaint, without end
-            (`subjective.feedforward.photographs.Photographs`); None for textures.
+            (`subjective.feedforward.data.Photographs`); None for textures.
         steps: how many; `steps_of` the config if not given.
         state: to go on from; the photographs must then stand where they stood.
         on_step: told of each step.
@@ -174,7 +174,7 @@ def draw(
 def paint(
     architecture: Architecture, params: Any, image: np.ndarray, blend: Sequence[float] | np.ndarray
 ) -> np.ndarray:
-    """A picture repainted at once; `subjective.feedforward.strips.repaint` does it in bounded memory.
+    """A picture repainted at once; `subjective.feedforward.repaint.repaint` does it in bounded memory.
 
     Args:
         architecture: of a style network.
