@@ -34,7 +34,6 @@ import numpy as np
 from studio import file_of
 
 from subjective.cli import main
-from subjective.contact_sheet import contact_sheet
 from subjective.evaluation.yardstick import evaluate
 from subjective.feedforward import network_file
 from subjective.feedforward.apply_command import painted
@@ -42,6 +41,7 @@ from subjective.images import read_image, write_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
 from subjective.pyramid import gaussian_pyramid
+from subjective.runs.pictures import contact_sheet
 from subjective.synthesis.presets import LIKES
 
 SINGLE = ["--like", "multiscale", "--octaves", "1", "--schedule", "plain", "--max-iter", "120"]

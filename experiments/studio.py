@@ -14,9 +14,9 @@ import numpy as np
 
 import subjective
 from subjective.compilation import keep_compiled
-from subjective.contact_sheet import contact_sheet
 from subjective.evaluation.yardstick import Yardstick
 from subjective.images import to_uint8
+from subjective.runs.pictures import contact_sheet
 
 HERE = Path(__file__).parent
 STOCHASTIC = ("rock", "gravel", "grass", "soil", "sand", "slate")

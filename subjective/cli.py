@@ -31,8 +31,8 @@ from subjective.compilation import keep_compiled
 from subjective.feedforward.command_config import ApplyCommand, TrainCommand
 from subjective.feedforward.config import LIKE
 from subjective.flags import to_flags
-from subjective.interruption import Interrupted, interruptible
-from subjective.remarks import say
+from subjective.runs.interrupts import Interrupted, interruptible
+from subjective.runs.remarks import say
 from subjective.synthesis.presets import LIKES, PRESETS
 from subjective.version import __version__
 

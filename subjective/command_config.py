@@ -10,10 +10,10 @@ from typing import Annotated
 import tyro
 
 from subjective import images
+from subjective.runs.videos import FORMATS, Format
 from subjective.synthesis.compute_config import arg
 from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.presets import Like, Preset
-from subjective.videos import FORMATS, Format
 
 
 @dataclass(frozen=True, kw_only=True)

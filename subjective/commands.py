@@ -29,14 +29,14 @@ from subjective.making import (
 from subjective.network import weights
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result
-from subjective.remarks import say
+from subjective.runs.remarks import say
+from subjective.runs.videos import can_write, write_videos
 from subjective.statistics.regions import whole_masks
 from subjective.synthesis import plan, texture
 from subjective.synthesis.frames import check_moves
 from subjective.synthesis.morph import TURNED_BY, around, read_weights
 from subjective.synthesis.position import OnStep, Position
 from subjective.synthesis.problem import Job, prepared, prepared_animation, prepared_novelty
-from subjective.videos import can_write, write_videos
 
 Texture = TypeVar("Texture", SynthesizeCommand, AnimateCommand)
 

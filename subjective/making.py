@@ -15,17 +15,18 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from subjective import checkpoints, images, interruption, preflight
+from subjective import images
 from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
 from subjective.flags import settings
-from subjective.memory import memory_limit
 from subjective.network import normalization, weights
 from subjective.network.formats.native import sha256
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result, Step
-from subjective.progress import Progress
-from subjective.remarks import say
-from subjective.runs import Run, new_folder
+from subjective.runs import checkpoints, interrupts, preflight
+from subjective.runs.folder import Run, new_folder
+from subjective.runs.memory import memory_limit
+from subjective.runs.progress import Progress
+from subjective.runs.remarks import say
 from subjective.statistics.terms import Analysis
 from subjective.synthesis import plan
 from subjective.synthesis.picture_config import PictureConfig
@@ -243,11 +244,11 @@ def run(
     progress = Progress(steps_of, 1 if config.together > 1 else count, starts=starts)
 
     def on_step(number: int, step: Step) -> None:
-        stopping = interruption.asked()
+        stopping = interrupts.asked()
         run.record(number, step, last=stopping)
         progress.update(number, step)
         if stopping:
-            interruption.stop()
+            interrupts.stop()
 
     def abandon(status: str, reason: str) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -265,10 +266,10 @@ def run(
         run.reserve(config.output_size)
         # Nobody but the work holds the position, which is as large as all that it takes.
         results = work(on_step, lambda: None if resume is None else _taken_up(run))
-        interruption.end_of_steps()
+        interrupts.end_of_steps()
         progress.close()
         run.finish(results)
-    except interruption.Interrupted:
+    except interrupts.Interrupted:
         abandon("interrupted", "interrupted")
         raise
     except OSError as error:

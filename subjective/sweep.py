@@ -15,9 +15,9 @@ from typing import Any
 
 from subjective import commands, images
 from subjective.command_config import SweepCommand, SynthesizeCommand
-from subjective.contact_sheet import contact_sheet, fitted
 from subjective.evaluation_commands import COLUMNS
-from subjective.runs import new_folder
+from subjective.runs.folder import new_folder
+from subjective.runs.pictures import contact_sheet, fitted
 
 SHOWN = (("gram", "sliced_wasserstein"), ("peak", "repetition"))
 """Scores that stand with a picture, line by line; the table has all."""

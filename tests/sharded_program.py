@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective import checkpoints
 from subjective.devices import gathered, shared_out
 from subjective.network.formats.layout import random_params
 from subjective.optimize.minimizer import value_and_gradient
+from subjective.runs import checkpoints
 from subjective.synthesis import texture
 from subjective.synthesis.config import AnimationConfig, SynthesisConfig
 from subjective.synthesis.problem import prepared, prepared_animation

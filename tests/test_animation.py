@@ -7,12 +7,12 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from subjective import checkpoints
 from subjective.cli import main
 from subjective.evaluation.motion import distances
 from subjective.evaluation_commands import scores_of_run
 from subjective.images import read_image
 from subjective.network.normalization import load_params
+from subjective.runs import checkpoints
 from subjective.synthesis.config import AnimationConfig
 from subjective.synthesis.morph import around
 from subjective.synthesis.problem import prepared_animation

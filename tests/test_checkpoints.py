@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import checkpoints
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
+from subjective.runs import checkpoints
 from subjective.synthesis import texture
 from subjective.synthesis.config import NoveltyConfig, SynthesisConfig
 from subjective.synthesis.position import Position

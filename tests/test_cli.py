@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 from programs import finished, refusal, start
 
-from subjective import checkpoints, images
+from subjective import images
 from subjective.cli import main
+from subjective.runs import checkpoints
 from subjective.synthesis import targets
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"

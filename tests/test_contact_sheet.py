@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from subjective.contact_sheet import CELL, GAP, LEAST, LINE, contact_sheet
+from subjective.runs.pictures import CELL, GAP, LEAST, LINE, contact_sheet
 from subjective.sweep import SHOWN, _lines
 
 

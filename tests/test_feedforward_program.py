@@ -19,11 +19,11 @@ from programs import KEEPING, finished, refusal, start, with_devices
 from subjective import cli, images
 from subjective.cli import main
 from subjective.feedforward import network_file, train
-from subjective.feedforward.curves import curves, thinned
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.step import parameters_of
 from subjective.network import weights
+from subjective.runs.curves import curves, thinned
 
 ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 # One statistic of one layer at one octave: quickly compiled.

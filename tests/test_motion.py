@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from subjective.evaluation.motion import distances, motion, plot
-from subjective.videos import FORMATS, write_video, write_videos
+from subjective.runs.videos import FORMATS, write_video, write_videos
 
 TURNS = 2 * np.pi * np.arange(12) / 12
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import checkpoints
 from subjective.images import read_image
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
+from subjective.runs import checkpoints
 from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term

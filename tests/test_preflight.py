@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from subjective import preflight
-from subjective.memory import duration_text, memory_limit, size_text
-from subjective.preflight import planned
+from subjective.runs import preflight
+from subjective.runs.memory import duration_text, memory_limit, size_text
+from subjective.runs.preflight import planned
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.problem import prepared
 from subjective.synthesis.texture import synthesize

@@ -7,7 +7,7 @@ import pty
 import jax.numpy as jnp
 
 from subjective.optimize.minimizer import Step
-from subjective.progress import Progress
+from subjective.runs.progress import Progress
 
 
 def step(number, loss=1.5):

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective import checkpoints
 from subjective.cli import main
 from subjective.colors import LUMA, luminance, match_colors, with_luminance
 from subjective.images import read_image, write_image
 from subjective.losses import variation_loss
 from subjective.network.vgg import extract_features
+from subjective.runs import checkpoints
 from subjective.statistics.analysis import analyze
 from subjective.synthesis import coarse_to_fine, presets
 from subjective.synthesis.config import SynthesisConfig, TransferConfig

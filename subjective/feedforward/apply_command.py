@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from subjective import images
-from subjective.feedforward import export, network_file, train, video
+from subjective.feedforward import export, network_file, train
 from subjective.feedforward.command_config import ApplyCommand
 from subjective.feedforward.config import check_blend
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import SMALLEST
 from subjective.feedforward.repaint import repaint
-from subjective.remarks import say
+from subjective.runs import video
+from subjective.runs.remarks import say
 
 WHOLE_PIXELS = 2**21
 """Pixels up to which a picture is repainted at once."""

@@ -15,21 +15,22 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective import images, interruption, making, preflight
+from subjective import images, making
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
 from subjective.feedforward import train as training
 from subjective.feedforward.command_config import TrainCommand
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import SMALLEST, Architecture
-from subjective.feedforward.progress import TrainProgress
 from subjective.feedforward.step import Plan, State, first_state
-from subjective.feedforward.training_run import TrainingRun, checkpointing
 from subjective.flags import settings
 from subjective.network.formats.native import sha256
 from subjective.network.normalization import load_params
-from subjective.remarks import say
-from subjective.runs import new_folder
+from subjective.runs import interrupts, preflight
+from subjective.runs.folder import new_folder
+from subjective.runs.remarks import say
+from subjective.runs.training_folder import TrainingRun, checkpointing
+from subjective.runs.training_progress import TrainProgress
 from subjective.version import __version__
 
 SHOWN = 256
@@ -114,7 +115,7 @@ class _Keeper:
         self.state: State | None = None
 
     def on_step(self, step: training.TrainStep) -> None:
-        stopping = interruption.asked()
+        stopping = interrupts.asked()
         self.state = step.state
         self.run.record(step)
         self.progress.update(step)
@@ -123,7 +124,7 @@ class _Keeper:
         if stopping or (self.run.due and step.number < self.steps):
             self.run.checkpoint(step.state, self.position)
         if stopping:
-            interruption.stop()
+            interrupts.stop()
 
     @property
     def position(self) -> Any:
@@ -136,11 +137,11 @@ class _Keeper:
         """Train; keep the network, or where it stands."""
         try:
             state = do(self.on_step)
-            interruption.end_of_steps()
+            interrupts.end_of_steps()
             self.run.checkpoint(state, self.position)
             self.show(state)
             self.write(state)
-        except interruption.Interrupted:
+        except interrupts.Interrupted:
             self.abandon("interrupted", "interrupted")
             raise
         except OSError as error:

@@ -27,10 +27,10 @@ from typing import Any, TextIO
 import jax
 import numpy as np
 
-from subjective import checkpoints
 from subjective.images import write_bytes, write_image
 from subjective.optimize.minimizer import Result, Step
-from subjective.remarks import say
+from subjective.runs import checkpoints
+from subjective.runs.remarks import say
 from subjective.synthesis.position import Position
 from subjective.version import __version__
 

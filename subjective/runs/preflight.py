@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from subjective.memory import duration_text, size_text, used_bytes
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import value_and_gradient
 from subjective.optimize.registry import bytes_per_number
+from subjective.runs.memory import duration_text, size_text, used_bytes
 from subjective.statistics.tiling import tiling_of, window_rows
 from subjective.synthesis.compute_config import ComputeConfig
 from subjective.synthesis.picture_config import PictureConfig

@@ -10,8 +10,8 @@ from typing import TextIO
 from tqdm import tqdm
 
 from subjective.feedforward.train import TrainStep
-from subjective.memory import duration_text
-from subjective.progress import PLAIN_INTERVAL
+from subjective.runs.memory import duration_text
+from subjective.runs.progress import PLAIN_INTERVAL
 
 
 class TrainProgress:

@@ -20,12 +20,12 @@ from typing import Any, TextIO
 import jax
 import numpy as np
 
-from subjective.feedforward.curves import curves, thinned
 from subjective.feedforward.step import State
 from subjective.feedforward.train import TrainStep
 from subjective.images import write_bytes, write_image
-from subjective.remarks import say
-from subjective.runs import environment
+from subjective.runs.curves import curves, thinned
+from subjective.runs.folder import environment
+from subjective.runs.remarks import say
 
 KEPT = 2
 """Checkpoints that are kept: the newest, and one to fall back to."""
