@@ -73,7 +73,7 @@ def measure(size: int, flags: list[str], environment: dict[str, str] | None = No
 
 CHILD = """
 import resource, sys
-from subjective.cli import main
+from subjective.cli.main import main
 status = main(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 sys.exit(status)

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import studio
 
-from subjective.cli import main
+from subjective.cli.main import main
 from subjective.images import read_image, to_uint8
 from subjective.network.normalization import load_params
 from subjective.optimize.minimizer import value_and_gradient

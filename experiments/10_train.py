@@ -27,8 +27,8 @@ from PIL import Image
 from studio import file_of, keep
 
 import subjective
+from subjective.cli.apply import painted
 from subjective.feedforward import network_file
-from subjective.feedforward.apply_command import painted
 
 SHORTER = 640
 """Side to which photographs are shrunk: decoding five thousand pixels a side would cost more than learning of them."""

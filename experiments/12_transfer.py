@@ -33,10 +33,10 @@ import jax.numpy as jnp
 import numpy as np
 from studio import file_of
 
-from subjective.cli import main
+from subjective.cli.apply import painted
+from subjective.cli.main import main
 from subjective.evaluation.yardstick import evaluate
 from subjective.feedforward import network_file
-from subjective.feedforward.apply_command import painted
 from subjective.images import read_image, write_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features

@@ -2,6 +2,6 @@
 
 import sys
 
-from subjective.cli import main
+from subjective.cli.main import main
 
 sys.exit(main())

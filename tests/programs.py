@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from subjective.cli import main
+from subjective.cli.main import main
 from subjective.compilation import cache_dir
 
 # Every program is kept, however small, and found again by the next process.

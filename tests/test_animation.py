@@ -7,9 +7,9 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from subjective.cli import main
+from subjective.cli.evaluate import scores_of_run
+from subjective.cli.main import main
 from subjective.evaluation.motion import distances
-from subjective.evaluation_commands import scores_of_run
 from subjective.images import read_image
 from subjective.network.normalization import load_params
 from subjective.runs import checkpoints

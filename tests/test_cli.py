@@ -17,7 +17,7 @@ from PIL import Image
 from programs import finished, refusal, start
 
 from subjective import images
-from subjective.cli import main
+from subjective.cli.main import main
 from subjective.runs import checkpoints
 from subjective.synthesis import targets
 

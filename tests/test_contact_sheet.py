@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
+from subjective.cli.sweep import SHOWN, _lines
 from subjective.runs.pictures import CELL, GAP, LEAST, LINE, contact_sheet
-from subjective.sweep import SHOWN, _lines
 
 
 def flag(height, width):

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 from programs import KEEPING, finished, refusal, start, with_devices
 
-from subjective import cli, images
-from subjective.cli import main
+from subjective import images
+from subjective.cli import main as arguments
+from subjective.cli.main import main
 from subjective.feedforward import network_file, train
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import Architecture
@@ -159,7 +160,7 @@ def test_two_devices_learn_what_one_learns(here):
     program = """
 import json
 import sys
-from subjective.cli import main
+from subjective.cli.main import main
 for devices in ("1", "2"):
     assert main([*json.loads(sys.argv[1]), "--devices", devices, "-o", f"{devices}.safetensors"]) == 0
 """
@@ -244,7 +245,7 @@ def test_what_cannot_be_trained_is_refused_in_a_line(here, capsys, photographs):
 
 def test_like_matlab_sets_what_other_flags_then_change():
     words = ["train", "--content", "photographs", "-s", "style.png", "--like", "matlab", "--size", "64"]
-    config = cli._parse(cli._with_settings(words))
+    config = arguments._parse(arguments._with_settings(words))
     assert (config.size, config.batch, config.epochs, config.learning_rate, config.decay) == (64, 4, 2, 1e-3, False)
     assert config.layers == ("conv1_2", "conv2_2", "conv3_3", "conv4_3")
     assert (config.style_weight, config.content_weight, config.content_layer) == (3e-8, 1e-4, "conv3_3")

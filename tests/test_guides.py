@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.cli import main
+from subjective.cli.main import main
 from subjective.images import read_image, write_image
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features

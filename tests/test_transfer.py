@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.cli import main
+from subjective.cli.main import main
 from subjective.colors import LUMA, luminance, match_colors, with_luminance
 from subjective.images import read_image, write_image
 from subjective.losses import variation_loss

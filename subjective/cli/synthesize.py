@@ -11,10 +11,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from subjective import images
-from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand
-from subjective.evaluation.motion import motion, plot
-from subjective.evaluation_commands import one_line, scores_of_run
-from subjective.making import (
+from subjective.cli.evaluate import one_line, scores_of_run
+from subjective.cli.making import (
     announce,
     check_sources,
     fitted,
@@ -26,6 +24,8 @@ from subjective.making import (
     shares_of,
     starting_picture,
 )
+from subjective.cli.options import AnimateCommand, NoveltyCommand, SynthesizeCommand
+from subjective.evaluation.motion import motion, plot
 from subjective.network import weights
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from subjective import commands, images
-from subjective.command_config import SweepCommand, SynthesizeCommand
-from subjective.evaluation_commands import COLUMNS
+from subjective import images
+from subjective.cli import synthesize
+from subjective.cli.evaluate import COLUMNS
+from subjective.cli.options import SweepCommand, SynthesizeCommand
 from subjective.runs.folder import new_folder
 from subjective.runs.pictures import contact_sheet, fitted
 
@@ -93,7 +94,7 @@ def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
         name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
         runs: list[Path] = []
         try:
-            commands.synthesize(
+            synthesize.synthesize(
                 dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}"), runs.append
             )
         except ValueError as error:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from subjective import images
-from subjective.command_config import TransferCommand
-from subjective.evaluation_commands import one_line, scores_of_run
-from subjective.making import (
+from subjective.cli.evaluate import one_line, scores_of_run
+from subjective.cli.making import (
     announce,
     check_sources,
     fitted,
@@ -25,6 +24,7 @@ from subjective.making import (
     shares_of,
     starting_picture,
 )
+from subjective.cli.options import TransferCommand
 from subjective.optimize.minimizer import Result
 from subjective.statistics.regions import whole_masks
 from subjective.synthesis import plan, texture

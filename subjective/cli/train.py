@@ -15,15 +15,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective import images, making
+from subjective import images
+from subjective.cli import making
+from subjective.cli.flags import settings
+from subjective.cli.network_options import TrainCommand
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
 from subjective.feedforward import train as training
-from subjective.feedforward.command_config import TrainCommand
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.step import Plan, State, first_state
-from subjective.flags import settings
 from subjective.network.formats.native import sha256
 from subjective.network.normalization import load_params
 from subjective.runs import interrupts, preflight

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from subjective import images
-from subjective.command_config import EvaluateCommand
+from subjective.cli.options import EvaluateCommand
 from subjective.evaluation.yardstick import Score, Yardstick, check_sizes, counted, crop_size
 from subjective.network import normalization
 from subjective.network.vgg import Params, resolve_layers

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from subjective.command_config import FolderConfig, NetworkConfig, SourceConfig
+from subjective.cli.options import FolderConfig, NetworkConfig, SourceConfig
 from subjective.feedforward.config import Like, TrainConfig
 from subjective.synthesis.compute_config import arg
 

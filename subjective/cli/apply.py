@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from subjective import images
+from subjective.cli.network_options import ApplyCommand
 from subjective.feedforward import export, network_file, train
-from subjective.feedforward.command_config import ApplyCommand
 from subjective.feedforward.config import check_blend
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import SMALLEST

@@ -17,8 +17,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from subjective import commands, evaluation_commands, sweep, transfer_command, weight_commands
-from subjective.command_config import (
+from subjective.cli import evaluate, sweep, synthesize, transfer, weights
+from subjective.cli.flags import to_flags
+from subjective.cli.network_options import ApplyCommand, TrainCommand
+from subjective.cli.options import (
     AnimateCommand,
     EvaluateCommand,
     NoveltyCommand,
@@ -28,9 +30,7 @@ from subjective.command_config import (
     TransferCommand,
 )
 from subjective.compilation import keep_compiled
-from subjective.feedforward.command_config import ApplyCommand, TrainCommand
 from subjective.feedforward.config import LIKE
-from subjective.flags import to_flags
 from subjective.runs.interrupts import Interrupted, interruptible
 from subjective.runs.remarks import say
 from subjective.synthesis.presets import LIKES, PRESETS
@@ -46,7 +46,7 @@ Command = (
     | Annotated[EvaluateCommand, tyro.conf.subcommand("evaluate")]
     | Annotated[TrainCommand, tyro.conf.subcommand("train")]
     | Annotated[ApplyCommand, tyro.conf.subcommand("apply")]
-    | Annotated[weight_commands.WeightsCommand, tyro.conf.subcommand("weights")]
+    | Annotated[weights.WeightsCommand, tyro.conf.subcommand("weights")]
 )
 
 
@@ -148,12 +148,12 @@ def _resume(folder: Path) -> int:
     if isinstance(config, TrainCommand):
         return _train(config, folder)
     if isinstance(config, SynthesizeCommand):
-        return commands.synthesize(config, resume=folder)
+        return synthesize.synthesize(config, resume=folder)
     if isinstance(config, AnimateCommand):
-        return commands.animate(config, resume=folder)
+        return synthesize.animate(config, resume=folder)
     if isinstance(config, TransferCommand):
-        return transfer_command.command(config, resume=folder)
-    return commands.novelty(config, resume=folder)
+        return transfer.command(config, resume=folder)
+    return synthesize.novelty(config, resume=folder)
 
 
 def _parse(arguments: list[str]) -> Any:
@@ -193,13 +193,13 @@ def _without(arguments: list[str], flag: str) -> list[str]:
 
 
 def _train(config: TrainCommand, resume: Path | None = None) -> int:
-    from subjective.feedforward.commands import train  # flax is loaded only where it is wanted
+    from subjective.cli.train import train  # flax is loaded only where it is wanted
 
     return train(config, resume)
 
 
 def _apply(config: ApplyCommand) -> int:
-    from subjective.feedforward.apply_command import apply
+    from subjective.cli.apply import apply
 
     return apply(config)
 
@@ -209,13 +209,13 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
         words = ["synthesize", *_without(arguments[1:], "--vary")]
         return sweep.command(command, words, lambda flags: _parse(_with_settings(flags)))
     if isinstance(command, SynthesizeCommand):
-        return commands.synthesize(command)
+        return synthesize.synthesize(command)
     if isinstance(command, AnimateCommand):
-        return commands.animate(command)
+        return synthesize.animate(command)
     if isinstance(command, TransferCommand):
-        return transfer_command.command(command)
+        return transfer.command(command)
     if isinstance(command, NoveltyCommand):
-        return commands.novelty(command)
+        return synthesize.novelty(command)
     if isinstance(command, TrainCommand):
         return _train(command)
     if isinstance(command, ApplyCommand):
@@ -223,5 +223,5 @@ def _dispatch(command: Any, arguments: list[str]) -> int:
     if isinstance(command, ResumeCommand):
         return _resume(Path(command.run))
     if isinstance(command, EvaluateCommand):
-        return evaluation_commands.command(command)
-    return weight_commands.dispatch(command.action)
+        return evaluate.command(command)
+    return weights.dispatch(command.action)

@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from subjective import images
-from subjective.command_config import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
-from subjective.flags import settings
+from subjective.cli.flags import settings
+from subjective.cli.options import AnimateCommand, NoveltyCommand, SynthesizeCommand, TransferCommand
 from subjective.network import normalization, weights
 from subjective.network.formats.native import sha256
 from subjective.network.vgg import Params
