@@ -16,7 +16,8 @@ from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.network.normalization import activation_scales, load_params
 from subjective.network.vgg import extract_features, layer_names, minimum_size
-from subjective.optimize.minimizer import NonFiniteLossError, Result, Step, minimize, value_and_gradient
+from subjective.optimize.minimizer import NonFiniteLossError, Result, Step, minimize
+from subjective.optimize.protocol import value_and_gradient
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics.analysis import analyze
 from subjective.statistics.gram import gram
@@ -24,8 +25,11 @@ from subjective.statistics.protocol import Statistic
 from subjective.statistics.registry import STATISTICS, parse_term
 from subjective.statistics.terms import Analysis, Term
 from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
+from subjective.synthesis.loop import animate
+from subjective.synthesis.novelty import invent
 from subjective.synthesis.presets import preset
-from subjective.synthesis.texture import animate, invent, synthesize, transfer
+from subjective.synthesis.texture import synthesize
+from subjective.synthesis.transfer import transfer
 from subjective.version import __version__
 
 __all__ = [

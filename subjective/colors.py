@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-Colors = Literal["style", "luminance", "match"]
+ColorMode = Literal["style", "luminance", "match"]
 
 OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / np.sqrt([[3.0], [2.0], [1.5]])
 """Rows, each of length one and at right angles: light against dark, red against green, yellow against blue."""
@@ -31,18 +31,18 @@ LUMA = np.array([0.299, 0.587, 0.114])
 Picture = Float[np.ndarray, "height width 3"]
 
 
-def luminance(image: Picture) -> Picture:
+def to_grey(image: Picture) -> Picture:
     """The picture in grey: three equal channels."""
     return np.repeat(image @ LUMA.astype(image.dtype)[:, None], 3, axis=2)
 
 
-def with_luminance(image: Picture, grey: Picture) -> Picture:
+def replace_luminance(image: Picture, grey: Picture) -> Picture:
     """A picture's colors in the light and dark of another, grey or not.
 
     References:
         Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer", 2016, section 4.
     """
-    return image + (luminance(grey) - luminance(image))
+    return image + (to_grey(grey) - to_grey(image))
 
 
 def match_colors(image: Picture, like: Float[np.ndarray, "rows columns 3"]) -> Picture:
@@ -59,7 +59,9 @@ def match_colors(image: Picture, like: Float[np.ndarray, "rows columns 3"]) -> P
     return np.clip(turned, 0, 1).reshape(image.shape).astype(image.dtype)
 
 
-def in_colors(content: np.ndarray, styles: Sequence[np.ndarray], colors: Colors) -> tuple[np.ndarray, list[np.ndarray]]:
+def choose_colors(
+    content: np.ndarray, styles: Sequence[np.ndarray], colors: ColorMode
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Content and styles as they are measured, so that a transfer gets the colors asked for.
 
     Args:
@@ -68,7 +70,7 @@ def in_colors(content: np.ndarray, styles: Sequence[np.ndarray], colors: Colors)
         colors: ``luminance`` for all in grey; ``match`` for styles in the content's colors.
     """
     if colors == "luminance":
-        return luminance(content), [luminance(style) for style in styles]
+        return to_grey(content), [to_grey(style) for style in styles]
     return content, [match_colors(style, content) if colors == "match" else style for style in styles]
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from subjective.checks import InputError, setting
+
 SHARES = "shares"
 """The mesh's one axis."""
 
@@ -26,22 +28,22 @@ def mesh_of(count: int) -> Mesh:
     """
     devices = jax.devices()
     if count > len(devices):
-        raise ValueError(f"--devices is {count}; there are {len(devices)} here ({devices[0].platform})")
+        raise InputError(f"{setting('devices')} is {count}; there are {len(devices)} here ({devices[0].platform})")
     return Mesh(np.asarray(devices[:count]), (SHARES,))
 
 
-def shared_out(picture: jax.Array | np.ndarray, count: int, axis: int = -3) -> jax.Array:
+def share_out(picture: jax.Array | np.ndarray, count: int, axis: int = -3) -> jax.Array:
     """A picture ``(height, width, 3)``, or several, on so many devices: its rows, or what else ``axis`` is.
 
     It is whole on each where they do not divide that.
     """
     mesh, before = mesh_of(count), (None,) * (picture.ndim + axis)
     shares = PartitionSpec(*before, SHARES if picture.shape[axis] % count == 0 else None)
-    host = np.asarray(gathered(picture))
+    host = np.asarray(gather(picture))
     return jax.make_array_from_callback(host.shape, NamedSharding(mesh, shares), lambda index: host[index])
 
 
-def gathered(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+def gather(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
     """The whole of an array in every process."""
     if not isinstance(value, jax.Array) or value.is_fully_addressable or value.is_fully_replicated:
         return value

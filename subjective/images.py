@@ -22,6 +22,8 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from subjective.checks import InputError
+
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Files taken from a folder given as a source; any other file can still be named itself."""
 
@@ -52,7 +54,7 @@ def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source")
             found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
             if not found:
                 wanted = " ".join(sorted(SUFFIXES))
-                raise ValueError(
+                raise InputError(
                     f"{what} {str(source)!r} is a folder without pictures; wanted files ending in {wanted}"
                 )
         elif path.exists():
@@ -61,12 +63,12 @@ def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source")
             matches = sorted(Path(match) for match in glob.glob(str(source), recursive=True))
             found = [f for f in matches if f.suffix.lower() in SUFFIXES and f.is_file()]
             if not found:
-                raise ValueError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")
+                raise InputError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")
         else:
-            raise ValueError(f"no such {what}: {str(source)!r}; give a picture, a folder of pictures or a pattern")
+            raise InputError(f"no such {what}: {str(source)!r}; give a picture, a folder of pictures or a pattern")
         files.extend(found)
     if not files:
-        raise ValueError(f"no {what} was given; give at least one picture, folder or pattern")
+        raise InputError(f"no {what} was given; give at least one picture, folder or pattern")
     return files
 
 
@@ -93,13 +95,13 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
         OSError: the file cannot be opened.
     """
     if width is not None and scale is not None:
-        raise ValueError("both a source width and a source scale were given; give one of them")
+        raise InputError("both a source width and a source scale were given; give one of them")
     name = str(path)
     if Path(path).is_dir():
-        raise ValueError(f"{name!r} is a folder; wanted a picture file")
+        raise InputError(f"{name!r} is a folder; wanted a picture file")
     data = Path(path).read_bytes()
     if not data:
-        raise ValueError(f"{name!r} is empty (0 bytes); wanted a picture file")
+        raise InputError(f"{name!r} is empty (0 bytes); wanted a picture file")
     try:
         with warnings.catch_warnings():
             # Pillow warns of sizes that we check ourselves, and of metadata that we do not use.
@@ -109,14 +111,14 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
                 file.load()
                 picture = _upright(file)
     except Pillow.DecompressionBombError:
-        raise ValueError(f"{name!r} claims more than {MAX_PIXELS:,} pixels; scale the file down first") from None
+        raise InputError(f"{name!r} claims more than {MAX_PIXELS:,} pixels; scale the file down first") from None
     except UnidentifiedImageError:
-        raise ValueError(f"{name!r} is not a picture that can be read; wanted PNG, JPEG, TIFF, WebP, …") from None
+        raise InputError(f"{name!r} is not a picture that can be read; wanted PNG, JPEG, TIFF, WebP, …") from None
     except _TooLarge:
         raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
+        raise InputError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
     picture = _to_rgb(name, picture)
     columns, rows = picture.size
     if width is not None:
@@ -126,7 +128,7 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     else:
         size = (columns, rows)
     if min(size) < 1:
-        raise ValueError(
+        raise InputError(
             f"{name!r} of {columns}x{rows} pixels would be resized to {size[0]}x{size[1]}; give a larger one"
         )
     _check_pixels(name, *size)
@@ -182,7 +184,7 @@ def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
         # Pillow's own conversion clips at 255. "I" is how it holds 16-bit PNG in older versions.
         integers = np.asarray(picture)
         if integers.min() < 0 or integers.max() > 65535:
-            raise ValueError(
+            raise InputError(
                 f"{name!r} holds integers from {integers.min()} to {integers.max()}; wanted 16 bits at most"
             )
         clear = picture.info.get("transparency")
@@ -194,7 +196,7 @@ def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
         values = np.asarray(picture, dtype=np.float32)
         low, high = float(values.min()), float(values.max())
         if not (low >= 0 and high <= 1):
-            raise ValueError(
+            raise InputError(
                 f"{name!r} holds float values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
             )
         return picture
@@ -245,9 +247,9 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mappin
     """
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3:
-        raise ValueError(f"cannot write an image of shape {array.shape}; wanted (height, width, 3)")
+        raise InputError(f"cannot write an image of shape {array.shape}; wanted (height, width, 3)")
     if not np.isfinite(array).all():
-        raise ValueError("cannot write an image that holds NaN or infinite values")
+        raise InputError("cannot write an image that holds NaN or infinite values")
     target = Path(path)
     options: dict[str, Any] = {}
     if target.suffix.lower() == ".png":
@@ -260,7 +262,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mappin
     try:
         encoded = iio.imwrite("<bytes>", to_uint8(array), extension=target.suffix.lower(), plugin="pillow", **options)
     except (ValueError, KeyError, OSError) as error:
-        raise ValueError(f"cannot write {target.name!r} ({error}); name it .png, .jpg, .webp or .tif") from None
+        raise InputError(f"cannot write {target.name!r} ({error}); name it .png, .jpg, .webp or .tif") from None
     write_bytes(target, encoded)
 
 

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from subjective.checks import InputError, normalize_weights, setting
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Statistics
 
@@ -98,7 +99,9 @@ def geodesic(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
             return mean
         mean = _symmetric(root @ _on_eigenvalues(np.exp, tangent / curvature) @ root)
     if residual > 1e-5:
-        raise ValueError(f"the geodesic mean has not settled (residual {residual:.1e}); use --join-mode log_euclidean")
+        raise InputError(
+            f"the geodesic mean has not settled (residual {residual:.1e}); use {setting('join_mode')} log_euclidean"
+        )
     return mean
 
 
@@ -140,7 +143,7 @@ _MEANS: dict[str, Callable[[Sequence[Matrix], Sequence[float]], Matrix]] = {
 def join(
     sources: Sequence[Statistics],
     mode: JoinMode = "average",
-    weights: Sequence[float] | None = None,
+    source_weights: Sequence[float] | None = None,
     *,
     ridge: float = RIDGE,
 ) -> Statistics:
@@ -152,7 +155,7 @@ def join(
         sources: statistics of one structure and shape.
         mode: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and ``riemann`` are
             other names of the last.
-        weights: one for each source, not negative; only their proportions count.
+        source_weights: how much each source counts, not negative; only their proportions count. Equal if None.
         ridge: for the matrix means, see `RIDGE`; 0 for the plain means.
 
     Returns:
@@ -163,10 +166,10 @@ def join(
             means of statistics that are not square matrices.
     """
     if not sources:
-        raise ValueError("no statistics to join; give at least one source")
+        raise InputError("no statistics to join; give at least one source")
     if mode not in _MEANS:
-        raise ValueError(f"unknown join mode {mode!r}; wanted one of {', '.join(JOIN_MODES)}")
-    shares = _shares(weights, len(sources))
+        raise InputError(f"unknown join mode {mode!r}; wanted one of {', '.join(JOIN_MODES)}")
+    shares = normalize_weights("source_weights", source_weights, len(sources), "source")
     if len(sources) == 1:
         return sources[0]
 
@@ -178,7 +181,7 @@ def join(
         statistic = STATISTICS.get(getattr(path[-1], "key", ""))
         how = "average" if statistic and not statistic.positive and mode != "max" else mode
         if how not in ("average", "max") and (len(shape) != 2 or shape[0] != shape[1]):
-            raise ValueError(f"join mode {mode!r} needs square matrices, not {shape}; use average or max")
+            raise InputError(f"join mode {mode!r} needs square matrices, not {shape}; use average or max")
         matrices = [np.asarray(array, dtype=np.float64) for array in arrays]
         if how in ("average", "max"):
             return jnp.asarray(_MEANS[how](matrices, shares), dtype=arrays[0].dtype)
@@ -188,14 +191,3 @@ def join(
         return jnp.asarray(joined, dtype=arrays[0].dtype)
 
     return jax.tree_util.tree_map_with_path(join_arrays, *sources)
-
-
-def _shares(weights: Sequence[float] | None, count: int) -> list[float]:
-    """Weights divided by their sum."""
-    if weights is None:
-        return [1 / count] * count
-    if len(weights) != count:
-        raise ValueError(f"got {len(weights)} source weights for {count} sources; give one for each")
-    if not all(np.isfinite(weight) and weight >= 0 for weight in weights) or sum(weights) <= 0:
-        raise ValueError(f"source weights {list(weights)} will not do; wanted numbers of 0 or more, not all 0")
-    return [weight / sum(weights) for weight in weights]

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from subjective.network.vgg import Params
-from subjective.statistics.analysis import Content, analyze
+from subjective.statistics.analysis import ContentMaps, Differences, analyze, analyze_beside
 from subjective.statistics.blocks import WHOLE, Grid, in_blocks
 from subjective.statistics.protocol import squared_distance
-from subjective.statistics.regions import Guides
-from subjective.statistics.terms import Analysis, Statistics, Term, places_of
+from subjective.statistics.regions import Regions
+from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, places_of
 
 Scalar = Float[Array, ""]
 Loss = Callable[..., tuple[Scalar, Any]]
 
 TINY = 1e-20
 """Added to what a distance is divided by: a black source has targets of no size."""
+
+
+ContentForm = Literal["content", "content_sum"]
+
+Parts = tuple[dict[str, dict[str, Scalar]], ...]
+"""What a loss is the sum of: ``{layer: {name: scalar}}`` for each octave."""
 
 
 def match(
@@ -35,23 +41,23 @@ def match(
     *,
     octave_weights: Sequence[float] | None = None,
     relative: bool = False,
-    guides: Sequence[Guides] | None = None,
+    regions: Sequence[Regions] | None = None,
     blocks: Grid = WHOLE,
-) -> tuple[Scalar, tuple[dict[str, dict[str, Scalar]], ...]]:
-    """Weighted sum of the distances to the targets, over octaves, layers and statistics.
+) -> Parts:
+    """Return the weighted distances of a picture's statistics to their targets.
 
     Args:
         found: statistics of the picture.
         targets: of the same structure and shapes.
-        terms: the distances and their weights.
-        octave_weights: one for each octave; 1 where absent.
+        terms: the statistics and their weights.
+        octave_weights: one for each octave; 1 if None.
         relative: divide each distance by the target's own size (`Statistic.size`).
-        guides: of the picture's regions, each of which has a target of its own; the distance is the mean of theirs,
-            each as far as it is to be trusted.
-        blocks: of the picture, each of which has the one target; the distance is the mean of theirs.
+        regions: of the picture. Each region has a target of its own; the distance is the mean of the regions'
+            distances, each weighted by its trust.
+        blocks: of the picture. All blocks have one target; the distance is the mean of the blocks' distances.
 
     Returns:
-        The sum, and its weighted parts in the structure of the targets.
+        Distances in the structure of the targets.
 
     Raises:
         ValueError: structures or shapes differ. Nothing is broadcast.
@@ -67,25 +73,78 @@ def match(
 
         def distance(found: Array, target: Array) -> Scalar:
             apart = statistic.distance(found, target)
-            return apart / (jax.lax.stop_gradient(statistic.size(target)) + TINY) if relative else apart
+            return _divide_by_size(apart, statistic.size(target)) if relative else apart
 
         here, there = found[octave][layer][name], targets[octave][layer][name]
         several = in_blocks(statistic, blocks)
         if here.shape[several:] != there.shape:
             raise ValueError(f"cannot compare {name} at {layer} of shape {here.shape} with a target of {there.shape}")
-        if guides and statistic.by_region:
-            apart = jnp.mean(guides[octave][layer].trust * jax.vmap(distance)(here, there))
+        if regions and statistic.by_region:
+            apart = jnp.mean(regions[octave][layer].trust * jax.vmap(distance)(here, there))
         elif several:
             apart = jnp.mean(jax.vmap(distance, (0, None))(here, there))
         else:
             apart = distance(here, there)
         return octave_weights[octave] * weight * apart
 
-    parts = tuple(
+    return tuple(
         {layer: {name: part(octave, layer, name) for name in measured} for layer, measured in layers.items()}
         for octave, layers in enumerate(targets)
     )
-    return jnp.sum(jnp.stack(jax.tree.leaves(parts))), parts
+
+
+def weigh_differences(
+    differences: Differences,
+    comparison: Comparison,
+    *,
+    octave_weights: Sequence[float] | None = None,
+    sizes: Differences | None = None,
+) -> Parts:
+    """Return the weighted squared differences of a picture's feature maps and a content's.
+
+    Args:
+        differences: from `subjective.statistics.analysis.analyze_beside`.
+        comparison: of the analysis; it says the weights.
+        octave_weights: one for each octave; 1 if None.
+        sizes: what each difference is divided by; None for nothing.
+
+    Returns:
+        ``{layer: {"content": scalar}}`` for each octave, or ``content_sum`` where the differences are sums.
+
+    References:
+        Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016, equation 1, as a
+        mean.
+    """
+    name: ContentForm = "content" if comparison.mean else "content_sum"
+    weights = dict(zip(comparison.layers, comparison.weights, strict=True))
+    octave_weights = octave_weights or (1.0,) * len(differences)
+
+    def part(octave: int, layer: str, apart: Array) -> Scalar:
+        if sizes is not None:
+            apart = _divide_by_size(apart, sizes[octave][layer])
+        return octave_weights[octave] * weights[layer] * apart
+
+    return tuple(
+        {layer: {name: part(octave, layer, apart)} for layer, apart in layers.items()}
+        for octave, layers in enumerate(differences)
+    )
+
+
+def _divide_by_size(apart: Array, size: Array) -> Array:
+    return apart / (jax.lax.stop_gradient(size) + TINY)
+
+
+def merge_parts(one: Parts, other: Parts) -> Parts:
+    """Join the parts of two losses at the same octaves."""
+    return tuple(
+        {layer: first.get(layer, {}) | second.get(layer, {}) for layer in dict.fromkeys([*first, *second])}
+        for first, second in zip(one, other, strict=True)
+    )
+
+
+def sum_parts(parts: Any) -> Scalar:
+    """Sum all parts of a loss."""
+    return jnp.sum(jnp.stack(jax.tree.leaves(parts)))
 
 
 @lru_cache(maxsize=32)
@@ -94,7 +153,7 @@ def texture_loss(
 ) -> Loss:
     """The texture loss summed over octaves, as a function ``loss(image, targets, params)``.
 
-    The same arguments give the same function, so that a compiled form of it is found again.
+    The same arguments give the same function, so that its compiled form is found again.
 
     Args:
         analysis: octaves, terms with their weights, padding and pooling.
@@ -103,31 +162,64 @@ def texture_loss(
             and octave, and for every source.
 
     Returns:
-        ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`; for an analysis of several
-        regions or content, ``loss(image, targets, params, guides, contents)``, either None if there are none.
+        ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`. A picture with regions takes
+        ``loss(image, targets, params, regions)``.
 
     References:
         Gatys, Ecker and Bethge, 2015, equations 3 and 4, with their 1/4 left out; several octaves
         at once: Snelgrove, "High-resolution multi-scale neural texture synthesis", 2017.
     """
+    how: dict[str, Any] = {"octave_weights": octave_weights, "relative": relative, "blocks": analysis.blocks}
 
     def loss(
         image: Float[Array, "height width 3"],
         targets: Statistics,
         params: Params,
-        guides: Sequence[Guides] | None = None,
-        contents: Sequence[Content] | None = None,
-    ) -> tuple[Scalar, Any]:
-        found = analyze(params, image, analysis, guides, contents)
-        return match(
-            found,
-            targets,
-            analysis.terms,
-            octave_weights=octave_weights,
-            relative=relative,
-            guides=guides,
-            blocks=analysis.blocks,
-        )
+        regions: Sequence[Regions] | None = None,
+    ) -> tuple[Scalar, Parts]:
+        found = analyze(params, image, analysis, regions)
+        parts = match(found, targets, analysis.terms, regions=regions, **how)
+        return sum_parts(parts), parts
+
+    return loss
+
+
+@lru_cache(maxsize=32)
+def style_and_content_loss(
+    analysis: Analysis, octave_weights: tuple[float, ...] | None = None, *, relative: bool = False
+) -> Loss:
+    """The texture loss of a style and the content loss, from one pass of the network.
+
+    Args:
+        analysis: as in `texture_loss`; its comparison says where the content is compared.
+        octave_weights: as in `texture_loss`.
+        relative: as in `texture_loss`; content differences are divided by ``sizes``.
+
+    Returns:
+        ``loss(image, targets, params, regions, contents, sizes) -> (scalar, parts)``; ``contents`` from
+        `subjective.statistics.analysis.content_maps`, ``sizes`` the differences of a flat picture; ``regions`` None
+        for none. The parts of style and content are merged.
+
+    References:
+        Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016.
+    """
+    if analysis.comparison is None:
+        raise ValueError("the analysis compares nothing with a content; give it a comparison")
+    comparison, how = analysis.comparison, {"octave_weights": octave_weights}
+
+    def loss(
+        image: Float[Array, "height width 3"],
+        targets: Statistics,
+        params: Params,
+        regions: Sequence[Regions] | None,
+        contents: Sequence[ContentMaps],
+        sizes: Differences,
+    ) -> tuple[Scalar, Parts]:
+        found, differences = analyze_beside(params, image, analysis, regions, contents)
+        style = match(found, targets, analysis.terms, relative=relative, regions=regions, blocks=analysis.blocks, **how)
+        content = weigh_differences(differences, comparison, sizes=sizes if relative else None, **how)
+        parts = merge_parts(style, content)
+        return sum_parts(parts), parts
 
     return loss
 
@@ -208,7 +300,7 @@ def novelty_loss(
             }
             for weight, octave in zip((1.0,) if internal else by_octave, flat, strict=True)
         )
-        return jnp.sum(jnp.stack(jax.tree.leaves(parts))), parts
+        return sum_parts(parts), parts
 
     return loss
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from subjective.devices import gathered, shared_out
 from subjective.network.formats.layout import random_params
-from subjective.optimize.minimizer import value_and_gradient
+from subjective.optimize.protocol import value_and_gradient
 from subjective.runs import checkpoints
 from subjective.synthesis import texture
 from subjective.synthesis.config import AnimationConfig, SynthesisConfig

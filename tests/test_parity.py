@@ -5,10 +5,10 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from subjective.synthesis.objectives import synthesis_loss
 
 from subjective.images import read_image
-from subjective.optimize.minimizer import value_and_gradient
-from subjective.synthesis.objectives import synthesis_loss
+from subjective.optimize.protocol import value_and_gradient
 from subjective.synthesis.plan import analysis_of
 from subjective.synthesis.presets import preset
 from subjective.synthesis.targets import targets_of

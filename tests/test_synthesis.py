@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from subjective import images
-from subjective.optimize.minimizer import value_and_gradient
+from subjective.optimize.protocol import value_and_gradient
 from subjective.statistics.registry import STATISTICS
 from subjective.synthesis import plan, problem, starts, targets, texture
 from subjective.synthesis.config import NoveltyConfig, SynthesisConfig

@@ -2,129 +2,162 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
-import numpy as np
+import tyro
 
-from subjective import images
-from subjective.cli.network_options import ApplyCommand
+from subjective.checks import InputError, above, at_least, between, file_errors, setting
+from subjective.cli.arguments import render_error
+from subjective.cli.options import Options
+from subjective.cli.pictures import announce
 from subjective.feedforward import export, network_file, train
 from subjective.feedforward.config import check_blend
 from subjective.feedforward.network_file import Network
-from subjective.feedforward.networks import SMALLEST
 from subjective.feedforward.repaint import repaint
-from subjective.runs import video
-from subjective.runs.remarks import say
+from subjective.images import MAX_PIXELS, find_images, read_image, write_image
+from subjective.runs.progress import note
+from subjective.runs.videos import VIDEO_SUFFIXES, convert_video
+from subjective.synthesis.settings import arg
 
-WHOLE_PIXELS = 2**21
-"""Pixels up to which a picture is repainted at once."""
-
-STRIP_ROWS = 128
-"""Of a larger one's strips."""
+OUTPUTS = "outputs"
+"""Folder in which pictures go where no output is named."""
 
 
-def apply(config: ApplyCommand) -> int:
-    """`subjective apply`; names each file that it has written on stdout.
+@dataclass(frozen=True, kw_only=True)
+class ApplyCommand(Options):
+    """Repaint pictures with a trained style network, or render a texture with a trained texture network."""
 
-    Args:
-        config: what was asked.
-    """
-    config.check()
-    network = network_file.read(config.network)
-    blend = check_blend(config.blend, network.architecture.sources)
-    if config.export is not None:
-        export.write(Path(config.export), network)
-        _announce(Path(config.export))
-        if not config.images and config.size is None:
+    group: ClassVar[str] = "apply"
+
+    network: Annotated[tyro.conf.Positional[str], arg(metavar="NETWORK")]
+    """A file that `subjective train` made, or the name of a network that comes with the package."""
+    images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")] = ()
+    """Pictures, folders of pictures, glob patterns or videos to repaint."""
+    output: Annotated[str | None, arg("-o", metavar="FILE|FOLDER")] = None
+    """Where results go: a file for one picture, else a folder, in which each picture keeps its name. Default:
+    `outputs`."""
+    size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
+    """Size of the texture. Default: 512x512."""
+    blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
+    """Share of each source that the network knows. Default: all the same."""
+    seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
+    """Number that a texture's noise comes from."""
+    scale: Annotated[float | None, arg(metavar="FACTOR"), above(0, 1000)] = None
+    """Resize each picture by this factor first."""
+    tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
+    """Repaint in strips of so many rows: the same picture in less memory. Default: strips for pictures of more than 2
+    megapixels."""
+    export: Annotated[str | None, arg(metavar="FILE")] = None
+    """Write the network as portable StableHLO, which runs on CPU, CUDA and TPU without this package."""
+
+    @property
+    def texture_size(self) -> tuple[int, int]:
+        """(height, width) of a texture.
+
+        Raises:
+            InputError: --size is no size.
+        """
+        words = (self.size or "512").lower().split("x")
+        if len(words) not in (1, 2) or not all(word.isdecimal() and int(word) > 0 for word in words):
+            raise InputError(f"{setting('size')} is {self.size!r}; wanted WIDTHxHEIGHT, such as 1024x512")
+        return int(words[-1]), int(words[0])
+
+
+def run(options: ApplyCommand) -> int:
+    """Run the command; the path of each file that is written goes to stdout."""
+    network = network_file.read(options.network)
+    blend = check_blend(options.blend, network.architecture.sources)
+    if options.export is not None:
+        export.write(Path(options.export), network)
+        announce(Path(options.export))
+        if not options.images and options.size is None:
             return 0
     if network.architecture.kind == "texture":
-        return _texture(config, network, blend)
-    if not config.images:
-        raise ValueError("no picture was given; this network repaints pictures: name some, or folders of them")
-    if config.size is not None:
-        raise ValueError("--size is for texture networks, and this one repaints pictures; use --scale")
-    return _style(config, network, blend)
-
-
-def painted(network: Network, image: np.ndarray, blend: tuple[float, ...], rows: int | None = None) -> np.ndarray:
-    """A picture repainted: at once, or in strips of so many rows where it is large.
-
-    Args:
-        network: a style network.
-        image: RGB in [0, 1].
-        blend: share of each style.
-        rows: of a strip; as its size asks for, if not given.
-
-    Raises:
-        ValueError: the picture is too small.
-    """
-    if min(image.shape[:2]) < SMALLEST:
-        raise ValueError(
-            f"a picture of {image.shape[1]}x{image.shape[0]} is too small; wanted {SMALLEST} pixels a side"
+        return _render_texture(options, network, blend)
+    if not options.images:
+        raise InputError("no picture was given; this network repaints pictures: name some, or folders of them")
+    if options.size is not None:
+        raise InputError(
+            f"{setting('size')} is for texture networks, and this one repaints pictures; use {setting('scale')}"
         )
-    if rows is None and image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
-        return train.paint(network.architecture, network.params, image, blend)
-    shares = np.asarray(blend, np.float32)
-    return repaint(network.architecture, network.params, image, shares, rows=rows or STRIP_ROWS)
+    return _repaint_all(options, network, blend)
 
 
-def _texture(config: ApplyCommand, network: Network, blend: tuple[float, ...]) -> int:
-    if config.images:
-        raise ValueError("this network renders textures from noise, and repaints no picture; leave the pictures out")
-    height, width = config.picture_size
-    if height * width > images.MAX_PIXELS:
-        raise ValueError(f"a picture of {width}x{height} is larger than {images.MAX_PIXELS:,} pixels; ask for less")
-    texture = train.draw(network.architecture, network.params, (height, width), blend, config.rng_seed)
-    target = Path(config.output or Path("outputs") / f"{Path(config.network).stem}-{width}x{height}.png")
-    if target.is_dir():
-        target = target / f"{Path(config.network).stem}-{width}x{height}.png"
-    _write(target, texture)
+def _render_texture(options: ApplyCommand, network: Network, blend: tuple[float, ...]) -> int:
+    if options.images:
+        raise InputError("this network renders textures from noise, and repaints no picture; leave the pictures out")
+    height, width = options.texture_size
+    if height * width > MAX_PIXELS:
+        raise InputError(f"a picture of {width}x{height} is larger than {MAX_PIXELS:,} pixels; ask for less")
+    texture = train.draw(network.architecture, network.params, (height, width), blend, options.seed)
+    name = f"{Path(options.network).stem}-{width}x{height}.png"
+    target = Path(options.output or Path(OUTPUTS) / name)
+    _make_folder(target.parent)
+    target = target / name if target.is_dir() else target
+    write_image(target, texture)
+    announce(target)
     return 0
 
 
-def _style(config: ApplyCommand, network: Network, blend: tuple[float, ...]) -> int:
-    videos = [Path(name) for name in config.images if Path(name).suffix.lower() in video.SUFFIXES]
-    files = images.find_images([name for name in config.images if Path(name) not in videos] or videos, "picture")
-    files = files if files == videos else [*files, *videos]
-    alone = len(files) == 1 and config.output is not None and Path(config.output).suffix != ""
-    folder = Path(config.output or "outputs")
-    if not alone:
-        if folder.is_file():
-            raise ValueError(f"--output is {str(folder)!r}, which is a file; wanted a folder for {len(files)} pictures")
-        names = [file.stem for file in files]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two pictures are called {name!r}; repaint them into folders of their own")
+def _repaint_all(options: ApplyCommand, network: Network, blend: tuple[float, ...]) -> int:
+    """Repaint each picture and video; one that fails is left out, unless it is the only one."""
+    files = _list_files(options)
     failed = 0
-    for file in files:
-        stem = file.stem if config.output else f"{file.stem}-{Path(config.network).stem}"
-        target = folder if alone else folder / f"{stem}{file.suffix if file in videos else '.png'}"
+    for file, target in _targets(options, files):
         if target.exists() and target.samefile(file):
-            raise ValueError(f"{str(target)!r} is the picture itself; give another --output")
+            raise InputError(f"{str(target)!r} is the picture itself; give another {setting('output')}")
         try:
-            if file in videos:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                video.convert(file, target, lambda frame: painted(network, frame, blend, config.tile))
-                _announce(target)
+            _make_folder(target.parent)
+            if _is_video(file):
+                convert_video(file, target, lambda frame: repaint(network, frame, blend, options.tile))
             else:
-                _write(target, painted(network, images.read_image(file, scale=config.scale), blend, config.tile))
-        except ValueError as error:
+                write_image(target, repaint(network, read_image(file, scale=options.scale), blend, options.tile))
+            announce(target)
+        except InputError as error:
             if len(files) == 1:
                 raise
             failed += 1
-            say(f"note: left out {file.name!r}: {error}")
+            note(f"note: left out {file.name!r}: {render_error(error, type(options))}")
     if failed:
-        say(f"{failed} of {len(files)} pictures were left out")
+        note(f"{failed} of {len(files)} pictures were left out")
     return 2 if failed == len(files) else 0
 
 
-def _write(target: Path, picture: np.ndarray) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    images.write_image(target, picture)
-    _announce(target)
+def _is_video(file: Path) -> bool:
+    return file.suffix.lower() in VIDEO_SUFFIXES
 
 
-def _announce(path: Path) -> None:
-    sys.stdout.write(f"{path}\n")
-    sys.stdout.flush()
+def _list_files(options: ApplyCommand) -> list[Path]:
+    """The pictures, then the videos."""
+    videos = [Path(name) for name in options.images if _is_video(Path(name))]
+    pictures = [name for name in options.images if not _is_video(Path(name))]
+    if not pictures:
+        return find_images([str(video) for video in videos], "picture")
+    return [*find_images(pictures, "picture"), *videos]
+
+
+def _targets(options: ApplyCommand, files: list[Path]) -> Iterator[tuple[Path, Path]]:
+    """Each file, and where its result goes."""
+    folder = Path(options.output or OUTPUTS)
+    if len(files) == 1 and options.output is not None and folder.suffix != "":
+        yield files[0], folder
+        return
+    if folder.is_file():
+        raise InputError(
+            f"{setting('output')} is {str(folder)!r}, which is a file; wanted a folder for {len(files)} pictures"
+        )
+    names = [file.stem for file in files]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two pictures are called {name!r}; repaint them into folders of their own")
+    for file in files:
+        stem = file.stem if options.output else f"{file.stem}-{Path(options.network).stem}"
+        yield file, folder / f"{stem}{file.suffix if _is_video(file) else '.png'}"
+
+
+def _make_folder(folder: Path) -> None:
+    with file_errors("make", folder):
+        folder.mkdir(parents=True, exist_ok=True)

@@ -8,24 +8,49 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from subjective import images
+from subjective.checks import InputError, setting
 from subjective.cli import synthesize
-from subjective.cli.evaluate import COLUMNS
-from subjective.cli.options import SweepCommand, SynthesizeCommand
+from subjective.cli.arguments import parse, render_error, without_flag
+from subjective.cli.pictures import announce
+from subjective.cli.report import COLUMNS
+from subjective.cli.synthesize import SynthesizeCommand
+from subjective.images import find_images, read_image, write_bytes, write_image
 from subjective.runs.folder import new_folder
-from subjective.runs.pictures import contact_sheet, fitted
+from subjective.runs.pictures import contact_sheet, fit_to_cell
+from subjective.runs.progress import write_line
+from subjective.synthesis.settings import arg
 
 SHOWN = (("gram", "sliced_wasserstein"), ("peak", "repetition"))
-"""Scores that stand with a picture, line by line; the table has all."""
+"""Scores over a picture of the sheet, line by line; the table has all scores."""
 
 FIGURES = ("loss", "evaluations", "full_size_evaluations", "seconds")
+"""Figures of a run that the table has besides scores."""
 
-Parse = Callable[[list[str]], SynthesizeCommand]
+
+@dataclass(frozen=True, kw_only=True)
+class VaryOptions:
+    """What a sweep varies."""
+
+    group: ClassVar[str] = "input"
+
+    vary: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE/VALUE/...")]
+    """What to vary: a flag's long name and its values. + joins the words of a value (layers=pool1/pool1+conv3_2); yes
+    and no are for flags without a value; a value itself holds no /. Several: all combinations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepCommand(SynthesizeCommand, VaryOptions):
+    """Run a grid of settings, and show all pictures on one contact sheet and in one table. Other flags hold for all
+    runs."""
+
+    output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "sweep"
+    """Beginning of the folder's name. Names of the runs in it begin with their number and the varied values."""
+    recorded_as: ClassVar[str] = "synthesize"
 
 
 @dataclass(frozen=True)
@@ -36,104 +61,118 @@ class Variation:
     flags: list[str]
 
 
-def variations(texts: Sequence[str]) -> list[Variation]:
-    """All combinations of ``NAME=VALUE/VALUE/...``, the words of a value joined by ``+``.
+def list_variations(texts: Sequence[str]) -> list[Variation]:
+    """List all combinations of ``NAME=VALUE/VALUE/...``; ``+`` joins the words of a value.
 
     Raises:
-        ValueError: a text without a name or with an empty value.
+        InputError: a text without a name or with an empty value.
     """
+    wanted = "wanted NAME=VALUE/VALUE/..., such as octaves=2/3/4"
     if not texts:
-        raise ValueError("--vary got nothing to vary; wanted NAME=VALUE/VALUE/..., such as octaves=2/3/4")
+        raise InputError(f"{setting('vary')} got nothing to vary; {wanted}")
     axes: list[list[tuple[str, str]]] = []
     for text in texts:
         name, _, values = text.partition("=")
         if not name or not values or not all(values.split("/")):
-            raise ValueError(f"--vary got {text!r}; wanted NAME=VALUE/VALUE/..., such as octaves=2/3/4")
+            raise InputError(f"{setting('vary')} got {text!r}; {wanted}")
         axes.append([(name.removeprefix("--"), value) for value in values.split("/")])
-    found = []
-    for combination in itertools.product(*axes):
-        flags = []
-        for name, value in combination:
-            flag = f"--{name.replace('_', '-')}"
-            if value in ("yes", "no"):
-                flags.append(flag if value == "yes" else f"--no-{flag[2:]}")
-            else:
-                words = value.split("+")
-                flags += [f"{flag}={words[0]}"] if len(words) == 1 else [flag, *words]
-        found.append(Variation(dict(combination), flags))
-    return found
+    return [
+        Variation(dict(combination), [flag for name, value in combination for flag in _flags(name, value)])
+        for combination in itertools.product(*axes)
+    ]
 
 
-def command(config: SweepCommand, words: list[str], parse: Parse) -> int:
-    """Run every combination of settings, and keep sheet and table up to date after each.
+def _flags(name: str, value: str) -> list[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if value in ("yes", "no"):
+        return [flag if value == "yes" else f"--no-{flag[2:]}"]
+    words = value.split("+")
+    return [f"{flag}={words[0]}"] if len(words) == 1 else [flag, *words]
+
+
+def run(options: SweepCommand, words: Sequence[str]) -> int:
+    """Run every combination of settings, and keep sheet and table up to date after each run.
 
     Args:
-        config: what is varied.
-        words: the flags of `subjective synthesize` that all runs share.
-        parse: from flags to settings.
+        options: of the command.
+        words: from which the options were parsed; each run has them all but what is varied.
 
     Raises:
-        ValueError: what cannot be meant, before anything is made; or, after all runs, that none made a picture.
+        InputError: options that do not fit, before anything is made; or, after all runs, that none made a picture.
     """
-    grid = variations(config.vary)
-    settings = [parse([*words, *variation.flags]) for variation in grid]  # refuses before anything is made
-    for one in settings:
-        one.check()
-        if one.dry_run:
-            raise ValueError("--dry-run is of a single run; give it to subjective synthesize")
-    first = config.read_source(images.find_images(config.source)[0])
-    folder = new_folder(Path(config.output_dir), config.output_prefix)
-    sys.stdout.write(f"{folder}\n")
-    sys.stdout.flush()
-    height, width = config.size
+    grid = list_variations(options.vary)
+    shared = without_flag(words, "--vary")
+    runs = [parse(SynthesizeCommand, "synthesize", [*shared, *variation.flags]) for variation in grid]
+    if any(one.dry_run for one in runs):
+        raise InputError(f"{setting('dry_run')} is for a single run; give it to subjective synthesize")
+    first = options.read_source(find_images(options.source)[0])
+    folder = new_folder(Path(options.output_dir), options.output_prefix)
+    announce(folder)
+    height, width = options.size
     cells: list[tuple[list[str], Any]] = [(["source"], first[:height, :width])]
     rows: list[dict[str, Any]] = []
-    for number, (variation, one) in enumerate(zip(grid, settings, strict=True), 1):
-        words_of = [f"{name} {value}" for name, value in variation.chosen.items()]
-        sys.stderr.write(f"run {number}/{len(grid)}: {', '.join(words_of)}\n")
+    for number, (variation, one) in enumerate(zip(grid, runs, strict=True), 1):
+        heads = [f"{name} {value}" for name, value in variation.chosen.items()]
+        write_line(sys.stderr, f"run {number}/{len(grid)}: {', '.join(heads)}")
         name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
-        runs: list[Path] = []
-        try:
-            synthesize.synthesize(
-                dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}"), runs.append
-            )
-        except ValueError as error:
-            rows.append({**variation.chosen, "status": str(error)})
-        for run in runs:
-            summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-            known = {**variation.chosen, "status": summary["status"]}
-            for picture in summary["pictures"]:
-                [file] = picture["files"]
-                which = [file] if one.count > 1 else []
-                rows.append(known | {"picture": f"{run.name}/{file}"} | _figures(picture))
-                unfinished = [] if summary["status"] == "finished" else [summary["status"]]
-                lines = [*words_of, *which, *unfinished, *_lines(picture)]
-                cells.append((lines, fitted(images.read_image(run / file))))
-            if not summary["pictures"]:
-                rows.append(known)
-        images.write_image(folder / "sheet.png", contact_sheet(cells))
-        images.write_bytes(folder / "table.csv", _csv(rows).encode())
+        one = dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}")
+        made, error = _run_one(one)
+        for path in made:
+            added, shown = _results_of(path, heads, variation.chosen, several=one.count > 1)
+            rows += added
+            cells += shown
+        if error is not None:
+            rows.append({**variation.chosen, "status": error})
+        write_image(folder / "sheet.png", contact_sheet(cells))
+        write_bytes(folder / "table.csv", _csv(rows).encode())
     sys.stdout.write(_csv(rows))
     if len(cells) == 1:
-        raise ValueError(f"none of {len(grid)} runs made a picture; the first says: {rows[0]['status']}")
+        raise InputError(f"none of {len(grid)} runs made a picture; the first says: {rows[0]['status']}")
     return 0
 
 
+def _run_one(options: SynthesizeCommand) -> tuple[list[Path], str | None]:
+    """Make one run; return its folder, and what was refused."""
+    folders: list[Path] = []
+    try:
+        synthesize.run(options, begun=folders.append)
+    except InputError as error:
+        return folders, render_error(error, type(options))
+    return folders, None
+
+
+def _results_of(
+    run: Path, heads: list[str], chosen: dict[str, str], *, several: bool
+) -> tuple[list[dict[str, Any]], list[tuple[list[str], Any]]]:
+    """Rows of the table and cells of the sheet for the pictures of a run."""
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    known = {**chosen, "status": summary["status"]}
+    rows: list[dict[str, Any]] = []
+    cells: list[tuple[list[str], Any]] = []
+    for picture in summary["pictures"]:
+        [file] = picture["files"]
+        rows.append(known | {"picture": f"{run.name}/{file}"} | _figures(picture))
+        unfinished = [] if summary["status"] == "finished" else [summary["status"]]
+        lines = [*heads, *([file] if several else []), *unfinished, *_lines(picture)]
+        cells.append((lines, fit_to_cell(read_image(run / file))))
+    return rows or [known], cells
+
+
 def _scores(picture: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Of a picture in a summary; a sentence in their place says that there are none."""
+    """Scores of a picture in a summary; none where a sentence says why there are none."""
     scores = picture.get("scores")
     return scores if isinstance(scores, dict) else {}
 
 
 def _figures(picture: dict[str, Any]) -> dict[str, float]:
-    """What the table has of it."""
+    """What the table has of a picture."""
     scores = _scores(picture)
     values = {f"{key}_value": score["value"] for key, score in scores.items()}
     return {key: picture[key] for key in FIGURES} | {key: score["score"] for key, score in scores.items()} | values
 
 
 def _lines(picture: dict[str, Any]) -> list[str]:
-    """What stands over it on the sheet, besides its settings."""
+    """What stands over a picture on the sheet besides its settings."""
     scores = _scores(picture)
     lines = [[f"{COLUMNS[name]} {scores[name]['score']:.2f}" for name in line] for line in SHOWN] if scores else []
     return [

@@ -1,216 +1,124 @@
-"""The commands that make pictures: read, call the library, keep what comes out in a run folder."""
+"""`subjective synthesize`: textures out of source pictures."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
-from subjective import images
-from subjective.cli.evaluate import one_line, scores_of_run
-from subjective.cli.making import (
-    announce,
-    check_sources,
-    fitted,
-    judge_of,
-    load_params,
-    picture_record,
-    read_mask,
-    run,
-    shares_of,
-    starting_picture,
-)
-from subjective.cli.options import AnimateCommand, NoveltyCommand, SynthesizeCommand
-from subjective.evaluation.motion import motion, plot
-from subjective.network import weights
-from subjective.network.vgg import Params
+from subjective.checks import InputError, check_weights, setting
+from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
+from subjective.cli.options import TextureOptions
+from subjective.cli.pictures import fit, make_pictures
+from subjective.cli.report import score_line, score_pictures
+from subjective.images import find_images
 from subjective.optimize.minimizer import Result
-from subjective.runs.remarks import say
-from subjective.runs.videos import can_write, write_videos
-from subjective.statistics.regions import whole_masks
-from subjective.synthesis import plan, texture
-from subjective.synthesis.frames import check_moves
-from subjective.synthesis.morph import TURNED_BY, around, read_weights
-from subjective.synthesis.position import OnStep, Position
-from subjective.synthesis.problem import Job, prepared, prepared_animation, prepared_novelty
+from subjective.runs.provenance import describe_file
+from subjective.statistics.regions import complete_masks
+from subjective.synthesis import texture
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.plan import make_plan
+from subjective.synthesis.presets import PRESETS
+from subjective.synthesis.problem import Job, sizes_of
 
-Texture = TypeVar("Texture", SynthesizeCommand, AnimateCommand)
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeCommand(TextureOptions, SynthesisConfig):
+    """Make a new picture of the same texture as one or several sources."""
+
+    @staticmethod
+    def presets() -> dict[str, dict[str, SynthesisConfig]]:
+        """The flag that names a preset, and the presets."""
+        return {"--preset": PRESETS}
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        if self.blend_map and self.source_weights is not None:
+            both = f"{setting('source_weights')} and {setting('blend_map')}"
+            raise InputError(f"{both} both say how much of each source there is; give one of them")
 
 
 @dataclass(frozen=True)
-class _Read(Generic[Texture]):
-    """What a command that makes textures has read."""
+class TextureInputs:
+    """What a command that makes textures has read.
 
-    config: Texture
-    network: weights.Network
-    params: Params
+    Attributes:
+        network: of the loss, and of the scores.
+        sources: images.
+        masks: the region of each source; None if all sources make one texture.
+        init: starting picture; None for noise.
+        facts: what ``config.json`` says of the files and the network.
+        names: what to call each source in messages.
+    """
+
+    network: LossNetwork
     sources: list[np.ndarray]
     masks: np.ndarray | None
+    init: np.ndarray | None
     facts: dict[str, Any]
-    matched: tuple[str, ...]
-    """Layers."""
-
-    @property
-    def sizes(self) -> list[tuple[int, int]]:
-        return [(source.shape[0], source.shape[1]) for source in self.sources]
+    names: list[str]
 
 
-def _read(config: Texture, files: Sequence[Path]) -> _Read[Texture]:
-    """The network and the sources, checked against the config, whose number of octaves is chosen."""
-    if config.source_weights is not None and len(config.source_weights) != len(files):
-        raise ValueError(
-            f"--source-weights got {len(config.source_weights)} numbers for {len(files)} pictures; give one for each"
-        )
-    network, params, origin = load_params(config)
-    sources = [config.read_source(file) for file in files]
-    pictures = [picture_record(file, "source") for file in files]
+def read_texture_inputs(options: Any, files: Sequence[Path]) -> TextureInputs:
+    """Read the network, the sources, the masks and the starting picture of a command."""
+    check_weights("source_weights", options.source_weights, len(files), "source")
+    network = read_network(options, raw=options.raw_weights)
+    sources = [options.read_source(file) for file in files]
+    facts = [describe_file(file, "source") for file in files]
     masks = None
-    if config.blend_map:
-        masks = whole_masks([read_mask(name, config.output_size) for name in config.blend_map], len(sources))
-        pictures += [picture_record(Path(name), "mask") for name in config.blend_map]
-    sizes = [(source.shape[0], source.shape[1]) for source in sources]
-    config = plan.with_octaves(config, params, sizes)
-    matched = check_sources("the picture", "source", files, sizes, config, params).layers
-    return _Read(config, network, params, sources, masks, {"pictures": pictures, "weights": origin}, matched)
+    if options.blend_map:
+        given = [read_mask(name, options.output_size) for name in options.blend_map]
+        masks = complete_masks(given, len(sources), "blend_map")
+        facts += [describe_file(Path(name), "mask") for name in options.blend_map]
+    init, of_start = read_start(options)
+    names = [f"source {str(file)!r}" for file in files]
+    return TextureInputs(network, sources, masks, init, {"pictures": facts + of_start, "weights": network.facts}, names)
 
 
-def _scored(read: _Read[Texture], pictures: Sequence[np.ndarray], shares: Sequence[float] | None = None) -> list[Any]:
-    """Pictures against the sources, each of which counts as is said, or else as the settings say."""
-    shares = shares_of(read.config, read.masks) if shares is None else shares
-    return scores_of_run(pictures, read.sources, judge_of(read.network), read.matched, shares)
-
-
-def _frames_scored(read: _Read[Texture], frames: np.ndarray, shares: np.ndarray | None) -> list[Any]:
-    """Each frame against the sources as it has a share of them, to a quarter of the largest share."""
-    if shares is None:
-        return _scored(read, list(frames))
-    scores: list[Any] = [None] * len(frames)
-    alike: dict[tuple[float, ...], list[int]] = {}  # sources are measured anew for other shares
-    for number, share in enumerate(shares):
-        alike.setdefault(tuple((np.round(4 * share / share.max()) / 4).tolist()), []).append(number)
-    for share, numbers in alike.items():
-        for number, score in zip(numbers, _scored(read, [frames[n] for n in numbers], share), strict=True):
-            scores[number] = score
-    return scores
-
-
-def synthesize(config: SynthesizeCommand, begun: Callable[[Path], None] = announce, resume: Path | None = None) -> int:
-    """`subjective synthesize`: textures out of source pictures.
+def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[[Path], None] | None = None) -> int:
+    """Run the command.
 
     Args:
-        config: what was asked.
+        options: of the command.
+        resume: the folder of the run that is resumed, if any.
         begun: told the run's folder.
-        resume: folder of such a run, to be gone on with.
     """
-    config.check()
-    read = _read(config, images.find_images(config.source))
-    sources, params, masks, init = read.sources, read.params, read.masks, starting_picture(config)
+    inputs = read_texture_inputs(options, find_images(options.source))
+    sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
+    by_regions, sizes = masks is not None, sizes_of(sources)
+    options = make_plan(options, params, sizes, by_regions=by_regions, names=inputs.names).config
 
-    def prepare(config: SynthesizeCommand) -> Job:
-        return prepared(sources, config, params, masks)
+    def prepare(options: SynthesizeCommand) -> Job:
+        return texture.prepare(sources, options, params, masks, inputs.init)
 
-    config, job = fitted(read.config, params, read.sizes, prepare, resume)
-    if config.dry_run:
+    options, job = fit(options, params, sizes, prepare, resume)
+    if options.dry_run:
         return 0
-
-    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        how: dict[str, Any] = {"masks": masks, "init": init, "job": job}
-        return texture.synthesize(sources, config, params=params, **how, on_step=on_step, resume=position())
 
     def score(_: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
-        for found in _scored(read, [np.asarray(result.value) for result in results]):
-            yield found, one_line(found)
+        pictures = [np.asarray(result.value) for result in results]
+        for found in score_against_sources(inputs, pictures, job, options.source_weights):
+            yield found, score_line(found)
 
-    scoring = score if config.evaluate else None
-    return run("synthesize", config, config.count, work, scoring, begun, resume, **read.facts)
-
-
-def animate(config: AnimateCommand, resume: Path | None = None) -> int:
-    """`subjective animate`: the frames of a loop, as PNG and as files that play; arguments as of `synthesize`."""
-    config.check()
-    for kind in config.formats:
-        if not can_write(kind):
-            say(f"note: no {kind} will be written; pip install 'subjective[video]' for it")
-    if config.keyframes or config.frame_weights is not None:  # said here already, for config.json
-        config = dataclasses.replace(config, join_mode=config.join_mode or TURNED_BY)
-    files = [file for name in config.keyframes for file in _one(name)] or images.find_images(config.source)
-    read = _read(config, files)
-    sources, params, masks, init = read.sources, read.params, read.masks, starting_picture(config)
-    shares = None
-    if config.keyframes:
-        shares = around(config.count, len(config.keyframes), config.ease)
-    elif config.frame_weights is not None:
-        shares = read_weights(config.frame_weights, config.count, len(sources))
-        read.facts["frame_weights"] = shares.round(6).tolist()
-        read.facts["pictures"].append(picture_record(Path(config.frame_weights), "frame weights"))
-
-    def prepare(config: AnimateCommand) -> Job:
-        return prepared_animation(sources, config, params, shares, masks)
-
-    check_moves(sources, read.config.moves, 1)
-    config, job = fitted(read.config, params, read.sizes, prepare, resume)
-    if config.dry_run:
-        return 0
-
-    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        how: dict[str, Any] = {"weights": shares, "masks": masks, "init": init, "job": job}
-        return [texture.animate(sources, config, params=params, **how, on_step=on_step, resume=position())]
-
-    def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
-        frames = np.asarray(results[0].value)
-        kinds = [kind for kind in config.formats if can_write(kind)]
-        found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, config.fps, kinds)}
-        if config.evaluate:
-            moved = motion(frames, params)
-            images.write_bytes(folder / "motion.png", plot(frames, moved))
-            found["motion"] = {name: given.as_json() for name, given in moved.items()}
-            found["frames"] = _frames_scored(read, frames, shares)
-        yield found, _in_words(found)
-
-    return run("animate", config, config.count, work, score, announce, resume, **read.facts)
+    scoring = score if options.evaluate else None
+    return make_pictures("synthesize", options, job, inputs.facts, scoring, resume, pictures=options.count, begun=begun)
 
 
-def _one(name: str) -> list[Path]:
-    """The file that a keyframe is."""
-    found = images.find_images([name])
-    if len(found) > 1:
-        raise ValueError(f"--keyframes: {name!r} stands for {len(found)} pictures; give each keyframe as one file")
-    return found
+def score_against_sources(
+    inputs: TextureInputs, pictures: Sequence[np.ndarray], job: Job, source_weights: Sequence[float] | None
+) -> list[Any]:
+    """Score pictures against the sources: each counts by its weight, or by the area of its region.
 
-
-def _in_words(found: dict[str, Any]) -> str:
-    """What was measured of a loop, for the terminal."""
-    words = [f"written: {', '.join(found['loops'])}"] if found["loops"] else []
-    for name, given in found.get("motion", {}).items():
-        words.append(
-            f"{name}: to the next frame {given['mean']:.3g} ± {given['spread']:.2g}, around the end "
-            f"{given['around_the_end']:.3g}, flicker {given['flicker']:.2g} (0 steady, 1.73 no relation)"
-        )
-    scores = found.get("frames", [])
-    if scores and not isinstance(scores[0], str):
-        mean = {name: {"score": float(np.mean([score[name]["score"] for score in scores]))} for name in scores[0]}
-        words.append(f"frames on average, {one_line(mean)}")
-    elif scores:
-        words.append(scores[0])
-    return "\n".join(words)
-
-
-def novelty(config: NoveltyCommand, resume: Path | None = None) -> int:
-    """`subjective novelty`: pictures unlike each other, out of nothing; arguments as of `synthesize`."""
-    config.check()
-    _, params, origin = load_params(config)
-    config = plan.with_octaves(config, params)
-    plan.check_size("the picture", config.size, plan.analysis_of(config, params), params)
-    init = starting_picture(config)
-    config, job = fitted(config, params, (), lambda config: prepared_novelty(config, params), resume)
-    if config.dry_run:
-        return 0
-
-    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        return [texture.invent(config, params=params, init=init, job=job, on_step=on_step, resume=position())]
-
-    return run("novelty", config, config.together, work, None, announce, resume, weights=origin)
+    Args:
+        inputs: of the command.
+        pictures: what was made.
+        job: by which they were made; its layers are left out at whole octaves.
+        source_weights: how much each source counts.
+    """
+    if inputs.masks is not None:
+        source_weights = inputs.masks.mean(axis=(0, 1)).tolist()
+    return score_pictures(pictures, inputs.sources, inputs.network.judge, job.analysis.layers, source_weights)

@@ -1,262 +1,225 @@
-"""`subjective train`: read, train, keep what comes out in a run folder and where it was asked for."""
+"""`subjective train`: a small network out of source pictures."""
 
 from __future__ import annotations
 
 import dataclasses
-import errno
-import json
 import math
-import shlex
-import signal
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-import jax
 import numpy as np
 
-from subjective import images
-from subjective.cli import making
-from subjective.cli.flags import settings
-from subjective.cli.network_options import TrainCommand
+from subjective.checks import InputError, file_errors, setting
+from subjective.cli.arguments import record, render_error, to_json
+from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
+from subjective.cli.pictures import announce
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
 from subjective.feedforward import train as training
+from subjective.feedforward.config import LIKE, Like, TrainConfig
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.step import Plan, State, first_state
-from subjective.network.formats.native import sha256
+from subjective.images import Image, find_images, read_image, resize
 from subjective.network.normalization import load_params
-from subjective.runs import interrupts, preflight
 from subjective.runs.folder import new_folder
-from subjective.runs.remarks import say
-from subjective.runs.training_folder import TrainingRun, checkpointing
-from subjective.runs.training_progress import TrainProgress
+from subjective.runs.progress import note
+from subjective.runs.provenance import CONFIG, changed_files, describe_file, read_record
+from subjective.runs.session import Session
+from subjective.runs.training_folder import Keeping, TrainingFolder, TrainProgress, load_orbax
+from subjective.synthesis.settings import arg
 from subjective.version import __version__
 
 SHOWN = 256
-"""Side of the pictures beside the curves."""
+"""Longer side of the pictures beside the curves."""
+
+OF_ONE_MACHINE = ("output", "output_dir", "output_prefix", "config", "init", "data_dir", "source", "content")
+"""Settings that a network's file leaves out."""
 
 
-def train(config: TrainCommand, resume: Path | None = None) -> int:
-    """`subjective train`: a network out of source pictures.
+@dataclass(frozen=True, kw_only=True)
+class ContentOptions:
+    """What a style network learns from, and where a training begins."""
 
-    Args:
-        config: what was asked.
-        resume: folder of such a run, to be gone on with.
-    """
-    config.check()
-    checkpointing()
-    mesh_of(config.devices)
-    files = images.find_images(config.source)
-    contents = images.find_images(config.content, "content") if config.content else []
-    params = load_params(config.weights, data_dir=config.data_dir, raw=config.raw_weights)
-    sources = [config.read_source(file) for file in files]
-    steps = training.steps_of(config, len(contents))
-    plan = training.plan_of(sources, config, params, steps)
-    state = _starting_state(config, plan)
-    if config.output is not None:
-        Path(config.output).parent.mkdir(parents=True, exist_ok=True)
-    records = [{"name": file.name, "path": str(file.resolve()), "sha256": sha256(file)} for file in files]
+    group: ClassVar[str] = "input"
+
+    content: Annotated[tuple[str, ...] | None, arg(metavar="FOLDER...")] = None
+    """Photographs that a style network learns to repaint: pictures, folders of pictures, or glob patterns."""
+    init: Annotated[str | None, arg(metavar="NETWORK")] = None
+    """Begin with the parameters of a trained network of the same kind and size."""
+    like: Like = "subjective"
+    """Settings to begin with; other flags change them: subjective, or matlab, MATLAB's example of fast style
+    transfer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, ContentOptions, TrainConfig):
+    """Train a small network that repaints pictures in the style of the sources (--content), or renders the sources'
+    textures (--texture), in milliseconds."""
+
+    group: ClassVar[str] = "output"
+
+    output: Annotated[str | None, arg("-o", metavar="FILE.safetensors")] = None
+    """Where the trained network is written, besides the run folder."""
+    output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
+    save_every: Annotated[int, arg("-n", metavar="N")] = 100
+    """Draw the curves, and what the network makes by now, every N steps; 0 draws the last ones alone."""
+
+    @staticmethod
+    def presets() -> dict[str, dict[str, TrainConfig]]:
+        """The flag that names published settings, and the settings."""
+        return {"--like": LIKE}
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        self.check_folder()
+        self.check_sources()
+        texture, content = setting("texture"), setting("content")
+        if self.texture and self.content:
+            raise InputError(f"{texture} and {content} were both given; a texture is made from noise: give one of them")
+        if not self.texture and not self.content:
+            raise InputError(
+                f"{content} is missing; give a folder of photographs that the network learns to repaint, or {texture} "
+                "for a network that makes textures from noise"
+            )
+        if self.output is not None and not self.output.endswith(".safetensors"):
+            raise InputError(f"{setting('output')} is {self.output!r}; wanted a name that ends in .safetensors")
+
+
+def run(options: TrainCommand, resume: Path | None = None) -> int:
+    """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    load_orbax()
+    mesh_of(options.devices)
+    files = find_images(options.source)
+    contents = find_images(options.content, "content") if options.content else []
+    params = load_params(options.weights, data_dir=options.data_dir, raw=options.raw_weights)
+    sources = [options.read_source(file) for file in files]
+    steps = training.steps_of(options, len(contents))
+    plan = training.plan_of(sources, options, params, steps)
+    state = _first_state(options, plan)
+    if options.output is not None:
+        with file_errors("make", Path(options.output).parent):
+            Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, Any] = {
+        "pictures": [describe_file(file, "source") for file in files],
+        "photographs": len(contents),
+    }
     if resume is not None:
-        _refuse_changed(resume, records, len(contents))
+        _refuse_changes(resume, facts)
     photographs = None
     if contents:
-        how: dict[str, Any] = {"zoom": config.most_zoom, "seed": config.rng_seed, "note": say}
-        photographs = Photographs(contents, config.size, config.batch, **how)
-    shown = _shown(plan.architecture, contents, config)
-    folder = resume or new_folder(Path(config.output_dir), config.output_prefix)
-    run = TrainingRun(folder, checkpoint_every=config.checkpoint_every)
-    making.announce(folder)
-    if resume is None:
-        run.describe(_recorded(config), pictures=records, photographs=len(contents), steps=steps)
-    else:
-        found = run.resumed(state)
-        if found is None:
-            say(f"note: {str(resume)!r} has no checkpoint; it begins again")
-        else:
-            state, position = found
-            if photographs is not None:
-                photographs.go_on(position)
-    keeper = _Keeper(config, run, plan.architecture, photographs, records, shown, steps)
-    return keeper.work(
-        lambda on_step: training.train(
-            sources, config, params=params, photographs=photographs, steps=steps, state=state, on_step=on_step
-        )
+        how: dict[str, Any] = {"zoom": options.most_zoom, "seed": options.seed, "note": note}
+        photographs = Photographs(contents, options.size, options.batch, **how)
+    path = resume or new_folder(Path(options.output_dir), options.output_prefix)
+    keeping = Keeping(
+        steps,
+        options.save_every,
+        options.checkpoint_every,
+        _drawer(plan.architecture, contents, options),
+        _writer(options, plan.architecture, facts["pictures"], path),
+        photographs,
     )
+    folder = TrainingFolder(path, keeping)
+    announce(path)
+    with Session(folder, [TrainProgress(steps)], lambda error: render_error(error, TrainCommand)) as session:
+        if resume is None:
+            folder.describe("train", _recorded(options), **facts, steps=steps)
+        else:
+            state = folder.resume(state) or state
+        state = training.train(
+            sources,
+            options,
+            params=params,
+            photographs=photographs,
+            steps=steps,
+            state=state,
+            on_step=session.on_step,
+        )
+        session.finish(state)
+    return session.status
 
 
-def _starting_state(config: TrainCommand, plan: Plan) -> State:
+def _first_state(options: TrainCommand, plan: Plan) -> State:
     """Random, or with the parameters of the network that --init names."""
-    state = first_state(plan, config.rng_seed)
-    if config.init is None:
+    state = first_state(plan, options.seed)
+    if options.init is None:
         return state
-    network = network_file.read(config.init)
+    network = network_file.read(options.init)
     if network.architecture != plan.architecture:
-        raise ValueError(f"--init is {network.architecture}; wanted {plan.architecture}: the same kind and size")
+        raise InputError(
+            f"{setting('init')} is {network.architecture}; wanted {plan.architecture}: the same kind and size"
+        )
     return dataclasses.replace(state, params=network.params)
 
 
-class _Keeper:
-    """Keeps what a training makes, whatever becomes of it."""
+def _writer(
+    options: TrainCommand, architecture: Architecture, pictures: list[dict[str, str]], folder: Path
+) -> Callable[[State, float], None]:
+    """Write the network's file in the run folder, and where it was asked for."""
 
-    def __init__(
-        self,
-        config: TrainCommand,
-        run: TrainingRun,
-        architecture: Architecture,
-        photographs: Photographs | None,
-        records: list[dict[str, str]],
-        shown: Callable[[Any], list[np.ndarray]],
-        steps: int,
-    ):
-        self.config, self.run, self.architecture = config, run, architecture
-        self.photographs, self.records, self.shown, self.steps = photographs, records, shown, steps
-        self.progress = TrainProgress(steps)
-        self.state: State | None = None
-
-    def on_step(self, step: training.TrainStep) -> None:
-        stopping = interrupts.asked()
-        self.state = step.state
-        self.run.record(step)
-        self.progress.update(step)
-        if self.config.save_every and step.number % self.config.save_every == 0:
-            self.show(step.state)
-        if stopping or (self.run.due and step.number < self.steps):
-            self.run.checkpoint(step.state, self.position)
-        if stopping:
-            interrupts.stop()
-
-    @property
-    def position(self) -> Any:
-        return None if self.photographs is None else self.photographs.position
-
-    def show(self, state: State) -> None:
-        self.run.show(self.shown(state.params))
-
-    def work(self, do: Callable[[Callable[[training.TrainStep], None]], State]) -> int:
-        """Train; keep the network, or where it stands."""
-        try:
-            state = do(self.on_step)
-            interrupts.end_of_steps()
-            self.run.checkpoint(state, self.position)
-            self.show(state)
-            self.write(state)
-        except interrupts.Interrupted:
-            self.abandon("interrupted", "interrupted")
-            raise
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            what = "no room left to write" if full else "cannot write"
-            return self.abandon("failed", f"{what} in {self.run.folder} ({error.strerror or error})")
-        except ValueError as error:  # a loss that is not finite among them
-            return self.abandon("failed", str(error))
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            if preflight.is_out_of_memory(error):
-                return self.abandon("failed", "out of memory; lower --batch, --size or --width")
-            self.abandon("failed", "the compiled program failed")
-            raise
-        self.progress.close()
-        skipped = [] if self.photographs is None else sorted(path.name for path in self.photographs.skipped)
-        if skipped:
-            files = len(self.photographs.files) if self.photographs else 0
-            self.progress.note(f"subjective: {len(skipped)} of {files} photographs could not be read and were left out")
-        self.run.conclude("finished", None, unreadable=skipped)
-        return 0
-
-    def write(self, state: State) -> None:
-        """The network's file: in the run folder, and where it was asked for."""
-        hidden = (
-            "output",
-            "output_dir",
-            "output_prefix",
-            "config",
-            "init",
-            "data_dir",
-            "source",
-            "content",
-        )  # of one machine
+    def write(state: State, seconds: float) -> None:
         facts = {
-            "settings": {key: value for key, value in settings(self.config).items() if key not in hidden},
-            "sources": [{"name": record["name"], "sha256": record["sha256"]} for record in self.records],
+            "settings": {key: value for key, value in to_json(options).items() if key not in OF_ONE_MACHINE},
+            "sources": [{"name": picture["name"], "sha256": picture["sha256"]} for picture in pictures],
             "steps": int(state.step),
-            "seconds": round(self.run.seconds, 1),
+            "seconds": round(seconds, 1),
             "subjective": __version__,
-            "begun_from": None if self.config.init is None else network_file.read(self.config.init).facts,
+            "begun_from": None if options.init is None else network_file.read(options.init).facts,
         }
-        network = network_file.Network(self.architecture, network_file.on_host(state.params), facts)
-        network_file.write(self.run.folder / "network.safetensors", network)
-        if self.config.output is not None:
-            network_file.write(self.config.output, network)
+        network = network_file.Network(architecture, network_file.on_host(state.params), facts)
+        network_file.write(folder / "network.safetensors", network)
+        if options.output is not None:
+            network_file.write(options.output, network)
 
-    def abandon(self, status: str, reason: str) -> int:
-        """Keep where a training stands that was stopped; 2, the exit status."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # a second one shall not spoil what the first one saves
-        self.progress.close()
-        self.progress.note(f"subjective: {reason}")
-        try:
-            if self.state is not None:
-                if status == "interrupted":
-                    self.run.checkpoint(self.state, self.position)
-                self.write(self.state)
-                self.progress.note(f"subjective: the network of step {int(self.state.step)} is in {self.run.folder}")
-            self.run.conclude(status, reason)
-        except OSError as error:
-            self.progress.note(f"subjective: note: where it stands could not be kept ({error.strerror})")
-        else:
-            self.progress.note(f"subjective: to go on: subjective resume {shlex.quote(str(self.run.folder))}")
-        return 2
+    return write
 
 
-def _recorded(config: TrainCommand) -> dict[str, Any]:
-    """All settings, with every path absolute so that they mean the same from any folder."""
-    values = settings(config)
-    for key in ("source", "content"):
-        if values[key] is not None:
-            values[key] = [str(Path(name).absolute()) for name in values[key]]
-    for key in ("output", "output_dir", "data_dir", *(["init"] if config.init and Path(config.init).exists() else [])):
-        if values[key] is not None:
-            values[key] = str(Path(values[key]).absolute())
-    if Path(config.weights).is_file():
-        values["weights"] = str(Path(config.weights).absolute())
-    del values["config"], values["like"]  # what the latter stands for is there
+def _recorded(options: TrainCommand) -> dict[str, Any]:
+    """All settings as a run folder records them; what --like stands for is among them."""
+    changes = {}
+    for name in ("init", "weights"):
+        value = getattr(options, name)
+        if value is not None and Path(value).exists():
+            changes[name] = str(Path(value).absolute())
+    values = record(options, **changes)
+    del values["like"]
     return values
 
 
-def _refuse_changed(folder: Path, records: list[dict[str, str]], photographs: int) -> None:
-    recorded = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    try:
-        before = {picture["path"]: picture["sha256"] for picture in recorded["pictures"]}
-        count = recorded["photographs"]
-    except (KeyError, TypeError):
-        raise ValueError(f"{str(folder / 'config.json')!r} does not say what was read; train anew") from None
-    for picture in records:
-        if before.get(picture["path"]) != picture["sha256"]:
-            raise ValueError(
-                f"{picture['path']} has changed since {str(folder)!r} was begun; it cannot go on as it was"
-            )
-    if count != photographs:
-        raise ValueError(
-            f"there are {photographs} photographs where {count} were; {str(folder)!r} cannot go on as it was"
-        )
+def _refuse_changes(folder: Path, facts: dict[str, Any]) -> None:
+    """Refuse to resume a training whose sources, or number of photographs, have changed."""
+    recorded = read_record(folder / CONFIG)
+    if not isinstance(recorded.get("pictures"), list) or "photographs" not in recorded:
+        raise InputError(f"{str(folder / CONFIG)!r} does not say what was read; train anew")
+    changed = changed_files({"pictures": recorded["pictures"]}, {"pictures": facts["pictures"]})
+    if recorded["photographs"] != facts["photographs"]:
+        changed.append(f"the number of photographs, {recorded['photographs']} then and {facts['photographs']} now,")
+    for name in changed:
+        raise InputError(f"cannot resume {str(folder)!r}: {name} has changed since the run started; train anew")
 
 
-def _shown(
-    architecture: Architecture, contents: Sequence[Path], config: TrainCommand
+def _drawer(
+    architecture: Architecture, contents: Sequence[Path], options: TrainCommand
 ) -> Callable[[Any], list[np.ndarray]]:
-    """What is drawn beside the curves: a photograph and the same repainted, or a texture; of each source."""
+    """Draw what stands beside the curves: a texture of each source; or a photograph, and the same repainted."""
     each = np.eye(architecture.sources, dtype=np.float32)[:4]
-    if config.texture:
-        size = (min(config.size, SHOWN),) * 2
-        return lambda params: [training.draw(architecture, params, size, blend, config.rng_seed) for blend in each]
-    for file in contents:
+    if options.texture:
+        size = (min(options.size, SHOWN),) * 2
+        return lambda params: [training.draw(architecture, params, size, blend, options.seed) for blend in each]
+    picture = _first_readable(contents)
+    scale = SHOWN / max(picture.shape[:2])
+    height, width = (max(SMALLEST, math.floor(length * scale)) for length in picture.shape[:2])
+    small = resize(picture, (height, width))
+    return lambda params: [small, *(training.paint(architecture, params, small, blend) for blend in each)]
+
+
+def _first_readable(files: Sequence[Path]) -> Image:
+    for file in files:
         try:
-            whole = images.read_image(file)
-        except (ValueError, OSError):
+            return read_image(file)
+        except InputError:
             continue
-        scale = SHOWN / max(whole.shape[:2])
-        height, width = (max(SMALLEST, math.floor(length * scale)) for length in whole.shape[:2])
-        picture = images.resize(whole, (height, width))
-        return lambda params: [picture, *(training.paint(architecture, params, picture, blend) for blend in each)]
-    raise ValueError(f"none of the {len(contents)} photographs can be read; give others")
+    raise InputError(f"none of the {len(files)} photographs can be read; give others")

@@ -4,103 +4,153 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import tyro
 
-from subjective import images
-from subjective.cli.evaluate import one_line, scores_of_run
-from subjective.cli.making import (
-    announce,
-    check_sources,
-    fitted,
-    judge_of,
-    load_params,
-    picture_record,
-    read_mask,
-    run,
-    shares_of,
-    starting_picture,
-)
-from subjective.cli.options import TransferCommand
+from subjective.checks import InputError, above, check_weights, setting
+from subjective.cli.inputs import check_output_file, read_mask, read_network, read_start
+from subjective.cli.options import PictureOptions, SourceOptions
+from subjective.cli.pictures import fit, make_pictures
+from subjective.cli.report import score_line, score_pictures
+from subjective.images import Image, find_images, read_image, resize
 from subjective.optimize.minimizer import Result
-from subjective.statistics.regions import whole_masks
-from subjective.synthesis import plan, texture
-from subjective.synthesis.position import OnStep, Position
-from subjective.synthesis.problem import Job, prepared_transfer
+from subjective.runs.provenance import describe_file
+from subjective.statistics.regions import complete_masks
+from subjective.synthesis import transfer
+from subjective.synthesis.config import TransferConfig
+from subjective.synthesis.plan import make_plan
+from subjective.synthesis.presets import PUBLISHED_SETTINGS, Like
+from subjective.synthesis.problem import Job, sizes_of
+from subjective.synthesis.settings import arg
 
-SMALLEST = 1e-3
-"""Share of a style that its mask leaves at least."""
+SMALLEST_PART = 1e-3
+"""Smallest share of a style that its mask may leave."""
 
 
-def command(config: TransferCommand, resume: Path | None = None) -> int:
-    """Do it; ``resume`` is the folder of such a run, to be gone on with."""
-    config.check()
-    content_file, *more = images.find_images([config.content], "content")
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions:
+    """The content, and where each style holds."""
+
+    group: ClassVar[str] = "input"
+
+    content: Annotated[tyro.conf.Positional[str], arg(metavar="CONTENT")]
+    """The picture whose content the result has. The result is as wide as --output-width, and as high as the content's
+    proportions say unless --output-height says otherwise."""
+    content_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Where in the picture each style holds: grey pictures as in synthesize --blend-map."""
+    style_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Which part of each style counts: a grey picture for each style."""
+    like: Like = "multiscale"
+    """Settings to begin with; other flags change them: multiscale, or those of a published program."""
+    evaluate: bool = True
+    """Measure the finished picture against the styles for summary.json."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultOptions:
+    """Where the result goes besides the run folder."""
+
+    group: ClassVar[str] = "output"
+
+    out: Annotated[str | None, arg(metavar="FILE")] = None
+    """Also copy the finished PNG there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOptions, ResultOptions):
+    """Make a picture of the content of one picture and the style of others."""
+
+    source: Annotated[tuple[str, ...], arg("-s", "--style", metavar="STYLE...")]
+    """The styles: pictures, folders of pictures, or glob patterns."""
+    source_scale: Annotated[float | None, arg("-ss", "--style-scale", metavar="FACTOR"), above(0, 1000)] = None
+    """Resize every style by this factor: larger strokes, or smaller."""
+
+    @staticmethod
+    def presets() -> dict[str, dict[str, TransferConfig]]:
+        """The flag that names published settings, and the settings."""
+        return {"--like": PUBLISHED_SETTINGS}
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        self.check_sources()
+        check_output_file("out", self.out)
+        if self.content_mask and self.source_weights is not None:
+            both = f"{setting('source_weights')} and {setting('content_mask')}"
+            raise InputError(f"{both} both say how much of each style there is; give one of them")
+
+
+def run(options: TransferCommand, resume: Path | None = None) -> int:
+    """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    content_file, *more = find_images([options.content], "content")
     if more:
-        raise ValueError(f"{config.content!r} stands for {1 + len(more)} pictures; give the content as one file")
-    files = images.find_images(config.source)
-    for flag, given in (("--source-weights", config.source_weights), ("--style-mask", config.style_mask)):
-        if given and len(given) != len(files):
-            raise ValueError(f"{flag} got {len(given)} for {len(files)} styles; give one for each")
-    network, params, origin = load_params(config)
-    content = _sized(images.read_image(content_file), config)
+        raise InputError(f"{options.content!r} stands for {1 + len(more)} pictures; give the content as one file")
+    files = find_images(options.source)
+    check_weights("source_weights", options.source_weights, len(files), "style")
+    if options.style_mask and len(options.style_mask) != len(files):
+        got = f"{setting('style_mask')} got {len(options.style_mask)} pictures"
+        raise InputError(f"{got} for {len(files)} styles; give one for each style")
+    network = read_network(options, raw=options.raw_weights)
+    params = network.params
+    content = _resize_content(read_image(content_file), options)
     size = (content.shape[0], content.shape[1])
-    asked = {"output_height": config.output_height}
-    config = dataclasses.replace(config, output_height=size[0], output_width=size[1])
-    config.check()
-    styles = [config.read_source(file) for file in files]
-    sizes = [(style.shape[0], style.shape[1]) for style in styles]
-    pictures = [picture_record(content_file, "content"), *(picture_record(file, "style") for file in files)]
+    asked = {"output_height": options.output_height}
+    options = dataclasses.replace(options, output_height=size[0], output_width=size[1])
+    options.check()
+    styles = [options.read_source(file) for file in files]
+    pictures = [describe_file(content_file, "content"), *(describe_file(file, "style") for file in files)]
     masks = None
-    if config.content_mask:
-        grey = [read_mask(name, size) for name in config.content_mask]
-        masks = whole_masks(grey, len(styles), "--content-mask")
-    parts = [_part(name, size) for name, size in zip(config.style_mask, sizes, strict=False)] or None
-    pictures += [picture_record(Path(name), "mask") for name in (*config.content_mask, *config.style_mask)]
-    config = plan.with_octaves(config, params, sizes)
-    analysis = check_sources("the content", "style", files, sizes, config, params)
-    init = starting_picture(config)
+    if options.content_mask:
+        given = [read_mask(name, size) for name in options.content_mask]
+        masks = complete_masks(given, len(styles), "content_mask")
+    parts = [_read_part(name, own) for name, own in zip(options.style_mask, sizes_of(styles), strict=False)] or None
+    pictures += [describe_file(Path(name), "mask") for name in (*options.content_mask, *options.style_mask)]
+    names = [f"style {str(file)!r}" for file in files]
+    plan = make_plan(
+        options, params, sizes_of(styles), by_regions=masks is not None, picture="the content", names=names
+    )
+    init, of_start = read_start(plan.config)
 
-    def prepare(config: TransferCommand) -> Job:
-        return prepared_transfer(content, styles, config, params, masks, parts)
+    def prepare(options: TransferCommand) -> Job:
+        return transfer.prepare(content, styles, options, params, masks, parts, init)
 
-    config, job = fitted(config, params, sizes, prepare, resume)
-    if config.dry_run:
+    options, job = fit(plan.config, params, sizes_of(styles), prepare, resume)
+    if options.dry_run:
         return 0
 
-    def work(on_step: OnStep, position: Callable[[], Position | None]) -> list[Result]:
-        how: dict[str, Any] = {"masks": masks, "parts": parts, "init": init, "job": job}
-        return [texture.transfer(content, styles, config, params=params, **how, on_step=on_step, resume=position())]
-
     def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
-        if config.out is not None:
-            shutil.copyfile(folder / "result.png", config.out)
+        if options.out is not None:
+            shutil.copyfile(folder / "result.png", options.out)
         found = _losses(results[0])
         words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
-        if config.evaluate:
-            matched = [layer for term in analysis.terms if not term.statistic.against for layer in term.layers]
-            picture, shares = np.asarray(results[0].value), shares_of(config, masks)
-            (found["style"],) = scores_of_run([picture], styles, judge_of(network), matched, shares)
-            words += f"; of the style, {one_line(found['style'])}"
+        if options.evaluate:
+            weights = options.source_weights if masks is None else masks.mean(axis=(0, 1)).tolist()
+            matched = [layer for term in job.analysis.terms for layer in term.layers]
+            picture = np.asarray(results[0].value)
+            (found["style"],) = score_pictures([picture], styles, network.judge, matched, weights)
+            words += f"; of the style, {score_line(found['style'])}"
         yield found, words
 
-    return run("transfer", config, 1, work, score, announce, resume, asked, pictures=pictures, weights=origin)
+    facts = {"pictures": pictures + of_start, "weights": network.facts}
+    return make_pictures("transfer", options, job, facts, score, resume, pictures=1, asked=asked)
 
 
-def _sized(content: images.Image, config: TransferCommand) -> np.ndarray:
-    """The content at the width asked for, and the height, or that which goes with it."""
+def _resize_content(content: Image, options: TransferCommand) -> np.ndarray:
+    """The content at the width that is asked for, and the height, or the height that keeps its proportions."""
     height, width = content.shape[:2]
-    rows = config.output_height or max(1, round(config.output_width * height / width))
-    return images.resize(content, (rows, config.output_width))
+    rows = options.output_height or max(1, round(options.output_width * height / width))
+    return resize(content, (rows, options.output_width))
 
 
-def _part(name: str, size: tuple[int, int]) -> np.ndarray:
+def _read_part(name: str, size: tuple[int, int]) -> np.ndarray:
     part = read_mask(name, size)
-    if part.mean() < SMALLEST:
-        raise ValueError(f"--style-mask: {name!r} leaves nothing of its style; wanted white where it counts")
+    if part.mean() < SMALLEST_PART:
+        raise InputError(f"{setting('style_mask')}: {name!r} leaves nothing of its style; wanted white where it counts")
     return part
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 from tqdm import tqdm
@@ -79,12 +79,14 @@ WeightsAction = (
 class WeightsCommand:
     """List, show, convert or fetch network parameters."""
 
+    subcommands: ClassVar[bool] = True
+
     action: WeightsAction
 
 
-def dispatch(action: Any) -> int:
-    """Run one of the actions; returns the exit status."""
-    return _ACTIONS[type(action)](action)
+def run(options: WeightsCommand) -> int:
+    """Run one of the subcommands; return the exit status."""
+    return _ACTIONS[type(options.action)](options.action)
 
 
 def _list(action: WeightsList) -> int:

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from subjective.checks import MissingPackageError
 from subjective.evaluation import pixels
 from subjective.evaluation.crops import Array, Crops, each_and_rest, flat, pooled, root_mean_square
 from subjective.evaluation.features import Look, gram_distances, look, places_seen, sliced_distances, together
@@ -117,7 +118,7 @@ class PortillaSimoncelli:
         try:
             import plenoptic
         except ImportError:
-            raise ImportError(
+            raise MissingPackageError(
                 "this measure needs plenoptic; install it with pip install 'subjective[evaluate]'"
             ) from None
         side = min(crops.size)

@@ -87,7 +87,7 @@ def pooled(crops: Sequence[Image], weights: Array | None = None) -> Image:
         weights: how much each counts; equal if not given.
     """
     pixels, random = [crop.reshape(-1, 1, 3) for crop in crops], np.random.default_rng(0)
-    counts = shared_out(weights, [len(own) for own in pixels], MOST_PIXELS)
+    counts = allot(weights, [len(own) for own in pixels], MOST_PIXELS)
     return np.concatenate(
         [
             own if count == len(own) else own[random.choice(len(own), count, replace=False)]
@@ -96,7 +96,7 @@ def pooled(crops: Sequence[Image], weights: Array | None = None) -> Image:
     )
 
 
-def shared_out(weights: Array | None, most: Sequence[int], total: int) -> list[int]:
+def allot(weights: Array | None, most: Sequence[int], total: int) -> list[int]:
     """How many to take of each: in proportion to the weights, no more than each has, no more than a total.
 
     Args:

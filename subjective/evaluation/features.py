@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subjective.evaluation import pixels
-from subjective.evaluation.crops import shared_out
+from subjective.evaluation.crops import allot
 from subjective.evaluation.pixels import Image
 from subjective.images import resize
 from subjective.network.vgg import Params, extract_features, feature_size, layer_names
@@ -141,7 +141,7 @@ def together(looks: Sequence[Look], weights: Array | None = None) -> Look:
 
     def samples(place: Place) -> Array:
         own = [look.samples[place] for look in looks]
-        counts = shared_out(weights, [len(one) for one in own], MOST_SAMPLES)
+        counts = allot(weights, [len(one) for one in own], MOST_SAMPLES)
         return np.concatenate([one[:count] for one, count in zip(own, counts, strict=True)])  # at random as they are
 
     return Look(

@@ -11,14 +11,12 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from subjective.checks import InputError, check_image, normalize_weights
 from subjective.evaluation.criteria import Score, criteria
 from subjective.evaluation.crops import Crops, crop_size, crops_of, parts_of
 from subjective.evaluation.features import LEAST
 from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
-from subjective.synthesis.plan import check_image
-
-__all__ = ["Score", "Yardstick", "check_sizes", "counted", "crop_size", "evaluate"]
 
 
 def evaluate(
@@ -26,7 +24,7 @@ def evaluate(
     sources: Sequence[Image],
     params: Params,
     *,
-    shares: Sequence[float] | None = None,
+    source_weights: Sequence[float] | None = None,
     matched: Collection[str] = (),
     portilla_simoncelli: bool | None = None,
 ) -> dict[str, Score]:
@@ -37,7 +35,7 @@ def evaluate(
         sources: images that it is to look like, at the scale at which it was made; several are taken together, so that
             a picture with a region of each is far from them.
         params: the network; it is best normalized.
-        shares: how much each source counts; equal if not given.
+        source_weights: how much each source counts; equal if None.
         matched: layers that the picture was made by, left out at whole octaves.
         portilla_simoncelli: take these statistics as well, by plenoptic; if None, where it is installed.
 
@@ -52,16 +50,21 @@ def evaluate(
 
     Raises:
         TypeError: no floats.
-        ValueError: a picture below 32 pixels a side, or a source below 64; no picture, or not finite; shares that are
-            none.
+        ValueError: a picture below 32 pixels a side, or a source below 64; no picture, or not finite; weights
+            that do not fit.
         ImportError: plenoptic is wanted and not installed.
     """
     for name, picture in [("the picture", image), *(("a source", source) for source in sources)]:
         check_image(name, picture)
-    sources, shares = counted(sources, shares)
+    sources, source_weights = counted_sources(sources, source_weights)
     check_sizes(image, sources)
     yardstick = Yardstick(
-        sources, image.shape, params, shares=shares, matched=matched, portilla_simoncelli=portilla_simoncelli
+        sources,
+        image.shape,
+        params,
+        source_weights=source_weights,
+        matched=matched,
+        portilla_simoncelli=portilla_simoncelli,
     )
     return yardstick.scores(image)
 
@@ -75,7 +78,7 @@ class Yardstick:
         shape: tuple[int, ...],
         params: Params,
         *,
-        shares: Sequence[float] | None = None,
+        source_weights: Sequence[float] | None = None,
         matched: Collection[str] = (),
         portilla_simoncelli: bool | None = None,
     ):
@@ -85,17 +88,17 @@ class Yardstick:
             sources: as in `evaluate`.
             shape: of a picture, height and width first; any others must have its `crop_size`.
             params: the network.
-            shares: as in `evaluate`.
+            source_weights: as in `evaluate`.
             matched: as in `evaluate`.
             portilla_simoncelli: as in `evaluate`.
 
         Raises:
-            ValueError: shares that are none.
+            ValueError: weights that do not fit.
         """
-        sources, shares = counted(sources, shares)
+        sources, source_weights = counted_sources(sources, source_weights)
         self._sources = [np.asarray(source, np.float32) for source in sources]
         self._part = crop_size(self._sources, shape)
-        crops = Crops([crops_of(source, self._part) for source in self._sources], shares)
+        crops = Crops([crops_of(source, self._part) for source in self._sources], source_weights)
         self._criteria = criteria(crops, self._sources, params, matched, portilla_simoncelli)
 
     def scores(self, image: Image) -> dict[str, Score]:
@@ -105,29 +108,32 @@ class Yardstick:
             ValueError: a picture whose `crop_size` is another.
         """
         if crop_size(self._sources, image.shape) != self._part:
-            raise ValueError(f"the picture has shape {image.shape}; its crops are not of {self._part}, as was said")
+            raise InputError(f"the picture has shape {image.shape}; its crops are not of {self._part}, as was said")
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = parts_of(image, self._part)
         return {name: score for one in self._criteria for name, score in one.scores(image, parts).items()}
 
 
-def counted(sources: Sequence[Image], shares: Sequence[float] | None) -> tuple[list[Image], list[float]]:
-    """Those of the sources that count at all, and how much each does, adding up to one.
+def counted_sources(
+    sources: Sequence[Image], source_weights: Sequence[float] | None
+) -> tuple[list[Image], list[float]]:
+    """Keep the sources that count at all, and how much each of them counts.
 
     Args:
         sources: as in `evaluate`.
-        shares: as in `evaluate`.
+        source_weights: as in `evaluate`.
+
+    Returns:
+        The sources with a weight above 0, and their weights, which add up to 1.
 
     Raises:
-        ValueError: shares that are none.
+        InputError: weights that do not fit.
     """
     if not sources:
         return [], []
-    shares = [1.0] * len(sources) if shares is None else list(shares)
-    if len(shares) != len(sources) or min(shares) < 0 or not 0 < sum(shares) < np.inf:
-        raise ValueError(f"shares are {shares}; wanted {len(sources)} of 0 or more, one for each source")
-    kept = [(source, share / sum(shares)) for source, share in zip(sources, shares, strict=True) if share > 0]
-    return [source for source, _ in kept], [share for _, share in kept]
+    weights = normalize_weights("source_weights", source_weights, len(sources), "source")
+    kept = [(source, weight) for source, weight in zip(sources, weights, strict=True) if weight > 0]
+    return [source for source, _ in kept], [weight for _, weight in kept]
 
 
 def check_sizes(image: Image, sources: Sequence[Image], name: str = "the picture") -> None:
@@ -137,9 +143,9 @@ def check_sizes(image: Image, sources: Sequence[Image], name: str = "the picture
         ValueError: see `evaluate`.
     """
     if not sources:
-        raise ValueError("no source to compare with; give at least one")
+        raise InputError("no source to compare with; give at least one")
     for which, picture, least in [(name, image, LEAST), *(("a source", s, 2 * LEAST) for s in sources)]:
         if min(picture.shape[:2]) < least:
-            raise ValueError(
+            raise InputError(
                 f"{which} of {picture.shape[1]}x{picture.shape[0]} pixels cannot be measured; wanted {least} a side"
             )

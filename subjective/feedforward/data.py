@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image as Pillow
 
+from subjective.checks import InputError, MissingPackageError, setting
 from subjective.images import Image, read_image, resize
 
 THREADS = 4
@@ -55,7 +56,7 @@ class Photographs(Iterator[Pictures]):
             ImportError: Grain is not installed.
         """
         if not files:
-            raise ValueError("there is no photograph to train on; give --content a folder of pictures")
+            raise InputError(f"there is no photograph to train on; give {setting('content')} a folder of pictures")
         grain = _grain()
         self.files, self.size, self.zoom, self._note = tuple(files), size, zoom, note
         self.skipped: set[Path] = set()
@@ -90,7 +91,7 @@ class Photographs(Iterator[Pictures]):
     def _crop(self, file: Path, random: np.random.Generator) -> Image | None:
         with self._lock:
             if len(self.skipped) == len(self.files):
-                raise ValueError(f"none of the {len(self.files)} photographs can be read; give others")
+                raise InputError(f"none of the {len(self.files)} photographs can be read; give others")
             if file in self.skipped:
                 return None
         try:
@@ -138,7 +139,7 @@ def _grain() -> Any:
     try:
         import grain
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             f"training wants the package grain ({error}); install it with `pip install 'subjective[train]'`"
         ) from None
     return grain

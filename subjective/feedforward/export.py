@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
+from subjective.checks import MissingPackageError
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import NOISE_CHANNELS
 from subjective.feedforward.step import with_parameters
@@ -61,7 +62,7 @@ def write(path: Path, network: Network) -> None:
     try:
         import flatbuffers  # noqa: F401 of which JAX makes use
     except ImportError:
-        raise ImportError(
+        raise MissingPackageError(
             "exporting wants the package flatbuffers; install it with `pip install 'subjective[export]'`"
         ) from None
     path.parent.mkdir(parents=True, exist_ok=True)

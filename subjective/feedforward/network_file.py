@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
+from subjective.checks import InputError
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.step import parameter_shapes
 from subjective.images import write_bytes
@@ -88,7 +89,7 @@ def read(name_or_path: str | Path) -> Network:
             native.verified(path)
         tensors, metadata = native.read_tensors(path)
     except (OSError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"{str(path)!r} cannot be read as a network ({error}); wanted a file that `train` made"
         ) from None
     try:
@@ -97,11 +98,11 @@ def read(name_or_path: str | Path) -> Network:
             raise KeyError(described["format"])
         version = described["version"]
     except (KeyError, ValueError, TypeError):
-        raise ValueError(
+        raise InputError(
             f"{str(path)!r} holds no trained network; wanted a file that `subjective train` made"
         ) from None
     if version != VERSION:
-        raise ValueError(
+        raise InputError(
             f"{str(path)!r} is a network of version {version}, and this program reads {VERSION}; train it again, or "
             "use the release that made it"
         )
@@ -110,11 +111,11 @@ def read(name_or_path: str | Path) -> Network:
         shapes = flat(parameter_shapes(architecture))
         found = {name: tensor.shape for name, tensor in tensors.items()}
         if found != {name: tuple(leaf.shape) for name, leaf in shapes.items()}:
-            raise ValueError("its tensors are not those of the network that it describes")
+            raise InputError("its tensors are not those of the network that it describes")
         if _digest(tensors) != described["digest"]:
-            raise ValueError("its numbers are not those that were written")
+            raise InputError("its numbers are not those that were written")
     except (TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"{str(path)!r} is damaged ({error}); train it again, or fetch it again") from None
+        raise InputError(f"{str(path)!r} is damaged ({error}); train it again, or fetch it again") from None
     return Network(architecture, nested(tensors), described["facts"])
 
 
@@ -127,7 +128,7 @@ def find(name_or_path: str | Path) -> Path:
     if str(name_or_path) in named:
         return named[str(name_or_path)]
     known = ", ".join(named) or "none"
-    raise ValueError(f"no such network: {str(name_or_path)!r}; wanted a file that `subjective train` made, or: {known}")
+    raise InputError(f"no such network: {str(name_or_path)!r}; wanted a file that `subjective train` made, or: {known}")
 
 
 def folders() -> list[Path]:

@@ -9,7 +9,7 @@ two rows a strip in most.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,19 +17,50 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from subjective.checks import InputError
 from subjective.compilation import jit
 from subjective.feedforward.layers import Block, Border, Convolution, to_pixels
-from subjective.feedforward.networks import Architecture, TransformNet
+from subjective.feedforward.network_file import Network
+from subjective.feedforward.networks import SMALLEST, Architecture, TransformNet
 from subjective.feedforward.step import with_parameters
+from subjective.feedforward.train import paint
 
 HOST_BYTES = 4 * 2**30
 """Of a map that is kept in memory; a larger one lies in a file."""
+
+WHOLE_PIXELS = 2**21
+"""Most pixels of a picture that is repainted in one piece."""
+
+STRIP_ROWS = 128
+"""Rows of a strip of a larger picture."""
 
 Map = Float[np.ndarray, "_ _ _"]
 """(height, width, channels)."""
 
 
-def repaint(
+def repaint(network: Network, image: np.ndarray, blend: Sequence[float], rows: int | None = None) -> np.ndarray:
+    """Repaint a picture: in one piece, or in strips where the picture is large.
+
+    Args:
+        network: a style network.
+        image: RGB in [0, 1].
+        blend: share of each style.
+        rows: rows of a strip; None for what the picture's size asks for.
+
+    Raises:
+        InputError: the picture is too small.
+    """
+    if min(image.shape[:2]) < SMALLEST:
+        raise InputError(
+            f"a picture of {image.shape[1]}x{image.shape[0]} is too small; wanted {SMALLEST} pixels a side"
+        )
+    if rows is None and image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
+        return paint(network.architecture, network.params, image, blend)
+    shares = np.asarray(blend, np.float32)
+    return repaint_in_strips(network.architecture, network.params, image, shares, rows=rows or STRIP_ROWS)
+
+
+def repaint_in_strips(
     architecture: Architecture,
     params: Any,
     image: Map,

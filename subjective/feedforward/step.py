@@ -207,12 +207,12 @@ def batch_of(config: TrainConfig, sources: int, step: int, pictures: np.ndarray 
         step: its number.
         pictures: to be repainted; None for textures.
     """
-    random = np.random.default_rng((config.rng_seed, step))
+    random = np.random.default_rng((config.seed, step))
     blends = random.dirichlet(np.ones(sources), config.batch)
     one = np.eye(sources)[random.integers(sources, size=config.batch)]
     alone = random.random(config.batch) < ONE_SOURCE
     blends = np.where(alone[:, np.newaxis], one, blends).astype(np.float32)
     if pictures is not None:
         return Batch(blends, np.asarray(pictures, np.float32))
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(config.rng_seed), step), config.batch)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), step), config.batch)
     return Batch(blends, keys=keys)

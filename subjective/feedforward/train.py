@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from subjective.checks import InputError, check_image, setting
 from subjective.compilation import jit
 from subjective.feedforward.config import TrainConfig
 from subjective.feedforward.loss import objective_of, targets_of
@@ -25,7 +26,6 @@ from subjective.feedforward.step import (
     with_parameters,
 )
 from subjective.network.vgg import Params
-from subjective.synthesis.plan import check_image
 
 PATIENCE = 10
 """Steps one after the other that may move nothing, before a training ends."""
@@ -103,7 +103,7 @@ def train(
     """
     plan = plan_of(sources, config, params, steps)
     targets = targets_of(sources, plan.objective, params)
-    state = state or first_state(plan, config.rng_seed)
+    state = state or first_state(plan, config.seed)
     state, targets, params = replicated((state, targets, jax.tree.map(jnp.asarray, dict(params))), config.devices)
     step, still = step_of(plan), 0
     for number in range(int(state.step), plan.steps):
@@ -114,9 +114,9 @@ def train(
         on_step(TrainStep(number + 1, plan.steps, state=state, **report))
         still = 0 if report["moved"] else still + 1
         if still >= PATIENCE:
-            raise ValueError(
+            raise InputError(
                 f"{PATIENCE} steps one after the other had a loss or gradient that is not finite; the parameters are "
-                "those of before: lower --learning-rate, or the weights"
+                f"those of before: lower {setting('learning_rate')}, or the weights"
             )
     return state
 
@@ -127,7 +127,7 @@ def plan_of(sources: Sequence[np.ndarray], config: TrainConfig, params: Params, 
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)
     if not sources:
-        raise ValueError("no source was given; give at least one picture")
+        raise InputError("no source was given; give at least one picture")
     objective = objective_of(config, params, [(source.shape[0], source.shape[1]) for source in sources])
     if steps is None:
         steps = steps_of(config, 1)
@@ -174,7 +174,7 @@ def draw(
 def paint(
     architecture: Architecture, params: Any, image: np.ndarray, blend: Sequence[float] | np.ndarray
 ) -> np.ndarray:
-    """A picture repainted at once; `subjective.feedforward.repaint.repaint` does it in bounded memory.
+    """A picture repainted at once; `subjective.feedforward.repaint.repaint_in_strips` does it in bounded memory.
 
     Args:
         architecture: of a style network.

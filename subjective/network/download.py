@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from subjective.checks import InputError, MissingFileError, MissingPackageError
 from subjective.network import weights
 from subjective.network.formats.layout import WIDTHS, Widths, one_line
 from subjective.network.formats.native import read_tensors, verified
@@ -102,7 +103,7 @@ def fetch(
         ValueError: the file's hash is not the published one, or its content is not VGG.
     """
     if name not in sources:
-        raise FileNotFoundError(one_line(f"no source {name!r} to fetch; there are: {', '.join(sources)}"))
+        raise MissingFileError(one_line(f"no source {name!r} to fetch; there are: {', '.join(sources)}"))
     source = sources[name]
     _check_url(source.url)
     folder = Path(data_dir) if data_dir is not None else weights.default_data_dir()
@@ -111,7 +112,7 @@ def fetch(
         return target
     for package in ("pooch", source.needs):
         if package and importlib.util.find_spec(package) is None:
-            raise ImportError(f"fetching {name} needs {package}; do: pip install 'subjective[fetch]'")
+            raise MissingPackageError(f"fetching {name} needs {package}; do: pip install 'subjective[fetch]'")
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(".fetch-*"):
         if time.time() - stale.stat().st_mtime > _STALE:
@@ -142,7 +143,7 @@ def _check_url(url: str) -> None:
         if parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback):
             return
     if parts.scheme != "https" or not host:
-        raise ValueError(one_line(f"{url}: expected an https address; parameters are not fetched over anything else"))
+        raise InputError(one_line(f"{url}: expected an https address; parameters are not fetched over anything else"))
 
 
 def _download(name: str, source: Source, folder: Path, progress: Progress | None, timeout: float) -> Path:
@@ -176,7 +177,7 @@ def _download(name: str, source: Source, folder: Path, progress: Progress | None
     with file.open("rb") as stream:
         got = hashlib.file_digest(stream, algorithm).hexdigest()
     if got != expected:
-        raise ValueError(
+        raise InputError(
             f"{name} from {source.url}: expected {algorithm} {expected}, got {got}; it was discarded: try again, "
             "and if it stays so, do not trust the source"
         )

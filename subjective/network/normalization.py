@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from subjective.checks import InputError, setting
 from subjective.images import find_images, read_image
 from subjective.network import weights
 from subjective.network.vgg import Params, extract_features, layer_names
@@ -59,7 +60,7 @@ def activation_scales(params: Params, pictures: Iterable[Path] | None = None) ->
 
     files = list(pictures) if pictures is not None else photographs()
     if not files:
-        raise ValueError("no picture to measure activations on; give at least one")
+        raise InputError("no picture to measure activations on; give at least one")
     sums: dict[str, np.ndarray] = {name: np.zeros(()) for name in convolutions}
     for file in files:
         means = mean_activations(params, jnp.asarray(read_image(file)))
@@ -96,8 +97,8 @@ def params_of(network: weights.Network, *, raw: bool = False) -> Params:
     if raw:
         return network.params
     if network.scales is None:
-        raise ValueError(
+        raise InputError(
             f"{network.name} has no activation scales beside it; make them with `subjective weights "
-            f"normalize {network.path}`, or use --raw-weights"
+            f"normalize {network.path}`, or use {setting('raw_weights')}"
         )
     return weights.normalized(network.params, network.scales)

@@ -11,13 +11,15 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from subjective.checks import InputError
 from subjective.network.convolution import average_pool, conv3x3_relu
 from subjective.pyramid import Padding, octave_size
 
@@ -35,28 +37,105 @@ Features = dict[str, Array]
 """Layer name to feature map ``(height, width, channels)``."""
 
 
+@dataclass(frozen=True)
+class Layer:
+    """One step of the network: a convolution with its ReLU, or a pooling.
+
+    Attributes:
+        name: such as ``conv3_2`` or ``pool1``.
+        kind: what the step does.
+        stride: pixels of the map before to a pixel of the step's own map.
+        reach: pixels that the step looks at on each side.
+    """
+
+    name: str
+    kind: Literal["convolution", "pooling"]
+    stride: int
+    reach: int
+
+    def size_after(self, size: int, padding: Padding) -> int:
+        """Length of a side of the step's map, of a map whose side has ``size`` pixels; 0 or less if none is left."""
+        return (size - 2 * self.reach if padding == "valid" else size) // self.stride
+
+
+def layers_of(params: Iterable[str]) -> tuple[Layer, ...]:
+    """List the network's layers in the order in which a picture passes them.
+
+    Args:
+        params: parameters, or just the names of their convolutions; other names are ignored.
+    """
+    convolutions = sorted(name for name in params if name.startswith("conv"))
+    layers: list[Layer] = []
+    for name, following in zip(convolutions, (*convolutions[1:], ""), strict=True):
+        layers.append(Layer(name, "convolution", 1, 1))
+        if _block(name) != _block(following):
+            layers.append(Layer(f"pool{_block(name)}", "pooling", 2, 0))
+    return tuple(layers)
+
+
+def _block(name: str) -> str:
+    return name.removeprefix("conv").partition("_")[0]
+
+
 def layer_names(params: Iterable[str]) -> tuple[str, ...]:
-    """Names of all layers in the order in which a picture passes them.
+    """List the names of all layers in the order in which a picture passes them.
 
     Args:
         params: parameters, or just the names of their convolutions; other names are ignored.
 
     Returns:
-        For example ``("conv1_1", "conv1_2", "pool1", "conv2_1", …)``. A layer's place in it is the
-        number that the 2017 program gave it (2 is ``pool1``, 7 is ``conv3_2``).
+        For example ``("conv1_1", "conv1_2", "pool1", "conv2_1", …)``. A layer's place in the list is the
+        number that the 2017 program gave the layer (2 is ``pool1``, 7 is ``conv3_2``).
     """
-    convolutions = sorted(name for name in params if name.startswith("conv"))
-    names: list[str] = []
-    for i, name in enumerate(convolutions):
-        names.append(name)
-        block = _block(name)
-        if i + 1 == len(convolutions) or _block(convolutions[i + 1]) != block:
-            names.append(f"pool{block}")
-    return tuple(names)
+    return tuple(layer.name for layer in layers_of(params))
 
 
-def _block(name: str) -> str:
-    return name.removeprefix("conv").partition("_")[0]
+def path_to(layers: Iterable[str], params: Iterable[str]) -> tuple[Layer, ...]:
+    """List the network's layers from the first to the deepest of some names."""
+    path, names = layers_of(params), set(layers)
+    deepest = max(place for place, layer in enumerate(path) if layer.name in names)
+    return path[: deepest + 1]
+
+
+Map = TypeVar("Map")
+"""What passes the network: a feature map, a tile of one, the masks of its regions, or the length of its side."""
+
+
+def walk(
+    path: Sequence[Layer],
+    value: Map,
+    convolve: Callable[[Layer, Map, Layer | None], Map],
+    pool: Callable[[Layer, Map], Map],
+    *,
+    wanted: Collection[str],
+    fuse: Callable[[Layer], bool] = lambda pooling: False,
+) -> dict[str, Map]:
+    """Pass a value through the layers of a path, and keep what some of the layers make of it.
+
+    Args:
+        path: from `path_to`.
+        value: what enters the first layer.
+        convolve: ``convolve(layer, value, pooling)``: what a convolution makes; if ``pooling`` is a layer, what that
+            pooling makes of the convolution's map.
+        pool: ``pool(layer, value)``: what a pooling makes.
+        wanted: names of the layers to keep.
+        fuse: whether a pooling may be done along with the convolution before it, where nobody wants the map between.
+
+    Returns:
+        Name of each wanted layer to its value.
+    """
+    found: dict[str, Map] = {}
+    fused = False
+    for layer, following in zip(path, (*path[1:], None), strict=True):
+        if layer.kind == "convolution":
+            pools = following is not None and following.kind == "pooling" and layer.name not in wanted
+            fused = pools and following is not None and fuse(following)
+            value = convolve(layer, value, following if fused else None)
+        elif not fused:
+            value = pool(layer, value)
+        if layer.name in wanted:
+            found[layer.name] = value
+    return found
 
 
 def resolve_layers(layers: Sequence[str | int], params: Iterable[str]) -> tuple[str, ...]:
@@ -78,12 +157,12 @@ def resolve_layers(layers: Sequence[str | int], params: Iterable[str]) -> tuple[
             resolved.append(names[int(token)])
         else:
             choice = ", ".join(f"{number} {name}" for number, name in enumerate(names))
-            raise ValueError(f"these parameters have no layer {token!r}; wanted a name or number out of: {choice}")
+            raise InputError(f"these parameters have no layer {token!r}; wanted a name or number out of: {choice}")
     if not resolved:
-        raise ValueError("no layer was given; wanted at least one, such as pool1")
+        raise InputError("no layer was given; wanted at least one, such as pool1")
     for name in resolved:
         if resolved.count(name) > 1:
-            raise ValueError(f"layer {name!r} was given twice; give each layer once")
+            raise InputError(f"layer {name!r} was given twice; give each layer once")
     return tuple(resolved)
 
 
@@ -120,33 +199,28 @@ def extract_features(
     Raises:
         ValueError: a layer that the parameters lack, or an image too small for it.
     """
-    order = layer_names(params)
-    last = max(order.index(layer) for layer in resolve_layers(layers, params))
+    path = path_to(resolve_layers(layers, params), params)
     smallest = minimum_size(layers, 1, padding, params)
     if min(image.shape[:2]) < smallest:
-        raise ValueError(
+        raise InputError(
             f"an image of {image.shape[1]}x{image.shape[0]} pixels is too small for {', '.join(layers)}; "
             f"wanted at least {smallest} a side"
         )
-    features: Features = {}
-    current = preprocess(image, jnp.asarray(params["input"]["mean"]))
-    path = order[: last + 1]
-    fused = False
-    for name, following in zip(path, (*path[1:], ""), strict=True):
-        if name.startswith("conv"):
-            kernel, bias = jnp.asarray(params[name]["kernel"]), jnp.asarray(params[name]["bias"])
-            # Pooling is done along with the convolution where nobody asks for what lies between.
-            fused = following.startswith("pool") and pooling == "average" and name not in layers
-            current = conv3x3_relu(current, kernel, bias, padding, fused, kept_as(precision), in_loop)
-        elif not fused:
-            current = average_pool(current) if pooling == "average" else max_pool(current)
-        if name in layers:
-            features[name] = current
-    return features
+
+    def convolve(layer: Layer, current: Array, pooling_layer: Layer | None) -> Array:
+        kernel, bias = (jnp.asarray(params[layer.name][part]) for part in ("kernel", "bias"))
+        fused = pooling_layer is not None
+        return conv3x3_relu(current, kernel, bias, padding, fused, map_type(precision), in_loop)
+
+    def pool(layer: Layer, current: Array) -> Array:
+        return average_pool(current) if pooling == "average" else max_pool(current)
+
+    start = preprocess(image, jnp.asarray(params["input"]["mean"]))
+    return walk(path, start, convolve, pool, wanted=layers, fuse=lambda _: pooling == "average")
 
 
-def kept_as(precision: Precision) -> str | None:
-    """The type of feature maps; None for the picture's own, which is float64 in tests."""
+def map_type(precision: Precision) -> str | None:
+    """Return the number type of feature maps; None for the picture's own, which is float64 in tests."""
     return None if precision == "float32" else precision
 
 
@@ -159,14 +233,11 @@ def max_pool(features: Float[Array, "height width channels"]) -> Float[Array, "r
 
 def feature_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
     """Length of a side of a layer's feature map; 0 or less where the picture is too small."""
-    for name in layer_names(params):
-        if name.startswith("pool"):
-            size = size // 2
-        elif padding == "valid":
-            size = size - 2
-        if name == layer:
-            break
-    return size
+
+    def shrink(step: Layer, size: int, _: Layer | None = None) -> int:
+        return step.size_after(size, padding)
+
+    return walk(path_to([layer], params), size, shrink, shrink, wanted=[layer])[layer]
 
 
 def minimum_size(layers: Sequence[str], octaves: int, padding: Padding, params: Iterable[str]) -> int:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from subjective.checks import InputError, MissingFileError
 from subjective.network.formats import native, reader
 from subjective.network.formats.layout import WIDTHS, Params, Widths, check, one_line
 
@@ -221,9 +222,9 @@ def convert(
     folder = Path(out_dir) if out_dir is not None else default_data_dir()
     name = name or _name(Path(path))
     if not _NAME.fullmatch(name) or name.endswith(".scales"):
-        raise ValueError(one_line(f"{name!r} cannot name a network; wanted letters, digits, '-', '_' and '.'"))
+        raise InputError(one_line(f"{name!r} cannot name a network; wanted letters, digits, '-', '_' and '.'"))
     if (embedded_dir() / f"{name}{SUFFIX}").is_file() and folder.resolve() != embedded_dir().resolve():
-        raise ValueError(f"{name!r} is the name of an embedded network, which would be found first; give another name")
+        raise InputError(f"{name!r} is the name of an embedded network, which would be found first; give another name")
     params, facts = reader.read(path, convention, widths)
     target = folder / f"{name}{SUFFIX}"
     save(params, target, {**facts, **(metadata or {})})
@@ -247,7 +248,7 @@ def _find(name_or_path: str | Path, data_dir: str | Path | None) -> Path:
     if path.is_file():
         return path
     names = ", ".join(entry.name for entry in available(data_dir)) or "none"
-    raise FileNotFoundError(
+    raise MissingFileError(
         one_line(f"no network or file {str(name_or_path)!r}; there are: {names}")
         + " (see 'subjective weights list', or get more with 'subjective weights fetch')"
     )
@@ -260,30 +261,30 @@ def _load_scales(path: Path, params: Params, digest: str) -> Scales | None:
     tensors, metadata = native.read_tensors(path)
     measured = metadata.get("params_sha256")
     if measured != digest:
-        raise ValueError(
+        raise InputError(
             f"{path}: measured for other parameters: expected params_sha256 {digest}, got {one_line(measured)}; "
             "delete it, or measure the scales again"
         )
     try:
         return _checked_scales(tensors, params)
     except ValueError as error:
-        raise ValueError(one_line(f"{path}: {error}; delete it, or measure the scales again")) from error
+        raise InputError(one_line(f"{path}: {error}; delete it, or measure the scales again")) from error
 
 
 def _checked_scales(scales: Scales, params: Params) -> Scales:
     """The scales in network order, one for every filter of every layer."""
     layers = [name for name in params if name != "input"]
     if strange := sorted(set(scales).difference(layers)):
-        raise ValueError(f"scales for {strange[0]!r}, which the network lacks; it has {', '.join(layers)}")
+        raise InputError(f"scales for {strange[0]!r}, which the network lacks; it has {', '.join(layers)}")
     if missing := [name for name in layers if name not in scales]:
-        raise ValueError(f"no scales for {', '.join(missing)}; wanted one for every filter of every layer")
+        raise InputError(f"no scales for {', '.join(missing)}; wanted one for every filter of every layer")
     return {name: _positive(name, scales[name], params[name]["bias"].shape) for name in layers}
 
 
 def _positive(name: str, scale: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
     values = np.asarray(scale)
     if values.ndim != 1 or shape not in (None, values.shape):
-        raise ValueError(f"scales of {name}: expected shape {shape or '(out,)'}, got {values.shape}")
+        raise InputError(f"scales of {name}: expected shape {shape or '(out,)'}, got {values.shape}")
     if values.dtype.kind != "f" or not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError(f"scales of {name}: expected positive, finite numbers, got others")
+        raise InputError(f"scales of {name}: expected positive, finite numbers, got others")
     return values

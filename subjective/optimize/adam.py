@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -31,8 +31,27 @@ class Adam:
         patience: steps after which one of them must have lowered the loss; single ones may raise it.
     """
 
+    keeps_bounds: ClassVar[bool] = True
+    takes_preconditioner: ClassVar[bool] = False
+    has_history_type: ClassVar[bool] = False
+    preconditioned_bytes: ClassVar[int] = 0
+
     bounds: tuple[float, float] | None = None
     patience: int = 50
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds are {self.bounds}; wanted a lower and a higher number")
+
+    @property
+    def bytes_per_number(self) -> int:
+        """See `Optimizer.bytes_per_number`: value, gradient, two moments and the trial point in float32."""
+        return 4 * 5
+
+    def __str__(self) -> str:
+        """Say the name."""
+        return "adam"
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`."""

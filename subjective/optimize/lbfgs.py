@@ -15,7 +15,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -47,9 +47,29 @@ class LBFGS:
         history_type: how they are kept.
     """
 
+    keeps_bounds: ClassVar[bool] = False
+    takes_preconditioner: ClassVar[bool] = True
+    has_history_type: ClassVar[bool] = True
+    preconditioned_bytes: ClassVar[int] = 4 * 3  # the start, the value, and the trial point in both coordinates
+    bounds: ClassVar[None] = None
+
     history: int = 10
     history_type: HistoryType = "float32"
     patience: int = 10
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.history < 1:
+            raise ValueError(f"history is {self.history}; wanted 1 or more pairs")
+
+    @property
+    def bytes_per_number(self) -> int:
+        """See `Optimizer.bytes_per_number`."""
+        return 2 * self.history * (4 if self.history_type == "float32" else 2) + 4 * 5
+
+    def __str__(self) -> str:
+        """Say the name and the memory."""
+        return f"lbfgs with a {self.history_type} history of {self.history}"
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`. The history is allocated here."""

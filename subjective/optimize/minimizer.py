@@ -14,6 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from subjective.checks import InputError
+from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.protocol import (
     Evaluation,
     Loss,
@@ -23,11 +25,7 @@ from subjective.optimize.protocol import (
     State,
     StuckError,
     fetched,
-    value_and_gradient,
 )
-from subjective.optimize.registry import HistoryType, Method, Root, optimizer_of
-
-__all__ = ["NonFiniteLossError", "Point", "Result", "Step", "minimize", "value_and_gradient"]
 
 RETRIES = 5
 """Times in a row that a step which went astray is tried again, each time a tenth as long."""
@@ -113,7 +111,7 @@ class Result:
     begun: float = math.inf
 
 
-class NonFiniteLossError(ValueError):
+class NonFiniteLossError(InputError):
     """The loss, or its gradient, became NaN or infinite.
 
     Attributes:
@@ -129,55 +127,42 @@ def minimize(
     fn: Loss,
     init: jax.Array,
     args: tuple[Any, ...] = (),
+    optimizer: Optimizer | None = None,
     *,
-    method: Method = "lbfgsb",
     max_steps: int = 500,
     tolerance: float = 1e-9,
-    on_step: Callable[[Step], None] | None = None,
-    bounds: tuple[float, float] | None = None,
-    history: int = 10,
-    history_type: HistoryType = "float32",
     first_step: float | None = None,
-    root: Root | None = None,
+    on_step: Callable[[Step], None] | None = None,
     resume: Point | None = None,
 ) -> Result:
-    """Minimize.
+    """Minimize a loss.
 
-    The loss is divided by the norm of its first gradient before the optimizer sees it, so that the first step and the
-    stopping rule do not depend on its units. A step at which the loss is not finite is taken back, and the optimizer
-    begins anew from the last good point with a tenth of the step.
+    Each optimizer divides the loss by the norm of its first gradient, so that the first step does not depend on the
+    loss's units. A step at which the loss is not finite is taken back: the optimizer begins anew from the last good
+    point with a tenth of the step.
 
     Args:
         fn: ``fn(value, *args) -> (scalar, parts)``, differentiable in ``value``.
         init: starting point, any shape.
-        args: passed on; arguments of the compiled function, not constants of it.
-        method: ``lbfgsb``: scipy sees float64 copies of flat vectors; ``lbfgs`` and ``adam``: arrays stay where they
-            are, and the host sees scalars.
-        max_steps: accepted iterations at most. 0 evaluates and returns ``init``.
-        tolerance: stop when ten steps (of Adam: fifty) lower the loss by less than this share of it.
-        on_step: called with each `Step`, the starting point included. It may raise to stop.
-        bounds: lowest and highest value of every element; None for none. Not of ``lbfgs``.
-        history: pairs of steps and gradient changes that the Hessian is estimated from (m). Each costs two float64
-            copies of the value with ``lbfgsb``, two of ``history_type`` with ``lbfgs``.
-        history_type: float32 or bfloat16.
-        first_step: root mean square change of an element in the first step that is tried, so that it does not depend
-            on their number; None for a step of length one, as scipy has it. Later steps are as long as the
-            curvature found so far says. Adam's learning rate.
-        root: symmetric root of an approximate inverse Hessian, as a linear function of arrays of the value's shape,
-            that L-BFGS starts from in place of a multiple of one. Not with bounds, and not of ``adam``.
-        resume: go on from here, as if it had never stopped, and use it up. Everything else must be as it was;
-            ``init`` gives only shape and dtype.
+        args: further arguments of ``fn``; they are arguments of the compiled function, not constants of it.
+        optimizer: how to minimize, such as ``LBFGS(history=10)``; L-BFGS-B if None.
+        max_steps: most accepted iterations. 0 evaluates and returns ``init``.
+        tolerance: stop when ten steps (of Adam: fifty) lower the loss by less than this share of the loss.
+        first_step: root mean square change of an element in the first step that is tried; None for a step of length
+            one, as scipy has it. Later steps are as long as the curvature found so far says. Adam's learning rate.
+        on_step: called with each `Step`, the starting point included. It may raise an exception to stop.
+        resume: continue from here as if the minimization had never stopped, and use the point up. All other arguments
+            must be as they were; ``init`` gives only shape and dtype.
 
     Returns:
-        The last accepted point. Running out of steps, or a line search that finds nothing lower, is
-        said in ``message``.
+        The last accepted point. ``message`` says why the minimization ended.
 
     Raises:
-        ValueError: unfit numbers.
+        ValueError: numbers that do not fit.
         NonFiniteLossError: with the last finite point in it.
     """
     _check(max_steps, tolerance, first_step)
-    optimizer = optimizer_of(method, history=history, history_type=history_type, bounds=bounds, root=root)
+    optimizer = optimizer or LBFGSB()
     problem = Problem(fn, args, init, 0 if resume is None else resume.evaluations)
     started = time.perf_counter() - (0.0 if resume is None else resume.seconds)
 
@@ -196,7 +181,7 @@ def minimize(
         return Result(value, at.loss, *counted, converged, message, fetched(at.parts), at.gradient_norm, point.begun)
 
     if resume is None:
-        start = init if bounds is None else jnp.clip(init, *bounds)
+        start = init if optimizer.bounds is None else jnp.clip(init, *optimizer.bounds)
         first = _first(problem, start)
         point = Point(_begin(optimizer, problem, start, first, first_step), lowest=first.loss, begun=first.loss)
         value = tell()

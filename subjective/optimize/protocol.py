@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -99,25 +99,47 @@ class Problem:
 
 @runtime_checkable
 class Optimizer(Protocol):
-    """One way to go from point to point."""
+    """A way to go from point to point, as a value: a frozen dataclass of its settings.
+
+    A new optimizer is a file of this package with such a class, and a line in `subjective.optimize.registry`.
+
+    Attributes:
+        keeps_bounds: whether the optimizer can keep every element between two bounds.
+        takes_preconditioner: whether `Preconditioned` can wrap the optimizer.
+        has_history_type: whether the number type of its memory can be chosen.
+        preconditioned_bytes: bytes for each number of the value that `Preconditioned` needs beside the optimizer.
+    """
+
+    keeps_bounds: ClassVar[bool]
+    takes_preconditioner: ClassVar[bool]
+    has_history_type: ClassVar[bool]
+    preconditioned_bytes: ClassVar[int]
 
     @property
     def patience(self) -> int:
-        """Steps that must have lowered the loss together; single ones may lower it little, or raise it."""
+        """Steps that must lower the loss together; a single step may lower the loss little, or raise the loss."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Lowest and highest value of every element; None for no bounds."""
+
+    @property
+    def bytes_per_number(self) -> int:
+        """Bytes of memory for each number of the value, the value, its gradient and the trial point included."""
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
-        """The state at a start that was evaluated; the first step is to have that root mean square."""
+        """Return the state at a start that was evaluated; the first step has the root mean square ``first_step``."""
 
     def advance(self, problem: Problem, state: State) -> State:
-        """The state after one accepted step.
+        """Return the state after one accepted step.
 
         Raises:
-            NotFiniteError: the step went astray; the state given is no longer to be used.
-            StuckError: there is no such step.
+            NotFiniteError: the step went astray; the given state must no longer be used.
+            StuckError: no step lowers the loss.
         """
 
     def value(self, problem: Problem, state: State) -> jax.Array:
-        """The point."""
+        """Return the point of a state."""
 
 
 @lru_cache(maxsize=32)

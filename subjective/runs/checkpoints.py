@@ -16,10 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from subjective.checks import InputError
 from subjective.images import written_whole
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
-from subjective.synthesis.position import Position
+from subjective.synthesis.coarse_to_fine import Position
 
 KEPT = 2
 """Checkpoints of a run that are kept: the newest, and one to fall back to."""
@@ -45,18 +46,18 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
     path = folder / f"checkpoint-{number:06d}.safetensors"
     with written_whole(path) as file:
         _write_tensors(file, arrays, content)
-    for old in found(folder)[:-KEPT]:
+    for old in find(folder)[:-KEPT]:
         old.unlink()
     return path
 
 
-def clear(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove what is left of writing that was killed."""
     for path in folder.glob(".checkpoint-*.tmp"):
         path.unlink(missing_ok=True)
 
 
-def found(folder: Path) -> list[Path]:
+def find(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     return sorted(folder.glob("checkpoint-[0-9]*.safetensors"))
 
@@ -75,7 +76,7 @@ def read(path: Path) -> tuple[Position, dict[str, Any]]:
         content = json.loads(header["__metadata__"]["content"])
         position = _decoded(content["position"], arrays)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{path.name} is damaged, or of another version ({error})") from None
+        raise InputError(f"{path.name} is damaged, or of another version ({error})") from None
     return position, content["facts"]
 
 
@@ -135,16 +136,16 @@ def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, 
 def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
     digest = header["__metadata__"].pop("digest")
     if _digest(json.dumps(header).encode()) != digest:
-        raise ValueError("its header is not what was written")
+        raise InputError("its header is not what was written")
     names = {kind: name for name, kind in _TYPES.items()}
     arrays = []
     for number, digest in enumerate(json.loads(header["__metadata__"]["content"])["digests"]):
         entry = header[str(number)]
         array = np.empty(entry["shape"], jnp.dtype(names[entry["dtype"]]))
         if file.readinto(_bytes_of(array)) != array.nbytes:  # type: ignore[attr-defined]
-            raise ValueError("it ends too early")
+            raise InputError("it ends too early")
         if _digest(_bytes_of(array)) != digest:
-            raise ValueError("its numbers are not those that were written")
+            raise InputError("its numbers are not those that were written")
         arrays.append(array)
     return arrays
 

@@ -1,130 +1,174 @@
-"""The run folder: everything a run was asked, did and made, in one new folder.
+"""The run folder: everything that a run was asked, did and made, in one new folder.
 
-``config.json`` what was asked, ``trace.jsonl`` a line a step, ``step-*.png`` pictures on the way,
-``checkpoint-*.safetensors`` what it takes to go on, ``result.png`` the last picture, ``summary.json`` how it ended.
-Every file but the trace appears whole or not at all.
+``config.json`` holds what was asked; ``trace.jsonl`` a line for each step; ``step-*.png`` pictures on the way;
+``checkpoint-*.safetensors`` what it takes to resume the run; ``result.png`` the last picture; ``summary.json`` how the
+run ended. Every file but the trace appears whole or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import errno
 import json
 import math
 import os
-import platform
 import shlex
 import shutil
-import sys
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
 
-import jax
 import numpy as np
 
+from subjective.checks import InputError, file_errors, setting
 from subjective.images import write_bytes, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
-from subjective.runs.remarks import say
-from subjective.synthesis.position import Position
+from subjective.runs.progress import note
+from subjective.runs.provenance import CONFIG, describe_run
+from subjective.synthesis.coarse_to_fine import Position
 from subjective.version import __version__
 
-LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
 
-
-def environment() -> dict[str, Any]:
-    """Versions and device that a run's result depends on."""
-    device = jax.devices()[0]
-    return {
-        "subjective": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: metadata.version(name) for name in LIBRARIES},
-        "device": f"{device.platform}: {device.device_kind}",
-        "devices": jax.device_count(),
-        "cores": os.cpu_count(),
-    }
-
-
-class Run:
-    """A run folder being filled.
+class TracedFolder:
+    """A run folder with ``config.json``, ``trace.jsonl`` and ``summary.json``.
 
     Attributes:
-        folder: its path.
-        last: the last accepted step of each picture, by number.
+        folder: path of the folder.
+        config: content of ``config.json``.
     """
 
-    def __init__(self, folder: Path, *, frames: int, save_every: int, checkpoint_every: float = 0):
-        """Fill a folder.
+    def __init__(self, folder: Path):
+        """Open the trace of a folder, which exists.
+
+        Raises:
+            FileError: the folder cannot be written.
+        """
+        self.folder = folder
+        self.config: dict[str, Any] = {}
+        self._started = time.time()
+        self._seconds_before = 0.0
+        self._lines = 0
+        self._trace = self._open_trace()
+
+    def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
+        """Write ``config.json``, see `subjective.runs.provenance.describe_run`."""
+        self.config = describe_run(command, settings, self._started, **facts)
+        self._write_json(CONFIG, self.config)
+
+    @property
+    def seconds(self) -> float:
+        """What the run has taken so far, in seconds; the time before a resume counts."""
+        return self._seconds_before + time.time() - self._started
+
+    def _open_trace(self) -> TextIO:
+        with file_errors("write", self.folder):
+            return open(self.folder / "trace.jsonl", "a", encoding="utf-8")
+
+    def _add_line(self, line: dict[str, Any]) -> None:
+        self._trace.write(json.dumps(line) + "\n")
+        self._trace.flush()
+        self._lines += 1
+
+    def _sync_trace(self) -> None:
+        os.fsync(self._trace.fileno())
+
+    def _cut_trace(self, count: int) -> list[dict[str, Any]]:
+        """Keep the first lines of the trace, and return them."""
+        path = self.folder / "trace.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines()[:count]
+        self._trace.close()
+        write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
+        self._trace, self._lines = self._open_trace(), len(lines)
+        return [json.loads(line) for line in lines]
+
+    def _close_trace(self) -> None:
+        self._trace.close()
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+class PictureFolder(TracedFolder):
+    """The folder of a run that makes pictures.
+
+    Attributes:
+        last: the last accepted step of each picture, by number.
+        memory_advice: see `subjective.runs.session.RunFolder`.
+    """
+
+    memory_advice = "make a smaller picture, or lower history or count"
+
+    def __init__(self, folder: Path, *, pictures: int, save_every: int, checkpoint_every: float = 0):
+        """Open a folder.
 
         Args:
-            folder: a new one, see `new_folder`; or that of a run to be gone on with, see `resumed`.
-            frames: how many pictures the run makes.
-            save_every: steps between intermediate pictures; 0 for none.
+            folder: from `new_folder`, or the folder of a run that is resumed (see `resume`).
+            pictures: how many pictures the run makes.
+            save_every: steps between pictures on the way; 0 for none.
             checkpoint_every: seconds between checkpoints; 0 for none.
 
         Raises:
-            OSError: it cannot be written.
+            FileError: the folder cannot be written.
         """
-        self.folder = folder
-        self.frames = frames
-        self.save_every = save_every
-        self.checkpoint_every = checkpoint_every
-        self._checkpointed = time.monotonic()
-        self._checkpoints = self._lines = 0
-        self._earlier = 0.0
+        super().__init__(folder)
+        self.pictures, self.save_every, self.checkpoint_every = pictures, save_every, checkpoint_every
         self.last: dict[int, Step] = {}
-        self._effort: dict[int, tuple[int, int]] = {}  # evaluations, and their pixels
-        self._config: dict[str, Any] = {}
+        self._checkpointed = time.monotonic()
+        self._checkpoints = 0
+        self._effort: dict[int, tuple[int, int]] = {}  # of each picture: evaluations, and their pixels
         self._summary: dict[str, Any] = {}
-        self._started = time.time()
-        self._trace: TextIO = open(self.folder / "trace.jsonl", "a", encoding="utf-8")  # noqa: SIM115 closed at the end
 
-    def resumed(self, position: Position, facts: dict[str, Any]) -> None:
-        """Take up a run where a checkpoint of it stands: what was noted later is taken back.
+    def resume(self) -> Position | None:
+        """Continue at the newest sound checkpoint: what the trace holds beyond the checkpoint is removed.
 
-        Args:
-            position: from `checkpoints.read`.
-            facts: likewise; those that `record` kept with it.
+        Returns:
+            Where the run stands; None if there is no checkpoint, so that the run begins again.
+
+        Raises:
+            InputError: there are checkpoints, and none can be read.
         """
-        self._config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        self._checkpoints, self._lines, self._earlier = facts["checkpoint"], facts["lines"], facts["seconds"]
-        path = self.folder / "trace.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[: self._lines]
-        self._trace.close()
-        write_bytes(path, "".join(lines).encode())
-        self._trace = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed at the end
-        for noted in map(json.loads, lines):
-            number = noted["picture"]
-            self._count(number, noted["evaluations"], noted["size"])
+        checkpoints.remove_unfinished(self.folder)
+        paths = checkpoints.find(self.folder)
+        for path in reversed(paths):
+            try:
+                position, facts = checkpoints.read(path)
+            except InputError as error:
+                note(f"note: {error}; taking the one before")
+                continue
+            self._continue_at(position, facts)
+            return position
+        if paths:
+            again = shlex.quote(str(self.folder / CONFIG))
+            raise InputError(
+                f"no checkpoint in {str(self.folder)!r} can be read; to begin again, use {setting('config')} {again}"
+            )
+        note(f"note: {str(self.folder)!r} has no checkpoint; the run begins again")
+        self._cut_trace(0)
+        return None
+
+    def _continue_at(self, position: Position, facts: dict[str, Any]) -> None:
+        self.config = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+        self._checkpoints, self._seconds_before = facts["checkpoint"], facts["seconds"]
+        for line in self._cut_trace(facts["lines"]):
+            number = line["picture"]
+            self._count(number, line["evaluations"], line["size"])
             if number < len(position.finished):
                 names = ("step", "loss", "parts", "gradient_norm", "evaluations", "seconds")
-                known = {name: noted[name] for name in names}
+                known = {name: line[name] for name in names}
                 self.last[number] = Step(**known, value=position.finished[number].value)
 
-    def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
-        """Write ``config.json``: every setting, the exact command, versions, device and further facts."""
-        self._config = {
-            "command": command,
-            "command_line": shlex.join(["subjective", *sys.argv[1:]]),
-            "started": datetime.datetime.fromtimestamp(self._started).astimezone().isoformat(timespec="seconds"),
-            "settings": settings,
-            **facts,
-            "environment": environment(),
-        }
-        self._write_json("config.json", self._config)
-
     def reserve(self, size: tuple[int, int]) -> None:
-        """Hold room on the disk for the last pictures, to be let go when the disk is full.
+        """Hold room on the disk for the last pictures; a full disk then still has room for them.
 
         Random noise does not compress: three bytes a pixel and a little more.
+
+        Raises:
+            OSError: there is no room.
         """
-        amount = self.frames * (size[0] * size[1] * 3 + size[0] * 8 + 65536)
+        amount = self.pictures * (size[0] * size[1] * 3 + size[0] * 8 + 65536)
         free = shutil.disk_usage(self.folder).free
         if amount > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, the pictures may take {amount / 1e6:.0f} MB")
@@ -139,81 +183,80 @@ class Run:
     def _reserve_path(self) -> Path:
         return self.folder / ".reserve"
 
-    def record(self, number: int, step: Step, *, last: bool = False) -> None:
-        """Note a step in the trace, and save picture and position when they are due, or when it is the last."""
-        self._count(number, step.evaluations, step.value.shape[-3:-1])
-        line = {
-            "picture": number,
-            "size": list(step.value.shape[-3:-1]),
-            "step": step.step,
-            "loss": step.loss,
-            "parts": step.parts,
-            "gradient_norm": step.gradient_norm,
-            "evaluations": step.evaluations,
-            "seconds": round(step.seconds, 3),
-        }
-        self._trace.write(json.dumps(line) + "\n")
-        self._trace.flush()
-        self._lines += 1
+    def record(self, picture: int, step: Step, *, last: bool = False) -> None:
+        """Write a step to the trace, and save picture and position when they are due.
+
+        Args:
+            picture: its number.
+            step: what the optimizer reached.
+            last: whether the run is stopped after the step; the position is then due.
+        """
+        self._count(picture, step.evaluations, step.value.shape[-3:-1])
+        self._add_line(
+            {
+                "picture": picture,
+                "size": list(step.value.shape[-3:-1]),
+                "step": step.step,
+                "loss": step.loss,
+                "parts": step.parts,
+                "gradient_norm": step.gradient_norm,
+                "evaluations": step.evaluations,
+                "seconds": round(step.seconds, 3),
+            }
+        )
         if self.save_every and step.step % self.save_every == 0:
-            self._write_pictures(f"step-{step.step:05d}", number, np.asarray(step.value), step)
-        # What there is to go on from is true for now alone; the picture is kept.
-        self.last[number] = dataclasses.replace(step, position=None)
+            self._write_pictures(f"step-{step.step:05d}", picture, np.asarray(step.value), step)
+        # The position holds for the current step alone; the picture is kept.
+        self.last[picture] = dataclasses.replace(step, position=None)
         due = last or time.monotonic() - self._checkpointed >= self.checkpoint_every
         if self.checkpoint_every and due and step.position is not None:
             self._checkpoint(step.position)
 
-    def forget(self) -> None:
-        """Begin the trace again."""
-        self._trace.truncate(0)
-
-    def _count(self, number: int, evaluations: int, size: Sequence[int]) -> None:
+    def _count(self, picture: int, evaluations: int, size: Sequence[int]) -> None:
         """Count the pixels at which a picture's loss was evaluated."""
-        before, pixels = self._effort.get(number, (0, 0))
-        self._effort[number] = (evaluations, pixels + (evaluations - before) * size[0] * size[1])
+        before, pixels = self._effort.get(picture, (0, 0))
+        self._effort[picture] = (evaluations, pixels + (evaluations - before) * size[0] * size[1])
 
     def _checkpoint(self, position: Position) -> None:
-        os.fsync(self._trace.fileno())
+        self._sync_trace()
         self._checkpoints += 1
-        facts = {"checkpoint": self._checkpoints, "lines": self._lines, "seconds": self._seconds()}
+        facts = {"checkpoint": self._checkpoints, "lines": self._lines, "seconds": self.seconds}
         try:
             checkpoints.write(self.folder, self._checkpoints, position, facts)
-        except OSError as error:  # the picture needs no checkpoint: those before stand
-            say(f"note: no checkpoint could be written ({error.strerror}); going on")
+        except OSError as error:  # the picture needs no checkpoint, and the earlier checkpoints stand
+            note(f"note: no checkpoint could be written ({error.strerror}); the run continues")
         self._checkpointed = time.monotonic()
 
-    def _seconds(self) -> float:
-        return self._earlier + time.time() - self._started
-
-    def finish(self, results: list[Result]) -> None:
+    def finish(self, result: list[Result]) -> None:
         """Write the final pictures and ``summary.json`` of a run that came to its end."""
-        for number, result in enumerate(results):
-            # What was told last of it, but where it ended with the very step that it was resumed from.
-            told = (result.steps, result.value, result.loss, result.parts, result.gradient_norm)
-            self.last.setdefault(number, Step(*told, result.evaluations, result.seconds))
-        self._conclude("finished", None, [result.__dict__ | {"value": None} for result in results])
-        for path in checkpoints.found(self.folder):
+        for number, one in enumerate(result):
+            # The last step that was told, unless the picture ended with the very step at which it was resumed.
+            told = (one.steps, one.value, one.loss, one.parts, one.gradient_norm)
+            self.last.setdefault(number, Step(*told, one.evaluations, one.seconds))
+        self._conclude("finished", None, [(one.converged, one.message) for one in result])
+        for path in checkpoints.find(self.folder):
             path.unlink()
 
-    def abandon(self, status: str, reason: str) -> Path | None:
-        """Keep the last pictures of a run that was stopped; returns the path of one of them.
+    def abandon(self, status: str, reason: str) -> tuple[str, bool]:
+        """Keep the last pictures of a run that was stopped.
 
         Args:
             status: for ``summary.json``, such as ``interrupted``.
             reason: in a sentence.
 
         Returns:
-            The newest picture in the folder, None if there is none.
+            What is kept, and whether the run can be resumed.
         """
-        with contextlib.suppress(OSError):  # a full disk, even of its reserve: what was saved on the way remains
-            self._conclude(status, reason, [{} for _ in self.last])
+        with contextlib.suppress(OSError):  # a full disk, even of its reserve: the pictures on the way remain
+            self._conclude(status, reason, [(False, reason) for _ in self.last])
         pictures = sorted(self.folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
-        return pictures[-1] if pictures else None
+        kept = f"the last picture is {pictures[-1]}" if pictures else "no picture was made yet"
+        return kept, bool(checkpoints.find(self.folder))
 
-    def _conclude(self, status: str, reason: str | None, ends: list[dict[str, Any]]) -> None:
+    def _conclude(self, status: str, reason: str | None, ends: Sequence[tuple[bool, str]]) -> None:
         self._reserve_path.unlink(missing_ok=True)
         pictures = []
-        for (number, step), end in zip(sorted(self.last.items()), ends, strict=True):
+        for (number, step), (converged, message) in zip(sorted(self.last.items()), ends, strict=True):
             names = self._write_pictures("result", number, np.asarray(step.value), step)
             pictures.append(
                 {
@@ -225,58 +268,56 @@ class Run:
                     "evaluations": step.evaluations,
                     "full_size_evaluations": round(self._effort[number][1] / math.prod(step.value.shape[-3:-1]), 2),
                     "seconds": round(step.seconds, 3),
-                    "converged": end.get("converged", False),
-                    "message": end.get("message", reason),
+                    "converged": converged,
+                    "message": message,
                 }
             )
         self._summary = {
             "status": status,
             "reason": reason,
-            "seconds": round(self._seconds(), 3),
+            "seconds": round(self.seconds, 3),
             "pictures": pictures,
         }
         self._write_json("summary.json", self._summary)
-        self._trace.close()
+        self._close_trace()
 
-    def score(self, scores: list[Any]) -> None:
-        """Add what each picture of a finished run scores to ``summary.json``."""
+    def add_scores(self, scores: list[Any]) -> None:
+        """Add the scores of each picture of a finished run to ``summary.json``."""
         pictures = [
             picture | {"scores": score} for picture, score in zip(self._summary["pictures"], scores, strict=True)
         ]
         self._write_json("summary.json", self._summary | {"pictures": pictures})
 
     def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
-        """Write an image, or all frames of one optimization; returns the names."""
+        """Write an image, or all frames of one optimization; return the names of the files."""
         images = value[None] if value.ndim == 3 else value
         text = {
             "Software": f"subjective {__version__}",
-            "subjective:config": json.dumps(self._config),
+            "subjective:config": json.dumps(self.config),
             "subjective:step": json.dumps({"step": step.step, "loss": step.loss, "evaluations": step.evaluations}),
         }
         names = []
         for offset, image in enumerate(images):
-            suffix = "" if self.frames == 1 else f"-{number + offset:03d}"
+            suffix = "" if self.pictures == 1 else f"-{number + offset:03d}"
             names.append(f"{stem}{suffix}.png")
             write_image(self.folder / names[-1], image, text=text)
         return names
 
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
-
 
 def new_folder(parent: Path, prefix: str) -> Path:
-    """Make a folder whose name is the prefix, date and time, and a number if that is taken; never one that exists.
+    """Make a folder named by the prefix, date and time, and a number if that name is taken; never one that exists.
 
     Raises:
-        OSError: it cannot be made.
+        FileError: the folder cannot be made.
     """
-    parent.mkdir(parents=True, exist_ok=True)
     stem = f"{prefix}-{time.strftime('%Y%m%d-%H%M%S')}"
-    for attempt in range(10_000):
-        folder = parent / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
-        try:
-            folder.mkdir()  # fails if it exists: of several runs that start at once, one gets the name
-        except FileExistsError:
-            continue
-        return folder
-    raise OSError(f"no free name for a run folder like {stem} in {parent}; use another --output-prefix")
+    with file_errors("make a run folder in", parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(10_000):
+            folder = parent / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
+            try:
+                folder.mkdir()  # fails if it exists: of several runs that start at once, one gets the name
+            except FileExistsError:
+                continue
+            return folder
+    raise InputError(f"no free name for a run folder like {stem} in {parent}; use another {setting('output_prefix')}")

@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill: at the end of a step where steps are short, at once elsewhere or when asked again."""
+"""Ctrl-C and SIGTERM: a run stops after the step that is being made, or at once if steps are long."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from types import FrameType
 
 SHORT_STEP = 3.0
-"""Seconds that a step may take for its end to be waited for: who kills politely kills otherwise soon."""
+"""Wait for the current step to finish if steps take less than this many seconds; schedulers send SIGKILL shortly after
+SIGTERM."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or a polite kill; carries the signal's number."""
+    """Ctrl-C or SIGTERM; carries the signal's number."""
 
     def __init__(self, number: int):
         super().__init__(number)
@@ -21,8 +22,8 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _State:
-    asked: int | None = None
-    told = 0.0
+    number: int | None = None  # of the signal that has come
+    polled = 0.0
     waits = False
 
 
@@ -31,11 +32,11 @@ _state = _State()
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM raise `Interrupted`: after the step that is being made, or in the midst of things."""
+    """Let SIGINT and SIGTERM raise `Interrupted`: after the current step, or at once where no steps are made."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if _state.waits and _state.asked is None:
-            _state.asked = number
+        if _state.waits and _state.number is None:
+            _state.number = number
         else:
             raise Interrupted(number)
 
@@ -43,26 +44,32 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        end_of_steps()
+        stop_waiting()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def asked() -> bool:
-    """Whether the program is to stop; to be called at each step, at which all is whole."""
+def poll() -> bool:
+    """Say whether a signal has come; to be called after each step. The next signal waits if steps are short."""
     now = time.monotonic()
-    _state.waits = _state.told > 0 and now - _state.told < SHORT_STEP
-    _state.told = now
-    return _state.asked is not None
+    _state.waits = _state.polled > 0 and now - _state.polled < SHORT_STEP
+    _state.polled = now
+    return _state.number is not None
 
 
 def stop() -> None:
-    """Raise `Interrupted`, as was asked for."""
-    number = _state.asked or signal.SIGINT
-    end_of_steps()
+    """Raise `Interrupted` for the signal that has come."""
+    number = _state.number or signal.SIGINT
+    stop_waiting()
     raise Interrupted(number)
 
 
-def end_of_steps() -> None:
-    """From now on, what is interrupted is interrupted at once."""
-    _state.asked, _state.told, _state.waits = None, 0.0, False
+def stop_waiting() -> None:
+    """From now on, let a signal interrupt at once."""
+    _state.number, _state.polled, _state.waits = None, 0.0, False
+
+
+def ignore() -> None:
+    """Ignore further signals, so that a second one does not spoil what the first one saves."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

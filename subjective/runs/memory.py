@@ -9,6 +9,8 @@ from pathlib import Path
 
 import jax
 
+from subjective.checks import InputError, setting
+
 
 def memory_limit(text: str | None) -> int:
     """Bytes that may be used: as said, or what the machine has free.
@@ -22,7 +24,7 @@ def memory_limit(text: str | None) -> int:
     if text is not None:
         found = re.fullmatch(r"([\d.]+)\s*([KMGT])(i?)B?", text.strip(), re.IGNORECASE)
         if found is None or found[1].count(".") > 1 or not float(found[1].strip(".") or 0) > 0:
-            raise ValueError(f"--memory-limit is {text!r}; wanted a size such as 4GB or 800MB")
+            raise InputError(f"{setting('memory_limit')} is {text!r}; wanted a size such as 4GB or 800MB")
         return int(float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1))
     statistics = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
@@ -70,3 +72,8 @@ def duration_text(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on whatever device."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

@@ -1,13 +1,15 @@
-"""Contact sheets: pictures side by side, each under what made it."""
+"""Pictures about pictures: contact sheets, each picture under what made it; and the curves of a training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from subjective.checks import InputError
 from subjective.images import resize, to_uint8
 
 CELL = 512
@@ -38,8 +40,8 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
         ValueError: no picture.
     """
     if not cells:
-        raise ValueError("no picture to show")
-    pictures = [fitted(picture) for _, picture in cells]
+        raise InputError("no picture to show")
+    pictures = [fit_to_cell(picture) for _, picture in cells]
     columns = columns or max(round(len(cells) ** 0.5 + 0.3), 1)
     width = max(max(picture.shape[1] for picture in pictures), LEAST) + GAP
     head = LINE * max(len(lines) for lines, _ in cells) + GAP // 2
@@ -55,7 +57,7 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
 
 
-def fitted(picture: Picture) -> Picture:
+def fit_to_cell(picture: Picture) -> Picture:
     """A picture as a sheet shows it: no larger than `CELL` a side."""
     scale = CELL / max(picture.shape[:2])
     if scale >= 1:
@@ -69,3 +71,81 @@ def _shortened(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.I
     while line and font.getlength(line + "…") > width:
         line = line[:-1]
     return line + "…"
+
+
+CURVES_WIDTH, CURVES_HEIGHT = 640, 400
+CURVES_MARGIN = 56
+COLORS = ("black", "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf")
+
+
+def draw_curves(
+    lines: Mapping[str, Sequence[float]], steps: Sequence[int], pictures: Sequence[Picture] = ()
+) -> Picture:
+    """Draw curves on a logarithmic scale, pictures to their right.
+
+    Args:
+        lines: name to values, one for each step; what is not above zero or not finite is left out.
+        steps: their numbers, rising.
+        pictures: images in [0, 1].
+
+    Returns:
+        Image ``(height, width, 3)``.
+    """
+    right = [Image.fromarray(to_uint8(picture)) for picture in pictures]
+    width = CURVES_WIDTH + sum(picture.width + GAP for picture in right)
+    sheet = Image.new("RGB", (width, max([CURVES_HEIGHT, *(picture.height for picture in right)])), "white")
+    _draw_lines(ImageDraw.Draw(sheet), lines, steps)
+    left = CURVES_WIDTH
+    for picture in right:
+        sheet.paste(picture, (left, 0))
+        left += picture.width + GAP
+    return np.asarray(sheet, np.float32) / np.float32(255)
+
+
+def _draw_lines(draw: ImageDraw.ImageDraw, lines: Mapping[str, Sequence[float]], steps: Sequence[int]) -> None:
+    font = ImageFont.load_default(12)
+    known = [value for values in lines.values() for value in values if math.isfinite(value) and value > 0]
+    low, high = (math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))) if known else (0, 1)
+    high = max(high, low + 1)
+    first, last = (steps[0], max(steps[-1], steps[0] + 1)) if steps else (0, 1)
+
+    def place(step: float, value: float) -> tuple[float, float]:
+        across = (step - first) / (last - first)
+        up = (math.log10(value) - low) / (high - low)
+        return CURVES_MARGIN + across * (CURVES_WIDTH - 2 * CURVES_MARGIN), CURVES_HEIGHT - CURVES_MARGIN - up * (
+            CURVES_HEIGHT - 2 * CURVES_MARGIN
+        )
+
+    for power in range(low, high + 1):
+        (x, y), (end, _) = place(first, 10.0**power), place(last, 10.0**power)
+        draw.line((x, y, end, y), fill="#dddddd")
+        draw.text((4, y - 7), f"1e{power}", fill="black", font=font)
+    for step in (first, last):
+        x, y = place(step, 10.0**low)
+        draw.text((x - 12, y + 8), f"step {step}", fill="black", font=font)
+    for number, (name, values) in enumerate(lines.items()):
+        color = COLORS[number % len(COLORS)]
+        points = [
+            place(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value) and value > 0
+        ]
+        if len(points) > 1:
+            draw.line(points, fill=color, width=2 if number == 0 else 1)
+        draw.text(
+            (
+                CURVES_MARGIN + number * 100 % (CURVES_WIDTH - CURVES_MARGIN),
+                8 + 14 * (number * 100 // (CURVES_WIDTH - CURVES_MARGIN)),
+            ),
+            name,
+            fill=color,
+            font=font,
+        )
+
+
+def thin_out(
+    steps: Sequence[int], lines: Mapping[str, Sequence[float]], most: int = 400
+) -> tuple[list[int], dict[str, list[float]]]:
+    """Curves of at most so many points, each the median of some neighbors: single steps jump."""
+    size = max(1, -(-len(steps) // most))
+    parts = [slice(start, start + size) for start in range(0, len(steps), size)]
+    thin = {name: [float(np.median(values[part])) for part in parts] for name, values in lines.items()}
+    return [steps[part][-1] for part in parts], thin

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress on stderr: a bar on a terminal, a plain line now and then elsewhere. Notes, a line each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,26 @@ from typing import TextIO
 from tqdm import tqdm
 
 from subjective.optimize.minimizer import Step
-from subjective.synthesis.position import Position
+from subjective.synthesis.coarse_to_fine import Position
 
 PLAIN_INTERVAL = 10.0
 """Seconds between plain lines; the first steps and the last are always shown."""
 
 
-class Progress:
-    """Shows steps as they come, each stage of a picture by itself; `update` is a valid ``on_step``."""
+def note(line: str) -> None:
+    """Write a note to stderr; only results go to stdout."""
+    write_line(sys.stderr, f"subjective: {line}")
+
+
+def write_line(stream: TextIO, line: str) -> None:
+    """Write a line, if anybody still reads the stream."""
+    with contextlib.suppress(OSError):
+        stream.write(f"{line}\n")
+        stream.flush()
+
+
+class PictureProgress:
+    """Shows the steps of a run that makes pictures, each stage of a picture by itself."""
 
     def __init__(
         self,
@@ -29,9 +41,13 @@ class Progress:
         *,
         starts: int = 1,
     ):
-        """Prepare to show the making of ``pictures``.
+        """Prepare to show the steps.
 
-        ``steps_of`` says how many steps a stage of a size may take; the first stage takes ``starts`` times as many.
+        Args:
+            steps_of: most steps of a stage whose picture has a size.
+            pictures: how many are made one after the other.
+            stream: where to; stderr if None.
+            starts: the first stage takes so many times its steps.
         """
         self.starts = starts
         self.steps_of = steps_of
@@ -47,12 +63,6 @@ class Progress:
         self._base = 0
         self._known = 0
 
-    def note(self, message: str) -> None:
-        """Show a line of text."""
-        with contextlib.suppress(OSError):  # nobody reads any more: the work goes on in silence
-            self.stream.write(message + "\n")
-            self.stream.flush()
-
     def update(self, picture: int, step: Step) -> None:
         """Show a step of a picture."""
         if (picture, step.value.shape) != self._stage:
@@ -66,7 +76,7 @@ class Progress:
         now = time.monotonic()
         if number <= 1 or number == self.max_steps or now - self._shown >= PLAIN_INTERVAL:
             self._shown = now
-            self.note(self._line(step, now))
+            write_line(self.stream, self._line(step, now))
 
     def _begin(self, picture: int, step: Step) -> None:
         self.close()
@@ -100,7 +110,7 @@ class Progress:
         made = number - self._known
         if made and now > self._begun:
             rate = made / (now - self._begun)
-            line += f"  {rate:.2f} steps/s  {_duration((self.max_steps - number) / rate)} left"
+            line += f"  {rate:.2f} steps/s  {_minutes_text((self.max_steps - number) / rate)} left"
         return line
 
     def close(self) -> None:
@@ -110,6 +120,6 @@ class Progress:
             self._bar = None
 
 
-def _duration(seconds: float) -> str:
+def _minutes_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,4 +1,4 @@
-"""A training's run folder: what was asked, a line a step, checkpoints to go on from, curves, and the network.
+"""The run folder of a training: what was asked, a line a step, checkpoints, curves, and the network.
 
 ``config.json``, ``trace.jsonl``, ``checkpoints/`` (Orbax's, the last two), ``curves.png``, ``network.safetensors``,
 ``summary.json``.
@@ -6,82 +6,94 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import math
-import os
-import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import jax
 import numpy as np
+from tqdm import tqdm
 
+from subjective.checks import InputError, MissingPackageError
+from subjective.feedforward.data import Photographs
 from subjective.feedforward.step import State
 from subjective.feedforward.train import TrainStep
-from subjective.images import write_bytes, write_image
-from subjective.runs.curves import curves, thinned
-from subjective.runs.folder import environment
-from subjective.runs.remarks import say
+from subjective.images import write_image
+from subjective.runs.folder import TracedFolder
+from subjective.runs.memory import duration_text
+from subjective.runs.pictures import draw_curves, thin_out
+from subjective.runs.progress import PLAIN_INTERVAL, note, write_line
 
 KEPT = 2
 """Checkpoints that are kept: the newest, and one to fall back to."""
 
 
-class TrainingRun:
-    """A run folder being filled.
+@dataclass(frozen=True)
+class Keeping:
+    """What a training folder keeps, and when.
 
     Attributes:
-        folder: its path.
+        steps: how many steps the training has.
+        save_every: steps between curves; 0 for the last ones alone.
+        checkpoint_every: seconds between checkpoints; 0 for the last one alone.
+        draw: from the network's parameters to the pictures beside the curves.
+        write: writes the network's file, given a state and the seconds so far.
+        photographs: the photographs that are learned from; None for a texture.
     """
 
-    def __init__(self, folder: Path, *, checkpoint_every: float):
-        """Fill a folder, which exists.
+    steps: int
+    save_every: int
+    checkpoint_every: float
+    draw: Callable[[Any], Sequence[np.ndarray]]
+    write: Callable[[State, float], None]
+    photographs: Photographs | None = None
+
+
+class TrainingFolder(TracedFolder):
+    """The folder of a training.
+
+    Attributes:
+        memory_advice: see `subjective.runs.session.RunFolder`.
+    """
+
+    memory_advice = "lower batch, size or width"
+
+    def __init__(self, folder: Path, keeping: Keeping):
+        """Open a folder, which exists.
 
         Args:
-            folder: new, or that of a training to be gone on with.
-            checkpoint_every: seconds between checkpoints; 0 for none but the last.
+            folder: new, or that of a training that is resumed.
+            keeping: what to keep, and when.
 
         Raises:
-            ImportError: Orbax is not installed.
+            MissingPackageError: Orbax is not installed.
         """
-        self.folder = folder.absolute()
-        self.checkpoint_every = checkpoint_every
-        self._orbax = checkpointing()
+        super().__init__(folder.absolute())
+        self._keeping = keeping
+        self._orbax = load_orbax()
         self._manager = self._orbax.CheckpointManager(
             self.folder / "checkpoints",
             options=self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False),
         )
-        self._checkpointed = self._begun = time.monotonic()
-        self._earlier = 0.0
-        self._lines: list[dict[str, Any]] = []
-        self._trace: TextIO = open(self.folder / "trace.jsonl", "a", encoding="utf-8")  # noqa: SIM115 closed at the end
+        self._checkpointed = time.monotonic()
+        self._steps: list[dict[str, Any]] = []
+        self._state: State | None = None
 
-    def describe(self, settings: dict[str, Any], **facts: Any) -> None:
-        """Write ``config.json``: every setting, the exact command, versions, device and further facts."""
-        content = {
-            "command": "train",
-            "command_line": shlex.join(["subjective", *sys.argv[1:]]),
-            "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            "settings": settings,
-            **facts,
-            "environment": environment(),
-        }
-        self._write_json("config.json", content)
-
-    def resumed(self, like: State) -> tuple[State, Any] | None:
-        """The state of the newest sound checkpoint, and what was kept with it; None if there is none at all.
-
-        What the trace holds beyond it is taken back.
+    def resume(self, like: State) -> State | None:
+        """Continue at the newest sound checkpoint: what the trace holds beyond the checkpoint is removed.
 
         Args:
             like: a state of the same training, for shapes.
 
+        Returns:
+            The state; None if there is no checkpoint at all.
+
         Raises:
-            ValueError: there are some, and none is sound.
+            InputError: there are checkpoints, and none can be read.
         """
         orbax = self._orbax
         abstract = jax.tree.map(orbax.utils.to_shape_dtype_struct, like)
@@ -96,30 +108,30 @@ class TrainingRun:
                         facts=orbax.args.JsonRestore(),
                     ),
                 )
-            except Exception as error:  # whatever Orbax and the file system make of a damaged one
+            except Exception as error:  # whatever Orbax and the file system make of a damaged checkpoint
                 first = (str(error).splitlines() or [type(error).__name__])[0]
-                say(f"note: checkpoint {step} is damaged ({first[:200]}); taking the one before")
+                note(f"note: checkpoint {step} is damaged ({first[:200]}); taking the one before")
                 continue
-            self._take_back(step)
-            self._earlier = found.facts["seconds"]
+            self._steps = self._cut_trace(step)
+            self._seconds_before = found.facts["seconds"]
+            if self._keeping.photographs is not None:
+                self._keeping.photographs.go_on(found.facts["photographs"])
             state = State(found.params, found.optimizer, np.asarray(step, np.int32))
-            return jax.tree.map(jax.numpy.asarray, state), found.facts["photographs"]
-        self._take_back(0)
+            return jax.tree.map(jax.numpy.asarray, state)
+        self._steps = self._cut_trace(0)
         if steps:
-            raise ValueError(f"no checkpoint in {str(self.folder)!r} can be read; train it again by its config.json")
+            raise InputError(f"no checkpoint in {str(self.folder)!r} can be read; train it again by its config.json")
+        note(f"note: {str(self.folder)!r} has no checkpoint; the training begins again")
         return None
 
-    def _take_back(self, step: int) -> None:
-        """Forget what was noted after a step."""
-        path = self.folder / "trace.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines()[:step]
-        self._lines = [json.loads(line) for line in lines]
-        self._trace.close()
-        write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
-        self._trace = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed at the end
+    def record(self, step: TrainStep, *, last: bool) -> None:
+        """Write a step to the trace, and save curves and state when they are due.
 
-    def record(self, step: TrainStep) -> None:
-        """Note a step in the trace."""
+        Args:
+            step: what was made.
+            last: whether the training is stopped after the step; the state is then due.
+        """
+        self._state = step.state
         line = {
             "step": step.number,
             "loss": _finite(step.loss),
@@ -128,90 +140,137 @@ class TrainingRun:
             "moved": step.moved,
             "seconds": round(self.seconds, 3),
         }
-        self._lines.append(line)
-        self._trace.write(json.dumps(line) + "\n")
-        self._trace.flush()
+        self._steps.append(line)
+        self._add_line(line)
+        keeping = self._keeping
+        if keeping.save_every and step.number % keeping.save_every == 0:
+            self._show(step.state)
+        waited = time.monotonic() - self._checkpointed
+        due = keeping.checkpoint_every > 0 and waited >= keeping.checkpoint_every and step.number < keeping.steps
+        if last or due:
+            self._checkpoint(step.state)
 
-    @property
-    def seconds(self) -> float:
-        """That the training has taken, before it was resumed included."""
-        return self._earlier + time.monotonic() - self._begun
+    def finish(self, result: State) -> None:
+        """Write the last checkpoint, the curves, the network and ``summary.json``."""
+        self._checkpoint(result)
+        self._show(result)
+        self._keeping.write(result, self.seconds)
+        photographs = self._keeping.photographs
+        skipped = [] if photographs is None else sorted(path.name for path in photographs.skipped)
+        if photographs is not None and skipped:
+            note(f"{len(skipped)} of {len(photographs.files)} photographs could not be read and were left out")
+        self._conclude("finished", None, unreadable=skipped)
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        return self.checkpoint_every > 0 and time.monotonic() - self._checkpointed >= self.checkpoint_every
+    def abandon(self, status: str, reason: str) -> tuple[str, bool]:
+        """Keep the network of a training that was stopped; see `subjective.runs.session.RunFolder`."""
+        kept = "no step was made yet"
+        try:
+            if self._state is not None:
+                if status == "interrupted":
+                    self._checkpoint(self._state)
+                self._keeping.write(self._state, self.seconds)
+                kept = f"the network of step {int(self._state.step)} is in {self.folder}"
+            self._conclude(status, reason)
+        except OSError as error:
+            return f"the network could not be kept ({error.strerror})", False
+        return kept, True
 
-    def checkpoint(self, state: State, photographs: Any) -> None:
-        """Keep where the training stands: whole or not at all, as Orbax does it.
-
-        Args:
-            state: after a step.
-            photographs: where the order of the pictures stands, as JSON.
-        """
-        os.fsync(self._trace.fileno())
+    def _checkpoint(self, state: State) -> None:
+        """Keep where the training stands: whole or not at all, as Orbax does it."""
+        self._sync_trace()
         args = self._orbax.args
         step = int(state.step)
         if step in self._manager.all_steps():
             return
+        photographs = self._keeping.photographs
+        facts = {"photographs": None if photographs is None else photographs.position, "seconds": self.seconds}
         self._manager.save(
             step,
             args=args.Composite(
                 params=args.StandardSave(jax.tree.map(np.asarray, state.params)),
                 optimizer=args.StandardSave(jax.tree.map(np.asarray, state.optimizer)),
-                facts=args.JsonSave({"photographs": photographs, "seconds": self.seconds}),
+                facts=args.JsonSave(facts),
             ),
         )
         self._checkpointed = time.monotonic()
 
-    def show(self, pictures: Sequence[np.ndarray]) -> None:
-        """Refresh ``curves.png``.
-
-        Args:
-            pictures: what the network makes by now, before it what from, if anything.
-        """
-        moved = [line for line in self._lines if line["moved"]]
+    def _show(self, state: State) -> None:
+        """Draw ``curves.png`` again."""
+        moved = [line for line in self._steps if line["moved"]]
         names = dict.fromkeys(name for line in moved for name in line["parts"])
         lines = {"loss": [line["loss"] for line in moved]}
         lines |= {name: [line["parts"].get(name, float("nan")) for line in moved] for name in names}
-        steps, lines = thinned([line["step"] for line in moved], lines)
-        write_image(self.folder / "curves.png", curves(lines, steps, pictures))
+        steps, lines = thin_out([line["step"] for line in moved], lines)
+        pictures = self._keeping.draw(state.params)
+        write_image(self.folder / "curves.png", draw_curves(lines, steps, pictures))
 
-    def conclude(self, status: str, reason: str | None, **facts: Any) -> None:
-        """Write ``summary.json``."""
-        moved = [line["loss"] for line in self._lines if line["moved"]]
+    def _conclude(self, status: str, reason: str | None, **facts: Any) -> None:
+        moved = [line["loss"] for line in self._steps if line["moved"]]
         content = {
             "status": status,
             "reason": reason,
             "seconds": round(self.seconds, 3),
-            "steps": len(self._lines),
-            "skipped_steps": len(self._lines) - len(moved),
+            "steps": len(self._steps),
+            "skipped_steps": len(self._steps) - len(moved),
             "loss": moved[-1] if moved else None,
             **facts,
         }
         self._write_json("summary.json", content)
-        self._trace.close()
+        self._close_trace()
         self._manager.close()
-
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def _finite(value: float) -> float | None:
-    """As JSON has it, which knows no other numbers."""
+    """A number as JSON has it; JSON knows neither NaN nor infinity."""
     return value if math.isfinite(value) else None
 
 
-def checkpointing() -> Any:
-    """Orbax.
+def load_orbax() -> Any:
+    """Import Orbax.
 
     Raises:
-        ImportError: it is not installed; says what to install.
+        MissingPackageError: Orbax is not installed; says what to install.
     """
     try:
         import orbax.checkpoint as orbax
     except ImportError as error:
-        raise ImportError(
-            f"training wants the package orbax-checkpoint ({error}); install it with `pip install 'subjective[train]'`"
+        raise MissingPackageError(
+            f"training needs the package orbax-checkpoint ({error}); install it with `pip install 'subjective[train]'`"
         ) from None
     return orbax
+
+
+class TrainProgress:
+    """Shows the steps of a training."""
+
+    def __init__(self, steps: int, stream: TextIO | None = None):
+        """Prepare to show so many steps."""
+        self.stream = stream if stream is not None else sys.stderr
+        self._bar = tqdm(total=steps, desc="step", unit="step", file=self.stream) if self.stream.isatty() else None
+        self._first: tuple[int, float] | None = None
+        self._shown = -PLAIN_INTERVAL
+
+    def update(self, step: TrainStep) -> None:
+        """Show a step."""
+        now = time.monotonic()
+        if not step.moved:
+            line = f"note: step {step.number} had a loss or gradient that is not finite; it is left out"
+            write_line(self.stream, f"subjective: {line}")
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"loss {step.loss:.4g}", refresh=False)
+            self._bar.update(step.number - self._bar.n)
+            return
+        self._first = self._first or (step.number, now)
+        if step.number == step.steps or now - self._shown >= PLAIN_INTERVAL:
+            self._shown = now
+            line = f"step {step.number}/{step.steps}  loss {step.loss:.6g}"
+            made, took = step.number - self._first[0], now - self._first[1]
+            if made and took > 0:
+                line += f"  {made / took:.2f} steps/s  {duration_text((step.steps - step.number) * took / made)} left"
+            write_line(self.stream, line)
+
+    def close(self) -> None:
+        """Finish the bar, if there is one, and leave the line free."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from subjective.statistics.regions import Masks, per_share
+from subjective.statistics.regions import Masks, divide_by_share
 from subjective.statistics.tile_sums import sum_over_rows
 
 Scalar = Float[Array, ""]
@@ -35,6 +35,11 @@ def squared_distance(found: Array, target: Array) -> Scalar:
     if found.shape != target.shape:
         raise ValueError(f"cannot compare a statistic of shape {found.shape} with a target of shape {target.shape}")
     return jnp.sum((found - target) ** 2)
+
+
+def squared_difference(features: Float[Array, "height width channels"], content: Array) -> Scalar:
+    """Sum of the squared differences of two maps."""
+    return jnp.sum((widened(features) - widened(content)) ** 2)
 
 
 def mean_squared_distance(found: Array, target: Array) -> Scalar:
@@ -126,8 +131,6 @@ class Statistic:
         regional: ``regional(features, weights, wraps)``: the measure of a part of a map, where that is not what
             ``sums`` make of it; ``weights`` is ``(height, width)``.
         of_all: whether it means something of a picture whose regions differ.
-        against: ``against(total, shape)``: for what is measured against another picture's map of that shape, the
-            measure out of the sum of squared differences.
     """
 
     name: str
@@ -141,7 +144,6 @@ class Statistic:
     least_size: float = 0.0
     regional: Callable[[Array, Array, bool], Array] | None = None
     of_all: bool = False
-    against: Callable[[Array, tuple[int, ...]], Array] | None = None
 
     @property
     def by_region(self) -> bool:
@@ -163,15 +165,13 @@ class Statistic:
         assert self.sums is not None
         rows = features.shape[0]
         found = [self.sums.of_map(features, wraps, rows, weights) for weights in regions]
-        return per_share(jnp.stack(found), masks)
+        return divide_by_share(jnp.stack(found), masks)
 
     def size(self, target: Array) -> Scalar:
         """How large the target is: its distance from that of a flat, black feature map.
 
         A distance divided by it has no unit, and does not depend on layer, octave or source.
         """
-        if self.against is not None:
-            return target
         if self.relative_to is not None:
             return jnp.asarray(self.relative_to, target.dtype)
         return self.distance(jnp.zeros_like(target), target) + self.least_size

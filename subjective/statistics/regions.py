@@ -10,14 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from subjective.checks import InputError
 from subjective.network.cpu_convolution import average_pool
-from subjective.network.vgg import Params, layer_names
+from subjective.network.vgg import Layer, Params, layers_of, walk
 from subjective.pyramid import Padding, gaussian_pyramid
 
 Masks = Float[Array, "height width regions"]
 
 
-class Guide(NamedTuple):
+class RegionMap(NamedTuple):
     """The regions of one map.
 
     Attributes:
@@ -29,7 +30,7 @@ class Guide(NamedTuple):
     trust: Float[Array, " regions"]
 
 
-Guides = dict[str, Guide]
+Regions = dict[str, RegionMap]
 """By layer."""
 
 SHARPNESS = 2.0
@@ -46,7 +47,7 @@ SMALLEST_SHARE = 1e-6
 """Of a map, that a region is taken to have: at a coarse octave it may have none."""
 
 
-def whole_masks(
+def complete_masks(
     given: Sequence[np.ndarray], sources: int, flag: str = "--blend-map"
 ) -> Float[np.ndarray, "height width regions"]:
     """Masks that add up to one everywhere, out of those given.
@@ -61,9 +62,9 @@ def whole_masks(
         ValueError: another number of masks, or one that is empty.
     """
     if sources < 2:
-        raise ValueError(f"{flag} divides the picture between sources, and there is one; give two or more")
+        raise InputError(f"{flag} divides the picture between sources, and there is one; give two or more")
     if len(given) not in (sources, sources - 1) or not given:
-        raise ValueError(
+        raise InputError(
             f"{flag} got {len(given)} pictures for {sources} sources; give one for each source, or for each but "
             "the last, which has the rest"
         )
@@ -74,50 +75,50 @@ def whole_masks(
     masks = np.where(total > 0, masks / np.where(total > 0, total, 1), 1 / sources)
     for number, share in enumerate(masks.mean(axis=(0, 1)), 1):
         if share < 1e-3:
-            raise ValueError(f"{flag}: source {number} holds no part of the picture; leave it out")
+            raise InputError(f"{flag}: source {number} holds no part of the picture; leave it out")
     return masks.astype(np.float32)
 
 
-def guides_of(masks: Masks, octaves: Sequence[int], padding: Padding, params: Params) -> tuple[Guides, ...]:
-    """The regions of every map: what its pixels see of each, through the pyramid and the network's convolutions.
+def carry_masks(masks: Masks, octaves: Sequence[int], padding: Padding, params: Params) -> tuple[Regions, ...]:
+    """Carry masks through the pyramid and the network: how much of each region every pixel of every map sees.
 
     Args:
         masks: of the picture.
-        octaves: at which it is looked at.
+        octaves: octaves at which the picture is measured.
         padding: of pyramid and network.
         params: the network.
 
     Returns:
-        For each octave, layer to guide; ``rgb`` and its like, whose pixels see themselves alone, share ``rgb``.
+        For each octave, layer to `RegionMap`. The layers ``rgb`` and ``opponent`` have the masks themselves.
 
     References:
         Gatys, Ecker, Bethge, Hertzmann and Shechtman, "Controlling perceptual factors in neural style transfer", 2017,
-        section 4: guided Gram matrices. They erode masks by what a layer sees, after which a narrow region has no
-        coarse layers at all and a border belongs to nobody; here both fade.
+        section 4: guided Gram matrices. They erode masks by what a layer sees. A narrow region then has no coarse
+        layers at all, and no region has the border; here both fade.
     """
     pyramid = gaussian_pyramid(masks, max(octaves) + 1, padding)
     clearest = _clearness(masks, masks)
-    return tuple(_through_the_network(pyramid[octave], clearest, padding, params) for octave in octaves)
+    return tuple(_carry_through_network(pyramid[octave], clearest, padding, params) for octave in octaves)
 
 
-def _through_the_network(masks: Masks, clearest: Array, padding: Padding, params: Params) -> Guides:
-    def guide(weights: Masks) -> Guide:
-        return Guide(weights, jnp.minimum(_clearness(masks, weights) / clearest, 1) ** DOUBT)
+def _carry_through_network(masks: Masks, clearest: Array, padding: Padding, params: Params) -> Regions:
+    def region_map(seen: Masks, weights: Masks) -> RegionMap:
+        return RegionMap(weights, jnp.minimum(_clearness(seen, weights) / clearest, 1) ** DOUBT)
 
-    pixels = guide(masks)
+    def convolve(layer: Layer, masks: Masks, pooling: Layer | None) -> Masks:
+        return _blur_as_seen(masks, padding) if masks.size else masks
+
+    path = layers_of(params)
+    names = [layer.name for layer in path]
+    carried = walk(path, masks, convolve, lambda _, masks: average_pool(masks), wanted=names)
+    pixels = region_map(masks, masks)
     band = pixels.weights[2:-2, 2:-2] if padding == "valid" else pixels.weights
-    guides = {"rgb": pixels, "opponent": pixels, "band": Guide(band, pixels.trust)}
-    for name in layer_names(params):
-        masks = average_pool(masks) if name.startswith("pool") else _seen(masks, padding)
-        if 0 in masks.shape:
-            break
-        guides[name] = guide(masks**SHARPNESS)
-    return guides
+    of_picture = {"rgb": pixels, "opponent": pixels, "band": RegionMap(band, pixels.trust)}
+    return of_picture | {name: region_map(seen, seen**SHARPNESS) for name, seen in carried.items() if seen.size}
 
 
-def _seen(masks: Masks, padding: Padding) -> Float[Array, "rows columns regions"]:
-    """What a convolution's pixels see on average: of repeated windows of 3x3, as of what they respond to, the middle
-    counts most."""
+def _blur_as_seen(masks: Masks, padding: Padding) -> Float[Array, "rows columns regions"]:
+    """Average 3x3 windows: of repeated windows the middle counts most, as in what a convolution responds to."""
     if padding != "valid":
         masks = jnp.pad(masks, ((1, 1), (1, 1), (0, 0)), mode="wrap" if padding == "circular" else "edge")
     masks = (masks[:-2] + masks[1:-1] + masks[2:]) / 3
@@ -129,7 +130,7 @@ def _clearness(masks: Masks, weights: Masks) -> Float[Array, " regions"]:
     return jnp.sum(masks * weights, axis=(0, 1)) / jnp.maximum(jnp.sum(weights, axis=(0, 1)), TINY)
 
 
-def per_share(measured: Float[Array, "regions *rest"], weights: Masks) -> Float[Array, "regions *rest"]:
+def divide_by_share(measured: Float[Array, "regions *rest"], weights: Masks) -> Float[Array, "regions *rest"]:
     """Measures of each region as if the whole map were like it."""
     shares = jnp.maximum(jnp.mean(weights, axis=(0, 1)), SMALLEST_SHARE).astype(measured.dtype)
     return jax.vmap(jnp.divide)(measured, shares)

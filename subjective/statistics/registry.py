@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from subjective.checks import InputError
 from subjective.statistics.autocorrelation import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
 from subjective.statistics.gram import GRAM, GRAM_SUM
 from subjective.statistics.grid import GRID
@@ -36,16 +37,16 @@ def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] =
     place, _, number = text.partition("=")
     name, at, named = place.partition("@")
     if name not in STATISTICS:
-        raise ValueError(f"unknown statistic {name!r} in {text!r}; wanted one of {', '.join(STATISTICS)}")
+        raise InputError(f"unknown statistic {name!r} in {text!r}; wanted one of {', '.join(STATISTICS)}")
     try:
         weight = float(number) if number else 1.0
     except ValueError:
         weight = math.nan
     if not (math.isfinite(weight) and weight >= 0) or ("=" in text and not number):
-        raise ValueError(f"statistic {text!r} has no weight that is a number of 0 or more after its '='")
+        raise InputError(f"statistic {text!r} has no weight that is a number of 0 or more after its '='")
     if not at:
         return Term(STATISTICS[name], tuple(layers), tuple(weight * w for w in weights))
     chosen = tuple(named.split(","))
     if not all(chosen):
-        raise ValueError(f"statistic {text!r} names no layer after its '@'; write for example {name}@pool1,conv3_2")
+        raise InputError(f"statistic {text!r} names no layer after its '@'; write for example {name}@pool1,conv3_2")
     return Term(STATISTICS[name], chosen, (weight,) * len(chosen))

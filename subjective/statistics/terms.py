@@ -1,4 +1,4 @@
-"""Where to look in a picture, and what for: terms, and all of them with how the picture is taken."""
+"""Where a picture is measured and what is measured there: terms, and the analysis that holds them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from jaxtyping import Array
 
+from subjective.checks import InputError
 from subjective.network.vgg import Pooling, Precision, feature_size
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics.blocks import WHOLE, Grid
@@ -16,21 +17,22 @@ from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]
+"""What is measured of a picture, and every target made of it: ``{layer: {statistic: array}}`` for each octave."""
 
 PICTURE_LAYERS = ("rgb", "opponent", "band")
-"""Layers that are no network's: the octave's pixels, the same in opponent colors, what a 5-tap blur takes of them."""
+"""Layers that the network does not have: the octave's pixels, the pixels in opponent colors, and the detail that a
+5-tap blur removes."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A statistic, where it is taken, and its weight in the loss.
+    """A statistic, the layers at which it is measured, and its weights in the loss.
 
     Attributes:
-        statistic: one of `STATISTICS`, or another of that protocol.
-        layers: names: the network's, ``rgb`` for the pixels, ``opponent`` for the same in opponent colors, or ``band``
-            for their finest detail.
+        statistic: one of `subjective.statistics.registry.STATISTICS`, or another of the same protocol.
+        layers: names of the network's layers, or of `PICTURE_LAYERS`.
         weights: one for each of ``layers``.
-        octaves: those at which it is taken, of the analysis' own; all if None.
+        octaves: the octaves at which the statistic is measured; None for all octaves of the analysis.
     """
 
     statistic: Statistic
@@ -39,25 +41,43 @@ class Term:
     octaves: tuple[int, ...] | None = None
 
     def counts(self, octave: int, layer: str) -> bool:
-        """Whether it is taken there."""
+        """Whether the statistic is measured at an octave and layer."""
         return layer in self.layers and (self.octaves is None or octave in self.octaves)
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Layers at which the picture's feature maps are compared with the maps of another picture: the content.
+
+    Attributes:
+        layers: names of the network's layers, or of `PICTURE_LAYERS`.
+        weights: one for each of ``layers``.
+        mean: whether the difference is the mean of the squared differences, or their sum.
+        octaves: the octaves at which the maps are compared; None for all octaves of the analysis.
+    """
+
+    layers: tuple[str, ...]
+    weights: tuple[float, ...]
+    mean: bool = True
+    octaves: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Analysis:
-    """How a picture is looked at. Hashable, so that it can key a compiled function.
+    """How a picture is measured. Hashable, so that an analysis can key a compiled function.
 
     Attributes:
         octaves: indices of the octaves used, 0 being full size.
         terms: what is measured.
         padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
         pooling: ``average`` or ``max``.
-        tile: rows of a tile, for what adds up over tiles (see `subjective.statistics.tiles`); None to look at it whole.
-        devices: among which the picture is shared out.
-        precision: of the feature maps.
-        blocks: of the picture, below and beside each other, that are each to match where a statistic can be taken of
-            a part of a map; its measure then has a leading axis for them.
-        in_loop: whether pictures are looked at one after the other in a loop, which changes what is fastest.
+        tile: rows of a tile (see `subjective.statistics.tiles`); None to measure the picture in one piece.
+        devices: number of devices that share the picture's rows.
+        precision: number type of the feature maps.
+        blocks: blocks of the picture, below and beside each other, that are measured one by one where a statistic
+            allows it; the measure then has a leading axis for them.
+        comparison: where the picture's maps are compared with another picture's; None for nowhere.
+        in_loop: whether pictures are measured one after the other in a compiled loop, which changes what is fastest.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
@@ -68,80 +88,93 @@ class Analysis:
     devices: int = 1
     precision: Precision = "float32"
     blocks: Grid = WHOLE
+    comparison: Comparison | None = None
     in_loop: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """All layers, each once."""
-        return tuple(dict.fromkeys(layer for term in self.terms for layer in term.layers))
+        """All layers that are measured or compared, each once."""
+        compared = self.comparison.layers if self.comparison else ()
+        return tuple(dict.fromkeys((*(layer for term in self.terms for layer in term.layers), *compared)))
 
     def layers_at(self, octave: int) -> tuple[str, ...]:
-        """The layers of an octave, each once."""
-        return tuple(layer for layer in self.layers if any(term.counts(octave, layer) for term in self.terms))
+        """The layers that are measured or compared at an octave, each once."""
+        compared = self.compared_at(octave)
+        return tuple(
+            layer
+            for layer in self.layers
+            if layer in compared or any(term.counts(octave, layer) for term in self.terms)
+        )
 
     def statistics_at(self, octave: int, layer: str) -> tuple[Statistic, ...]:
-        """What is measured there."""
+        """The statistics that are measured at an octave and layer."""
         return tuple(term.statistic for term in self.terms if term.counts(octave, layer))
 
-    def below(self, octave: int) -> Analysis:
-        """The same look at the same picture, reduced so that ``octave`` is its octave 0."""
-        terms = [
-            dataclasses.replace(term, octaves=tuple(o - octave for o in term.octaves if o >= octave))
-            if term.octaves is not None
-            else term
-            for term in self.terms
-        ]
-        octaves = tuple(o - octave for o in self.octaves if o >= octave)
+    def compared_at(self, octave: int) -> tuple[str, ...]:
+        """The layers that are compared at an octave."""
+        given = self.comparison
+        return given.layers if given and (given.octaves is None or octave in given.octaves) else ()
+
+    def from_octave(self, octave: int) -> Analysis:
+        """Return the same analysis of the picture reduced so that ``octave`` becomes octave 0."""
+
+        def shift(octaves: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(o - octave for o in octaves if o >= octave)
+
+        def shift_of(part: Term | Comparison) -> tuple[int, ...] | None:
+            return None if part.octaves is None else shift(part.octaves)
+
+        terms = [dataclasses.replace(term, octaves=shift_of(term)) for term in self.terms]
         kept = tuple(term for term in terms if term.octaves is None or term.octaves)
-        return dataclasses.replace(self, octaves=octaves, terms=kept)
+        compared = self.comparison and dataclasses.replace(self.comparison, octaves=shift_of(self.comparison))
+        return dataclasses.replace(self, octaves=shift(self.octaves), terms=kept, comparison=compared)
 
 
 def places_of(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, float]]:
-    """(layer, name of the statistic) to the statistic and its weight there.
+    """Map (layer, name of the statistic) to the statistic and its weight there.
 
     Raises:
-        ValueError: a statistic given twice at one layer.
+        InputError: a statistic given twice at one layer.
     """
     places: dict[tuple[str, str], tuple[Statistic, float]] = {}
     for term in terms:
         for layer, weight in zip(term.layers, term.weights, strict=True):
             place = (layer, term.statistic.name)
             if place in places:
-                raise ValueError(f"statistic {place[1]} is given twice at layer {layer}; give it once")
+                raise InputError(f"statistic {place[1]} is given twice at layer {layer}; give it once")
             places[place] = (term.statistic, weight)
     return places
 
 
 def network_layers(layers: Sequence[str]) -> tuple[str, ...]:
-    """Those layers that are the network's."""
+    """Keep the layers that are the network's."""
     return tuple(layer for layer in layers if layer not in PICTURE_LAYERS)
 
 
 def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
-    """Length of a side of a layer's map, the picture's own layers included; 0 or less where there is none."""
+    """Length of a side of a layer's map, of `PICTURE_LAYERS` too; 0 or less where there is no map."""
     if layer in PICTURE_LAYERS:
         return size - 4 if layer == "band" and padding == "valid" else size
     return feature_size(size, layer, padding, params)
 
 
 def fits(size: int, term: Term, octave: int, padding: Padding, params: Iterable[str]) -> bool:
-    """Whether a picture that is ``size`` pixels at its smaller side is large enough for a term at an octave."""
+    """Whether a picture with a smaller side of ``size`` pixels is large enough for a term at an octave."""
     side = octave_size(size, octave, padding)
     least = term.statistic.least[padding != "circular"]
     return all(map_size(side, layer, padding, params) >= least for layer in term.layers)
 
 
 def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
-    """Smallest side in pixels at which every layer still has what its statistics need, wherever it is looked at."""
+    """Smallest side in pixels at which every layer is large enough for its statistics, at every octave."""
     names, padding = tuple(params), analysis.padding
-    # Of several statistics in one place the neediest comes last, and stands.
-    needs = {
-        (octave, layer): max(term.statistic.least[padding != "circular"], 1)
-        for term in sorted(analysis.terms, key=lambda term: max(term.statistic.least))
-        for octave in analysis.octaves
-        for layer in term.layers
-        if term.counts(octave, layer)
-    }
+    needs = {(octave, layer): 1 for octave in analysis.octaves for layer in analysis.compared_at(octave)}
+    for term in analysis.terms:
+        for octave in analysis.octaves:
+            for layer in term.layers:
+                if term.counts(octave, layer):
+                    least = term.statistic.least[padding != "circular"]
+                    needs[octave, layer] = max(needs.get((octave, layer), 1), least)
 
     def enough(size: int) -> bool:
         return all(

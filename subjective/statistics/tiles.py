@@ -17,12 +17,12 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from subjective.devices import SHARES, mesh_of
-from subjective.network.convolution import average_pool, conv3x3_relu
-from subjective.network.vgg import Params, kept_as, max_pool, preprocess
+from subjective.network.convolution import conv3x3_relu
+from subjective.network.cpu_convolution import average_pool
+from subjective.network.vgg import Layer, Params, map_type, max_pool, path_to, preprocess, walk
 from subjective.statistics.blocks import Blocks, in_blocks
-from subjective.statistics.content import squared_difference
-from subjective.statistics.protocol import Statistic
-from subjective.statistics.regions import Guides, Masks, per_share
+from subjective.statistics.protocol import Statistic, per_number, squared_difference
+from subjective.statistics.regions import Masks, Regions, divide_by_share
 from subjective.statistics.tile_sums import Tiles, sum_over_rows, sum_over_tiles
 from subjective.statistics.tiling import Tiling, Window, map_shapes, windows_of
 
@@ -37,61 +37,65 @@ def measure_in_tiles(
     params: Params,
     image: Float[Array, "height width 3"],
     tiling: Tiling,
-    guides: Guides | None = None,
+    regions: Regions | None = None,
     content: Float[Array, "height width 3"] | None = None,
-) -> Measured:
-    """The statistics of a picture's layers, as of the whole picture at once.
+) -> tuple[Measured, dict[str, Array]]:
+    """Measure a picture's layers tile by tile; the result is that of the whole picture at once.
 
-    Differentiable in the image; not in the parameters, whose derivative is zero.
+    The result is differentiable in the image; its derivative with respect to the parameters is taken as zero.
 
     Args:
         params: the network.
-        image: RGB in [0, 1], large enough for all layers (`smallest_picture`).
+        image: RGB in [0, 1], large enough for all layers (`subjective.statistics.terms.smallest_picture`).
         tiling: layers, statistics and rows of a tile.
-        guides: of each layer, if regions are measured by themselves.
-        content: the picture that content is measured against; its maps are computed along, tile by tile.
+        regions: of each layer, if regions are measured one by one.
+        content: the picture with which maps are compared; its maps are computed along, tile by tile.
 
     Returns:
-        ``{layer: {statistic: array}}``, with a leading axis for regions if there are guides.
+        ``{layer: {statistic: array}}``, with a leading axis for regions if there are any; and layer to the squared
+        difference of the picture's map and the content's, mean or sum.
     """
     windows = windows_of(params, image.shape[0], tiling)
-    before, behind = windows[0].before, windows[0].behind
+    before, behind = windows[""].before, windows[""].behind
     pictures = image if content is None else jnp.concatenate([image, content], axis=2)
     wraps, shapes = tiling.padding == "circular", map_shapes(params, image.shape, tiling)
-    of_tile = _OfTile(tiling, windows, tuple(shapes.items()))
-    weights = {layer: guides[layer].weights for layer in tiling.layers} if guides else {}
+    of_tile = _OfTile(tiling, tuple(windows.values()), tuple(shapes.items()), path_to(tiling.layers, params))
+    weights = {layer: regions[layer].weights for layer in tiling.layers} if regions else {}
     if tiling.devices > 1:
-        sums = _over_devices(of_tile, (params, weights), pictures, before, behind)
+        sums, totals = _sum_over_devices(of_tile, (params, weights), pictures, before, behind)
     else:
-        sums = sum_over_rows(of_tile, tiling.rows, before, behind, (params, weights), pictures, wraps)
+        sums, totals = sum_over_rows(of_tile, tiling.rows, before, behind, (params, weights), pictures, wraps)
 
-    def measured(layer: str, statistic: Statistic) -> Array:
+    def measure(layer: str, statistic: Statistic) -> Array:
         total, of, shape = sums[layer][statistic.name], statistic.sums, shapes[layer]
-        if statistic.against is not None:
-            return statistic.against(total, shape)
         assert of is not None
         if in_blocks(statistic, tiling.blocks):
             return Blocks(shape, tiling.blocks).measured(of, total, wraps)
         if not weights:
             return of.measured(total, shape, wraps)
-        return per_share(jax.vmap(lambda region: of.measured(region, shape, wraps))(total), weights[layer])
+        by_region = jax.vmap(lambda region: of.measured(region, shape, wraps))(total)
+        return divide_by_share(by_region, weights[layer])
 
-    return {
-        layer: {statistic.name: measured(layer, statistic) for statistic in statistics}
+    measured = {
+        layer: {statistic.name: measure(layer, statistic) for statistic in statistics}
         for layer, statistics in tiling.statistics
+        if statistics
     }
+    if tiling.comparison is not None and tiling.comparison.mean:
+        totals = {layer: per_number(total, shapes[layer]) for layer, total in totals.items()}
+    return measured, totals
 
 
 # Tiles on several devices
 
 
-def _over_devices(of_tile: _OfTile, constants: Constants, pictures: Array, before: int, behind: int) -> Measured:
+def _sum_over_devices(of_tile: _OfTile, constants: Constants, pictures: Array, before: int, behind: int) -> Any:
     """Each device adds up its own tiles; what lies above and below them comes from its neighbors."""
     tiling, count = of_tile.tiling, of_tile.tiling.devices
     share = pictures.shape[0] // count
     ring = range(count if tiling.padding == "circular" else count - 1)  # nothing comes from beyond a border
 
-    def of_device(constants: Constants, own: Array) -> Measured:
+    def of_device(constants: Constants, own: Array) -> Any:
         above = lax.ppermute(own[share - before :], SHARES, [(i, (i + 1) % count) for i in ring])
         below = lax.ppermute(own[:behind], SHARES, [((i + 1) % count, i) for i in ring])
         around = jnp.concatenate([above, own, below])
@@ -116,77 +120,73 @@ class _Later:
 
     of_tile: _OfTile
 
-    def __call__(self, given: tuple[Constants, Any], cut: Array, tile: Any) -> Measured:
+    def __call__(self, given: tuple[Constants, Any], cut: Array, tile: Any) -> Any:
         constants, first = given
         return self.of_tile(constants, cut, first + tile)
 
 
 @dataclass(frozen=True)
 class _OfTile:
-    """What a tile adds to the sums; hashable, as `sum_over_tiles` wants it."""
+    """What a tile adds to the sums; hashable, as `sum_over_tiles` needs it."""
 
     tiling: Tiling
     windows: tuple[Window, ...]
     shapes: tuple[tuple[str, tuple[int, int, int]], ...]
+    path: tuple[Layer, ...]
 
-    def __call__(self, constants: Constants, cut: Array, tile: Any) -> Measured:
-        """Of tile number ``tile``; ``cut`` is its window of the picture, beside it that of the content."""
+    def __call__(self, constants: Constants, cut: Array, tile: Any) -> tuple[Measured, dict[str, Array]]:
+        """Measure tile number ``tile``; ``cut`` is its window of the picture, and of the content if there is one."""
         params, weights = constants
-        maps, contents = self.maps(params, cut[:, :, :3], tile), {}
-        if cut.shape[2] > 3:
-            contents = self.maps(params, lax.stop_gradient(cut[:, :, 3:]), tile)
-        return {
-            window.name: {
-                s.name: self.against(window, maps[window.name], contents[window.name], tile)
-                if s.sums is None
-                else self.added(s, window, maps[window.name], weights.get(window.name), tile)
-                for s in self.tiling.layers[window.name]
-            }
-            for window in self.windows
-            if window.name in self.tiling.layers
+        windows, tiling = {window.name: window for window in self.windows}, self.tiling
+        maps = self.maps(params, cut[:, :, :3], tile)
+        measured = {
+            layer: {s.name: self.measure(s, windows[layer], maps[layer], weights.get(layer), tile) for s in statistics}
+            for layer, statistics in tiling.statistics
+        }
+        if cut.shape[2] == 3:
+            return measured, {}
+        contents = self.maps(params, lax.stop_gradient(cut[:, :, 3:]), tile)
+        return measured, {
+            layer: self.difference(windows[layer], maps[layer], contents[layer], tile) for layer in tiling.compared
         }
 
     def maps(self, params: Params, cut: Array, tile: Any) -> dict[str, Array]:
-        """The maps of a window of a picture, with their halo."""
-        tiling, found = self.tiling, {}
-        wraps = tiling.padding == "circular"
-        current = preprocess(cut, jnp.asarray(params["input"]["mean"]))
-        if not wraps:
-            current = _within(current, self.windows[0], tile)
-        fused = False
-        for have, window, following in zip(self.windows, self.windows[1:], (*self.windows[2:], None), strict=False):
-            if window.name.startswith("conv"):
-                layer = params[window.name]
-                fused = (
-                    window.name not in tiling.layers
-                    and _pools_in_step(following, tiling)
-                    and tiling.pooling == "average"
-                )
-                before, behind = (0, 2) if tiling.padding == "valid" else (1, 1)
-                current = conv3x3_relu(
-                    _trim(current, have, window.before + before, window.behind + behind),
-                    jnp.asarray(layer["kernel"]),
-                    jnp.asarray(layer["bias"]),
-                    ("valid", tiling.padding),
-                    fused,
-                    kept_as(tiling.precision),
-                )
-                if fused:
-                    continue
-            elif not fused:
-                current = _pool(current, have, window, tile, tiling)
-            if not wraps:
-                current = _within(current, window, tile)
-            if window.name in tiling.layers:
-                found[window.name] = current
-        return found
+        """The maps of a window of a picture, each with its halo."""
+        windows, tiling = {window.name: window for window in self.windows}, self.tiling
+        parents = dict(zip((layer.name for layer in self.path), self.windows, strict=False))
 
-    def against(self, window: Window, current: Array, content: Array, tile: Any) -> Array:
+        def clear(current: Array, window: Window) -> Array:
+            return current if tiling.padding == "circular" else _within(current, window, tile)
+
+        def convolve(layer: Layer, current: Array, pooling: Layer | None) -> Array:
+            window, kept = windows[layer.name], params[layer.name]
+            before, behind = (0, 2) if tiling.padding == "valid" else (1, 1)
+            made = conv3x3_relu(
+                _trim(current, parents[layer.name], window.before + before, window.behind + behind),
+                jnp.asarray(kept["kernel"]),
+                jnp.asarray(kept["bias"]),
+                ("valid", tiling.padding),
+                pooling is not None,
+                map_type(tiling.precision),
+            )
+            return clear(made, windows[(pooling or layer).name])
+
+        def pool(layer: Layer, current: Array) -> Array:
+            window = windows[layer.name]
+            return clear(_pool(current, parents[layer.name], window, tile, tiling), window)
+
+        def fuse(pooling: Layer) -> bool:
+            return tiling.pooling == "average" and _pools_in_step(windows[pooling.name], tiling)
+
+        start = clear(preprocess(cut, jnp.asarray(params["input"]["mean"])), windows[""])
+        return walk(self.path, start, convolve, pool, wanted=tiling.layers, fuse=fuse)
+
+    def difference(self, window: Window, current: Array, content: Array, tile: Any) -> Array:
         """What a tile adds to the squared difference of two maps."""
         own = _own(window, tile, current)
         return squared_difference(*(_trim(features, window, 0, 0) * own for features in (current, content)))
 
-    def added(self, statistic: Statistic, window: Window, current: Array, masks: Masks | None, tile: Any) -> Array:
+    def measure(self, statistic: Statistic, window: Window, current: Array, masks: Masks | None, tile: Any) -> Array:
         """What a tile adds to one statistic of one layer; for each region, where there are masks."""
         of = statistic.sums
         assert of is not None
@@ -221,10 +221,8 @@ def _trim(current: Array, have: Window, before: int, behind: int) -> Array:
     return current[have.before - before : current.shape[0] - (have.behind - behind)]
 
 
-def _pools_in_step(window: Window | None, tiling: Tiling) -> bool:
-    """Whether a pooling layer follows whose rows are made from every two of the rows counted on."""
-    if window is None or not window.name.startswith("pool"):
-        return False
+def _pools_in_step(window: Window, tiling: Tiling) -> bool:
+    """Whether a pooling's rows are made of every two of the rows counted on."""
     return tiling.padding != "circular" or window.parent == 2 * window.height
 
 

@@ -1,187 +1,372 @@
-"""Every setting and its default, once; the command line is made from these classes."""
+"""The settings of each verb, with every default; the command line is made from these classes."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
-from subjective.colors import Colors
+from subjective.checks import FINITE, WEIGHT, InputError, at_least, check_settings, check_weights, setting
+from subjective.colors import ColorMode
+from subjective.images import MAX_PIXELS
 from subjective.joins import JoinMode
+from subjective.losses import ContentForm
+from subjective.optimize import lbfgsb
+from subjective.optimize.registry import OPTIMIZERS, OptimizerName
 from subjective.pyramid import Padding
-from subjective.statistics.blocks import Grid, blocks_of
-from subjective.statistics.content import CONTENTS
-from subjective.statistics.terms import Term
-from subjective.synthesis.compute_config import arg
+from subjective.statistics.blocks import WHOLE, Grid, blocks_of
+from subjective.statistics.registry import parse_term
 from subjective.synthesis.frames import DistanceType, steps_of
 from subjective.synthesis.morph import Ease
-from subjective.synthesis.picture_config import ALL, PictureConfig, check_weights
+from subjective.synthesis.settings import (
+    NO_TOLERANCE,
+    ComputeSettings,
+    MatchSettings,
+    OptimizerSettings,
+    OutputSettings,
+    ScheduleSettings,
+    arg,
+)
 from subjective.synthesis.stages import Schedule
 
 DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
-"""What is matched by default, settled by `experiments/04_settings.py`."""
+"""The statistics that are matched by default (`experiments/04_settings.md`)."""
+
+HOST_PIXELS = 2**21
+"""Most pixels for which L-BFGS-B is the default optimizer; L-BFGS-B takes 750 bytes of memory a pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesisConfig(PictureConfig):
-    """Settings of `synthesize`."""
+class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSettings, ComputeSettings):
+    """Settings of every picture, and what follows from them. Invalid settings raise `InputError` at once."""
 
-    layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("conv1_1", "pool1", "pool2", "conv3_2")
-    """Layers to match, by name (conv1_1, pool1, ...; rgb, opponent and band are the picture itself) or by the 2017
-    program's number (2 is pool1, 7 conv3_2)."""
-    statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = DEFAULT_STATISTIC
-    """What is matched: gram, gram_sum, covariance, gaussian, sliced, spectrum, shifted, autocorrelation,
-    autocorrelation32, grid, or several of them; each at --layers unless it names its own, with weight 1 unless it
-    gives one."""
-    relative: bool = True
-    """Divide each distance by the target's own size, so that weights mean the same for any source, layer and octave."""
-    schedule: Schedule = "coarse-to-fine"
-    """Make a small picture first and double it octave by octave, or (plain) begin at full size."""
-    first_stage: Annotated[int, arg(metavar="PIXELS")] = 128
-    """Begin with the coarsest octave that has so many pixels a side, or with half the full size: in a smaller picture
-    too few places stand for all that is matched, and what it settles stays. 1 begins with the coarsest of all."""
-    max_iter: Annotated[int, arg("-m", metavar="N")] = 60
-    """Steps of the optimizer at most, at each stage of the schedule."""
-    tol: Annotated[float, arg(metavar="SHARE")] = 0.03
-    """End a stage when ten steps (of Adam: fifty) lower the loss by less than this share of it."""
-    coarse_iter: Annotated[int | None, arg(metavar="N")] = None
-    """Steps at each stage before the last, where an evaluation costs a quarter or less; five for every three of
-    --max-iter if not given."""
-    starts: Annotated[int, arg(metavar="N")] = 1
-    """Times to make the first picture, each from noise of its own, to go on with the one of the lowest loss."""
-    join_mode: Annotated[JoinMode | None, arg("-j")] = None
-    """How to join several sources (affine_invariant and riemann are other names of geodesic). If not given, average,
-    which lays them side by side; and geodesic in frames that turn from one into another."""
-    source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
-    """Share of each source."""
-    block: Annotated[float, arg(metavar="SHARE")] = 0.5
-    """Blocks that gram, gram_sum, covariance and gaussian match one by one, so that a large picture is even: their side
-    at least (a 16th of the picture's, if that is more), as a share of the smallest source's; 0 for none, as with
-    regions."""
-    mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
-    """Multiply the target by this, as if the power of every feature were so many times the source's."""
-    count: Annotated[int, arg("-c", metavar="N")] = 1
-    """Number of pictures, each from noise of its own."""
+    def __post_init__(self) -> None:
+        """Check all settings."""
+        self.check()
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of the result in pixels."""
+        return (self.output_width if self.output_height is None else self.output_height, self.output_width)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels of what is optimized: the result and a margin that is cut off at the end."""
+        return self.output_size
+
+    def name_with_size(self, name: str) -> str:
+        """Say in a message that `size` includes a margin, where there is a margin."""
+        return name if self.size == self.output_size else f"{name} with its margin"
+
+    @property
+    def pictures_per_step(self) -> int:
+        """Number of pictures that are optimized together."""
+        return 1
+
+    @property
+    def row_shards(self) -> int:
+        """Number of devices that share the rows of one picture."""
+        return self.devices
+
+    @property
+    def pictures_in_memory(self) -> int:
+        """Number of pictures whose feature maps are in memory at one time."""
+        return self.pictures_per_step
+
+    @property
+    def optimizer_name(self) -> OptimizerName:
+        """The preferred optimizer, or L-BFGS in place of an L-BFGS-B that cannot run and that nobody asked for."""
+        asked = self.optimizer is not None or self.bounds
+        return "lbfgs" if not asked and lbfgsb.unavailable() else self.preferred_optimizer
+
+    @property
+    def preferred_optimizer(self) -> OptimizerName:
+        """The optimizer that is asked for; by default L-BFGS-B where its memory allows, L-BFGS elsewhere."""
+        if self.optimizer is not None:
+            return self.optimizer
+        if self.bounds:
+            return "lbfgsb"
+        small = self.pictures_per_step * self.size[0] * self.size[1] <= HOST_PIXELS
+        return "lbfgsb" if small and self.devices == 1 else "lbfgs"
 
     @property
     def preconditioned(self) -> bool:
-        """As `PictureConfig.preconditioned`: of a texture from noise, or a loop, unless it is said otherwise."""
-        # A rim that nothing looks at would go against what lies inside, and stay.
-        fit = self.padding_mode == "circular" and self.method != "adam" and not self.bounds
-        return super().preconditioned or (self.preconditioner is None and fit)
+        """Whether the optimizer moves fine detail further than large shapes and colors."""
+        return self.preconditioner == "octaves"
 
     def steps(self, size: tuple[int, ...]) -> int:
-        """As `PictureConfig.steps`, of the stage whose picture has that size."""
+        """Most steps of the optimizer for a picture of that size (height, width)."""
+        return self.max_iter
+
+    def blocks(self, sources: Sequence[tuple[int, int]]) -> Grid:
+        """Return the blocks of the picture that match one by one, given the sources' sizes (height, width)."""
+        return WHOLE
+
+    @property
+    def octave_indices(self) -> tuple[int, ...]:
+        """The octaves that are matched, 0 being full size.
+
+        Raises:
+            InputError: the number of octaves is still open, see `subjective.synthesis.plan.choose_octaves`.
+        """
+        if self.octaves is None:
+            raise InputError(f"{setting('octaves')} is open; choose the number of octaves first")
+        return tuple(range(0, self.octaves, self.octave_step))
+
+    def check(self) -> None:
+        """Check each setting by itself, then the rules between settings.
+
+        Raises:
+            InputError: naming the setting, what came and what was wanted.
+        """
+        check_settings(self)
+        self._check_optimizer()
+        if self.size[0] * self.size[1] > MAX_PIXELS:
+            picture = self.name_with_size(f"a picture of {self.output_size[1]}x{self.output_size[0]}")
+            raise InputError(f"{picture} is larger than {MAX_PIXELS:,} pixels; ask for less")
+        check_statistics(self.statistic, self.layers, self.layer_weights)
+        check_weights("layer_weights", self.layer_weights, len(self.layers), "layer")
+        if self.octave_weights is not None:
+            if self.octaves is None:
+                given, missing = setting("octave_weights"), setting("octaves")
+                raise InputError(f"{given} were given without {missing}; give the number of octaves as well")
+            check_weights("octave_weights", self.octave_weights, len(self.octave_indices), "octave")
+
+    def _check_optimizer(self) -> None:
+        asked = setting("optimizer")
+        chosen = OPTIMIZERS[self.optimizer_name]
+        unavailable = lbfgsb.unavailable() if self.optimizer_name == "lbfgsb" else None
+        if unavailable is not None:
+            refused = f"{setting('bounds')} cannot be kept" if self.bounds else f"{asked} lbfgsb cannot run"
+            instead = f"adam, leave out {setting('bounds')}" if self.bounds else "lbfgs or adam"
+            raise InputError(f"{refused}: {unavailable}; use {asked} {instead}, or install one of those versions")
+        if self.bounds and not chosen.keeps_bounds:
+            fit = " or ".join(name for name, kind in OPTIMIZERS.items() if kind.keeps_bounds)
+            raise InputError(f"{setting('bounds')} cannot be kept by {asked} {self.optimizer}; use {fit}, or no bounds")
+        if self.preconditioner == "octaves" and (self.bounds or not chosen.takes_preconditioner):
+            other = setting("bounds") if self.bounds else f"{asked} {self.optimizer}"
+            raise InputError(f"{setting('preconditioner')} octaves does not go with {other}; leave one of the two out")
+        if self.history_type != "float32" and (self.optimizer is None or not chosen.has_history_type):
+            fit = " or ".join(name for name, kind in OPTIMIZERS.items() if kind.has_history_type)
+            raise InputError(f"{setting('history_type')} {self.history_type} needs {asked} {fit}; give that as well")
+
+
+def check_statistics(
+    statistic: Sequence[str], layers: Sequence[str], layer_weights: Sequence[float] | None = None
+) -> None:
+    """Check the texts of a config's statistics.
+
+    Args:
+        statistic: as `parse_term` reads them.
+        layers: where a statistic is taken that names no layer.
+        layer_weights: of these layers; equal if None.
+
+    Raises:
+        InputError: no layer, no statistic, or a text that `parse_term` refuses.
+    """
+    if not layers:
+        raise InputError(f"{setting('layers')} got no layer; wanted at least one, such as pool1")
+    if not statistic:
+        raise InputError(f"{setting('statistic')} got no name; wanted at least one, such as gram")
+    for text in statistic:
+        try:
+            parse_term(text, layers, layer_weights or (1.0,) * len(layers))
+        except InputError as error:
+            raise InputError(f"{setting('statistic')}: {error.message}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixSettings:
+    """How several sources make one target."""
+
+    group: ClassVar[str] = "what is matched"
+
+    join_mode: Annotated[JoinMode | None, arg("-j")] = None
+    """How to join several sources. average lays the sources side by side; geodesic makes one material between them
+    (affine_invariant and riemann are other names of geodesic). Default: average, and geodesic for frames that turn
+    from one source into another."""
+    source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
+    """How much each source counts. Default: all the same."""
+    relative: bool = True
+    """Divide each distance by the target's own size, so that weights mean the same for every source, layer and
+    octave."""
+    block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 0.5
+    """Match gram, gram_sum, covariance and gaussian in blocks, so that a large picture stays uniform. Smallest block
+    side, as a fraction of the smallest source's side; 0 disables blocks. A picture has at most 16 blocks a side."""
+    mul: Annotated[float, arg(metavar="FACTOR"), FINITE] = 1.0
+    """Multiply the target by this factor, as if the power of every feature were so many times the source's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """How a picture grows from stage to stage."""
+
+    group: ClassVar[str] = "schedule"
+
+    schedule: Schedule = "coarse-to-fine"
+    """coarse-to-fine makes a small picture first and doubles it octave by octave; plain begins at full size."""
+    first_stage: Annotated[int, arg(metavar="PIXELS"), at_least(1)] = 128
+    """Begin with the coarsest octave that has at least so many pixels a side, or with half the full size. A smaller
+    first picture has too few places for all that is matched, and later stages cannot undo its errors. 1 begins with
+    the coarsest octave of all."""
+    coarse_iter: Annotated[int | None, arg(metavar="N"), at_least(0)] = None
+    """Most steps at each stage before the last; there an evaluation costs a quarter or less. Default: five for every
+    three of --max-iter."""
+    starts: Annotated[int, arg(metavar="N"), at_least(1)] = 1
+    """Make the first stage so many times, each time from other noise, and go on with the one of the lowest loss."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
+    """Settings of `synthesize`."""
+
+    group: ClassVar[str] = "output"
+
+    layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("conv1_1", "pool1", "pool2", "conv3_2")
+    statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = DEFAULT_STATISTIC
+    max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 60
+    tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.03
+    count: Annotated[int, arg("-c", metavar="N"), at_least(1)] = 1
+    """Number of pictures, each from other noise."""
+
+    @property
+    def preconditioned(self) -> bool:
+        """See `PictureConfig.preconditioned`. The default for a texture or a loop that wraps."""
+        # Where a picture does not wrap, nothing looks at its rim; the rim would then keep what the interior loses.
+        takes = OPTIMIZERS[self.optimizer_name].takes_preconditioner
+        fits = self.padding_mode == "circular" and takes and not self.bounds
+        return super().preconditioned or (self.preconditioner is None and fits)
+
+    def steps(self, size: tuple[int, ...]) -> int:
+        """See `PictureConfig.steps`; ``size`` is that of a stage's picture."""
         if tuple(size) == self.size:
             return self.max_iter
         return self.coarse_iter if self.coarse_iter is not None else self.max_iter * 5 // 3
 
     def blocks(self, sources: Sequence[tuple[int, int]]) -> Grid:
-        """As `PictureConfig.blocks`."""
+        """See `PictureConfig.blocks`."""
         return blocks_of(self.size, sources, self.block)
 
     def check(self) -> None:
-        """As `PictureConfig.check`."""
+        """See `PictureConfig.check`."""
         super().check()
-        numbers = (("count", self.count, 1), ("starts", self.starts, 1), ("coarse-iter", self.coarse_iter or 0, 0))
-        for flag, number, least in (*numbers, ("first-stage", self.first_stage, 1), ("block", self.block, 0)):
-            if not least <= number < math.inf:
-                raise ValueError(f"--{flag} is {number}; wanted {least} or more")
-        if not math.isfinite(self.mul):
-            raise ValueError(f"--mul is {self.mul}; wanted a finite number")
-        if self.source_weights is not None:
-            check_weights("source-weights", self.source_weights, len(self.source_weights), "source")
+        check_weights("source_weights", self.source_weights, len(self.source_weights or ()), "source")
+        if self.init == "content" and not isinstance(self, TransferConfig):
+            raise InputError(f"{setting('init')} content is for a transfer; wanted another start or a picture file")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnimationConfig(SynthesisConfig):
+class FrameSettings:
+    """How the frames of a loop move."""
+
+    group: ClassVar[str] = "frames"
+
+    if_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 1.0
+    """Weight of the distances between frames, against the textures."""
+    if_order: Annotated[int, arg(metavar="N"), at_least(1)] = 2
+    """Compare each frame with the next, the one after the next, and so on up to the N-th."""
+    if_shift: Annotated[float, arg(metavar="PIXELS"), WEIGHT] = 0.25
+    """Wanted distance of neighboring frames: as far as a source is from itself, moved by so many pixels. The N-th
+    frame on is N times as far. Above one pixel the frames may flicker."""
+    if_distance_type: DistanceType = "l2"
+    """Distance of frames: l2, the root mean square of Gaussian octaves, or lap1, the mean absolute value of Laplacian
+    octaves."""
+    if_octaves: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
+    """Number of octaves at which frames are compared, from full size up. Default: as many as --octaves."""
+    ease: Ease = "smooth"
+    """Between keyframes: smooth rests at each keyframe, linear moves at one speed."""
+    batch: Annotated[int, arg(metavar="N"), at_least(1)] = 1
+    """Number of frames whose feature maps are in memory at one time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimationConfig(FrameSettings, SynthesisConfig):
     """Settings of `animate`."""
 
-    output_width: Annotated[int, arg("-ow", "--width", metavar="PIXELS")] = 256
-    """Width of the frames."""
-    count: Annotated[int, arg("-c", metavar="N")] = 24
+    output_width: Annotated[int, arg("-ow", "--width", metavar="PIXELS"), at_least(1)] = 256
+    count: Annotated[int, arg("-c", metavar="N"), at_least(2, "frames")] = 24
     """Number of frames in the loop."""
-    max_iter: Annotated[int, arg("-m", metavar="N")] = 120
-    """Steps at most, at each stage: frames that are made together come to their finest detail later than a picture."""
-    tol: Annotated[float, arg(metavar="SHARE")] = ALL
-    """As in synthesize."""
-    seed: Annotated[str, arg("-i", metavar="random|symmetric|phases|FILE")] = "phases"
-    """Where frames start, each between two pictures: the sources' spectrum at random phases, faint noise, a smooth
-    symmetric pattern under noise, or a picture file."""
-    if_weight: Annotated[float, arg(metavar="W")] = 1.0
-    """Weight of the distances between frames, against the textures."""
-    if_order: Annotated[int, arg(metavar="N")] = 2
-    """Compare each frame with the next, the one after it, and so on up to the N-th."""
-    if_shift: Annotated[float, arg(metavar="PIXELS")] = 0.25
-    """How far apart two frames are to be: as far as a source and itself, moved by so many pixels or parts of one; the
-    N-th frame, N times as many. Steps longer than a pixel need not go on in one direction to be so far, and flicker."""
-    if_distance_type: DistanceType = "l2"
-    """Distance of frames: l2, root mean square of Gaussian octaves, or lap1, mean absolute value of Laplacian ones."""
-    if_octaves: Annotated[int | None, arg(metavar="N")] = None
-    """Octaves at which frames are compared, from full size up; as many as --octaves has if not given."""
-    ease: Ease = "smooth"
-    """Between keyframes: smooth rests at each, linear goes on at one speed."""
-    batch: Annotated[int, arg(metavar="N")] = 1
-    """Frames whose feature maps are in memory together."""
+    max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 120
+    tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = NO_TOLERANCE
+    init: Annotated[str, arg("-i", "--seed", metavar="random|symmetric|phases|FILE")] = "phases"
+    """Start of the frames, each between two pictures: the sources' spectrum at random phases (phases), faint noise
+    (random), a smooth symmetric pattern under noise (symmetric), or a picture file."""
 
     @property
-    def together(self) -> int:
-        """As `PictureConfig.together`."""
+    def pictures_per_step(self) -> int:
+        """See `PictureConfig.pictures_per_step`."""
         return self.count
 
     @property
-    def sharing(self) -> int:
-        """As `PictureConfig.sharing`: each device has frames of its own."""
+    def row_shards(self) -> int:
+        """See `PictureConfig.row_shards`: each device has whole frames."""
         return 1
 
     @property
-    def at_once(self) -> int:
-        """As `PictureConfig.at_once`."""
+    def pictures_in_memory(self) -> int:
+        """See `PictureConfig.pictures_in_memory`."""
         return min(self.batch, self.count)
 
     @property
-    def if_steps(self) -> tuple[int, ...]:
+    def frame_steps(self) -> tuple[int, ...]:
         """Steps between frames that are compared."""
         return steps_of(self.count, self.if_order)
 
     @property
-    def moves(self) -> tuple[float, ...]:
-        """Pixels by which a source is moved for each of them."""
-        return tuple(step * self.if_shift for step in self.if_steps)
+    def frame_shifts(self) -> tuple[float, ...]:
+        """Pixels by which a source is moved for each of `frame_steps`."""
+        return tuple(step * self.if_shift for step in self.frame_steps)
 
     @property
-    def distances(self) -> int:
-        """Octaves at which frames are compared, at each stage; those that a small picture lacks are left out."""
+    def distance_octaves(self) -> int:
+        """Octaves at which frames are compared at each stage; a small picture has fewer."""
         return self.if_octaves or len(self.octave_indices)
 
     def check(self) -> None:
-        """As `PictureConfig.check`."""
+        """See `PictureConfig.check`."""
         super().check()
-        if self.count < 2:
-            raise ValueError(f"--count is {self.count}; wanted 2 frames or more")
-        for flag, number in (("if-order", self.if_order), ("if-octaves", self.if_octaves), ("batch", self.batch)):
-            if number is not None and number < 1:
-                raise ValueError(f"--{flag} is {number}; wanted 1 or more")
-        for flag, size in (("if-weight", self.if_weight), ("if-shift", self.if_shift)):
-            if not (math.isfinite(size) and size >= 0):
-                raise ValueError(f"--{flag} is {size}; wanted a number of 0 or more")
         if self.count % self.devices:
-            raise ValueError(f"--count is {self.count}, which {self.devices} devices cannot share; wanted a multiple")
+            raise InputError(
+                f"{setting('count')} is {self.count}; wanted a multiple of {setting('devices')} {self.devices}"
+            )
 
 
 MARGIN = 8
-"""Pixels of the last octave that are mirrored around a content, so that its rim is painted as its middle."""
+"""Pixels of the coarsest octave that are mirrored around a content, so that the rim is painted like the middle."""
 
 MARGIN_OCTAVES = 3
-"""Octaves that the margin grows with at most: 64 pixels would be 1.7 times a picture of 512x341."""
+"""Most octaves with which the margin grows: 64 pixels would be 1.7 times the area of a picture of 512x341."""
 
-DEEPEST = 8
-"""Rows of a picture to a row of the content's layer, and of all that come along."""
+CONTENT_ROWS = 8
+"""Rows of a picture to a row of the content's layer, and of all layers that the package has parameters for."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferConfig(SynthesisConfig):
+class ContentSettings:
+    """How a transfer keeps the content."""
+
+    group: ClassVar[str] = "content"
+
+    content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
+    """Layers at which the picture is held to the content, at every octave."""
+    content_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
+    """Weight of the content against the style."""
+    content_statistic: ContentForm = "content"
+    """Content loss: content, the mean squared difference of features, or content_sum, the sum, which grows with the
+    picture."""
+    tv_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.0
+    """Weight of the total variation."""
+    colors: ColorMode = "style"
+    """Colors of the result: style; luminance keeps the content's colors and transfers light and dark alone; match
+    gives the styles the content's colors first."""
+    margin: Annotated[int | None, arg(metavar="PIXELS"), at_least(0, "pixels")] = None
+    """Paint so many pixels of the content's mirror image on each side, and cut them off at the end. Few pixels of the
+    network look at a picture's rim, which would stay pale. Default: 8, 16 or 32 pixels for one, two, or three and more
+    octaves; 0 where the picture wraps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferConfig(ContentSettings, SynthesisConfig):
     """Settings of `transfer`; layers and statistics are those of the style."""
 
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = (
@@ -189,104 +374,82 @@ class TransferConfig(SynthesisConfig):
         "gram@band=1",
         "grid@rgb=0.001",
     )
-    """What is matched of the style, as in synthesize."""
-    first_stage: Annotated[int, arg(metavar="PIXELS")] = 1
-    """As in synthesize; 1, as it is the content that says what is where."""
-    tol: Annotated[float, arg(metavar="SHARE")] = ALL
-    """As in synthesize."""
-    block: Annotated[float, arg(metavar="SHARE")] = 0.0
-    """As in synthesize; 0 leaves it to the content what of a style shows where."""
-    content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
-    """Layers at which the picture is to be like the content, at every octave."""
-    content_weight: Annotated[float, arg(metavar="W")] = 0.1
-    """Weight of the content against the style."""
-    content_statistic: Literal["content", "content_sum"] = "content"
-    """How: content, the mean squared difference of features, or content_sum, the sum, which grows with the picture."""
-    tv_weight: Annotated[float, arg(metavar="W")] = 0.0
-    """Weight of the total variation."""
-    colors: Colors = "style"
-    """Whose colors: the style's; luminance, the content's, style being light and dark alone; or match, the content's,
-    given to the styles beforehand."""
-    seed: Annotated[str, arg("-i", "--init", metavar="content|noise|phases|FILE")] = "content"
-    """Starting picture: the content, faint noise, the styles' spectrum at random phases, or a picture file."""
+    first_stage: Annotated[int, arg(metavar="PIXELS"), at_least(1)] = 1
+    tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = NO_TOLERANCE
+    block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 0.0
+    init: Annotated[str, arg("-i", "--seed", metavar="content|noise|phases|FILE")] = "content"
+    """Starting picture: the content, faint noise (noise), the styles' spectrum at random phases (phases), or a picture
+    file."""
     padding_mode: Annotated[Padding, arg("-p")] = "valid"
-    """What lies outside the picture: nothing (valid), its other side (circular), or zeros (same), which turn wide rims
+    """What lies outside the picture: nothing (valid), its other side (circular), or zeros (same). Zeros turn wide rims
     grey at coarse octaves."""
-    margin: Annotated[int | None, arg(metavar="PIXELS")] = None
-    """Paint so many pixels more on each side, of the content's mirror image, and cut them off: few of the network's
-    pixels look at a picture's rim, which stays pale. If not given, 8, 16 or 32 for one, two or more octaves, none
-    where the picture wraps."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """As `PictureConfig.size`, with the margin."""
+        """See `PictureConfig.size`."""
         height, width = self.output_size
-        return height + 2 * self.mirrored, width + 2 * self.mirrored
+        return height + 2 * self.margin_pixels, width + 2 * self.margin_pixels
 
     @property
     def preconditioned(self) -> bool:
-        """As `PictureConfig.preconditioned`: if asked for, since colors far from the style's would wait."""
+        """See `PictureConfig.preconditioned`. Off by default: colors far from the style's would change too slowly."""
         return self.preconditioner == "octaves"
 
     @property
-    def mirrored(self) -> int:
+    def margin_pixels(self) -> int:
         """Pixels of the margin on each side."""
         if self.margin is not None:
             return self.margin
         if self.padding_mode == "circular":
             return 0
         wanted = MARGIN * 2 ** (min(self.octaves or 1, MARGIN_OCTAVES) - 1)
-        unit = DEEPEST // 2 * self.devices  # what is shared out among devices stays so
+        unit = CONTENT_ROWS // 2 * self.devices  # devices that could share the picture can still share it
         return -(-wanted // unit) * unit
 
-    @property
-    def further_terms(self) -> tuple[Term, ...]:
-        """The content."""
-        weights = (self.content_weight / max(len(self.content_layers), 1),) * len(self.content_layers)
-        return (Term(CONTENTS[self.content_statistic], self.content_layers, weights),)
-
     def check(self) -> None:
-        """As `PictureConfig.check`."""
-        if self.margin is not None and self.margin < 0:
-            raise ValueError(f"--margin is {self.margin}; wanted 0 or more pixels")
+        """See `PictureConfig.check`."""
         super().check()
-        for flag, weight in (("content-weight", self.content_weight), ("tv-weight", self.tv_weight)):
-            if not (math.isfinite(weight) and weight >= 0):
-                raise ValueError(f"--{flag} is {weight}; wanted a number of 0 or more")
         if self.count != 1:
-            raise ValueError(f"--count is {self.count}; a transfer makes one picture")
+            raise InputError(f"{setting('count')} is {self.count}; a transfer makes one picture")
         if not self.content_layers:
-            raise ValueError("--content-layers got no layer; wanted at least one, such as conv4_2")
+            raise InputError(f"{setting('content_layers')} got no layer; wanted at least one, such as conv4_2")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoveltyConfig(PictureConfig):
     """Settings of `invent`."""
 
-    count: Annotated[int | None, arg("-c", metavar="N")] = None
-    """Number of pictures, made together; 4 if not given, 1 with --internal."""
+    group: ClassVar[str] = "what is matched"
+
+    count: Annotated[int | None, arg("-c", metavar="N"), at_least(1)] = None
+    """Number of pictures, made together. Default: 4, and 1 with --internal."""
     internal: bool = False
     """Make the octaves of each picture unlike each other, not the pictures."""
-    mul: Annotated[float, arg(metavar="FACTOR")] = 1.0
-    """Squared norm that the statistics of each picture are to have."""
+    mul: Annotated[float, arg(metavar="FACTOR"), FINITE] = 1.0
+    """Squared norm wanted of the statistics of each picture."""
 
     @property
-    def together(self) -> int:
-        """As `PictureConfig.together`."""
+    def pictures_per_step(self) -> int:
+        """See `PictureConfig.pictures_per_step`."""
         return self.count if self.count is not None else (1 if self.internal else 4)
 
     def check(self) -> None:
-        """As `PictureConfig.check`."""
+        """See `PictureConfig.check`."""
         super().check()
-        if self.together < (1 if self.internal else 2):
-            raise ValueError(
-                f"--count is {self.together}; wanted 2 or more pictures to be unlike each other, or --internal for one"
+        internal = setting("internal")
+        if self.pictures_per_step < (1 if self.internal else 2):
+            raise InputError(
+                f"{setting('count')} is {self.count}; wanted 2 or more pictures to be unlike each other, or {internal}"
             )
-        if self.seed == "phases":
-            raise ValueError("--seed phases needs sources, and here are none; wanted random, symmetric or a file")
+        if self.init in ("phases", "content"):
+            raise InputError(f"{setting('init')} {self.init} needs sources; wanted random, symmetric or a file")
         if self.internal and self.octaves is not None and len(self.octave_indices) < 2:
-            raise ValueError("--internal compares octaves; wanted --octaves of which --octave-step leaves 2 or more")
+            raise InputError(
+                f"{internal} compares octaves; give {setting('octaves')} and {setting('octave_step')} that leave 2"
+            )
         if self.internal and self.octave_weights is not None:
-            raise ValueError("--octave-weights mean nothing with --internal, whose terms span octaves; leave them out")
-        if not (math.isfinite(self.mul) and self.mul > 0):
-            raise ValueError(f"--mul is {self.mul}; wanted a number above 0")
+            raise InputError(
+                f"{setting('octave_weights')} have no meaning with {internal}, whose terms span octaves; leave them out"
+            )
+        if self.mul <= 0:
+            raise InputError(f"{setting('mul')} is {self.mul:g}; wanted a number above 0")

@@ -18,6 +18,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
+from subjective.checks import InputError, setting
 from subjective.compilation import jit
 from subjective.devices import SHARES, mesh_of
 from subjective.losses import Loss, Scalar
@@ -170,9 +171,9 @@ def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves:
     """
     for source in sources:
         if min(source.shape[:2]) - max(shifts) - 1 < 2**octaves:
-            raise ValueError(
+            raise InputError(
                 f"a source of {source.shape[1]}x{source.shape[0]} pixels is too small to be moved by {max(shifts):g}; "
-                "enlarge it, or lower --if-shift or --if-order"
+                f"enlarge it, or lower {setting('if_shift')} or {setting('if_order')}"
             )
 
 
@@ -180,7 +181,7 @@ def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves:
 
 
 @lru_cache(maxsize=32)
-def by_importance(loss: Loss) -> Loss:
+def weigh_frames(loss: Loss) -> Loss:
     """The loss of a frame that counts more than others, as ``loss(image, (first, weight), *others)``."""
 
     def weighted(image: Float[Array, "height width 3"], given: tuple[Any, Scalar], *others: Any) -> tuple[Scalar, Any]:

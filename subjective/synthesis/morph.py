@@ -3,11 +3,9 @@ frames are whose textures change."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import jax.numpy as jnp
@@ -27,7 +25,7 @@ DISSOLVE = 3
 """Frames in which a patch of one texture may become another's. In one frame it would flicker; the slower, the more is
 left of it where it should be gone (`experiments/LOG.md`)."""
 
-TURNED_BY: JoinMode = "geodesic"
+TURN_BY: JoinMode = "geodesic"
 """How targets between textures are joined if nothing is said: one then turns into another stone by stone. By average,
 patches of both lie side by side, and what is left of one has more than its contrast (`experiments/LOG.md`)."""
 
@@ -55,7 +53,7 @@ def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
     return weights
 
 
-def importance(shares: Weights) -> Float[np.ndarray, " frames"]:
+def frame_importance(shares: Weights) -> Float[np.ndarray, " frames"]:
     """How much each frame's texture counts: those of one source more, up to four times those of two in equal parts.
 
     A mixed frame cannot have what it is asked for, statistics half way between two textures, and is not to win against
@@ -71,48 +69,8 @@ def importance(shares: Weights) -> Float[np.ndarray, " frames"]:
     return pure / pure.mean()
 
 
-def read_weights(path: str, frames: int, sources: int) -> Weights:
-    """A table of weights, a line a frame and a column a source; a head of words is passed over.
-
-    Returns:
-        ``(frames, sources)``, each row divided by its sum.
-
-    Raises:
-        ValueError: no such file, other numbers of lines or columns, or weights that cannot be meant.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"--frame-weights is {path!r}, which cannot be read ({error}); wanted a CSV file") from None
-    name = Path(path).name
-    if rows and not any(_is_number(cell) for cell in rows[0]):
-        rows = rows[1:]
-    if len(rows) != frames or any(len(row) != sources for row in rows):
-        columns = sorted({len(row) for row in rows})
-        raise ValueError(
-            f"{name!r} has {len(rows)} lines of {' or '.join(map(str, columns)) or 'no'} numbers; wanted {frames} of "
-            f"{sources}: a line for each frame (--count), a number for each source"
-        )
-    for number, row in enumerate(rows, 1):
-        if not all(_is_number(cell) and 0 <= float(cell) < math.inf for cell in row) or not sum(map(float, row)) > 0:
-            raise ValueError(
-                f"line {number} of {name!r} is {', '.join(row)}; wanted numbers of 0 or more, not all of them 0"
-            )
-    weights = np.asarray([[float(cell) for cell in row] for row in rows])
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 @partial(jit, static_argnums=(1, 2, 3))
-def contrast(
+def measure_contrast(
     source: Float[Array, "height width 3"], kind: DistanceType, octave: int, octaves: int
 ) -> Float[Array, " octaves"]:
     """How far a source is from its own mean color, at so many octaves from one on; in the units of `frame_distance`."""
@@ -120,7 +78,7 @@ def contrast(
     return frame_distance(image - jnp.mean(image, axis=(0, 1), keepdims=True), kind, octaves, "same")
 
 
-def with_changes(
+def add_changes(
     apart: Float[np.ndarray, "count steps octaves"],
     shares: Float[np.ndarray, "count sources"],
     colors: Float[np.ndarray, "sources 3"],

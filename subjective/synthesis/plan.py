@@ -1,100 +1,96 @@
-"""What a config means for pictures of given sizes: how many octaves, which statistics where; and what is too small."""
+"""What a config means for pictures of given sizes: octaves, statistics and stages, and which pictures are too small."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-import jax.numpy as jnp
-import numpy as np
-
+from subjective.checks import InputError, setting
 from subjective.network.vgg import Params, resolve_layers
+from subjective.optimize.protocol import Optimizer
+from subjective.optimize.registry import create_optimizer
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics.registry import parse_term
-from subjective.statistics.terms import Analysis, Term, fits, network_layers, places_of, smallest_picture
+from subjective.statistics.terms import Analysis, Comparison, Term, fits, network_layers, places_of, smallest_picture
 from subjective.statistics.tiling import tiling_of
-from subjective.synthesis.picture_config import PictureConfig
+from subjective.synthesis.config import PictureConfig, SynthesisConfig, TransferConfig
+from subjective.synthesis.preconditioner import apply_octave_gains
+from subjective.synthesis.stages import Schedule, Stage, plan_stages
 
-VALID: Padding = "valid"
+SOURCE_PADDING: Padding = "valid"
 """A source is always analyzed with this padding: a photograph has no outside."""
 
 MOST_OCTAVES = 5
+"""Most octaves that are chosen where a config leaves their number open."""
+
 LEAST_OCTAVE = 32
-"""Octaves at most, and pixels a side of the last of them at least, where their number is not given."""
+"""Fewest pixels a side of the smallest octave of the picture, where the number of octaves is chosen."""
 
 Config = TypeVar("Config", bound=PictureConfig)
+Size = tuple[int, int]
 
 
-def analysis_of(config: PictureConfig, params: Params, sources: Sequence[tuple[int, int]] = ()) -> Analysis:
-    """The `Analysis` that a config asks for; that of the sources is the same with ``valid`` padding.
+@dataclass(frozen=True)
+class Plan(Generic[Config]):
+    """A config made definite for given sources.
 
-    A statistic that needs a map of some size (the spectrum: 32 pixels a side) is left out at the octaves where the
-    picture, or a source, is too small for it, and altogether if that holds for all; see `left_out`.
+    Attributes:
+        config: with its number of octaves chosen.
+        analysis: how the full picture is measured.
+        stages: the stages of the picture, coarsest first.
+        notes: one line for each setting that has no effect, and each statistic that no octave has room for.
+    """
+
+    config: Config
+    analysis: Analysis
+    stages: tuple[Stage, ...]
+    notes: tuple[str, ...]
+
+
+def make_plan(
+    config: Config,
+    params: Params,
+    sources: Sequence[Size] = (),
+    *,
+    by_regions: bool = False,
+    picture: str = "the picture",
+    names: Sequence[str] | None = None,
+) -> Plan[Config]:
+    """Choose octaves, statistics and stages, and check that every picture is large enough.
 
     Args:
-        config: settings; layers by name or number.
-        params: the network, which says what layers there are.
+        config: settings.
+        params: the network.
         sources: (height, width) of each source.
+        by_regions: whether the picture has regions, each with a source of its own.
+        picture: what to call the picture that is made, for messages.
+        names: what to call each source; ``source 1`` and so on if None.
 
     Raises:
-        ValueError: a layer that the network lacks, a statistic that does not add up over the tiles, or nothing that
-            any octave is large enough for.
+        InputError: a layer that the network lacks, a statistic that regions or tiles do not allow, or a picture too
+            small.
     """
-    terms = _terms(config, params)
-    places_of(terms)
-    placed = [_where_it_fits(term, config, sources, params) for term in terms]
-    kept = tuple(term for term in placed if term.octaves is None or term.octaves)
-    if not kept:
-        smallest = min(min(size) for size in (config.size, *sources))
-        needs = "; ".join(f"{term.statistic.name} maps of {max(term.statistic.least)}" for term in terms)
-        raise ValueError(
-            f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
-            "enlarge it or match another, such as gram"
-        )
-    how = (config.padding_mode, config.pooling, config.tile, config.sharing, config.precision, config.blocks(sources))
-    analysis = Analysis(config.octave_indices, kept, *how)
-    for octave in analysis.octaves:
-        tiling_of(analysis, octave, octave_size(config.size[0], octave, config.padding_mode), params)
-    return analysis
+    config = choose_octaves(config, params, sources)
+    analysis = analysis_of(config, params, sources, by_regions=by_regions)
+    check_size(config.name_with_size(picture), config.size, analysis, params)
+    of_source = dataclasses.replace(analysis, padding=SOURCE_PADDING, comparison=None)
+    for number, size in enumerate(sources, 1):
+        check_size(names[number - 1] if names else f"source {number}", size, of_source, params)
+    schedule: Schedule = "plain"
+    first_stage = 1
+    if isinstance(config, SynthesisConfig):
+        schedule, first_stage = config.schedule, config.first_stage
+    stages = plan_stages(schedule, config.size, analysis, params, config.steps, first_stage)
+    dropped = [
+        f"no octave has room for {text}; it is left out" for text in dropped_statistics(config, params, analysis)
+    ]
+    return Plan(config, analysis, tuple(stages), _notes(config, dropped))
 
 
-def left_out(config: PictureConfig, params: Params, analysis: Analysis) -> tuple[str, ...]:
-    """Those of a config's statistics that its analysis has no room for at any octave."""
-    kept = places_of(analysis.terms)
-    return tuple(
-        text
-        for text, term in zip(config.statistic, _terms(config, params), strict=False)  # then come further terms
-        if (term.layers[0], term.statistic.name) not in kept
-    )
-
-
-def without_effect(config: PictureConfig) -> tuple[str, ...]:
-    """Flags of a config that others have made mean nothing, each with the reason."""
-    found = []
-    usual = {field.name: field.default for field in dataclasses.fields(config)}
-    named = [flag for flag in ("layers", "layer_weights") if getattr(config, flag) != usual[flag]]
-    if named and all("@" in text for text in config.statistic):
-        found += [f"--{flag.replace('_', '-')}, since each --statistic names its own layers" for flag in named]
-    if getattr(config, "schedule", "") == "plain":
-        of_stages = [flag for flag in ("coarse_iter", "first_stage") if getattr(config, flag) != usual[flag]]
-        found += [f"--{flag.replace('_', '-')}, since a plain --schedule has no coarse stages" for flag in of_stages]
-    return tuple(found)
-
-
-def _terms(config: PictureConfig, params: Params) -> list[Term]:
-    weights = config.layer_weights or (1.0,) * len(config.layers)
-    terms = []
-    given = [parse_term(text, config.layers, weights) for text in config.statistic]
-    for term in (*given, *config.further_terms):
-        named = network_layers(term.layers)
-        found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
-        terms.append(dataclasses.replace(term, layers=tuple(found.get(layer, layer) for layer in term.layers)))
-    return terms
-
-
-def with_octaves(config: Config, params: Params, sources: Sequence[tuple[int, int]] = ()) -> Config:
-    """The config with its number of octaves chosen, if it leaves that open.
+def choose_octaves(config: Config, params: Params, sources: Sequence[Size] = ()) -> Config:
+    """Choose the number of octaves, where the config leaves it open.
 
     Args:
         config: settings.
@@ -102,15 +98,15 @@ def with_octaves(config: Config, params: Params, sources: Sequence[tuple[int, in
         sources: (height, width) of each source.
 
     Returns:
-        As many octaves as all pictures have room for, from `MOST_OCTAVES` down; the smallest octave of the picture to
-        be made keeps `LEAST_OCTAVE` pixels.
+        The config with as many octaves as all pictures have room for, at most `MOST_OCTAVES`. The smallest octave of
+        the picture has at least `LEAST_OCTAVE` pixels a side.
     """
     if config.octaves is not None:
         return config
     for octaves in range(MOST_OCTAVES, 1, -1):
         chosen = dataclasses.replace(config, octaves=octaves)
         analysis = analysis_of(chosen, params, sources)
-        of_source = dataclasses.replace(analysis, padding=VALID)
+        of_source = dataclasses.replace(analysis, padding=SOURCE_PADDING)
         if (
             octave_size(min(config.size), octaves - 1, config.padding_mode) >= LEAST_OCTAVE
             and min(config.size) >= smallest_picture(analysis, params)
@@ -120,10 +116,120 @@ def with_octaves(config: Config, params: Params, sources: Sequence[tuple[int, in
     return dataclasses.replace(config, octaves=1)
 
 
-def _where_it_fits(term: Term, config: PictureConfig, sources: Sequence[tuple[int, int]], params: Params) -> Term:
+def analysis_of(
+    config: PictureConfig, params: Params, sources: Sequence[Size] = (), *, by_regions: bool = False
+) -> Analysis:
+    """Return the analysis of the picture that a config asks for.
+
+    A statistic that needs a map of some size (the spectrum: 32 pixels a side) is left out at the octaves where the
+    picture, or a source, is too small for it; see `dropped_statistics`.
+
+    Args:
+        config: settings with the number of octaves chosen; layers by name or number.
+        params: the network, which says what layers there are.
+        sources: (height, width) of each source.
+        by_regions: whether the picture has regions; it is then not measured in blocks.
+
+    Raises:
+        InputError: a layer that the network lacks, a statistic that does not add up over the tiles or cannot be
+            measured of a region, or no statistic that any octave has room for.
+    """
+    terms = _terms(config, params)
+    places_of(terms)
+    placed = [_keep_octaves_with_room(term, config, sources, params) for term in terms]
+    kept = tuple(term for term in placed if term.octaves is None or term.octaves)
+    if not kept:
+        smallest = min(min(size) for size in (config.size, *sources))
+        needs = "; ".join(f"{term.statistic.name} maps of {max(term.statistic.least)}" for term in terms)
+        raise InputError(
+            f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
+            "enlarge it or match another, such as gram"
+        )
+    if by_regions:
+        check_regions(kept)
+    analysis = Analysis(
+        config.octave_indices,
+        kept,
+        config.padding_mode,
+        config.pooling,
+        config.tile,
+        config.row_shards,
+        config.precision,
+        Analysis.blocks if by_regions else config.blocks(sources),
+        _comparison(config, params),
+    )
+    for octave in analysis.octaves:
+        tiling_of(analysis, octave, octave_size(config.size[0], octave, config.padding_mode), params)
+    return analysis
+
+
+def check_regions(terms: Sequence[Term]) -> None:
+    """Refuse statistics that have no meaning for a part of a picture.
+
+    Raises:
+        InputError: naming the statistic.
+    """
+    for term in terms:
+        if not (term.statistic.by_region or term.statistic.of_all):
+            raise InputError(
+                f"{term.statistic.name} cannot be taken of a part of a picture; leave out the masks, or match gram, "
+                "covariance, gaussian or spectrum"
+            )
+
+
+def dropped_statistics(config: PictureConfig, params: Params, analysis: Analysis) -> tuple[str, ...]:
+    """Name the config's statistics that the analysis has no room for at any octave."""
+    kept = places_of(analysis.terms)
+    return tuple(
+        text
+        for text, term in zip(config.statistic, _terms(config, params), strict=True)
+        if (term.layers[0], term.statistic.name) not in kept
+    )
+
+
+def _notes(config: PictureConfig, dropped: Sequence[str]) -> tuple[str, ...]:
+    """Say which statistics are left out, and which settings have no effect because of other settings."""
+    found = [f"no octave has room for {text}; it is left out" for text in dropped]
+    usual = {field.name: field.default for field in dataclasses.fields(config)}
+
+    def changed(*names: str) -> list[str]:
+        return [name for name in names if getattr(config, name) != usual[name]]
+
+    if all("@" in text for text in config.statistic):
+        reason = f"because every {setting('statistic')} names its own layers"
+        found += [f"{setting(name)} has no effect, {reason}" for name in changed("layers", "layer_weights")]
+    if isinstance(config, SynthesisConfig) and config.schedule == "plain":
+        reason = f"because a plain {setting('schedule')} has no coarse stages"
+        found += [f"{setting(name)} has no effect, {reason}" for name in changed("coarse_iter", "first_stage")]
+    return tuple(found)
+
+
+def _terms(config: PictureConfig, params: Params) -> list[Term]:
+    weights = config.layer_weights or (1.0,) * len(config.layers)
+    terms = [parse_term(text, config.layers, weights) for text in config.statistic]
+    return [dataclasses.replace(term, layers=_resolve(term.layers, params)) for term in terms]
+
+
+def _comparison(config: PictureConfig, params: Params) -> Comparison | None:
+    if not isinstance(config, TransferConfig):
+        return None
+    layers = _resolve(config.content_layers, params)
+    return Comparison(
+        layers, (config.content_weight / len(layers),) * len(layers), config.content_statistic == "content"
+    )
+
+
+def _resolve(layers: Sequence[str], params: Params) -> tuple[str, ...]:
+    """Names of layers, with the 2017 program's numbers replaced; `PICTURE_LAYERS` as they are."""
+    named = network_layers(layers)
+    found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
+    return tuple(found.get(layer, layer) for layer in layers)
+
+
+def _keep_octaves_with_room(term: Term, config: PictureConfig, sources: Sequence[Size], params: Params) -> Term:
     if max(term.statistic.least) == 1:
-        return term  # then `check_size` says what is too small
-    pictures = [(min(config.size), config.padding_mode), *((min(size), VALID) for size in sources)]
+        return term  # `check_size` then says what is too small
+    pictures = [(min(config.size), config.padding_mode), *((min(size), SOURCE_PADDING) for size in sources)]
     octaves = tuple(
         octave
         for octave in config.octave_indices
@@ -132,7 +238,7 @@ def _where_it_fits(term: Term, config: PictureConfig, sources: Sequence[tuple[in
     return term if octaves == config.octave_indices else dataclasses.replace(term, octaves=octaves)
 
 
-def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Params) -> None:
+def check_size(name: str, size: Size, analysis: Analysis, params: Params) -> None:
     """Refuse a picture too small for its octaves and layers, before anything is compiled.
 
     Args:
@@ -142,7 +248,7 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
         params: the network.
 
     Raises:
-        ValueError: saying what size, or what number of octaves, would do.
+        InputError: saying what size, or what number of octaves, would do.
     """
     smallest = smallest_picture(analysis, params)
     if min(size) >= smallest:
@@ -153,30 +259,19 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
         for last in range(octaves - 1)
         if min(size) >= smallest_picture(dataclasses.replace(analysis, octaves=tuple(range(last + 1))), params)
     ]
-    remedy = f"use --octaves {enough[-1]}" if enough else "use shallower layers"
-    raise ValueError(
+    remedy = f"use {setting('octaves')} {enough[-1]}" if enough else "use shallower layers"
+    raise InputError(
         f"{name} of {size[1]}x{size[0]} pixels is too small for {octaves} octaves of {', '.join(analysis.layers)} "
         f"with padding {analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
     )
 
 
-def check_image(name: str, image: np.ndarray, size: tuple[int, int] | None = None) -> None:
-    """Refuse what is no image in the sense of this package.
-
-    Args:
-        name: of the image, for the message.
-        image: anything with a shape and a dtype.
-        size: (height, width) that it must have, if any.
-
-    Raises:
-        TypeError: not of a floating dtype.
-        ValueError: of another shape or size, or not finite.
-    """
-    if not jnp.issubdtype(image.dtype, jnp.floating):
-        raise TypeError(f"{name} is of dtype {image.dtype}; wanted floats in [0, 1]: divide 8-bit integers by 255")
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"{name} has shape {image.shape}; wanted (height, width, 3)")
-    if size is not None and tuple(image.shape[:2]) != size:
-        raise ValueError(f"{name} is {image.shape[1]}x{image.shape[0]} pixels; wanted {size[1]}x{size[0]}: resize it")
-    if not np.isfinite(image).all():
-        raise ValueError(f"{name} holds NaN or infinite values; wanted floats in [0, 1]")
+def choose_optimizer(config: PictureConfig) -> Optimizer:
+    """Create the optimizer that a config asks for, or leaves to its picture's size."""
+    return create_optimizer(
+        config.optimizer_name,
+        history=config.history,
+        history_type=config.history_type,
+        bounds=(0.0, 1.0) if config.bounds else None,
+        preconditioner=apply_octave_gains if config.preconditioned else None,
+    )

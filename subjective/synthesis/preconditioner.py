@@ -33,12 +33,13 @@ DIFFERENCES = [
 
 
 @jit
-def root(change: jax.Array) -> jax.Array:
-    """A change of pictures times the symmetric root of the inverse Hessian that is assumed at first.
+def apply_octave_gains(change: jax.Array) -> jax.Array:
+    """Multiply a change of pictures by the symmetric root of the inverse Hessian that is assumed at first.
 
-    1 + Σ 4^k Rᵀ…Rᵀ D_k R…R with k of the pyramid's reductions R and their adjoints, which enlarge: what an octave
-    has of an image, times the octave's gains. Symmetric, with eigenvalues between the last gain and 1, for any size.
-    Pictures are wrapped around, whatever lies outside them: this measures steps, not pictures.
+    1 + Σ Rᵀ…Rᵀ D_k R…R with k of the pyramid's reductions R and their adjoints, which enlarge, each scaled so that it
+    keeps the size of what it passes: what an octave has of an image, times the octave's gains. The product is
+    symmetric, with eigenvalues between the last gain and 1, for any size. Pictures are taken to wrap, whatever lies
+    outside them: the gains measure steps, not pictures.
 
     Args:
         change: ``(height, width, 3)``, or several such.
@@ -49,19 +50,20 @@ def root(change: jax.Array) -> jax.Array:
     References:
         Burt and Adelson, 1983, as in `subjective.pyramid`.
     """
-    return _gained(change)
+    return _apply_gains(change)
 
 
-def _gained(change: jax.Array) -> jax.Array:
-    return change + _below(change, 0) if change.ndim == 3 else jax.vmap(_gained)(change)
+def _apply_gains(change: jax.Array) -> jax.Array:
+    return change + _coarser_part(change, 0) if change.ndim == 3 else jax.vmap(_apply_gains)(change)
 
 
-def _below(image: jax.Array, level: int) -> jax.Array:
-    reduced, enlarged = jax.vjp(partial(reduce, padding="circular"), image)
+def _coarser_part(image: jax.Array, level: int) -> jax.Array:
+    """What the octaves below a level add to a change."""
+    reduced, enlarge = jax.vjp(partial(reduce, padding="circular"), image)
     # Twice, but where an odd side ends: there two samples lie side by side, and would count for more than they are.
-    share = lax.rsqrt(enlarged(jnp.ones_like(reduced))[0])
+    share = lax.rsqrt(enlarge(jnp.ones_like(reduced))[0])
     small = reduce(share * image, "circular")
     gained = jnp.matmul(small, DIFFERENCES[level].astype(image.dtype), precision="highest")
     if level + 1 < len(DIFFERENCES):
-        gained += _below(small, level + 1)
-    return share * enlarged(gained)[0]
+        gained += _coarser_part(small, level + 1)
+    return share * enlarge(gained)[0]

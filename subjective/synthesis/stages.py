@@ -38,18 +38,18 @@ class Stage:
         octave: reductions between the full picture and this stage's; 0 is the last stage.
         size: (height, width) of this stage's picture.
         analysis: of this stage's picture.
-        first: index of the first of the full analysis' octaves that takes part.
+        first_octave: index of the first of the full analysis' octaves that takes part.
         steps: of the optimizer at most.
     """
 
     octave: int
     size: tuple[int, int]
     analysis: Analysis
-    first: int
+    first_octave: int
     steps: int
 
 
-def stages_of(
+def plan_stages(
     schedule: Schedule,
     size: tuple[int, int],
     analysis: Analysis,
@@ -74,16 +74,16 @@ def stages_of(
     """
     stages = []
     for first, octave in enumerate(analysis.octaves if schedule == "coarse-to-fine" else analysis.octaves[:1]):
-        below = analysis.below(octave)
+        reduced_analysis = analysis.from_octave(octave)
         reduced = (stage_size(size[0], octave), stage_size(size[1], octave))
-        if below.terms and min(reduced) >= smallest_picture(below, params):
-            stages.append(Stage(octave, reduced, below, first, steps(reduced)))
+        if reduced_analysis.terms and min(reduced) >= smallest_picture(reduced_analysis, params):
+            stages.append(Stage(octave, reduced, reduced_analysis, first, steps(reduced)))
     full, coarse = stages[:1], stages[1:]
     large = [stage for stage in coarse if min(stage.size) >= least]
-    return _polished([*(large or coarse[:1])[::-1], *full])
+    return _add_polish([*(large or coarse[:1])[::-1], *full])
 
 
-def _polished(stages: list[Stage]) -> list[Stage]:
+def _add_polish(stages: list[Stage]) -> list[Stage]:
     """With a share of the last stage's steps in float32."""
     if not stages or stages[-1].analysis.precision == "float32":
         return stages
@@ -99,7 +99,7 @@ def stage_size(size: int, octave: int) -> int:
     return -(-size // 2**octave)
 
 
-def at_stage(image: Array | np.ndarray, stage: Stage, padding: Padding) -> Array:
+def reduce_to_stage(image: Array | np.ndarray, stage: Stage, padding: Padding) -> Array:
     """A picture of full size, ``(height, width, channels)``, reduced to the size that a stage has."""
     whole = jnp.asarray(image, jnp.float32)
     return whole if stage.octave == 0 else _reduced(whole, stage.octave + 1, _around(padding))
@@ -110,12 +110,12 @@ def _reduced(image: Array, octaves: int, padding: Padding) -> Array:
     return gaussian_pyramid(image, octaves, padding)[-1]
 
 
-def with_margin(image: Array | np.ndarray, margin: int) -> np.ndarray:
+def add_margin(image: Array | np.ndarray, margin: int) -> np.ndarray:
     """A picture of full size, ``(height, width, channels)``, and so many pixels of its mirror image on each side."""
     return np.pad(np.asarray(image), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
 
 
-def without_margin(image: Array, margin: int, size: tuple[int, int]) -> Array:
+def remove_margin(image: Array, margin: int, size: tuple[int, int]) -> Array:
     """A picture of any stage, ``(rows, columns, channels)``, without its margin.
 
     Args:
@@ -131,7 +131,7 @@ def _around(padding: Padding) -> Padding:
     return "same" if padding == "valid" else padding
 
 
-def enlarged(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
+def enlarge(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
     """Where a stage begins: what the stage before it made, enlarged, with the finer detail of a start.
 
     Args:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.fft
 import scipy.ndimage
 from numpy.typing import NDArray
+
+from subjective.checks import InputError
+from subjective.synthesis.config import PictureConfig
+from subjective.synthesis.plan import SOURCE_PADDING
+from subjective.synthesis.stages import Stage, reduce_to_stage
 
 NOISE = 1 / 255
 """Standard deviation of the noise that every start carries, the same in red, green and blue.
@@ -30,19 +37,19 @@ LOOP_CONTRAST = 1.0
 """The same of a loop's frames, at every stage: detail that turns steadily from the first, instead of growing out of
 faint noise in each frame in its own way (flicker 0.59 instead of 0.87, `experiments/LOG.md`)."""
 
-SEEDS = ("random", "symmetric", "phases", "noise", "content")
-"""Starts that are made; any other name is a picture file. ``noise`` is another name of ``random``, ``content`` the
-picture that a style is transferred to."""
+INITS = ("random", "symmetric", "phases", "noise", "content")
+"""Starts that are made; any other name is a picture file. ``noise`` is another name of ``random``; ``content`` is the
+picture to which a style is transferred."""
 
-Start = NDArray[np.float32]
+Image = NDArray[np.float32]
 Key = np.random.SeedSequence
 
 
-def initial_image(seed: str, size: tuple[int, int], mean: Any, key: Key, *, noise: float = NOISE) -> Start:
+def initial_image(init: str, size: tuple[int, int], mean: Any, key: Key, *, noise: float = NOISE) -> Image:
     """Make a starting image.
 
     Args:
-        seed: ``random``: the mean color under faint noise; ``symmetric``: a smooth pattern as well, that mirrors
+        init: ``random``: the mean color under faint noise; ``symmetric``: a smooth pattern as well, that mirrors
             left to right and top to bottom and wraps; ``phases``: as ``random``, `random_phases` being added elsewhere.
         size: (height, width) in pixels.
         mean: RGB in [0, 1].
@@ -53,25 +60,25 @@ def initial_image(seed: str, size: tuple[int, int], mean: Any, key: Key, *, nois
         Image ``(height, width, 3)``.
 
     Raises:
-        ValueError: another seed.
+        InputError: another start.
     """
     image = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) + np.float32(noise) * _normal(key, 0, size, 1)
-    if seed == "symmetric":
+    if init == "symmetric":
         image += SYMMETRIC_CONTRAST * _symmetric_pattern(key, size)
-    elif seed not in SEEDS:
-        raise ValueError(f"unknown seed {seed!r}; wanted 'random', 'symmetric', 'phases' or a picture file")
+    elif init not in INITS:
+        raise InputError(f"unknown start {init!r}; wanted 'random', 'symmetric', 'phases' or a picture file")
     return image.astype(np.float32)
 
 
-def key_of(rng_seed: int, number: int, attempt: int = 0) -> Key:
+def key_of(seed: int, number: int, attempt: int = 0) -> Key:
     """What all noise of a start is made of.
 
     Args:
-        rng_seed: the run's seed, from 0 to 2^32 - 1.
+        seed: the run's seed, from 0 to 2^32 - 1.
         number: of the picture; each has its own noise.
         attempt: at that picture; each has its own noise.
     """
-    return Key(rng_seed, spawn_key=(number, attempt))
+    return Key(seed, spawn_key=(number, attempt))
 
 
 def random_phases(
@@ -80,7 +87,7 @@ def random_phases(
     size: tuple[int, int],
     key: Key,
     contrast: float = PHASES_CONTRAST,
-) -> Start:
+) -> Image:
     """Noise with the sources' spectrum, every wave of it at a phase of its own: what repeats does so all over.
 
     White noise is convolved with each source, cut to the picture's size around its center and faded out.
@@ -102,7 +109,7 @@ def random_phases(
     total = np.zeros((*size, 3))
     for number, (source, share) in enumerate(zip(sources, shares, strict=True)):
         pixels = np.asarray(source, dtype=np.float64)
-        spot = _faded(pixels, size)
+        spot = _fade_out(pixels, size)
         white = _normal(key, 2 + number, size, 1)  # the same for all colors, which stay together
         spectrum = scipy.fft.fft2(white, axes=(0, 1)) * scipy.fft.fft2(spot, size, axes=(0, 1))
         noise = scipy.fft.ifft2(spectrum, axes=(0, 1)).real
@@ -111,7 +118,7 @@ def random_phases(
     return (contrast * total).astype(np.float32)
 
 
-def _faded(source: Any, size: tuple[int, int]) -> Any:
+def _fade_out(source: Any, size: tuple[int, int]) -> Any:
     """The middle of a source, at most that large, around its mean, faded out towards the sides."""
     height, width = (min(own, wanted) for own, wanted in zip(source.shape[:2], size, strict=True))
     top, left = (source.shape[0] - height) // 2, (source.shape[1] - width) // 2
@@ -120,7 +127,7 @@ def _faded(source: Any, size: tuple[int, int]) -> Any:
     return (middle - middle.mean(axis=(0, 1))) * fade[:, :, None]
 
 
-def variation(image: Any, key: Key | None, *, noise: float = NOISE) -> Start:
+def vary_image(image: Any, key: Key | None, *, noise: float = NOISE) -> Image:
     """A given starting image for one of several pictures or attempts, under faint noise.
 
     Without it pictures that start alike would end alike, or never part.
@@ -139,13 +146,13 @@ def variation(image: Any, key: Key | None, *, noise: float = NOISE) -> Start:
     return start + np.float32(noise) * _normal(key, 0, (start.shape[0], start.shape[1]), 1)
 
 
-def _normal(key: Key, use: int, size: tuple[int, int], channels: int) -> Start:
+def _normal(key: Key, use: int, size: tuple[int, int], channels: int) -> Image:
     """White noise ``(height, width, channels)``; each use of a key has its own."""
     its = Key(key.entropy, spawn_key=(*key.spawn_key, use))
     return np.random.default_rng(its).standard_normal((*size, channels), np.float32)
 
 
-def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Start:
+def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Image:
     """Smooth noise of unit variance, equal to its mirror images."""
     noise = _normal(key, 1, size, 3)
     noise = noise + noise[::-1, :, :]
@@ -156,3 +163,48 @@ def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Start:
     smooth = scipy.ndimage.gaussian_filter(noise, (blur, blur, 0), mode="wrap")
     smooth -= smooth.mean(axis=(0, 1), keepdims=True)
     return smooth / max(float(smooth.std()), 1e-12)
+
+
+class Start(Protocol):
+    """The starting picture of a stage: ``start(picture, attempt, stage)``."""
+
+    def __call__(self, picture: int, attempt: int, stage: Stage) -> jax.Array:
+        """Make the start of a picture's attempt, at the stage's size."""
+
+
+def make_start(
+    config: PictureConfig,
+    sources: Sequence[np.ndarray],
+    mean: np.ndarray,
+    init: np.ndarray | None,
+    first: Stage,
+    *,
+    loops: bool = False,
+) -> Start:
+    """Make the starting pictures that a config asks for.
+
+    Args:
+        config: ``init``, ``seed``, ``noise`` and padding.
+        sources: images, for the spectrum of random phases.
+        mean: color of the start, ``(3,)``, or of each of its pixels, ``(height, width, 3)``.
+        init: a starting image of the full picture's size, instead of what the config says.
+        first: the first stage; a still picture has random phases there alone.
+        loops: whether the starts are those of a loop's frames, which have random phases at every stage.
+    """
+    shares = getattr(config, "source_weights", None) or (1.0,) * len(sources)
+
+    def start(picture: int, attempt: int, stage: Stage) -> jax.Array:
+        key = key_of(config.seed, picture, attempt)
+        if init is not None:
+            image = vary_image(init, key if picture or attempt else None, noise=config.noise)
+            return reduce_to_stage(image, stage, config.padding_mode)
+        color = mean if mean.ndim == 1 else np.zeros(3)
+        image = initial_image(config.init, stage.size, color, key, noise=config.noise)
+        if mean.ndim == 3:
+            image = image + np.asarray(reduce_to_stage(mean, stage, config.padding_mode))
+        if config.init == "phases" and (loops or stage == first):
+            reduced = [reduce_to_stage(source, stage, SOURCE_PADDING) for source in sources]
+            image = image + random_phases(reduced, shares, stage.size, key, LOOP_CONTRAST if loops else PHASES_CONTRAST)
+        return jnp.asarray(image)
+
+    return start

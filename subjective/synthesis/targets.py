@@ -11,14 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective import joins
+from subjective.checks import check_weights
 from subjective.compilation import jit
 from subjective.network.vgg import Params, Precision
 from subjective.statistics.analysis import analyze
 from subjective.statistics.blocks import WHOLE
-from subjective.statistics.regions import guides_of
+from subjective.statistics.regions import carry_masks
 from subjective.statistics.terms import Analysis, Statistics, network_layers, places_of
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.plan import VALID, check_size
+from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.stages import Stage
 
 SOURCE_ROWS = 512
@@ -29,10 +30,10 @@ _analyze = jit(analyze, static_argnums=2)
 
 @partial(jit, static_argnums=3)
 def _analyze_part(params: Params, image: jax.Array, mask: jax.Array, analysis: Analysis) -> Statistics:
-    return analyze(params, image, analysis, guides_of(mask, analysis.octaves, analysis.padding, params))
+    return analyze(params, image, analysis, carry_masks(mask, analysis.octaves, analysis.padding, params))
 
 
-def measured(
+def measure_sources(
     sources: Sequence[np.ndarray], analysis: Analysis, params: Params, parts: Sequence[np.ndarray] | None = None
 ) -> list[Statistics]:
     """The statistics of each source, always with ``valid`` padding: a photograph has no outside.
@@ -48,19 +49,21 @@ def measured(
     """
     adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
     tile = SOURCE_ROWS if adds_up else None
-    analysis = dataclasses.replace(analysis, padding=VALID, devices=1, tile=tile, blocks=WHOLE)
-    for number, source in enumerate(sources, 1):
-        check_size(f"source {number}", source.shape[:2], analysis, params)
+    analysis = dataclasses.replace(
+        analysis, padding=SOURCE_PADDING, devices=1, tile=tile, blocks=WHOLE, comparison=None
+    )
     pictures = [jnp.asarray(source, jnp.float32) for source in sources]
     if parts is None:
         return [_analyze(params, picture, analysis) for picture in pictures]
     return [
-        _whole(_analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], analysis), analysis)
+        _drop_region_axis(
+            _analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], analysis), analysis
+        )
         for picture, part in zip(pictures, parts, strict=True)
     ]
 
 
-def _whole(found: Statistics, analysis: Analysis) -> Statistics:
+def _drop_region_axis(found: Statistics, analysis: Analysis) -> Statistics:
     """Without the leading axis of the one region."""
     places = places_of(analysis.terms)
     return tuple(
@@ -72,13 +75,13 @@ def _whole(found: Statistics, analysis: Analysis) -> Statistics:
     )
 
 
-def joined(
+def join_sources(
     found: Sequence[Statistics], weights: Sequence[float] | None, analysis: Analysis, config: SynthesisConfig
 ) -> Statistics:
     """One target out of what was measured of several sources.
 
     Args:
-        found: from `measured`.
+        found: from `measure_sources`.
         weights: share of each source; those of none do not take part.
         analysis: of the picture to be made.
         config: join mode, average if it has none, and ``mul``.
@@ -102,7 +105,7 @@ def joined(
     )
 
 
-def by_region(of_sources: Statistics, shares: Sequence[float], analysis: Analysis) -> Statistics:
+def targets_by_region(of_sources: Statistics, shares: Sequence[float], analysis: Analysis) -> Statistics:
     """The targets of a picture's regions, one a source.
 
     Args:
@@ -132,12 +135,9 @@ def targets_of(
     params: Params,
     parts: Sequence[np.ndarray] | None = None,
 ) -> Statistics:
-    """The joined target of several sources; arguments and errors as of `measured` and `joined`."""
-    if config.source_weights is not None and len(config.source_weights) != len(sources):
-        raise ValueError(
-            f"--source-weights got {len(config.source_weights)} numbers for {len(sources)} pictures; give one for each"
-        )
-    return joined(measured(sources, analysis, params, parts), config.source_weights, analysis, config)
+    """The joined target of several sources; arguments and errors as of `measure_sources` and `join_sources`."""
+    check_weights("source_weights", config.source_weights, len(sources), "source")
+    return join_sources(measure_sources(sources, analysis, params, parts), config.source_weights, analysis, config)
 
 
 def targets_by_precision(
@@ -159,7 +159,7 @@ def targets_by_precision(
         if weights is None:
             targets[precision] = targets_of(sources, exact, config, params, parts)
             continue
-        found = measured(sources, exact, params, parts)
-        several = [joined(found, row.tolist(), exact, config) for row in weights]
+        found = measure_sources(sources, exact, params, parts)
+        several = [join_sources(found, row.tolist(), exact, config) for row in weights]
         targets[precision] = jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)
     return targets

@@ -22,6 +22,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.lib import format as npy_format
 
+from subjective.checks import InputError
 from subjective.network.formats import safe_pickle
 
 LAYER = re.compile(r"conv[1-5]_[1-4]")
@@ -50,12 +51,12 @@ def read_npz(archive: zipfile.ZipFile) -> Found:
         match = re.fullmatch(rf"({LAYER.pattern})_([Wb])\.npy", info.filename)
         if match:
             if info.file_size > LIMIT:
-                raise ValueError(f"{info.filename} of {info.file_size} bytes is larger than any convolution of VGG")
+                raise InputError(f"{info.filename} of {info.file_size} bytes is larger than any convolution of VGG")
             with archive.open(info) as stream:
                 array = _read_array(cast(BufferedIOBase, stream), info.file_size)
             convolutions.setdefault(match[1], {})["kernel" if match[2] == "W" else "bias"] = array
     if not convolutions:
-        raise ValueError("no arrays conv1_1_W, conv1_1_b, ...; wanted a .npz as TensorFlow's VGG tutorials use")
+        raise InputError("no arrays conv1_1_W, conv1_1_b, ...; wanted a .npz as TensorFlow's VGG tutorials use")
     return Found("npz", convolutions, "caffe-rgb")
 
 
@@ -83,10 +84,10 @@ def _from_dictionary(layers: Any) -> Found:
             pair = list(layer) if isinstance(layer, list | tuple) else []
         pair = [safe_pickle.plain(array) for array in pair]
         if len(pair) != 2 or not all(isinstance(array, np.ndarray) for array in pair):
-            raise ValueError(f"{text} is no {{'weights', 'biases'}} and no [weights, biases] of arrays")
+            raise InputError(f"{text} is no {{'weights', 'biases'}} and no [weights, biases] of arrays")
         convolutions[text] = {"kernel": pair[0], "bias": pair[1].reshape(-1)}
     if not convolutions:
-        raise ValueError("no dictionary with layers conv1_1, conv1_2, ...; wanted one as Gatys' VGG-19 in .npy is")
+        raise InputError("no dictionary with layers conv1_1, conv1_2, ...; wanted one as Gatys' VGG-19 in .npy is")
     return Found("npy dictionary", convolutions, "caffe-bgr")
 
 
@@ -96,7 +97,7 @@ def _read_array(stream: BufferedIOBase, size: int) -> Any:
         warnings.filterwarnings("ignore", message=r".*additional header parsing", category=UserWarning)  # from Python 2
         version = npy_format.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"unknown version {version} of the .npy format; wanted (1, 0) or (2, 0)")
+            raise InputError(f"unknown version {version} of the .npy format; wanted (1, 0) or (2, 0)")
         header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, fortran, dtype = header(stream)
     left = size - stream.tell()
@@ -104,7 +105,7 @@ def _read_array(stream: BufferedIOBase, size: int) -> Any:
         return safe_pickle.load(stream, left)
     count = math.prod(shape) * dtype.itemsize
     if count > LIMIT or count != left or not all(n >= 0 for n in shape):
-        raise ValueError(f"its header says {count} bytes (shape {shape}, {dtype}) where {left} follow")
+        raise InputError(f"its header says {count} bytes (shape {shape}, {dtype}) where {left} follow")
     flat = np.frombuffer(stream.read(count), dtype)
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
@@ -129,15 +130,15 @@ def read_mat(stream: BufferedIOBase) -> Found:
         cells = np.asarray(layer.get("weights", ())).ravel()
         pair: list[Any] = list(cells) if cells.dtype == object else [layer.get("filters"), layer.get("biases")]
         if len(pair) < 2 or not all(isinstance(array, np.ndarray) for array in pair[:2]):
-            raise ValueError(f"layer {name} has neither weights{{1,2}} nor filters and biases")
+            raise InputError(f"layer {name} has neither weights{{1,2}} nor filters and biases")
         convolutions[name] = {"kernel": pair[0], "bias": pair[1].reshape(-1)}
     if not convolutions:
-        raise ValueError("no layers conv1_1, conv1_2, ...; wanted a MatConvNet VGG file with a cell array 'layers'")
+        raise InputError("no layers conv1_1, conv1_2, ...; wanted a MatConvNet VGG file with a cell array 'layers'")
     normalization = _struct(_struct(content.get("meta")).get("normalization", content.get("normalization")))
     mean, average = None, normalization.get("averageImage")
     if isinstance(average, np.ndarray) and average.size:
         if average.size != 3 and (average.ndim != 3 or average.shape[2] != 3):
-            raise ValueError(f"averageImage has shape {average.shape}; wanted 3 numbers or (height, width, 3)")
+            raise InputError(f"averageImage has shape {average.shape}; wanted 3 numbers or (height, width, 3)")
         mean = average.astype(np.float64).reshape(-1, 3).mean(0)[::-1]  # it is RGB
     return Found("MatConvNet", convolutions, "caffe-rgb", mean)
 
@@ -160,7 +161,7 @@ def _refuse_zip_bomb(stream: BufferedIOBase) -> None:
         stream.seek(position)
         kind, count = np.frombuffer(stream.read(8), "<u4").tolist()
         if position + 8 + count > size:
-            raise ValueError(f"is cut short: a variable needs {count} bytes, {size - position - 8} are left")
+            raise InputError(f"is cut short: a variable needs {count} bytes, {size - position - 8} are left")
         unpack = zlib.decompressobj()
         left = count if kind == 15 else 0  # 15 is miCOMPRESSED
         while left and not unpack.eof:
@@ -170,5 +171,5 @@ def _refuse_zip_bomb(stream: BufferedIOBase) -> None:
                 total += len(unpack.decompress(piece, 1 << 20))
                 piece = unpack.unconsumed_tail
             if total > _LIMIT_FILE:
-                raise ValueError(f"unpacks to more than {_LIMIT_FILE} bytes, which no VGG network has")
+                raise InputError(f"unpacks to more than {_LIMIT_FILE} bytes, which no VGG network has")
         position += 8 + count

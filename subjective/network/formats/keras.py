@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from subjective.checks import InputError, MissingPackageError
 from subjective.network.formats.arrays import LIMIT, Found
 from subjective.network.formats.layout import names_in_order
 
@@ -33,7 +34,7 @@ def read_keras_zip(archive: zipfile.ZipFile) -> Found:
     """A `.keras` archive of Keras 3, which holds `model.weights.h5`; its configuration is not looked at."""
     info = archive.getinfo("model.weights.h5")
     if info.file_size > _LIMIT_MEMBER:
-        raise ValueError(f"its model.weights.h5 of {info.file_size} bytes is larger than any VGG network")
+        raise InputError(f"its model.weights.h5 of {info.file_size} bytes is larger than any VGG network")
     return read_hdf5(BytesIO(archive.read(info)))
 
 
@@ -46,7 +47,7 @@ def read_hdf5(file: str | BufferedIOBase) -> Found:
     try:
         import h5py
     except ImportError:
-        raise ImportError("reading Keras files needs h5py; do: pip install 'subjective[convert]'") from None
+        raise MissingPackageError("reading Keras files needs h5py; do: pip install 'subjective[convert]'") from None
     named: dict[str, dict[str, np.ndarray]] = {}
     numbered: dict[int, dict[str, np.ndarray]] = {}
     with h5py.File(file, "r") as root:
@@ -65,12 +66,12 @@ def read_hdf5(file: str | BufferedIOBase) -> Found:
             else:
                 continue
             if role in layer:
-                raise ValueError(f"two datasets claim to be the {role} of one layer, the second {path!r}")
+                raise InputError(f"two datasets claim to be the {role} of one layer, the second {path!r}")
             layer[role] = _numbers(path, dataset)
     if not named and numbered:
         named = dict(zip(names_in_order(len(numbered)), (numbered[n] for n in sorted(numbered)), strict=True))
     if not named:
-        raise ValueError("no layers block1_conv1, conv1_1 or conv2d; wanted VGG-16 or VGG-19 as Keras saves it")
+        raise InputError("no layers block1_conv1, conv1_1 or conv2d; wanted VGG-16 or VGG-19 as Keras saves it")
     return Found("Keras HDF5", named, "caffe-bgr")
 
 
@@ -88,11 +89,11 @@ def _datasets(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
         for name in group:
             seen += 1
             if seen > _MOST_OBJECTS:
-                raise ValueError(f"holds more than {_MOST_OBJECTS} objects; no VGG network does")
+                raise InputError(f"holds more than {_MOST_OBJECTS} objects; no VGG network does")
             path = f"{prefix}{name}"
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
-                raise ValueError(f"{path!r} is a link to another file; wanted all parameters in one")
+                raise InputError(f"{path!r} is a link to another file; wanted all parameters in one")
             if not isinstance(link, h5py.HardLink):
                 continue
             item = group[name]
@@ -107,7 +108,7 @@ def _datasets(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 
 def _numbers(path: str, dataset: Any) -> np.ndarray:
     if dataset.external or dataset.is_virtual:
-        raise ValueError(f"{path!r} keeps its numbers in another file; wanted all parameters in one")
+        raise InputError(f"{path!r} keeps its numbers in another file; wanted all parameters in one")
     if dataset.dtype.kind != "f" or dataset.size * 8 > LIMIT:
-        raise ValueError(f"{path!r} has shape {dataset.shape} and type {dataset.dtype}; wanted a convolution of VGG")
+        raise InputError(f"{path!r} has shape {dataset.shape} and type {dataset.dtype}; wanted a convolution of VGG")
     return np.asarray(dataset[()])

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from subjective.checks import InputError
+
 Params = dict[str, dict[str, np.ndarray]]
 Convolutions = Mapping[str, Mapping[str, np.ndarray]]
 Widths = tuple[int, ...] | None
@@ -37,7 +39,7 @@ def one_line(text: object, limit: int = 400) -> str:
 def layer_names(architecture: str, blocks: int = 5) -> list[str]:
     """Names of the convolutions of the first `blocks` blocks, in network order: `conv1_1`, `conv1_2`, `conv2_1`, ..."""
     if architecture not in BLOCKS:
-        raise ValueError(f"unknown architecture {architecture!r}; wanted one of {', '.join(BLOCKS)}")
+        raise InputError(f"unknown architecture {architecture!r}; wanted one of {', '.join(BLOCKS)}")
     depths = BLOCKS[architecture][:blocks]
     return [f"conv{b}_{c}" for b, depth in enumerate(depths, 1) for c in range(1, depth + 1)]
 
@@ -53,7 +55,7 @@ def names_in_order(count: int) -> list[str]:
             names = layer_names(architecture, blocks)
             if len(names) == count:
                 return names
-    raise ValueError(
+    raise InputError(
         f"holds {count} 3x3 convolutions; wanted 2, 4, 7, 10 or 13 (blocks of VGG-16) or 8, 12 or 16 (VGG-19)"
     )
 
@@ -66,10 +68,10 @@ def architecture_of(names: Iterable[str]) -> str:
     found = {name for name in names if name != "input"}
     architecture = "vgg19" if any(name.endswith("_4") for name in found) else "vgg16"
     if strange := sorted(found.difference(layer_names(architecture))):
-        raise ValueError(f"has a layer {strange[0]!r} which neither VGG-16 nor VGG-19 has")
+        raise InputError(f"has a layer {strange[0]!r} which neither VGG-16 nor VGG-19 has")
     last = max((int(name[4]) for name in found), default=1)
     if missing := [name for name in layer_names(architecture, last) if name not in found]:
-        raise ValueError(
+        raise InputError(
             f"lacks {', '.join(missing)}; wanted all layers of every block it begins: {architecture} has "
             f"blocks of {BLOCKS[architecture]} convolutions and may end after any of them"
         )
@@ -94,7 +96,7 @@ def build(convolutions: Convolutions, mean: object = None, widths: Widths = WIDT
         layer = convolutions[name]
         for part in ("kernel", "bias"):
             if layer.get(part) is None:
-                raise ValueError(f"lacks {name}.{part}; a convolution needs its kernel and its bias")
+                raise InputError(f"lacks {name}.{part}; a convolution needs its kernel and its bias")
         shape = np.shape(layer["kernel"])
         block = int(name[4]) - 1
         out = widths[block] if widths is not None else (shape[3] if len(shape) == 4 else 0)
@@ -125,7 +127,7 @@ def to_bgr(params: Params, convention: str, mean_given: bool = False) -> Params:
         mean_given: the file itself gave the mean; else torchvision's replaces it.
     """
     if convention not in CONVENTIONS:
-        raise ValueError(f"unknown convention {convention!r}; wanted one of {', '.join(CONVENTIONS)}")
+        raise InputError(f"unknown convention {convention!r}; wanted one of {', '.join(CONVENTIONS)}")
     if convention == "caffe-bgr":
         return params
     first, mean = params["conv1_1"], params["input"]["mean"]
@@ -158,13 +160,13 @@ def _finite(name: str, array: object, expected: tuple[int, ...]) -> np.ndarray:
         hint = ""
         if len(expected) == 4 and values.shape == (expected[3], expected[2], 3, 3):
             hint = " (that is OIHW: transpose it, or export it again for TensorFlow's order)"
-        raise ValueError(f"{name}: expected shape {expected}, got {values.shape}{hint}")
+        raise InputError(f"{name}: expected shape {expected}, got {values.shape}{hint}")
     # bfloat16 and its like come from ml_dtypes and have kind V, but they know how to become float32.
     if values.dtype.kind not in "f" and values.dtype.name not in ("bfloat16",):
-        raise ValueError(f"{name}: expected floating-point numbers, got {values.dtype}")
+        raise InputError(f"{name}: expected floating-point numbers, got {values.dtype}")
     # A damaged double may lie outside float32; the next line says so, and numpy's own warning would only double it.
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(values, np.float32, order="C")  # a copy: what readers give may lie in a file's buffer
     if not np.isfinite(values).all():
-        raise ValueError(f"{name}: holds NaN or infinite numbers; the file is damaged")
+        raise InputError(f"{name}: holds NaN or infinite numbers; the file is damaged")
     return values

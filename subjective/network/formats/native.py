@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
+from subjective.checks import InputError
 from subjective.network.formats.layout import one_line
 
 SUMS = "SHA256SUMS"
@@ -37,7 +38,7 @@ def verified(path: Path) -> str:
     """
     digest, expected = sha256(path), _sums(path.parent).get(path.name)
     if expected not in (None, digest):
-        raise ValueError(
+        raise InputError(
             f"{path}: damaged or changed: expected sha256 {expected} ({SUMS}), got {digest}; "
             "reinstall the package, or fetch or convert the file again"
         )
@@ -51,7 +52,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     # The library raises its own SafetensorError, and others for types numpy does not have.
     except Exception as error:
-        raise ValueError(one_line(f"{path}: damaged or cut short ({error}); download or convert it again")) from error
+        raise InputError(one_line(f"{path}: damaged or cut short ({error}); download or convert it again")) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
@@ -60,7 +61,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     Another process sees the old file or the new one, never a part; after a crash in between, the file is unlisted.
     """
     if path.suffix != ".safetensors":
-        raise ValueError(one_line(f"{path}: expected a name that ends in .safetensors"))
+        raise InputError(one_line(f"{path}: expected a name that ends in .safetensors"))
     header: dict[str, object] = {"__metadata__": {key: str(metadata[key]) for key in sorted(metadata)}}
     blobs, end = [], 0
     for name, tensor in tensors.items():
@@ -99,7 +100,7 @@ def _sums(folder: Path) -> dict[str, str]:
         if match:
             sums[match[2]] = match[1].lower()
         elif line.strip():
-            raise ValueError(f"{path}: line {number} is no checksum; wanted 64 hexadecimal digits, two blanks, a name")
+            raise InputError(f"{path}: line {number} is no checksum; wanted 64 hexadecimal digits, two blanks, a name")
     return sums
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from subjective.checks import InputError, MissingPackageError
 from subjective.network.formats.arrays import LIMIT, Found
 from subjective.network.formats.layout import names_in_order
 
@@ -27,7 +28,7 @@ def read_onnx(path: Path) -> Found:
     try:
         import onnx
     except ImportError:
-        raise ImportError("reading ONNX files needs onnx; do: pip install 'subjective[convert]'") from None
+        raise MissingPackageError("reading ONNX files needs onnx; do: pip install 'subjective[convert]'") from None
     # Without its external data: those paths are the file's to choose, so that `_tensor` looks at them first.
     graph = onnx.load(str(path), load_external_data=False).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -40,7 +41,7 @@ def read_onnx(path: Path) -> Found:
         elif node.op_type == "Identity" and node.input and node.output:
             aliases[node.output[0]] = node.input[0]
         elif node.op_type == "BatchNormalization":
-            raise ValueError("its graph has batch normalization; wanted VGG without it (or fold it when exporting)")
+            raise InputError("its graph has batch normalization; wanted VGG without it (or fold it when exporting)")
         elif node.op_type == "Conv":
             kernel, *bias = [_numbers(path, tensors, aliases, name) for name in node.input[1:]]
             if kernel.shape[2:] != (3, 3):
@@ -48,9 +49,9 @@ def read_onnx(path: Path) -> Found:
             options = {a.name: list(a.ints) if a.ints else a.i for a in node.attribute}
             for option, wanted in _PLAIN.items():
                 if options.get(option, wanted) != wanted:
-                    raise ValueError(f"convolution {node.name!r} has {option} {options[option]}; VGG's have {wanted}")
+                    raise InputError(f"convolution {node.name!r} has {option} {options[option]}; VGG's have {wanted}")
             if not bias:
-                raise ValueError(f"convolution {node.name!r} has no bias; export the graph with its biases in place")
+                raise InputError(f"convolution {node.name!r} has no bias; export the graph with its biases in place")
             convolutions.append({"kernel": kernel.transpose(2, 3, 1, 0), "bias": bias[0]})
             names += [node.name, *node.input]
     named = dict(zip(names_in_order(len(convolutions)), convolutions, strict=True))
@@ -67,10 +68,10 @@ def _numbers(path: Path, tensors: dict[str, Any], aliases: dict[str, str], name:
         name = aliases.get(name, name)
     tensor = tensors.get(name)
     if tensor is None:
-        raise ValueError(f"{name!r} is computed by the graph, not stored in it; export with constants folded")
+        raise InputError(f"{name!r} is computed by the graph, not stored in it; export with constants folded")
     shape = tuple(tensor.dims)
     if np.prod(shape, dtype=object) * 8 > LIMIT or any(n < 0 for n in shape):
-        raise ValueError(f"{name!r} has shape {shape}, larger than any convolution of VGG")
+        raise InputError(f"{name!r} has shape {shape}, larger than any convolution of VGG")
     if tensor.data_location == TensorProto.EXTERNAL:
         tensor = _inlined(path, tensor)
     return np.asarray(numpy_helper.to_array(tensor))
@@ -84,15 +85,15 @@ def _inlined(path: Path, tensor: Any) -> Any:
     folder, location = path.resolve().parent, entries.get("location", "")
     data = (folder / location).resolve()  # follows links, so that none can lead outside
     if not location or not data.is_relative_to(folder):
-        raise ValueError(
+        raise InputError(
             f"{tensor.name!r} lies outside the graph's folder, at {location!r}; wanted it beside the graph"
         )
     if not data.is_file():
-        raise ValueError(f"{tensor.name!r} lies in {location!r}, which is not there; put that file beside the graph")
+        raise InputError(f"{tensor.name!r} lies in {location!r}, which is not there; put that file beside the graph")
     offset, size = int(entries.get("offset", 0)), data.stat().st_size
     length = int(entries.get("length", size - offset))
     if not 0 <= offset <= offset + length <= size or length > LIMIT:
-        raise ValueError(f"{tensor.name!r} lies at {offset} + {length} bytes of {location!r}, which has {size}")
+        raise InputError(f"{tensor.name!r} lies at {offset} + {length} bytes of {location!r}, which has {size}")
     inline = TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name)
     with data.open("rb") as stream:
         stream.seek(offset)

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from subjective.checks import InputError, MissingFileError
 from subjective.network.formats import arrays, keras, onnx, torch
 from subjective.network.formats.arrays import Found
 from subjective.network.formats.layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
@@ -54,22 +55,22 @@ def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTH
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise MissingFileError(f"{path}: no such file")
     try:
         found = _read(path)
         convention = convention or found.convention
         if convention is None:
-            raise ValueError(
+            raise InputError(
                 "the names do not tell the input's convention; state it: caffe-bgr, caffe-rgb or torchvision"
             )
         params = to_bgr(build(found.convolutions, found.mean, widths), convention, found.mean is not None)
     except (ImportError, PermissionError):
         raise
     except ValueError as error:
-        raise ValueError(one_line(f"{path}: {error}")) from error
+        raise InputError(one_line(f"{path}: {error}")) from error
     # Five libraries parse what a stranger wrote; a damaged file makes them raise nearly anything.
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             one_line(f"{path}: damaged or cut short ({type(error).__name__}: {error}); download or export it again")
         ) from error
     metadata = {**found.metadata, "architecture": architecture_of(params)}
@@ -93,7 +94,7 @@ def _from_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | N
         if name == "input.mean":
             mean = array
         elif part not in ("kernel", "bias"):
-            raise ValueError(f"has a tensor {name!r}; wanted convB_C.kernel, convB_C.bias and input.mean only")
+            raise InputError(f"has a tensor {name!r}; wanted convB_C.kernel, convB_C.bias and input.mean only")
         else:
             convolutions.setdefault(layer, {})[part] = array
     return Found("native", convolutions, "caffe-bgr", mean, metadata or {})
@@ -119,12 +120,12 @@ def _read(path: Path) -> Found:
         if head[8:9] == b"{":
             return _read_safetensors(path)
     if head[257:262] == b"ustar":
-        raise ValueError("a tar archive (PyTorch before 2017, or packed); unpack it, or save its state_dict() again")
+        raise InputError("a tar archive (PyTorch before 2017, or packed); unpack it, or save its state_dict() again")
     if head.startswith(b"\x1f\x8b"):
-        raise ValueError("compressed with gzip; unpack it first")
+        raise InputError("compressed with gzip; unpack it first")
     if head.startswith(b"\x08") or path.suffix == ".onnx":
         return onnx.read_onnx(path)
-    raise ValueError(f"no format known here; wanted {_KNOWN}")
+    raise InputError(f"no format known here; wanted {_KNOWN}")
 
 
 def _read_zip(archive: zipfile.ZipFile) -> Found:
@@ -135,7 +136,7 @@ def _read_zip(archive: zipfile.ZipFile) -> Found:
         return keras.read_keras_zip(archive)
     if any(name.endswith(".npy") for name in names):
         return arrays.read_npz(archive)
-    raise ValueError(f"a zip archive of no format known here; wanted {_KNOWN}")
+    raise InputError(f"a zip archive of no format known here; wanted {_KNOWN}")
 
 
 def _read_safetensors(path: Path) -> Found:
@@ -151,7 +152,7 @@ def _read_safetensors(path: Path) -> Found:
 def _from_torchvision(form: str, tensors: Mapping[str, Any], array: Callable[[Any], np.ndarray]) -> Found:
     """Torchvision's `features.N.weight` (OIHW) and `features.N.bias`; `array` reads those that are wanted."""
     if any(name.endswith("running_mean") for name in tensors):
-        raise ValueError("has batch normalization (torchvision's vgg*_bn); wanted VGG-16 or VGG-19 without it")
+        raise InputError("has batch normalization (torchvision's vgg*_bn); wanted VGG-16 or VGG-19 without it")
     numbered: dict[int, dict[str, np.ndarray]] = {}
     for name, tensor in tensors.items():
         if match := _TORCHVISION.fullmatch(name):
@@ -159,7 +160,7 @@ def _from_torchvision(form: str, tensors: Mapping[str, Any], array: Callable[[An
             part = {"weight": "kernel", "bias": "bias"}[match[2]]
             numbered.setdefault(int(match[1]), {})[part] = numbers.T.swapaxes(0, 1) if numbers.ndim == 4 else numbers
     if not numbered:
-        raise ValueError("no tensors conv1_1.kernel or features.0.weight, ...; wanted VGG-16 or VGG-19")
+        raise InputError("no tensors conv1_1.kernel or features.0.weight, ...; wanted VGG-16 or VGG-19")
     for blocks in BLOCKS.values():
         # A convolution and its ReLU take two places in torchvision's sequence, a pooling one.
         places, at = {}, 0
@@ -170,4 +171,4 @@ def _from_torchvision(form: str, tensors: Mapping[str, Any], array: Callable[[An
             at += 1
         if set(numbered) <= set(places):
             return Found(form, {places[n]: numbered[n] for n in sorted(numbered)}, "torchvision")
-    raise ValueError(f"features {sorted(numbered)} are neither VGG-16's nor VGG-19's in torchvision")
+    raise InputError(f"features {sorted(numbered)} are neither VGG-16's nor VGG-19's in torchvision")

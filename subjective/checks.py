@@ -1,0 +1,232 @@
+"""Checks of what is given, and the errors that a user can mend.
+
+Every exception that is no `InputError` is a fault of this program: it keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+# Two characters of Unicode's private use area enclose the name of a setting in a message.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_SETTING = re.compile(f"{_OPEN}(.*?){_CLOSE}")
+
+
+def setting(name: str) -> str:
+    """Mark the name of a config's field in the message of an `InputError`.
+
+    A Python user then reads ``max_iter``, a shell user ``--max-iter``.
+    """
+    return f"{_OPEN}{name}{_CLOSE}"
+
+
+class InputError(ValueError):
+    """A value, a picture or a file cannot be used. The message says what came, what was wanted and what to do."""
+
+    def __init__(self, message: str):
+        """Keep the message, in which `setting` has marked the names of settings."""
+        self.message = message
+        super().__init__(_SETTING.sub(r"\1", message))
+
+    def render(self, rename: Callable[[str], str]) -> str:
+        """Return the message with the name of each setting replaced by ``rename(name)``, such as its flag."""
+        return _SETTING.sub(lambda found: rename(found[1]), self.message)
+
+
+class FileError(InputError, OSError):
+    """The operating system refused to read or write a file."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """There is no such file, network or source."""
+
+
+class MissingPackageError(InputError, ImportError):
+    """An optional package is not installed. The message says how to install the package."""
+
+
+@contextlib.contextmanager
+def file_errors(action: str, path: str | Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `FileError` that says what could not be done.
+
+    Args:
+        action: a verb, such as ``read`` or ``write``.
+        path: the file or folder.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as error:
+        refused = FileError(f"cannot {action} {str(path)!r}: {error.strerror or error}")
+        refused.errno, refused.strerror = error.errno, error.strerror
+        raise refused from error
+
+
+# Ranges of settings, in the metadata of a config's fields
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The numbers that a setting may have; part of a field's annotation.
+
+    Attributes:
+        least: the smallest number.
+        most: the largest number.
+        open: whether ``least`` itself is refused.
+        unit: what the numbers count, for the message.
+    """
+
+    least: float = -math.inf
+    most: float = math.inf
+    open: bool = False
+    unit: str = ""
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a finite number lies in the range."""
+        return math.isfinite(value) and self.least <= value <= self.most and not (self.open and value == self.least)
+
+    def __str__(self) -> str:
+        """Say what is wanted."""
+        unit = f" {self.unit}" if self.unit else ""
+        if self.least == -math.inf:
+            return "a finite number"
+        if self.open:
+            most = "" if self.most == math.inf else f", at most {self.most:g}"
+            return f"a number above {self.least:g}{most}"
+        if self.most == math.inf:
+            return f"{self.least:g}{unit} or more"
+        return f"{self.least:g} to {self.most:.10g}{unit}"
+
+
+def at_least(least: float, unit: str = "") -> Range:
+    """The range of all numbers from ``least`` up."""
+    return Range(least, unit=unit)
+
+
+def above(least: float, most: float = math.inf) -> Range:
+    """The range of all numbers greater than ``least``, up to ``most``."""
+    return Range(least, most, open=True)
+
+
+def between(least: float, most: float) -> Range:
+    """The range from ``least`` to ``most``, both included."""
+    return Range(least, most)
+
+
+FINITE = Range()
+SHARE = between(0, 1)
+WEIGHT = at_least(0)
+
+
+def check_settings(config: Any) -> None:
+    """Check each field of a config against its annotation: its `Range`, the words of its ``Literal``.
+
+    Raises:
+        InputError: naming the setting, what came and what was wanted.
+    """
+    for name, (wanted, number, optional) in _annotations(type(config)).items():
+        value = getattr(config, name)
+        if value is None and optional:
+            continue
+        if isinstance(wanted, Range):
+            whole = number is int
+            fits = isinstance(value, (int, np.integer) if whole else (int, float, np.integer, np.floating))
+            if not fits or isinstance(value, bool):
+                kind = "a whole number" if whole else "a number"
+                raise InputError(f"{setting(name)} is {value!r}; wanted {kind}, {wanted}")
+            if value not in wanted:
+                raise InputError(f"{setting(name)} is {value:g}; wanted {wanted}")
+        elif value not in wanted:
+            words = ", ".join(map(str, wanted[:-1])) + f" or {wanted[-1]}"
+            raise InputError(f"{setting(name)} is {value!r}; wanted {words}")
+
+
+@lru_cache(maxsize=32)
+def _annotations(kind: Any) -> dict[str, tuple[Any, type | None, bool]]:
+    """Name of each checked field to (its range or its words, type of its numbers, whether it may be None)."""
+    found: dict[str, tuple[Any, type | None, bool]] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        ranges = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Range)]
+        plain = getattr(hint, "__origin__", hint) if hasattr(hint, "__metadata__") else hint
+        choices = get_args(plain) if get_origin(plain) in (Union, UnionType) else (plain,)
+        optional = type(None) in choices
+        if ranges:
+            number = int if plain is int or int in choices else float
+            found[name] = (ranges[0], number, optional)
+            continue
+        for choice in choices:
+            if get_origin(choice) is Literal:
+                found[name] = (get_args(choice), None, optional)
+    return found
+
+
+# Checks that several packages share
+
+
+def check_weights(name: str, weights: Sequence[float] | None, count: int, thing: str) -> None:
+    """Check that there is one weight for each thing, that none is negative and that not all are zero.
+
+    Args:
+        name: of the setting, for the message.
+        weights: None passes.
+        count: how many weights are wanted.
+        thing: what each weight is for, such as ``source``.
+
+    Raises:
+        InputError: naming the setting, what came and what was wanted.
+    """
+    if weights is None:
+        return
+    if len(weights) != count:
+        raise InputError(f"{setting(name)} got {len(weights)} numbers for {count} {thing}s; give one for each {thing}")
+    if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or sum(weights) <= 0:
+        shown = " ".join(f"{weight:g}" for weight in weights)
+        raise InputError(f"{setting(name)} must be non-negative and not all zero; got {shown}")
+
+
+def normalize_weights(name: str, weights: Sequence[float] | None, count: int, thing: str) -> list[float]:
+    """Divide checked weights by their sum; None stands for equal weights.
+
+    Args:
+        name: as in `check_weights`.
+        weights: as in `check_weights`.
+        count: as in `check_weights`.
+        thing: as in `check_weights`.
+    """
+    if weights is None:
+        return [1 / count] * count
+    check_weights(name, weights, count, thing)
+    return [weight / sum(weights) for weight in weights]
+
+
+def check_image(name: str, image: np.ndarray, size: tuple[int, int] | None = None) -> None:
+    """Check that an array is an image: float, ``(height, width, 3)``, finite.
+
+    Args:
+        name: of the image, for the message.
+        image: anything with a shape and a dtype.
+        size: (height, width) that the image must have, if any.
+
+    Raises:
+        TypeError: another dtype.
+        InputError: another shape or size, or values that are not finite.
+    """
+    if not np.issubdtype(image.dtype, np.floating):
+        raise TypeError(f"{name} is of dtype {image.dtype}; wanted floats in [0, 1]: divide 8-bit integers by 255")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(f"{name} has shape {image.shape}; wanted (height, width, 3)")
+    if size is not None and tuple(image.shape[:2]) != size:
+        raise InputError(f"{name} is {image.shape[1]}x{image.shape[0]} pixels; wanted {size[1]}x{size[0]}: resize it")
+    if not np.isfinite(image).all():
+        raise InputError(f"{name} holds NaN or infinite values; wanted floats in [0, 1]")

@@ -1,0 +1,181 @@
+"""`subjective animate`: the frames of a loop, as PNG and as files that play."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from subjective.checks import InputError, above, at_least, setting
+from subjective.cli.inputs import read_frame_weights
+from subjective.cli.options import TextureOptions
+from subjective.cli.pictures import fit, make_pictures
+from subjective.cli.report import score_line
+from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
+from subjective.evaluation.motion import motion, plot
+from subjective.images import find_images, write_bytes
+from subjective.optimize.minimizer import Result
+from subjective.runs.progress import note
+from subjective.runs.provenance import describe_file
+from subjective.runs.videos import FORMATS, Format, can_write, write_videos
+from subjective.synthesis import loop
+from subjective.synthesis.config import AnimationConfig, SynthesisConfig
+from subjective.synthesis.frames import check_moves
+from subjective.synthesis.morph import TURN_BY, around
+from subjective.synthesis.plan import make_plan
+from subjective.synthesis.presets import PRESETS
+from subjective.synthesis.problem import Job, sizes_of
+from subjective.synthesis.settings import arg
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyframeOptions:
+    """What the frames of a loop are made of."""
+
+    group: ClassVar[str] = "input"
+
+    keyframes: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    """Pictures whose textures the loop goes through, in order and back to the first; instead of --source."""
+    frame_weights: Annotated[str | None, arg(metavar="FILE.csv")] = None
+    """How much each source counts at each frame: a line for each frame, a number for each source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions:
+    """What is written of a loop."""
+
+    group: ClassVar[str] = "output"
+
+    fps: Annotated[float, arg(metavar="N"), above(0, 1000)] = 12.0
+    """Frames a second."""
+    formats: tuple[Format, ...] = FORMATS
+    """What is written besides a PNG for each frame: gif, webp, mp4 (mp4 needs the video extra)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOptions):
+    """Make the frames of a loop. The loop has the texture of its sources, or goes from one keyframe's texture to the
+    next one's and back to the first."""
+
+    source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")] = ()
+    save_every: Annotated[int, arg("-n", metavar="N"), at_least(0)] = 0
+    """Save all frames every N steps; 0 saves the last ones alone."""
+
+    @staticmethod
+    def presets() -> dict[str, dict[str, SynthesisConfig]]:
+        """The flag that names a preset, and the presets."""
+        return {"--preset": PRESETS}
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        if bool(self.keyframes) == bool(self.source):
+            came = "both" if self.source else "neither"
+            raise InputError(f"{setting('source')} and {setting('keyframes')}: {came} came; give one of them")
+        if len(self.keyframes) == 1:
+            given = f"{setting('keyframes')} got one picture"
+            raise InputError(f"{given}; give two or more to go between, or use {setting('source')}")
+        kinds = ("keyframes", "frame_weights", "source_weights", "blend_map")
+        several = [setting(kind) for kind in kinds if getattr(self, kind)]
+        if len(several) > 1:
+            raise InputError(f"{' and '.join(several)} all say what the frames are made of; give one of them")
+        if self.ease != "smooth" and not self.keyframes:
+            raise InputError(
+                f"{setting('ease')} {self.ease} needs {setting('keyframes')}, and there are none; leave it out"
+            )
+        if len(self.keyframes) > self.count:
+            wanted = f"{len(self.keyframes)} keyframes; wanted a frame for each"
+            raise InputError(f"{setting('count')} is {self.count} for {wanted}")
+
+
+def run(options: AnimateCommand, resume: Path | None = None) -> int:
+    """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    for kind in options.formats:
+        if not can_write(kind):
+            note(f"note: no {kind} will be written; pip install 'subjective[video]' for it")
+    if options.keyframes or options.frame_weights is not None:  # chosen here, so that config.json says it
+        options = dataclasses.replace(options, join_mode=options.join_mode or TURN_BY)
+    files = [_keyframe_file(name) for name in options.keyframes] or find_images(options.source)
+    inputs = read_texture_inputs(options, files)
+    frame_weights = _frame_weights(options, inputs)
+    sources, params, masks, sizes = inputs.sources, inputs.network.params, inputs.masks, sizes_of(inputs.sources)
+    options = make_plan(options, params, sizes, by_regions=masks is not None, names=inputs.names).config
+    check_moves(sources, options.frame_shifts, 1)
+
+    def prepare(options: AnimateCommand) -> Job:
+        return loop.prepare(sources, options, params, frame_weights, masks, inputs.init)
+
+    options, job = fit(options, params, sizes, prepare, resume)
+    if options.dry_run:
+        return 0
+
+    def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
+        frames = np.asarray(results[0].value)
+        kinds = [kind for kind in options.formats if can_write(kind)]
+        found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
+        if options.evaluate:
+            moved = motion(frames, params)
+            write_bytes(folder / "motion.png", plot(frames, moved))
+            found["motion"] = {name: given.as_json() for name, given in moved.items()}
+            found["frames"] = _score_frames(inputs, frames, job, options, frame_weights)
+        yield found, _in_words(found)
+
+    return make_pictures("animate", options, job, inputs.facts, score, resume, pictures=options.count)
+
+
+def _keyframe_file(name: str) -> Path:
+    found = find_images([name])
+    if len(found) > 1:
+        many = f"{name!r} stands for {len(found)} pictures"
+        raise InputError(f"{setting('keyframes')}: {many}; give each keyframe as one file")
+    return found[0]
+
+
+def _frame_weights(options: AnimateCommand, inputs: TextureInputs) -> np.ndarray | None:
+    """How much each source counts at each frame; None if all frames are alike."""
+    if options.keyframes:
+        return around(options.count, len(options.keyframes), options.ease)
+    if options.frame_weights is None:
+        return None
+    table = read_frame_weights(options.frame_weights, options.count, len(inputs.sources))
+    inputs.facts["frame_weights"] = table.round(6).tolist()
+    inputs.facts["pictures"].append(describe_file(Path(options.frame_weights), "frame weights"))
+    return table
+
+
+def _score_frames(
+    inputs: TextureInputs, frames: np.ndarray, job: Job, options: AnimateCommand, frame_weights: np.ndarray | None
+) -> list[Any]:
+    """Score each frame against the sources, each counting by its weight to a quarter of the largest weight."""
+    if frame_weights is None:
+        return score_against_sources(inputs, list(frames), job, options.source_weights)
+    scores: list[Any] = [None] * len(frames)
+    alike: dict[tuple[float, ...], list[int]] = {}  # sources are measured anew for other weights
+    for number, row in enumerate(frame_weights):
+        alike.setdefault(tuple((np.round(4 * row / row.max()) / 4).tolist()), []).append(number)
+    for weights, numbers in alike.items():
+        found = score_against_sources(inputs, [frames[number] for number in numbers], job, weights)
+        for number, score in zip(numbers, found, strict=True):
+            scores[number] = score
+    return scores
+
+
+def _in_words(found: dict[str, Any]) -> str:
+    """Say what was measured of a loop."""
+    words = [f"written: {', '.join(found['loops'])}"] if found["loops"] else []
+    for name, given in found.get("motion", {}).items():
+        words.append(
+            f"{name}: to the next frame {given['mean']:.3g} ± {given['spread']:.2g}, around the end "
+            f"{given['around_the_end']:.3g}, flicker {given['flicker']:.2g} (0 steady, 1.73 no relation)"
+        )
+    scores = found.get("frames", [])
+    if scores and not isinstance(scores[0], str):
+        mean = {name: {"score": float(np.mean([score[name]["score"] for score in scores]))} for name in scores[0]}
+        words.append(f"frames on average, {score_line(mean)}")
+    elif scores:
+        words.append(scores[0])
+    return "\n".join(words)

@@ -1,0 +1,224 @@
+"""From words to a command's options, and from options to JSON and back."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import tyro
+
+from subjective.checks import InputError, setting
+from subjective.runs.provenance import CONFIG, read_record
+from subjective.synthesis.presets import changes_of
+
+Command = TypeVar("Command")
+
+PATHS = frozenset(
+    [
+        "source",
+        "keyframes",
+        "blend_map",
+        "content",
+        "content_mask",
+        "style_mask",
+        "frame_weights",
+        "out",
+        "output",
+        "output_dir",
+        "data_dir",
+    ]
+)
+"""Options that name files or folders; a run folder records them as absolute paths."""
+
+
+def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
+    """Parse the words of a command, and check the options.
+
+    The settings of ``--preset`` or ``--like`` are what the parser starts from. The settings of ``--config`` come next,
+    then the words themselves.
+
+    Args:
+        kind: class of the command's options.
+        name: of the command.
+        words: what follows the command's name.
+
+    Raises:
+        InputError: words that are not understood, or options that do not fit.
+    """
+    words = list(words)
+    file = last_value(words, "--config")
+    if file is not None:
+        _refuse_preset_beside_config(kind, words)
+        words = _insert(words, recorded_words(getattr(kind, "recorded_as", name), file))
+    options: Command = _parse_words(kind, name, words, start=_start_of(kind, words))
+    check = getattr(options, "check", None)
+    if check is not None:
+        check()
+    return options
+
+
+def recorded_words(name: str, file: str | Path) -> list[str]:
+    """Return the words that give the settings of a recorded run of a command.
+
+    Raises:
+        InputError: a record of another command.
+    """
+    record = read_record(file)
+    if record["command"] != name:
+        raise InputError(f"{str(file)!r} is of `subjective {record['command']}`, not of `subjective {name}`")
+    values = {key: value for key, value in record["settings"].items() if key != "config"}
+    positional = [str(values.pop("content"))] if name == "transfer" and "content" in values else []
+    return [*positional, *to_flags(values)]
+
+
+def to_flags(values: Mapping[str, Any]) -> list[str]:
+    """Return the flags that give these JSON values; None is left out, as the default."""
+    flags: list[str] = []
+    for key, value in values.items():
+        name = key.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, (list, tuple)):
+            flags.extend([f"--{name}", *(str(item) for item in value)])
+        elif value is not None:
+            flags.append(f"--{name}={value}")  # one word, so that a value may begin with a dash
+    return flags
+
+
+def to_json(options: Any) -> dict[str, Any]:
+    """Return options as JSON, each under its flag's name; `to_flags` makes flags of them."""
+    values = dataclasses.asdict(options)
+    names = {name: flag_of(name, type(options)).removeprefix("--").replace("-", "_") for name in values}
+    return {names[key]: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+def record(options: Any, **changes: Any) -> dict[str, Any]:
+    """Return options as a run folder records them: paths are absolute, so that they mean the same from any folder.
+
+    Args:
+        options: of the command.
+        changes: values that are recorded instead of the options' own, by flag's name.
+    """
+    values = to_json(options) | changes
+    for name in PATHS & values.keys():
+        value = values[name]
+        if isinstance(value, list):
+            values[name] = [str(Path(item).absolute()) for item in value]
+        elif value is not None:
+            values[name] = str(Path(value).absolute())
+    values.pop("config", None)
+    return values
+
+
+def flag_of(name: str, kind: type | None = None) -> str:
+    """Return the flag of a field: ``--max-iter`` for ``max_iter``; ``kind`` is the class of the options."""
+    renamed = _flag_names(kind).get(name) if kind is not None else None
+    return f"--{renamed or name.replace('_', '-')}"
+
+
+@lru_cache(maxsize=32)
+def _flag_names(kind: type) -> dict[str, str]:
+    """The fields of a class whose flags have names of their own."""
+    return {
+        name: extra.name
+        for name, hint in get_type_hints(kind, include_extras=True).items()
+        for extra in getattr(hint, "__metadata__", ())
+        if getattr(extra, "name", None) and hasattr(extra, "aliases")
+    }
+
+
+def render_error(error: InputError, kind: type | None = None) -> str:
+    """Return an error's message in one line, with settings as flags."""
+    return " ".join(error.render(lambda name: flag_of(name, kind)).split())
+
+
+def last_value(words: Sequence[str], flag: str) -> str | None:
+    """Return the word after the last such flag; None where there is none."""
+    places = [place for place, word in enumerate(words) if word == flag or word.startswith(f"{flag}=")]
+    if not places:
+        return None
+    return words[places[-1]].partition("=")[2] or "".join(words[places[-1] + 1 : places[-1] + 2])
+
+
+def without_flag(words: Sequence[str], flag: str) -> list[str]:
+    """Return the words that are no such flag and no value of one."""
+    kept, dropping = [], False
+    for word in words:
+        if word.startswith("-"):
+            dropping = word == flag or word.startswith(f"{flag}=")
+        if not dropping:
+            kept.append(word)
+    return kept
+
+
+def _insert(words: list[str], recorded: list[str]) -> list[str]:
+    """Put recorded words before the flags that are given; these thereby win."""
+    positional = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
+    if positional and recorded and not recorded[0].startswith("-"):
+        recorded = recorded[1:]  # the content is given anew
+    # Before a flag that takes several words, which would take these as well.
+    return [*positional, *recorded, *words[len(positional) :]]
+
+
+def _start_of(kind: type[Command], words: Sequence[str]) -> Command | None:
+    """The options from which the parser starts: those of a preset; None for the defaults of the class."""
+    for flag, table in getattr(kind, "presets", lambda: {})().items():
+        chosen = last_value(words, flag)
+        if chosen in table:
+            given = changes_of(table[chosen])
+            required = {
+                field.name: tyro.MISSING
+                for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+                if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            }
+            return kind(**(required | given | {flag.removeprefix("--"): chosen}))
+    return None
+
+
+def _refuse_preset_beside_config(kind: type, words: Sequence[str]) -> None:
+    for flag, table in getattr(kind, "presets", lambda: {})().items():
+        chosen = last_value(words, flag)
+        if chosen in table and changes_of(table[chosen]):
+            both = f"{setting(flag.removeprefix('--'))} {chosen} and {setting('config')}"
+            raise InputError(f"{both} were both given; leave out one of them")
+
+
+def _parse_words(kind: type[Command], name: str, words: Sequence[str], start: Command | None) -> Any:
+    """Parse by tyro; its boxed error messages become one line."""
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return tyro.cli(
+                kind,
+                prog=f"subjective {name}",
+                args=list(words),
+                default=start,
+                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        # A box, or its plain form: a title, the message, a rule, and where to find help.
+        lines = [line.strip(" │╭╮╰╯─") for line in box.getvalue().splitlines()[1:]]
+        groups = itertools.groupby(lines, key=lambda line: bool(line.strip("-")))
+        message = " ".join(next((group for is_text, group in groups if is_text), ["these words were not understood"]))
+        reason = " ".join(message.split()).rstrip(".")
+        raise InputError(f"{reason}; see subjective {name} --help") from None
+
+
+def record_file(folder: Path) -> Path:
+    """Return the record of a run folder.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    file = folder / CONFIG
+    if not file.is_file():
+        raise InputError(f"{str(folder)!r} holds no {CONFIG}; wanted the folder of a run that was stopped")
+    return file

@@ -1,0 +1,140 @@
+"""The help of a command: the flags that people need first, then all flags in groups."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import shutil
+import textwrap
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from subjective.cli.arguments import flag_of
+from subjective.statistics.registry import STATISTICS
+
+FIRST = (
+    "source", "output_width", "output_height", "preset", "count", "max_iter", "init", "join_mode", "seed", "dry_run",
+)  # fmt: skip
+"""The ten settings that people need first."""
+
+GROUPS = ("input", "output", "what is matched", "content", "frames", "schedule", "optimizer", "computing")
+"""The groups in their order; a group that is not named here comes last."""
+
+INDENT = 6
+REQUIRED = "required"
+
+
+def help_text(kind: type, name: str) -> str:
+    """Write the help of a command.
+
+    Args:
+        kind: class of the command's options.
+        name: of the command.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    positional = [field for field in fields.values() if _is_positional(kind, field.name)]
+    words = "".join(f" {_metavar(kind, field.name)}" for field in positional)
+    lines = [f"usage: subjective {name}{words} [flags]", "", *_wrap(inspect.getdoc(kind) or "", 0), ""]
+    for field in positional:
+        lines += [*_entry(kind, field, _metavar(kind, field.name)), ""]
+    first = [fields[each] for each in FIRST if each in fields]
+    if len(first) > len(FIRST) // 2:
+        lines += ["these first:", *(line for field in first for line in _entry(kind, field, brief=True)), ""]
+    for group, members in _grouped(kind).items():
+        lines += [f"{group}:", *(line for field in members for line in _entry(kind, field)), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _grouped(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
+    """Fields by the group of the class that first declares them."""
+    found: dict[str, list[dataclasses.Field[Any]]] = {}
+    for field in dataclasses.fields(kind):
+        if _is_positional(kind, field.name):
+            continue
+        first = [base for base in kind.__mro__ if field.name in inspect.get_annotations(base)][-1]
+        found.setdefault(first.__dict__.get("group", getattr(first, "group", "command")), []).append(field)
+    order = [*GROUPS, *(group for group in found if group not in GROUPS)]
+    return {group: found[group] for group in order if group in found}
+
+
+def _entry(kind: type, field: dataclasses.Field[Any], title: str | None = None, brief: bool = False) -> list[str]:
+    """A flag with its other names, and what it does."""
+    names = title or ", ".join([*_aliases(kind, field.name), flag_of(field.name, kind)])
+    value = "" if title else _value(kind, field.name)
+    text = field_docs(kind).get(field.name, "").replace("{statistics}", ", ".join(STATISTICS))
+    if brief:
+        text = text.partition(". ")[0].rstrip(".") + "."
+    default = _default_text(field)
+    if default == REQUIRED:
+        text = f"{text} (required)"
+    elif default and "Default" not in text:
+        text = f"{text} (default: {default})"
+    return [f"  {names}{value}", *_wrap(text, INDENT)]
+
+
+def _wrap(text: str, indent: int) -> list[str]:
+    width = min(shutil.get_terminal_size().columns, 110)
+    return textwrap.wrap(" ".join(text.split()), width, initial_indent=" " * indent, subsequent_indent=" " * indent)
+
+
+def _default_text(field: dataclasses.Field[Any]) -> str:
+    value = field.default
+    if value is dataclasses.MISSING:
+        return "" if field.default_factory is not dataclasses.MISSING else REQUIRED
+    if value is None or value == () or isinstance(value, bool):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _value(kind: type, name: str) -> str:
+    hint = get_type_hints(kind)[name]
+    if hint is bool:
+        return f", --no-{flag_of(name, kind).removeprefix('--')}"
+    return f" {_metavar(kind, name)}"
+
+
+def _metavar(kind: type, name: str) -> str:
+    for extra in _extras(kind, name):
+        if getattr(extra, "metavar", None):
+            return str(extra.metavar)
+    choices = _choices(get_type_hints(kind)[name])
+    return "|".join(choices) if choices else "VALUE"
+
+
+def _choices(hint: Any) -> list[str]:
+    if get_origin(hint) is Literal:
+        return [str(choice) for choice in get_args(hint)]
+    return [choice for part in get_args(hint) for choice in _choices(part)]
+
+
+def _aliases(kind: type, name: str) -> list[str]:
+    return [alias for extra in _extras(kind, name) for alias in getattr(extra, "aliases", None) or ()]
+
+
+def _extras(kind: type, name: str) -> tuple[Any, ...]:
+    return getattr(get_type_hints(kind, include_extras=True)[name], "__metadata__", ())
+
+
+def _is_positional(kind: type, name: str) -> bool:
+    return any("Positional" in repr(extra) or "POSITIONAL" in repr(extra).upper() for extra in _extras(kind, name))
+
+
+@lru_cache(maxsize=16)
+def field_docs(kind: type) -> dict[str, str]:
+    """Return the docstring under each field of a class and its bases; a subclass's docstring wins."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not dataclasses.is_dataclass(base):
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        assert isinstance(definition, ast.ClassDef)
+        for node, following in pairwise(definition.body):
+            text = following.value if isinstance(following, ast.Expr) else None
+            named = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+            if named and isinstance(text, ast.Constant) and isinstance(text.value, str):
+                found[node.target.id] = " ".join(text.value.split())  # type: ignore[attr-defined]
+    return found

@@ -1,0 +1,136 @@
+"""Read what a command names: sources, masks, a starting picture, a network's parameters."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subjective.checks import InputError, MissingFileError, file_errors, setting
+from subjective.cli.options import NetworkOptions
+from subjective.images import read_image, resize
+from subjective.network import normalization, weights
+from subjective.network.formats.native import sha256
+from subjective.network.vgg import Params
+from subjective.runs.provenance import describe_file
+from subjective.synthesis.config import PictureConfig
+from subjective.synthesis.starts import INITS
+
+
+@dataclass(frozen=True)
+class LossNetwork:
+    """The network of a run.
+
+    Attributes:
+        params: as the run takes them, raw or normalized.
+        judge: as `subjective evaluate` takes them, so that scores compare whatever a run was made with.
+        facts: what the run folder says of the network.
+    """
+
+    params: Params
+    judge: Params
+    facts: dict[str, Any]
+
+
+def read_network(options: NetworkOptions, *, raw: bool) -> LossNetwork:
+    """Load the network that the options name.
+
+    Args:
+        options: of the command.
+        raw: whether the run takes the parameters as published.
+    """
+    if options.data_dir is not None and not Path(options.data_dir).is_dir():
+        raise InputError(
+            f"{setting('data_dir')} is {options.data_dir!r}, which is no folder; wanted one that holds parameters"
+        )
+    network = weights.load(options.weights, options.data_dir)
+    named = any(entry.name == options.weights for entry in weights.available(options.data_dir))
+    facts = {
+        "use": options.weights if named else str(network.path.absolute()),
+        "architecture": network.architecture,
+        "sha256": network.sha256,
+        "scales_sha256": None if raw else sha256(weights.scales_path(network.path)),
+    }
+    params = normalization.params_of(network, raw=raw)
+    judge = normalization.params_of(network, raw=network.scales is None)
+    return LossNetwork(params, judge, facts)
+
+
+def read_start(config: PictureConfig) -> tuple[np.ndarray | None, list[dict[str, str]]]:
+    """Read the starting picture, in the output's size, and describe its file; None where the start is made of noise."""
+    if config.init in INITS:
+        return None, []
+    path = Path(config.init)
+    if not path.exists():
+        raise InputError(
+            f"{setting('init')} is {config.init!r}, which is no file; wanted {', '.join(INITS)} or a picture file"
+        )
+    return resize(read_image(path), config.output_size), [describe_file(path, "start")]
+
+
+def read_mask(name: str, size: tuple[int, int]) -> np.ndarray:
+    """Read a grey picture ``(height, width)``, in that size."""
+    if not Path(name).is_file():
+        raise MissingFileError(
+            f"no such mask: {name!r}; give a picture, white where its source holds and black elsewhere"
+        )
+    return np.asarray(resize(read_image(name), size).mean(axis=2))
+
+
+def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
+    """Read a table of weights: a line for each frame and a column for each source; a head of words is skipped.
+
+    Returns:
+        ``(frames, sources)``, each row divided by its sum.
+
+    Raises:
+        InputError: no such file, other numbers of lines or columns, or weights that do not fit.
+    """
+    name = Path(path).name
+    try:
+        with file_errors("read", path), open(path, encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{setting('frame_weights')} is {path!r}, no CSV file that can be read ({error})") from None
+    if rows and not any(_is_number(cell) for cell in rows[0]):
+        rows = rows[1:]
+    if len(rows) != frames or any(len(row) != sources for row in rows):
+        columns = " or ".join(map(str, sorted({len(row) for row in rows}))) or "no"
+        raise InputError(
+            f"{name!r} has {len(rows)} lines of {columns} numbers; wanted {frames} of {sources}: a line for each frame "
+            f"({setting('count')}), a number for each source"
+        )
+    for number, row in enumerate(rows, 1):
+        if not _are_weights(row):
+            raise InputError(f"line {number} of {name!r} is {', '.join(row)}; wanted non-negative numbers, not all 0")
+    table = np.asarray([[float(cell) for cell in row] for row in rows])
+    return table / table.sum(axis=1, keepdims=True)
+
+
+def _are_weights(cells: Sequence[str]) -> bool:
+    if not all(_is_number(cell) and 0 <= float(cell) < math.inf for cell in cells):
+        return False
+    return sum(map(float, cells)) > 0
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_output_file(name: str, path: str | None) -> None:
+    """Refuse a result's name that is a folder, or that lies in a folder that is not there."""
+    if path is None:
+        return
+    if Path(path).is_dir():
+        raise InputError(f"{setting(name)} is {path!r}, which is a folder; wanted a file")
+    if not Path(path).absolute().parent.is_dir():
+        raise InputError(f"{setting(name)} is {path!r}, in a folder that is not there; make it or name another")

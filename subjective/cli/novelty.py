@@ -1,0 +1,35 @@
+"""`subjective novelty`: pictures whose statistics are as unlike each other as can be, from no source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from subjective.cli.inputs import read_network, read_start
+from subjective.cli.options import PictureOptions
+from subjective.cli.pictures import fit, make_pictures
+from subjective.synthesis import novelty
+from subjective.synthesis.config import NoveltyConfig
+from subjective.synthesis.plan import make_plan
+from subjective.synthesis.problem import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoveltyCommand(PictureOptions, NoveltyConfig):
+    """Make pictures whose statistics are as unlike each other as can be; no source."""
+
+
+def run(options: NoveltyCommand, resume: Path | None = None) -> int:
+    """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    network = read_network(options, raw=options.raw_weights)
+    options = make_plan(options, network.params).config
+    init, pictures = read_start(options)
+
+    def prepare(options: NoveltyCommand) -> Job:
+        return novelty.prepare(options, network.params, init)
+
+    options, job = fit(options, network.params, (), prepare, resume)
+    if options.dry_run:
+        return 0
+    facts = {"weights": network.facts, **({"pictures": pictures} if pictures else {})}
+    return make_pictures("novelty", options, job, facts, None, resume, pictures=options.pictures_per_step)

@@ -1,0 +1,145 @@
+"""What the commands that make pictures share: from options and a prepared job to a run folder with scores."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from subjective.checks import InputError, file_errors, setting
+from subjective.cli.arguments import record, render_error
+from subjective.network.vgg import Params
+from subjective.optimize.minimizer import Result
+from subjective.runs.folder import PictureFolder, new_folder
+from subjective.runs.memory import memory_limit
+from subjective.runs.preflight import fit_to_memory
+from subjective.runs.progress import PictureProgress, note, write_line
+from subjective.runs.provenance import CONFIG, changed_files, read_record
+from subjective.runs.session import Session
+from subjective.synthesis.coarse_to_fine import run
+from subjective.synthesis.config import PictureConfig
+from subjective.synthesis.problem import Job
+from subjective.synthesis.starts import INITS
+
+Scores = Iterator[tuple[Any, str]]
+"""For each picture: what ``summary.json`` says of it, and the same in words."""
+
+
+PictureCommand = Any
+"""Options of a command that makes pictures: a `PictureOptions` and a `PictureConfig`, for which Python has no type."""
+
+
+def fit(
+    options: PictureCommand,
+    params: Params,
+    sizes: Sequence[tuple[int, int]],
+    prepare: Callable[[Any], Job],
+    resume: Path | None,
+) -> tuple[PictureCommand, Job]:
+    """Choose tiles and optimizer so that the run fits into memory, and prepare the job.
+
+    A resumed run keeps its recorded choice. Notes go to stderr.
+
+    Args:
+        options: of the command, with the number of octaves chosen.
+        params: the network.
+        sizes: (height, width) of each source.
+        prepare: makes the job of such options.
+        resume: the folder of the run that is resumed, if any.
+    """
+    if resume is not None:
+        return options, prepare(options)
+    if options.optimizer_name != options.preferred_optimizer:
+        note(f"note: using --optimizer {options.optimizer_name}: --optimizer {options.preferred_optimizer} cannot run")
+    limit = memory_limit(options.memory_limit)
+    if not options.dry_run:  # where nothing can be written nothing needs to be compiled
+        with file_errors("make", options.output_dir):
+            Path(options.output_dir).mkdir(parents=True, exist_ok=True)
+    options, job = fit_to_memory(options, params, sizes, prepare, limit, note)
+    for line in job.notes:
+        note(f"note: {render_error(InputError(line), type(options))}")
+    return options, job
+
+
+def make_pictures(
+    command: str,
+    options: PictureCommand,
+    job: Job,
+    facts: dict[str, Any],
+    score: Callable[[Path, list[Result]], Scores] | None,
+    resume: Path | None = None,
+    *,
+    pictures: int,
+    asked: dict[str, Any] | None = None,
+    begun: Callable[[Path], None] | None = None,
+) -> int:
+    """Run a job in a run folder, then score its pictures; return the exit status.
+
+    Args:
+        command: its name.
+        options: of the command.
+        job: what is made.
+        facts: what ``config.json`` holds besides the settings: the files that were read, and the network.
+        score: given the folder and the results, yields what to say of each picture; None for nothing.
+        resume: the folder of the run that is resumed, if any.
+        pictures: how many pictures or frames the run makes.
+        asked: settings that are recorded as they were asked for, not as they were worked out.
+        begun: told the folder; by default the folder's path goes to stdout.
+    """
+    _check_files(options.config, facts, resume)
+    path = resume or new_folder(Path(options.output_dir), options.output_prefix)
+    folder = PictureFolder(
+        path, pictures=pictures, save_every=options.save_every, checkpoint_every=options.checkpoint_every
+    )
+    (begun or announce)(path)
+    together = options.pictures_per_step > 1
+    progress = PictureProgress(_steps_of(options), 1 if together else pictures, starts=job.starts)
+    with Session(folder, [progress], lambda error: render_error(error, type(options))) as session:
+        if resume is None:
+            changes = {"weights": facts["weights"]["use"], **(asked or {})}
+            if options.init not in INITS:
+                changes["init"] = str(Path(options.init).absolute())
+            folder.describe(command, record(options, **changes), **facts)
+        folder.reserve(options.output_size)
+        # Nobody but the run holds the position, which is as large as all that the run takes.
+        results = run(job, session.on_step, None if resume is None else folder.resume())
+        session.finish(results)
+        for result in results:
+            effort = f"{result.steps} steps, {result.evaluations} evaluations"
+            write_line(sys.stderr, f"loss {result.loss:.6g} after {effort}: {result.message}")
+        if score is not None:
+            _score(folder, score(path, results))
+    return session.status
+
+
+def _score(folder: PictureFolder, scores: Scores) -> None:
+    write_line(sys.stderr, "measuring ...")
+    found = list(scores)
+    folder.add_scores([figures for figures, _ in found])
+    for _, words in found:
+        write_line(sys.stderr, words)
+
+
+def announce(path: Path) -> None:
+    """Name a folder or file on stdout."""
+    sys.stdout.write(f"{path}\n")
+    sys.stdout.flush()
+
+
+def _steps_of(options: PictureConfig) -> Callable[[tuple[int, ...]], int]:
+    """Most steps of the stage whose picture, without its margin, has a size."""
+    return lambda shown: options.steps(options.size if tuple(shown) == options.output_size else shown)
+
+
+def _check_files(config: str | None, facts: dict[str, Any], resume: Path | None) -> None:
+    """Note files that have changed since a run was recorded; refuse to resume a run whose files have changed."""
+    if config is not None:
+        for name in changed_files(read_record(config), facts):
+            note(f"note: {name} has changed since {config!r} was written")
+    if resume is not None:
+        for name in changed_files(read_record(resume / CONFIG), facts):
+            raise InputError(
+                f"cannot resume {str(resume)!r}: {name} has changed since the run started; start a new run with "
+                f"{setting('config')}"
+            )

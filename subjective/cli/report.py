@@ -1,0 +1,103 @@
+"""Scores as people read them: a table, a line, JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from subjective.checks import InputError
+from subjective.evaluation.criteria import Score
+from subjective.evaluation.yardstick import Yardstick, check_sizes, counted_sources
+from subjective.network.vgg import Params
+
+COLUMNS = {
+    "gram": "gram",
+    "sliced_wasserstein": "sliced",
+    "portilla_simoncelli": "P&S",
+    "spectrum": "spectrum",
+    "peak": "peak",
+    "color": "color",
+    "opponent": "opponent",
+    "seam_rows": "seam-",
+    "seam_columns": "seam|",
+    "repetition": "repeats",
+    "copied": "copied",
+}
+"""Measures in the order of the table, and their heads; other measures come after these, by their names."""
+
+LEGEND = (
+    "A score of 1 means: as far off as a crop of the source is from the rest of the source. Less is closer. seam- and "
+    "seam| are the step across the border, top to bottom and side to side, over the steps inside; 1 means no seam. "
+    "--json has values, units and references.\n"
+)
+
+
+def score_table(results: dict[str, dict[str, Score]]) -> str:
+    """Write scores as text: a row for each picture, a column for each measure."""
+    found = {name: name for scores in results.values() for name in scores}
+    names = [name for name in COLUMNS | found if name in found]
+    heads = ["", *(COLUMNS.get(name, name) for name in names)]
+    rows = [[picture, *(f"{scores[name].score:.3g}" for name in names)] for picture, scores in results.items()]
+    return align_columns([heads, *rows])
+
+
+def align_columns(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows of cells as lines: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def scores_as_json(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
+    """Return scores as plain values, four digits each."""
+
+    def short(value: float) -> float:
+        return float(f"{value:.4g}")
+
+    def figures(score: Score) -> dict[str, Any]:
+        found: dict[str, Any] = {name: short(getattr(score, name)) for name in ("value", "reference", "score")}
+        if score.details:
+            found["details"] = {name: short(value) for name, value in score.details.items()}
+        return found
+
+    return {name: figures(score) for name, score in scores.items()}
+
+
+def score_pictures(
+    pictures: Sequence[np.ndarray],
+    sources: Sequence[np.ndarray],
+    params: Params,
+    matched: Sequence[str],
+    source_weights: Sequence[float] | None = None,
+) -> list[Any]:
+    """Score the pictures of a run, as JSON; where they cannot be measured, a sentence says why.
+
+    The Portilla-Simoncelli statistics are left out: plenoptic brings PyTorch along, and takes as long as the rest.
+    """
+    sources, weights = counted_sources(sources, source_weights)
+    try:
+        check_sizes(pictures[0], sources)
+    except InputError as error:
+        return [f"not measured: {error}"] * len(pictures)
+    yardstick = Yardstick(
+        sources,
+        pictures[0].shape,
+        params,
+        source_weights=weights,
+        matched=matched,
+        portilla_simoncelli=False,
+    )
+    return [scores_as_json(yardstick.scores(picture)) for picture in pictures]
+
+
+def score_line(scores: dict[str, dict[str, Any]] | str) -> str:
+    """Write the scores of a picture in a line, or why there are none."""
+    if isinstance(scores, str):
+        return scores
+    figures = ", ".join(f"{COLUMNS.get(name, name)} {score['score']:.3g}" for name, score in scores.items())
+    return f"scores (1: as close as the source is to itself): {figures}"

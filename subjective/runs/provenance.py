@@ -1,0 +1,97 @@
+"""What a run depends on: versions, device, and every file that was read, by its sha256."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from subjective.checks import InputError
+from subjective.network.formats.native import sha256
+from subjective.version import __version__
+
+LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
+
+CONFIG = "config.json"
+"""File of a run folder that holds what was asked."""
+
+
+def describe_run(command: str, settings: dict[str, Any], started: float, **facts: Any) -> dict[str, Any]:
+    """Describe a run for its ``config.json``: every setting, the exact command, versions, device and further facts.
+
+    Args:
+        command: its name, such as ``synthesize``.
+        settings: as JSON.
+        started: time of day in seconds since the epoch.
+        facts: further entries, as JSON.
+    """
+    return {
+        "command": command,
+        "command_line": shlex.join(["subjective", *sys.argv[1:]]),
+        "started": datetime.datetime.fromtimestamp(started).astimezone().isoformat(timespec="seconds"),
+        "settings": settings,
+        **facts,
+        "environment": describe_environment(),
+    }
+
+
+def describe_environment() -> dict[str, Any]:
+    """Describe the versions and the device that a run's result depends on."""
+    device = jax.devices()[0]
+    return {
+        "subjective": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "device": f"{device.platform}: {device.device_kind}",
+        "devices": jax.device_count(),
+        "cores": os.cpu_count(),
+    }
+
+
+def describe_file(path: Path, use: str) -> dict[str, str]:
+    """Describe a file that was read; ``use`` says what for."""
+    return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256(path)}
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Read the ``config.json`` of a run folder.
+
+    Raises:
+        InputError: no such file, or one that holds no settings.
+    """
+    name = str(path)
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        if isinstance(record["settings"], dict) and isinstance(record["command"], str):
+            return dict(record)
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"no such file: {name!r}; wanted the {CONFIG} of a run folder") from None
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        pass
+    raise InputError(f"{name!r} holds no settings; wanted the {CONFIG} of a run folder")
+
+
+def changed_files(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
+    """Name the files whose sha256 differs between a recorded run and one that is about to start."""
+    recorded, found = _hashes(record), _hashes(facts)
+    return [name for name in dict.fromkeys([*recorded, *found]) if recorded.get(name) != found.get(name)]
+
+
+def _hashes(facts: dict[str, Any]) -> dict[str, str | None]:
+    """Name of each file to its sha256; empty where the record was edited beyond recognition."""
+    try:
+        network = facts.get("weights") or {}
+        use = network.get("use")
+        hashes = {f"{use}": network["sha256"], f"the scales of {use}": network["scales_sha256"]} if network else {}
+        return hashes | {picture["path"]: picture["sha256"] for picture in facts.get("pictures", [])}
+    except (TypeError, KeyError, AttributeError):
+        return {}

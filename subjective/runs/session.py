@@ -1,0 +1,161 @@
+"""A session: everything around the steps of a run, whatever the run makes.
+
+A `Session` records each step in the run folder, tells the observers, stops after the current step on Ctrl-C, and keeps
+what was made when something goes wrong: a full disk, a loss that is not finite, no memory, or a fault of this program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shlex
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import jax
+
+from subjective.checks import InputError
+from subjective.runs import interrupts
+from subjective.runs.memory import is_out_of_memory
+from subjective.runs.progress import note
+
+TRACEBACK = "traceback.txt"
+"""File of the run folder that holds the traceback of a fault of this program."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class RunFolder(Protocol):
+    """The folder of a run, as a session fills it; ``event`` is what the run tells of a step.
+
+    Attributes:
+        folder: path of the folder.
+        memory_advice: what to do when memory runs out.
+    """
+
+    folder: Path
+    memory_advice: str
+
+    @property
+    def record(self) -> Callable[..., None]:
+        """``record(*event, last)``: record a step; ``last`` if the run is stopped after the step."""
+
+    def finish(self, result: Any) -> None:
+        """Write the result of a run that came to its end."""
+
+    def abandon(self, status: str, reason: str) -> tuple[str, bool]:
+        """Keep what was made of a run that was stopped; say what is kept, and whether the run can be resumed."""
+
+
+class Observer(Protocol):
+    """Someone who watches a run: a progress line, a live page."""
+
+    @property
+    def update(self) -> Callable[..., None]:
+        """``update(*event)``: see a step."""
+
+    def close(self) -> None:
+        """See that no more steps come."""
+
+
+class Session:
+    """The session of one run, as a context manager.
+
+    Attributes:
+        status: exit status: 0; 2 for what the user can mend; 1 for a fault of this program.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        observers: Sequence[Observer],
+        render: Callable[[InputError], str] = str,
+    ):
+        """Watch over a run.
+
+        Args:
+            run: the folder, which exists.
+            observers: told of each step.
+            render: makes the message of an error.
+        """
+        self.run, self.observers, self.status = run, observers, 0
+        self._render, self._finished = render, False
+
+    def __enter__(self) -> Session:
+        """Begin."""
+        return self
+
+    def on_step(self, *event: Any) -> None:
+        """Record a step, tell the observers, and stop if a signal has come."""
+        stopping = interrupts.poll()
+        self.run.record(*event, last=stopping)
+        for observer in self.observers:
+            observer.update(*event)
+        if stopping:
+            interrupts.stop()
+
+    def finish(self, result: Any) -> None:
+        """End the steps, and write the result."""
+        interrupts.stop_waiting()
+        self._close_observers()
+        self.run.finish(result)
+        self._finished = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Keep what was made; return whether the error is dealt with. `Interrupted` goes on."""
+        self._close_observers()
+        if error is None:
+            return False
+        if isinstance(error, interrupts.Interrupted):
+            self._abandon("interrupted", "interrupted")
+            return False
+        if not isinstance(error, Exception):
+            return False
+        reason = self._explain(error)
+        self.status = 2
+        if reason is None:
+            self.status = 1
+            reason = f"a fault of this program, {type(error).__name__}"
+            self._keep_traceback(error)
+        self._abandon("failed", reason)
+        return True
+
+    def _explain(self, error: Exception) -> str | None:
+        """Say in a line what the user can mend; None for a fault of this program."""
+        if isinstance(error, OSError) and error.errno is not None:
+            what = "no room left to write" if error.errno in NO_ROOM else "cannot write"
+            return f"{what} in {self.run.folder} ({error.strerror or error})"
+        if isinstance(error, InputError):
+            return self._render(error)
+        if isinstance(error, (MemoryError, jax.errors.JaxRuntimeError)) and is_out_of_memory(error):
+            return f"out of memory; {self.run.memory_advice}"
+        return None
+
+    def _keep_traceback(self, error: Exception) -> None:
+        text, path = "".join(traceback.format_exception(error)), self.run.folder / TRACEBACK
+        try:
+            path.write_text(text, encoding="utf-8")
+            note(f"a fault of this program: {type(error).__name__}; the traceback is in {path}")
+        except OSError:
+            note(f"a fault of this program; the traceback cannot be written to {path}:\n{text}")
+
+    def _abandon(self, status: str, reason: str) -> None:
+        if self._finished:  # the result is written; nothing of the run is in doubt
+            if status == "failed":
+                note(reason)
+            return
+        interrupts.ignore()
+        kept, resumable = self.run.abandon(status, reason)
+        note(f"{reason}; {kept}")
+        if resumable:
+            note(f"to resume: subjective resume {shlex.quote(str(self.run.folder))}")
+
+    def _close_observers(self) -> None:
+        for observer in self.observers:
+            with contextlib.suppress(OSError):
+                observer.close()

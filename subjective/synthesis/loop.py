@@ -1,0 +1,206 @@
+"""A loop: frames that each have the texture of the sources, each near its neighbors, around the end as elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from subjective.checks import InputError
+from subjective.losses import Loss, texture_loss, weighted_sum
+from subjective.network.vgg import Params
+from subjective.optimize.minimizer import Result
+from subjective.synthesis.coarse_to_fine import OnStep, Position, run
+from subjective.synthesis.config import AnimationConfig
+from subjective.synthesis.frames import (
+    Distances,
+    check_moves,
+    interframe_loss,
+    mean_over_frames,
+    octaves_of,
+    shifted_distances,
+    weigh_frames,
+)
+from subjective.synthesis.morph import TURN_BY, add_changes, frame_importance, measure_contrast
+from subjective.synthesis.plan import make_plan
+from subjective.synthesis.problem import (
+    Job,
+    check_inputs,
+    octave_weights_at,
+    place_targets,
+    sizes_of,
+    source_per_region,
+)
+from subjective.synthesis.stages import Stage, reduce_to_stage
+from subjective.synthesis.starts import Start, make_start
+from subjective.synthesis.targets import targets_by_precision
+
+
+def animate(
+    sources: Sequence[np.ndarray],
+    config: AnimationConfig | None = None,
+    *,
+    params: Params,
+    frame_weights: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
+    init: np.ndarray | None = None,
+    on_step: OnStep | None = None,
+    resume: Position | None = None,
+) -> Result:
+    """Make the frames of a loop, each of the texture of the sources, and each near its neighbors.
+
+    Args:
+        sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
+        config: settings; the defaults if None.
+        params: the network, from `load_params`.
+        frame_weights: how much each source counts at each frame, ``(count, sources)``, see
+            `subjective.synthesis.morph`. If None, all frames have the texture that ``config.source_weights`` join.
+        masks: as in `synthesize`, for every frame; instead of ``frame_weights``.
+        init: as in `synthesize`, for every frame.
+        on_step: called with 0 and each `Step`; the frames are optimized together.
+        resume: as in `synthesize`.
+
+    Returns:
+        One `Result`; ``value`` is ``(count, height, width, 3)``, not clipped.
+
+    Raises:
+        InputError: settings, sources or sizes that do not fit.
+        NonFiniteLossError: see `minimize`.
+
+    References:
+        As for `synthesize`. Departures: distances are compared octave by octave, at every stage. A frame that is N
+        steps on is to be as far as a source moved N times as far. The frames start on a circle: each is a mixture of
+        two pictures in changing shares, random phases of the sources' spectrum at every stage unless ``init`` says
+        otherwise. So the loop is closed from the beginning, and its detail turns steadily.
+    """
+    job = prepare(sources, config or AnimationConfig(), params, frame_weights, masks, init)
+    return run(job, on_step, resume)[0]
+
+
+def prepare(
+    sources: Sequence[np.ndarray],
+    config: AnimationConfig,
+    params: Params,
+    frame_weights: np.ndarray | None = None,
+    masks: np.ndarray | None = None,
+    init: np.ndarray | None = None,
+) -> Job:
+    """Make a loop ready; arguments and errors as of `animate`."""
+    if frame_weights is not None:
+        _check_frame_weights(frame_weights, (config.count, len(sources)), masks)
+        config = dataclasses.replace(config, join_mode=config.join_mode or TURN_BY)
+    check_inputs(sources, config, masks, init)
+    plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
+    config, stages = plan.config, plan.stages
+    check_moves(sources, config.frame_shifts, 1)
+    several = source_per_region(masks) if frame_weights is None else frame_weights
+    targets = targets_by_precision(sources, stages, plan.analysis, config, params, several)
+    weights = _weights_of_sources(config, len(sources), frame_weights, masks)
+    shares = weights / weights.sum(axis=-1, keepdims=True)
+    colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
+
+    def problem(stage: Stage) -> tuple[Loss, Any]:
+        octave_weights = octave_weights_at(config, stage)
+        by_frame = dataclasses.replace(stage.analysis, in_loop=True)
+        texture = texture_loss(by_frame, octave_weights, relative=config.relative)
+        target: Any = targets[stage.analysis.precision][stage.first_octave :]
+        distances = _distances_at(config, sources, stage)
+        least = most = _wanted_distances(config, sources, shares, distances, stage)
+        if frame_weights is not None:
+            texture = weigh_frames(texture)
+            target = (target, jnp.asarray(frame_importance(shares), jnp.float32))
+            contrasts = np.stack(
+                [
+                    measure_contrast(jnp.asarray(source, jnp.float32), distances.kind, stage.octave, distances.octaves)
+                    for source in sources
+                ]
+            )
+            least, most = add_changes(least, shares, colors, contrasts, config.frame_steps, distances.kind)
+        frames = mean_over_frames(texture, config.batch, frame_weights is not None, config.devices)
+        arguments = {
+            "texture": (target, params) if masks is None else place_targets(target, params, masks, stage),
+            "interframe": tuple(jnp.asarray(bound, jnp.float32) for bound in (least, most)),
+        }
+        return _loop_loss(frames, config.if_weight, distances), arguments
+
+    def shape(stage: Stage) -> tuple[int, ...]:
+        return (config.count, *stage.size, 3)
+
+    pictures = make_start(config, sources, np.zeros(3), init, stages[0], loops=True)
+    start = _turning_start(config, pictures, weights, colors, masks, init)
+    return Job(config, stages, problem, start, shape=shape, starts=config.starts, notes=plan.notes)
+
+
+@lru_cache(maxsize=32)
+def _loop_loss(texture: Loss, weight: float, distances: Distances) -> Loss:
+    """The loss of a loop, as ``loss(frames, {"texture": (targets, params), "interframe": (least, most)})``."""
+    return weighted_sum({"texture": (1.0, texture), "interframe": (weight, interframe_loss(distances))})
+
+
+def _check_frame_weights(frame_weights: np.ndarray, wanted: tuple[int, int], masks: np.ndarray | None) -> None:
+    if masks is not None:
+        raise InputError("frame weights and masks were both given; give one of them")
+    if frame_weights.shape != wanted:
+        raise InputError(
+            f"frame weights are of shape {frame_weights.shape}; wanted {wanted}: for each frame, one for each source"
+        )
+
+
+def _weights_of_sources(
+    config: AnimationConfig, sources: int, frame_weights: np.ndarray | None, masks: np.ndarray | None
+) -> np.ndarray:
+    """How much each source counts, ``(sources,)``, or how much it counts at each frame, ``(frames, sources)``."""
+    if frame_weights is not None:
+        return frame_weights
+    if masks is not None:
+        return masks.mean(axis=(0, 1))
+    return np.ones(sources) if config.source_weights is None else np.asarray(config.source_weights)
+
+
+def _distances_at(config: AnimationConfig, sources: Sequence[np.ndarray], stage: Stage) -> Distances:
+    """The distances between frames that count at a stage, at the octaves that sources and picture have room for."""
+    room = [octaves_of(size, max(config.frame_shifts)) for size in sizes_of(sources)]
+    octaves = max(min(config.distance_octaves, octaves_of(stage.size), min(room) - stage.octave), 1)
+    return Distances(config.frame_steps, config.if_distance_type, octaves, config.padding_mode)
+
+
+def _wanted_distances(
+    config: AnimationConfig, sources: Sequence[np.ndarray], shares: np.ndarray, distances: Distances, stage: Stage
+) -> np.ndarray:
+    """The distances of sources from themselves, moved, each source counting by its share."""
+    moved = [
+        shifted_distances(source, config.frame_shifts, distances.kind, stage.octave, distances.octaves)
+        for source in sources
+    ]
+    return np.tensordot(shares, np.stack(moved), 1)
+
+
+def _turning_start(
+    config: AnimationConfig,
+    pictures: Start,
+    weights: np.ndarray,
+    colors: np.ndarray,
+    masks: np.ndarray | None,
+    init: np.ndarray | None,
+) -> Start:
+    """Start the frames on a circle: each is a mixture of two pictures, whose shares turn once around the loop."""
+    by_frame = np.broadcast_to(weights, (config.count, len(colors)))
+    means = (by_frame @ colors / by_frame.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def start(picture: int, attempt: int, stage: Stage) -> Array:
+        even = jnp.zeros((*stage.size, 3)) if init is None else reduce_to_stage(init, stage, config.padding_mode)
+        one, other = (pictures(number, attempt, stage) - even for number in (1, 2))
+        turns = 2 * np.pi * np.arange(config.count) / config.count
+        frames = jnp.stack([even + np.cos(turn) * one + np.sin(turn) * other for turn in turns])
+        if init is not None:
+            return frames
+        if masks is None:
+            return frames + means[:, None, None, :]
+        return frames + reduce_to_stage(masks @ colors, stage, config.padding_mode)[None]
+
+    return start

@@ -1,0 +1,160 @@
+"""A transfer: a picture with the content of one picture and the style of others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from subjective.checks import check_image
+from subjective.colors import choose_colors, replace_luminance
+from subjective.compilation import jit
+from subjective.losses import Loss, style_and_content_loss, variation_loss, weighted_sum
+from subjective.network.vgg import Params
+from subjective.optimize.minimizer import Result
+from subjective.statistics.analysis import Differences, analyze_beside, content_maps
+from subjective.statistics.terms import Analysis
+from subjective.synthesis.coarse_to_fine import OnStep, Position, run
+from subjective.synthesis.config import TransferConfig
+from subjective.synthesis.plan import check_regions, make_plan
+from subjective.synthesis.problem import (
+    Job,
+    check_inputs,
+    octave_weights_at,
+    place_targets,
+    sizes_of,
+    source_per_region,
+)
+from subjective.synthesis.stages import Stage, add_margin, reduce_to_stage, remove_margin
+from subjective.synthesis.starts import make_start
+from subjective.synthesis.targets import targets_by_precision
+
+VARIATION_POWER = 1.25
+"""Power of the total variation, that of the first Keras program."""
+
+_analyze_beside = jit(analyze_beside, static_argnums=2)
+_content_maps = jit(content_maps, static_argnums=2)
+
+
+def transfer(
+    content: np.ndarray,
+    styles: Sequence[np.ndarray],
+    config: TransferConfig | None = None,
+    *,
+    params: Params,
+    masks: np.ndarray | None = None,
+    parts: Sequence[np.ndarray] | None = None,
+    init: np.ndarray | None = None,
+    on_step: OnStep | None = None,
+    resume: Position | None = None,
+) -> Result:
+    """Make a picture of the content of one picture and the style of others.
+
+    Args:
+        content: image in [0, 1], ``(height, width, 3)``; the result has its size, whatever the config says.
+        styles: images, of any sizes.
+        config: settings; the defaults if None.
+        params: the network, from `load_params`.
+        masks: the region of each style, as in `synthesize`.
+        parts: how much of each pixel of each style counts, ``(height, width)`` in [0, 1]; all of them if None.
+        init: a starting image of the content's size, instead of what ``config.init`` says.
+        on_step: called with 0 and each `Step`.
+        resume: as in `synthesize`.
+
+    Returns:
+        One `Result`; ``value`` is ``(height, width, 3)``, not clipped.
+
+    Raises:
+        InputError: settings, pictures or sizes that do not fit.
+        NonFiniteLossError: see `minimize`.
+
+    References:
+        Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016. Departures: style and
+        content are matched at several octaves, each relative to its own size; coarse octaves come first.
+    """
+    job = prepare(content, styles, config or TransferConfig(), params, masks, parts, init)
+    return run(job, on_step, resume)[0]
+
+
+def prepare(
+    content: np.ndarray,
+    styles: Sequence[np.ndarray],
+    config: TransferConfig,
+    params: Params,
+    masks: np.ndarray | None = None,
+    parts: Sequence[np.ndarray] | None = None,
+    init: np.ndarray | None = None,
+) -> Job:
+    """Make a transfer ready; arguments and errors as of `transfer`."""
+    check_image("the content", content)
+    config = dataclasses.replace(config, output_height=content.shape[0], output_width=content.shape[1])
+    check_inputs(styles, config, masks, init)
+    plan = make_plan(config, params, sizes_of(styles), by_regions=masks is not None)
+    config, stages = plan.config, plan.stages
+    if parts is not None:
+        check_regions(plan.analysis.terms)
+    original, margin = content, config.margin_pixels
+    content, styles = choose_colors(content, styles, config.colors)
+    begin = content if init is None and config.init == "content" else init
+    begin = None if begin is None else add_margin(begin, margin)
+    content = add_margin(content, margin)
+    masks = None if masks is None else add_margin(masks, margin)
+    targets = targets_by_precision(styles, stages, plan.analysis, config, params, source_per_region(masks), parts)
+    wraps = config.padding_mode == "circular"
+
+    def problem(stage: Stage) -> tuple[Loss, Any]:
+        weights, analysis = octave_weights_at(config, stage), stage.analysis
+        picture = reduce_to_stage(content, stage, config.padding_mode)
+        maps = _content_maps(params, picture, analysis)
+        style, regions = targets[analysis.precision][stage.first_octave :], None
+        if masks is not None:
+            style, _, regions = place_targets(style, params, masks, stage)
+        loss = _transfer_loss(analysis, weights, config.relative, config.tv_weight, wraps)
+        features = (style, params, regions, maps, _differences_of_flat(params, picture, analysis))
+        return loss, {"features": features, **({"variation": ()} if config.tv_weight else {})}
+
+    mean = np.average([style.mean(axis=(0, 1)) for style in styles], axis=0, weights=config.source_weights)
+    start = make_start(config, styles, mean, begin, stages[0])
+    render = _render_without_margin(original, config, stages)
+    return Job(config, stages, problem, start, render, starts=config.starts, notes=plan.notes)
+
+
+@lru_cache(maxsize=32)
+def _transfer_loss(
+    analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool, variation: float, wraps: bool
+) -> Loss:
+    """As ``loss(picture, {"features": arguments of `style_and_content_loss`, "variation": ()})``."""
+    features = style_and_content_loss(analysis, octave_weights, relative=relative)
+    terms: dict[str, tuple[float, Loss]] = {"features": (1.0, features)}
+    if variation:
+        terms["variation"] = (variation, variation_loss(VARIATION_POWER, wraps))
+    return weighted_sum(terms)
+
+
+def _differences_of_flat(params: Params, content: Array, analysis: Analysis) -> Differences:
+    """How far a picture of the content's mean color is from the content: the unit of content differences."""
+    alone = dataclasses.replace(analysis, terms=())  # alone, content may be in tiles where beside the style it is not
+    flat = jnp.broadcast_to(jnp.mean(content, axis=(0, 1), keepdims=True), content.shape)
+    return _analyze_beside(params, flat, alone, None, _content_maps(params, content, alone))[1]
+
+
+def _render_without_margin(
+    content: np.ndarray, config: TransferConfig, stages: Sequence[Stage]
+) -> Callable[[Array, Stage], Array]:
+    """Cut the margin off; with ``colors="luminance"`` first put the content's colors on light and dark."""
+    colored = {}
+    if config.colors == "luminance":
+        whole = add_margin(content, config.margin_pixels)
+        colored = {stage.size: np.asarray(reduce_to_stage(whole, stage, config.padding_mode)) for stage in stages}
+
+    def render(value: Array, stage: Stage) -> Array:
+        if colored:
+            value = jnp.asarray(replace_luminance(colored[stage.size], np.asarray(value)))
+        return remove_margin(value, config.margin_pixels, config.size)
+
+    return render
