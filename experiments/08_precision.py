@@ -22,7 +22,7 @@ import numpy as np
 
 from subjective.images import read_image
 from subjective.network.normalization import load_params
-from subjective.optimize.minimizer import value_and_gradient
+from subjective.optimize.protocol import value_and_gradient
 from subjective.synthesis import stages
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.problem import prepared

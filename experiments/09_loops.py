@@ -27,7 +27,7 @@ import studio
 from subjective.cli.main import main
 from subjective.images import read_image, to_uint8
 from subjective.network.normalization import load_params
-from subjective.optimize.minimizer import value_and_gradient
+from subjective.optimize.protocol import value_and_gradient
 from subjective.synthesis.config import AnimationConfig
 from subjective.synthesis.problem import prepared_animation
 

@@ -22,7 +22,7 @@ from studio import HEAD, make, params_of, source
 
 import subjective
 from subjective.colors import OPPONENT
-from subjective.optimize.minimizer import value_and_gradient
+from subjective.optimize.protocol import value_and_gradient
 from subjective.synthesis.preconditioner import root
 from subjective.synthesis.problem import prepared
 

@@ -135,7 +135,7 @@ def check_settings(config: Any) -> None:
     Raises:
         InputError: naming the setting, what came and what was wanted.
     """
-    for name, (wanted, number, optional) in _annotations(type(config)).items():
+    for name, (wanted, number, optional) in _annotations(config.__class__).items():
         value = getattr(config, name)
         if value is None and optional:
             continue

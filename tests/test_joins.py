@@ -7,13 +7,13 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.pictures import SOURCES
 from subjective import joins
 from subjective.images import read_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
 from subjective.statistics.gram import gram
 
-SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 
 MATRIX_MODES = ["log_euclidean", "geodesic"]
 

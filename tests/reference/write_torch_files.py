@@ -1,7 +1,7 @@
 """Write `torch/`: run `PYTHONPATH=.:tests python tests/reference/write_torch_files.py` where PyTorch is installed."""
 
 import torch
-from vgg_files import TORCH, TORCH_NETWORKS, state_dict, torch_file
+from helpers.vgg_files import TORCH, TORCH_NETWORKS, state_dict, torch_file
 
 
 def tensors_of(network, **options):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers.pictures import SOURCES
 from subjective.cli.main import main
 from subjective.colors import LUMA, luminance, match_colors, with_luminance
 from subjective.images import read_image, write_image
@@ -20,7 +21,6 @@ from subjective.synthesis.config import SynthesisConfig, TransferConfig
 from subjective.synthesis.problem import prepared_transfer
 from subjective.synthesis.texture import synthesize, transfer
 
-SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 SMALL = {
     "octaves": 2,
     "layers": ("conv1_1", "pool1"),

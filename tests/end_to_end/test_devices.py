@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import with_devices
+from helpers.processes import with_devices
 
+from helpers.pictures import ROOT
 from subjective.devices import mesh_of
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term
 from subjective.statistics.tiling import tiling_of
 
-PROGRAM = Path(__file__).with_name("sharded_program.py")
+PROGRAM = ROOT / "tests" / "helpers" / "sharded_program.py"
 
 
 def started(devices, *arguments):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.pictures import REFERENCE
 from subjective.network.formats import reader
 from subjective.network.formats.layout import Params, random_params
 from subjective.network.formats.native import write_tensors
@@ -30,7 +31,7 @@ TORCH_NETWORKS = {
     "short": random_params(3, blocks=3, widths=NARROW),
     "one": random_params(7, blocks=1, widths=NARROW),
 }
-TORCH = Path(__file__).parent / "reference" / "torch"
+TORCH = REFERENCE / "torch"
 
 
 def convolutions(params: Params) -> dict[str, dict[str, np.ndarray]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy_network import vgg_features
+from helpers.networks import vgg_features
 
 from subjective.network import vgg
 from subjective.network.formats.layout import layer_names as convolutions_of

@@ -7,6 +7,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
+from helpers.pictures import SOURCES
 from subjective.cli.evaluate import scores_of_run
 from subjective.cli.main import main
 from subjective.evaluation.motion import distances
@@ -18,7 +19,6 @@ from subjective.synthesis.morph import around
 from subjective.synthesis.problem import prepared_animation
 from subjective.synthesis.texture import animate
 
-SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 SMALL = {
     "output_width": 32,
     "octaves": 2,

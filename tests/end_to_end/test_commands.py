@@ -14,15 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from programs import finished, refusal, start
+from helpers.processes import finished, refusal, start
 
+from helpers.pictures import GRAVEL, ROCK
 from subjective import images
 from subjective.cli.main import main
 from subjective.runs import checkpoints
 from subjective.synthesis import targets
 
-ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
-GRAVEL = ROCK.with_name("gravel_256x320.png")
 PLAIN = ["--schedule", "plain", "--statistic", "gram", "--no-evaluate"]  # one stage, one statistic: quickly compiled
 # Of all processes of their own: one program, compiled once.
 SMALL = ["-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "4", "-n", "2", *PLAIN]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from helpers.pictures import SOURCES
 from subjective.compilation import jit
 from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
@@ -22,7 +23,6 @@ from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term, smallest_picture
 from subjective.statistics.tiling import multiple, tiling_of
 
-SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 LAYERS = ("conv1_1", "pool1", "pool2", "conv3_2")
 
 

@@ -14,8 +14,9 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from programs import KEEPING, finished, refusal, start, with_devices
+from helpers.processes import KEEPING, finished, refusal, start, with_devices
 
+from helpers.pictures import ROCK, ROOT
 from subjective import images
 from subjective.cli import main as arguments
 from subjective.cli.main import main
@@ -26,7 +27,6 @@ from subjective.feedforward.step import parameters_of
 from subjective.network import weights
 from subjective.runs.curves import curves, thinned
 
-ROCK = Path(__file__).parent / "reference" / "rock_320x256.png"
 # One statistic of one layer at one octave: quickly compiled.
 QUICK = ["-sw", "48", "--size", "16", "--batch", "2", "--width", "2", "--depth", "1", "--octaves", "1", "-l", "conv1_1"]
 TEXTURE = ["train", "--texture", "-s", ROCK, *QUICK, "--statistic", "gram"]
@@ -164,7 +164,7 @@ from subjective.cli.main import main
 for devices in ("1", "2"):
     assert main([*json.loads(sys.argv[1]), "--devices", devices, "-o", f"{devices}.safetensors"]) == 0
 """
-    environment = os.environ | KEEPING | with_devices(2) | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | KEEPING | with_devices(2) | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program, json.dumps(words)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=here)
     assert done.returncode == 0, done.stderr

@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 import pytest
-import vgg_files
-from vgg_files import NETWORKS, WIDTHS
+from helpers import vgg_files
+from helpers.vgg_files import NETWORKS, WIDTHS
 
 from subjective.network import download as fetching
 from subjective.network import weights

@@ -5,6 +5,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.pictures import REFERENCE
 from subjective.synthesis.objectives import synthesis_loss
 
 from subjective.images import read_image
@@ -13,7 +14,6 @@ from subjective.synthesis.plan import analysis_of
 from subjective.synthesis.presets import preset
 from subjective.synthesis.targets import targets_of
 
-REFERENCE = Path(__file__).parent / "reference"
 ROCK, GRAVEL = "rock_320x256.png", "gravel_256x320.png"
 CASES = {
     "one_o1": ([ROCK], {"octaves": 1}, None),

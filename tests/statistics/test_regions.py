@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers.pictures import SOURCES
 from subjective.cli.main import main
 from subjective.images import read_image, write_image
 from subjective.losses import texture_loss
@@ -20,7 +21,6 @@ from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.problem import prepared
 from subjective.synthesis.texture import synthesize
 
-SOURCES = Path(__file__).parent.parent / "experiments" / "sources"
 LAYERS = ("conv1_1", "pool1", "conv2_1")
 BY_REGION = [name for name, statistic in STATISTICS.items() if statistic.by_region]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import vgg_files
+from helpers import vgg_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vgg_files import NETWORKS, refusal
+from helpers.vgg_files import NETWORKS, refusal
 
 from subjective.network.formats import arrays, torch
 from subjective.network.formats.safe_pickle import PickleError, load, plain

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers.pictures import SOURCES
 from subjective import (
     AnimationConfig,
     NoveltyConfig,
@@ -187,7 +188,7 @@ def test_the_option_is_refused_where_it_would_be_ignored(settings, what):
 
 
 def test_a_real_picture_takes_half_the_steps():
-    gravel = read_image(Path(__file__).parent.parent / "experiments/sources/gravel.jpg", width=128)
+    gravel = read_image(SOURCES / "gravel.jpg", width=128)
 
     def loss(preconditioner, steps):
         config = SynthesisConfig(output_width=64, preconditioner=preconditioner, max_iter=steps, coarse_iter=30)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+from helpers.pictures import REFERENCE
 import subjective
 from subjective.evaluation.crops import MOST_CROPS, crop_size, crops_of, parts_of, shared_out
 from subjective.evaluation.features import LAYERS, SCALES, places_seen
 from subjective.evaluation.yardstick import Score, Yardstick, check_sizes, evaluate
 
-REFERENCE = Path(__file__).parent / "reference"
 NAMES = {"gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"}
 NAMES |= {"seam_rows", "seam_columns", "repetition", "copied"}
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers.pictures import SOURCES
 from subjective.images import read_image
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
@@ -16,7 +17,6 @@ from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term
 from subjective.synthesis.config import NoveltyConfig, SynthesisConfig
 from subjective.synthesis.texture import invent, synthesize
-from tests.test_tiles import SOURCES
 
 EVERYWHERE = ("conv1_1", "pool1", "conv3_2")
 LIKE_PLANNED = {"output_width": 48, "octaves": 2, "layers": ("conv1_1", "pool1"), "statistic": ("gram",), "max_iter": 8}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers.pictures import ROOT
 from subjective.cli.main import main
 from subjective.compilation import cache_dir
 
@@ -23,7 +24,7 @@ def with_devices(count):
 
 def start(*arguments, devices=1, **options):
     command = [sys.executable, "-m", "subjective", *map(str, arguments)]
-    environment = os.environ | KEEPING | with_devices(devices) | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | KEEPING | with_devices(devices) | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
     )

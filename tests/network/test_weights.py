@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import vgg_files
+from helpers import vgg_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vgg_files import NETWORKS, WIDTHS
+from helpers.vgg_files import NETWORKS, WIDTHS
 
 from subjective.network import weights
 from subjective.network.formats import native

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpy_network as plain
+from helpers import networks as plain
 import pytest
 
 from subjective.feedforward import network_file, train
