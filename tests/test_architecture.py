@@ -3,152 +3,139 @@
 import ast
 import importlib
 import inspect
-import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from helpers.pictures import ROOT
 
 import subjective
 
 PACKAGE = Path(subjective.__file__).parent
 
-# A module imports only from stages before its own; modules of one stage do not know each other.
-STAGES = [
-    ["version", "interruption", "memory", "remarks"],
-    ["formats.layout", "formats.safe_pickle"],
-    ["formats.native", "formats.arrays", "formats.torch"],
-    ["formats.keras", "formats.onnx"],
-    ["formats"],
-    ["images", "weights"],
-    ["compilation", "fetch"],
-    ["colors", "pyramid", "two_pass", "devices"],
-    ["winograd"],
-    ["strips"],
-    ["convolution"],
-    ["vgg"],
-    ["guides"],
-    ["statistics.protocol"],
-    ["statistics.blocks"],
-    [
-        "statistics.content",
-        "statistics.gram",
-        "statistics.grid",
-        "statistics.lags",
-        "statistics.sliced",
-        "statistics.shifted",
-    ],
-    ["statistics.moments", "statistics.analysis", "windows"],
-    ["tiles"],
+# A package or module imports only from the lines above its own, and from what stands before it on its own line.
+LAYERS = [
+    ["version", "checks"],
+    ["images", "pyramid", "colors", "compilation", "devices"],
+    ["network", "optimize"],
     ["statistics"],
-    ["contact_sheet", "measures", "motion", "preconditioning", "stages", "videos"],
-    ["joins"],
-    ["normalization"],
-    ["losses"],
-    ["frames"],
-    ["morph", "objectives"],
-    ["optimizers.protocol"],
-    ["optimizers.lbfgsb", "optimizers.lbfgs", "optimizers.adam", "optimizers.preconditioned"],
-    ["optimizers"],
-    ["optimize"],
-    ["position"],
-    ["compute_config", "flags"],
-    ["picture_config"],
-    ["config"],
-    ["presets"],
-    ["plan", "command_config"],
-    ["init"],
-    ["targets"],
-    ["job"],
-    ["progression"],
+    ["joins", "losses", "evaluation"],
     ["synthesis"],
-    ["preflight", "checkpoints"],
-    ["runs"],
-    ["progress"],
-    ["crops"],
-    ["looks"],
-    ["criteria"],
-    ["evaluate"],
-    ["evaluation_commands", "weight_commands"],
-    ["making"],
-    ["commands", "transfer_command"],
-    ["sweep"],
-    [
-        "feedforward.blocks",
-        "feedforward.curves",
-        "feedforward.settings",
-        "feedforward.photographs",
-        "feedforward.video",
-    ],
-    ["feedforward.networks", "feedforward.objective", "feedforward.command_config"],
-    ["feedforward.training"],
-    ["feedforward.strips", "feedforward.trainer", "feedforward.network_file"],
-    ["feedforward.training_run", "feedforward.progress", "feedforward.export"],
-    ["feedforward.commands", "feedforward.apply_command"],
     ["feedforward"],
+    ["runs"],
     ["cli"],
     ["__init__"],
     ["__main__"],
 ]
 
+PURE = ["pyramid", "colors", "joins", "losses", "statistics", "synthesis", "optimize", "evaluation"]
+"""No files, no clock, no terminal; the minimizer's clock, which times steps, is the exception."""
 
-def module_names():
-    names = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        names.append(".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts))
-    return [name for name in names if not name.startswith("_weights")]
-
-
-def path_of(name):
-    path = PACKAGE / name.replace(".", "/")
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "_weights" not in path.parts
+}
 
 
-def imports_of(name):
-    """Modules of this package that a module imports, wherever in it the import stands."""
-    known, found = set(module_names()), set()
-    for node in ast.walk(ast.parse(path_of(name).read_text(encoding="utf-8"))):
+def room_of(module):
+    """The package, or the module beside the packages, that a module is in."""
+    return module.partition(".")[0]
+
+
+def imports_of(module):
+    """The modules of this package that a module imports, wherever in it the import stands, and their packages."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {
-                alias.name.removeprefix("subjective.") for alias in node.names if alias.name.startswith("subjective")
-            }
+            found |= {alias.name for alias in node.names if alias.name.startswith("subjective")}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "subjective":
-            base = node.module.removeprefix("subjective").removeprefix(".")
-            for alias in node.names:
-                inner = f"{base}.{alias.name}".removeprefix(".")
-                found.add(inner if inner in known else base)
-    return {module for module in found if module}
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name.removeprefix("subjective.") in MODULES else node.module for name in inner}
+    names = {name.removeprefix("subjective").removeprefix(".") for name in found}
+    packages = {f"{name}.__init__" for each in names for name in parents_of(each)}
+    return {name if name in MODULES else f"{name}.__init__" for name in names if name} | packages
 
 
-def stage_of(name):
-    return next(number for number, stage in enumerate(STAGES) if name in stage)
+def parents_of(name):
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
 
 
-def test_every_module_has_its_stage():
-    assert sorted(module_names()) == sorted(name for stage in STAGES for name in stage)
+def layer_of(module):
+    return next(number for number, rooms in enumerate(LAYERS) if room_of(module) in rooms)
 
 
-@pytest.mark.parametrize("name", module_names())
-def test_a_module_imports_only_from_stages_before_it(name):
-    for imported in imports_of(name):
-        assert stage_of(imported) < stage_of(name), f"{name} imports {imported}"
+def test_every_room_has_its_layer():
+    assert {room_of(module) for module in MODULES} == {room for rooms in LAYERS for room in rooms}
 
 
-@pytest.mark.parametrize("name", module_names())
-def test_a_module_is_one_concept_of_at_most_300_lines(name):
-    assert len(path_of(name).read_text(encoding="utf-8").splitlines()) <= 300
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_rooms_above_its_own(module):
+    for imported in imports_of(module):
+        here, there = room_of(module), room_of(imported)
+        if here != there:
+            order = LAYERS[layer_of(module)]
+            beside = there in order and order.index(there) < order.index(here)
+            assert layer_of(imported) < layer_of(module) or beside, f"{module} imports {imported}"
 
 
-@pytest.mark.parametrize("name", [name for name in module_names() if name != "__main__"])
-def test_every_public_name_is_documented(name):
-    module = importlib.import_module("subjective" if name == "__init__" else f"subjective.{name}")
-    assert module.__doc__
-    for public, value in vars(module).items():
-        if public.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+def test_no_modules_import_each_other_in_a_circle():
+    left = {module: imports_of(module) for module in MODULES}
+    while free := [module for module, wanted in left.items() if not wanted & left.keys()]:
+        for module in free:
+            del left[module]
+    assert not left, f"these import each other: {left}"
+
+
+def test_every_module_can_be_imported_first():
+    """Each without any other module of this package loaded before it."""
+    names = [f"subjective.{module}".removesuffix(".__init__") for module in MODULES if module != "__main__"]
+    program = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [each for each in sys.modules if each.partition(".")[0] == "subjective"]:
+        del sys.modules[loaded]
+    sys.modules["subjective"] = type(sys)("subjective")  # the package's own module would import all others
+    sys.modules["subjective"].__path__ = [PATH]
+    importlib.import_module(name)
+"""
+    program = program.replace("PATH", repr(str(PACKAGE)))
+    found = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.endswith(".__init__")])
+def test_a_package_s_own_module_holds_names_not_logic(module):
+    for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+        assert isinstance(node, (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)), ast.unparse(node)
+
+
+def test_no_package_hands_on_a_function_under_the_name_of_one_of_its_modules():
+    for module in MODULES:
+        package, _, name = module.rpartition(".")
+        if name != "__init__" and package:
+            exported = vars(importlib.import_module(f"subjective.{package}")).get(name)
+            assert exported is None or inspect.ismodule(exported), module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_one_concept(module):
+    """Past 400 lines a module is split by concept."""
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "__main__"])
+def test_every_public_name_is_documented(module):
+    loaded = importlib.import_module(f"subjective.{module}".removesuffix(".__init__"))
+    assert loaded.__doc__
+    for public, value in vars(loaded).items():
+        if public.startswith("_") or getattr(value, "__module__", None) != loaded.__name__:
             continue
         if inspect.isclass(value) or inspect.isfunction(value):
-            assert inspect.getdoc(value), f"{name}.{public}"
+            assert inspect.getdoc(value), f"{module}.{public}"
 
 
 @pytest.mark.parametrize("name", [name for name in subjective.__all__ if inspect.isfunction(getattr(subjective, name))])
@@ -161,55 +148,27 @@ def test_a_public_functions_docstring_names_each_argument(name):
         assert f"{parameter}:" in documentation, f"{name}: {parameter}"
 
 
-def test_only_the_ends_have_effects():
-    """Files, the clock and the terminal belong to the first and the last stages."""
-    pure = [
-        "colors",
-        "pyramid",
-        "winograd",
-        "convolution",
-        "vgg",
-        "tiles",
-        "windows",
-        "two_pass",
-        "statistics",
-        "joins",
-        "losses",
-        "config",
-        "compute_config",
-        "presets",
-        "init",
-        "job",
-        "position",
-        "synthesis",
-    ]
-    pure += [
-        f"feedforward.{name}"
-        for name in ("blocks", "networks", "settings", "objective", "training", "trainer", "curves")
-    ]
-    pure += ["measures", "crops", "looks", "criteria", "evaluate", "stages", "plan"] + [
-        name for name in module_names() if "statistics." in name
-    ]
-    for name in pure:
-        for node in ast.walk(ast.parse(path_of(name).read_text(encoding="utf-8"))):
-            modules = []
-            if isinstance(node, ast.Import):
-                modules = [alias.name.partition(".")[0] for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                modules = [(node.module or "").partition(".")[0]]
-            assert not {"os", "sys", "time", "pathlib", "io"} & set(modules), name
-            called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-            assert called not in ("open", "print"), name
+@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) in PURE])
+def test_only_the_ends_have_effects(module):
+    """Files, the clock and the terminal belong to the first and the last rooms."""
+    clock = {"time"} if module == "optimize.minimizer" else set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        modules = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [(node.module or "").partition(".")[0]]
+        assert not ({"os", "sys", "time", "pathlib", "io"} - clock) & set(modules), module
+        called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        assert called not in ("open", "print"), module
 
 
 def test_what_is_public_is_there():
     for name in subjective.__all__:
         assert hasattr(subjective, name)
-    assert len(list(pkgutil.iter_modules([str(PACKAGE)]))) > 10
 
 
-def test_the_readme_has_no_gaps_and_its_pictures_are_there():
-    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
-    assert "@@" not in readme
+def test_the_readmes_pictures_are_there():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for picture in re.findall(r"\]\((experiments/[^)]+)\)", readme):
-        assert (PACKAGE.parent / picture).is_file(), picture
+        assert (ROOT / picture).is_file(), picture
