@@ -24,7 +24,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "xla_cpu_use_fusion_emitters" in 
     # Workers compile all as the package compiles its own programs: three quarters of the time.
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
 
-pytest.register_assert_rewrite("helpers")
+pytest.register_assert_rewrite("helpers.pictures", "helpers.networks", "helpers.processes", "helpers.vgg_files")
 keep_compiled()
 # Two thirds of the time; programs in processes of their own are compiled as they are for users.
 jax.config.update("jax_disable_most_optimizations", True)

@@ -16,9 +16,10 @@ from subjective.cli.options import TextureOptions
 from subjective.cli.pictures import fit, make_pictures
 from subjective.cli.report import score_line
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
-from subjective.evaluation.motion import motion, plot
+from subjective.evaluation.motion import motion
 from subjective.images import find_images, write_bytes
 from subjective.optimize.minimizer import Result
+from subjective.runs.pictures import plot_motion
 from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
 from subjective.runs.videos import FORMATS, Format, can_write, write_videos
@@ -119,7 +120,7 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
         found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
         if options.evaluate:
             moved = motion(frames, params)
-            write_bytes(folder / "motion.png", plot(frames, moved))
+            write_bytes(folder / "motion.png", plot_motion(frames, moved))
             found["motion"] = {name: given.as_json() for name, given in moved.items()}
             found["frames"] = _score_frames(inputs, frames, job, options, frame_weights)
         yield found, _in_words(found)

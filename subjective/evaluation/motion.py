@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,28 +82,3 @@ def motion(frames: Frames, params: Params) -> dict[str, Distances]:
     maps = np.stack([np.asarray(_features(params, jnp.asarray(frame, jnp.float32))) for frame in clipped])
     size = max(float(np.sqrt(np.mean(maps**2, dtype=np.float64))), 1e-12)
     return {"pixels": distances(clipped), "features": distances(maps / size)}
-
-
-def plot(frames: Frames, found: dict[str, Distances]) -> bytes:
-    """A strip plot as PNG: the middle row of every frame, one under another, beside the distances to the next.
-
-    The step around the end is drawn apart, and the two ends of the strip are to fit.
-    """
-    from matplotlib.figure import Figure  # half a second, spent only where something is drawn
-
-    figure = Figure(figsize=(9, 1.5 + 0.12 * len(frames)), layout="constrained")
-    strip, *charts = figure.subplots(1, 1 + len(found), width_ratios=[3, *(1 for _ in found)])
-    rows = np.clip(frames[:, frames.shape[1] // 2], 0, 1)
-    strip.imshow(rows, aspect="auto", interpolation="nearest", extent=(0, rows.shape[1], len(frames), 0))
-    strip.set_title("middle row of each frame", fontsize=9)
-    strip.set_ylabel("frame")
-    steps = np.arange(len(frames)) + 0.5
-    for chart, (name, given) in zip(charts, found.items(), strict=True):
-        chart.plot(given.values[:-1], steps[:-1], "o-", color="0.3", markersize=3, linewidth=0.8)
-        chart.plot(given.values[-1:], steps[-1:], "D", color="tab:red", markersize=5)
-        chart.set(ylim=(len(frames), 0), xlim=(0, 1.25 * max(max(given.values), 1e-12)))
-        chart.set_title(f"to the next, in {name}", fontsize=9)
-        chart.tick_params(labelsize=7)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return data.getvalue()

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -28,6 +28,7 @@ TRACEBACK = "traceback.txt"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+@runtime_checkable
 class RunFolder(Protocol):
     """The folder of a run, as a session fills it; ``event`` is what the run tells of a step.
 
@@ -50,6 +51,7 @@ class RunFolder(Protocol):
         """Keep what was made of a run that was stopped; say what is kept, and whether the run can be resumed."""
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Someone who watches a run: a progress line, a live page."""
 

@@ -7,27 +7,26 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from subjective.checks import FINITE, WEIGHT, InputError, at_least, check_settings, check_weights, setting
-from subjective.colors import ColorMode
 from subjective.images import MAX_PIXELS
-from subjective.joins import JoinMode
-from subjective.losses import ContentForm
 from subjective.optimize import lbfgsb
 from subjective.optimize.registry import OPTIMIZERS, OptimizerName
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid, blocks_of
 from subjective.statistics.registry import parse_term
-from subjective.synthesis.frames import DistanceType, steps_of
-from subjective.synthesis.morph import Ease
+from subjective.synthesis.frames import steps_of
 from subjective.synthesis.settings import (
     NO_TOLERANCE,
     ComputeSettings,
+    ContentSettings,
+    FrameSettings,
     MatchSettings,
+    MixSettings,
     OptimizerSettings,
     OutputSettings,
     ScheduleSettings,
+    StageSettings,
     arg,
 )
-from subjective.synthesis.stages import Schedule
 
 DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """The statistics that are matched by default (`experiments/04_settings.md`)."""
@@ -176,47 +175,6 @@ def check_statistics(
 
 
 @dataclass(frozen=True, kw_only=True)
-class MixSettings:
-    """How several sources make one target."""
-
-    group: ClassVar[str] = "what is matched"
-
-    join_mode: Annotated[JoinMode | None, arg("-j")] = None
-    """How to join several sources. average lays the sources side by side; geodesic makes one material between them
-    (affine_invariant and riemann are other names of geodesic). Default: average, and geodesic for frames that turn
-    from one source into another."""
-    source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
-    """How much each source counts. Default: all the same."""
-    relative: bool = True
-    """Divide each distance by the target's own size, so that weights mean the same for every source, layer and
-    octave."""
-    block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 0.5
-    """Match gram, gram_sum, covariance and gaussian in blocks, so that a large picture stays uniform. Smallest block
-    side, as a fraction of the smallest source's side; 0 disables blocks. A picture has at most 16 blocks a side."""
-    mul: Annotated[float, arg(metavar="FACTOR"), FINITE] = 1.0
-    """Multiply the target by this factor, as if the power of every feature were so many times the source's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageSettings:
-    """How a picture grows from stage to stage."""
-
-    group: ClassVar[str] = "schedule"
-
-    schedule: Schedule = "coarse-to-fine"
-    """coarse-to-fine makes a small picture first and doubles it octave by octave; plain begins at full size."""
-    first_stage: Annotated[int, arg(metavar="PIXELS"), at_least(1)] = 128
-    """Begin with the coarsest octave that has at least so many pixels a side, or with half the full size. A smaller
-    first picture has too few places for all that is matched, and later stages cannot undo its errors. 1 begins with
-    the coarsest octave of all."""
-    coarse_iter: Annotated[int | None, arg(metavar="N"), at_least(0)] = None
-    """Most steps at each stage before the last; there an evaluation costs a quarter or less. Default: five for every
-    three of --max-iter."""
-    starts: Annotated[int, arg(metavar="N"), at_least(1)] = 1
-    """Make the first stage so many times, each time from other noise, and go on with the one of the lowest loss."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
     """Settings of `synthesize`."""
 
@@ -253,30 +211,6 @@ class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
         check_weights("source_weights", self.source_weights, len(self.source_weights or ()), "source")
         if self.init == "content" and not isinstance(self, TransferConfig):
             raise InputError(f"{setting('init')} content is for a transfer; wanted another start or a picture file")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameSettings:
-    """How the frames of a loop move."""
-
-    group: ClassVar[str] = "frames"
-
-    if_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 1.0
-    """Weight of the distances between frames, against the textures."""
-    if_order: Annotated[int, arg(metavar="N"), at_least(1)] = 2
-    """Compare each frame with the next, the one after the next, and so on up to the N-th."""
-    if_shift: Annotated[float, arg(metavar="PIXELS"), WEIGHT] = 0.25
-    """Wanted distance of neighboring frames: as far as a source is from itself, moved by so many pixels. The N-th
-    frame on is N times as far. Above one pixel the frames may flicker."""
-    if_distance_type: DistanceType = "l2"
-    """Distance of frames: l2, the root mean square of Gaussian octaves, or lap1, the mean absolute value of Laplacian
-    octaves."""
-    if_octaves: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Number of octaves at which frames are compared, from full size up. Default: as many as --octaves."""
-    ease: Ease = "smooth"
-    """Between keyframes: smooth rests at each keyframe, linear moves at one speed."""
-    batch: Annotated[int, arg(metavar="N"), at_least(1)] = 1
-    """Number of frames whose feature maps are in memory at one time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,30 +273,6 @@ MARGIN_OCTAVES = 3
 
 CONTENT_ROWS = 8
 """Rows of a picture to a row of the content's layer, and of all layers that the package has parameters for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContentSettings:
-    """How a transfer keeps the content."""
-
-    group: ClassVar[str] = "content"
-
-    content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
-    """Layers at which the picture is held to the content, at every octave."""
-    content_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
-    """Weight of the content against the style."""
-    content_statistic: ContentForm = "content"
-    """Content loss: content, the mean squared difference of features, or content_sum, the sum, which grows with the
-    picture."""
-    tv_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.0
-    """Weight of the total variation."""
-    colors: ColorMode = "style"
-    """Colors of the result: style; luminance keeps the content's colors and transfers light and dark alone; match
-    gives the styles the content's colors first."""
-    margin: Annotated[int | None, arg(metavar="PIXELS"), at_least(0, "pixels")] = None
-    """Paint so many pixels of the content's mirror image on each side, and cut them off at the end. Few pixels of the
-    network look at a picture's rim, which would stay pale. Default: 8, 16 or 32 pixels for one, two, or three and more
-    octaves; 0 where the picture wraps."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -165,11 +165,8 @@ def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Image:
     return smooth / max(float(smooth.std()), 1e-12)
 
 
-class Start(Protocol):
-    """The starting picture of a stage: ``start(picture, attempt, stage)``."""
-
-    def __call__(self, picture: int, attempt: int, stage: Stage) -> jax.Array:
-        """Make the start of a picture's attempt, at the stage's size."""
+Start = Callable[[int, int, Stage], jax.Array]
+"""``start(picture, attempt, stage)``: the starting value of a picture's attempt, at a stage's size."""
 
 
 def make_start(
