@@ -4,7 +4,24 @@ from pathlib import Path
 
 import numpy as np
 
+from subjective import images
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "experiments" / "sources"
 REFERENCE = ROOT / "tests" / "reference"
 ROCK, GRAVEL = REFERENCE / "rock_320x256.png", REFERENCE / "gravel_256x320.png"
+
+
+def noise(*shape, seed=0):
+    """White noise in [0, 1), float32."""
+    return np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
+
+
+def smooth_noise(seed=0, size=(80, 72)):
+    """Smooth colored noise, so that there is something to match."""
+    return images.resize(noise(size[0] // 4, size[1] // 4, 3, seed=seed), size)
+
+
+def photograph(name="rock", width=128):
+    """One of the experiments' sources."""
+    return images.read_image(SOURCES / f"{name}.jpg", width=width)
