@@ -1,9 +1,10 @@
-"""Distances of what is seen, where they have a closed form."""
+"""Distances of what is seen, where they have a closed form; and where a picture is looked at."""
 
 import numpy as np
 import pytest
 
-from subjective.evaluation.features import Look, gram_distances, sliced_distances, together
+import subjective
+from subjective.evaluation.features import LAYERS, SCALES, Look, gram_distances, places_seen, sliced_distances, together
 
 HERE, THERE = ("conv1_2", 1.0), ("conv3_3", 0.5)
 
@@ -57,3 +58,31 @@ def test_several_looks_together_are_one_at_all_their_pixels():
         [0, 0], abs=1e-12
     )
     assert len(both.samples[HERE]) == 2 * len(one)
+
+
+def test_matched_layers_are_left_out_at_whole_octaves(params):
+    everywhere = places_seen(params, (), 512)
+    further = {(layer, scale) for layer in LAYERS[:3] for scale in (2**-2.5, 2**-3)}  # conv4_2 has no pixel there
+    assert set(everywhere) == {(layer, scale) for layer in LAYERS for scale in SCALES} | further
+    found = places_seen(params, ("conv3_3", "pool1"), 512)
+    left_out = set(everywhere) - set(found)
+    assert left_out == {("conv3_3", 1.0), ("conv3_3", 0.5), ("conv3_3", 0.25), ("conv3_3", 0.125)}
+    half_octaves = {2**-0.5, 2**-1.5, 2**-2.5}
+    assert {scale for layer, scale in places_seen(params, LAYERS, 512) if layer in LAYERS} == half_octaves
+
+
+def test_a_large_picture_is_looked_at_at_more_scales(params):
+    further = {scale for _, scale in places_seen(params, (), 512)} - set(SCALES)
+    assert further == {2**-2.5, 2**-3}  # 91 and 64 pixels
+    assert {scale for _, scale in places_seen(params, (), 256)} == set(SCALES)
+
+
+def test_a_small_picture_is_looked_at_at_fewer_scales(params):
+    assert {scale for _, scale in places_seen(params, (), 64)} == {1.0, 2**-0.5, 0.5}
+    assert {scale for _, scale in places_seen(params, (), 32)} == {1.0}
+    assert places_seen(params, LAYERS, 32) == ((LAYERS[0], 1.0),)  # never nothing
+
+
+def test_a_network_with_fewer_layers_is_looked_at_where_it_has_any(small_params):
+    layers = {layer for layer, _ in places_seen(small_params, (), 128)}
+    assert layers == {"conv1_2", "conv2_1", "conv3_3"} & set(subjective.layer_names(small_params))

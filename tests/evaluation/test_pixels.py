@@ -1,14 +1,15 @@
+"""Measures of pixels, on pictures of which the answer is known."""
+
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.stats
+from helpers.pictures import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from subjective.colors import OPPONENT
 from subjective.evaluation import pixels
-
-
-def noise(seed, size=(128, 128), low=0.0, high=1.0):
-    return np.random.default_rng(seed).uniform(low, high, size=(*size, 3)).astype(np.float32)
 
 
 def colored(seed, exponent, side=128):
@@ -55,7 +56,7 @@ def test_luminance_weighs_green_most_and_keeps_grey():
 
 
 def test_the_radial_spectrum_of_white_noise_is_its_variance_at_every_frequency():
-    picture = noise(0, (256, 256))
+    picture = noise(256, 256, 3)
     found = pixels.radial_spectrum(picture)
     assert found.shape == (63,)
     variance = pixels.luminance(picture).var()
@@ -76,7 +77,7 @@ def test_the_radial_spectrum_of_a_wave_peaks_at_its_ring(size, rows, columns, ri
 
 
 def test_the_spectrum_knows_no_brightness_and_falls_as_the_noise_does():
-    picture = noise(0, low=0.2, high=0.6)
+    picture = 0.2 + 0.4 * noise(128, 128, 3)
     there = pixels.radial_spectrum((picture + np.float32(0.3)).astype(np.float32))
     np.testing.assert_allclose(there, pixels.radial_spectrum(picture), rtol=1e-5)
     steep = pixels.radial_spectrum(colored(0, 1.0))
@@ -86,7 +87,7 @@ def test_the_spectrum_knows_no_brightness_and_falls_as_the_noise_does():
 
 @pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
 def test_the_spectrum_error_of_another_contrast_is_that_contrast_in_decibels(factor):
-    picture = noise(0, low=0.3, high=0.7)
+    picture = 0.3 + 0.4 * noise(128, 128, 3)
     other = (0.5 + factor * (picture - 0.5)).astype(np.float32)
     found = pixels.spectrum_error(pixels.radial_spectrum(other), pixels.radial_spectrum(picture))
     assert found == pytest.approx(abs(20 * np.log10(factor)), abs=1e-3)  # rounding of float32 pixels
@@ -141,26 +142,26 @@ def test_quantiles_are_evenly_spread_ordered_values():
 
 
 def test_the_opponent_axes_are_at_right_angles_and_of_length_one():
-    np.testing.assert_allclose(pixels.OPPONENT @ pixels.OPPONENT.T, np.eye(3), atol=1e-15)
-    np.testing.assert_allclose(pixels.OPPONENT[1:] @ np.ones(3), 0, atol=1e-15)  # grey has no color
+    np.testing.assert_allclose(OPPONENT @ OPPONENT.T, np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(OPPONENT[1:] @ np.ones(3), 0, atol=1e-15)  # grey has no color
 
 
 def test_colors_do_not_depend_on_where_they_are_or_how_often_all_occur():
-    picture = noise(0, (32, 32))
+    picture = noise(32, 32, 3)
     shuffled = np.random.default_rng(1).permutation(picture.reshape(-1, 3)).reshape(picture.shape)
     np.testing.assert_allclose(pixels.color_distance(shuffled, picture), 0, atol=1e-12)
     np.testing.assert_allclose(pixels.color_distance(np.tile(picture, (2, 3, 1)), picture), 0, atol=1e-12)
 
 
 def test_the_color_distance_of_another_brightness_is_that_many_levels():
-    picture = noise(0, (32, 32), 0.2, 0.6)
+    picture = 0.2 + 0.4 * noise(32, 32, 3)
     channels, axes = pixels.color_distance((picture + 10 / 255).astype(np.float32), picture)
     np.testing.assert_allclose(channels, 10, atol=1e-4)
     np.testing.assert_allclose(axes, [10 * np.sqrt(3), 0, 0], atol=1e-4)  # of all three, along one axis
 
 
 def test_the_color_distance_is_that_of_scipy():
-    one, other = noise(0, (32, 32)), noise(1, (32, 32)) ** 2
+    one, other = noise(32, 32, 3), noise(32, 32, 3, seed=1) ** 2
     expected = [scipy.stats.wasserstein_distance(one[..., c].ravel(), other[..., c].ravel()) for c in range(3)]
     # 256 quantiles of 1024 values: each is off by less than the step between values, hardly more than one level
     np.testing.assert_allclose(pixels.color_distance(one, other)[0], 255 * np.array(expected), atol=0.5)
@@ -213,22 +214,22 @@ def test_a_seam_of_half_a_crop_is_larger_than_chance():
 
 @pytest.mark.parametrize("side", [24, 32, 40])
 def test_a_verbatim_repetition_is_one(side):
-    picture = np.tile(noise(0, (side, side)), (6, 6, 1))[:128, :128]
+    picture = np.tile(noise(side, side, 3), (6, 6, 1))[:128, :128]
     assert pixels.repetition(picture, 8) == pytest.approx(1, abs=0.03)  # edges are blurred another way
     other = (0.5 + 0.2 * (picture - 0.5)).astype(np.float32)
     assert pixels.repetition(other, 8) == pytest.approx(pixels.repetition(picture, 8), abs=1e-4)
 
 
 def test_a_repetition_along_one_axis_is_found():
-    picture = np.tile(noise(0, (128, 32)), (1, 4, 1))
+    picture = np.tile(noise(128, 32, 3), (1, 4, 1))
     assert pixels.repetition(picture, 8) == pytest.approx(1, abs=0.03)
     assert pixels.repetition(picture.transpose(1, 0, 2), 8) == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("shape", [(30, 41), (24, 17)])
-def test_it_is_the_correlation_of_all_shifts_up_to_half(shape):
+def test_repetition_is_the_highest_correlation_of_all_shifts_up_to_half(shape):
     """Shift by shift, pixels that have a partner alone."""
-    picture, coarse = noise(3, shape), 3.0
+    picture, coarse = noise(*shape, 3, seed=3), 3.0
     gray = pixels.luminance(picture)
     detail = gray - scipy.ndimage.gaussian_filter(gray, coarse / 2, mode="reflect")
     detail -= detail.mean()
@@ -243,23 +244,23 @@ def test_it_is_the_correlation_of_all_shifts_up_to_half(shape):
 
 
 def test_noise_does_not_repeat():
-    assert abs(pixels.repetition(noise(0), 8)) < 0.1
+    assert abs(pixels.repetition(noise(128, 128, 3), 8)) < 0.1
     assert abs(pixels.repetition(colored(0, 1.0), 8)) < 0.3
 
 
 def test_a_half_repetition_is_half():
-    picture = np.tile(noise(0, (32, 32)), (4, 4, 1)) / 2 + noise(1) / 2
+    picture = np.tile(noise(32, 32, 3), (4, 4, 1)) / 2 + noise(128, 128, 3, seed=1) / 2
     assert pixels.repetition(picture, 8) == pytest.approx(0.5, abs=0.06)
 
 
 def test_a_crop_of_the_source_is_copied():
-    source = noise(0, (120, 100))
+    source = noise(120, 100, 3)
     assert pixels.copied_share(source[31:91, 17:77].copy(), [source]) == 1
-    assert pixels.copied_share(source[31:91, 17:77].copy(), [noise(1, (64, 64)), source]) == 1
+    assert pixels.copied_share(source[31:91, 17:77].copy(), [noise(64, 64, 3, seed=1), source]) == 1
 
 
 def test_a_copy_of_other_contrast_and_brightness_is_still_one():
-    source = noise(0, (80, 80))
+    source = noise(80, 80, 3)
     assert pixels.copied_share((0.3 + 0.4 * source[5:65, 9:69]).astype(np.float32), [source]) == 1
 
 
@@ -269,13 +270,13 @@ def test_what_is_like_the_source_is_not_copied_from_it(exponent):
 
 
 def test_a_mirrored_source_is_not_copied():
-    source = noise(0, (80, 80))
+    source = noise(80, 80, 3)
     assert pixels.copied_share(source[:, ::-1].copy(), [source]) == 0
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_the_share_copied_is_that_of_patches_within_the_copy(axis):
-    source, picture = noise(0), noise(1)
+    source, picture = noise(128, 128, 3), noise(128, 128, 3, seed=1)
     np.moveaxis(picture, axis, 0)[:64] = np.moveaxis(source, axis, 0)[30:94]
     # Patches of 23 pixels at every fourth pixel: 27 places along an axis, of which 11 lie within 64 pixels. A blur
     # takes the last one a little beyond, and one that is almost inside may count.
@@ -284,11 +285,11 @@ def test_the_share_copied_is_that_of_patches_within_the_copy(axis):
 
 def test_a_picture_without_contrast_is_not_copied():
     flat = np.full((64, 64, 3), 0.5, np.float32)
-    assert pixels.copied_share(flat, [flat, noise(0, (64, 64))]) == 0
+    assert pixels.copied_share(flat, [flat, noise(64, 64, 3)]) == 0
 
 
 def test_faint_patches_do_not_count_as_copied():
-    source = noise(0, (120, 64))
+    source = noise(120, 64, 3)
     source[60:] = 0.5 + 0.001 * (source[60:] - 0.5)
     # about as many patches lie in the lower half as in the upper; those across the middle have contrast
     assert 0.45 < pixels.copied_share(source, [source]) < 0.8

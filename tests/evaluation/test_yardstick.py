@@ -1,29 +1,19 @@
+"""What pictures score of which is known what is wrong with them."""
+
 import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from helpers.pictures import REFERENCE
-import subjective
-from subjective.evaluation.crops import MOST_CROPS, crop_size, crops_of, parts_of, shared_out
-from subjective.evaluation.features import LAYERS, SCALES, places_seen
-from subjective.evaluation.yardstick import Score, Yardstick, check_sizes, evaluate
+from subjective.checks import InputError
+from subjective.evaluation.criteria import Score
+from subjective.evaluation.features import LAYERS
+from subjective.evaluation.yardstick import Yardstick, check_sizes, evaluate
 
 NAMES = {"gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"}
 NAMES |= {"seam_rows", "seam_columns", "repetition", "copied"}
-
-
-@pytest.fixture(scope="module")
-def gravel():
-    return subjective.read_image(REFERENCE / "gravel_256x320.png")
-
-
-@pytest.fixture(scope="module")
-def params():
-    return subjective.load_params()
 
 
 def blurred(picture, sigma):
@@ -165,6 +155,7 @@ def test_what_lies_outside_zero_and_one_is_clipped(gravel, params):
     np.testing.assert_array_equal(picture, before)
 
 
+@pytest.mark.slow
 def test_sources_are_taken_together_and_may_differ_in_size(gravel, params):
     picture = gravel[160:224, 64:128]
     one, both = [gravel[:128, :128]], [gravel[:128, :128], gravel[128:, 64:]]
@@ -181,63 +172,6 @@ def test_a_picture_may_be_larger_than_its_source(gravel, params):
     assert all(np.isfinite(score.score) for score in found.values())
 
 
-def test_matched_layers_are_left_out_at_whole_octaves(params):
-    everywhere = places_seen(params, (), 512)
-    further = {(layer, scale) for layer in LAYERS[:3] for scale in (2**-2.5, 2**-3)}  # conv4_2 has no pixel there
-    assert set(everywhere) == {(layer, scale) for layer in LAYERS for scale in SCALES} | further
-    found = places_seen(params, ("conv3_3", "pool1"), 512)
-    left_out = set(everywhere) - set(found)
-    assert left_out == {("conv3_3", 1.0), ("conv3_3", 0.5), ("conv3_3", 0.25), ("conv3_3", 0.125)}
-    half_octaves = {2**-0.5, 2**-1.5, 2**-2.5}
-    assert {scale for layer, scale in places_seen(params, LAYERS, 512) if layer in LAYERS} == half_octaves
-
-
-def test_a_large_picture_is_looked_at_at_more_scales(params):
-    further = {scale for _, scale in places_seen(params, (), 512)} - set(SCALES)
-    assert further == {2**-2.5, 2**-3}  # 91 and 64 pixels
-    assert {scale for _, scale in places_seen(params, (), 256)} == set(SCALES)
-
-
-def test_a_small_picture_is_looked_at_at_fewer_scales(params):
-    assert {scale for _, scale in places_seen(params, (), 64)} == {1.0, 2**-0.5, 0.5}
-    assert {scale for _, scale in places_seen(params, (), 32)} == {1.0}
-    assert places_seen(params, LAYERS, 32) == ((LAYERS[0], 1.0),)  # never nothing
-
-
-def test_a_network_with_fewer_layers_is_looked_at_where_it_has_any(small_params):
-    layers = {layer for layer, _ in places_seen(small_params, (), 128)}
-    assert layers == {"conv1_2", "conv2_1", "conv3_3"} & set(subjective.layer_names(small_params))
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"), [((128, 128), (128, 128)), ((400, 90), (160, 90)), ((40, 500), (40, 128))]
-)
-def test_crops_of_half_a_source_are_its_corners(gravel, shape, expected):
-    height, width = crop_size([gravel], (*shape, 3))
-    assert (height, width) == expected
-    crops = crops_of(gravel, expected)
-    for crop in (
-        gravel[:height, :width],
-        gravel[:height, -width:],
-        gravel[-height:, :width],
-        gravel[-height:, -width:],
-    ):
-        assert any(np.array_equal(crop, one) for one in crops)
-
-
-@pytest.mark.parametrize(
-    ("shape", "size", "count"), [((64, 64), (32, 32), 4), ((97, 70), (32, 32), 6), ((640, 640), (32, 32), MOST_CROPS)]
-)
-def test_crops_lie_all_over_a_source_and_do_not_overlap(shape, size, count):
-    places = np.repeat(np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1), 3, axis=2)
-    crops = crops_of(places, size)
-    assert len(crops) == count
-    pixels = np.concatenate([crop[..., 0].ravel() for crop in crops])
-    assert len(np.unique(pixels)) == len(pixels)
-    rows, columns = np.divmod(pixels.astype(int), shape[1])
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, shape[0] - 1, 0, shape[1] - 1)
-
-
 def test_a_large_source_counts_as_a_whole(params):
     """Not its corners alone."""
     source = np.full((96, 96, 3), 0.2, np.float32)
@@ -250,25 +184,6 @@ def test_a_large_source_counts_as_a_whole(params):
     assert of_corner == pytest.approx(255 * 0.7 / 9, rel=0.05)
 
 
-def test_crops_of_all_sources_are_of_one_size(gravel):
-    assert crop_size([gravel, gravel[:100], gravel[:, :80]], (200, 200, 3)) == (50, 40)
-
-
-@pytest.mark.parametrize(("shape", "size", "count"), [((64, 64), (64, 64), 1), ((96, 130), (64, 64), 6)])
-def test_parts_cover_a_picture(shape, size, count):
-    places = np.repeat(np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1), 3, axis=2)
-    parts = parts_of(places, size)
-    assert len(parts) == count
-    assert {part.shape for part in parts} == {(*size, 3)}
-    assert len(np.unique(np.concatenate([part.ravel() for part in parts]))) == np.prod(shape)
-
-
-def test_parts_of_a_large_picture_are_evenly_spread():
-    rows = np.repeat(np.indices((640, 640), np.float32)[0][..., None], 3, axis=2)
-    tops = sorted({int(part[0, 0, 0]) for part in parts_of(rows, (64, 64))})
-    assert tops == [0, 192, 384, 576]
-
-
 def test_a_picture_of_four_parts_is_as_close_as_they_are(gravel, params):
     source, part = gravel[:128, :128], gravel[160:224, 64:128]
     once, twice = (quick(picture, [source], params) for picture in (part, np.tile(part, (2, 2, 1))))
@@ -276,6 +191,7 @@ def test_a_picture_of_four_parts_is_as_close_as_they_are(gravel, params):
         assert twice[measure] == once[measure], measure
 
 
+@pytest.mark.slow
 def test_each_source_is_held_against_itself_alone(gravel, params):
     """However unlike another it is."""
     one, other, picture = gravel[:128, :128], 1 - gravel[-128:, -128:], gravel[160:224, 64:128]
@@ -288,22 +204,33 @@ def test_each_source_is_held_against_itself_alone(gravel, params):
 def test_sources_count_as_much_as_is_said(gravel, params):
     one, other = gravel[:64, :64], 1 - gravel[-64:, -64:]
     picture = np.concatenate([one[32:56, :32], other[:8, :32]])  # three quarters of one
-    found = {shares: quick(picture, [one, other], params, shares=shares) for shares in ((3, 1), (1, 1), (1, 3))}
+    shares = ((3, 1), (1, 1), (1, 3))
+    found = {share: quick(picture, [one, other], params, source_weights=share) for share in shares}
     colors = [scores["color"].value for scores in found.values()]
     assert colors == sorted(colors)
     assert colors[0] < 0.3 * colors[1]
-    assert quick(picture, [one, other], params, shares=(2, 0)) == quick(picture, [one], params)
-    assert quick(picture, [one, other[:16, :16]], params, shares=(2, 0)) == quick(picture, [one], params), "of any size"
-    for wrong in ((1,), (0, 0), (1, -1), (np.inf, 1), (np.nan, 1)):
-        with pytest.raises(ValueError, match=r"shares are .*wanted 2 of 0 or more"):
-            quick(picture, [one, other], params, shares=wrong)
 
 
-def test_what_there_is_is_shared_out_by_weight():
-    assert shared_out(None, [10, 10], 100) == [10, 10]
-    assert shared_out(None, [10, 10, 10, 10], 20) == [5, 5, 5, 5]
-    assert shared_out(np.array([0.75, 0.25]), [12, 12], 100) == [12, 4]
-    assert shared_out(np.array([0.75, 0.25]), [12, 12], 8) == [6, 2]
+def test_a_source_that_counts_for_nothing_may_be_of_any_size(gravel, params):
+    one, other, picture = gravel[:64, :64], 1 - gravel[-64:, -64:], gravel[:32, 32:64]
+    alone = quick(picture, [one], params)
+    for unused in (other, other[:16, :16]):
+        assert quick(picture, [one, unused], params, source_weights=(2, 0)) == alone
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((1,), "source_weights got 1 numbers for 2 sources; give one for each source"),
+        ((0, 0), "source_weights must be non-negative and not all zero; got 0 0"),
+        ((1, -1), "source_weights must be non-negative and not all zero; got 1 -1"),
+        ((np.inf, 1), "source_weights must be non-negative and not all zero; got inf 1"),
+        ((np.nan, 1), "source_weights must be non-negative and not all zero; got nan 1"),
+    ],
+)
+def test_source_weights_that_do_not_fit_are_refused(gravel, params, weights, message):
+    with pytest.raises(InputError, match=f"^{message}$"):
+        quick(gravel, [gravel, gravel], params, source_weights=weights)
 
 
 def test_what_is_too_small_or_missing_is_refused_with_sizes(gravel, params):
@@ -343,6 +270,7 @@ if importlib.util.find_spec("plenoptic"):  # pip install '.[evaluate]', which br
         assert score(0.5 * crop + 0.5 * crop.mean(axis=(0, 1))) > 1.5 * of_crop, "half the contrast"
 
 
+@pytest.mark.slow
 def test_one_yardstick_measures_pictures_one_by_one_as_evaluate_does(gravel, params):
     source, pictures = gravel[:128, :128], [gravel[160:224, 64:128], gravel[64:128, 160:224]]
     yardstick = Yardstick([source], pictures[0].shape, params, portilla_simoncelli=False)

@@ -25,3 +25,10 @@ def smooth_noise(seed=0, size=(80, 72)):
 def photograph(name="rock", width=128):
     """One of the experiments' sources."""
     return images.read_image(SOURCES / f"{name}.jpg", width=width)
+
+
+def circle(frames=12):
+    """So many pictures on a circle: a loop that is steady and closes."""
+    one, other = np.random.default_rng(0).standard_normal((2, 32, 40, 3)) * 0.1
+    turns = 2 * np.pi * np.arange(frames) / frames
+    return np.stack([0.5 + np.cos(turn) * one + np.sin(turn) * other for turn in turns]).astype(np.float32)
