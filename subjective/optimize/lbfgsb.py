@@ -31,6 +31,7 @@ import numpy as np
 import scipy
 import scipy.optimize
 
+from subjective.checks import InputError
 from subjective.optimize.protocol import Evaluation, Problem, State, StuckError
 
 LINE_SEARCH_EVALUATIONS = 20
@@ -196,7 +197,7 @@ class LBFGSB:
         bounds: lowest and highest value of every element; None for none.
 
     Raises:
-        ValueError: scipy's routine is unknown.
+        InputError: scipy's routine is unknown.
     """
 
     keeps_bounds: ClassVar[bool] = True
@@ -278,5 +279,5 @@ class LBFGSB:
     def _routine(self) -> _Routine:
         routine = _known_routine()
         if routine is None:
-            raise ValueError(f"{unavailable()}; use lbfgs or adam, or install one of those versions")
+            raise InputError(f"{unavailable()}; use lbfgs or adam, or install one of those versions")
         return routine

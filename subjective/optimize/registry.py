@@ -41,7 +41,8 @@ def create_optimizer(
     """
     kind = OPTIMIZERS[name]
     if bounds is not None and not kind.keeps_bounds:
-        raise ValueError(f"the optimizer {name} cannot keep bounds; leave them out")
+        able = " or ".join(other for other, known in OPTIMIZERS.items() if known.keeps_bounds)
+        raise ValueError(f"the optimizer {name} cannot keep bounds; use {able}")
     if preconditioner is not None and (bounds is not None or not kind.takes_preconditioner):
         other = "bounds, which do not hold in its coordinates" if bounds is not None else f"the optimizer {name}"
         raise ValueError(f"a preconditioner was given with {other}; leave one of the two out")
