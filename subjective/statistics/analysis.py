@@ -7,6 +7,7 @@ A `Statistic` measures one feature map. A `Term` says at which layers a statisti
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Array, Float
 
@@ -17,7 +18,7 @@ from subjective.pyramid import band, gaussian_pyramid
 from subjective.statistics.blocks import WHOLE, Blocks, in_blocks
 from subjective.statistics.protocol import Statistic, per_number, squared_difference
 from subjective.statistics.regions import Regions
-from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Statistics, network_layers, smallest_picture
+from subjective.statistics.terms import Analysis, Statistics, network_layers, smallest_picture
 from subjective.statistics.tiles import measure_in_tiles
 from subjective.statistics.tiling import tiling_of
 
@@ -51,7 +52,11 @@ def analyze(params: Params, image: Image, analysis: Analysis, regions: Sequence[
         InputError: a layer that the network lacks, an image too small at some octave, or regions of a picture that is
             measured in blocks.
     """
-    return analyze_beside(params, image, analysis, regions, None)[0]
+    measured = []
+    for place, octave_image in enumerate(_octaves(params, image, analysis, regions)):
+        octave_regions = regions[place] if regions else None
+        measured.append(_measure_octave(params, octave_image, place, analysis, octave_regions, None)[0])
+    return tuple(measured)
 
 
 def analyze_beside(
@@ -73,6 +78,18 @@ def analyze_beside(
     Returns:
         The statistics, and layer to the squared difference of the two maps (mean or sum) for each octave.
     """
+    measured, differences = [], []
+    for place, octave_image in enumerate(_octaves(params, image, analysis, regions)):
+        octave_regions = regions[place] if regions else None
+        content = contents[place] if contents else None
+        found = _measure_octave(params, octave_image, place, analysis, octave_regions, content)
+        measured.append(found[0])
+        differences.append(found[1])
+    return tuple(measured), tuple(differences)
+
+
+def _octaves(params: Params, image: Image, analysis: Analysis, regions: Sequence[Regions] | None = None) -> list[Array]:
+    """The picture at each octave of the analysis, once it is known to be large enough."""
     if regions and analysis.blocks != WHOLE:
         raise InputError(f"a picture has regions or blocks, here {analysis.blocks}; wanted one of the two")
     smallest = smallest_picture(analysis, params)
@@ -82,30 +99,29 @@ def analyze_beside(
             f"{', '.join(analysis.layers)}; wanted at least {smallest} a side"
         )
     pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
-    nothing = [None] * len(analysis.octaves)
-    measured = [
-        _measure_octave(params, pyramid[octave], octave, analysis, its_regions, content)
-        for octave, its_regions, content in zip(analysis.octaves, regions or nothing, contents or nothing, strict=True)
-    ]
-    return tuple(statistics for statistics, _ in measured), tuple(differences for _, differences in measured)
+    return [pyramid[octave] for octave in analysis.octaves]
 
 
 def _measure_octave(
     params: Params,
     image: Array,
-    octave: int,
+    place: int,
     analysis: Analysis,
     regions: Regions | None,
     content: ContentMaps | None,
 ) -> tuple[dict[str, dict[str, Array]], dict[str, Array]]:
+    """Measure the octave at a place of the analysis, and compare its maps with the content's."""
+    octave = analysis.octaves[place]
     layers = analysis.layers_at(octave)
     tiling = tiling_of(analysis, octave, image.shape[0], params)
     statistics: dict[str, dict[str, Array]] = {}
     differences: dict[str, Array] = {}
     if tiling is not None:
         statistics, differences = measure_in_tiles(params, image, tiling, regions, (content or {}).get(PICTURE))
-        layers = tuple(layer for layer in layers if layer in PICTURE_LAYERS)
-    for layer, features in _features(params, image, layers, analysis).items():
+    maps = _picture_maps(image, layers, analysis)
+    if tiling is None and network_layers(layers):
+        maps |= extract_features(params, image, network_layers(layers), **_how(analysis))
+    for layer, features in maps.items():
         masks = regions[layer].weights if regions else None
         there = analysis.statistics_at(octave, layer)
         if there:
@@ -134,35 +150,35 @@ def content_maps(params: Params, image: Image, analysis: Analysis) -> tuple[Cont
         image: the content, of the size of the pictures that are compared with it.
         analysis: of these pictures.
     """
-    pyramid = gaussian_pyramid(image, max(analysis.octaves) + 1, analysis.padding)
-
-    def of_octave(octave: int) -> ContentMaps:
+    contents = []
+    for octave, picture in zip(analysis.octaves, _octaves(params, image, analysis), strict=True):
         layers = analysis.compared_at(octave)
-        if tiling_of(analysis, octave, pyramid[octave].shape[0], params) is None:
-            return _features(params, pyramid[octave], layers, analysis)
-        of_picture = tuple(layer for layer in layers if layer in PICTURE_LAYERS)
-        return {PICTURE: pyramid[octave]} | _features(params, pyramid[octave], of_picture, analysis)
+        maps = _picture_maps(picture, layers, analysis)
+        if tiling_of(analysis, octave, picture.shape[0], params) is not None:
+            maps[PICTURE] = picture
+        elif network_layers(layers):
+            maps |= extract_features(params, picture, network_layers(layers), **_how(analysis))
+        contents.append(maps)
+    return tuple(contents)
 
-    return tuple(of_octave(octave) for octave in analysis.octaves)
 
-
-def _features(params: Params, image: Array, layers: tuple[str, ...], analysis: Analysis) -> dict[str, Array]:
-    features: dict[str, Array] = {}
+def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> dict[str, Array]:
+    """The maps of those layers that are the picture's own."""
+    maps: dict[str, Array] = {}
     if "rgb" in layers:
-        features["rgb"] = image
+        maps["rgb"] = image
     if "opponent" in layers:
-        features["opponent"] = opponent(image)
+        maps["opponent"] = opponent(image)
     if "band" in layers:
-        features["band"] = band(image, analysis.padding)
-    of_network = network_layers(layers)
-    if of_network:
-        features |= extract_features(
-            params,
-            image,
-            of_network,
-            padding=analysis.padding,
-            pooling=analysis.pooling,
-            precision=analysis.precision,
-            in_loop=analysis.in_loop,
-        )
-    return features
+        maps["band"] = band(image, analysis.padding)
+    return maps
+
+
+def _how(analysis: Analysis) -> dict[str, Any]:
+    """How the network sees a picture."""
+    return {
+        "padding": analysis.padding,
+        "pooling": analysis.pooling,
+        "precision": analysis.precision,
+        "in_loop": analysis.in_loop,
+    }

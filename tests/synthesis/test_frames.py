@@ -11,13 +11,13 @@ from subjective.pyramid import PADDINGS, TAPS
 from subjective.synthesis.frames import (
     SOFT,
     Distances,
-    by_importance,
     frame_distance,
     interframe_loss,
     mean_over_frames,
     octaves_of,
     shifted_distances,
     steps_of,
+    weigh_frames,
 )
 
 SIZE = (24, 17)
@@ -185,7 +185,7 @@ def test_a_frame_of_some_weight_counts_so_many_times():
 
     frames, targets, weights = (jnp.asarray(noise(seed, 2), jnp.float32) for seed in (0, 1, 2))
     weights = weights[:, 0, 0, 0]
-    scalar, parts = jax.jit(mean_over_frames(by_importance(loss), 1, True))(frames, (targets, weights))
+    scalar, parts = jax.jit(mean_over_frames(weigh_frames(loss), 1, True))(frames, (targets, weights))
     alone = [weight * loss(frame, target)[0] for frame, target, weight in zip(frames, targets, weights, strict=True)]
     np.testing.assert_allclose(scalar, np.mean(alone), rtol=1e-6)
     np.testing.assert_allclose(parts["part"], scalar)

@@ -1,9 +1,12 @@
+"""Weights of the sources at each frame, and distances between frames whose textures change."""
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers.pictures import noise
 from subjective.synthesis.frames import frame_distance
-from subjective.synthesis.morph import DISSOLVE, around, contrast, importance, read_weights, with_changes
+from subjective.synthesis.morph import DISSOLVE, add_changes, around, frame_importance, measure_contrast
 
 
 @pytest.mark.parametrize("ease", ["smooth", "linear"])
@@ -26,11 +29,11 @@ def test_each_keyframe_is_passed_in_turn():
 
 
 def test_frames_of_one_source_count_more():
-    weights = importance(around(12, 3))
+    weights = frame_importance(around(12, 3))
     np.testing.assert_allclose(weights.mean(), 1)
     np.testing.assert_allclose(weights[[0, 4, 8]], weights.max())
     np.testing.assert_allclose(weights[2] / weights[0], 1 / 4)
-    np.testing.assert_array_equal(importance(np.ones((5, 1))), 1)
+    np.testing.assert_array_equal(frame_importance(np.ones((5, 1))), 1)
 
 
 def test_smooth_rests_at_a_keyframe():
@@ -38,54 +41,20 @@ def test_smooth_rests_at_a_keyframe():
     assert smooth < linear / 4
 
 
-def test_a_table_of_weights_is_read(tmp_path):
-    path = tmp_path / "weights.csv"
-    path.write_text("bark, stone\n1,0\n\n1,1\n0.5, 1.5\n")
-    np.testing.assert_allclose(read_weights(str(path), 3, 2), [[1, 0], [0.5, 0.5], [0.25, 0.75]])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("1,0\n0,1\n", "has 2 lines of 2 numbers; wanted 3 of 2: a line for each frame"),
-        ("1,0\n0,1\n1\n", "has 3 lines of 1 or 2 numbers"),
-        ("1,0\n0,1\n-1,2\n", "line 3 of 'w.csv' is -1, 2; wanted numbers of 0 or more"),
-        ("1,0\n0,0\n1,2\n", "line 2 of"),
-        ("1,0\n0,nan\n1,2\n", "line 2 of"),
-        ("1,0\n0,x\n1,2\n", "line 2 of"),
-        ("", "has 0 lines of no numbers"),
-    ],
-)
-def test_a_table_that_cannot_be_meant_is_refused(tmp_path, text, message):
-    path = tmp_path / "w.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_weights(str(path), 3, 2)
-
-
-def test_no_table_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_weights(str(tmp_path / "none.csv"), 3, 2)
-
-
-def noise(seed, *shape):
-    return np.random.default_rng(seed).uniform(size=(*shape, 3))
-
-
 COLORS = np.asarray([[0.1, 0.2, 0.3], [0.5, 0.3, 0.3]])
 
 
 def two_textures(kind, size=(96, 96)):
     """Pictures without color, and their contrasts."""
-    one, other = (picture - picture.mean(axis=(0, 1)) for picture in noise(0, 2, *size))
-    return one, 2 * other, np.stack([contrast(jnp.asarray(picture), kind, 0, 3) for picture in (one, 2 * other)])
+    one, other = (picture - picture.mean(axis=(0, 1)) for picture in noise(2, *size, 3))
+    return one, 2 * other, np.stack([measure_contrast(jnp.asarray(picture), kind, 0, 3) for picture in (one, 2 * other)])
 
 
 @pytest.mark.parametrize(("kind", "exact"), [("l2", 0.05), ("lap1", 0.25)])
 def test_a_cross_fade_goes_the_least_way(kind, exact, in_float64):
     """Frames that drift, and fade from one texture and color towards another, are the least apart that is wanted."""
     one, other, contrasts = two_textures(kind)
-    drift = (noise(1, 96, 96) - 0.5) / 9
+    drift = (noise(96, 96, 3, seed=1) - 0.5) / 9
     shares = np.asarray([[1.0, 0.0], [0.6, 0.4]])
     frames = [a * (one + COLORS[0]) + b * (other + COLORS[1]) for a, b in shares]
     drifted, found = (
@@ -93,11 +62,11 @@ def test_a_cross_fade_goes_the_least_way(kind, exact, in_float64):
         for change in (drift, frames[1] - frames[0] + drift)
     )
     apart = np.tile(drifted, (2, 1, 1))
-    least, most = with_changes(apart, shares, COLORS, contrasts, (1,), kind)
+    least, most = add_changes(apart, shares, COLORS, contrasts, (1,), kind)
     np.testing.assert_allclose(least[0, 0], found, rtol=exact)
     np.testing.assert_allclose(least[1, 0], least[0, 0])
     assert (most >= least).all()
-    for bound in with_changes(apart, shares[:1].repeat(2, 0), COLORS, contrasts, (1,), kind):
+    for bound in add_changes(apart, shares[:1].repeat(2, 0), COLORS, contrasts, (1,), kind):
         np.testing.assert_array_equal(bound[0, 0], drifted)
 
 
@@ -106,12 +75,12 @@ def test_patches_that_change_hands_go_the_farthest_way(kind, in_float64):
     """At full size, that is, where the patches' own outlines do not count."""
     one, other, contrasts = two_textures(kind)
     shares = np.repeat([[0.7, 0.3], [0.55, 0.45]], DISSOLVE, axis=0)
-    places = noise(2, 96, 96)[:, :, :1]
+    places = noise(96, 96, 3, seed=2)[:, :, :1]
     colors = COLORS if kind == "l2" else COLORS[:1].repeat(2, 0)
     frames = [np.where(places < share, one + colors[0], other + colors[1]) for share in (0.7, 0.55)]
     found = np.asarray(frame_distance(jnp.asarray(frames[1] - frames[0]), kind, 1, "circular"))
     steps, none = (1, DISSOLVE), np.zeros((2 * DISSOLVE, 2, 1))
-    least, most = (bound[DISSOLVE - 1] for bound in with_changes(none, shares, colors, contrasts[:, :1], steps, kind))
+    least, most = (bound[DISSOLVE - 1] for bound in add_changes(none, shares, colors, contrasts[:, :1], steps, kind))
     np.testing.assert_allclose(most[1], found, rtol=0.05 if kind == "l2" else 0.25)
     if kind == "lap1":
         np.testing.assert_array_equal(most, least)
@@ -123,7 +92,7 @@ def test_patches_that_change_hands_go_the_farthest_way(kind, in_float64):
 
 
 def test_contrast_is_the_distance_from_the_mean_color(in_float64):
-    image = noise(3, 32, 48)
-    np.testing.assert_allclose(contrast(jnp.asarray(image), "l2", 0, 1)[0], image.std(axis=(0, 1)).mean(), rtol=0.02)
-    flat = contrast(jnp.full((32, 32, 3), 0.4), "l2", 1, 2)
+    image = noise(32, 48, 3, seed=3)
+    np.testing.assert_allclose(measure_contrast(jnp.asarray(image), "l2", 0, 1)[0], image.std(axis=(0, 1)).mean(), rtol=0.02)
+    flat = measure_contrast(jnp.full((32, 32, 3), 0.4), "l2", 1, 2)
     np.testing.assert_allclose(flat, 0, atol=1e-6)

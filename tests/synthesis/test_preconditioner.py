@@ -20,13 +20,13 @@ from subjective import (
 )
 from subjective.colors import OPPONENT
 from subjective.optimize.minimizer import minimize
-from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, LEVELS, root
+from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, LEVELS, apply_octave_gains
 
 
 def matrix_of(shape):
     """The map as a matrix, column by column."""
     size = int(np.prod(shape))
-    return np.asarray(jax.vmap(root)(jnp.eye(size).reshape(size, *shape))).reshape(size, size)
+    return np.asarray(jax.vmap(apply_octave_gains)(jnp.eye(size).reshape(size, *shape))).reshape(size, size)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (7, 10, 3), (1, 5, 3)])
@@ -51,14 +51,14 @@ def test_its_eigenvalues_lie_between_its_gains_at_odd_sides_too(shape, in_float6
 @pytest.mark.parametrize(("axis", "gain"), [(0, BRIGHTNESS), (1, COLOR), (2, COLOR)])
 def test_even_color_has_the_last_gain_and_the_finest_waves_the_first(axis, gain, in_float64):
     even = np.broadcast_to(OPPONENT[axis], (32, 32, 3))
-    np.testing.assert_allclose(root(jnp.asarray(even)), gain ** (LEVELS - 1) * even, atol=1e-12)
+    np.testing.assert_allclose(apply_octave_gains(jnp.asarray(even)), gain ** (LEVELS - 1) * even, atol=1e-12)
     finest = np.where(np.indices((32, 32)).sum(axis=0) % 2, 1.0, -1.0)[..., None] * even
-    np.testing.assert_allclose(root(jnp.asarray(finest)), finest, atol=1e-12)
+    np.testing.assert_allclose(apply_octave_gains(jnp.asarray(finest)), finest, atol=1e-12)
 
 
 def test_several_pictures_are_mapped_one_by_one():
     pictures = jax.random.normal(jax.random.key(0), (3, 12, 8, 3))
-    np.testing.assert_array_equal(root(pictures), jnp.stack([root(picture) for picture in pictures]))
+    np.testing.assert_array_equal(apply_octave_gains(pictures), jnp.stack([apply_octave_gains(picture) for picture in pictures]))
 
 
 def steep(image, center, inverse):
