@@ -83,10 +83,7 @@ def make_plan(
     if isinstance(config, SynthesisConfig):
         schedule, first_stage = config.schedule, config.first_stage
     stages = plan_stages(schedule, config.size, analysis, params, config.steps, first_stage)
-    dropped = [
-        f"no octave has room for {text}; it is left out" for text in dropped_statistics(config, params, analysis)
-    ]
-    return Plan(config, analysis, tuple(stages), _notes(config, dropped))
+    return Plan(config, analysis, tuple(stages), _notes(config, dropped_statistics(config, params, analysis)))
 
 
 def choose_octaves(config: Config, params: Params, sources: Sequence[Size] = ()) -> Config:
