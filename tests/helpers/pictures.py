@@ -32,3 +32,9 @@ def circle(frames=12):
     one, other = np.random.default_rng(0).standard_normal((2, 32, 40, 3)) * 0.1
     turns = 2 * np.pi * np.arange(frames) / frames
     return np.stack([0.5 + np.cos(turn) * one + np.sin(turn) * other for turn in turns]).astype(np.float32)
+
+
+def halves(height, width):
+    """Masks of two regions with a soft border, left and right."""
+    left = np.clip(np.linspace(3, -2, width), 0, 1)
+    return np.stack([np.tile(left, (height, 1)), np.tile(1 - left, (height, 1))], axis=2).astype(np.float32)
