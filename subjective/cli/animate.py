@@ -13,17 +13,16 @@ import numpy as np
 from subjective.checks import InputError, above, at_least, setting
 from subjective.cli.inputs import read_frame_weights
 from subjective.cli.options import TextureOptions
-from subjective.cli.pictures import fit, make_pictures
+from subjective.cli.pictures import PictureSession, fit
 from subjective.cli.report import score_line
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
 from subjective.evaluation.motion import motion
 from subjective.images import find_images, write_bytes
-from subjective.optimize.minimizer import Result
 from subjective.runs.pictures import plot_motion
 from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
 from subjective.runs.videos import FORMATS, Format, can_write, write_videos
-from subjective.synthesis import loop
+from subjective.synthesis import coarse_to_fine, loop
 from subjective.synthesis.config import AnimationConfig, SynthesisConfig
 from subjective.synthesis.frames import check_moves
 from subjective.synthesis.morph import TURN_BY, around
@@ -114,18 +113,30 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     if options.dry_run:
         return 0
 
-    def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
-        frames = np.asarray(results[0].value)
-        kinds = [kind for kind in options.formats if can_write(kind)]
-        found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
-        if options.evaluate:
-            moved = motion(frames, params)
-            write_bytes(folder / "motion.png", plot_motion(frames, moved))
-            found["motion"] = {name: given.as_json() for name, given in moved.items()}
-            found["frames"] = _score_frames(inputs, frames, job, options, frame_weights)
-        yield found, _in_words(found)
+    with PictureSession("animate", options, job, inputs.facts, resume) as session:
+        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        session.finish(results)
+        session.score(_scores_of_loop(inputs, np.asarray(results[0].value), job, options, frame_weights, session.path))
+    return session.status
 
-    return make_pictures("animate", options, job, inputs.facts, score, resume, pictures=options.count)
+
+def _scores_of_loop(
+    inputs: TextureInputs,
+    frames: np.ndarray,
+    job: Job,
+    options: AnimateCommand,
+    frame_weights: np.ndarray | None,
+    folder: Path,
+) -> Iterator[tuple[Any, str]]:
+    """Write the loop's videos, and measure how it moves and what its frames score."""
+    kinds = [kind for kind in options.formats if can_write(kind)]
+    found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
+    if options.evaluate:
+        moved = motion(frames, inputs.network.params)
+        write_bytes(folder / "motion.png", plot_motion(frames, moved))
+        found["motion"] = {name: given.as_json() for name, given in moved.items()}
+        found["frames"] = _score_frames(inputs, frames, job, options, frame_weights)
+    yield found, _in_words(found)
 
 
 def _keyframe_file(name: str) -> Path:

@@ -76,7 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if ("-h" in rest or "--help" in rest) and not hasattr(kind, "subcommands"):
                 sys.stdout.write(help_text(kind, name))
                 return 0
-            return _run(kind, name, rest)
+            options: Any = parse(kind, name, rest)
+            keep_compiled()
+            if name == "resume":
+                return _resume(Path(options.run))
+            module = _module(name)
+            status: int = module.run(options, rest) if name == "sweep" else module.run(options)
+            return status
     except Interrupted as interrupt:
         return 128 + interrupt.number
     except InputError as error:
@@ -114,16 +120,6 @@ def options_class(name: str) -> type:
 
 def _module(name: str) -> Any:
     return importlib.import_module(f"subjective.cli.{COMMANDS[name].module}")
-
-
-def _run(kind: type, name: str, words: list[str]) -> int:
-    options: Any = parse(kind, name, words)
-    module = _module(name)
-    keep_compiled()
-    if name == "resume":
-        return _resume(Path(options.run))
-    status: int = module.run(options, words) if name == "sweep" else module.run(options)
-    return status
 
 
 def _resume(folder: Path) -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from subjective.cli.inputs import read_network, read_start
 from subjective.cli.options import PictureOptions
-from subjective.cli.pictures import fit, make_pictures
-from subjective.synthesis import novelty
+from subjective.cli.pictures import PictureSession, fit
+from subjective.synthesis import coarse_to_fine, novelty
 from subjective.synthesis.config import NoveltyConfig
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import Job
@@ -32,4 +32,6 @@ def run(options: NoveltyCommand, resume: Path | None = None) -> int:
     if options.dry_run:
         return 0
     facts = {"weights": network.facts, **({"pictures": pictures} if pictures else {})}
-    return make_pictures("novelty", options, job, facts, None, resume, pictures=options.pictures_per_step)
+    with PictureSession("novelty", options, job, facts, resume) as session:
+        session.finish(coarse_to_fine.run(job, session.on_step, session.begin()))
+    return session.status

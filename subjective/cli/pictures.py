@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,10 @@ from subjective.runs.preflight import fit_to_memory
 from subjective.runs.progress import PictureProgress, note, write_line
 from subjective.runs.provenance import CONFIG, changed_files, read_record
 from subjective.runs.session import Session
-from subjective.synthesis.coarse_to_fine import run
+from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.problem import Job
 from subjective.synthesis.starts import INITS
-
-Scores = Iterator[tuple[Any, str]]
-"""For each picture: what ``summary.json`` says of it, and the same in words."""
-
 
 PictureCommand = Any
 """Options of a command that makes pictures: a `PictureOptions` and a `PictureConfig`, for which Python has no type."""
@@ -62,63 +58,85 @@ def fit(
     return options, job
 
 
-def make_pictures(
-    command: str,
-    options: PictureCommand,
-    job: Job,
-    facts: dict[str, Any],
-    score: Callable[[Path, list[Result]], Scores] | None,
-    resume: Path | None = None,
-    *,
-    pictures: int,
-    asked: dict[str, Any] | None = None,
-    begun: Callable[[Path], None] | None = None,
-) -> int:
-    """Run a job in a run folder, then score its pictures; return the exit status.
+class PictureSession(Session):
+    """The session of a run that makes pictures: its folder says what was asked, and ends with scores.
 
-    Args:
-        command: its name.
-        options: of the command.
-        job: what is made.
-        facts: what ``config.json`` holds besides the settings: the files that were read, and the network.
-        score: given the folder and the results, yields what to say of each picture; None for nothing.
-        resume: the folder of the run that is resumed, if any.
-        pictures: how many pictures or frames the run makes.
-        asked: settings that are recorded as they were asked for, not as they were worked out.
-        begun: told the folder; by default the folder's path goes to stdout.
+    Attributes:
+        path: the run folder.
     """
-    _check_files(options.config, facts, resume)
-    path = resume or new_folder(Path(options.output_dir), options.output_prefix)
-    folder = PictureFolder(
-        path, pictures=pictures, save_every=options.save_every, checkpoint_every=options.checkpoint_every
-    )
-    (begun or announce)(path)
-    together = options.pictures_per_step > 1
-    progress = PictureProgress(_steps_of(options), 1 if together else pictures, starts=job.starts)
-    with Session(folder, [progress], lambda error: render_error(error, type(options))) as session:
-        if resume is None:
-            changes = {"weights": facts["weights"]["use"], **(asked or {})}
-            if options.init not in INITS:
-                changes["init"] = str(Path(options.init).absolute())
-            folder.describe(command, record(options, **changes), **facts)
-        folder.reserve(options.output_size)
-        # Nobody but the run holds the position, which is as large as all that the run takes.
-        results = run(job, session.on_step, None if resume is None else folder.resume())
-        session.finish(results)
-        for result in results:
-            effort = f"{result.steps} steps, {result.evaluations} evaluations"
-            write_line(sys.stderr, f"loss {result.loss:.6g} after {effort}: {result.message}")
-        if score is not None:
-            _score(folder, score(path, results))
-    return session.status
 
+    def __init__(
+        self,
+        command: str,
+        options: PictureCommand,
+        job: Job,
+        facts: dict[str, Any],
+        resume: Path | None = None,
+        *,
+        asked: dict[str, Any] | None = None,
+        begun: Callable[[Path], None] | None = None,
+    ):
+        """Make the run folder, or open the one that is resumed.
 
-def _score(folder: PictureFolder, scores: Scores) -> None:
-    write_line(sys.stderr, "measuring ...")
-    found = list(scores)
-    folder.add_scores([figures for figures, _ in found])
-    for _, words in found:
-        write_line(sys.stderr, words)
+        Args:
+            command: its name.
+            options: of the command.
+            job: what is made.
+            facts: what ``config.json`` holds besides the settings: the files that were read, and the network.
+            resume: the folder of the run that is resumed, if any.
+            asked: settings that are recorded as they were asked for, not as they were worked out.
+            begun: told the folder; by default the folder's path goes to stdout.
+
+        Raises:
+            InputError: files of the run that is resumed have changed.
+        """
+        _check_files(options.config, facts, resume)
+        self.path = resume or new_folder(Path(options.output_dir), options.output_prefix)
+        together = options.pictures_per_step
+        self._folder = PictureFolder(
+            self.path,
+            pictures=job.pictures * together,
+            save_every=options.save_every,
+            checkpoint_every=options.checkpoint_every,
+        )
+        (begun or announce)(self.path)
+        progress = PictureProgress(_steps_of(options), job.pictures, starts=job.starts)
+        super().__init__(self._folder, [progress], lambda error: render_error(error, type(options)))
+        self._resumes, self._size = resume is not None, options.output_size
+        changes = {"weights": facts["weights"]["use"], **(asked or {})}
+        if options.init not in INITS:
+            changes["init"] = str(Path(options.init).absolute())
+        self._description = (command, record(options, **changes), facts)
+
+    def begin(self) -> Position | None:
+        """Write down what was asked, and hold room on the disk; return where a resumed run stands.
+
+        Nobody but the run should hold the position, which is as large as all that the run takes.
+        """
+        if not self._resumes:
+            command, settings, facts = self._description
+            self._folder.describe(command, settings, **facts)
+        self._folder.reserve(self._size)
+        return self._folder.resume() if self._resumes else None
+
+    def finish(self, result: list[Result]) -> None:
+        """See `Session.finish`; say how each picture ended."""
+        super().finish(result)
+        for one in result:
+            effort = f"{one.steps} steps, {one.evaluations} evaluations"
+            write_line(sys.stderr, f"loss {one.loss:.6g} after {effort}: {one.message}")
+
+    def score(self, scores: Iterable[tuple[Any, str]]) -> None:
+        """Measure the pictures.
+
+        Args:
+            scores: for each picture, what ``summary.json`` says of it, and the same in words.
+        """
+        write_line(sys.stderr, "measuring ...")
+        found = list(scores)
+        self._folder.add_scores([figures for figures, _ in found])
+        for _, words in found:
+            write_line(sys.stderr, words)
 
 
 def announce(path: Path) -> None:

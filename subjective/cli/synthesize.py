@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,12 @@ import numpy as np
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
 from subjective.cli.options import TextureOptions
-from subjective.cli.pictures import fit, make_pictures
+from subjective.cli.pictures import PictureSession, fit
 from subjective.cli.report import score_line, score_pictures
 from subjective.images import find_images
-from subjective.optimize.minimizer import Result
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
-from subjective.synthesis import texture
+from subjective.synthesis import coarse_to_fine, texture
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.presets import PRESETS
@@ -99,13 +98,14 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     if options.dry_run:
         return 0
 
-    def score(_: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
-        pictures = [np.asarray(result.value) for result in results]
-        for found in score_against_sources(inputs, pictures, job, options.source_weights):
-            yield found, score_line(found)
-
-    scoring = score if options.evaluate else None
-    return make_pictures("synthesize", options, job, inputs.facts, scoring, resume, pictures=options.count, begun=begun)
+    with PictureSession("synthesize", options, job, inputs.facts, resume, begun=begun) as session:
+        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        session.finish(results)
+        if options.evaluate:
+            pictures = [np.asarray(result.value) for result in results]
+            scores = score_against_sources(inputs, pictures, job, options.source_weights)
+            session.score((found, score_line(found)) for found in scores)
+    return session.status
 
 
 def score_against_sources(

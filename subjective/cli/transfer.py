@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -13,15 +13,15 @@ import numpy as np
 import tyro
 
 from subjective.checks import InputError, above, check_weights, setting
-from subjective.cli.inputs import check_output_file, read_mask, read_network, read_start
+from subjective.cli.inputs import LossNetwork, check_output_file, read_mask, read_network, read_start
 from subjective.cli.options import PictureOptions, SourceOptions
-from subjective.cli.pictures import fit, make_pictures
+from subjective.cli.pictures import PictureSession, fit
 from subjective.cli.report import score_line, score_pictures
 from subjective.images import Image, find_images, read_image, resize
 from subjective.optimize.minimizer import Result
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
-from subjective.synthesis import transfer
+from subjective.synthesis import coarse_to_fine, transfer
 from subjective.synthesis.config import TransferConfig
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.presets import PUBLISHED_SETTINGS, Like
@@ -123,21 +123,33 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
     if options.dry_run:
         return 0
 
-    def score(folder: Path, results: list[Result]) -> Iterator[tuple[Any, str]]:
-        if options.out is not None:
-            shutil.copyfile(folder / "result.png", options.out)
-        found = _losses(results[0])
-        words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
-        if options.evaluate:
-            weights = options.source_weights if masks is None else masks.mean(axis=(0, 1)).tolist()
-            matched = [layer for term in job.analysis.terms for layer in term.layers]
-            picture = np.asarray(results[0].value)
-            (found["style"],) = score_pictures([picture], styles, network.judge, matched, weights)
-            words += f"; of the style, {score_line(found['style'])}"
-        yield found, words
-
     facts = {"pictures": pictures + of_start, "weights": network.facts}
-    return make_pictures("transfer", options, job, facts, score, resume, pictures=1, asked=asked)
+    with PictureSession("transfer", options, job, facts, resume, asked=asked) as session:
+        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        session.finish(results)
+        if options.out is not None:
+            shutil.copyfile(session.path / "result.png", options.out)
+        session.score([_score(results[0], styles, network, job, options, masks)])
+    return session.status
+
+
+def _score(
+    result: Result,
+    styles: Sequence[np.ndarray],
+    network: LossNetwork,
+    job: Job,
+    options: TransferCommand,
+    masks: np.ndarray | None,
+) -> tuple[dict[str, Any], str]:
+    """Say how far the picture is from content and style, in the loss and in scores."""
+    found = _losses(result)
+    words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
+    if options.evaluate:
+        weights = options.source_weights if masks is None else masks.mean(axis=(0, 1)).tolist()
+        matched = [layer for term in job.analysis.terms for layer in term.layers]
+        (found["style"],) = score_pictures([np.asarray(result.value)], styles, network.judge, matched, weights)
+        words += f"; of the style, {score_line(found['style'])}"
+    return found, words
 
 
 def _resize_content(content: Image, options: TransferCommand) -> np.ndarray:

@@ -17,8 +17,9 @@ import shlex
 import shutil
 import time
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class TracedFolder:
         """What the run has taken so far, in seconds; the time before a resume counts."""
         return self._seconds_before + time.time() - self._started
 
-    def _open_trace(self) -> TextIO:
+    def _open_trace(self) -> TextIOWrapper:
         with file_errors("write", self.folder):
             return open(self.folder / "trace.jsonl", "a", encoding="utf-8")
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -18,12 +18,26 @@ PLAIN_INTERVAL = 10.0
 """Seconds between plain lines; the first steps and the last are always shown."""
 
 
+@runtime_checkable
+class Stream(Protocol):
+    """A text stream, which may be a terminal."""
+
+    def write(self, text: str, /) -> Any:
+        """Write text."""
+
+    def flush(self) -> Any:
+        """Write at once what was kept back."""
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+
+
 def note(line: str) -> None:
     """Write a note to stderr; only results go to stdout."""
     write_line(sys.stderr, f"subjective: {line}")
 
 
-def write_line(stream: TextIO, line: str) -> None:
+def write_line(stream: Stream, line: str) -> None:
     """Write a line, if anybody still reads the stream."""
     with contextlib.suppress(OSError):
         stream.write(f"{line}\n")
@@ -37,7 +51,7 @@ class PictureProgress:
         self,
         steps_of: Callable[[tuple[int, ...]], int],
         pictures: int = 1,
-        stream: TextIO | None = None,
+        stream: Stream | None = None,
         *,
         starts: int = 1,
     ):

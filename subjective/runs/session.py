@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import jax
 
@@ -86,7 +86,7 @@ class Session:
         self.run, self.observers, self.status = run, observers, 0
         self._render, self._finished = render, False
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         """Begin."""
         return self
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,7 +26,7 @@ from subjective.images import write_image
 from subjective.runs.folder import TracedFolder
 from subjective.runs.memory import duration_text
 from subjective.runs.pictures import draw_curves, thin_out
-from subjective.runs.progress import PLAIN_INTERVAL, note, write_line
+from subjective.runs.progress import PLAIN_INTERVAL, Stream, note, write_line
 
 KEPT = 2
 """Checkpoints that are kept: the newest, and one to fall back to."""
@@ -243,7 +243,7 @@ def load_orbax() -> Any:
 class TrainProgress:
     """Shows the steps of a training."""
 
-    def __init__(self, steps: int, stream: TextIO | None = None):
+    def __init__(self, steps: int, stream: Stream | None = None):
         """Prepare to show so many steps."""
         self.stream = stream if stream is not None else sys.stderr
         self._bar = tqdm(total=steps, desc="step", unit="step", file=self.stream) if self.stream.isatty() else None

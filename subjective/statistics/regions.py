@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.checks import InputError
+from subjective.checks import InputError, setting
 from subjective.network.cpu_convolution import average_pool
 from subjective.network.vgg import Layer, Params, layers_of, walk
 from subjective.pyramid import Padding, gaussian_pyramid
@@ -48,7 +48,7 @@ SMALLEST_SHARE = 1e-6
 
 
 def complete_masks(
-    given: Sequence[np.ndarray], sources: int, flag: str = "--blend-map"
+    given: Sequence[np.ndarray], sources: int, name: str = "masks"
 ) -> Float[np.ndarray, "height width regions"]:
     """Masks that add up to one everywhere, out of those given.
 
@@ -56,16 +56,16 @@ def complete_masks(
         given: grey pictures ``(height, width)`` in [0, 1], one for each source, or for each but the last, which then
             has the rest. Where none holds, all share alike.
         sources: how many, two or more.
-        flag: that they came by, for the message.
+        name: of the setting that named them, for the message.
 
     Raises:
-        ValueError: another number of masks, or one that is empty.
+        InputError: another number of masks, or one that is empty.
     """
     if sources < 2:
-        raise InputError(f"{flag} divides the picture between sources, and there is one; give two or more")
+        raise InputError(f"{setting(name)} divides the picture between sources, and there is one; give two or more")
     if len(given) not in (sources, sources - 1) or not given:
         raise InputError(
-            f"{flag} got {len(given)} pictures for {sources} sources; give one for each source, or for each but "
+            f"{setting(name)} got {len(given)} pictures for {sources} sources; give one for each source, or for each but "
             "the last, which has the rest"
         )
     masks = np.stack(given, axis=2).astype(np.float64)
@@ -75,7 +75,7 @@ def complete_masks(
     masks = np.where(total > 0, masks / np.where(total > 0, total, 1), 1 / sources)
     for number, share in enumerate(masks.mean(axis=(0, 1)), 1):
         if share < 1e-3:
-            raise InputError(f"{flag}: source {number} holds no part of the picture; leave it out")
+            raise InputError(f"{setting(name)}: source {number} holds no part of the picture; leave it out")
     return masks.astype(np.float32)
 
 
