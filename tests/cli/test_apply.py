@@ -1,0 +1,76 @@
+"""`subjective apply` with networks that were never trained: what is written where, and what is refused."""
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from helpers.feedforward import write_network, write_photographs
+from helpers.processes import refusal
+
+from subjective import images
+from subjective.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_texture_is_rendered_in_any_size_and_blend(capsys):
+    write_network("net.safetensors", "texture", sources=2)
+    assert main(["apply", "net.safetensors", "--size", "40x24", "--blend", "0.3", "0.7", "-o", "one.png"]) == 0
+    assert capsys.readouterr().out == "one.png\n"
+    assert images.read_image("one.png").shape == (24, 40, 3)
+    assert main(["apply", "net.safetensors", "--size", "16"]) == 0
+    assert capsys.readouterr().out == "outputs/net-16x16.png\n"
+
+
+def test_a_network_is_found_by_its_name(here, capsys, monkeypatch):
+    monkeypatch.setenv("SUBJECTIVE_DATA", str(here / "data"))
+    (here / "data" / "networks").mkdir(parents=True)
+    write_network(here / "data" / "networks" / "mine.safetensors", "texture")
+    assert main(["apply", "mine", "--size", "16"]) == 0
+    assert capsys.readouterr().out == "outputs/mine-16x16.png\n"
+
+
+def test_a_network_is_exported(here, capsys):
+    write_network("net.safetensors")
+    assert main(["apply", "net.safetensors", "--export", "made/net.stablehlo"]) == 0
+    assert capsys.readouterr().out == "made/net.stablehlo\n"
+    assert (here / "made" / "net.stablehlo").stat().st_size > 0
+
+
+def test_a_video_becomes_a_video(rng):
+    frames = np.repeat(rng.integers(0, 255, (5, 4, 6, 3), dtype=np.uint8), 8, 1).repeat(8, 2)
+    iio.imwrite("in.mp4", frames, plugin="pyav", codec="libx264", fps=12)
+    write_network("net.safetensors")
+    assert main(["apply", "net.safetensors", "in.mp4", "-o", "out.mp4"]) == 0
+    found = iio.imread("out.mp4", plugin="pyav")
+    assert found.shape == frames.shape
+    assert iio.immeta("out.mp4", plugin="pyav")["fps"] == 12
+
+
+def test_a_network_that_cannot_be_read_is_refused(here, capsys):
+    bad = write_photographs(here) / "bad.jpg"
+    assert "no such network: 'nothing'; wanted a file that `subjective train` made, or: " in refusal(
+        capsys, "apply", "nothing"
+    )
+    assert "cannot be read as a network" in refusal(capsys, "apply", bad, "x.png")
+
+
+def test_what_a_style_network_cannot_do_is_refused(here, capsys):
+    write_network("style.safetensors")
+    picture = write_photographs(here) / "0.png"
+    assert "no picture was given" in refusal(capsys, "apply", "style.safetensors")
+    assert "--size is for texture networks" in refusal(capsys, "apply", "style.safetensors", picture, "--size", "64")
+    assert "is the picture itself" in refusal(capsys, "apply", "style.safetensors", picture, "-o", picture)
+    images.write_image("tiny.png", np.zeros((8, 30, 3)))
+    assert "too small; wanted 16" in refusal(capsys, "apply", "style.safetensors", "tiny.png")
+
+
+def test_what_a_texture_network_cannot_do_is_refused(here, capsys):
+    write_network("texture.safetensors", "texture", sources=2)
+    picture = write_photographs(here) / "0.png"
+    assert "repaints no picture" in refusal(capsys, "apply", "texture.safetensors", picture)
+    assert "--blend got 1 numbers for 2" in refusal(capsys, "apply", "texture.safetensors", "--blend", "1")
+    assert "--size is '4xx'; wanted WIDTHxHEIGHT" in refusal(capsys, "apply", "texture.safetensors", "--size", "4xx")
