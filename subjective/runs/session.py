@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax
 
@@ -24,6 +24,8 @@ from subjective.runs.progress import note
 
 TRACEBACK = "traceback.txt"
 """File of the run folder that holds the traceback of a fault of this program."""
+
+OneSession = TypeVar("OneSession", bound="Session")
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -86,7 +88,7 @@ class Session:
         self.run, self.observers, self.status = run, observers, 0
         self._render, self._finished = render, False
 
-    def __enter__(self) -> Self:
+    def __enter__(self: OneSession) -> OneSession:
         """Begin."""
         return self
 
