@@ -38,6 +38,10 @@ class InputError(ValueError):
         self.message = message
         super().__init__(_SETTING.sub(r"\1", message))
 
+    def __str__(self) -> str:
+        """Return the message with the names of settings; an `OSError` would say its number instead."""
+        return self.render(str)
+
     def render(self, rename: Callable[[str], str]) -> str:
         """Return the message with the name of each setting replaced by ``rename(name)``, such as its flag."""
         return _SETTING.sub(lambda found: rename(found[1]), self.message)
@@ -110,17 +114,17 @@ class Range:
 
 
 def at_least(least: float, unit: str = "") -> Range:
-    """The range of all numbers from ``least`` up."""
+    """Return the range of all numbers from ``least`` up."""
     return Range(least, unit=unit)
 
 
 def above(least: float, most: float = math.inf) -> Range:
-    """The range of all numbers greater than ``least``, up to ``most``."""
+    """Return the range of all numbers greater than ``least``, up to ``most``."""
     return Range(least, most, open=True)
 
 
 def between(least: float, most: float) -> Range:
-    """The range from ``least`` to ``most``, both included."""
+    """Return the range from ``least`` to ``most``, both included."""
     return Range(least, most)
 
 

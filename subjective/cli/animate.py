@@ -67,7 +67,7 @@ class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOpti
 
     @staticmethod
     def presets() -> dict[str, dict[str, SynthesisConfig]]:
-        """The flag that names a preset, and the presets."""
+        """Return the flag that names a preset, and the presets."""
         return {"--preset": PRESETS}
 
     def check(self) -> None:

@@ -131,7 +131,7 @@ def _is_video(file: Path) -> bool:
 
 
 def _list_files(options: ApplyCommand) -> list[Path]:
-    """The pictures, then the videos."""
+    """Return the pictures, then the videos."""
     videos = [Path(name) for name in options.images if _is_video(Path(name))]
     pictures = [name for name in options.images if not _is_video(Path(name))]
     if not pictures:

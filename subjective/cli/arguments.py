@@ -124,7 +124,7 @@ def flag_of(name: str, kind: type | None = None) -> str:
 
 @lru_cache(maxsize=32)
 def _flag_names(kind: type) -> dict[str, str]:
-    """The fields of a class whose flags have names of their own."""
+    """Return the fields of a class whose flags have names of their own."""
     return {
         name: extra.name
         for name, hint in get_type_hints(kind, include_extras=True).items()
@@ -167,17 +167,17 @@ def _insert(words: list[str], recorded: list[str]) -> list[str]:
 
 
 def _start_of(kind: type[Command], words: Sequence[str]) -> Command | None:
-    """The options from which the parser starts: those of a preset; None for the defaults of the class."""
+    """Return the options from which the parser starts: those of a preset; None for the defaults of the class."""
     for flag, table in getattr(kind, "presets", lambda: {})().items():
         chosen = last_value(words, flag)
         if chosen in table:
-            given = changes_of(table[chosen])
-            required = {
-                field.name: tyro.MISSING
-                for field in dataclasses.fields(kind)  # type: ignore[arg-type]
-                if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            }
-            return kind(**(required | given | {flag.removeprefix("--"): chosen}))
+            given = changes_of(table[chosen]) | {flag.removeprefix("--"): chosen}
+            # Made field by field, since the class refuses tyro's mark of a value that is still to come.
+            start = object.__new__(kind)
+            for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+                default = tyro.MISSING if field.default is dataclasses.MISSING else field.default
+                object.__setattr__(start, field.name, given.get(field.name, default))
+            return start
     return None
 
 

@@ -60,7 +60,7 @@ def _grouped(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
 
 
 def _entry(kind: type, field: dataclasses.Field[Any], title: str | None = None, brief: bool = False) -> list[str]:
-    """A flag with its other names, and what it does."""
+    """Write a flag with its other names, and what the flag does."""
     names = title or ", ".join([*_aliases(kind, field.name), flag_of(field.name, kind)])
     value = "" if title else _value(kind, field.name)
     text = field_docs(kind).get(field.name, "").replace("{statistics}", ", ".join(STATISTICS))

@@ -165,14 +165,14 @@ def _scores(picture: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _figures(picture: dict[str, Any]) -> dict[str, float]:
-    """What the table has of a picture."""
+    """Return the figures that the table has of a picture."""
     scores = _scores(picture)
     values = {f"{key}_value": score["value"] for key, score in scores.items()}
     return {key: picture[key] for key in FIGURES} | {key: score["score"] for key, score in scores.items()} | values
 
 
 def _lines(picture: dict[str, Any]) -> list[str]:
-    """What stands over a picture on the sheet besides its settings."""
+    """Return the lines over a picture on the sheet, besides its settings."""
     scores = _scores(picture)
     lines = [[f"{COLUMNS[name]} {scores[name]['score']:.2f}" for name in line] for line in SHOWN] if scores else []
     return [

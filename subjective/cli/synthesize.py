@@ -30,7 +30,7 @@ class SynthesizeCommand(TextureOptions, SynthesisConfig):
 
     @staticmethod
     def presets() -> dict[str, dict[str, SynthesisConfig]]:
-        """The flag that names a preset, and the presets."""
+        """Return the flag that names a preset, and the presets."""
         return {"--preset": PRESETS}
 
     def check(self) -> None:

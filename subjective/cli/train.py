@@ -69,7 +69,7 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
 
     @staticmethod
     def presets() -> dict[str, dict[str, TrainConfig]]:
-        """The flag that names published settings, and the settings."""
+        """Return the flag that names published settings, and the settings."""
         return {"--like": LIKE}
 
     def check(self) -> None:
@@ -113,12 +113,13 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     if contents:
         how: dict[str, Any] = {"zoom": options.most_zoom, "seed": options.seed, "note": note}
         photographs = Photographs(contents, options.size, options.batch, **how)
+    draw = _drawer(plan.architecture, contents, options)
     path = resume or new_folder(Path(options.output_dir), options.output_prefix)
     keeping = Keeping(
         steps,
         options.save_every,
         options.checkpoint_every,
-        _drawer(plan.architecture, contents, options),
+        draw,
         _writer(options, plan.architecture, facts["pictures"], path),
         photographs,
     )

@@ -72,7 +72,7 @@ class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOpt
 
     @staticmethod
     def presets() -> dict[str, dict[str, TransferConfig]]:
-        """The flag that names published settings, and the settings."""
+        """Return the flag that names published settings, and the settings."""
         return {"--like": PUBLISHED_SETTINGS}
 
     def check(self) -> None:
@@ -153,7 +153,7 @@ def _score(
 
 
 def _resize_content(content: Image, options: TransferCommand) -> np.ndarray:
-    """The content at the width that is asked for, and the height, or the height that keeps its proportions."""
+    """Return the content at the width that is asked for, and the height, or the height that keeps its proportions."""
     height, width = content.shape[:2]
     rows = options.output_height or max(1, round(options.output_width * height / width))
     return resize(content, (rows, options.output_width))

@@ -168,7 +168,7 @@ def direction(
 def _remember(
     steps: jax.Array, changes: jax.Array, curvatures: jax.Array, values: Pair, gradients: Pair, count: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """The history with a pair in place of the oldest, in place; and whether the pair was fit."""
+    """Return the history with a pair in place of the oldest, in place; and whether the pair was fit."""
     place = count % steps.shape[0]
     # As they are kept: what is lost in bfloat16 must be lost in their product too.
     step, change = ((new - old).astype(steps.dtype) for old, new in (values, gradients))
@@ -190,7 +190,7 @@ def _along(value: jax.Array, toward: jax.Array, length: Any) -> jax.Array:
 def _search(
     problem: Problem, value: jax.Array, toward: jax.Array, slope: float, state: State
 ) -> tuple[jax.Array, Evaluation]:
-    """A point along a direction that meets both conditions, or one that at least is lower."""
+    """Return a point along a direction that meets both conditions, or one that at least is lower."""
     tried: dict[float, tuple[Evaluation, float]] = {}  # by the length of the step
 
     def at(length: float) -> tuple[Evaluation, float]:

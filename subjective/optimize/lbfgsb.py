@@ -59,7 +59,7 @@ class _Routine:
     integers: type[np.int32 | np.int64]
 
     def memory(self, count: int, history: int) -> dict[str, np.ndarray]:
-        """The arrays that the routine works in, in the sizes that scipy gives them.
+        """Return the arrays that the routine works in, in the sizes that scipy gives them.
 
         Args:
             count: variables.
@@ -113,7 +113,7 @@ def unavailable() -> str | None:
 
 
 def _known_routine() -> _Routine | None:
-    """The routine of the installed scipy; None if it is unknown. The module is private too, and so may be gone."""
+    """Return the routine of the installed scipy; None if it is unknown. The module is private too, and so may be gone."""
     try:
         setulb = getattr(importlib.import_module("scipy.optimize._lbfgsb"), "setulb", None)
     except ImportError:
@@ -123,7 +123,7 @@ def _known_routine() -> _Routine | None:
 
 @lru_cache(maxsize=8)
 def _checked(setulb: Any) -> _Routine | None:
-    """The routine if it is the known one; it is not called before its signature is known to be right."""
+    """Return the routine if it is the known one; it is not called before its signature is known to be right."""
     first_line = (getattr(setulb, "__doc__", None) or "").strip().partition("\n")[0]
     if "".join(first_line.split()) != _SIGNATURE:
         return None

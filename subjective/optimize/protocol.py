@@ -144,7 +144,7 @@ class Optimizer(Protocol):
 
 @lru_cache(maxsize=32)
 def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
-    """The compiled ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
+    """Return the compiled ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
 
     One for each loss, so that nothing is traced or compiled twice.
 
@@ -168,7 +168,7 @@ def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def inner_traced(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The same within compiled code.
+    """Return the same within compiled code.
 
     Row by row, since a sum of millions of float32 numbers in one go loses digits.
     """
@@ -177,5 +177,5 @@ def inner_traced(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def fetched(parts: Any) -> Any:
-    """A pytree of scalars from the device as floats."""
+    """Return a pytree of scalars from the device as floats."""
     return jax.tree.map(float, jax.device_get(parts))

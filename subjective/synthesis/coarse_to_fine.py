@@ -86,7 +86,7 @@ def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None)
 
 
 def coarse_to_fine(job: Job, counter: StepCounter) -> Result:
-    """The first stage from ``job.starts`` noises; every later stage from the best picture so far, enlarged."""
+    """Make the first stage from ``job.starts`` noises; every later stage from the best picture so far, enlarged."""
     first, picture = job.stages[0], counter.picture
     tries = counter.attempts
     for attempt in counter.attempts_left():
@@ -136,7 +136,7 @@ def minimize_stage(
 
 
 def _enlarge_result(job: Job, picture: int, attempt: int, result: Result, before: Stage, stage: Stage) -> jax.Array:
-    """The start of a stage: the value of the stage before, enlarged, with the finer detail of a fresh start."""
+    """Return the start of a stage: the value of the stage before, enlarged, with the finer detail of a fresh start."""
     detail = job.start(picture, attempt, stage)
     value = result.value if result.value.ndim == detail.ndim else job.render(result.value, before)
 
@@ -180,7 +180,7 @@ class StepCounter:
         self._stage = job.stages[self._place]
 
     def attempts_left(self) -> range:
-        """The attempts at the first stage that are still to be made."""
+        """Return the attempts at the first stage that are still to be made."""
         return range(len(self.attempts), self.job.starts if self._place == 0 else 0)
 
     def stages_left(self) -> list[tuple[Stage, Stage]]:
@@ -256,5 +256,5 @@ def _find_faults(result: Result, stepped: bool) -> list[str]:
 
 @jit
 def _measure_faults(picture: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The largest standard deviation of a channel, and the share of values beyond black or white."""
+    """Return the largest standard deviation of a channel, and the share of values beyond black or white."""
     return jnp.max(jnp.std(picture, axis=(-3, -2))), jnp.mean((picture < 0) | (picture > 1))

@@ -1,7 +1,7 @@
-"""Frames of a loop: each with a loss of its own, and as far from its neighbors as a texture that moves.
+"""The frames of a loop: each frame has a texture loss, and wanted distances to its neighbors.
 
-The distance between two frames is taken octave by octave, and is to be that between a source and itself, moved by a few
-pixels. Steps from frame to frame wrap, so that the loop closes.
+The distance between two frames is measured octave by octave. The wanted distance is that of a source from itself, moved
+by a few pixels. Steps from frame to frame wrap, so that the loop closes.
 """
 
 from __future__ import annotations
@@ -27,28 +27,31 @@ from subjective.pyramid import Padding, gaussian_pyramid, laplacian_pyramid
 DistanceType = Literal["l2", "lap1"]
 
 SOFT = 1e-3
-"""Distance within which a root is rounded off, a quarter of a grey level: at zero its slope would be infinite."""
+"""Distance below which the square root is rounded off, a quarter of a grey level; the root's slope at zero would be
+infinite."""
 
 LEAST = 1 / 255
-"""Smallest distance that errors are measured by: a flat source, moved, is as it was, and coarse octaves nearly so."""
+"""Smallest distance by which an error is divided. A flat source that is moved has the distance 0, and coarse octaves
+nearly so."""
 
 
 def frame_distance(
     difference: Float[Array, "height width 3"], kind: DistanceType, octaves: int, padding: Padding
 ) -> Float[Array, "octaves"]:
-    """The distance of two frames at some octaves, from full size up; the pyramids being linear, of their difference.
+    """Measure the distance of two frames at each octave, from full size up.
 
-    ``l2`` is the root mean square of the Gaussian pyramid's octaves, rounded off at zero (`SOFT`); ``lap1`` the mean
-    absolute value of the Laplacian pyramid's, the last of which is what remains.
+    ``l2`` is the root mean square of each octave of the Gaussian pyramid, rounded off at zero (`SOFT`). ``lap1`` is the
+    mean absolute value of each octave of the Laplacian pyramid, whose last octave is a Gaussian one. Both pyramids are
+    linear, so that the pyramid of the frames' difference is enough.
 
     Args:
-        difference: of two frames with values in [0, 1].
+        difference: difference of two frames with values in [0, 1].
         kind: ``l2`` or ``lap1``.
-        octaves: how many.
-        padding: of the pyramid; ``valid`` is taken as ``same``, since a Laplacian pyramid has no valid form.
+        octaves: number of octaves.
+        padding: of the pyramid; ``valid`` is taken as ``same``, because a Laplacian pyramid has no valid form.
 
     Returns:
-        Distances in the units of the frames, one an octave.
+        Distances in the units of the frames, one for each octave.
 
     References:
         The 2017 program's inter-frame loss. Departures: octave by octave instead of a mean over all; its Laplacian was
@@ -63,13 +66,13 @@ def frame_distance(
 
 
 def steps_of(frames: int, order: int) -> tuple[int, ...]:
-    """Steps between frames that are compared: up to the order, and to half of the loop, where they come round again."""
+    """Return the steps between frames that are compared: up to the order, and at most half of the loop."""
     return tuple(range(1, min(order, frames // 2) + 1))
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Which distances between frames count.
+    """The distances between frames that count.
 
     Attributes:
         steps: from `steps_of`.
@@ -86,13 +89,13 @@ class Distances:
 
 @lru_cache(maxsize=32)
 def interframe_loss(distances: Distances) -> Loss:
-    """How far distances between frames are off, as ``loss(frames, least, most)``.
+    """Return the loss of the distances between frames, as ``loss(frames, least, most)``.
 
-    The mean of ((d − d′) / max(least, `LEAST`))² over frames, steps and octaves, d being the distance of a frame and
-    the one so many steps on, around the loop, and d′ that between the least and the most wanted which is next to it.
+    The loss is the mean of ((d − d′) / max(least, `LEAST`))² over frames, steps and octaves. d is the distance of a
+    frame from the frame so many steps on, around the loop; d′ is d clipped to the least and the most distance wanted.
 
     Args:
-        distances: which.
+        distances: the distances that count.
 
     Returns:
         ``loss(frames, least, most) -> (scalar, parts)``; frames ``(count, height, width, 3)``, least and most
@@ -120,13 +123,13 @@ def interframe_loss(distances: Distances) -> Loss:
 
 
 def octaves_of(size: tuple[int, int], less: float = 0) -> int:
-    """Octaves of a picture (height, width), cut by some pixels, that have 4 pixels a side or more."""
+    """Count the octaves of 4 pixels a side or more that a picture (height, width) has, cut by ``less`` pixels."""
     return max(int(min(size) - less).bit_length() - 2, 1)
 
 
 @partial(jit, static_argnums=(1, 2, 3, 4))
 def _moved(source: Array, shift: int, kind: DistanceType, octave: int, octaves: int) -> Array:
-    """Distance of a source and itself, moved by whole pixels; the mean of down and right."""
+    """Measure the distance of a source from itself, moved by whole pixels; the mean of down and right."""
     found = []
     for image in (source, source.swapaxes(0, 1)):
         difference = gaussian_pyramid(image[shift:] - image[: image.shape[0] - shift], octave + 1, "same")[-1]
@@ -137,20 +140,20 @@ def _moved(source: Array, shift: int, kind: DistanceType, octave: int, octaves: 
 def shifted_distances(
     source: np.ndarray, shifts: Sequence[float], kind: DistanceType, octave: int, octaves: int
 ) -> Float[np.ndarray, "shifts octaves"]:
-    """How far a source is from itself, moved by some pixels: what frames of a loop are to be apart.
+    """Measure how far a source is from itself, moved by some pixels: the distances wanted between a loop's frames.
 
     Args:
         source: image ``(height, width, 3)``.
-        shifts: pixels; between two whole numbers the distance is interpolated.
+        shifts: pixels of octave 0; between two whole numbers the distance is interpolated.
         kind: see `frame_distance`.
-        octave: at which the frames are made; shifts are in pixels of octave 0 all the same.
-        octaves: number of octaves from there.
+        octave: octave at which the frames are made.
+        octaves: number of octaves from that octave on.
 
     Returns:
         Distances ``(shifts, octaves)``.
 
     Raises:
-        ValueError: the source is too small to be moved so far.
+        InputError: the source is too small to be moved so far.
     """
     check_moves([source], shifts, octave + octaves)
     image = jnp.asarray(source, jnp.float32)
@@ -164,10 +167,10 @@ def shifted_distances(
 
 
 def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves: int) -> None:
-    """Refuse sources that are too small to be moved so far and leave so many octaves.
+    """Refuse sources that are too small to be moved so far and to keep so many octaves.
 
     Raises:
-        ValueError: naming the size and the move.
+        InputError: naming the size and the move.
     """
     for source in sources:
         if min(source.shape[:2]) - max(shifts) - 1 < 2**octaves:
@@ -182,7 +185,7 @@ def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves:
 
 @lru_cache(maxsize=32)
 def weigh_frames(loss: Loss) -> Loss:
-    """The loss of a frame that counts more than others, as ``loss(image, (first, weight), *others)``."""
+    """Multiply a frame's loss by the frame's own weight, as ``loss(image, (first, weight), *others)``."""
 
     def weighted(image: Float[Array, "height width 3"], given: tuple[Any, Scalar], *others: Any) -> tuple[Scalar, Any]:
         first, weight = given
@@ -194,16 +197,16 @@ def weigh_frames(loss: Loss) -> Loss:
 
 @lru_cache(maxsize=32)
 def mean_over_frames(loss: Loss, batch: int, own: bool, devices: int = 1) -> Loss:
-    """The mean over frames of a picture's loss, so many frames at a time.
+    """Return the mean of a picture's loss over frames, computed for so many frames at a time.
 
-    Loss and gradient of a batch are had together and no feature map outlives its batch, so that a long animation takes
-    no more memory for them than a short one.
+    Loss and gradient of a batch are computed together, and no feature map outlives its batch. So the feature maps of a
+    long animation take no more memory than those of a short one.
 
     Args:
         loss: ``loss(image, first, *others)``.
-        batch: frames whose feature maps are there together.
+        batch: number of frames whose feature maps are in memory at one time.
         own: whether each frame has a ``first`` of its own, on a leading axis.
-        devices: among which the frames are shared out, in equal numbers.
+        devices: number of devices that share the frames, in equal numbers.
 
     Returns:
         ``loss(frames, first, *others) -> (scalar, parts)``, differentiable in the frames.
@@ -217,13 +220,13 @@ def mean_over_frames(loss: Loss, batch: int, own: bool, devices: int = 1) -> Los
 
 
 class _Work:
-    """What is done to each frame; hashable, as `jax.custom_vjp` wants it."""
+    """The loss and gradient of each frame; hashable, as `jax.custom_vjp` needs it."""
 
     def __init__(self, loss: Loss, batch: int, own: bool, devices: int):
         self.loss, self.batch, self.own, self.devices = loss, batch, own, devices
 
     def __call__(self, frames: Array, arguments: tuple[Any, ...]) -> tuple[tuple[Array, Any], Array]:
-        """Mean loss and parts, and the gradient of the mean."""
+        """Compute the mean loss and parts, and the gradient of the mean."""
         if self.devices == 1:
             found, gradients = self.of_share(frames, *arguments)
         else:
@@ -239,7 +242,7 @@ class _Work:
         return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), found), gradients / frames.shape[0]
 
     def of_share(self, frames: Array, first: Any, *others: Any) -> tuple[tuple[Array, Any], Array]:
-        """Loss, parts and gradient of each frame."""
+        """Compute loss, parts and gradient of each frame of a device's share."""
 
         def of_frame(given: tuple[Array, Any]) -> Any:
             frame, its = given

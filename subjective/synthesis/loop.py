@@ -138,7 +138,7 @@ def prepare(
 
 @lru_cache(maxsize=32)
 def _loop_loss(texture: Loss, weight: float, distances: Distances) -> Loss:
-    """The loss of a loop, as ``loss(frames, {"texture": (targets, params), "interframe": (least, most)})``."""
+    """Return the loss of a loop, as ``loss(frames, {"texture": (targets, params), "interframe": (least, most)})``."""
     return weighted_sum({"texture": (1.0, texture), "interframe": (weight, interframe_loss(distances))})
 
 
@@ -163,7 +163,7 @@ def _weights_of_sources(
 
 
 def _distances_at(config: AnimationConfig, sources: Sequence[np.ndarray], stage: Stage) -> Distances:
-    """The distances between frames that count at a stage, at the octaves that sources and picture have room for."""
+    """Return the distances between frames that count at a stage, at the octaves that sources and picture have room for."""
     room = [octaves_of(size, max(config.frame_shifts)) for size in sizes_of(sources)]
     octaves = max(min(config.distance_octaves, octaves_of(stage.size), min(room) - stage.octave), 1)
     return Distances(config.frame_steps, config.if_distance_type, octaves, config.padding_mode)
@@ -172,7 +172,7 @@ def _distances_at(config: AnimationConfig, sources: Sequence[np.ndarray], stage:
 def _wanted_distances(
     config: AnimationConfig, sources: Sequence[np.ndarray], shares: np.ndarray, distances: Distances, stage: Stage
 ) -> np.ndarray:
-    """The distances of sources from themselves, moved, each source counting by its share."""
+    """Return the distances of sources from themselves, moved, each source counting by its share."""
     moved = [
         shifted_distances(source, config.frame_shifts, distances.kind, stage.octave, distances.octaves)
         for source in sources

@@ -1,5 +1,4 @@
-"""Which source counts how much at each frame, around a closed path of keyframes or as a table says; and how far apart
-frames are whose textures change."""
+"""Morphs: how much each source counts at each frame, and how far apart frames are whose texture changes."""
 
 from __future__ import annotations
 
@@ -22,23 +21,25 @@ Ease = Literal["smooth", "linear"]
 Weights = Float[np.ndarray, "frames sources"]
 
 DISSOLVE = 3
-"""Frames in which a patch of one texture may become another's. In one frame it would flicker; the slower, the more is
-left of it where it should be gone (`experiments/LOG.md`)."""
+"""Number of frames in which a patch of one texture turns into a patch of another. A patch that turns in one frame
+flickers; the slower it turns, the more of the old texture is left where the old texture should be gone
+(`experiments/LOG.md`)."""
 
 TURN_BY: JoinMode = "geodesic"
-"""How targets between textures are joined if nothing is said: one then turns into another stone by stone. By average,
-patches of both lie side by side, and what is left of one has more than its contrast (`experiments/LOG.md`)."""
+"""Default join of the targets between two textures: one texture then turns into the other stone by stone. With average,
+patches of both textures lie side by side, and the rest of the old texture has more than its own contrast
+(`experiments/LOG.md`)."""
 
 TINY = 1e-12
 
 
 def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
-    """Weights on the way from each keyframe to the next and from the last back to the first.
+    """Make the weights of frames that go from each keyframe to the next, and from the last back to the first.
 
     Args:
-        frames: of the loop; the first frame is the first keyframe.
-        keyframes: how many, one or more.
-        ease: ``smooth`` rests at each keyframe (half a cosine), ``linear`` goes on at one speed.
+        frames: number of frames in the loop; the first frame is the first keyframe.
+        keyframes: number of keyframes, one or more.
+        ease: ``smooth`` rests at each keyframe (half a cosine), ``linear`` moves at one speed.
 
     Returns:
         ``(frames, keyframes)``, each row adding up to 1.
@@ -54,13 +55,13 @@ def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
 
 
 def frame_importance(shares: Weights) -> Float[np.ndarray, " frames"]:
-    """How much each frame's texture counts: those of one source more, up to four times those of two in equal parts.
+    """Return the weight of each frame's texture loss: a frame of one source counts four times an even mixture of two.
 
-    A mixed frame cannot have what it is asked for, statistics half way between two textures, and is not to win against
-    its neighbors what they can have.
+    A mixed frame cannot reach its target, statistics half way between two textures. With equal weights it would pull
+    its neighbors away from targets that they can reach.
 
     Args:
-        shares: of each source in each frame.
+        shares: share of each source in each frame.
 
     Returns:
         One weight a frame, 1 on average.
@@ -73,7 +74,14 @@ def frame_importance(shares: Weights) -> Float[np.ndarray, " frames"]:
 def measure_contrast(
     source: Float[Array, "height width 3"], kind: DistanceType, octave: int, octaves: int
 ) -> Float[Array, " octaves"]:
-    """How far a source is from its own mean color, at so many octaves from one on; in the units of `frame_distance`."""
+    """Measure how far a source is from its own mean color, in the units of `frame_distance`.
+
+    Args:
+        source: image.
+        kind: see `frame_distance`.
+        octave: the first octave.
+        octaves: number of octaves from the first.
+    """
     image = gaussian_pyramid(source, octave + 1, "same")[-1]
     return frame_distance(image - jnp.mean(image, axis=(0, 1), keepdims=True), kind, octaves, "same")
 
@@ -86,23 +94,24 @@ def add_changes(
     steps: Sequence[int],
     kind: DistanceType,
 ) -> tuple[Float[np.ndarray, "count steps octaves"], Float[np.ndarray, "count steps octaves"]]:
-    """The distances wanted of frames whose textures change as well: what changes comes on top, at right angles.
+    """Add the change of texture to the wanted distances between frames, at right angles to the motion.
 
-    At least as far as a cross-fade would go, from a picture of one source into one of another that knows nothing of
-    it; at most as if patches of so much of the picture went from one source to another, each within `DISSOLVE` frames.
-    A cross-fade goes less far than textures that lie beside each other in changing shares: with no more than that,
-    what a frame should no longer have would have to stay. By ``lap1``, a mean and no root mean square, both go as far.
+    The least distance is that of a cross-fade from a picture of one source into an unrelated picture of another. The
+    most is the distance if patches of the picture turned from one source into another, each within `DISSOLVE` frames.
+    A cross-fade is the smaller distance: if frames could be no further apart, the rest of the old texture would have to
+    stay. With ``lap1``, a mean and not a root mean square, both distances are equal.
 
     Args:
-        apart: distances wanted of frames that are of one texture.
-        shares: of each source in each frame.
+        apart: wanted distances of frames that have one texture.
+        shares: share of each source in each frame.
         colors: mean color of each source.
-        contrasts: of each source, from `contrast`.
-        steps: between frames.
-        kind: a change of mean color is in every Gaussian octave, and in the last Laplacian one.
+        contrasts: of each source, from `measure_contrast`.
+        steps: steps between frames that are compared.
+        kind: see `frame_distance`. A change of mean color shows in every Gaussian octave, and in the last Laplacian
+            octave alone.
 
     Returns:
-        The least and the most.
+        The least and the most distances, each ``(frames, steps, octaves)``.
     """
     least, most = apart.copy(), apart.copy()
     touched = slice(None) if kind == "l2" else slice(-1, None)
@@ -110,7 +119,9 @@ def add_changes(
         change = np.roll(shares, -step, axis=0) - shares
         color = change @ colors
         color = np.sqrt(np.mean(color**2, axis=1)) if kind == "l2" else np.mean(np.abs(color), axis=1)
-        area = np.maximum(np.abs(change).sum(axis=1, keepdims=True) / 2, TINY)  # of the picture, that changes hands
+        area = np.maximum(
+            np.abs(change).sum(axis=1, keepdims=True) / 2, TINY
+        )  # share of the picture that changes its source
         done = min(step / DISSOLVE, 1.0)
         faded = change**2 @ contrasts**2
         faded[:, touched] += color[:, None] ** 2

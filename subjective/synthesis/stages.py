@@ -1,8 +1,8 @@
-"""Coarse to fine: the stages in which a picture is made, each at twice the size of the one before.
+"""The stages in which a picture is made, each at twice the size of the stage before.
 
-The first stage makes a small picture that matches the coarsest octaves alone; each stage after it enlarges what
-there is by the pyramid's own `expand` (any other leaves a grid, and does not wrap) and matches an octave more. Large
-structure so settles where an evaluation costs next to nothing.
+The first stage makes a small picture that matches the coarsest octaves alone. Each later stage enlarges the picture and
+matches one octave more. The pyramid's own `expand` enlarges: any other way leaves a grid and does not wrap. So large
+structure settles where an evaluation costs next to nothing.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from subjective.statistics.terms import Analysis, smallest_picture
 Schedule = Literal["coarse-to-fine", "plain"]
 
 POLISH = 0.25
-"""Share of the last stage's steps that are made in float32 where the steps before are not: near the end bfloat16 errs
-by a tenth and more of the gradient (`experiments/LOG.md`)."""
+"""Share of the last stage's steps that are made in float32, where the earlier steps are made in bfloat16. Near the end
+bfloat16 errs by a tenth and more of the gradient (`experiments/LOG.md`)."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One optimization of several.
+    """One of the optimizations that make a picture.
 
     Attributes:
-        octave: reductions between the full picture and this stage's; 0 is the last stage.
-        size: (height, width) of this stage's picture.
-        analysis: of this stage's picture.
-        first_octave: index of the first of the full analysis' octaves that takes part.
-        steps: of the optimizer at most.
+        octave: number of reductions from the full picture to the stage's picture; 0 for the last stage.
+        size: (height, width) of the stage's picture.
+        analysis: how the stage's picture is measured.
+        first_octave: place of the stage's finest octave among the octaves of the full analysis.
+        steps: most steps of the optimizer.
     """
 
     octave: int
@@ -57,20 +57,20 @@ def plan_stages(
     steps: Callable[[tuple[int, int]], int],
     least: int = 1,
 ) -> list[Stage]:
-    """The stages of a picture, coarsest first.
+    """Plan the stages of a picture, coarsest first.
 
     Args:
-        schedule: ``plain`` is the last stage alone.
+        schedule: ``plain`` plans the last stage alone.
         size: (height, width) of the full picture.
-        analysis: of the full picture.
+        analysis: how the full picture is measured.
         params: the network.
-        steps: of a stage of some size (height, width), at most.
-        least: pixels a side of the first stage, where more than one comes before the last.
+        steps: most steps of a stage, given the (height, width) of its picture.
+        least: fewest pixels a side of a stage before the last. If no such stage has so many pixels, the largest of
+            them is planned all the same.
 
     Returns:
-        One stage for each octave that is matched and whose picture is large enough for what remains to be matched, and
-        for ``least``, unless no other comes before the last; and one more at full size, in float32, if the others are
-        not.
+        One stage for each octave whose picture is large enough for the statistics at that octave and the coarser ones.
+        Where feature maps are bfloat16, one more stage at full size follows, in float32.
     """
     stages = []
     for first, octave in enumerate(analysis.octaves if schedule == "coarse-to-fine" else analysis.octaves[:1]):
@@ -84,7 +84,7 @@ def plan_stages(
 
 
 def _add_polish(stages: list[Stage]) -> list[Stage]:
-    """With a share of the last stage's steps in float32."""
+    """Make a share of the last stage's steps in float32, as a stage of its own."""
     if not stages or stages[-1].analysis.precision == "float32":
         return stages
     *before, last = stages
@@ -95,49 +95,49 @@ def _add_polish(stages: list[Stage]) -> list[Stage]:
 
 
 def stage_size(size: int, octave: int) -> int:
-    """Length of a side after so many halvings, rounded up, as `expand` wants it."""
+    """Return the length of a side after so many halvings, rounded up as `expand` needs it."""
     return -(-size // 2**octave)
 
 
 def reduce_to_stage(image: Array | np.ndarray, stage: Stage, padding: Padding) -> Array:
-    """A picture of full size, ``(height, width, channels)``, reduced to the size that a stage has."""
+    """Reduce a picture of full size, ``(height, width, channels)``, to the size of a stage."""
     whole = jnp.asarray(image, jnp.float32)
-    return whole if stage.octave == 0 else _reduced(whole, stage.octave + 1, _around(padding))
+    return whole if stage.octave == 0 else _reduce(whole, stage.octave + 1, _padding_of_pyramid(padding))
 
 
 @partial(jit, static_argnums=(1, 2))
-def _reduced(image: Array, octaves: int, padding: Padding) -> Array:
+def _reduce(image: Array, octaves: int, padding: Padding) -> Array:
     return gaussian_pyramid(image, octaves, padding)[-1]
 
 
 def add_margin(image: Array | np.ndarray, margin: int) -> np.ndarray:
-    """A picture of full size, ``(height, width, channels)``, and so many pixels of its mirror image on each side."""
+    """Add so many pixels of its mirror image to each side of a picture, ``(height, width, channels)``."""
     return np.pad(np.asarray(image), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
 
 
 def remove_margin(image: Array, margin: int, size: tuple[int, int]) -> Array:
-    """A picture of any stage, ``(rows, columns, channels)``, without its margin.
+    """Cut the margin off a picture of any stage, ``(rows, columns, channels)``.
 
     Args:
-        image: with it.
-        margin: at full size.
-        size: (height, width) of the full picture with it.
+        image: a picture with its margin.
+        margin: pixels of the margin at full size.
+        size: (height, width) of the full picture with its margin.
     """
     top, left = (margin * side // whole for side, whole in zip(image.shape[:2], size, strict=True))
     return image[top : image.shape[0] - top, left : image.shape[1] - left]
 
 
-def _around(padding: Padding) -> Padding:
+def _padding_of_pyramid(padding: Padding) -> Padding:
     return "same" if padding == "valid" else padding
 
 
 def enlarge(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
-    """Where a stage begins: what the stage before it made, enlarged, with the finer detail of a start.
+    """Enlarge the picture of a stage to the size of the next, and add the finer detail of a start.
 
     Args:
-        value: what the stage before made.
-        before: that stage.
-        stage: the one to begin.
+        value: the picture of the stage before.
+        before: the stage before.
+        stage: the stage that begins.
         start: image of the new stage's size; noise, or a picture.
         padding: of the picture; ``valid`` is enlarged by mirroring.
 
@@ -146,15 +146,15 @@ def enlarge(value: Array, before: Stage, stage: Stage, start: Array, padding: Pa
     """
     if before.octave == stage.octave:
         return value
-    around, steps = _around(padding), before.octave - stage.octave
+    around, steps = _padding_of_pyramid(padding), before.octave - stage.octave
     height, width = stage.size
     sizes = tuple((stage_size(height, octave), stage_size(width, octave)) for octave in reversed(range(steps)))
-    change = value - _reduced(start, steps + 1, around)  # nothing, to the bit, where the start is all there was
-    return jnp.asarray(start + _expanded(change, sizes, around))
+    change = value - _reduce(start, steps + 1, around)  # zero, to the bit, if the value still is the start
+    return jnp.asarray(start + _expand(change, sizes, around))
 
 
 @partial(jit, static_argnums=(1, 2))
-def _expanded(change: Array, sizes: tuple[tuple[int, int], ...], padding: Padding) -> Array:
+def _expand(change: Array, sizes: tuple[tuple[int, int], ...], padding: Padding) -> Array:
     for size in sizes:
         change = expand(change, size, padding)
     return change

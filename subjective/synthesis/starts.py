@@ -1,4 +1,4 @@
-"""The starting image of an optimization."""
+"""The starting pictures of an optimization."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from subjective.synthesis.stages import Stage, reduce_to_stage
 NOISE = 1 / 255
 """Standard deviation of the noise that every start carries, the same in red, green and blue.
 
-Faint on purpose: noise as strong as a texture's own contrast stays visible to the end, since the
-layers matched by default hardly see the highest frequencies. Without color, since few textures have as much of it
-at the highest frequencies, and what is too much takes long to go (`experiments/LOG.md`).
+The noise is faint: noise as strong as a texture's own contrast stays visible to the end, because the layers that are
+matched by default hardly see the highest frequencies. The noise has no color: few textures have as much color at the
+highest frequencies, and excess color takes many steps to disappear (`experiments/LOG.md`).
 """
 
 SYMMETRIC_BLUR = 50.0
 SYMMETRIC_CONTRAST = 28 / 255
-"""Blur (standard deviation in pixels) and contrast (of the pattern) that the 2017 program used."""
+"""Standard deviation of the blur, in pixels, and contrast of the pattern, both as in the 2017 program."""
 
 PHASES_CONTRAST = 0.3
-"""Contrast of random phases, as a share of the sources' own: enough to say where a lattice lies, and not so much that
-what is wrong with it stays (1 left more rows shifted)."""
+"""Contrast of random phases, as a share of the sources' own contrast. This much tells where a lattice lies; with a
+contrast of 1 more errors of the random phases stayed (more rows were shifted)."""
 
 LOOP_CONTRAST = 1.0
-"""The same of a loop's frames, at every stage: detail that turns steadily from the first, instead of growing out of
-faint noise in each frame in its own way (flicker 0.59 instead of 0.87, `experiments/LOG.md`)."""
+"""Contrast of the random phases of a loop's frames, at every stage, as a share of the sources' own contrast. The detail
+then turns steadily from the first step on; out of faint noise the detail would grow differently in each frame (flicker
+0.59 instead of 0.87, `experiments/LOG.md`)."""
 
 INITS = ("random", "symmetric", "phases", "noise", "content")
 """Starts that are made; any other name is a picture file. ``noise`` is another name of ``random``; ``content`` is the
@@ -49,12 +50,12 @@ def initial_image(init: str, size: tuple[int, int], mean: Any, key: Key, *, nois
     """Make a starting image.
 
     Args:
-        init: ``random``: the mean color under faint noise; ``symmetric``: a smooth pattern as well, that mirrors
-            left to right and top to bottom and wraps; ``phases``: as ``random``, `random_phases` being added elsewhere.
+        init: ``random`` makes the mean color under faint noise. ``symmetric`` adds a smooth pattern that equals its
+            mirror images and wraps. ``phases`` makes the same as ``random``; `make_start` adds `random_phases`.
         size: (height, width) in pixels.
         mean: RGB in [0, 1].
-        key: what the noise is made of, see `key_of`.
-        noise: its standard deviation.
+        key: from `key_of`; the noise comes from the key.
+        noise: standard deviation of the noise.
 
     Returns:
         Image ``(height, width, 3)``.
@@ -71,12 +72,12 @@ def initial_image(init: str, size: tuple[int, int], mean: Any, key: Key, *, nois
 
 
 def key_of(seed: int, number: int, attempt: int = 0) -> Key:
-    """What all noise of a start is made of.
+    """Make the key from which all noise of a start comes.
 
     Args:
         seed: the run's seed, from 0 to 2^32 - 1.
-        number: of the picture; each has its own noise.
-        attempt: at that picture; each has its own noise.
+        number: number of the picture; each picture has noise of its own.
+        attempt: number of the attempt at the picture; each attempt has noise of its own.
     """
     return Key(seed, spawn_key=(number, attempt))
 
@@ -88,16 +89,16 @@ def random_phases(
     key: Key,
     contrast: float = PHASES_CONTRAST,
 ) -> Image:
-    """Noise with the sources' spectrum, every wave of it at a phase of its own: what repeats does so all over.
+    """Make noise with the sources' spectrum and random phases: a texture's period repeats all over the noise.
 
-    White noise is convolved with each source, cut to the picture's size around its center and faded out.
+    White noise is convolved with the middle of each source, which is faded out towards its sides.
 
     Args:
         sources: images ``(height, width, 3)`` at the scale of the picture.
-        weights: share of each.
+        weights: how much each source counts.
         size: (height, width) of the picture.
-        key: what the phases are made of, see `key_of`.
-        contrast: as a share of the sources' own.
+        key: from `key_of`; the phases come from the key.
+        contrast: contrast of the noise, as a share of the sources' own.
 
     Returns:
         Image of mean 0 and ``contrast`` times the sources' standard deviation.
@@ -119,7 +120,7 @@ def random_phases(
 
 
 def _fade_out(source: Any, size: tuple[int, int]) -> Any:
-    """The middle of a source, at most that large, around its mean, faded out towards the sides."""
+    """Cut out the middle of a source, at most of that size, and fade it towards the mean at its sides."""
     height, width = (min(own, wanted) for own, wanted in zip(source.shape[:2], size, strict=True))
     top, left = (source.shape[0] - height) // 2, (source.shape[1] - width) // 2
     middle = source[top : top + height, left : left + width]
@@ -128,14 +129,14 @@ def _fade_out(source: Any, size: tuple[int, int]) -> Any:
 
 
 def vary_image(image: Any, key: Key | None, *, noise: float = NOISE) -> Image:
-    """A given starting image for one of several pictures or attempts, under faint noise.
+    """Add faint noise to a starting image, so that several pictures or attempts differ.
 
-    Without it pictures that start alike would end alike, or never part.
+    Without the noise, pictures that start alike would end alike.
 
     Args:
         image: ``(height, width, 3)`` in [0, 1].
-        key: what the noise is made of, see `key_of`; None for none.
-        noise: its standard deviation.
+        key: from `key_of`; None for no noise.
+        noise: standard deviation of the noise.
 
     Returns:
         Image of the same shape.
@@ -147,18 +148,18 @@ def vary_image(image: Any, key: Key | None, *, noise: float = NOISE) -> Image:
 
 
 def _normal(key: Key, use: int, size: tuple[int, int], channels: int) -> Image:
-    """White noise ``(height, width, channels)``; each use of a key has its own."""
+    """Make white noise ``(height, width, channels)``; each use of a key has noise of its own."""
     its = Key(key.entropy, spawn_key=(*key.spawn_key, use))
     return np.random.default_rng(its).standard_normal((*size, channels), np.float32)
 
 
 def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Image:
-    """Smooth noise of unit variance, equal to its mirror images."""
+    """Make smooth noise of unit variance that equals its mirror images."""
     noise = _normal(key, 1, size, 3)
     noise = noise + noise[::-1, :, :]
     noise = noise + noise[:, ::-1, :]
-    # Each frame and channel by itself: the 2017 program blurred across frames as well. On a
-    # small picture a blur as wide as the picture would leave a flat color.
+    # Each frame and channel is blurred by itself; the 2017 program blurred across frames as well. On a small picture a
+    # blur as wide as the picture would leave a flat color.
     blur = min(SYMMETRIC_BLUR, min(size) / 8)
     smooth = scipy.ndimage.gaussian_filter(noise, (blur, blur, 0), mode="wrap")
     smooth -= smooth.mean(axis=(0, 1), keepdims=True)

@@ -1,4 +1,4 @@
-"""Targets: what the sources measure, joined, and laid out by frame or by region."""
+"""Targets: the statistics of the sources, joined into one target, one for each frame or one for each region."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.stages import Stage
 
 SOURCE_ROWS = 512
-"""Rows of a source that are analyzed at a time; photographs are large, and what is learned of them is small."""
+"""Rows of a source that are analyzed at one time; a photograph is large, and its statistics are small."""
 
 _analyze = jit(analyze, static_argnums=2)
 
@@ -36,16 +36,13 @@ def _analyze_part(params: Params, image: jax.Array, mask: jax.Array, analysis: A
 def measure_sources(
     sources: Sequence[np.ndarray], analysis: Analysis, params: Params, parts: Sequence[np.ndarray] | None = None
 ) -> list[Statistics]:
-    """The statistics of each source, always with ``valid`` padding: a photograph has no outside.
+    """Measure the statistics of each source, always with ``valid`` padding: a photograph has no outside.
 
     Args:
         sources: images ``(height, width, 3)``, of any sizes.
-        analysis: of the picture to be made.
+        analysis: how the picture to be made is measured.
         params: the network.
-        parts: how much of each pixel of each source counts, ``(height, width)``; all of them if not given.
-
-    Raises:
-        ValueError: a source too small.
+        parts: how much of each pixel of each source counts, ``(height, width)``; all of every pixel if None.
     """
     adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
     tile = SOURCE_ROWS if adds_up else None
@@ -64,7 +61,7 @@ def measure_sources(
 
 
 def _drop_region_axis(found: Statistics, analysis: Analysis) -> Statistics:
-    """Without the leading axis of the one region."""
+    """Drop the leading axis, where there is one region alone."""
     places = places_of(analysis.terms)
     return tuple(
         {
@@ -78,16 +75,16 @@ def _drop_region_axis(found: Statistics, analysis: Analysis) -> Statistics:
 def join_sources(
     found: Sequence[Statistics], weights: Sequence[float] | None, analysis: Analysis, config: SynthesisConfig
 ) -> Statistics:
-    """One target out of what was measured of several sources.
+    """Join the statistics of several sources into one target.
 
     Args:
         found: from `measure_sources`.
-        weights: share of each source; those of none do not take part.
-        analysis: of the picture to be made.
-        config: join mode, average if it has none, and ``mul``.
+        weights: how much each source counts; a source of weight 0 takes no part.
+        analysis: how the picture to be made is measured.
+        config: join mode, average if None, and ``mul``.
 
     Raises:
-        ValueError: weights that do not fit.
+        InputError: weights that do not fit.
     """
     if weights is not None and len(weights) == len(found) and any(weight > 0 for weight in weights):
         found = [each for each, weight in zip(found, weights, strict=True) if weight > 0]
@@ -106,15 +103,16 @@ def join_sources(
 
 
 def targets_by_region(of_sources: Statistics, shares: Sequence[float], analysis: Analysis) -> Statistics:
-    """The targets of a picture's regions, one a source.
+    """Return the targets of a picture's regions, one region for each source.
 
     Args:
         of_sources: the target of each source by itself, on a leading axis.
-        shares: of the picture that each region has; what is measured of the whole picture is to be their average.
-        analysis: of the picture.
+        shares: share of the picture that each region has. The target of a statistic of the whole picture is the
+            average of the sources' targets by these shares.
+        analysis: how the picture is measured.
 
     Returns:
-        Statistics, those that are measured by region with a leading axis.
+        Statistics. Those that are measured of each region have a leading axis for the regions.
     """
     places = places_of(analysis.terms)
 
@@ -135,7 +133,7 @@ def targets_of(
     params: Params,
     parts: Sequence[np.ndarray] | None = None,
 ) -> Statistics:
-    """The joined target of several sources; arguments and errors as of `measure_sources` and `join_sources`."""
+    """Measure several sources and join them; arguments and errors as of `measure_sources` and `join_sources`."""
     check_weights("source_weights", config.source_weights, len(sources), "source")
     return join_sources(measure_sources(sources, analysis, params, parts), config.source_weights, analysis, config)
 
@@ -149,9 +147,20 @@ def targets_by_precision(
     weights: np.ndarray | None,
     parts: Sequence[np.ndarray] | None = None,
 ) -> dict[Precision, Statistics]:
-    """In the precision of each stage: what it errs by is then the same on both sides of a distance.
+    """Make the targets in the precision of each stage: the errors of that precision then cancel in a distance.
 
-    With ``weights``, ``(targets, sources)``, several targets on a leading axis, each with its own share of the sources.
+    Args:
+        sources: as in `measure_sources`.
+        stages: whose precisions are needed.
+        analysis: as in `measure_sources`.
+        config: as in `join_sources`.
+        params: as in `measure_sources`.
+        weights: how much each source counts for each of several targets, ``(targets, sources)``; None for one target,
+            by the config's source weights.
+        parts: as in `measure_sources`.
+
+    Returns:
+        Precision to target; several targets are stacked on a leading axis.
     """
     targets: dict[Precision, Statistics] = {}
     for precision in dict.fromkeys(stage.analysis.precision for stage in stages):

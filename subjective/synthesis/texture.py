@@ -138,12 +138,12 @@ def prepare(
 
 @lru_cache(maxsize=32)
 def _texture_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
-    """The loss of one picture, as ``loss(picture, {"texture": arguments of `texture_loss`})``."""
+    """Return the loss of one picture, as ``loss(picture, {"texture": arguments of `texture_loss`})``."""
     return weighted_sum({"texture": (1.0, texture_loss(analysis, octave_weights, relative=relative))})
 
 
 @lru_cache(maxsize=32)
 def _mean_texture_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
-    """The mean loss of several pictures, each with its own targets, as ``loss(pictures, {"texture": ...})``."""
+    """Return the mean loss of several pictures, each with its own targets, as ``loss(pictures, {"texture": ...})``."""
     texture = texture_loss(dataclasses.replace(analysis, in_loop=True), octave_weights, relative=relative)
     return weighted_sum({"texture": (1.0, mean_over_frames(texture, 1, True))})
