@@ -26,8 +26,10 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "xla_cpu_use_fusion_emitters" in 
 
 pytest.register_assert_rewrite("helpers.pictures", "helpers.networks", "helpers.processes", "helpers.vgg_files")
 keep_compiled()
-# Two thirds of the time; programs in processes of their own are compiled as they are for users.
-jax.config.update("jax_disable_most_optimizations", True)
+# Two thirds of the time; programs in processes of their own are compiled as they are for users. With ALL_PASSES=1
+# everything is: CI runs the end-to-end part that way as well.
+FAST = os.environ.get("ALL_PASSES") != "1"
+jax.config.update("jax_disable_most_optimizations", FAST)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 
@@ -50,6 +52,13 @@ def rng():
 
 
 @pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder, in which the test runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def in_float64():
     """Run a test in 64-bit floats, in which what is equal on paper is equal to many digits."""
     with jax.enable_x64(True):
@@ -61,7 +70,7 @@ def with_all_passes():
     """Compile with all of LLVM's passes, as for users: where last digits are looked at."""
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", FAST)
 
 
 @pytest.fixture

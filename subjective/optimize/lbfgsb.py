@@ -113,7 +113,7 @@ def unavailable() -> str | None:
 
 
 def _known_routine() -> _Routine | None:
-    """Return the routine of the installed scipy; None if it is unknown. The module is private too, and so may be gone."""
+    """Return the routine of the installed scipy; None if it is unknown, or if its private module is gone."""
     try:
         setulb = getattr(importlib.import_module("scipy.optimize._lbfgsb"), "setulb", None)
     except ImportError:

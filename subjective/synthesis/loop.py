@@ -163,7 +163,7 @@ def _weights_of_sources(
 
 
 def _distances_at(config: AnimationConfig, sources: Sequence[np.ndarray], stage: Stage) -> Distances:
-    """Return the distances between frames that count at a stage, at the octaves that sources and picture have room for."""
+    """Return the distances between frames that count at a stage, at octaves that all pictures have room for."""
     room = [octaves_of(size, max(config.frame_shifts)) for size in sizes_of(sources)]
     octaves = max(min(config.distance_octaves, octaves_of(stage.size), min(room) - stage.octave), 1)
     return Distances(config.frame_steps, config.if_distance_type, octaves, config.padding_mode)

@@ -24,7 +24,7 @@ LEVELS = 4
 """Number of octaves whose gains differ. Coarser octaves are no steeper, and earlier stages have settled them."""
 
 BRIGHTNESS, COLOR = 2**-0.5, 2**-1.0
-"""Gain of the root from each octave to the next coarser one: along the first axis of `OPPONENT`, and along the others."""
+"""Gain of the root from an octave to the next coarser one: along the first axis of `OPPONENT`, and along the others."""
 
 DIFFERENCES = [
     OPPONENT.T @ np.diag([gain**level - gain ** (level - 1) for gain in (BRIGHTNESS, COLOR, COLOR)]) @ OPPONENT
