@@ -22,7 +22,7 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from subjective.checks import InputError
+from subjective.checks import InputError, file_errors
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Files taken from a folder given as a source; any other file can still be named itself."""
@@ -49,27 +49,31 @@ def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source")
     """
     files: list[Path] = []
     for source in sources:
-        path = Path(source)
-        if path.is_dir():
-            found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
-            if not found:
-                wanted = " ".join(sorted(SUFFIXES))
-                raise InputError(
-                    f"{what} {str(source)!r} is a folder without pictures; wanted files ending in {wanted}"
-                )
-        elif path.exists():
-            found = [path]
-        elif glob.has_magic(str(source)):
-            matches = sorted(Path(match) for match in glob.glob(str(source), recursive=True))
-            found = [f for f in matches if f.suffix.lower() in SUFFIXES and f.is_file()]
-            if not found:
-                raise InputError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")
-        else:
-            raise InputError(f"no such {what}: {str(source)!r}; give a picture, a folder of pictures or a pattern")
-        files.extend(found)
+        with file_errors("read", str(source)):
+            files.extend(_find(source, what))
     if not files:
         raise InputError(f"no {what} was given; give at least one picture, folder or pattern")
     return files
+
+
+def _find(source: str | os.PathLike[str], what: str) -> list[Path]:
+    """The picture files that one source stands for."""
+    path = Path(source)
+    if path.is_dir():
+        found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
+        if not found:
+            wanted = " ".join(sorted(SUFFIXES))
+            raise InputError(f"{what} {str(source)!r} is a folder without pictures; wanted files ending in {wanted}")
+        return found
+    if path.exists():
+        return [path]
+    if not glob.has_magic(str(source)):
+        raise InputError(f"no such {what}: {str(source)!r}; give a picture, a folder of pictures or a pattern")
+    matches = sorted(Path(match) for match in glob.glob(str(source), recursive=True))
+    found = [f for f in matches if f.suffix.lower() in SUFFIXES and f.is_file()]
+    if not found:
+        raise InputError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")
+    return found
 
 
 def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale: float | None = None) -> Image:
@@ -99,7 +103,8 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     name = str(path)
     if Path(path).is_dir():
         raise InputError(f"{name!r} is a folder; wanted a picture file")
-    data = Path(path).read_bytes()
+    with file_errors("read", name):
+        data = Path(path).read_bytes()
     if not data:
         raise InputError(f"{name!r} is empty (0 bytes); wanted a picture file")
     try:
@@ -277,11 +282,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name when all of it is on the disk: a temporary one beside it, fsync, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with file_errors("write", path):
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -9,11 +9,7 @@ from helpers.processes import refusal
 from subjective import images
 from subjective.cli.main import main
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def test_a_texture_is_rendered_in_any_size_and_blend(capsys):

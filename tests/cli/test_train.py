@@ -16,11 +16,9 @@ STYLE = ["train", "-s", ROCK, *QUICK, "--content-layer", "conv1_1"]
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """A folder in which nothing is begun that cannot be done."""
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    assert not list(tmp_path.glob("outputs/*"))
+def nothing_is_begun_that_cannot_be_done(here):
+    yield
+    assert not list(here.glob("outputs/*"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`subjective train` in processes of its own: from photographs to a network, killed, resumed, stopped, on two devices."""
+"""`subjective train` in processes of its own: from photographs to a network; killed, resumed, stopped; two devices."""
 
 import json
 import os
@@ -6,14 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import jax
 import numpy as np
 import pytest
 from helpers.feedforward import write_photographs
 from helpers.pictures import ROCK, ROOT
-from helpers.processes import KEEPING, finished, refusal, start, with_devices
+from helpers.processes import KEEPING, finished, refusal, start, wait_until, with_devices
 
 from subjective import images
 from subjective.cli.main import main
@@ -36,15 +35,6 @@ def trained(tmp_path_factory):
     code, out, err = finished(start(*command, "-n", "20", "-o", "new/style.safetensors", cwd=here))
     assert code == 0, err
     return here, out, err
-
-
-def wait_until(condition, process, seconds=100):
-    """Wait for something that a process does on disk; fail if the process ends first."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, "the process takes too long"
-        time.sleep(0.02)
 
 
 def whole_checkpoints(run):
