@@ -41,7 +41,7 @@ def keep_compiled() -> None:
 OPTIONS: dict[str, Any] = {
     # Eigen's matrix products instead of YNNPACK's: 11 % less time a loss and gradient.
     "xla_cpu_experimental_ynn_fusion_type": "",
-    # With these, last digits depend on where in memory an array happens to lie (`experiments/LOG.md`).
+    # With these, last digits depend on where in memory an array happens to lie (`experiments/LOG.md`, 2026-11-21).
     "xla_cpu_use_fusion_emitters": False,
 }
 """What makes XLA faster on CPUs, and its results the same each time."""

@@ -44,7 +44,7 @@ RIDGE = 1.0
 A Gram matrix of n pixels has rank n at most, and at coarse octaves n is far below the number of channels: a geometric
 mean of two such matrices all but vanishes, and the picture with it (grey, without contrast). With the ridge, features
 that only one source has are weakened and not lost; at 0 it is the plain mean, at infinity the average
-(`experiments/LOG.md`).
+(`experiments/LOG.md`, 2026-11-21).
 """
 
 KARCHER_STEPS = 100

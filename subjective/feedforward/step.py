@@ -30,7 +30,7 @@ LAST_SHARE = 0.01
 
 RISING, MOST_RISING = 20, 100
 """One in so many steps, but not more than so many, over which the learning rate rises: a network that begins with full
-steps may end grey, where hardly any gradient is left (`experiments/LOG.md`)."""
+steps may end grey, where hardly any gradient is left (`experiments/LOG.md`, 2026-11-21)."""
 
 ONE_SOURCE = 0.5
 """Share of a step's pictures that are of one source, where there are several; the others are of random blends."""

@@ -30,7 +30,7 @@ QUIET = 1e-3
 """Share of a channel's mean power that is added to every power, found and wanted.
 
 Without it the faintest frequencies, which nobody sees, decide how well the problem is conditioned: at 1e-5 metal did
-not converge (`experiments/LOG.md`).
+not converge (`experiments/LOG.md`, 2026-11-21).
 """
 
 RAREST = 1e-3

@@ -1,7 +1,7 @@
 """Blocks of a picture that are each to match the target, since a large picture could be uneven and match as a whole.
 
 A statistic is a mean over all pixels. Of a picture many times as large as its source it leaves more and more open: one
-place may have too much of what another lacks (`experiments/LOG.md`).
+place may have too much of what another lacks (`experiments/06_size.md`).
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def covariance_distance(found: Array, target: Array) -> Scalar:
     """‖Σ − Σ′‖² + s (s + tr Σ′), where s = ‖μ − μ′‖² / channels, and each Σ is over channels.
 
     Without the trace the mean's part would be s², a Gram matrix' distance if it were free of the rest, which hardly
-    says where the mean is to be once it is near: colors of soil were off by four times as much (`experiments/LOG.md`).
+    says where the mean is to be once it is near: colors of soil were off by four times as much (`experiments/LOG.md`,
+    2026-11-23).
     """
     (mean, covariance), (wanted_mean, wanted_covariance) = mean_and_covariance(found), mean_and_covariance(target)
     shift = jnp.sum((mean - wanted_mean) ** 2) / mean.shape[0]

@@ -39,7 +39,7 @@ look across the border count little for either side."""
 
 DOUBT = 32.0
 """The power of that share, averaged over a region, that its distance counts by: a path too narrow for a coarse map to
-see by itself would color what lies beside it (`experiments/LOG.md`)."""
+see by itself would color what lies beside it (`experiments/LOG.md`, 2026-11-22)."""
 
 TINY = 1e-20
 

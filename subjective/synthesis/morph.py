@@ -23,12 +23,12 @@ Weights = Float[np.ndarray, "frames sources"]
 DISSOLVE = 3
 """Number of frames in which a patch of one texture turns into a patch of another. A patch that turns in one frame
 flickers; the slower it turns, the more of the old texture is left where the old texture should be gone
-(`experiments/LOG.md`)."""
+(`experiments/09_loops.md`)."""
 
 TURN_BY: JoinMode = "geodesic"
 """Default join of the targets between two textures: one texture then turns into the other stone by stone. With average,
 patches of both textures lie side by side, and the rest of the old texture has more than its own contrast
-(`experiments/LOG.md`)."""
+(`experiments/09_loops.md`)."""
 
 TINY = 1e-12
 

@@ -2,9 +2,9 @@
 
 A texture loss is steep for large shapes and colors, and flat for fine detail. Along waves of 3 pixels its curvature is
 some hundred times less than along waves of 30, and along large patches of color ten times more again
-(`experiments/LOG.md`). With the same step for all waves the detail converges last. Here the assumed inverse Hessian is
-half as large at each octave as at the octave above it, and a quarter as large in color, down to the coarsest of
-`LEVELS`.
+(`experiments/13_curvature.md`). With the same step for all waves the detail converges last. Here the assumed inverse
+Hessian is half as large at each octave as at the octave above it, and a quarter as large in color, down to the coarsest
+of `LEVELS`.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ Schedule = Literal["coarse-to-fine", "plain"]
 
 POLISH = 0.25
 """Share of the last stage's steps that are made in float32, where the earlier steps are made in bfloat16. Near the end
-bfloat16 errs by a tenth and more of the gradient (`experiments/LOG.md`)."""
+bfloat16 errs by a tenth and more of the gradient (`experiments/08_precision.md`)."""
 
 
 @dataclass(frozen=True)

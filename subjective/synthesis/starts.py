@@ -22,7 +22,7 @@ NOISE = 1 / 255
 
 The noise is faint: noise as strong as a texture's own contrast stays visible to the end, because the layers that are
 matched by default hardly see the highest frequencies. The noise has no color: few textures have as much color at the
-highest frequencies, and excess color takes many steps to disappear (`experiments/LOG.md`).
+highest frequencies, and excess color takes many steps to disappear (`experiments/LOG.md`, 2026-11-21).
 """
 
 SYMMETRIC_BLUR = 50.0
@@ -36,7 +36,7 @@ contrast of 1 more errors of the random phases stayed (more rows were shifted)."
 LOOP_CONTRAST = 1.0
 """Contrast of the random phases of a loop's frames, at every stage, as a share of the sources' own contrast. The detail
 then turns steadily from the first step on; out of faint noise the detail would grow differently in each frame (flicker
-0.59 instead of 0.87, `experiments/LOG.md`)."""
+0.59 instead of 0.87, `experiments/LOG.md`, 2026-11-21)."""
 
 INITS = ("random", "symmetric", "phases", "noise", "content")
 """Starts that are made; any other name is a picture file. ``noise`` is another name of ``random``; ``content`` is the
