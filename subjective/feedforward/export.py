@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import export
 
-from subjective.checks import MissingPackageError
+from subjective.checks import MissingPackageError, file_errors
 from subjective.feedforward.network_file import Network
 from subjective.feedforward.networks import NOISE_CHANNELS
 from subjective.feedforward.step import with_parameters
@@ -65,5 +65,6 @@ def write(path: Path, network: Network) -> None:
         raise MissingPackageError(
             "exporting wants the package flatbuffers; install it with `pip install 'subjective[export]'`"
         ) from None
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with file_errors("make", path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, bytes(exported(network).serialize()))

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from subjective.checks import InputError, MissingFileError, MissingPackageError
+from subjective.checks import FileError, InputError, MissingFileError, MissingPackageError, file_errors
 from subjective.network import weights
 from subjective.network.formats.layout import WIDTHS, Widths, one_line
 from subjective.network.formats.native import read_tensors, verified
@@ -113,7 +113,8 @@ def fetch(
     for package in ("pooch", source.needs):
         if package and importlib.util.find_spec(package) is None:
             raise MissingPackageError(f"fetching {name} needs {package}; do: pip install 'subjective[fetch]'")
-    folder.mkdir(parents=True, exist_ok=True)
+    with file_errors("make", folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(".fetch-*"):
         if time.time() - stale.stat().st_mtime > _STALE:
             shutil.rmtree(stale, ignore_errors=True)
@@ -170,7 +171,7 @@ def _download(name: str, source: Source, folder: Path, progress: Progress | None
         with _quiet(pooch.get_logger()):
             pooch.retrieve(source.url, None, file.name, folder, downloader=download)
     except requests.RequestException as error:
-        raise OSError(
+        raise FileError(
             one_line(f"could not fetch {name} from {source.url}: {_reason(error)}; try again later")
         ) from None
     algorithm, _, expected = source.known_hash.partition(":")

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from subjective.checks import InputError
+from subjective.checks import InputError, file_errors
 from subjective.network.formats.layout import one_line
 
 SUMS = "SHA256SUMS"
@@ -27,7 +27,7 @@ SUMS = "SHA256SUMS"
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
-    with path.open("rb") as stream:
+    with file_errors("read", path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -71,7 +71,8 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     head = json.dumps(header, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     data = b"".join([struct.pack("<Q", len(head)), head, *blobs])
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with file_errors("make", path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     record(path, None)
     _replace(path, data)
     digest = hashlib.sha256(data).hexdigest()
@@ -106,15 +107,16 @@ def _sums(folder: Path) -> dict[str, str]:
 
 def _replace(path: Path, data: bytes) -> None:
     """Writes under a temporary name beside `path` and renames, so that `path` is never half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide a shared data folder's files from its other users
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with file_errors("write", path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide a shared data folder's files from its other users
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import InputError, MissingFileError
+from subjective.checks import InputError, MissingFileError, file_errors
 from subjective.network.formats import arrays, keras, onnx, torch
 from subjective.network.formats.arrays import Found
 from subjective.network.formats.layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
@@ -64,8 +64,11 @@ def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTH
                 "the names do not tell the input's convention; state it: caffe-bgr, caffe-rgb or torchvision"
             )
         params = to_bgr(build(found.convolutions, found.mean, widths), convention, found.mean is not None)
-    except (ImportError, PermissionError):
+    except ImportError:
         raise
+    except PermissionError:
+        with file_errors("read", path):
+            raise
     except ValueError as error:
         raise InputError(one_line(f"{path}: {error}")) from error
     # Five libraries parse what a stranger wrote; a damaged file makes them raise nearly anything.
