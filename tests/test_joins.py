@@ -1,19 +1,16 @@
-from pathlib import Path
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+from helpers.pictures import SOURCES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.pictures import SOURCES
 from subjective import joins
 from subjective.images import read_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
 from subjective.statistics.gram import gram
-
 
 MATRIX_MODES = ["log_euclidean", "geodesic"]
 
@@ -76,6 +73,7 @@ def test_the_karcher_mean_is_where_the_logarithms_cancel(in_float64):
     assert np.linalg.norm(sum(logs)) < 1e-7
 
 
+@pytest.mark.slow
 def test_the_karcher_mean_of_real_textures_is_found():
     """With steps of 1 this stood at 2e-5 after a hundred."""
     params = load_params()

@@ -4,13 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers.analyses import analyze_fast
+from helpers.pictures import noise
 
 from subjective.losses import match, novelty_loss, texture_loss, weighted_sum
 from subjective.network.formats.layout import random_params
-from subjective.statistics.analysis import analyze
-from subjective.statistics.gram import gram
 from subjective.statistics.registry import STATISTICS, parse_term
 from subjective.statistics.terms import Analysis, Term
 
@@ -18,31 +16,10 @@ GRAM = STATISTICS["gram"]
 
 TWO_OCTAVES = Analysis(octaves=(0, 1), terms=(parse_term("gram@pool1,conv3_2"),))
 WEIGHTED = replace(TWO_OCTAVES, terms=(Term(GRAM, ("pool1", "conv3_2"), (2.0, 3.0)),))
-# Compiled whole: one by one, the operations of a network would take longer to compile than to run.
-analyze_fast = jax.jit(analyze, static_argnums=2)
 
 
 def random_image(seed, size=(24, 32)):
-    return jnp.asarray(np.random.default_rng(seed).uniform(size=(*size, 3)), jnp.float32)
-
-
-@settings(max_examples=20, deadline=None)
-@given(rows=st.integers(-9, 9), columns=st.integers(-9, 9))
-def test_the_gram_matrix_does_not_change_when_features_roll(rows, columns):
-    features = jnp.asarray(np.random.default_rng(1).standard_normal((7, 9, 4)), jnp.float32)
-    rolled = jnp.roll(features, (rows, columns), (0, 1))
-    np.testing.assert_allclose(gram(rolled), gram(features), rtol=1e-5, atol=1e-6)
-
-
-def test_the_gram_matrix_is_the_mean_outer_product_over_channels(rng, in_float64):
-    features = rng.standard_normal((5, 6, 3))
-    expected = sum(np.outer(f, f) for f in features.reshape(-1, 3)) / (5 * 6 * 3)
-    np.testing.assert_allclose(gram(jnp.asarray(features)), expected, rtol=1e-12)
-
-
-def test_the_gram_matrix_does_not_depend_on_the_size_of_a_tiled_picture(rng):
-    features = jnp.asarray(rng.standard_normal((4, 5, 3)), jnp.float32)
-    np.testing.assert_allclose(gram(jnp.tile(features, (2, 3, 1))), gram(features), rtol=1e-5, atol=1e-6)
+    return jnp.asarray(noise(*size, 3, seed=seed))
 
 
 # conv3_2 at octave 1 sees every 2 * 4 = 8th pixel: rolls by 8 respect octaves and layers.

@@ -91,10 +91,21 @@ def layer_names(params: Iterable[str]) -> tuple[str, ...]:
 
 
 def path_to(layers: Iterable[str], params: Iterable[str]) -> tuple[Layer, ...]:
-    """List the network's layers from the first to the deepest of some names."""
-    path, names = layers_of(params), set(layers)
-    deepest = max(place for place, layer in enumerate(path) if layer.name in names)
-    return path[: deepest + 1]
+    """List the network's layers from the first to the deepest of some names.
+
+    Raises:
+        InputError: a name that these parameters do not have.
+    """
+    path = layers_of(params)
+    places = {layer.name: place for place, layer in enumerate(path)}
+    return path[: max(_find_layer(name, places) for name in layers) + 1]
+
+
+def _find_layer(name: str, places: Mapping[str, int]) -> int:
+    if name not in places:
+        choice = ", ".join(f"{number} {known}" for known, number in places.items())
+        raise InputError(f"these parameters have no layer {name!r}; wanted a name or number out of: {choice}")
+    return places[name]
 
 
 Map = TypeVar("Map")
@@ -145,19 +156,17 @@ def resolve_layers(layers: Sequence[str | int], params: Iterable[str]) -> tuple[
         Names in the order given.
 
     Raises:
-        ValueError: no layer, a name or number that these parameters do not have, or one given twice.
+        InputError: no layer, a name or number that these parameters do not have, or one given twice.
     """
     names = layer_names(params)
+    places = {name: place for place, name in enumerate(names)}
     resolved = []
     for layer in layers:
         token = str(layer)
-        if token in names:
-            resolved.append(token)
-        elif token.isdecimal() and int(token) < len(names):
+        if token.isdecimal() and int(token) < len(names):
             resolved.append(names[int(token)])
         else:
-            choice = ", ".join(f"{number} {name}" for number, name in enumerate(names))
-            raise InputError(f"these parameters have no layer {token!r}; wanted a name or number out of: {choice}")
+            resolved.append(names[_find_layer(token, places)])
     if not resolved:
         raise InputError("no layer was given; wanted at least one, such as pool1")
     for name in resolved:
@@ -197,7 +206,7 @@ def extract_features(
         ``{layer: (height, width, channels)}``.
 
     Raises:
-        ValueError: a layer that the parameters lack, or an image too small for it.
+        InputError: a layer that the parameters lack, or an image too small for it.
     """
     path = path_to(resolve_layers(layers, params), params)
     smallest = minimum_size(layers, 1, padding, params)

@@ -1,3 +1,5 @@
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,19 +7,28 @@ import pytest
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax import lax
 
-from subjective.network import convolution
 from subjective.network.convolution import average_pool, conv3x3_relu
-from subjective.pyramid import PADDINGS
 
 NUMPY_MODE = {"same": "constant", "circular": "wrap"}
 
 
+def paddings(padding):
+    """Of rows, and of columns."""
+    return (padding, padding) if isinstance(padding, str) else padding
+
+
+def padded(x, padding):
+    for axis, along in enumerate(paddings(padding)):
+        if along != "valid":
+            x = np.pad(x, [(1, 1) if axis == other else (0, 0) for other in range(3)], mode=NUMPY_MODE[along])
+    return x
+
+
 def by_scipy(x, kernel, bias, padding, pool):
     """The same in float64, channel by channel."""
-    for axis, along in enumerate(convolution._both(padding)):
-        if along != "valid":
-            x = np.pad(x, [(1, 1) if axis == padded else (0, 0) for padded in range(3)], mode=NUMPY_MODE[along])
+    x = padded(x, padding)
     outputs = [
         sum(scipy.signal.correlate2d(x[:, :, i], kernel[:, :, i, o], "valid") for i in range(x.shape[2])) + bias[o]
         for o in range(kernel.shape[3])
@@ -27,6 +38,35 @@ def by_scipy(x, kernel, bias, padding, pool):
         y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
         y = y.reshape(y.shape[0] // 2, 2, y.shape[1] // 2, 2, -1).mean(axis=(1, 3))
     return y
+
+
+def correlation_of_jax(x, kernel, bias, padding, pool):
+    """The same by JAX, which differentiates it by itself."""
+    for axis, along in enumerate(paddings(padding)):
+        if along != "valid":
+            width = [(1, 1) if axis == other else (0, 0) for other in range(3)]
+            x = jnp.pad(x, width, mode=NUMPY_MODE[along])
+    names = ("NHWC", "HWIO", "NHWC")
+    y = lax.conv_general_dilated(x[None], kernel, (1, 1), "VALID", dimension_numbers=names)[0]
+    y = jax.nn.relu(y + bias[None, None, :])
+    if pool:
+        y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
+        y = y.reshape(y.shape[0] // 2, 2, y.shape[1] // 2, 2, -1).mean(axis=(1, 3))
+    return y
+
+
+@contextlib.contextmanager
+def as_on_gpus():
+    """What is traced within takes the form of platforms that are no CPU; it runs here all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lax, "platform_dependent", lambda *given, cpu, default: default(*given))
+        yield
+
+
+def with_gradients(form, *arguments):
+    """A function's result, and the gradients of a fixed sum over the result."""
+    y, pull = jax.vjp(form, *arguments)
+    return y, pull(jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(y.dtype))
 
 
 def arguments(size, channels, dtype=np.float32, seed=0):
@@ -41,6 +81,7 @@ CASES = [
     ((4, 4), (6, 16), "valid", False),
     ((9, 7), (3, 6), "circular", False),
     ((13, 10), (6, 16), "same", True),
+    ((13, 10), (6, 16), "same", False),
     ((37, 53), (6, 16), "circular", True),
     ((131, 70), (6, 16), "valid", True),
     ((70, 131), (6, 16), "circular", False),
@@ -56,46 +97,28 @@ CASES = [
 
 
 @pytest.mark.parametrize(("size", "channels", "padding", "pool"), CASES)
-def test_it_is_scipys_correlation_and_its_gradients_those_of_the_direct_form(size, channels, padding, pool, in_float64):
-    """Both forms run here, whichever the device would choose; JAX differentiates the direct one by itself."""
+def test_both_forms_are_scipys_correlation_and_their_gradients_jaxs_own(size, channels, padding, pool, in_float64):
+    """Both forms run here, whichever the device and the map's size would choose."""
 
-    def direct(x, kernel, bias):
-        both = convolution._both(padding)
-        return convolution._forward_direct(x, kernel, bias, padding=both, pool=pool, kept=x.dtype)[0]
-
-    def strips(x, kernel, bias):
+    def form(x, kernel, bias):
         return conv3x3_relu(x, kernel, bias, padding, pool, in_loop=True)
 
     @jax.jit
     def evaluated(*args):
-        def with_gradients(form):
-            y, pull = jax.vjp(form, *args)
-            return y, pull(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
-
-        return conv3x3_relu(*args, padding, pool), with_gradients(strips), with_gradients(direct)
+        by_strips = with_gradients(form, *args)
+        with as_on_gpus():
+            directly = with_gradients(form, *args)
+        by_jax = with_gradients(lambda *args: correlation_of_jax(*args, padding, pool), *args)
+        return conv3x3_relu(*args, padding, pool), by_strips, directly, by_jax
 
     args = arguments(size, channels, np.float64)
-    chosen, (by_strips, found), (directly, wanted) = evaluated(*args)
+    chosen, (by_strips, found), (directly, found_directly), (by_jax, wanted) = evaluated(*args)
     expected = by_scipy(*map(np.asarray, args), padding, pool)
-    for value in (chosen, by_strips, directly):
+    for value in (chosen, by_strips, directly, by_jax):
         np.testing.assert_allclose(value, expected, atol=1e-12)
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-11 * max(1, float(jnp.abs(other).max())))
-
-
-@pytest.mark.parametrize("pool", [False, True])
-@pytest.mark.parametrize("padding", PADDINGS)
-def test_the_direct_backward_form_is_the_derivative_of_the_direct_forward_form(padding, pool, in_float64):
-    x, kernel, bias = arguments((13, 10), (5, 6), np.float64)
-
-    def forward(x):
-        return convolution._forward_direct(x, kernel, bias, padding=(padding, padding), pool=pool, kept=x.dtype)
-
-    y, pull = jax.vjp(lambda x: forward(x)[0], x)
-    dy = jnp.asarray(np.random.default_rng(1).standard_normal(y.shape))
-    like = jax.ShapeDtypeStruct(x.shape, x.dtype)
-    found = convolution._backward_direct(dy, forward(x)[1], kernel, like=like, padding=(padding, padding), pool=pool)
-    np.testing.assert_allclose(found, pull(dy)[0], atol=1e-12)
+    for gradients in (found, found_directly):
+        for one, other in zip(gradients, wanted, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-11 * max(1, float(jnp.abs(other).max())))
 
 
 def test_float32_errs_by_less_than_a_hundred_thousandth():
@@ -112,28 +135,23 @@ def test_bfloat16_maps_err_by_their_own_rounding(size, pool):
     x, kernel, bias = arguments(size, (64, 32))
     rounded = x.astype(jnp.bfloat16)
 
-    def strips(x):
-        return conv3x3_relu(x, kernel, bias, "circular", pool)
+    def evaluated(x, in_loop=False):
+        def form(x):
+            return conv3x3_relu(x, kernel, bias, "circular", pool, None, in_loop)
 
-    def direct(x):
-        both = ("circular", "circular")
-        return convolution._forward_direct(x, kernel, bias, padding=both, pool=pool, kept=x.dtype)[0]
+        found, (gradient,) = jax.jit(lambda x: with_gradients(form, x))(x)
+        return found, gradient
 
-    def with_derivative(form, x):
-        def both(x):
-            found, pull = jax.vjp(form, x)
-            return found, pull(jnp.cos(jnp.arange(found.size)).reshape(found.shape).astype(found.dtype))[0]
-
-        return jax.jit(both)(x)
-
-    wanted, slope = with_derivative(strips, rounded.astype(jnp.float32))
-    for form in (strips, direct):
-        found, gradient = with_derivative(form, rounded)
+    wanted, slope = evaluated(rounded.astype(jnp.float32))
+    strips = evaluated(rounded)
+    with as_on_gpus():
+        direct = evaluated(rounded, in_loop=True)
+    # A rounding errs by 2^-9 at most; here are two or three, of maps and kernel. Where it changes the sign of
+    # what ReLU sees, which only the direct form's can, the whole derivative there is gone.
+    for (found, gradient), most in ((strips, 2**-8), (direct, 0.05)):
         assert found.dtype == gradient.dtype == jnp.bfloat16
-        # A rounding errs by 2^-9 at most; here are two or three, of maps and kernel. Where it changes the sign of
-        # what ReLU sees, which only the direct form's can, the whole derivative there is gone.
-        for narrow, wide, most in ((found, wanted, 2**-8), (gradient, slope, 2**-8 if form is strips else 0.05)):
-            assert jnp.linalg.norm(narrow - wide) < most * jnp.linalg.norm(wide)
+        assert jnp.linalg.norm(found - wanted) < 2**-8 * jnp.linalg.norm(wanted)
+        assert jnp.linalg.norm(gradient - slope) < most * jnp.linalg.norm(slope)
 
 
 def test_what_is_kept_may_be_narrower_than_what_came():

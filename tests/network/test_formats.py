@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 import pytest
 from helpers import vgg_files
-from hypothesis import given
-from hypothesis import strategies as st
 from helpers.networks import vgg_features
 from helpers.vgg_files import NARROW, NETWORKS, TORCH_FILES, TORCH_NETWORKS, WIDTHS, WRITERS, refusal, torch_file
+from hypothesis import given
+from hypothesis import strategies as st
 
 from subjective.network.formats import reader
 from subjective.network.formats.layout import MEAN_BGR, Params, build, layer_names, random_params

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import vgg_files
+from helpers.vgg_files import NETWORKS, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from helpers.vgg_files import NETWORKS, refusal
 
 from subjective.network.formats import arrays, torch
 from subjective.network.formats.safe_pickle import PickleError, load, plain

@@ -2,10 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.networks import vgg_features
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from helpers.networks import vgg_features
 
+from subjective.checks import InputError
 from subjective.network import vgg
 from subjective.network.formats.layout import layer_names as convolutions_of
 from subjective.network.formats.layout import random_params
@@ -108,3 +109,58 @@ def test_nothing_deeper_than_asked_is_needed(small_params):
         extract(shallow, image, ("pool1",))["pool1"],
         extract(small_params, image, ("pool1",))["pool1"],
     )
+
+
+def visit(layers, wanted, fuse=lambda pooling: False):
+    """What each wanted layer has behind it: names of steps, those done together joined by a plus."""
+
+    def convolve(layer, before, pooling):
+        return (*before, layer.name if pooling is None else f"{layer.name}+{pooling.name}")
+
+    def pool(layer, before):
+        return (*before, layer.name)
+
+    return vgg.walk(vgg.path_to(layers, VGG16), (), convolve, pool, wanted=wanted, fuse=fuse)
+
+
+def test_a_walk_passes_every_layer_once_in_the_networks_order():
+    steps = visit(["conv3_1", "pool1"], ["conv3_1", "pool1"])
+    names = vgg.layer_names(VGG16)
+    assert steps == {layer: names[: names.index(layer) + 1] for layer in ("pool1", "conv3_1")}
+
+
+def test_a_pooling_is_fused_with_the_convolution_before_it_where_nobody_wants_the_map_between():
+    everywhere = visit(["pool2"], ["pool2"], fuse=lambda _: True)
+    assert everywhere == {"pool2": ("conv1_1", "conv1_2+pool1", "conv2_1", "conv2_2+pool2")}
+    between = visit(["pool2"], ["conv1_2", "pool2"], fuse=lambda _: True)
+    assert between["pool2"] == ("conv1_1", "conv1_2", "pool1", "conv2_1", "conv2_2+pool2")
+    one = visit(["pool2"], ["pool2"], fuse=lambda pooling: pooling.name == "pool1")
+    assert one["pool2"] == ("conv1_1", "conv1_2+pool1", "conv2_1", "conv2_2", "pool2")
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", "circular"])
+def test_sizes_of_a_walk_are_those_of_the_feature_maps(padding, small_params):
+    layers = vgg.layer_names(small_params)[:-1]
+
+    def shrink(layer, size, pooling=None):
+        return tuple(layer.size_after(side, padding) for side in size)
+
+    sizes = vgg.walk(vgg.path_to(layers, small_params), (45, 50), shrink, shrink, wanted=layers)
+    image = jax.ShapeDtypeStruct((45, 50, 3), jnp.float32)
+    features = jax.eval_shape(lambda image: vgg.extract_features(small_params, image, layers, padding=padding), image)
+    assert sizes == {layer: features[layer].shape[:2] for layer in layers}
+    assert vgg.feature_size(45, "conv3_1", padding, small_params) == features["conv3_1"].shape[0]
+
+
+@pytest.mark.parametrize("wanted", [("pool1",), ("conv1_2", "pool1"), ("conv1_2", "pool1", "conv2_2", "pool2")])
+def test_features_do_not_depend_on_which_others_are_asked_for(wanted, small_params, rng):
+    """A pooling is fused or not, depending on them."""
+    image = jnp.asarray(rng.uniform(size=(20, 18, 3)), jnp.float32)
+    everything = extract(small_params, image, vgg.layer_names(small_params))
+    for layer, features in extract(small_params, image, wanted).items():
+        np.testing.assert_allclose(features, everything[layer], rtol=1e-5, atol=1e-4)
+
+
+def test_a_path_to_a_layer_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="no layer 'conv9_9'; wanted a name or number out of: 0 conv1_1, "):
+        vgg.path_to(["pool1", "conv9_9"], VGG16)

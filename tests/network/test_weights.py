@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import vgg_files
+from helpers.vgg_files import NETWORKS, WIDTHS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from helpers.vgg_files import NETWORKS, WIDTHS
 
 from subjective.network import weights
 from subjective.network.formats import native

@@ -5,13 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import subjective
-from subjective.losses import match, texture_loss
+from subjective.images import read_image, resize
+from subjective.losses import match, sum_parts, texture_loss
+from subjective.network.normalization import photographs
 from subjective.statistics.analysis import analyze
 from subjective.statistics.blocks import WHOLE, Blocks, blocks_of
 from subjective.statistics.registry import STATISTICS, parse_term
 from subjective.statistics.terms import Analysis
-from subjective.synthesis.targets import measured
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.targets import measure_sources
+from subjective.synthesis.texture import synthesize
 
 BY_BLOCK = [name for name, statistic in STATISTICS.items() if statistic.by_block]
 
@@ -70,13 +73,14 @@ def test_blocks_are_at_least_a_share_of_the_smallest_source():
     assert blocks_of((4096, 4096), [(512, 512)], 0) == blocks_of((4096, 4096), [], 0.5) == WHOLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "valid"])
 def test_tiles_have_the_same_loss_and_gradient_in_blocks(small_params, padding, in_float64):
     terms = tuple(parse_term(text, ("pool1", "conv2_1"), (1.0, 1.0)) for text in ("gram", "spectrum@rgb=0.1"))
     whole = Analysis((0, 1), terms, padding, blocks=(3, 2))
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), small_params)
     picture, source = (np.random.default_rng(seed).uniform(size=(104, 88, 3)) for seed in (0, 1))
-    [target] = measured([source], whole, params)
+    [target] = measure_sources([source], whole, params)
 
     def at(tile):
         loss = texture_loss(Analysis((0, 1), terms, padding, tile=tile, blocks=(3, 2)), relative=True)
@@ -102,19 +106,20 @@ def test_the_loss_of_blocks_is_that_of_the_whole_and_their_spread(small_params, 
     several, one, wanted = (each["pool1"]["gram"] for each in (found, mean, target))
     np.testing.assert_allclose(several.mean(axis=0), one, rtol=1e-10)
     spread = jnp.mean(jnp.sum((several - one[None]) ** 2, axis=(1, 2)))
-    total, _ = match((found,), (target,), terms, blocks=blocks.blocks)
+    total = sum_parts(match((found,), (target,), terms, blocks=blocks.blocks))
     assert float(total) == pytest.approx(float(jnp.sum((one - wanted) ** 2) + spread), rel=1e-10)
 
 
-def test_a_large_picture_is_even(small_params):
+@pytest.mark.slow
+def test_a_large_picture_is_uniform(small_params):
     """Twice as large as its source each way, its quarters are as near to each other as they can be made."""
-    source = subjective.resize(subjective.read_image(subjective.normalization.photographs()[0])[:256, :256], (48, 48))
+    source = resize(read_image(photographs()[0])[:256, :256], (48, 48))
 
     def spread(block):
-        config = subjective.SynthesisConfig(
+        config = SynthesisConfig(
             output_width=96, octaves=2, layers=("pool1", "conv2_1"), statistic=("gram",), max_iter=20, block=block
         )
-        [result] = subjective.synthesize([source], config, params=small_params)
+        [result] = synthesize([source], config, params=small_params)
         [found] = analyze(
             small_params, result.value, Analysis((0,), (parse_term("gram", ("pool1",), (1.0,)),), blocks=(4, 4))
         )

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from helpers.pictures import SOURCES
+
 from subjective.images import read_image
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
@@ -16,7 +16,8 @@ from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term
 from subjective.synthesis.config import NoveltyConfig, SynthesisConfig
-from subjective.synthesis.texture import invent, synthesize
+from subjective.synthesis.novelty import invent
+from subjective.synthesis.texture import synthesize
 
 EVERYWHERE = ("conv1_1", "pool1", "conv3_2")
 LIKE_PLANNED = {"output_width": 48, "octaves": 2, "layers": ("conv1_1", "pool1"), "statistic": ("gram",), "max_iter": 8}
@@ -31,8 +32,8 @@ def analysis(*names, layers=EVERYWHERE, precision="bfloat16", **changes):
     return Analysis((0, 1), terms, precision=precision, **changes)
 
 
-def analyzed(params, look):
-    return jax.jit(lambda params, image: analyze(params, image, look))(params, picture())
+def analyzed(params, how):
+    return jax.jit(lambda params, image: analyze(params, image, how))(params, picture())
 
 
 def test_the_first_convolution_sees_the_picture_in_float32(vgg16):
@@ -66,9 +67,9 @@ def test_far_from_the_target_the_gradient_is_that_of_float32(vgg16):
     start = 0.5 + 0.1 * jnp.asarray(np.random.default_rng(0).standard_normal((64, 96, 3)), jnp.float32)
 
     def gradient(precision):
-        look = analysis("gram", precision=precision)
-        loss = texture_loss(look, relative=True)
-        return jax.jit(jax.grad(loss, has_aux=True))(start, analyzed(vgg16, look), vgg16)[0]
+        how = analysis("gram", precision=precision)
+        loss = texture_loss(how, relative=True)
+        return jax.jit(jax.grad(loss, has_aux=True))(start, analyzed(vgg16, how), vgg16)[0]
 
     narrow, wide = gradient("bfloat16"), gradient("float32")
     assert narrow.dtype == jnp.float32
@@ -87,9 +88,9 @@ def test_a_synthesis_ends_in_float32(small_params):
     assert result.steps == told.count(0) - 1 + told.count(1) + told.count(2)
     assert told.count(1) == 6
     assert told.count(2) == 2
-    look = analysis("gram", layers=("conv1_1", "pool1"), precision="float32")
-    target = analyze(small_params, jnp.asarray(source), dataclasses.replace(look, padding="valid"))
-    loss = texture_loss(look, relative=True)(result.value, target, small_params)[0]
+    how = analysis("gram", layers=("conv1_1", "pool1"), precision="float32")
+    target = analyze(small_params, jnp.asarray(source), dataclasses.replace(how, padding="valid"))
+    loss = texture_loss(how, relative=True)(result.value, target, small_params)[0]
     assert result.loss == pytest.approx(float(loss), rel=1e-4)
 
 

@@ -1,41 +1,26 @@
 """Regions of a picture, each of a texture of its own."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.pictures import halves, noise
 
-from helpers.pictures import SOURCES
-from subjective.cli.main import main
-from subjective.images import read_image, write_image
+from subjective.checks import InputError
+from subjective.cli.arguments import flag_of
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
 from subjective.pyramid import PADDINGS
 from subjective.statistics.analysis import analyze
-from subjective.statistics.regions import DOUBT, SHARPNESS, guides_of, whole_masks
+from subjective.statistics.regions import DOUBT, SHARPNESS, carry_masks, complete_masks
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
-from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.problem import prepared
-from subjective.synthesis.texture import synthesize
 
 LAYERS = ("conv1_1", "pool1", "conv2_1")
 BY_REGION = [name for name, statistic in STATISTICS.items() if statistic.by_region]
 
 
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
-
-
-def halves(height, width):
-    """A soft border between left and right."""
-    left = np.clip(np.linspace(3, -2, width), 0, 1)
-    return np.stack([np.tile(left, (height, 1)), np.tile(1 - left, (height, 1))], axis=2).astype(np.float32)
-
-
-def look(names, layers=LAYERS, octaves=(0, 1), **changes):
+def analysis_of(names, layers=LAYERS, octaves=(0, 1), **changes):
     terms = tuple(Term(STATISTICS[name], layers, (1.0,) * len(layers)) for name in names)
     return Analysis(octaves, terms, **changes)
 
@@ -43,25 +28,25 @@ def look(names, layers=LAYERS, octaves=(0, 1), **changes):
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_weights_have_the_size_of_each_map_and_shares_add_up_to_one(small_params, padding):
     masks = halves(49, 54)
-    guides = jax.jit(lambda masks: guides_of(masks, (0, 1), padding, small_params))(masks)
+    regions = jax.jit(lambda masks: carry_masks(masks, (0, 1), padding, small_params))(masks)
     layers = ("conv1_1", "pool1", "conv2_2")
     features = jax.eval_shape(
         lambda image: extract_features(small_params, image, layers, padding=padding), noise(49, 54, 3)
     )
     for layer, features_there in features.items():
-        assert guides[0][layer].weights.shape[:2] == features_there.shape[:2]
-    for of_octave in guides:
+        assert regions[0][layer].weights.shape[:2] == features_there.shape[:2]
+    for of_octave in regions:
         for layer, there in of_octave.items():
             shares = there.weights if layer in PICTURE_LAYERS else there.weights ** (1 / SHARPNESS)
             np.testing.assert_allclose(shares.sum(axis=2), 1, atol=1e-5, err_msg=layer)
-    assert guides[1]["rgb"].weights.shape[:2] == guides[1]["opponent"].weights.shape[:2]
+    assert regions[1]["rgb"].weights.shape[:2] == regions[1]["opponent"].weights.shape[:2]
 
 
 def test_a_picture_has_regions_or_blocks_not_both(small_params):
-    analysis, masks = look(["gram"], octaves=(0,), blocks=(2, 2)), halves(32, 32)
+    analysis, masks = analysis_of(["gram"], octaves=(0,), blocks=(2, 2)), halves(32, 32)
 
     def measured(image):
-        return analyze(small_params, image, analysis, guides_of(jnp.asarray(masks), (0,), "circular", small_params))
+        return analyze(small_params, image, analysis, carry_masks(jnp.asarray(masks), (0,), "circular", small_params))
 
     with pytest.raises(ValueError, match=r"regions or blocks, here \(2, 2\); wanted one of the two"):
         jax.eval_shape(measured, noise(32, 32, 3))
@@ -70,9 +55,9 @@ def test_a_picture_has_regions_or_blocks_not_both(small_params):
 def test_what_sees_one_region_alone_counts_for_it_in_full_and_elsewhere_not_at_all(small_params):
     masks = np.zeros((64, 96, 2), np.float32)
     masks[:, :48, 0] = masks[:, 48:, 1] = 1
-    (guides,) = jax.jit(lambda: guides_of(jnp.asarray(masks), (0,), "same", small_params))()
+    (regions,) = jax.jit(lambda: carry_masks(jnp.asarray(masks), (0,), "same", small_params))()
     for layer, scale, reach in (("conv1_1", 1, 1), ("conv1_2", 1, 2), ("conv2_2", 2, 6), ("conv3_1", 4, 10)):
-        left = guides[layer].weights[:, :, 0]
+        left = regions[layer].weights[:, :, 0]
         columns = np.arange(left.shape[1]) * scale
         assert bool(jnp.all(left[:, columns + scale + reach <= 48] > 1 - 1e-6))
         assert bool(jnp.all(left[:, columns - reach >= 48] < 1e-6))
@@ -84,48 +69,48 @@ def test_a_region_is_trusted_as_far_as_a_layer_can_see_it_alone(small_params):
     masks = np.zeros((96, 96, 2), np.float32)
     masks[:, 36:60, 0] = 1
     masks[:, :, 1] = 1 - masks[:, :, 0]
-    guides = jax.jit(lambda: guides_of(jnp.asarray(masks), (0, 1, 2), "circular", small_params))()
-    np.testing.assert_allclose(guides[0]["rgb"].trust, 1, atol=1e-6)
-    narrow = [float(of_octave["pool2"].trust[0]) for of_octave in guides]
+    regions = jax.jit(lambda: carry_masks(jnp.asarray(masks), (0, 1, 2), "circular", small_params))()
+    np.testing.assert_allclose(regions[0]["rgb"].trust, 1, atol=1e-6)
+    narrow = [float(of_octave["pool2"].trust[0]) for of_octave in regions]
     assert narrow[0] > 2 * narrow[1] > 4 * narrow[2]
-    for of_octave in guides:
+    for of_octave in regions:
         for layer, there in of_octave.items():
             assert there.trust[0] < there.trust[1] + 1e-6, layer
-    seen = np.asarray(guides[1]["pool2"].weights[:, :, 0], np.float64) ** (1 / SHARPNESS)
+    seen = np.asarray(regions[1]["pool2"].weights[:, :, 0], np.float64) ** (1 / SHARPNESS)
     mean = (seen * seen**SHARPNESS).sum() / (seen**SHARPNESS).sum()
     assert narrow[1] == pytest.approx(mean**DOUBT, rel=1e-4)
 
 
 def test_the_loss_counts_each_region_as_far_as_it_is_trusted(small_params):
     image, masks = jnp.asarray(noise(48, 48, 3)), jnp.asarray(halves(48, 48))
-    analysis = look(["gram"], ("pool1",), (0,))
-    (guides,) = jax.jit(lambda: guides_of(masks, (0,), "circular", small_params))()
+    analysis = analysis_of(["gram"], ("pool1",), (0,))
+    (regions,) = jax.jit(lambda: carry_masks(masks, (0,), "circular", small_params))()
     targets = ({"pool1": {"gram": jnp.asarray(noise(2, 4, 4))}},)
 
     compiled = jax.jit(texture_loss(analysis))
 
     def loss(trust):
-        doubted = guides | {"pool1": guides["pool1"]._replace(trust=jnp.asarray(trust, jnp.float32))}
+        doubted = regions | {"pool1": regions["pool1"]._replace(trust=jnp.asarray(trust, jnp.float32))}
         return float(compiled(image, targets, small_params, (doubted,))[0])
 
     assert loss((0.3, 0.6)) == pytest.approx(0.3 * loss((1, 0)) + 0.6 * loss((0, 1)), rel=1e-5)
     assert loss((0, 0)) == 0 < loss((1, 0))
 
 
-def test_a_guided_gram_is_the_weighted_sum_over_pixels(small_params, in_float64):
+def test_the_gram_of_a_region_is_the_weighted_sum_over_pixels(small_params, in_float64):
     image, masks = jnp.asarray(noise(24, 31, 3), jnp.float64), jnp.asarray(halves(24, 31), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
-    analysis = look(["gram"], ("pool1",))
+    analysis = analysis_of(["gram"], ("pool1",))
 
     @jax.jit
-    def looked_at(params, image, masks):
-        guides = guides_of(masks, (0, 1), "circular", params)
-        return guides, analyze(params, image, analysis, guides), extract_features(params, image, ("pool1",))
+    def measured(params, image, masks):
+        regions = carry_masks(masks, (0, 1), "circular", params)
+        return regions, analyze(params, image, analysis, regions), extract_features(params, image, ("pool1",))
 
-    guides, analyzed, extracted = looked_at(params, image, masks)
+    regions, analyzed, extracted = measured(params, image, masks)
     found, features = analyzed[0]["pool1"]["gram"], np.asarray(extracted["pool1"])
     for region in range(2):
-        weights = np.asarray(guides[0]["pool1"].weights[:, :, region])
+        weights = np.asarray(regions[0]["pool1"].weights[:, :, region])
         pairs = np.einsum("yx,yxc,yxd->cd", weights, features, features)
         np.testing.assert_allclose(found[region], pairs / weights.sum() / features.shape[2], rtol=1e-10)
 
@@ -135,15 +120,15 @@ def test_one_region_that_is_everything_is_the_whole_picture(small_params, name):
     side = 64 if name == "autocorrelation32" else 72
     picture, everywhere = jnp.asarray(noise(side, 80, 3)), jnp.ones((side, 80, 1))
     layers = ("rgb", "pool1") if name in ("gram", "covariance", "gaussian") else ("rgb",)
-    analysis = look([name], layers, (0,))
+    analysis = analysis_of([name], layers, (0,))
 
     @jax.jit
-    def guided_and_whole(params, image, masks):
-        guides = guides_of(masks, (0,), "circular", params)
-        return analyze(params, image, analysis, guides), analyze(params, image, analysis)
+    def by_region_and_whole(params, image, masks):
+        regions = carry_masks(masks, (0,), "circular", params)
+        return analyze(params, image, analysis, regions), analyze(params, image, analysis)
 
-    guided, whole = guided_and_whole(small_params, picture, everywhere)
-    for found, wanted in zip(jax.tree.leaves(guided), jax.tree.leaves(whole), strict=True):
+    by_region, whole = by_region_and_whole(small_params, picture, everywhere)
+    for found, wanted in zip(jax.tree.leaves(by_region), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(found[0], wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
@@ -153,57 +138,22 @@ def test_tiles_measure_regions_as_the_whole_picture_does(small_params, padding, 
     image = jnp.asarray(noise(91, 86, 3), jnp.float64)
     masks = jnp.asarray(halves(86, 91).swapaxes(0, 1), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)
-    whole, tiled = (look([name], padding=padding, tile=tile) for tile in (None, 8))
+    whole, tiled = (analysis_of([name], padding=padding, tile=tile) for tile in (None, 8))
 
     @jax.jit
     def evaluated(params, image, masks):
-        guides = guides_of(masks, (0, 1), padding, params)
-        targets = analyze(params, image[::-1], whole, guides)
+        regions = carry_masks(masks, (0, 1), padding, params)
+        targets = analyze(params, image[::-1], whole, regions)
 
         def of(analysis):
             loss = texture_loss(analysis, relative=True)
-            return jax.value_and_grad(lambda image: loss(image, targets, params, guides)[0])(image)
+            return jax.value_and_grad(lambda image: loss(image, targets, params, regions)[0])(image)
 
         return of(tiled), of(whole)
 
     (loss, gradient), (wanted, slope) = evaluated(params, image, masks)
     np.testing.assert_allclose(loss, wanted, rtol=1e-10)
     np.testing.assert_allclose(gradient, slope, atol=1e-10 * float(jnp.abs(slope).max()))
-
-
-def test_before_the_last_octave_each_region_is_a_picture_of_its_source(small_params):
-    sources, masks = [noise(72, 72, 3), noise(64, 80, 3, seed=1) ** 2], halves(48, 48)
-    config = SynthesisConfig(output_width=48, octaves=2, layers=LAYERS, max_iter=2)
-    job = prepared(sources, config, small_params, masks)
-    coarse, full = job.stages
-    assert (job.shape(coarse), job.shape(full)) == ((2, 24, 24, 3), (48, 48, 3))
-    pictures = jnp.asarray(noise(2, 24, 24, 3, seed=2))
-    loss, arguments = job.problem(coarse)
-    alone = []
-    for picture, source in zip(pictures, sources, strict=True):
-        its = prepared([source], config, small_params)
-        its_loss, its_arguments = its.problem(its.stages[0])
-        alone.append(float(jax.jit(its_loss)(picture, its_arguments)[0]))
-    assert float(jax.jit(loss)(pictures, arguments)[0]) == pytest.approx(np.mean(alone), rel=1e-5)
-    together = job.side_by_side(pictures, coarse)
-    np.testing.assert_allclose(together[:, 3:8], pictures[0, :, 3:8], atol=1e-6)
-    np.testing.assert_allclose(together[:, -8:-3], pictures[1, :, -8:-3], atol=1e-6)
-    assert job.side_by_side(together, full) is together
-
-
-@pytest.mark.parametrize("tile", [None, 16])
-def test_each_region_gets_its_own_texture(small_params, tile):
-    sources = [read_image(SOURCES / f"{name}.jpg", width=128) for name in ("grass", "sand")]
-    config = SynthesisConfig(
-        output_width=64, octaves=2, layers=LAYERS, max_iter=15, tile=tile, statistic=("gram", "spectrum@rgb=0.1")
-    )
-    (result,) = synthesize(sources, config, params=small_params, masks=halves(64, 64))
-    found = np.asarray(result.value)
-    left, right = (found[:, part].mean(axis=(0, 1)) for part in (slice(0, 24), slice(40, 64)))
-    for color, (own, other) in zip((left, right), (sources, sources[::-1]), strict=True):
-        near, far = (np.linalg.norm(color - source.mean(axis=(0, 1))) for source in (own, other))
-        assert near < far / 2
-    assert result.loss < result.begun / 5
 
 
 def test_a_regions_spectrum_does_not_see_its_border(in_float64):
@@ -217,52 +167,27 @@ def test_a_regions_spectrum_does_not_see_its_border(in_float64):
     assert float(jnp.abs(found - wanted).mean()) < 0.05 * float(wanted.mean())
 
 
-def test_what_cannot_be_taken_of_a_region_is_refused(small_params):
-    for name in ("sliced", "shifted", "autocorrelation@rgb"):
-        config = SynthesisConfig(output_width=64, octaves=1, layers=LAYERS, statistic=("gram", name))
-        with pytest.raises(ValueError, match=f"{name.split('@')[0]} cannot be taken of a part"):
-            synthesize([noise(80, 80, 3)], config, params=small_params, masks=np.ones((64, 64, 1)))
-
-
-def test_the_rest_is_the_last_sources():
+def test_the_last_source_has_the_rest():
     left = halves(8, 20)[:, :, 0]
-    np.testing.assert_allclose(whole_masks([left], 2), halves(8, 20), atol=1e-6)
-    np.testing.assert_allclose(whole_masks([left, left], 2)[:, :, 0], 0.5)
+    np.testing.assert_allclose(complete_masks([left], 2), halves(8, 20), atol=1e-6)
+    np.testing.assert_allclose(complete_masks([left, left], 2)[:, :, 0], 0.5)
 
 
 @pytest.mark.parametrize(
     ("masks", "sources", "message"),
     [
-        ([np.ones((4, 4))] * 3, 2, "got 3 pictures for 2 sources; give one for each source"),
-        ([np.ones((4, 4))], 1, "divides the picture between sources, and there is one"),
-        ([np.ones((4, 4))], 3, "got 1 pictures for 3 sources"),
-        ([np.ones((4, 4))], 2, "source 2 holds no part of the picture"),
+        ([np.ones((4, 4))] * 3, 2, "masks got 3 pictures for 2 sources; give one for each source"),
+        ([np.ones((4, 4))], 1, "masks divides the picture between sources, and there is one"),
+        ([np.ones((4, 4))], 3, "masks got 1 pictures for 3 sources"),
+        ([np.ones((4, 4))], 2, "masks: source 2 holds no part of the picture"),
     ],
 )
 def test_masks_that_do_not_fit_the_sources_are_refused(masks, sources, message):
-    with pytest.raises(ValueError, match=message):
-        whole_masks(masks, sources)
+    with pytest.raises(InputError, match=message):
+        complete_masks(masks, sources)
 
 
-def test_masks_of_another_size_are_refused(small_params):
-    config = SynthesisConfig(output_width=64, octaves=1, layers=LAYERS)
-    with pytest.raises(ValueError, match=r"masks are of shape \(64, 60, 1\); wanted \(64, 64, 1\)"):
-        synthesize([noise(80, 80, 3)], config, params=small_params, masks=np.ones((64, 60, 1)))
-
-
-def test_the_program_takes_masks_of_any_size(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    write_image("left.png", np.repeat(halves(30, 30)[:, :, :1], 3, axis=2))
-    sources = [str(SOURCES / f"{name}.jpg") for name in ("grass", "sand")]
-    flags = ["-s", *sources, "-sw", "128", "-ow", "64", "-o", "2", "-l", "conv1_1", "pool1", "-m", "3", "--no-evaluate"]
-    assert main(["synthesize", *flags, "--blend-map", "left.png"]) == 0
-    folder = Path(capsys.readouterr().out.strip())
-    made = read_image(folder / "result.png")
-    assert np.abs(made[:, :24].mean(axis=(0, 1)) - made[:, 40:].mean(axis=(0, 1))).max() > 0.1
-    assert main(["synthesize", "--config", str(folder / "config.json")]) == 0
-    again = Path(capsys.readouterr().out.strip())
-    np.testing.assert_array_equal(read_image(again / "result.png"), made)
-    assert main(["synthesize", *flags, "--blend-map", "left.png", "--source-weights", "1", "2"]) == 2
-    assert "--source-weights and --blend-map both say" in capsys.readouterr().err
-    assert main(["synthesize", *flags, "--blend-map", "nothing.png"]) == 2
-    assert capsys.readouterr().err.startswith("subjective: no such mask: 'nothing.png'; give a picture")
+def test_masks_are_named_by_the_setting_that_they_came_by():
+    with pytest.raises(InputError, match="content_mask got 3 pictures") as caught:
+        complete_masks([np.ones((4, 4))] * 3, 2, "content_mask")
+    assert caught.value.render(flag_of).startswith("--content-mask got 3 pictures")

@@ -3,25 +3,25 @@
 import dataclasses
 import math
 from functools import lru_cache
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.pictures import SOURCES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from helpers.pictures import SOURCES
 from subjective.compilation import jit
 from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
+from subjective.network.formats.layout import random_params
 from subjective.network.normalization import load_params
 from subjective.pyramid import PADDINGS
 from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term, smallest_picture
-from subjective.statistics.tiling import multiple, tiling_of
+from subjective.statistics.tiling import row_unit, tiling_of
 
 LAYERS = ("conv1_1", "pool1", "pool2", "conv3_2")
 
@@ -63,6 +63,7 @@ def targets_of(small_params):
     return targets_of
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None)
 @given(
     height=st.integers(40, 110),
@@ -97,6 +98,7 @@ def test_lags_reach_over_tiles(small_params, padding, in_float64):
     assert gradient < 1e-11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("padding", "size"), [("circular", (203, 160)), ("valid", (190, 171))])
 def test_the_real_network_agrees_in_float32(padding, size, with_all_passes):
     analysis = Analysis((0, 1), (*terms(["gram"]), *terms(["spectrum"], ("rgb",))), padding)
@@ -107,13 +109,14 @@ def test_the_real_network_agrees_in_float32(padding, size, with_all_passes):
 
 
 def test_a_tile_is_whole_rows_of_the_deepest_layer(small_params):
-    assert multiple(["conv1_2"]) == 1
-    assert multiple(["pool1", "conv2_2"]) == 2
-    assert multiple(["pool1", "conv3_2"]) == 4
-    assert multiple(["conv4_1", "pool1"]) == multiple(["pool3"]) == 8
+    assert row_unit(["conv1_2"], small_params) == 1
+    assert row_unit(["pool1", "conv2_2"], small_params) == 2
+    assert row_unit(["pool1", "conv3_2"], small_params) == 4
+    four_blocks = random_params(0, blocks=4)
+    assert row_unit(["conv4_1", "pool1"], four_blocks) == row_unit(["pool3"], four_blocks) == 8
     tiled = Analysis((0, 1), terms(["gram"]), tile=30)
     assert tiling_of(tiled, 0, 100, small_params).rows == 32
-    assert tiling_of(tiled, 1, 32, small_params) is None  # no more than a tile: looked at whole
+    assert tiling_of(tiled, 1, 32, small_params) is None  # no more than a tile: measured in one piece
     assert tiling_of(Analysis((0,), terms(["gram"])), 0, 100, small_params) is None
 
 
@@ -128,6 +131,7 @@ def test_what_does_not_add_up_is_refused_at_the_networks_layers_alone(name, smal
         tiling_of(of_network, 0, 100, small_params)
 
 
+@pytest.mark.slow
 def test_frames_go_through_vmap(small_params):
     frames = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 70, 64, 3)), jnp.float32)
     analysis = Analysis((0,), terms(["gram"]), tile=16)
