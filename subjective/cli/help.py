@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import shutil
 import textwrap
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -36,15 +37,17 @@ def help_text(kind: type, name: str) -> str:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     positional = [field for field in fields.values() if _is_positional(kind, field.name)]
     words = "".join(f" {_metavar(kind, field.name)}" for field in positional)
-    lines = [f"usage: subjective {name}{words} [flags]", "", *_wrap(inspect.getdoc(kind) or "", 0), ""]
-    for field in positional:
-        lines += [*_entry(kind, field, _metavar(kind, field.name)), ""]
+    sections = [[f"usage: subjective {name}{words} [flags]"], _wrap(inspect.getdoc(kind) or "", 0)]
+    sections += [_entry(kind, field, _metavar(kind, field.name)) for field in positional]
     first = [fields[each] for each in FIRST if each in fields]
     if len(first) > len(FIRST) // 2:
-        lines += ["these first:", *(line for field in first for line in _entry(kind, field, brief=True)), ""]
-    for group, members in _grouped(kind).items():
-        lines += [f"{group}:", *(line for field in members for line in _entry(kind, field)), ""]
-    return "\n".join(lines).rstrip() + "\n"
+        sections.append(["these first:", *_entries(kind, first, brief=True)])
+    sections += [[f"{group}:", *_entries(kind, members)] for group, members in _grouped(kind).items()]
+    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+
+
+def _entries(kind: type, fields: Iterable[dataclasses.Field[Any]], *, brief: bool = False) -> list[str]:
+    return [line for field in fields for line in _entry(kind, field, brief=brief)]
 
 
 def _grouped(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:

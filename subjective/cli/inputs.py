@@ -92,13 +92,7 @@ def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
         InputError: no such file, other numbers of lines or columns, or weights that do not fit.
     """
     name = Path(path).name
-    try:
-        with file_errors("read", path), open(path, encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{setting('frame_weights')} is {path!r}, no CSV file that can be read ({error})") from None
-    if rows and not any(_is_number(cell) for cell in rows[0]):
-        rows = rows[1:]
+    rows = _read_table(path)
     if len(rows) != frames or any(len(row) != sources for row in rows):
         columns = " or ".join(map(str, sorted({len(row) for row in rows}))) or "no"
         raise InputError(
@@ -110,6 +104,17 @@ def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
             raise InputError(f"line {number} of {name!r} is {', '.join(row)}; wanted non-negative numbers, not all 0")
     table = np.asarray([[float(cell) for cell in row] for row in rows])
     return table / table.sum(axis=1, keepdims=True)
+
+
+def _read_table(path: str) -> list[list[str]]:
+    """Read the cells of a CSV file; empty lines and a head of words are skipped."""
+    try:
+        with file_errors("read", path), open(path, encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{setting('frame_weights')} is {path!r}, no CSV file that can be read ({error})") from None
+    has_head = bool(rows) and not any(_is_number(cell) for cell in rows[0])
+    return rows[1:] if has_head else rows
 
 
 def _are_weights(cells: Sequence[str]) -> bool:

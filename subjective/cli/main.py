@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -62,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         when interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if words in ([], ["-h"], ["--help"]):
+        sys.stdout.write(list_commands())
+        return 0
+    if words == ["--version"]:
+        sys.stdout.write(f"subjective {__version__}\n")
+        return 0
     kind: type | None = None
     try:
-        if words in ([], ["-h"], ["--help"]):
-            sys.stdout.write(list_commands())
-            return 0
-        if words == ["--version"]:
-            sys.stdout.write(f"subjective {__version__}\n")
-            return 0
         with interruptible():
             name, *rest = words
             kind = options_class(name)
@@ -85,16 +86,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             return status
     except Interrupted as interrupt:
         return 128 + interrupt.number
-    except InputError as error:
+    except Exception as error:
+        return _explain(error, kind)
+
+
+def _explain(error: Exception, kind: type | None) -> int:
+    """Say what went wrong, and return the exit status."""
+    if isinstance(error, InputError):
         note(render_error(error, kind))
         return 2
-    except BrokenPipeError:  # nobody reads stdout any more
+    if isinstance(error, BrokenPipeError):  # nobody reads stdout any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13
-    except Exception as error:
-        traceback.print_exc()
-        note(f"a fault of this program: {type(error).__name__}; the traceback is above")
-        return 1
+        return 128 + signal.SIGPIPE
+    traceback.print_exception(error)
+    note(f"a fault of this program: {type(error).__name__}; the traceback is above")
+    return 1
 
 
 def list_commands() -> str:

@@ -87,14 +87,7 @@ class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOpt
 
 def run(options: TransferCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
-    content_file, *more = find_images([options.content], "content")
-    if more:
-        raise InputError(f"{options.content!r} stands for {1 + len(more)} pictures; give the content as one file")
-    files = find_images(options.source)
-    check_weights("source_weights", options.source_weights, len(files), "style")
-    if options.style_mask and len(options.style_mask) != len(files):
-        got = f"{setting('style_mask')} got {len(options.style_mask)} pictures"
-        raise InputError(f"{got} for {len(files)} styles; give one for each style")
+    content_file, files = _find_files(options)
     network = read_network(options, raw=options.raw_weights)
     params = network.params
     content = _resize_content(read_image(content_file), options)
@@ -131,6 +124,19 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
             shutil.copyfile(session.path / "result.png", options.out)
         session.score([_score(results[0], styles, network, job, options, masks)])
     return session.status
+
+
+def _find_files(options: TransferCommand) -> tuple[Path, list[Path]]:
+    """Find the content and the styles, and check that weights and masks are as many as the styles."""
+    content, *more = find_images([options.content], "content")
+    if more:
+        raise InputError(f"{options.content!r} stands for {1 + len(more)} pictures; give the content as one file")
+    styles = find_images(options.source)
+    check_weights("source_weights", options.source_weights, len(styles), "style")
+    if options.style_mask and len(options.style_mask) != len(styles):
+        got = f"{setting('style_mask')} got {len(options.style_mask)} pictures"
+        raise InputError(f"{got} for {len(styles)} styles; give one for each style")
+    return content, styles
 
 
 def _score(

@@ -132,22 +132,33 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
             check_weights("octave_weights", self.octave_weights, len(self.octave_indices), "octave")
 
     def _check_optimizer(self) -> None:
-        asked = setting("optimizer")
+        asked, bounds = setting("optimizer"), setting("bounds")
         chosen = OPTIMIZERS[self.optimizer_name]
-        unavailable = lbfgsb.unavailable() if self.optimizer_name == "lbfgsb" else None
-        if unavailable is not None:
-            refused = f"{setting('bounds')} cannot be kept" if self.bounds else f"{asked} lbfgsb cannot run"
-            instead = f"adam, leave out {setting('bounds')}" if self.bounds else "lbfgs or adam"
-            raise InputError(f"{refused}: {unavailable}; use {asked} {instead}, or install one of those versions")
         if self.bounds and not chosen.keeps_bounds:
-            fit = " or ".join(name for name, kind in OPTIMIZERS.items() if kind.keeps_bounds)
-            raise InputError(f"{setting('bounds')} cannot be kept by {asked} {self.optimizer}; use {fit}, or no bounds")
+            fit = _optimizers_with("keeps_bounds")
+            raise InputError(f"{bounds} cannot be kept by {asked} {self.optimizer}; use {fit}, or no bounds")
         if self.preconditioner == "octaves" and (self.bounds or not chosen.takes_preconditioner):
-            other = setting("bounds") if self.bounds else f"{asked} {self.optimizer}"
+            other = bounds if self.bounds else f"{asked} {self.optimizer}"
             raise InputError(f"{setting('preconditioner')} octaves does not go with {other}; leave one of the two out")
         if self.history_type != "float32" and (self.optimizer is None or not chosen.has_history_type):
-            fit = " or ".join(name for name, kind in OPTIMIZERS.items() if kind.has_history_type)
-            raise InputError(f"{setting('history_type')} {self.history_type} needs {asked} {fit}; give that as well")
+            needed = f"{asked} {_optimizers_with('has_history_type')}"
+            raise InputError(f"{setting('history_type')} {self.history_type} needs {needed}; give that as well")
+        self._check_routine()
+
+    def _check_routine(self) -> None:
+        """Refuse L-BFGS-B, where it is asked for and the installed scipy has an unknown routine."""
+        unavailable = lbfgsb.unavailable() if self.optimizer_name == "lbfgsb" else None
+        if unavailable is None:
+            return
+        asked, bounds = setting("optimizer"), setting("bounds")
+        refused = f"{bounds} cannot be kept" if self.bounds else f"{asked} lbfgsb cannot run"
+        instead = f"adam, leave out {bounds}" if self.bounds else "lbfgs or adam"
+        raise InputError(f"{refused}: {unavailable}; use {asked} {instead}, or install one of those versions")
+
+
+def _optimizers_with(ability: str) -> str:
+    """Name the optimizers that have an ability."""
+    return " or ".join(name for name, kind in OPTIMIZERS.items() if getattr(kind, ability))
 
 
 def check_statistics(

@@ -86,16 +86,20 @@ def join_sources(
     Raises:
         InputError: weights that do not fit.
     """
-    if weights is not None and len(weights) == len(found) and any(weight > 0 for weight in weights):
-        found = [each for each, weight in zip(found, weights, strict=True) if weight > 0]
-        weights = [weight for weight in weights if weight > 0]
+    check_weights("source_weights", weights, len(found), "source")
+    if weights is not None:
+        counted = [(one, weight) for one, weight in zip(found, weights, strict=True) if weight > 0]
+        found, weights = [one for one, _ in counted], [weight for _, weight in counted]
     target = joins.join(found, config.join_mode or "average", weights)
-    if config.mul == 1:
-        return target
+    return target if config.mul == 1 else _scale_target(target, config.mul, analysis)
+
+
+def _scale_target(target: Statistics, factor: float, analysis: Analysis) -> Statistics:
+    """Return the target as if the power of every feature were so many times as large."""
     places = places_of(analysis.terms)
     return tuple(
         {
-            layer: {name: places[layer, name][0].scaled(target, config.mul) for name, target in there.items()}
+            layer: {name: places[layer, name][0].scaled(one, factor) for name, one in there.items()}
             for layer, there in octave.items()
         }
         for octave in target
