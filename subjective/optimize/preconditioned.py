@@ -26,16 +26,29 @@ START = "start"
 
 
 class PreconditionedProblem(Problem):
-    """A problem as a function of z."""
+    """A problem as a function of z. Nothing is compiled again, and the problem itself counts the evaluations."""
 
     def __init__(self, problem: Problem, start: jax.Array, preconditioner: Preconditioner):
-        """Wrap a problem. Nothing is compiled again: the problem itself evaluates, and counts its evaluations."""
         self.shape, self.dtype = problem.shape, problem.dtype
+        self._args, self._compiled = problem._args, problem._compiled
         self._problem, self._start, self._preconditioner = problem, start, preconditioner
 
-    def __call__(self, value: jax.Array) -> Evaluation:
-        """Evaluate at z; the gradient is with respect to z."""
-        return change_coordinates(self._problem(self._start + self._preconditioner(value)), self._preconditioner)
+    @property
+    def evaluations(self) -> int:  # type: ignore[override]
+        """Evaluations of the problem so far."""
+        return self._problem.evaluations
+
+    @evaluations.setter
+    def evaluations(self, count: int) -> None:
+        self._problem.evaluations = count
+
+    def to_value(self, point: jax.Array) -> jax.Array:
+        """See `Problem.to_value`."""
+        return self._start + self._preconditioner(point)
+
+    def to_coordinates(self, gradient: jax.Array) -> jax.Array:
+        """See `Problem.to_coordinates`."""
+        return self._preconditioner(gradient)
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,12 @@ class Preconditioned:
     optimizer: Optimizer
     preconditioner: Preconditioner
 
+    def __post_init__(self) -> None:
+        """Refuse an optimizer that takes no preconditioner, and bounds, which do not hold in the coordinates z."""
+        if self.optimizer.bounds is not None or not self.optimizer.takes_preconditioner:
+            other = "bounds" if self.optimizer.bounds is not None else f"the optimizer {self.optimizer}"
+            raise ValueError(f"a preconditioner was given with {other}; leave one of the two out")
+
     @property
     def patience(self) -> int:
         """See `Optimizer.patience`."""
@@ -72,10 +91,11 @@ class Preconditioned:
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`. The first step has the given root mean square in the value, not in z."""
-        here = change_coordinates(found, self.preconditioner)
-        moved = self.preconditioner(here.gradient)
-        longer = here.gradient_norm / (math.sqrt(inner(moved, moved)) or 1.0) or 1.0
         at_zero = PreconditionedProblem(problem, start, self.preconditioner)
+        gradient = at_zero.to_coordinates(found.gradient)
+        here = dataclasses.replace(found, gradient=gradient, gradient_norm=math.sqrt(inner(gradient, gradient)))
+        moved = self.preconditioner(gradient)
+        longer = here.gradient_norm / (math.sqrt(inner(moved, moved)) or 1.0) or 1.0
         state = self.optimizer.begin(at_zero, jnp.zeros_like(start), here, first_step * longer)
         state.arrays[START] = start
         return state
@@ -89,9 +109,3 @@ class Preconditioned:
         """See `Optimizer.value`."""
         start: jax.Array = state.arrays[START]
         return start + self.preconditioner(self.optimizer.value(problem, state))
-
-
-def change_coordinates(found: Evaluation, preconditioner: Preconditioner) -> Evaluation:
-    """Return an evaluation with its gradient taken with respect to z."""
-    gradient = preconditioner(found.gradient)
-    return dataclasses.replace(found, gradient=gradient, gradient_norm=math.sqrt(inner(gradient, gradient)))

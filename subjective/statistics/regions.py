@@ -105,7 +105,7 @@ def _carry_through_network(masks: Masks, clearest: Array, padding: Padding, para
     def region_map(seen: Masks, weights: Masks) -> RegionMap:
         return RegionMap(weights, jnp.minimum(_clearness(seen, weights) / clearest, 1) ** DOUBT)
 
-    def convolve(layer: Layer, masks: Masks, pooling: Layer | None) -> Masks:
+    def convolve(layer: Layer, masks: Masks, pooling: Layer | None) -> Float[Array, "rows columns regions"]:
         return _blur_as_seen(masks, padding) if masks.size else masks
 
     path = layers_of(params)

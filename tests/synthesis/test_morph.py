@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from helpers.pictures import noise
+
 from subjective.synthesis.frames import frame_distance
 from subjective.synthesis.morph import DISSOLVE, add_changes, around, frame_importance, measure_contrast
 
@@ -47,7 +47,11 @@ COLORS = np.asarray([[0.1, 0.2, 0.3], [0.5, 0.3, 0.3]])
 def two_textures(kind, size=(96, 96)):
     """Pictures without color, and their contrasts."""
     one, other = (picture - picture.mean(axis=(0, 1)) for picture in noise(2, *size, 3))
-    return one, 2 * other, np.stack([measure_contrast(jnp.asarray(picture), kind, 0, 3) for picture in (one, 2 * other)])
+    return (
+        one,
+        2 * other,
+        np.stack([measure_contrast(jnp.asarray(picture), kind, 0, 3) for picture in (one, 2 * other)]),
+    )
 
 
 @pytest.mark.parametrize(("kind", "exact"), [("l2", 0.05), ("lap1", 0.25)])
@@ -93,6 +97,8 @@ def test_patches_that_change_hands_go_the_farthest_way(kind, in_float64):
 
 def test_contrast_is_the_distance_from_the_mean_color(in_float64):
     image = noise(32, 48, 3, seed=3)
-    np.testing.assert_allclose(measure_contrast(jnp.asarray(image), "l2", 0, 1)[0], image.std(axis=(0, 1)).mean(), rtol=0.02)
+    np.testing.assert_allclose(
+        measure_contrast(jnp.asarray(image), "l2", 0, 1)[0], image.std(axis=(0, 1)).mean(), rtol=0.02
+    )
     flat = measure_contrast(jnp.full((32, 32, 3), 0.4), "l2", 1, 2)
     np.testing.assert_allclose(flat, 0, atol=1e-6)

@@ -1,18 +1,14 @@
 """The losses and gradients that the 2017 program returned (see `reference/README.md`)."""
 
-from pathlib import Path
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.pictures import REFERENCE
-from subjective.synthesis.objectives import synthesis_loss
 
 from subjective.images import read_image
 from subjective.optimize.protocol import value_and_gradient
-from subjective.synthesis.plan import analysis_of
 from subjective.synthesis.presets import preset
-from subjective.synthesis.targets import targets_of
+from subjective.synthesis.texture import prepare
 
 ROCK, GRAVEL = "rock_320x256.png", "gravel_256x320.png"
 CASES = {
@@ -32,12 +28,12 @@ def test_loss_and_gradient_are_those_of_the_2017_program(case, vgg16):
         expected = {key.removeprefix(f"{case}_"): file[key] for key in file if key.startswith(case)}
         picture = file["x0"]
     config = preset("paper", output_width=192, output_height=160, layers=("2", "7"), **flags)
-    analysis = analysis_of(config, vgg16)
-    targets = targets_of([read_image(REFERENCE / name, scale=scale) for name in names], analysis, config, vgg16)
-    loss = synthesis_loss(analysis, None, config.relative)
+    job = prepare([read_image(REFERENCE / name, scale=scale) for name in names], config, vgg16)
+    [stage] = job.stages
+    loss, arguments = job.problem(stage)
     image = (picture + vgg16["input"]["mean"][None, None])[:, :, ::-1] / 255
 
-    (found, _), gradient = value_and_gradient(loss)(jnp.asarray(image), {"texture": (targets, vgg16)})
+    (found, _), gradient = value_and_gradient(loss)(jnp.asarray(image), arguments)
     # Back to the original's units: BGR, 0 to 255.
     gradient = np.asarray(gradient, dtype=np.float64)[:, :, ::-1] / 255
 

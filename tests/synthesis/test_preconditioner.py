@@ -1,26 +1,26 @@
 """The metric of L-BFGS' steps, as a linear map and as what it does to a real loss."""
 
 import copy
-from pathlib import Path
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.pictures import photograph
 
-from helpers.pictures import SOURCES
-from subjective import (
-    AnimationConfig,
-    NoveltyConfig,
-    SynthesisConfig,
-    TransferConfig,
-    load_params,
-    read_image,
-    synthesize,
-)
 from subjective.colors import OPPONENT
+from subjective.network.normalization import load_params
+from subjective.optimize.lbfgs import LBFGS
+from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.minimizer import minimize
+from subjective.optimize.preconditioned import Preconditioned
+from subjective.optimize.registry import create_optimizer
+from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, LEVELS, apply_octave_gains
+from subjective.synthesis.texture import synthesize
+
+OPTIMIZERS = [LBFGSB(), LBFGS()]
 
 
 def matrix_of(shape):
@@ -58,7 +58,9 @@ def test_even_color_has_the_last_gain_and_the_finest_waves_the_first(axis, gain,
 
 def test_several_pictures_are_mapped_one_by_one():
     pictures = jax.random.normal(jax.random.key(0), (3, 12, 8, 3))
-    np.testing.assert_array_equal(apply_octave_gains(pictures), jnp.stack([apply_octave_gains(picture) for picture in pictures]))
+    np.testing.assert_array_equal(
+        apply_octave_gains(pictures), jnp.stack([apply_octave_gains(picture) for picture in pictures])
+    )
 
 
 def steep(image, center, inverse):
@@ -67,26 +69,25 @@ def steep(image, center, inverse):
     return jnp.sum(waves * (inverse @ (image - center).reshape(-1)) ** 2), ()
 
 
-@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
-def test_a_loss_that_is_as_steep_as_it_assumes_takes_few_steps(method, in_float64):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_loss_that_is_as_steep_as_it_assumes_takes_few_steps(optimizer, in_float64):
     shape = (8, 8, 3)
     center, inverse = jax.random.normal(jax.random.key(1), shape), jnp.asarray(np.linalg.inv(matrix_of(shape)))
 
-    def steps(**settings):
-        start = jnp.zeros(shape)
-        result = minimize(steep, start, (center, inverse), method=method, tolerance=1e-12, **settings)
+    def steps(optimizer):
+        result = minimize(steep, jnp.zeros(shape), (center, inverse), optimizer, tolerance=1e-12)
         np.testing.assert_allclose(result.value, center, atol=1e-4)
         return result.steps
 
-    assert steps(root=root) * 3 < steps()
+    assert steps(Preconditioned(optimizer, apply_octave_gains)) * 3 < steps(optimizer)
 
 
 def picture_loss(image, target):
     return jnp.sum((jnp.sin(3 * image) - target) ** 2), ()
 
 
-@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(method):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(optimizer):
     start, points, losses = jax.random.normal(jax.random.key(2), (9, 6, 3)), {}, []
 
     def keep(step):
@@ -94,14 +95,16 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(method):
         if step.step in (0, 1, 7):
             points[step.step] = copy.deepcopy(step.position)
 
-    options = {"method": method, "max_steps": 12, "tolerance": 0.0, "first_step": 0.02, "history": 4, "root": root}
-    whole = minimize(picture_loss, start, (jnp.zeros(()),), on_step=keep, **options)
+    how = Preconditioned(dataclasses.replace(optimizer, history=4), apply_octave_gains)
+    options = {"max_steps": 12, "tolerance": 0.0, "first_step": 0.02}
+    whole = minimize(picture_loss, start, (jnp.zeros(()),), how, on_step=keep, **options)
     for number, point in points.items():
         again = []
         rest = minimize(
             picture_loss,
             jnp.zeros_like(start),
             (jnp.zeros(()),),
+            how,
             resume=point,
             on_step=lambda step, again=again: again.append(step.loss),
             **options,
@@ -111,84 +114,61 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(method):
         assert rest.evaluations == whole.evaluations
 
 
-@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
-def test_the_first_step_is_as_long_in_pixels_as_without(method, in_float64):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_first_step_is_as_long_in_pixels_as_without(optimizer, in_float64):
     start = jax.random.normal(jax.random.key(3), (16, 16, 3))
 
     def slope(image, along):  # of a straight line the first step that is tried is as good as any
         return jnp.sum(image * along) + 1e-9 * jnp.sum(image**2), ()
 
-    def lengths(**settings):
+    def length(optimizer):
         seen = []
         minimize(
             slope,
             start,
             (jax.random.normal(jax.random.key(4), start.shape),),
-            method=method,
+            optimizer,
             first_step=0.01,
             max_steps=1,
             on_step=lambda step: seen.append(np.asarray(step.value)),
-            **settings,
         )
         return float(np.sqrt(np.mean((seen[1] - seen[0]) ** 2)))
 
-    assert lengths(root=root) == pytest.approx(lengths(), rel=1e-6)
+    assert length(Preconditioned(optimizer, apply_octave_gains)) == pytest.approx(length(optimizer), rel=1e-6)
 
 
-@pytest.mark.parametrize("method", ["lbfgsb", "lbfgs"])
-def test_a_step_that_goes_astray_is_taken_back_and_tried_again_shorter(method):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_step_that_goes_astray_is_taken_back_and_tried_again_shorter(optimizer):
     def cliff(image):
         loss = jnp.sum((image - 0.3) ** 2)
         return jnp.where(jnp.max(jnp.abs(image)) > 0.5, jnp.inf, loss), ()
 
-    result = minimize(cliff, jnp.zeros((8, 8, 3)), method=method, first_step=20.0, root=root)
+    how = Preconditioned(optimizer, apply_octave_gains)
+    result = minimize(cliff, jnp.zeros((8, 8, 3)), (), how, first_step=20.0)
     np.testing.assert_allclose(result.value, np.full((8, 8, 3), 0.3), atol=1e-4)
 
 
 def test_a_start_without_gradient_is_a_minimum():
-    result = minimize(lambda image: (jnp.sum(image**2), ()), jnp.zeros((4, 4, 3)), root=root)
+    how = Preconditioned(LBFGSB(), apply_octave_gains)
+    result = minimize(lambda image: (jnp.sum(image**2), ()), jnp.zeros((4, 4, 3)), (), how)
     assert result.converged
     assert "gradient is zero" in result.message
 
 
 @pytest.mark.parametrize(
-    ("settings", "what"), [({"bounds": (0.0, 1.0)}, "given with bounds"), ({"method": "adam"}, "given with adam")]
+    ("name", "settings", "what"),
+    [("lbfgsb", {"bounds": (0.0, 1.0)}, "given with bounds"), ("adam", {}, "given with the optimizer adam")],
 )
-def test_bounds_and_adam_have_coordinates_of_their_own(settings, what):
+def test_bounds_and_adam_have_coordinates_of_their_own(name, settings, what):
     with pytest.raises(ValueError, match=what):
-        minimize(lambda image: (jnp.sum(image**2), ()), jnp.ones((4, 4, 3)), root=root, **settings)
+        create_optimizer(name, preconditioner=apply_octave_gains, **settings)
+    with pytest.raises(ValueError, match=what):
+        Preconditioned(create_optimizer(name, **settings), apply_octave_gains)
 
 
-@pytest.mark.parametrize(
-    ("config", "used"),
-    [
-        (SynthesisConfig(), True),
-        (SynthesisConfig(padding_mode="valid"), False),
-        (SynthesisConfig(padding_mode="same", preconditioner="octaves"), True),
-        (SynthesisConfig(preconditioner="none"), False),
-        (AnimationConfig(), True),
-        (TransferConfig(), False),
-        (TransferConfig(preconditioner="octaves"), True),
-        (NoveltyConfig(), False),
-    ],
-)
-def test_textures_that_wrap_are_preconditioned(config, used):
-    config.check()
-    assert config.preconditioned == used
-
-
-@pytest.mark.parametrize(
-    ("settings", "what"), [({"bounds": True}, "--bounds"), ({"optimizer": "adam"}, "--optimizer adam")]
-)
-def test_the_option_is_refused_where_it_would_be_ignored(settings, what):
-    SynthesisConfig(**settings).check()
-    assert not SynthesisConfig(**settings).preconditioned
-    with pytest.raises(ValueError, match=f"--preconditioner octaves does not go with {what}"):
-        SynthesisConfig(preconditioner="octaves", **settings).check()
-
-
+@pytest.mark.slow
 def test_a_real_picture_takes_half_the_steps():
-    gravel = read_image(SOURCES / "gravel.jpg", width=128)
+    gravel = photograph("gravel")
 
     def loss(preconditioner, steps):
         config = SynthesisConfig(output_width=64, preconditioner=preconditioner, max_iter=steps, coarse_iter=30)

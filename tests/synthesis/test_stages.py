@@ -3,8 +3,8 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from helpers.pictures import noise
+
 from subjective.pyramid import expand, gaussian_pyramid
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from helpers.pictures import noise, smooth_noise
+
 from subjective.optimize.protocol import value_and_gradient
 from subjective.statistics.registry import STATISTICS
 from subjective.synthesis import texture
