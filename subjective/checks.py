@@ -69,7 +69,7 @@ def file_errors(action: str, path: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except FileError:
+    except InputError:  # it says already what could not be done
         raise
     except OSError as error:
         refused = FileError(f"cannot {action} {str(path)!r}: {error.strerror or error}")
@@ -96,7 +96,7 @@ class Range:
     open: bool = False
     unit: str = ""
 
-    def __contains__(self, value: float) -> bool:
+    def __contains__(self, value: float | np.number) -> bool:
         """Whether a finite number lies in the range."""
         return math.isfinite(value) and self.least <= value <= self.most and not (self.open and value == self.least)
 
@@ -150,7 +150,7 @@ def check_settings(config: Any) -> None:
                 kind = "a whole number" if whole else "a number"
                 raise InputError(f"{setting(name)} is {value!r}; wanted {kind}, {wanted}")
             if value not in wanted:
-                raise InputError(f"{setting(name)} is {value:g}; wanted {wanted}")
+                raise InputError(f"{setting(name)} is {value if whole else format(value, 'g')}; wanted {wanted}")
         elif value not in wanted:
             words = ", ".join(map(str, wanted[:-1])) + f" or {wanted[-1]}"
             raise InputError(f"{setting(name)} is {value!r}; wanted {words}")
