@@ -5,13 +5,13 @@
 
 Needs PyTorch beside the package (`pip install -e '.[bench]'`). Each program runs in a process of its own,
 with the same number of threads; the two take turns, A B A B, so that both meet the same machine, and the ratio is
-the median of the pairs' own ratios. The loss is that of the defaults (pool1 and conv3_2, average pooling, normalized
+the median of the pairs' own ratios. The loss is of Gram matrices (pool1 and conv3_2, average pooling, normalized
 VGG-16, four octaves), the picture noise, the same in both. PyTorch gets channels-last tensors and fixed targets, and
 its gradient goes to the picture alone.
 
 `valid` padding needs 277 px for four octaves; at 256 px three are taken, as `--padding valid` says.
 
-What came out is in LOG.md.
+The current figures are in 01_speed.md.
 """
 
 from __future__ import annotations

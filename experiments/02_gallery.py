@@ -6,7 +6,7 @@ Makes, into `experiments/gallery/`: the sources side by side; rock by the README
 sources, each result repeated 2 x 2, so that a seam would show in the middle; and a path of gravel through grass, a
 source to each region.
 
-What came out is in LOG.md.
+The current figures are in 02_gallery.md.
 """
 
 from __future__ import annotations

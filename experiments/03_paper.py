@@ -4,7 +4,7 @@
 
 Writes a contact sheet to `gallery/` and prints a table for each; some 25 minutes on two cores in all. Octaves and
 layers by the method of the 2017 program (Grams, unnormalized, raw parameters, all octaves at once), but `circular` and
-with 200 steps; many sources and joins by the defaults. What came out is in LOG.md.
+with 200 steps; many sources and joins by the defaults. The current figures are in 03_paper.md.
 """
 
 from __future__ import annotations

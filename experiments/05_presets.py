@@ -4,7 +4,7 @@
 
 Writes `gallery/presets_*.jpg` (of all but `fast`) and prints a table; some six minutes a source on two cores, at 256
 pixels. `paper` is the 2017 program's own method (Grams of pool1 and conv3_2 at all octaves at once, unnormalized, raw
-parameters, `valid`, 500 steps).
+parameters, `valid`, 500 steps). The current figures are in 05_presets.md.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ rate in float32 matrix products, measured in the same run; that of the memory wh
 gradient and the optimizer's arrays.
 
 `--devices` instead compares one device with eight virtual ones that share these two cores: what sharing itself costs.
-What came out is in LOG.md.
+The current figures are in 06_size.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from subjective.optimize.registry import bytes_per_number
+from subjective.optimize.registry import create_optimizer
 
 HERE = Path(__file__).parent
 FLOP_PER_PIXEL = 0.2e6
@@ -103,7 +103,7 @@ def sizes(wanted: list[int]) -> None:
             if size > 2048 and not flags:
                 continue
             again = 1.5 if flags else 1.0
-            kept = 3 * size**2 * bytes_per_number(optimizer, 10, "float32")
+            kept = 3 * size**2 * create_optimizer(optimizer).bytes_per_number
             made = measure(size, ["--optimizer", optimizer, *flags])
             row(size, label, made, again * FLOP_PER_PIXEL * size**2 / rate, kept)
 

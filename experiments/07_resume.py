@@ -4,7 +4,7 @@
 
 One run is left alone. Another, of the same settings, is killed (`kill -9`) at a random moment and gone on with by
 `subjective resume`, as often as asked for, then to its end. Pictures, traces and figures must be equal to the bit.
-What came out is in LOG.md.
+The current figures are in 07_resume.md.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ A run of the defaults at 256 px in float32; at its start, middle and end, the gr
 in float32 (‖g′ − g‖ / ‖g‖), with targets taken in bfloat16 as well, as runs do, and in float32. Then the same run with
 ``--precision bfloat16``, the last quarter of its steps in float32 and not: the loss in float32 where each ends,
 over that of the float32 run at equal steps. And the compiled programs' temporary memory and seconds an evaluation at
-512 px, in turn. What came out is in LOG.md.
+512 px, in turn. The current figures are in 08_precision.md.
 """
 
 from __future__ import annotations
@@ -23,17 +23,15 @@ import numpy as np
 from subjective.images import read_image
 from subjective.network.normalization import load_params
 from subjective.optimize.protocol import value_and_gradient
-from subjective.synthesis import stages
+from subjective.synthesis import stages, texture
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.problem import prepared
-from subjective.synthesis.texture import synthesize
 
 HERE = Path(__file__).parent
 
 
 def evaluated(sources, config, params, value):
     """Loss and gradient at full size."""
-    job = prepared(sources, config, params)
+    job = texture.prepare(sources, config, params)
     loss, argument = job.problem(job.stages[0 if config.schedule == "plain" else -1])
     (scalar, _), gradient = value_and_gradient(loss)(value, argument)
     return float(scalar), np.asarray(gradient, np.float64)
@@ -41,8 +39,8 @@ def evaluated(sources, config, params, value):
 
 def errors(sources, params, value) -> tuple[float, float]:
     """Of the gradient at full size: with targets in bfloat16, and with targets in float32."""
-    wide = prepared(sources, SynthesisConfig(output_width=256, schedule="plain"), params)
-    narrow = prepared(sources, SynthesisConfig(output_width=256, schedule="plain", precision="bfloat16"), params)
+    wide = texture.prepare(sources, SynthesisConfig(output_width=256, schedule="plain"), params)
+    narrow = texture.prepare(sources, SynthesisConfig(output_width=256, schedule="plain", precision="bfloat16"), params)
     loss, argument = wide.problem(wide.stages[0])
     rough, of_rough = narrow.problem(narrow.stages[0])
     gradients = [
@@ -64,14 +62,14 @@ def along(name: str, params) -> None:
         if step.value.shape[0] == 256:
             kept[step.step] = step.value
 
-    (result,) = synthesize(sources, config, params=params, on_step=keep)
+    (result,) = texture.synthesize(sources, config, params=params, on_step=keep)
     for text, step in zip(("first step at full size", "middle", "end"), np.linspace(0, len(kept) - 1, 3), strict=True):
         both = errors(sources, params, kept[sorted(kept)[round(step)]])
         print(f"{name:8} {text:24} gradient off by {both[0]:.3f}, with float32 targets {both[1]:.3f}")
     for share in (stages.POLISH, 0.0):
         stages.POLISH = share
         rough = dataclasses.replace(config, precision="bfloat16")
-        (ended,) = synthesize(sources, rough, params=params)
+        (ended,) = texture.synthesize(sources, rough, params=params)
         loss, _ = evaluated(sources, config, params, ended.value)
         print(f"{name:8} {share:.0%} of the last steps in float32: loss {loss / result.loss:.3f} of the float32 run's")
     stages.POLISH = 0.25
@@ -83,7 +81,7 @@ def cost(params) -> None:
     functions = {}
     for precision in ("float32", "bfloat16"):
         config = SynthesisConfig(output_width=512, schedule="plain", precision=precision)
-        job = prepared(sources, config, params)
+        job = texture.prepare(sources, config, params)
         loss, argument = job.problem(job.stages[0])
         function, value = value_and_gradient(loss), jnp.full((512, 512, 3), 0.5)
         memory = function.lower(value, argument).compile().memory_analysis().temp_size_in_bytes

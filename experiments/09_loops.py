@@ -6,7 +6,7 @@
 Each loop is a run of `subjective animate`; its frames' scores and how it moves are in its summary.json, and a row of
 this program's table. It is kept in `gallery/` as a WebP, with a sheet of frames beside each other and the difference of
 neighbors. `--speed` evaluates loss and gradient of 8 frames of 128 px with 1, 2, 4 and 8 of them at a time,
-in turn, and reads the temporary memory off the compiled programs. What came out is in LOG.md.
+in turn, and reads the temporary memory off the compiled programs. The current figures are in 09_loops.md.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from subjective.cli.main import main
 from subjective.images import read_image, to_uint8
 from subjective.network.normalization import load_params
 from subjective.optimize.protocol import value_and_gradient
+from subjective.synthesis import loop as loops
 from subjective.synthesis.config import AnimationConfig
-from subjective.synthesis.problem import prepared_animation
 
 HERE = Path(__file__).parent
 GALLERY = HERE / "gallery"
@@ -46,7 +46,7 @@ def speed() -> None:
     cases = {}
     for batch in (1, 2, 4, 8):
         config = AnimationConfig(output_width=128, count=8, octaves=3, schedule="plain", batch=batch)
-        job = prepared_animation([source], config, params)
+        job = loops.prepare([source], config, params)
         loss, argument = job.problem(job.stages[-1])
         function, frames = value_and_gradient(loss), jnp.full(job.shape(job.stages[-1]), 0.5)
         memory = function.lower(frames, argument).compile().memory_analysis().temp_size_in_bytes

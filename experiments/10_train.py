@@ -10,8 +10,9 @@ r"""What do the small networks learn on two cores in an hour? A texture network 
     python experiments/10_train.py --sheet strawberry_thief mosaic rock    (gallery/networks.jpg)
 
 Words after -- are flags of `subjective train`. Any folders of pictures will do as photographs; none are kept in this
-repository. Pictures that are flat, too small or drawn with few colors are left out. The networks of LOG.md were made
-with these settings, each in two goes: half an hour to an hour in all, beside other work.
+repository. Pictures that are flat, too small or drawn with few colors are left out. The networks of 10_train.md were
+made with these settings, each in two goes: half an hour to an hour in all, beside other work. rock_gravel had 1600 of
+3000 steps, and then 400 from there (`--init`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from PIL import Image
 from studio import file_of, keep
 
 import subjective
-from subjective.cli.apply import painted
 from subjective.feedforward import network_file
+from subjective.feedforward.repaint import repaint
 
 SHORTER = 640
 """Side to which photographs are shrunk: decoding five thousand pixels a side would cost more than learning of them."""
@@ -72,7 +73,7 @@ def sheet(networks: list[str]) -> None:
     cells: list[tuple[list[str], np.ndarray]] = []
     for name in ("chelsea", "coffee", "astronaut"):
         photograph = subjective.read_image(file_of(name), width=512)
-        made = [painted(network_file.read(network), photograph, (1.0,)) for network in networks]
+        made = [repaint(network_file.read(network), photograph, (1.0,)) for network in networks]
         cells += [([label], image) for label, image in zip([name, *networks], [photograph, *made], strict=True)]
     keep("networks", cells, 1 + len(networks))
 

@@ -17,7 +17,7 @@ is the content's, so that programs can be compared at equal content. Where they 
   conv5. Sums over pixels are kept, by weights; the total variation's are those of 400 x 400 pixels. Rounds of 20
   evaluations, after which its optimizer forgets what it has learned, are one run here; a picture every 20 steps.
 
-What came out is in LOG.md.
+The current figures are in 12_transfer.md.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ import jax.numpy as jnp
 import numpy as np
 from studio import file_of
 
-from subjective.cli.apply import painted
 from subjective.cli.main import main
 from subjective.evaluation.yardstick import evaluate
 from subjective.feedforward import network_file
+from subjective.feedforward.repaint import repaint
 from subjective.images import read_image, write_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
 from subjective.pyramid import gaussian_pyramid
 from subjective.runs.pictures import contact_sheet
-from subjective.synthesis.presets import LIKES
+from subjective.synthesis.presets import PUBLISHED_SETTINGS
 
 SINGLE = ["--like", "multiscale", "--octaves", "1", "--schedule", "plain", "--max-iter", "120"]
 
@@ -93,7 +93,7 @@ def by_network(style: str, content: np.ndarray) -> tuple[np.ndarray, dict] | Non
     if style not in network_file.available():
         return None
     network, began = network_file.read(style), time.perf_counter()
-    return painted(network, content, (1.0,)), {"seconds": time.perf_counter() - began}
+    return repaint(network, content, (1.0,)), {"seconds": time.perf_counter() - began}
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -108,13 +108,15 @@ if __name__ == "__main__":
     parser.add_argument("pairs", nargs="+", type=pair, metavar="CONTENT:STYLE")
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--like", nargs="+", default=list(LIKES), metavar="NAME[=WEIGHT]")
+    parser.add_argument("--like", nargs="+", default=list(PUBLISHED_SETTINGS), metavar="NAME[=WEIGHT]")
     parser.add_argument("--runs", type=Path, default=Path("outputs"), metavar="FOLDER")
     parser.add_argument("--sheet", default="transfer.png")
     given = parser.parse_args()
     for like in given.like:
-        if like.partition("=")[0] not in ("single", *LIKES):
-            parser.error(f"--like got {like!r}; wanted single or one of {', '.join(LIKES)}, and =WEIGHT or not")
+        if like.partition("=")[0] not in ("single", *PUBLISHED_SETTINGS):
+            parser.error(
+                f"--like got {like!r}; wanted single or one of {', '.join(PUBLISHED_SETTINGS)}, and =WEIGHT or not"
+            )
     params, cells = load_params(), []
     for names in given.pairs:
         files = [file_of(name) for name in names]

@@ -5,7 +5,7 @@
 At a picture of 128 pixels after 30 steps of the last stage: the mean of vᵀHv over random mixtures v of the waves of a
 ring, of length one, in pixels and in the coordinates of `subjective.synthesis.preconditioner`. Then what these
 coordinates are worth: loss and scores with and without, by steps. Some three minutes a source on two cores; prints the
-tables that LOG.md keeps.
+tables of 13_curvature.md.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from studio import HEAD, make, params_of, source
 import subjective
 from subjective.colors import OPPONENT
 from subjective.optimize.protocol import value_and_gradient
-from subjective.synthesis.preconditioner import root
-from subjective.synthesis.problem import prepared
+from subjective.synthesis import coarse_to_fine, texture
+from subjective.synthesis.preconditioner import apply_octave_gains
 
 SIDE = 128
 RINGS = (0.5, 1.5, 3, 6, 12, 20, 32, 45, 64, 91)
@@ -45,7 +45,9 @@ def main() -> None:
         print(f"\n{name}\n\n| pixels a wave | brightness | red, green | yellow, blue | the same, preconditioned |")
         print("| --- | --- | --- | --- | --- |")
         for ring in pairwise(RINGS):
-            plain, turned = (curvatures(gradient_at, image, ring, change) for change in (np.asarray, root))
+            plain, turned = (
+                curvatures(gradient_at, image, ring, change) for change in (np.asarray, apply_octave_gains)
+            )
             cells = (*(f"{number:.1e}" for number in plain), ", ".join(f"{number:.1e}" for number in turned))
             print(f"| {SIDE / ring[1]:.1f}-{SIDE / ring[0]:.0f} | {' | '.join(cells)} |", flush=True)
         print(f"\n{HEAD}", flush=True)
@@ -59,9 +61,9 @@ def main() -> None:
 def problem_of(picture: np.ndarray) -> tuple[Gradient, np.ndarray]:
     """The gradient of the last stage's loss, and the picture at which it is looked at."""
     config = dataclasses.replace(DEFAULT, max_iter=30)
-    job = prepared([picture], config, params_of())
+    job = texture.prepare([picture], config, params_of())
     loss, arguments = job.problem(job.stages[-1])
-    [made] = subjective.synthesize([picture], config, params=params_of(), job=job)
+    [made] = coarse_to_fine.run(job)
 
     def gradient_at(image: np.ndarray) -> np.ndarray:
         return np.asarray(value_and_gradient(loss)(jnp.asarray(image, jnp.float32), arguments)[1], np.float64)

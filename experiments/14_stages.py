@@ -3,7 +3,7 @@
     python experiments/14_stages.py [SEEDS]
 
 Gravel and rock reduced to 256 pixels, at 128 pixels by `lbfgs`; each row is a mean over pictures, four if not said.
-Some ten seconds a picture, fifteen minutes in all on two cores; prints the tables that LOG.md keeps.
+Some ten seconds a picture, fifteen minutes in all on two cores; prints the tables of 14_stages.md.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from studio import AVERAGES, averages, params_of, source
 import subjective
 from subjective.colors import OPPONENT
 from subjective.evaluation.yardstick import Yardstick
+from subjective.optimize.lbfgs import LBFGS
 from subjective.optimize.minimizer import Point
+from subjective.optimize.preconditioned import Preconditioned
 from subjective.pyramid import expand
-from subjective.synthesis.plan import VALID
-from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, root
-from subjective.synthesis.problem import Job, prepared
-from subjective.synthesis.stages import Stage, at_stage, enlarged
+from subjective.synthesis import texture
+from subjective.synthesis.plan import SOURCE_PADDING
+from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, apply_octave_gains
+from subjective.synthesis.problem import Job
+from subjective.synthesis.stages import Stage, enlarge, reduce_to_stage
 from subjective.synthesis.starts import NOISE, initial_image, key_of, random_phases
 
 SIDE = 128
@@ -67,7 +70,7 @@ def main(seeds: int = 4) -> None:
     config = subjective.preset("default", output_width=SIDE)
     for name in ("gravel", "rock"):
         picture = subjective.resize(source(name), (2 * SIDE, 2 * SIDE))
-        job = prepared([picture], config, params_of())
+        job = texture.prepare([picture], config, params_of())
         yardstick = Yardstick([picture], (SIDE, SIDE), params_of(), portilla_simoncelli=False)
         print(f"\n{name}\n\n| | loss after 15, 30, 60 steps | {AVERAGES} |")
         print("| --- |" + " --- |" * (2 + AVERAGES.count("|")), flush=True)
@@ -87,7 +90,7 @@ def made(job: Job, picture: np.ndarray, seed: int, way: Way) -> tuple[jax.Array,
     for stage in job.stages:
         start = begun(picture, stage, seed, Way() if before is None else way)
         if before is not None:
-            start = enlarged(value, before, stage, start, job.config.padding_mode)
+            start = enlarge(value, before, stage, start, job.config.padding_mode)
         loss, argument = job.problem(stage)
         trace, last = [], []
 
@@ -96,9 +99,8 @@ def made(job: Job, picture: np.ndarray, seed: int, way: Way) -> tuple[jax.Array,
             last[:] = [step.position]
 
         options: dict[str, Any] = {
-            "method": "lbfgs",
+            "optimizer": Preconditioned(LBFGS(), apply_octave_gains) if way.preconditioned else LBFGS(),
             "first_step": job.config.first_step,
-            "root": root if way.preconditioned else None,
             "on_step": on_step,
         }
         if way.pairs and point is not None:
@@ -115,7 +117,9 @@ def begun(picture: np.ndarray, stage: Stage, seed: int, way: Way) -> jax.Array:
     key = key_of(seed, 0)
     image = initial_image("random", stage.size, picture.mean(axis=(0, 1)), key, noise=way.noise)
     if way.phases:
-        image = image + random_phases([at_stage(picture, stage, VALID)], (1.0,), stage.size, key, way.phases)
+        image = image + random_phases(
+            [reduce_to_stage(picture, stage, SOURCE_PADDING)], (1.0,), stage.size, key, way.phases
+        )
     return jnp.asarray(image)
 
 

@@ -3,7 +3,8 @@
     python experiments/15_seeds.py [--preset default] [--widths 256 512] [--seeds 4] [SOURCE...]
 
 Without sources those that the defaults are judged by. Prints a row for each picture, and a table of means with the
-least and the most. At 256 pixels some 30 seconds a picture on two cores, at 512 some 100.
+least and the most. At 256 pixels some 30 seconds a picture on two cores, at 512 some 100. The current
+figures are in 15_seeds.md.
 """
 
 from __future__ import annotations

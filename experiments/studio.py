@@ -89,8 +89,8 @@ def make_several(
     label: str, sources: Sequence[np.ndarray], config: subjective.SynthesisConfig, number: int
 ) -> list[Made]:
     """As `make`, so many pictures, each from noise of its own."""
-    configs = [dataclasses.replace(config, rng_seed=seed) for seed in range(number)]
-    return [make(f"{label}, seed {config.rng_seed}", sources, config) for config in configs]
+    configs = [dataclasses.replace(config, seed=seed) for seed in range(number)]
+    return [make(f"{label}, seed {config.seed}", sources, config) for config in configs]
 
 
 HEAD = (
