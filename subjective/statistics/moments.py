@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from subjective.checks import InputError
 from subjective.statistics.gram import products
 from subjective.statistics.protocol import Scalar, Statistic, Sums, per_number
 
@@ -44,10 +45,10 @@ def scaled_moments(target: Array, factor: float) -> Array:
     """The moments if all features were √factor times as large.
 
     Raises:
-        ValueError: a negative factor.
+        InputError: a negative factor.
     """
     if factor < 0:
-        raise ValueError(f"a covariance cannot be multiplied by {factor:g}; wanted a factor of 0 or more")
+        raise InputError(f"a covariance cannot be multiplied by {factor:g}; wanted a factor of 0 or more")
     scales = jnp.ones(target.shape[0]).at[:-1].set(factor**0.5)
     return target * scales[:, None] * scales[None, :]
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from subjective.checks import InputError
 from subjective.statistics.protocol import Statistic, mean_squared_distance, widened
 
 MOST_DIRECTIONS = 64
@@ -66,10 +67,10 @@ def scaled_quantiles(target: Array, factor: float) -> Array:
     """The quantiles if all features were √factor times as large.
 
     Raises:
-        ValueError: a negative factor.
+        InputError: a negative factor.
     """
     if factor < 0:
-        raise ValueError(f"a distribution cannot be multiplied by {factor:g}; wanted a factor of 0 or more")
+        raise InputError(f"a distribution cannot be multiplied by {factor:g}; wanted a factor of 0 or more")
     return target * factor**0.5
 
 
