@@ -34,7 +34,7 @@ class PreconditionedProblem(Problem):
         self._problem, self._start, self._preconditioner = problem, start, preconditioner
 
     @property
-    def evaluations(self) -> int:  # type: ignore[override]
+    def evaluations(self) -> int:
         """Evaluations of the problem so far."""
         return self._problem.evaluations
 

@@ -70,7 +70,9 @@ class State:
 
 
 class Problem:
-    """A loss to be minimized, with its arguments; counts how often it is evaluated.
+    """A loss to be minimized, with its arguments; counts its evaluations.
+
+    An optimizer moves a point. Here the point is the value itself; a subclass may have other coordinates.
 
     Attributes:
         shape, dtype: of the value.
@@ -81,14 +83,23 @@ class Problem:
         self.shape, self.dtype, self.evaluations = value.shape, value.dtype, evaluations
         self._args, self._compiled = args, value_and_gradient(fn)
 
-    def __call__(self, value: jax.Array) -> Evaluation:
-        """Evaluate.
+    def to_value(self, point: jax.Array) -> jax.Array:
+        """Return the value at a point."""
+        return point
+
+    def to_coordinates(self, gradient: jax.Array) -> jax.Array:
+        """Return the gradient with respect to the point, given that with respect to the value."""
+        return gradient
+
+    def __call__(self, point: jax.Array) -> Evaluation:
+        """Evaluate the loss and its gradient at a point.
 
         Raises:
-            NotFiniteError: saying what is not.
+            NotFiniteError: saying which of the two is not finite.
         """
-        (loss, parts), gradient = self._compiled(value, *self._args)
+        (loss, parts), gradient = self._compiled(self.to_value(point), *self._args)
         self.evaluations += 1
+        gradient = self.to_coordinates(gradient)
         found = Evaluation(float(loss), parts, gradient, math.sqrt(inner(gradient, gradient)))
         if not math.isfinite(found.loss):
             raise NotFiniteError(f"the loss became {found.loss}")
