@@ -1,8 +1,7 @@
-"""Read, write and find pictures: the only place where files and integers meet float.
+"""Read, write, find and resize pictures. Only this module converts between the integers of files and floats.
 
-An image is float32 RGB in [0, 1], shape ``(height, width, 3)``, as everywhere in this
-package. What a file holds besides (palette, alpha, CMYK, 16 bits, a color profile, a
-rotation noted by the camera) ends here.
+Everywhere in this package, an image is float32 RGB in [0, 1] of shape ``(height, width, 3)``. This module converts
+whatever else a file may hold: a palette, alpha, CMYK, 16 bits, a color profile, the camera's orientation.
 """
 
 from __future__ import annotations
@@ -25,39 +24,41 @@ from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 from subjective.checks import InputError, file_errors
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Files taken from a folder given as a source; any other file can still be named itself."""
+"""Suffixes of the files that are read when a folder or a pattern is given. A file given by name may have any suffix."""
 
 MAX_PIXELS = 2**27
-"""Largest picture that is read or made (11585 x 11585). A file of a few kilobytes can claim more."""
+"""Refuse to read or make a picture of more pixels (11585 x 11585). A file of a few kilobytes can claim to hold more."""
 
 Image = Float[np.ndarray, "height width 3"]
+"""RGB in [0, 1], float32."""
 
 
 def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source") -> list[Path]:
     """List the picture files that files, folders and glob patterns stand for.
 
     Args:
-        sources: each a file, a folder (its pictures, sorted by name, not recursive) or a glob
-            pattern (``**`` recurses). A name that exists is never read as a pattern.
-        what: what to call one that is not there.
+        sources: each is a file, a folder (stands for its pictures, sorted by name, not recursive) or a glob
+            pattern (``**`` recurses). The name of an existing file is not read as a pattern.
+        what: how error messages call a source, such as ``content``.
 
     Returns:
         The files, in the order of the sources.
 
     Raises:
-        ValueError: a source that does not exist, or a folder or pattern that holds no picture.
+        InputError: a source does not exist, a folder or pattern holds no picture, or no source was given.
+        FileError: a folder cannot be read.
     """
     files: list[Path] = []
     for source in sources:
         with file_errors("read", str(source)):
-            files.extend(_find(source, what))
+            files.extend(_find_one(source, what))
     if not files:
         raise InputError(f"no {what} was given; give at least one picture, folder or pattern")
     return files
 
 
-def _find(source: str | os.PathLike[str], what: str) -> list[Path]:
-    """The picture files that one source stands for."""
+def _find_one(source: str | os.PathLike[str], what: str) -> list[Path]:
+    """List the picture files that one source stands for."""
     path = Path(source)
     if path.is_dir():
         found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
@@ -77,26 +78,26 @@ def _find(source: str | os.PathLike[str], what: str) -> list[Path]:
 
 
 def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale: float | None = None) -> Image:
-    """Read a picture as float32 RGB, resized on the way if asked.
+    """Read a picture as float32 RGB, and resize the picture if asked.
 
-    Grey becomes three equal channels; a palette is looked up; transparency is laid over
-    white, as a browser shows it; CMYK and other color spaces go through the file's own profile
-    to sRGB where it carries one; 16-bit grey keeps its 16 bits (16-bit color is rounded
-    to 8 by the decoder); the camera's orientation is applied. Of an animation, the first frame.
+    Grey becomes three equal channels. Palette indices become colors. Transparent pixels are laid over white, as a
+    browser shows them. CMYK and other color spaces are converted to sRGB through the file's own profile, if the file
+    has one. 16-bit grey keeps its 16 bits (the decoder rounds 16-bit color to 8). The camera's orientation is
+    applied. Of an animation, the first frame is read.
 
     Args:
         path: the file.
-        width: resize to this width in pixels, height in proportion.
-        scale: or resize by this factor. Both resize with Lanczos' filter, in the file's own
-            integers, as the 2017 program did.
+        width: resize to this width in pixels, and the height in proportion.
+        scale: resize by this factor; give either ``width`` or ``scale``. Both resize the file's integers with
+            Lanczos' filter, as the 2017 program did.
 
     Returns:
         Image in [0, 1], shape ``(height, width, 3)``.
 
     Raises:
-        ValueError: not a picture, empty, truncated, or larger than ``MAX_PIXELS``, before or
-            after resizing; or both ``width`` and ``scale``.
-        OSError: the file cannot be opened.
+        InputError: the file is not a picture, is empty, is truncated, or holds more than `MAX_PIXELS` pixels before
+            or after resizing; or both ``width`` and ``scale`` are given.
+        FileError: the file cannot be opened.
     """
     if width is not None and scale is not None:
         raise InputError("both a source width and a source scale were given; give one of them")
@@ -107,24 +108,36 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
         data = Path(path).read_bytes()
     if not data:
         raise InputError(f"{name!r} is empty (0 bytes); wanted a picture file")
+    return _to_float(_resize_integers(name, _to_rgb(name, _decode(name, data)), width, scale))
+
+
+def _decode(name: str, data: bytes) -> Pillow.Image:
+    """Decode a file's bytes into a picture that stands upright.
+
+    Raises:
+        InputError: the bytes are not a picture, are damaged, or claim too many pixels.
+    """
     try:
         with warnings.catch_warnings():
-            # Pillow warns of sizes that we check ourselves, and of metadata that we do not use.
+            # Pillow warns about sizes, which `_check_pixels` checks, and about metadata, which is not used.
             warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(data)) as file:
                 _check_pixels(name, *file.size)
                 file.load()
-                picture = _upright(file)
+                return _orient(file)
     except Pillow.DecompressionBombError:
         raise InputError(f"{name!r} claims more than {MAX_PIXELS:,} pixels; scale the file down first") from None
     except UnidentifiedImageError:
         raise InputError(f"{name!r} is not a picture that can be read; wanted PNG, JPEG, TIFF, WebP, …") from None
-    except _TooLarge:
+    except InputError:
         raise
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+    except Exception as error:  # Pillow's decoders raise exceptions of almost any class for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
-    picture = _to_rgb(name, picture)
+
+
+def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale: float | None) -> Pillow.Image:
+    """Resize a decoded picture to a width or by a factor; see `read_image`."""
     columns, rows = picture.size
     if width is not None:
         size = (width, max(1, width * rows // columns))
@@ -137,9 +150,13 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
             f"{name!r} of {columns}x{rows} pixels would be resized to {size[0]}x{size[1]}; give a larger one"
         )
     _check_pixels(name, *size)
-    resized = picture if size == (columns, rows) else picture.resize(size, Pillow.Resampling.LANCZOS)
-    array = np.asarray(resized)
-    if array.ndim == 2:  # 16-bit grey, carried as float in [0, 1]
+    return picture if size == (columns, rows) else picture.resize(size, Pillow.Resampling.LANCZOS)
+
+
+def _to_float(picture: Pillow.Image) -> Image:
+    """Return the pixels of a picture from `_to_rgb` as an image."""
+    array = np.asarray(picture)
+    if array.ndim == 2:  # grey of more than 8 bits, which `_to_rgb` has made float in [0, 1]
         array = np.repeat(array[:, :, np.newaxis], 3, axis=2)
         return np.ascontiguousarray(np.clip(array, 0, 1), dtype=np.float32)
     return np.asarray(array, dtype=np.float32) / np.float32(255)
@@ -150,10 +167,10 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
 
     Args:
         image: ``(height, width, 3)``.
-        size: (height, width) wanted.
+        size: (height, width) of the result.
 
     Returns:
-        ``(*size, 3)``; the image itself where the size is its own.
+        ``(*size, 3)``; the same array if the image already has that size.
     """
     if image.shape[:2] == size:
         return image
@@ -164,47 +181,28 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
     return np.clip(np.stack(planes, axis=2), 0, 1, dtype=np.float32)
 
 
-class _TooLarge(ValueError):
-    """More than `MAX_PIXELS`; told apart from what decoders raise."""
-
-
-def _upright(picture: Pillow.Image) -> Pillow.Image:
-    """Turned as the camera noted; as it is, where that note is damaged."""
+def _orient(picture: Pillow.Image) -> Pillow.Image:
+    """Rotate a picture as its camera recorded; leave the picture as it is if that record is damaged."""
     try:
         return ImageOps.exif_transpose(picture)
-    except Exception:  # of the parser of metadata, on which the picture does not depend
+    except Exception:  # the parser of metadata failed; the pixels do not depend on the metadata
         return picture.copy()
 
 
 def _check_pixels(name: str, columns: int, rows: int) -> None:
+    """Refuse a picture of more than `MAX_PIXELS` pixels."""
     if columns * rows > MAX_PIXELS:
-        raise _TooLarge(
+        raise InputError(
             f"{name!r} would be {columns}x{rows} pixels, more than {MAX_PIXELS:,}; scale it down or crop it first"
         )
 
 
 def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
-    """An 8-bit RGB picture, or one of mode F in [0, 1] for grey of more than 8 bits."""
+    """Convert a picture to 8-bit RGB; convert grey of more than 8 bits to mode F (float) in [0, 1]."""
     if picture.mode.startswith("I;16") or picture.mode == "I":
-        # Pillow's own conversion clips at 255. "I" is how it holds 16-bit PNG in older versions.
-        integers = np.asarray(picture)
-        if integers.min() < 0 or integers.max() > 65535:
-            raise InputError(
-                f"{name!r} holds integers from {integers.min()} to {integers.max()}; wanted 16 bits at most"
-            )
-        clear = picture.info.get("transparency")
-        values = integers.astype(np.float32) / 65535
-        return Pillow.fromarray(
-            np.where(integers == clear, np.float32(1), values) if isinstance(clear, int) else values
-        )
+        return _scale_grey(name, picture)
     if picture.mode == "F":
-        values = np.asarray(picture, dtype=np.float32)
-        low, high = float(values.min()), float(values.max())
-        if not (low >= 0 and high <= 1):
-            raise InputError(
-                f"{name!r} holds float values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
-            )
-        return picture
+        return _check_floats(name, picture)
     if picture.mode in ("LA", "La", "PA", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     if picture.mode == "RGBA":
@@ -216,8 +214,29 @@ def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
     return _to_srgb(picture)
 
 
+def _scale_grey(name: str, picture: Pillow.Image) -> Pillow.Image:
+    """Divide 16-bit grey by 65535. Pillow's own conversion clips at 255; older versions open a 16-bit PNG in mode I."""
+    integers = np.asarray(picture)
+    if integers.min() < 0 or integers.max() > 65535:
+        raise InputError(f"{name!r} holds integers from {integers.min()} to {integers.max()}; wanted 16 bits at most")
+    clear = picture.info.get("transparency")  # the one grey value that is transparent
+    values = integers.astype(np.float32) / 65535
+    return Pillow.fromarray(np.where(integers == clear, np.float32(1), values) if isinstance(clear, int) else values)
+
+
+def _check_floats(name: str, picture: Pillow.Image) -> Pillow.Image:
+    """Return a picture of floats; refuse values outside [0, 1]."""
+    values = np.asarray(picture, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"{name!r} holds float values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
+        )
+    return picture
+
+
 def _to_srgb(picture: Pillow.Image) -> Pillow.Image:
-    """Through the embedded color profile, where there is a usable one; else plainly."""
+    """Convert to sRGB through the embedded color profile; without a usable profile, convert to RGB by Pillow's rule."""
     profile = picture.info.get("icc_profile")
     if profile and picture.mode in ("RGB", "CMYK", "L", "LAB"):
         try:
@@ -226,29 +245,29 @@ def _to_srgb(picture: Pillow.Image) -> Pillow.Image:
             if converted is not None:
                 return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a profile that does not fit its picture is ignored, as viewers do
+            pass  # ignore a profile that does not fit its picture, as viewers do
     return picture.convert("RGB")
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Round an image in [0, 1] to 8-bit integers; values outside become black or white."""
+    """Round an image in [0, 1] to 8-bit integers. Values outside [0, 1] are clipped."""
     return np.rint(np.clip(np.asarray(image, dtype=np.float64), 0, 1) * 255).astype(np.uint8)
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mapping[str, str] | None = None) -> None:
-    """Write an 8-bit picture, whole or not at all.
+    """Write an 8-bit picture completely or not at all.
 
-    The bytes go to a temporary file beside, which then takes the name: neither an interrupt
-    nor a full disk leaves half a picture, or costs the one that was there.
+    The bytes go to a temporary file in the same folder, which is then renamed. An interrupt or a full disk therefore
+    neither leaves half a picture nor destroys the picture that was there before.
 
     Args:
-        path: where; the suffix gives the format.
-        image: ``(height, width, 3)`` in [0, 1]; rounded, and clipped to black and white.
-        text: provenance for PNG text chunks; other formats ignore it.
+        path: the file; its suffix chooses the format.
+        image: ``(height, width, 3)`` in [0, 1]. Values outside are clipped; all values are rounded to 8 bits.
+        text: provenance for PNG text chunks. Other formats do not store the text.
 
     Raises:
-        ValueError: the image has another shape or is not finite, or no such format is known.
-        OSError: it cannot be written.
+        InputError: the image has another shape, is not finite, or the suffix names no known format.
+        FileError: the file cannot be written.
     """
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[2] != 3:
@@ -272,14 +291,24 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mappin
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step."""
-    with written_whole(path) as file:
+    """Replace a file's content in one step; see `write_atomically`.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    with write_atomically(path) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when all of it is on the disk: a temporary one beside it, fsync, rename."""
+def write_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path``; when the block ends, fsync the temporary file and rename it to ``path``.
+
+    If the block fails, the temporary file is removed and ``path`` stays as it was.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with file_errors("write", path):

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.checks import InputError
-from subjective.images import written_whole
+from subjective.images import write_atomically
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
 from subjective.synthesis.coarse_to_fine import Position
@@ -44,7 +44,7 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
     arrays: list[np.ndarray] = []
     content = {"position": _encoded(position, arrays), "facts": facts, "digests": []}
     path = folder / f"checkpoint-{number:06d}.safetensors"
-    with written_whole(path) as file:
+    with write_atomically(path) as file:
         _write_tensors(file, arrays, content)
     for old in find(folder)[:-KEPT]:
         old.unlink()
