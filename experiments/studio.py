@@ -13,7 +13,7 @@ import imageio.v3 as iio
 import numpy as np
 
 import subjective
-from subjective.compilation import keep_compiled
+from subjective.compilation import enable_disk_cache
 from subjective.evaluation.yardstick import Yardstick
 from subjective.images import to_uint8
 from subjective.runs.pictures import contact_sheet
@@ -25,7 +25,7 @@ STRUCTURED = ("paving", "planks", "tiles", "metal")
 QUALITY = 75
 """Of JPEG files in the gallery: its pictures are to be looked at, and the repository is to stay small."""
 
-keep_compiled()
+enable_disk_cache()
 
 
 class Made:

@@ -1,4 +1,7 @@
-"""Colors: axes along which those of photographs vary almost independently, luminance, and one picture's for another."""
+"""Colors of pictures: opponent axes, luminance, and giving one picture the colors of another.
+
+The colors of photographs vary almost independently along the opponent axes.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,27 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from subjective.images import Image
+
 ColorMode = Literal["style", "luminance", "match"]
+"""Where a transfer takes colors from; see `choose_colors`."""
 
 OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / np.sqrt([[3.0], [2.0], [1.5]])
-"""Rows, each of length one and at right angles: light against dark, red against green, yellow against blue."""
+"""Rows are the axes: light against dark, red against green, yellow against blue. Rows are orthonormal."""
 
 
-def opponent(image: Float[Array, "height width 3"]) -> Float[Array, "height width 3"]:
-    """RGB turned to the axes of `OPPONENT`.
+def to_opponent(image: Float[Array, "height width 3"]) -> Float[Array, "height width 3"]:
+    """Rotate RGB to the axes of `OPPONENT`.
+
+    Args:
+        image: ``(height, width, 3)``.
+
+    Returns:
+        ``(height, width, 3)``.
 
     References:
-        Ruderman, Cronin and Chiao, "Statistics of cone responses to natural images", 1998, whose axes (of logarithms of
-        cone responses) these are in spirit.
+        Ruderman, Cronin and Chiao, "Statistics of cone responses to natural images", 1998. `OPPONENT` follows their
+        axes in spirit; theirs are axes of logarithms of cone responses.
     """
     return jnp.matmul(image, OPPONENT.T.astype(image.dtype), precision="highest")
 
@@ -28,16 +40,21 @@ def opponent(image: Float[Array, "height width 3"]) -> Float[Array, "height widt
 LUMA = np.array([0.299, 0.587, 0.114])
 """Shares of red, green and blue in luminance (Rec. 601)."""
 
-Picture = Float[np.ndarray, "height width 3"]
 
-
-def to_grey(image: Picture) -> Picture:
-    """The picture in grey: three equal channels."""
+def to_grey(image: Image) -> Image:
+    """Replace each of the three channels by the luminance."""
     return np.repeat(image @ LUMA.astype(image.dtype)[:, None], 3, axis=2)
 
 
-def replace_luminance(image: Picture, grey: Picture) -> Picture:
-    """A picture's colors in the light and dark of another, grey or not.
+def replace_luminance(image: Image, grey: Image) -> Image:
+    """Give an image the luminance of another image, and keep the image's colors.
+
+    Args:
+        image: the image that gives the colors.
+        grey: the image that gives the luminance. The image may be grey or colored, and has the same size.
+
+    Returns:
+        An image of the same size. Values may lie outside [0, 1].
 
     References:
         Gatys, Bethge, Hertzmann and Shechtman, "Preserving color in neural artistic style transfer", 2016, section 4.
@@ -45,29 +62,42 @@ def replace_luminance(image: Picture, grey: Picture) -> Picture:
     return image + (to_grey(grey) - to_grey(image))
 
 
-def match_colors(image: Picture, like: Float[np.ndarray, "rows columns 3"]) -> Picture:
-    """A picture with the mean and covariance that another's colors have; values stay within [0, 1].
+def match_colors(image: Image, like: Float[np.ndarray, "rows columns 3"]) -> Image:
+    """Give the colors of an image the mean and covariance of another image's colors.
 
-    Σ′^½ Σ^-½ (x − μ) + μ′, with the symmetric roots.
+    Σ′^½ Σ^-½ (x − μ) + μ′, with the symmetric roots. μ and Σ are the mean and covariance of ``image``, μ′ and Σ′
+    those of ``like``.
+
+    Args:
+        image: ``(height, width, 3)``.
+        like: the other image, of any size.
+
+    Returns:
+        ``(height, width, 3)``, clipped to [0, 1].
 
     References:
         Gatys et al. 2016 as above, section 3.
     """
     pixels, wanted = (picture.reshape(-1, 3).astype(np.float64) for picture in (image, like))
     root, inverse = _root(np.cov(wanted.T), 0.5), _root(np.cov(pixels.T), -0.5)
-    turned = (pixels - pixels.mean(axis=0)) @ (root @ inverse).T + wanted.mean(axis=0)
-    return np.clip(turned, 0, 1).reshape(image.shape).astype(image.dtype)
+    matched = (pixels - pixels.mean(axis=0)) @ (root @ inverse).T + wanted.mean(axis=0)
+    return np.clip(matched, 0, 1).reshape(image.shape).astype(image.dtype)
 
 
 def choose_colors(
     content: np.ndarray, styles: Sequence[np.ndarray], colors: ColorMode
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Content and styles as they are measured, so that a transfer gets the colors asked for.
+    """Change the colors of content and styles before they are measured, as the color mode of a transfer requires.
 
     Args:
-        content: ``(height, width, 3)``; its colors are kept, unless ``colors`` is ``style``.
+        content: ``(height, width, 3)``.
         styles: pictures of any sizes.
-        colors: ``luminance`` for all in grey; ``match`` for styles in the content's colors.
+        colors: ``style`` changes nothing, so that the transfer takes the colors of the styles. ``luminance`` turns
+            all pictures grey, and ``match`` gives the styles the colors of the content; in both modes the transfer
+            keeps the colors of the content.
+
+    Returns:
+        The content and the styles.
     """
     if colors == "luminance":
         return to_grey(content), [to_grey(style) for style in styles]
@@ -75,5 +105,6 @@ def choose_colors(
 
 
 def _root(covariance: np.ndarray, power: float) -> np.ndarray:
+    """Raise a symmetric matrix to a power. Eigenvalues below 1e-8 count as 1e-8."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.maximum(values, 1e-8) ** power) @ vectors.T

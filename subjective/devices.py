@@ -1,7 +1,8 @@
-"""A picture shared out over several devices by its rows, or frames one by one.
+"""Share the rows of a picture, or the frames of an animation, among several devices.
 
-JAX's own partitioner does the sharing, for the pyramid and the optimizer's arithmetic; the network's layers, which it
-would gather on every device, are given their rows with a halo from the neighbors (`subjective.statistics.tiles`).
+JAX's own partitioner shares the work of the pyramid and of the optimizer. For the network's layers, that partitioner
+would gather the whole picture on every device; `subjective.statistics.tiles` therefore gives each device its rows and
+a halo from the neighboring devices.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from subjective.checks import InputError, setting
 
 SHARES = "shares"
-"""The mesh's one axis."""
+"""Name of the only axis of the mesh."""
 
 
 @lru_cache(maxsize=8)
 def mesh_of(count: int) -> Mesh:
-    """So many devices in a row; of several processes, where there are.
+    """Arrange devices in a mesh with the one axis `SHARES`.
+
+    Args:
+        count: number of devices; the first ones are taken. In a run of several processes, devices of all processes
+            count.
 
     Raises:
-        ValueError: there are fewer.
+        InputError: there are fewer devices.
     """
     devices = jax.devices()
     if count > len(devices):
@@ -33,9 +38,15 @@ def mesh_of(count: int) -> Mesh:
 
 
 def share_out(picture: jax.Array | np.ndarray, count: int, axis: int = -3) -> jax.Array:
-    """A picture ``(height, width, 3)``, or several, on so many devices: its rows, or what else ``axis`` is.
+    """Share an axis of a picture, or of several pictures, among devices.
 
-    It is whole on each where they do not divide that.
+    Args:
+        picture: ``(…, height, width, 3)``.
+        count: number of devices.
+        axis: the axis that is shared, counted from the end: -3 for the rows, -4 for the frames before them.
+
+    Returns:
+        The same numbers. If the axis cannot be divided into ``count`` equal shares, each device holds them all.
     """
     mesh, before = mesh_of(count), (None,) * (picture.ndim + axis)
     shares = PartitionSpec(*before, SHARES if picture.shape[axis] % count == 0 else None)
@@ -44,7 +55,7 @@ def share_out(picture: jax.Array | np.ndarray, count: int, axis: int = -3) -> ja
 
 
 def gather(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
-    """The whole of an array in every process."""
+    """Return the whole of an array, in every process."""
     if not isinstance(value, jax.Array) or value.is_fully_addressable or value.is_fully_replicated:
         return value
     return np.asarray(multihost_utils.process_allgather(value, tiled=True))

@@ -1,7 +1,7 @@
 """Gaussian and Laplacian pyramids of Burt and Adelson.
 
-Octave 0 is the image itself; octave k is k reductions further. Every function takes one
-image ``(height, width, channels)``; use `jax.vmap` for several.
+Octave 0 is the image itself; octave k is the image reduced k times. Every function takes one image
+``(height, width, channels)``; use `jax.vmap` for several images.
 
 References:
     Burt and Adelson, "The Laplacian pyramid as a compact image code", IEEE Transactions on
@@ -21,86 +21,99 @@ from jaxtyping import Array, Float
 
 Padding = Literal["valid", "same", "circular"]
 PADDINGS: tuple[Padding, ...] = ("valid", "same", "circular")
+"""All paddings."""
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 """The generating kernel with a = 0.4: (1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2)."""
 
 Planes = Float[Array, "height width channels"]
-Reduced = Float[Array, "rows columns channels"]
+"""An image with any number of channels."""
+
+Resized = Float[Array, "rows columns channels"]
+"""An image of another size with the same channels."""
+
 Pyramid = list[Float[Array, "_ _ channels"]]
+"""Images of one pyramid, full size first."""
 
 
 def reduced_size(size: int, padding: Padding) -> int:
-    """Length in pixels of a side after one `reduce`; 0 or less where nothing is left."""
+    """Return the length of a side after one `reduce`, in pixels; 0 or less if no pixel is left."""
     return (size - 5) // 2 + 1 if padding == "valid" else (size + 1) // 2
 
 
 def octave_size(size: int, octave: int, padding: Padding) -> int:
-    """Length in pixels of a side at an octave; 0 or less where nothing is left."""
+    """Return the length of a side at an octave, in pixels; 0 or less if no pixel is left."""
     for _ in range(octave):
         size = reduced_size(size, padding)
     return size
 
 
-def reduce(image: Planes, padding: Padding = "circular") -> Reduced:
+def reduce(image: Planes, padding: Padding = "circular") -> Resized:
     """Blur with the 5-tap kernel along both axes and keep every second pixel.
 
     Args:
         image: ``(height, width, channels)``.
-        padding: what lies outside. ``valid``: nothing, and the result starts at pixel 2;
-            ``circular``: the other side; ``same``: the mirror image about the border pixel (zeros,
-            as the 2017 program would have had, darken the rim of each octave more).
+        padding: what lies outside the image. ``valid``: nothing, so that the result starts at pixel 2;
+            ``circular``: the opposite side of the image; ``same``: the image mirrored about its border pixel.
+
+    Departure from the 2017 program: for ``same`` that program would have had zeros outside, which darken the rim of
+    each octave more.
 
     Returns:
         ``(reduced_size(height), reduced_size(width), channels)``.
     """
-    # By channel planes: with three channels last, no vector register would ever be full.
+    # Move the channels first: with three channels last, no vector register would ever be full.
     planes = image.transpose(2, 0, 1)
     return _reduce_axis(_reduce_axis(planes, 1, padding), 2, padding).transpose(1, 2, 0)
 
 
 def _reduce_axis(image: Array, axis: int, padding: Padding) -> Array:
-    return _thinned(image if padding == "valid" else _pad_axis(image, axis, 2, padding), axis)
+    return _blur_and_halve(image if padding == "valid" else _pad_axis(image, axis, 2, padding), axis)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _thinned(padded: Array, axis: int) -> Array:
-    """Every second pixel of the 5-tap blur along an axis, two pixels less at each end."""
+def _blur_and_halve(padded: Array, axis: int) -> Array:
+    """Blur with the 5-tap kernel along an axis, drop two pixels at each end, and keep every second pixel."""
     length = (padded.shape[axis] - 5) // 2 + 1
-    # A sum of strided slices: on CPU several times faster than a grouped convolution.
-    taps = [weight * _every_second(padded, axis, start, length) for start, weight in enumerate(TAPS)]
-    # Without the barrier XLA would merge the two axes, and blur along the first again for each tap of the second.
+    # On CPU, this sum of strided slices is several times faster than a grouped convolution.
+    taps = [weight * _take_every_second(padded, axis, start, length) for start, weight in enumerate(TAPS)]
+    # Without this barrier, XLA merges the blurs along both axes and repeats the first for each tap of the second.
     return lax.optimization_barrier(taps[0] + taps[1] + taps[2] + taps[3] + taps[4])
 
 
-def _thinned_forward(padded: Array, axis: int) -> tuple[Array, int]:
-    return _thinned(padded, axis), padded.shape[axis]
+def _blur_and_halve_forward(padded: Array, axis: int) -> tuple[Array, int]:
+    return _blur_and_halve(padded, axis), padded.shape[axis]
 
 
-def _thinned_backward(axis: int, size: int, cotangent: Array) -> tuple[Array]:
-    """The same derivative that JAX would find, woven as in `expand`: JAX's five taps, each put between zeros, are five
-    arrays of the picture's size, and were half of what a picture of 8192 px needed."""
+def _blur_and_halve_backward(axis: int, size: int, cotangent: Array) -> tuple[Array]:
+    """Return the derivative that JAX would find, computed for even and odd pixels apart as in `expand`.
+
+    JAX puts zeros between the pixels of each of the five taps: five arrays of the picture's size, which took half of
+    the memory for a picture of 8192 pixels.
+    """
     widths = [(0, 0)] * cotangent.ndim
     widths[axis] = (2, 2)
     around, count = jnp.pad(cotangent, widths), cotangent.shape[axis] + 2
     here, before, first = (lax.slice_in_dim(around, start, start + count, axis=axis) for start in (2, 1, 0))
     even = TAPS[0] * here + TAPS[2] * before + TAPS[4] * first
     odd = TAPS[1] * here + TAPS[3] * before
-    return (lax.optimization_barrier(_woven(even, odd, axis, size)),)
+    return (lax.optimization_barrier(_interleave(even, odd, axis, size)),)
 
 
-_thinned.defvjp(_thinned_forward, _thinned_backward)
+_blur_and_halve.defvjp(_blur_and_halve_forward, _blur_and_halve_backward)
 
 
-def band(image: Planes, padding: Padding = "circular") -> Reduced:
-    """What the 5-tap blur takes from an image: its finest detail, the octave above the next.
+def band(image: Planes, padding: Padding = "circular") -> Resized:
+    """Return the detail that the 5-tap blur removes: the image minus its blur.
+
+    The band holds the finest detail, one octave of it.
 
     Args:
         image: ``(height, width, channels)``.
-        padding: as in `reduce`; ``valid`` loses two pixels a side.
+        padding: as in `reduce`; ``valid`` loses two pixels on each side.
 
     Returns:
-        ``(height, width, channels)``, or 4 pixels less each way.
+        ``(height, width, channels)``; for ``valid``, height and width are 4 pixels less.
     """
     padded = image if padding == "valid" else _pad_axis(_pad_axis(image, 0, 2, padding), 1, 2, padding)
     height, width = padded.shape[0] - 4, padded.shape[1] - 4
@@ -113,37 +126,40 @@ def band(image: Planes, padding: Padding = "circular") -> Reduced:
     return padded[2 : 2 + height, 2 : 2 + width] - blurred
 
 
-def _every_second(image: Array, axis: int, start: int, length: int) -> Array:
+def _take_every_second(image: Array, axis: int, start: int, length: int) -> Array:
+    """Return ``length`` pixels along an axis: every second one from ``start``."""
     index = [slice(None)] * image.ndim
     index[axis] = slice(start, start + 2 * length - 1, 2)
     return image[tuple(index)]
 
 
 def _pad_axis(image: Array, axis: int, amount: int, padding: Padding) -> Array:
+    """Add ``amount`` pixels at both ends of an axis: wrapped for ``circular``, else mirrored."""
     widths = [(0, 0)] * image.ndim
     widths[axis] = (amount, amount)
     return jnp.pad(image, widths, mode="wrap" if padding == "circular" else "reflect")
 
 
-def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") -> Reduced:
-    """Enlarge by two: zeros between the pixels, then twice the 5-tap kernel along each axis.
+def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") -> Resized:
+    """Enlarge an image by two.
 
-    For ``circular`` and even sizes this is four times the adjoint of `reduce`.
+    Put zeros between the pixels, then blur along each axis with twice the 5-tap kernel. For ``circular`` and even
+    sizes, `expand` is four times the adjoint of `reduce`.
 
     Args:
         image: ``(height, width, channels)``.
-        size: the result's (height, width), each of which `reduced_size` takes to the image's own.
+        size: (height, width) of the result. `reduced_size` of each must be the image's own height and width.
         padding: ``circular`` or ``same``.
 
     Returns:
         ``(*size, channels)``.
 
     Raises:
-        ValueError: ``valid`` padding, which has no inverse of full size, or a size that
-            does not reduce to the image's.
+        ValueError: the padding is ``valid``, which has no inverse of full size, or ``size`` does not reduce to the
+            image's size.
     """
     if padding == "valid":
-        raise ValueError("expand has no 'valid' form: the border was lost in reducing; use 'circular' or 'same'")
+        raise ValueError("expand has no 'valid' form, because reduce lost the border; use 'circular' or 'same'")
     for axis in (0, 1):
         if reduced_size(size[axis], padding) != image.shape[axis]:
             raise ValueError(f"cannot expand {image.shape[:2]} to {size}; wanted a size that reduces to it")
@@ -155,25 +171,25 @@ def _expand_axis(image: Array, axis: int, size: int, padding: Padding) -> Array:
     padded = _pad_axis(image, axis, 1, padding)
     count = image.shape[axis]
 
-    def shifted(start: int) -> Array:
+    def shift(start: int) -> Array:
         index = [slice(None)] * image.ndim
         index[axis] = slice(start, start + count)
         return padded[tuple(index)]
 
-    before, here, after = shifted(0), shifted(1), shifted(2)
+    before, here, after = shift(0), shift(1), shift(2)
     even = 2 * (TAPS[0] * before + TAPS[2] * here + TAPS[4] * after)
     odd = 2 * (TAPS[1] * here + TAPS[3] * after)
-    return _woven(even, odd, axis, size)
+    return _interleave(even, odd, axis, size)
 
 
-def _woven(even: Array, odd: Array, axis: int, size: int) -> Array:
-    """One array's pixels between the other's, along an axis; the first ``size`` of them."""
+def _interleave(even: Array, odd: Array, axis: int, size: int) -> Array:
+    """Alternate the pixels of two arrays along an axis, and keep the first ``size`` pixels."""
     shape = (*even.shape[:axis], 2 * even.shape[axis], *even.shape[axis + 1 :])
     return lax.slice_in_dim(jnp.stack([even, odd], axis=axis + 1).reshape(shape), 0, size, axis=axis)
 
 
 def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> Pyramid:
-    """The image and its first ``octaves - 1`` reductions, full size first."""
+    """Return the image and its first ``octaves - 1`` reductions, full size first."""
     pyramid: Pyramid = [image]
     for _ in range(octaves - 1):
         pyramid.append(reduce(pyramid[-1], padding))
@@ -181,9 +197,9 @@ def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular")
 
 
 def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> Pyramid:
-    """What each octave of the Gaussian pyramid has beyond the next, and the last one itself.
+    """Return each octave of the Gaussian pyramid minus the expanded next octave, and the last octave itself.
 
-    Adding each level to the expanded sum of those after it gives the image back.
+    To get the image back, start from the last octave; for each octave before it, expand the sum and add that octave.
     """
     gaussian = gaussian_pyramid(image, octaves, padding)
     bands = [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairwise(gaussian)]

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 import pytest
 
-from subjective.compilation import compiler_options, keep_compiled
+from subjective.compilation import compiler_options, enable_disk_cache
 from subjective.network.formats.layout import random_params
 from subjective.network.normalization import load_params
 
@@ -25,7 +25,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "xla_cpu_use_fusion_emitters" in 
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
 
 pytest.register_assert_rewrite("helpers.pictures", "helpers.networks", "helpers.processes", "helpers.vgg_files")
-keep_compiled()
+enable_disk_cache()
 # Two thirds of the time; programs in processes of their own are compiled as they are for users. With ALL_PASSES=1
 # everything is: CI runs the end-to-end part that way as well.
 FAST = os.environ.get("ALL_PASSES") != "1"

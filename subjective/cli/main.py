@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from subjective.checks import InputError
 from subjective.cli.arguments import parse, record_file, recorded_words, render_error
 from subjective.cli.help import help_text
-from subjective.compilation import keep_compiled
+from subjective.compilation import enable_disk_cache
 from subjective.runs.interrupts import Interrupted, interruptible
 from subjective.runs.progress import note
 from subjective.runs.provenance import read_record
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stdout.write(help_text(kind, name))
                 return 0
             options: Any = parse(kind, name, rest)
-            keep_compiled()
+            enable_disk_cache()
             if name == "resume":
                 return _resume(Path(options.run))
             module = _module(name)

@@ -12,7 +12,7 @@ from typing import Any
 from jaxtyping import Array, Float
 
 from subjective.checks import InputError
-from subjective.colors import opponent
+from subjective.colors import to_opponent
 from subjective.network.vgg import Params, extract_features
 from subjective.pyramid import band, gaussian_pyramid
 from subjective.statistics.blocks import WHOLE, Blocks, in_blocks
@@ -168,7 +168,7 @@ def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> di
     if "rgb" in layers:
         maps["rgb"] = image
     if "opponent" in layers:
-        maps["opponent"] = opponent(image)
+        maps["opponent"] = to_opponent(image)
     if "band" in layers:
         maps["band"] = band(image, analysis.padding)
     return maps
