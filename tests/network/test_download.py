@@ -15,8 +15,7 @@ import pytest
 from helpers import vgg_files
 from helpers.vgg_files import NETWORKS, WIDTHS
 
-from subjective.network import download as fetching
-from subjective.network import weights
+from subjective.network import download, weights
 from subjective.network.download import SOURCES, Source, fetch
 
 
@@ -30,6 +29,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.behavior = "whole"
         self.requests = 0
+        self.over = threading.Event()  # what a slow server waits for
 
     @property
     def url(self) -> str:
@@ -54,7 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
         else:
             if self.server.behavior == "slow":
-                time.sleep(1.0)
+                self.server.over.wait(60)
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -70,6 +70,7 @@ def server():
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server
+        server.over.set()
         server.shutdown()
         thread.join()
 
@@ -217,6 +218,6 @@ def test_the_published_sources_are_https_and_hashed():
 
 
 def test_a_missing_package_is_named_before_anything_is_downloaded(server, sources, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(download.importlib.util, "find_spec", lambda name: None)
     assert "pip install 'subjective[fetch]'" in refused(ImportError, tmp_path / "d", sources)
     assert server.requests == 0

@@ -62,6 +62,7 @@ def test_tiles_give_what_the_whole_picture_gives(vgg16):
         np.testing.assert_allclose(found, wanted, atol=1e-3 * float(jnp.abs(wanted).max()))
 
 
+@pytest.mark.slow
 def test_far_from_the_target_the_gradient_is_that_of_float32(vgg16):
     """Near it the error grows (`experiments/08_precision.py`), and the last steps are float32."""
     start = 0.5 + 0.1 * jnp.asarray(np.random.default_rng(0).standard_normal((64, 96, 3)), jnp.float32)
@@ -76,6 +77,7 @@ def test_far_from_the_target_the_gradient_is_that_of_float32(vgg16):
     assert 0 < jnp.linalg.norm(narrow - wide) < 0.05 * jnp.linalg.norm(wide)
 
 
+@pytest.mark.slow
 def test_a_synthesis_ends_in_float32(small_params):
     source = np.asarray(picture())
     told = []

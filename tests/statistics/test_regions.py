@@ -132,6 +132,7 @@ def test_one_region_that_is_everything_is_the_whole_picture(small_params, name):
         np.testing.assert_allclose(found[0], wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "valid"])
 @pytest.mark.parametrize("name", ["covariance"])
 def test_tiles_measure_regions_as_the_whole_picture_does(small_params, padding, name, in_float64):

@@ -36,6 +36,7 @@ def test_before_the_last_octave_each_region_is_a_picture_of_its_source(small_par
     assert job.render(together, full) is together
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile", [None, 16])
 def test_each_region_gets_its_own_texture(small_params, tile):
     sources = [read_image(SOURCES / f"{name}.jpg", width=128) for name in ("grass", "sand")]
@@ -64,6 +65,7 @@ def test_masks_of_another_size_are_refused(small_params):
         synthesize([noise(80, 80, 3)], config, params=small_params, masks=np.ones((64, 60, 1)))
 
 
+@pytest.mark.slow
 def test_the_program_takes_masks_of_any_size(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_image("left.png", np.repeat(halves(30, 30)[:, :, :1], 3, axis=2))
@@ -76,7 +78,16 @@ def test_the_program_takes_masks_of_any_size(tmp_path, monkeypatch, capsys):
     assert main(["synthesize", "--config", str(folder / "config.json")]) == 0
     again = Path(capsys.readouterr().out.strip())
     np.testing.assert_array_equal(read_image(again / "result.png"), made)
+
+
+def test_the_program_refuses_masks_that_are_not_there_and_two_ways_to_share_a_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_image("left.png", np.repeat(halves(30, 30)[:, :, :1], 3, axis=2))
+    flags = ["-s", *(str(SOURCES / f"{name}.jpg") for name in ("grass", "sand"))]
     assert main(["synthesize", *flags, "--blend-map", "left.png", "--source-weights", "1", "2"]) == 2
     assert "--source-weights and --blend-map both say" in capsys.readouterr().err
     assert main(["synthesize", *flags, "--blend-map", "nothing.png"]) == 2
     assert capsys.readouterr().err.startswith("subjective: no such mask: 'nothing.png'; give a picture")
+    assert main(["synthesize", *flags, "--blend-map", *["left.png"] * 3]) == 2
+    assert "--blend-map got 3 pictures for 2 sources" in capsys.readouterr().err
+    assert not list(tmp_path.glob("outputs/*"))
