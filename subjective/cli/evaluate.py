@@ -10,7 +10,6 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from subjective.checks import check_weights
 from subjective.cli.inputs import check_output_file
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
 from subjective.cli.report import LEGEND, score_table, scores_as_json
@@ -53,7 +52,6 @@ def run(options: EvaluateCommand) -> int:
     matched = resolve_layers(options.matched, params) if options.matched else ()
     sources = [options.read_source(file) for file in find_images(options.source)]
     pictures = [read_image(file) for file in files]
-    check_weights("source_weights", options.source_weights, len(sources), "source")
     sources, weights = counted_sources(sources, options.source_weights)
     for file, picture in zip(files, pictures, strict=True):
         check_sizes(picture, sources, repr(str(file)))

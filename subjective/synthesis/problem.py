@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from subjective.checks import InputError, check_image
+from subjective.checks import InputError, check_image, check_weights
 from subjective.compilation import jit
 from subjective.losses import Loss
 from subjective.network.vgg import Params
@@ -76,12 +76,14 @@ def check_inputs(
     """Check the arrays that a picture is made from.
 
     Raises:
-        InputError: an array that is no image, or masks or a start of another size than the picture's.
+        InputError: an array that is no image, masks or a start of another size than the picture's, or another number
+            of source weights than of sources.
     """
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)
     if init is not None:
         check_image("init", init, config.output_size)
+    check_weights("source_weights", getattr(config, "source_weights", None), len(sources), "source")
     if masks is None:
         return
     wanted = (*config.output_size, len(sources))

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective import joins
-from subjective.checks import check_weights
 from subjective.compilation import jit
 from subjective.network.vgg import Params, Precision
 from subjective.statistics.analysis import analyze
@@ -86,7 +85,6 @@ def join_sources(
     Raises:
         InputError: weights that do not fit.
     """
-    check_weights("source_weights", weights, len(found), "source")
     if weights is not None:
         counted = [(one, weight) for one, weight in zip(found, weights, strict=True) if weight > 0]
         found, weights = [one for one, _ in counted], [weight for _, weight in counted]
@@ -138,7 +136,6 @@ def targets_of(
     parts: Sequence[np.ndarray] | None = None,
 ) -> Statistics:
     """Measure several sources and join them; arguments and errors as of `measure_sources` and `join_sources`."""
-    check_weights("source_weights", config.source_weights, len(sources), "source")
     return join_sources(measure_sources(sources, analysis, params, parts), config.source_weights, analysis, config)
 
 
