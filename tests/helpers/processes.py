@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from helpers.pictures import ROOT
 from subjective.cli.main import main
 from subjective.compilation import cache_dir
+
+PLAIN = ["--schedule", "plain", "--statistic", "gram", "--no-evaluate"]  # one stage, one statistic: quickly compiled
+# Of all processes of their own: one program, compiled once.
+SMALL = ["-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "4", "-n", "2", *PLAIN]
 
 # Every program is kept, however small, and found again by the next process.
 KEEPING = {
@@ -44,3 +49,21 @@ def refusal(capsys, *arguments):
     assert err.startswith("subjective: ")
     assert err.count("\n") == 1, err
     return err
+
+
+def made(capsys, *arguments):
+    """The run folder that the program names, and nothing else, on stdout."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    assert out.count("\n") == 1
+    return Path(out.strip())
+
+
+def wait_until(happened, process, timeout=100):
+    """Wait until ``happened()``, while a process runs."""
+    deadline = time.monotonic() + timeout
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "it has not happened in time"
+        time.sleep(0.01)

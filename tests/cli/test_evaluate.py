@@ -1,0 +1,63 @@
+"""`subjective evaluate`: pictures of any tool against their source."""
+
+import json
+
+import pytest
+from helpers.pictures import ROCK
+from helpers.processes import refusal
+
+from subjective import images
+from subjective.cli.main import main
+
+
+@pytest.fixture
+def pictures(here):
+    """A crop of the source, the same darker, and one that is too small to be measured."""
+    rock = images.read_image(ROCK)
+    images.write_image(here / "crop.png", rock[:128, :128])
+    images.write_image(here / "dark.jpg", 0.5 * rock[:128, :128])
+    images.write_image(here / "tiny.png", rock[:16, :16])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pictures")
+def test_pictures_of_any_tool_are_measured(here, capsys):
+    assert main(["evaluate", "crop.png", "dark.jpg", "-s", str(ROCK), "--json", "scores.json"]) == 0
+    out, err = capsys.readouterr()
+    head, crop, dark = (line.split() for line in out.splitlines())
+    assert head[-1] == "copied"
+    assert (crop[0], dark[0]) == ("crop.png", "dark.jpg")
+    assert len(crop) == len(dark)
+    assert "measuring 2/2" in err
+    scores = json.loads((here / "scores.json").read_text())
+    assert scores["crop.png"]["color"]["score"] < 3 < scores["dark.jpg"]["color"]["score"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pictures")
+def test_a_source_that_counts_for_nothing_may_be_of_any_size(here, capsys):
+    assert main(["evaluate", "crop.png", "-s", str(ROCK), "--json", "alone.json"]) == 0
+    both = ["-s", str(ROCK), "tiny.png", "--source-weights", "1", "0"]
+    assert main(["evaluate", "crop.png", *both, "--json", "both.json"]) == 0
+    assert json.loads((here / "both.json").read_text()) == json.loads((here / "alone.json").read_text())
+
+
+@pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["crop.png", "-s", "nothing.png"], "no such source"),
+        (["none.png", "-s", ROCK], "no such picture: 'none.png'"),
+        (["tiny.png", "-s", ROCK], "'tiny.png' of 16x16"),
+        (["crop.png", "-s", ROCK, "--json", "nowhere/scores.json"], "nowhere"),
+        (["crop.png", "-s", ROCK, "--json", "."], "--json is '.', which is a folder"),
+        (["crop.png", "-s", ROCK, "--matched", "conv3-3"], "no layer 'conv3-3'"),
+        (
+            ["crop.png", "-s", ROCK, "--source-weights", "0"],
+            "--source-weights must be non-negative and not all zero; got 0",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(here, capsys, words, message):
+    assert message in refusal(capsys, "evaluate", *words)
+    assert not list(here.glob("*.json"))

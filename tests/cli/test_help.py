@@ -1,0 +1,85 @@
+"""The help: every flag, once, with a text."""
+
+import dataclasses
+import re
+
+import pytest
+
+from subjective.cli.arguments import flag_of
+from subjective.cli.main import COMMANDS, main, options_class
+
+OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has commands of its own
+
+
+def help_of(capsys, *words):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("COLUMNS", "200")  # an entry's text in few lines
+        assert main([*words, "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def sections(text):
+    """Title of each group of a help to its entries, each the line of its names and its text."""
+    found, entries = {}, None
+    for line in text.splitlines():
+        if re.fullmatch(r"\S.*:", line):
+            entries = found.setdefault(line.removesuffix(":"), [])
+        elif entries is not None and line.startswith("      "):
+            entries[-1][1] += line.strip()
+        elif entries is not None and line:
+            entries.append([line.strip(), ""])
+    return found
+
+
+@pytest.mark.parametrize("name", OF_FLAGS)
+def test_every_flag_is_in_exactly_one_group_and_says_what_it_does(name, capsys):
+    groups = sections(help_of(capsys, name))
+    groups.pop("these first", None)
+    entries = [entry for group in groups.values() for entry in group]
+    flags = [flag for names, _ in entries for flag in re.findall(r"--?[a-z][\w-]*", names)]
+    assert sorted(flags) == sorted(set(flags))
+    kind = options_class(name)
+    positional = {"images", "network", "content", "run"}
+    wanted = {flag_of(field.name, kind) for field in dataclasses.fields(kind) if field.name not in positional}
+    assert wanted <= set(flags) | {"--content"}
+    for names, text in entries:
+        assert len(text) > 15, names
+        assert text[0].isupper() or text.startswith("coarse-to-fine"), names
+
+
+@pytest.mark.parametrize("name", OF_FLAGS)
+def test_positional_words_come_first_with_a_text(name, capsys):
+    head, *_ = re.split(r"^\S.*:$", help_of(capsys, name), flags=re.M)
+    usage = head.splitlines()[0]
+    for word in re.findall(r" ([A-Z][\w|.]*)", usage):
+        assert re.search(rf"^  {re.escape(word)}\n      \S", head, re.M), word
+
+
+@pytest.mark.parametrize("name", OF_FLAGS)
+def test_at_most_ten_flags_come_first(name, capsys):
+    groups = sections(help_of(capsys, name))
+    first = groups.pop("these first", [])
+    assert len(first) <= 10
+    everywhere = {names for group in groups.values() for names, _ in group}
+    assert {names for names, _ in first} <= everywhere
+
+
+@pytest.mark.parametrize("words", [[name] for name in COMMANDS])
+def test_no_default_is_none(words, capsys):
+    assert "None" not in help_of(capsys, *words)
+
+
+def test_the_flags_of_the_2017_program_are_still_there(capsys):
+    names = [names for names, _ in sections(help_of(capsys, "synthesize"))["these first"]]
+    names += [names for group in sections(help_of(capsys, "synthesize")).values() for names, _ in group]
+    flags = {flag for each in names for flag in re.findall(r"--?[a-z][\w-]*", each)}
+    of_2017 = ["-s", "-ow", "-oh", "-o", "-l", "-m", "-op", "-n", "-ss", "-sw", "-p", "-j", "-c", "-d", "--seed", "--octave-step"]
+    assert flags.issuperset(of_2017)
+
+
+def test_the_programs_help_names_every_command(capsys):
+    out = help_of(capsys)
+    for name, entry in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.summary)}$", out, re.M)

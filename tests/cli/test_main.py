@@ -1,0 +1,64 @@
+"""What the program prints, and how it ends."""
+
+import re
+
+import pytest
+from helpers.pictures import ROCK
+from helpers.processes import refusal
+
+from subjective.checks import InputError, setting
+from subjective.cli import synthesize
+from subjective.cli.main import COMMANDS, main, options_class
+
+
+def test_the_version_goes_to_stdout(capsys):
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"subjective \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_without_a_word_the_commands_are_listed(capsys):
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert all(name in out for name in COMMANDS)
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("sythesize", "there is no command 'sythesize'; did you mean synthesize?"),
+        ("evalute", "there is no command 'evalute'; did you mean evaluate?"),
+        ("bogus", "there is no command 'bogus'; wanted one of synthesize, animate,"),
+        ("--bogus", "there is no command '--bogus'; wanted one of synthesize, animate,"),
+    ],
+)
+def test_a_command_that_is_none_gets_a_guess_or_a_list(capsys, word, message):
+    assert message in refusal(capsys, word)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_class_of_options(name):
+    assert options_class(name).__doc__
+
+
+def test_what_the_user_can_mend_is_one_line_that_names_flags(capsys, monkeypatch):
+    def refuse(options):
+        raise InputError(f"{setting('max_iter')} is\nodd; use {setting('seed')}")
+
+    monkeypatch.setattr(synthesize, "run", refuse)
+    assert refusal(capsys, "synthesize", "-s", ROCK) == "subjective: --max-iter is odd; use --rng-seed\n"
+
+
+@pytest.mark.parametrize("fault", [ValueError, TypeError, OSError, ImportError, KeyError])
+def test_a_fault_of_the_program_keeps_its_traceback(capsys, monkeypatch, fault):
+    def fail(options):
+        raise fault("a number that nobody expects")
+
+    monkeypatch.setattr(synthesize, "run", fail)
+    assert main(["synthesize", "-s", str(ROCK)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert "a number that nobody expects" in err
+    last = err.splitlines()[-1]
+    assert last == f"subjective: a fault of this program: {fault.__name__}; the traceback is above"

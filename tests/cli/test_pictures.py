@@ -1,0 +1,62 @@
+"""What the commands that make pictures share: what a run takes is said, then refused or made."""
+
+import json
+import re
+
+import pytest
+from helpers.pictures import ROCK
+from helpers.processes import SMALL, made, refusal
+
+from subjective.cli.main import main
+
+
+def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
+    assert main(["synthesize", "-s", str(ROCK), *SMALL, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "compiling for 48x48 pixels by lbfgsb ..." in err
+    assert re.search(r"[\d.]+ [GM]B of memory at most, compiled in \d+ s\n.* a step at full size, .* in all", err)
+    assert not (here / "outputs").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_picture_that_does_not_fit_into_memory_is_refused(capsys):
+    line = refusal(capsys, "synthesize", "-s", ROCK, *SMALL, "--memory-limit", "100MB")
+    assert "a picture of 48x48 needs" in line
+    assert "100 MB may be used" in line
+    assert "or use another --optimizer, --history, --tile or --memory-limit" in line
+
+
+@pytest.fixture
+def without_lbfgsb(monkeypatch):
+    monkeypatch.delattr("scipy.optimize._lbfgsb.setulb")
+
+
+@pytest.mark.usefixtures("without_lbfgsb")
+def test_without_the_lbfgsb_of_scipy_a_picture_is_made_by_lbfgs(here, capsys):
+    assert main(["synthesize", "-s", str(ROCK), *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert "compiling for 48x48 pixels by lbfgs with" in err
+    [note] = [line for line in err.splitlines() if "lbfgsb" in line]
+    assert re.fullmatch("subjective: note: using --optimizer lbfgs, since lbfgsb needs .* and scipy [0-9.]+ .*", note)
+    assert json.loads((here / out.strip() / "config.json").read_text())["settings"]["optimizer"] == "lbfgs"
+
+
+@pytest.mark.usefixtures("here", "without_lbfgsb")
+@pytest.mark.parametrize(
+    ("flags", "refused", "instead"),
+    [
+        (["--optimizer", "lbfgsb"], "--optimizer lbfgsb cannot run: lbfgsb needs", "; use --optimizer lbfgs or adam"),
+        (["--bounds"], "--bounds cannot be kept: lbfgsb needs", "; use --optimizer adam, leave out --bounds"),
+    ],
+    ids=" ".join,
+)
+def test_without_the_lbfgsb_of_scipy_what_needs_it_is_refused(capsys, flags, refused, instead):
+    line = refusal(capsys, "synthesize", "-s", ROCK, *SMALL, *flags)
+    assert refused in line
+    assert instead in line
+
+
+@pytest.mark.usefixtures("here", "without_lbfgsb")
+def test_without_the_lbfgsb_of_scipy_adam_keeps_bounds(capsys):
+    made(capsys, "synthesize", "-s", ROCK, *SMALL, "--bounds", "--optimizer", "adam")
