@@ -1,8 +1,8 @@
-"""The run folder: everything that a run was asked, did and made, in one new folder.
+"""The run folder: a new folder that holds the settings, the steps and the results of a run.
 
-``config.json`` holds what was asked; ``trace.jsonl`` a line for each step; ``step-*.png`` pictures on the way;
-``checkpoint-*.safetensors`` what it takes to resume the run; ``result.png`` the last picture; ``summary.json`` how the
-run ended. Every file but the trace appears whole or not at all.
+``config.json`` holds the settings; ``trace.jsonl`` a line for each step; ``step-*.png`` the picture after some of the
+steps; ``checkpoint-*.safetensors`` positions at which the run can be resumed; ``result.png`` the last picture;
+``summary.json`` how the run ended. Every file but the trace appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TracedFolder:
     """
 
     def __init__(self, folder: Path):
-        """Open the trace of a folder, which exists.
+        """Open the trace of a folder that exists.
 
         Raises:
             FileError: the folder cannot be written.
@@ -55,13 +55,13 @@ class TracedFolder:
         self._trace = self._open_trace()
 
     def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
-        """Write ``config.json``, see `subjective.runs.provenance.describe_run`."""
+        """Write ``config.json``; the arguments are those of `subjective.runs.provenance.describe_run`."""
         self.config = describe_run(command, settings, self._started, **facts)
         self._write_json(CONFIG, self.config)
 
     @property
     def seconds(self) -> float:
-        """What the run has taken so far, in seconds; the time before a resume counts."""
+        """Seconds that the run has taken so far, including the time before the run was resumed."""
         return self._seconds_before + time.time() - self._started
 
     def _open_trace(self) -> TextIOWrapper:
@@ -77,7 +77,7 @@ class TracedFolder:
         os.fsync(self._trace.fileno())
 
     def _cut_trace(self, count: int) -> list[dict[str, Any]]:
-        """Keep the first lines of the trace, and return them."""
+        """Keep the first ``count`` lines of the trace, and return them."""
         path = self.folder / "trace.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines()[:count]
         self._trace.close()
@@ -96,7 +96,7 @@ class PictureFolder(TracedFolder):
     """The folder of a run that makes pictures.
 
     Attributes:
-        last: the last accepted step of each picture, by number.
+        last: the last step of each picture, by the picture's number.
         memory_advice: see `subjective.runs.session.RunFolder`.
     """
 
@@ -108,8 +108,8 @@ class PictureFolder(TracedFolder):
         Args:
             folder: from `new_folder`, or the folder of a run that is resumed (see `resume`).
             pictures: how many pictures the run makes.
-            save_every: steps between pictures on the way; 0 for none.
-            checkpoint_every: seconds between checkpoints; 0 for none.
+            save_every: write the current picture every so many steps; 0 never.
+            checkpoint_every: seconds between checkpoints; 0 to write none.
 
         Raises:
             FileError: the folder cannot be written.
@@ -119,11 +119,11 @@ class PictureFolder(TracedFolder):
         self.last: dict[int, Step] = {}
         self._checkpointed = time.monotonic()
         self._checkpoints = 0
-        self._effort: dict[int, tuple[int, int]] = {}  # of each picture: evaluations, and their pixels
+        self._effort: dict[int, tuple[int, int]] = {}  # picture's number to (evaluations, their pixels in all)
         self._summary: dict[str, Any] = {}
 
     def resume(self) -> Position | None:
-        """Continue at the newest sound checkpoint: what the trace holds beyond the checkpoint is removed.
+        """Continue at the newest sound checkpoint, and remove the lines of the trace that are newer than the checkpoint.
 
         Returns:
             Where the run stands; None if there is no checkpoint, so that the run begins again.
@@ -137,7 +137,7 @@ class PictureFolder(TracedFolder):
             try:
                 position, facts = checkpoints.read(path)
             except InputError as error:
-                note(f"note: {error}; taking the one before")
+                note(f"note: {error}; taking the checkpoint before it")
                 continue
             self._continue_at(position, facts)
             return position
@@ -151,6 +151,7 @@ class PictureFolder(TracedFolder):
         return None
 
     def _continue_at(self, position: Position, facts: dict[str, Any]) -> None:
+        """Set the counters, and the last step of each finished picture, as they were when a checkpoint was written."""
         self.config = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
         self._checkpoints, self._seconds_before = facts["checkpoint"], facts["seconds"]
         for line in self._cut_trace(facts["lines"]):
@@ -162,9 +163,12 @@ class PictureFolder(TracedFolder):
                 self.last[number] = Step(**known, value=position.finished[number].value)
 
     def reserve(self, size: tuple[int, int]) -> None:
-        """Hold room on the disk for the last pictures; a full disk then still has room for them.
+        """Fill room on the disk with a file, so that a disk that becomes full still has room for the last pictures.
 
-        Random noise does not compress: three bytes a pixel and a little more.
+        The last pictures may not compress, as random noise does not: the file has three bytes a pixel and a few more.
+
+        Args:
+            size: (height, width) of a picture.
 
         Raises:
             OSError: there is no room.
@@ -174,7 +178,7 @@ class PictureFolder(TracedFolder):
         if amount > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, the pictures may take {amount / 1e6:.0f} MB")
         with open(self._reserve_path, "wb") as file:
-            # Written out, since a sparse file would hold nothing.
+            # A sparse file would hold no room, so all of it is written.
             for start in range(0, amount, 2**20):
                 file.write(bytes(min(2**20, amount - start)))
             file.flush()
@@ -185,12 +189,12 @@ class PictureFolder(TracedFolder):
         return self.folder / ".reserve"
 
     def record(self, picture: int, step: Step, *, last: bool = False) -> None:
-        """Write a step to the trace, and save picture and position when they are due.
+        """Write a step to the trace, and write the picture and a checkpoint if they are due.
 
         Args:
-            picture: its number.
-            step: what the optimizer reached.
-            last: whether the run is stopped after the step; the position is then due.
+            picture: number of the picture, counted from 0.
+            step: the step.
+            last: whether the run stops after this step; a checkpoint is then due.
         """
         self._count(picture, step.evaluations, step.value.shape[-3:-1])
         self._add_line(
@@ -207,31 +211,32 @@ class PictureFolder(TracedFolder):
         )
         if self.save_every and step.step % self.save_every == 0:
             self._write_pictures(f"step-{step.step:05d}", picture, np.asarray(step.value), step)
-        # The position holds for the current step alone; the picture is kept.
+        # Keep the picture, but not the position, whose arrays are those of the current step alone.
         self.last[picture] = dataclasses.replace(step, position=None)
         due = last or time.monotonic() - self._checkpointed >= self.checkpoint_every
         if self.checkpoint_every and due and step.position is not None:
             self._checkpoint(step.position)
 
     def _count(self, picture: int, evaluations: int, size: Sequence[int]) -> None:
-        """Count the pixels at which a picture's loss was evaluated."""
+        """Note how often a picture's loss has been evaluated, and at how many pixels in all."""
         before, pixels = self._effort.get(picture, (0, 0))
         self._effort[picture] = (evaluations, pixels + (evaluations - before) * size[0] * size[1])
 
     def _checkpoint(self, position: Position) -> None:
+        """Write a checkpoint; if the disk has no room for it, say so and go on."""
         self._sync_trace()
         self._checkpoints += 1
         facts = {"checkpoint": self._checkpoints, "lines": self._lines, "seconds": self.seconds}
         try:
             checkpoints.write(self.folder, self._checkpoints, position, facts)
-        except OSError as error:  # the picture needs no checkpoint, and the earlier checkpoints stand
+        except OSError as error:  # the picture can be made without it, and the earlier checkpoints remain
             note(f"note: no checkpoint could be written ({error.strerror}); the run continues")
         self._checkpointed = time.monotonic()
 
     def finish(self, result: list[Result]) -> None:
-        """Write the final pictures and ``summary.json`` of a run that came to its end."""
+        """Write the last pictures and ``summary.json`` of a run that came to its end, and remove its checkpoints."""
         for number, one in enumerate(result):
-            # The last step that was told, unless the picture ended with the very step at which it was resumed.
+            # A picture that was resumed at its very last step has had no step since.
             told = (one.steps, one.value, one.loss, one.parts, one.gradient_norm)
             self.last.setdefault(number, Step(*told, one.evaluations, one.seconds))
         self._conclude("finished", None, [(one.converged, one.message) for one in result])
@@ -242,19 +247,22 @@ class PictureFolder(TracedFolder):
         """Keep the last pictures of a run that was stopped.
 
         Args:
-            status: for ``summary.json``, such as ``interrupted``.
-            reason: in a sentence.
+            status: status for ``summary.json``, such as ``interrupted``.
+            reason: why the run was stopped, in a sentence.
 
         Returns:
-            What is kept, and whether the run can be resumed.
+            A sentence that says what is kept, and whether the run can be resumed.
         """
-        with contextlib.suppress(OSError):  # a full disk, even of its reserve: the pictures on the way remain
+        with contextlib.suppress(OSError):  # even the reserve was not enough: the pictures written before remain
             self._conclude(status, reason, [(False, reason) for _ in self.last])
+        with contextlib.suppress(OSError):
+            self._close_trace()
         pictures = sorted(self.folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
         kept = f"the last picture is {pictures[-1]}" if pictures else "no picture was made yet"
         return kept, bool(checkpoints.find(self.folder))
 
     def _conclude(self, status: str, reason: str | None, ends: Sequence[tuple[bool, str]]) -> None:
+        """Write the last pictures and ``summary.json``; ``ends`` has (converged, message) of each picture."""
         self._reserve_path.unlink(missing_ok=True)
         pictures = []
         for (number, step), (converged, message) in zip(sorted(self.last.items()), ends, strict=True):
@@ -283,14 +291,14 @@ class PictureFolder(TracedFolder):
         self._close_trace()
 
     def add_scores(self, scores: list[Any]) -> None:
-        """Add the scores of each picture of a finished run to ``summary.json``."""
+        """Add scores to the ``summary.json`` of a finished run; ``scores`` has one entry for each picture."""
         pictures = [
             picture | {"scores": score} for picture, score in zip(self._summary["pictures"], scores, strict=True)
         ]
         self._write_json("summary.json", self._summary | {"pictures": pictures})
 
     def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
-        """Write an image, or all frames of one optimization; return the names of the files."""
+        """Write a picture, or each picture of an optimization that makes several; return the names of the files."""
         images = value[None] if value.ndim == 3 else value
         text = {
             "Software": f"subjective {__version__}",
@@ -306,7 +314,7 @@ class PictureFolder(TracedFolder):
 
 
 def new_folder(parent: Path, prefix: str) -> Path:
-    """Make a folder named by the prefix, date and time, and a number if that name is taken; never one that exists.
+    """Make a new folder, named by the prefix, the date and the time, and a number if that name is taken.
 
     Raises:
         FileError: the folder cannot be made.
@@ -317,7 +325,7 @@ def new_folder(parent: Path, prefix: str) -> Path:
         for attempt in range(10_000):
             folder = parent / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
             try:
-                folder.mkdir()  # fails if it exists: of several runs that start at once, one gets the name
+                folder.mkdir()  # fails if the folder exists: of several runs that start at once, only one gets the name
             except FileExistsError:
                 continue
             return folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import shlex
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ import jax
 from subjective.checks import InputError
 from subjective.runs import interrupts
 from subjective.runs.memory import is_out_of_memory
-from subjective.runs.progress import note
+from subjective.runs.progress import note, write_line
 
 TRACEBACK = "traceback.txt"
 """File of the run folder that holds the traceback of a fault of this program."""
@@ -124,29 +125,32 @@ class Session:
         self.status = 2
         if reason is None:
             self.status = 1
-            reason = f"a fault of this program, {type(error).__name__}"
-            self._keep_traceback(error)
+            reason = self._keep_traceback(error)
         self._abandon("failed", reason)
         return True
 
     def _explain(self, error: Exception) -> str | None:
         """Say in a line what the user can mend; None for a fault of this program."""
-        if isinstance(error, OSError) and error.errno is not None:
-            what = "no room left to write" if error.errno in NO_ROOM else "cannot write"
-            return f"{what} in {self.run.folder} ({error.strerror or error})"
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return f"no room left to write in {self.run.folder} ({error.strerror or error})"
         if isinstance(error, InputError):
             return self._render(error)
+        if isinstance(error, OSError) and error.errno is not None:
+            return f"cannot write in {self.run.folder} ({error.strerror or error})"
         if isinstance(error, (MemoryError, jax.errors.JaxRuntimeError)) and is_out_of_memory(error):
             return f"out of memory; {self.run.memory_advice}"
         return None
 
-    def _keep_traceback(self, error: Exception) -> None:
-        text, path = "".join(traceback.format_exception(error)), self.run.folder / TRACEBACK
+    def _keep_traceback(self, error: Exception) -> str:
+        """Write the traceback into the run folder, or to stderr; say where."""
+        fault, path = f"a fault of this program, {type(error).__name__}", self.run.folder / TRACEBACK
+        text = "".join(traceback.format_exception(error))
         try:
             path.write_text(text, encoding="utf-8")
-            note(f"a fault of this program: {type(error).__name__}; the traceback is in {path}")
         except OSError:
-            note(f"a fault of this program; the traceback cannot be written to {path}:\n{text}")
+            write_line(sys.stderr, text)
+            return f"{fault}; the traceback is above"
+        return f"{fault}; the traceback is in {path}"
 
     def _abandon(self, status: str, reason: str) -> None:
         if self._finished:  # the result is written; nothing of the run is in doubt

@@ -1,17 +1,16 @@
-"""A picture shared out over devices is the picture that one makes. Each case is a process with devices of its own."""
+"""Several devices that share a picture make the picture that one makes, each in a process with devices of its own."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.pictures import ROOT
 from helpers.processes import with_devices
 
-from helpers.pictures import ROOT
 from subjective.devices import mesh_of
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term
@@ -48,6 +47,8 @@ def compare(shared, alone):
     assert shared["mean"] == pytest.approx(alone["mean"], rel=1e-4)
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_eight_devices_make_the_picture_that_one_makes(alone):
     shared = figures(started(8, 8))
     assert [one["devices"] for one in alone] == [1, 1, 1, 1]
@@ -60,6 +61,8 @@ def test_eight_devices_make_the_picture_that_one_makes(alone):
     assert shared[3]["rows"] == 1, "a frame on each"
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_two_processes_make_the_picture_that_one_makes(alone):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -69,7 +72,7 @@ def test_two_processes_make_the_picture_that_one_makes(alone):
         compare(shared, alone[0])
 
 
-def test_octaves_too_small_to_share_are_looked_at_whole(small_params):
+def test_octaves_too_small_to_divide_are_measured_whole(small_params):
     analysis = Analysis((0, 1), (Term(STATISTICS["gram"], ("conv3_2",), (1.0,)),), devices=4)
     assert tiling_of(analysis, 0, 128, small_params).devices == 4
     assert tiling_of(analysis, 0, 128, small_params).rows == 32
@@ -79,5 +82,5 @@ def test_octaves_too_small_to_share_are_looked_at_whole(small_params):
 
 
 def test_devices_that_are_not_there_are_refused():
-    with pytest.raises(ValueError, match="--devices is 99; there are 1 here"):
+    with pytest.raises(ValueError, match="devices is 99; there are 1 here"):
         mesh_of(99)

@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.devices import gathered, shared_out
+from subjective.devices import gather, share_out
 from subjective.network.formats.layout import random_params
 from subjective.optimize.protocol import value_and_gradient
 from subjective.runs import checkpoints
-from subjective.synthesis import texture
+from subjective.synthesis import loop, texture
+from subjective.synthesis.coarse_to_fine import run
 from subjective.synthesis.config import AnimationConfig, SynthesisConfig
-from subjective.synthesis.problem import prepared, prepared_animation
 
 count = int(sys.argv[1])
 if len(sys.argv) > 2:
@@ -48,9 +48,9 @@ def told(value, gradient, losses, result):
         "devices": len(gradient.sharding.device_set),
         "rows": gradient.addressable_shards[0].data.shape[0],
         "loss": float(value),
-        "gradient": np.asarray(gathered(gradient), np.float64).ravel()[::97].tolist(),
+        "gradient": np.asarray(gather(gradient), np.float64).ravel()[::97].tolist(),
         "losses": losses,
-        "mean": float(np.mean(np.asarray(gathered(result.value)))),
+        "mean": float(np.mean(np.asarray(gather(result.value)))),
     }
 
 
@@ -59,10 +59,10 @@ def figures(devices, **changes):
     # As `conftest.py` does; but many small tiles take longer to compute than to compile.
     jax.config.update("jax_disable_most_optimizations", "tile" not in changes)
     config = dataclasses.replace(SynthesisConfig(**SETTINGS), devices=devices, **changes)
-    job = prepared([SOURCE], config, PARAMS)
+    job = texture.prepare([SOURCE], config, PARAMS)
     loss, arguments = job.problem(job.stages[-1])
     picture = jnp.asarray(np.random.default_rng(1).uniform(size=(*config.size, 3)), jnp.float32)
-    shared = picture if devices == 1 else shared_out(picture, devices)
+    shared = picture if devices == 1 else share_out(picture, devices)
     (value, _), gradient = value_and_gradient(loss)(shared, arguments)
     losses, positions = [], []
 
@@ -72,17 +72,17 @@ def figures(devices, **changes):
             path = checkpoints.write(FOLDER, len(list(FOLDER.iterdir())) + 1, step.position, {})
             positions.append(checkpoints.read(path)[0])
 
-    [result] = texture.synthesize([SOURCE], config, params=PARAMS, job=job, on_step=on_step)
+    [result] = run(job, on_step)
     again = result
     if positions:
-        [again] = texture.synthesize([SOURCE], config, params=PARAMS, job=job, resume=positions[0])
+        [again] = run(job, resume=positions[0])
     return told(value, gradient, losses, result) | {
-        "resumed": bool((np.asarray(gathered(again.value)) == np.asarray(gathered(result.value))).all()),
+        "resumed": bool((np.asarray(gather(again.value)) == np.asarray(gather(result.value))).all()),
     }
 
 
 def figures_of_a_loop(devices):
-    """The same of a loop, whose frames are shared out."""
+    """Loss, gradient and losses of a loop, whose frames are divided among the devices."""
     changes = {
         "output_width": 24,
         "output_height": 32,
@@ -91,13 +91,13 @@ def figures_of_a_loop(devices):
         "optimizer": "lbfgs",
     }
     config = AnimationConfig(**SETTINGS | changes, devices=devices)
-    job = prepared_animation([SOURCE], config, PARAMS)
+    job = loop.prepare([SOURCE], config, PARAMS)
     loss, arguments = job.problem(job.stages[-1])
     frames = jnp.asarray(np.random.default_rng(1).uniform(size=(8, *config.size, 3)), jnp.float32)
-    shared = frames if devices == 1 else shared_out(frames, devices, -4)
+    shared = frames if devices == 1 else share_out(frames, devices, -4)
     (value, _), gradient = value_and_gradient(loss)(shared, arguments)
     losses = []
-    result = texture.animate([SOURCE], config, params=PARAMS, job=job, on_step=lambda _, step: losses.append(step.loss))
+    [result] = run(job, lambda _, step: losses.append(step.loss))
     return told(value, gradient, losses, result)
 
 

@@ -1,7 +1,5 @@
-"""What is on disk is what there was, and a synthesis goes on from it bit for bit."""
+"""A position on disk is the position that was written, or is refused."""
 
-import copy
-import json
 import resource
 
 import jax.numpy as jnp
@@ -11,21 +9,7 @@ import pytest
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
 from subjective.runs import checkpoints
-from subjective.synthesis import texture
-from subjective.synthesis.config import NoveltyConfig, SynthesisConfig
-from subjective.synthesis.position import Position
-
-# Two stages, two starts of the first, two pictures: every place at which a run can be stopped.
-CONFIG = {
-    "output_width": 24,
-    "octaves": 2,
-    "layers": ("conv1_1", "pool1"),
-    "statistic": ("gram",),
-    "max_iter": 4,
-    "coarse_iter": 4,
-    "starts": 2,
-    "count": 2,
-}
+from subjective.synthesis.coarse_to_fine import Position
 
 
 def position(**arrays):
@@ -62,7 +46,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
 def test_the_last_two_are_kept(tmp_path):
     for number in range(1, 5):
         checkpoints.write(tmp_path, number, position(x=np.full(3, float(number))), {})
-    assert [path.name for path in checkpoints.found(tmp_path)] == [
+    assert [path.name for path in checkpoints.find(tmp_path)] == [
         "checkpoint-000003.safetensors",
         "checkpoint-000004.safetensors",
     ]
@@ -95,58 +79,3 @@ def test_a_disk_that_is_full_leaves_those_before(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == [first.name]
     assert first.read_bytes() == before
-
-
-@pytest.mark.parametrize(("optimizer", "regions"), [("lbfgsb", 1), ("lbfgs", 1), ("adam", 1), ("lbfgs", 2)])
-def test_a_synthesis_goes_on_from_any_checkpoint_bit_for_bit(small_params, tmp_path, optimizer, regions):
-    sources = list(np.random.default_rng(0).uniform(size=(regions, 48, 40, 3)).astype(np.float32))
-    masks = None if regions == 1 else np.random.default_rng(1).dirichlet([1, 1], (24, 24)).astype(np.float32)
-    config, steps = SynthesisConfig(**CONFIG, optimizer=optimizer), []
-
-    def keep(number, step):
-        if step.position is not None:
-            folder = tmp_path / f"{len(steps):03d}"
-            folder.mkdir()
-            checkpoints.write(folder, len(steps), step.position, {})
-        steps.append((number, step.step, step.loss, step.evaluations, json.dumps(step.parts)))
-
-    whole = texture.synthesize(sources, config, params=small_params, masks=masks, on_step=keep)
-    folders = sorted(tmp_path.iterdir())
-    places = [checkpoints.read(checkpoints.found(folder)[0])[0] for folder in folders]
-    assert {(p.picture, p.stage, p.attempt > 0 or p.stage > 0) for p in places} >= {
-        (picture, stage, True) for picture in (0, 1) for stage in (0, 1)
-    }
-    for folder in folders[::4]:
-        taken, _ = checkpoints.read(checkpoints.found(folder)[0])
-        again = []
-        rest = texture.synthesize(
-            sources,
-            config,
-            params=small_params,
-            masks=masks,
-            resume=taken,
-            on_step=lambda number, step, again=again: again.append(
-                (number, step.step, step.loss, step.evaluations, json.dumps(step.parts))
-            ),
-        )
-        assert again == steps[int(folder.name) + 1 :]
-        for one, other in zip(rest, whole, strict=True):
-            assert np.asarray(one.value).tobytes() == np.asarray(other.value).tobytes()
-            assert (one.loss, one.steps, one.evaluations, one.message) == (
-                other.loss,
-                other.steps,
-                other.evaluations,
-                other.message,
-            )
-
-
-def test_pictures_unlike_each_other_go_on_as_well(small_params):
-    config = NoveltyConfig(output_width=20, octaves=1, layers=("pool1",), max_iter=6, count=2)
-    taken = []
-    whole = texture.invent(
-        config,
-        params=small_params,
-        on_step=lambda _, step: taken.append(copy.deepcopy(step.position)) if step.step == 3 else None,
-    )
-    rest = texture.invent(config, params=small_params, resume=taken[0])
-    assert np.asarray(rest.value).tobytes() == np.asarray(whole.value).tobytes()

@@ -1,8 +1,8 @@
+"""Contact sheets."""
+
 import numpy as np
 import pytest
-from PIL import ImageFont
 
-from subjective.cli.sweep import SHOWN, _lines
 from subjective.runs.pictures import CELL, GAP, LEAST, LINE, contact_sheet
 
 
@@ -42,8 +42,18 @@ def test_pictures_stand_in_rows_of_so_many():
         contact_sheet([])
 
 
-def test_the_scores_of_a_sweep_fit_the_smallest_cell():
-    scores = {name: {"score": 12.345} for line in SHOWN for name in line}
-    lines = _lines({"loss": 0.01234, "full_size_evaluations": 1234.4, "scores": scores})
-    assert lines == ["loss 0.01234, 1234 evaluations", "gram 12.35, sliced 12.35", "peak 12.35, repeats 12.35"]
-    assert max(ImageFont.load_default(12).getlength(line) for line in lines) <= LEAST
+@pytest.mark.parametrize(
+    "line", ["loss 0.01234, 1234 evaluations", "gram 12.35, sliced 12.35", "peak 12.35, repeats 12.35"]
+)
+def test_the_lines_of_a_sweep_fit_the_smallest_cell(line):
+    narrow, wide = (contact_sheet([([line], flag(32, width))])[GAP : GAP + LINE] for width in (32, 2 * LEAST))
+    assert narrow.shape[1] == LEAST + 2 * GAP
+    np.testing.assert_array_equal(narrow, wide[:, : LEAST + 2 * GAP])
+    assert (wide[:, LEAST + 2 * GAP :] == 1).all()
+
+
+def test_a_line_that_is_too_long_ends_with_three_dots_within_its_cell():
+    line = 20 * "peak 12.35, "
+    narrow, wide = (contact_sheet([([line], flag(32, width))])[GAP : GAP + LINE] for width in (32, 2 * LEAST))
+    assert (narrow[:, LEAST + GAP :] == 1).all()
+    assert not np.array_equal(narrow, wide[:, : LEAST + 2 * GAP])

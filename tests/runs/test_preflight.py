@@ -1,16 +1,21 @@
 """What is said before the first step; that it comes true is measured by experiments/06_size.py."""
 
 import dataclasses
+import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.pictures import noise
+from jax import lax
 
+from subjective.checks import InputError
 from subjective.runs import preflight
 from subjective.runs.memory import duration_text, memory_limit, size_text
-from subjective.runs.preflight import planned
+from subjective.runs.preflight import TooLargeError, choose_to_fit, compile_job, fit_to_memory, forecast
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.problem import prepared
-from subjective.synthesis.texture import synthesize
+from subjective.synthesis.problem import Job
+from subjective.synthesis.texture import prepare, synthesize
 
 LAYERS = {"layers": ("conv1_1", "pool1", "conv3_2"), "statistic": ("gram", "spectrum@rgb=0.1"), "octaves": 3}
 SOURCE = [(300, 300)]
@@ -30,7 +35,7 @@ def test_a_limit_is_read(text, size):
 
 @pytest.mark.parametrize("text", ["", "much", "4", "-4GB", "0GB", ".GB", "1.2.3GB", "GB"])
 def test_what_is_no_limit_is_refused(text):
-    with pytest.raises(ValueError, match="--memory-limit is"):
+    with pytest.raises(ValueError, match="memory_limit is"):
         memory_limit(text)
 
 
@@ -40,91 +45,147 @@ def test_without_a_limit_it_is_what_is_free():
 
 def test_what_fits_is_left_alone(small_params):
     asked = config(512)
-    plan = planned(asked, small_params, SOURCE, 10**12)
-    assert asked.method == plan.optimizer == "lbfgsb"
+    plan = choose_to_fit(asked, small_params, SOURCE, 10**12)
+    assert asked.optimizer_name == plan.optimizer == "lbfgsb"
     assert plan.tile == 512, "the whole picture, by name"
     assert dataclasses.replace(plan, tile=None, optimizer=None) == asked
 
 
+def test_lbfgs_is_chosen_where_lbfgsb_would_be_but_cannot_run(small_params, monkeypatch):
+    monkeypatch.delattr("scipy.optimize._lbfgsb.setulb")
+    small, large = config(512), config(2048)
+    names = [(asked.optimizer_name, asked.preferred_optimizer) for asked in (small, large)]
+    assert names == [("lbfgs", "lbfgsb"), ("lbfgs", "lbfgs")]
+    assert choose_to_fit(small, small_params, SOURCE, 10**12).optimizer == "lbfgs"
+    assert config(512, optimizer="adam", bounds=True).optimizer_name == "adam"
+    for settings in ({"optimizer": "lbfgsb"}, {"bounds": True}):
+        with pytest.raises(InputError, match="lbfgsb needs"):
+            config(512, **settings)
+
+
 def test_tiles_come_before_an_optimizer_that_remembers_less(small_params):
     base = preflight.process_bytes()
-    plans = [planned(config(1400), small_params, SOURCE, base + int(more * 1e9)) for more in (7, 2.5, 1.4, 1.1)]
-    assert [plan.method for plan in plans] == ["lbfgsb", "lbfgsb", "lbfgs", "lbfgs"]
+    plans = [choose_to_fit(config(1400), small_params, SOURCE, base + int(more * 1e9)) for more in (7, 2.5, 1.4, 1.1)]
+    assert [plan.optimizer_name for plan in plans] == ["lbfgsb", "lbfgsb", "lbfgs", "lbfgs"]
     assert plans[0].tile == 1400
     assert plans[1].tile >= 128
     assert plans[2].history_type in ("float32", "bfloat16")
     assert plans[3].history_type == "bfloat16"
 
 
+@pytest.mark.slow
 def test_a_preconditioner_is_given_up_before_an_optimizer_that_needs_ten_times_the_steps(small_params):
     base, met = preflight.process_bytes(), []
     for limit in np.geomspace(5e9, 3e8, 120):
         try:
-            plan = planned(config(1400), small_params, SOURCE, base + int(limit))
+            plan = choose_to_fit(config(1400), small_params, SOURCE, base + int(limit))
         except ValueError:
             break
-        if (plan.method, plan.preconditioned) not in met:
-            met.append((plan.method, plan.preconditioned))
+        if (plan.optimizer_name, plan.preconditioned) not in met:
+            met.append((plan.optimizer_name, plan.preconditioned))
     assert met == [("lbfgsb", True), ("lbfgs", True), ("lbfgs", False), ("adam", False)]
     asked = config(1400, preconditioner="octaves")
     with pytest.raises(ValueError, match="needs"):
-        planned(asked, small_params, SOURCE, base + int(limit))
+        choose_to_fit(asked, small_params, SOURCE, base + int(limit))
 
 
 def test_what_was_asked_for_is_kept(small_params):
     for asked in (config(1400, tile=64), config(1400, optimizer="adam"), config(1400, bounds=True)):
-        plan = planned(asked, small_params, SOURCE, 10**12)
-        assert (plan.tile, plan.method, plan.bounds) == (asked.tile or 1400, asked.method, asked.bounds)
-    tight = planned(config(1400, optimizer="lbfgsb"), small_params, SOURCE, preflight.process_bytes() + 25 * 10**8)
+        plan = choose_to_fit(asked, small_params, SOURCE, 10**12)
+        assert (plan.tile, plan.optimizer_name, plan.bounds) == (asked.tile or 1400, asked.optimizer_name, asked.bounds)
+    tight = choose_to_fit(
+        config(1400, optimizer="lbfgsb"), small_params, SOURCE, preflight.process_bytes() + 25 * 10**8
+    )
     assert tight.optimizer == "lbfgsb"
     assert tight.tile < 1400
 
 
 def test_what_cannot_fit_is_refused_with_both_sizes(small_params):
     with pytest.raises(ValueError, match=r"a picture of 8000x8000 needs \d+\.\d GB of memory, and 3\.0 GB may be used"):
-        planned(config(8000), small_params, SOURCE, 3 * 10**9)
+        choose_to_fit(config(8000), small_params, SOURCE, 3 * 10**9)
 
 
 def test_a_statistic_that_has_no_tiles_is_planned_without(small_params):
     asked = config(1400, statistic=("sliced",))
-    assert planned(asked, small_params, SOURCE, 10**12).tile == 1400
+    assert choose_to_fit(asked, small_params, SOURCE, 10**12).tile == 1400
     with pytest.raises(ValueError, match="needs"):
-        planned(asked, small_params, SOURCE, preflight.process_bytes() + 2 * 10**9)
+        choose_to_fit(asked, small_params, SOURCE, preflight.process_bytes() + 2 * 10**9)
+
+
+SMALL = {"output_width": 64, "octaves": 2, "layers": ("pool1",), "statistic": ("gram",), "max_iter": 3}
 
 
 def test_a_forecast_is_of_the_job_that_then_runs(small_params):
-    source = np.random.default_rng(0).uniform(size=(100, 100, 3)).astype(np.float32)
-    asked = SynthesisConfig(output_width=64, octaves=2, layers=("pool1",), statistic=("gram",), max_iter=3)
-    job = prepared([source], asked, small_params)
-    programs = preflight.compiled(job)
+    sources, asked = [noise(100, 100, 3)], SynthesisConfig(**SMALL)
+    job = prepare(sources, asked, small_params)
+    programs = compile_job(job)
     assert programs.peak_bytes > 10**8
-    found = preflight.forecast(job, programs)
+    found = forecast(job, programs)
     assert 0 < found.evaluation_seconds < found.total_seconds
-    assert preflight.compiled(job).seconds < programs.seconds / 3, "nothing is compiled twice"
-    [result] = synthesize([source], asked, params=small_params)
+    assert compile_job(job).seconds < programs.seconds / 3, "nothing is compiled twice"
+    [result] = synthesize(sources, asked, params=small_params)
     assert result.steps <= 3 + 5
     assert "memory at most, compiled in" in str(programs)
     assert "a step at full size" in str(found)
     assert "in all" in str(found)
 
 
-def test_what_does_not_fit_once_compiled_is_never_evaluated(small_params, monkeypatch):
-    source = np.random.default_rng(0).uniform(size=(100, 100, 3)).astype(np.float32)
-    asked = SynthesisConfig(output_width=64, octaves=2, layers=("pool1",), statistic=("gram",), max_iter=3)
-    monkeypatch.setattr(preflight, "planned", lambda config, *_: config)
-    monkeypatch.setattr(preflight, "forecast", lambda *_: pytest.fail("evaluated"))
-    tries = iter([asked])
+def test_what_fits_is_prepared_once_and_what_it_takes_is_said(small_params):
+    notes, prepared = [], []
 
-    def prepare(choice):
-        next(tries, None) or pytest.fail("tried again")
-        monkeypatch.setattr(preflight, "planned", refuse)
-        return prepared([source], choice, small_params)
+    def prepare_once(choice):
+        prepared.append(choice)
+        return prepare([noise(100, 100, 3)], choice, small_params)
 
-    def refuse(*_):
-        raise ValueError("nothing fits")
+    asked = SynthesisConfig(**SMALL)
+    choice, job = fit_to_memory(asked, small_params, [(100, 100)], prepare_once, 10**12, notes.append)
+    assert prepared == [choice]
+    assert job.config == choice
+    assert choice == choose_to_fit(asked, small_params, [(100, 100)], 10**12)
+    assert notes[0] == "compiling for 64x64 pixels by lbfgsb ..."
+    assert re.fullmatch(r"[\d.]+ [GM]B of memory at most, compiled in \d+ s", notes[1])
+    assert re.fullmatch(r".* s a step at full size, .* in all at most", notes[2])
 
-    with pytest.raises(ValueError, match=r"needs [\d.]+ [MG]B of memory, and 1 MB may be used"):
-        preflight.fitted(asked, small_params, [(100, 100)], prepare, 10**6, lambda _: None)
+
+def wasteful(job, copies):
+    """A job whose loss holds so many copies of its picture, of 49 kB each, in memory."""
+
+    def loss(value, arguments):
+        held = lax.optimization_barrier(jnp.outer(jnp.ones(copies), value.ravel()))
+        return jnp.sum(jnp.sin(held)), {}
+
+    return Job(job.config, job.stages, lambda stage: (loss, ()), job.start)
+
+
+def test_what_does_not_fit_once_compiled_is_never_evaluated(small_params):
+    notes, prepared, limit = [], [], preflight.process_bytes() + 2 * 10**9
+
+    def prepare_too_large(choice):
+        prepared.append(choice)
+        return wasteful(prepare([noise(100, 100, 3)], choice, small_params), 10**6)
+
+    with pytest.raises(TooLargeError, match=r"a picture of 64x64 needs [\d.]+ GB of memory, and [\d.]+ GB may be used"):
+        fit_to_memory(SynthesisConfig(**SMALL), small_params, [(100, 100)], prepare_too_large, limit, notes.append)
+    assert len(set(prepared)) == len(prepared) > 0, "what has failed is not tried again"
+    assert not [note for note in notes if "a step" in note]
+
+
+def test_what_a_compiled_program_takes_makes_tiles_and_optimizer_smaller(small_params):
+    """The rule of thumb is off by some gigabytes for the first choice, and right for the next."""
+    notes, prepared = [], []
+
+    def prepare_first_too_large(choice):
+        prepared.append(choice)
+        job = prepare([noise(100, 100, 3)], choice, small_params)
+        return job if len(prepared) > 1 else wasteful(job, 250_000)
+
+    limit = preflight.process_bytes() + 6 * 10**9
+    asked = SynthesisConfig(**SMALL)
+    choice, _ = fit_to_memory(asked, small_params, [(100, 100)], prepare_first_too_large, limit, notes.append)
+    first, second = prepared
+    assert choice == second
+    assert (second.tile, second.optimizer_name) != (first.tile, first.optimizer_name)
+    assert notes[-1].endswith("in all at most")
 
 
 def test_sizes_and_times_are_for_people():

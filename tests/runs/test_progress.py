@@ -7,7 +7,7 @@ import pty
 import jax.numpy as jnp
 
 from subjective.optimize.minimizer import Step
-from subjective.runs.progress import Progress
+from subjective.runs.progress import PictureProgress
 
 
 def step(number, loss=1.5):
@@ -24,7 +24,7 @@ def read_to_the_end(leader):
 
 
 def run(stream, pictures=1):
-    progress = Progress(lambda size: 3, pictures, stream)
+    progress = PictureProgress(lambda size: 3, pictures, stream)
     for picture in range(pictures):
         for number in range(4):
             progress.update(picture, step(number))
@@ -58,7 +58,7 @@ def test_off_a_terminal_there_are_plain_lines(tmp_path):
 
 def test_the_first_stage_counts_all_its_starts(tmp_path):
     with open(tmp_path / "log", "w") as stream:
-        progress = Progress(lambda size: 2, 1, stream, starts=2)
+        progress = PictureProgress(lambda size: 2, 1, stream, starts=2)
         for number, side in enumerate((4, 4, 4, 4, 4, 8, 8)):
             progress.update(0, Step(number, jnp.zeros((side, side, 3)), 1.5, (), 1.0, number + 1, float(number)))
     lines = [line.partition("  ")[0] for line in (tmp_path / "log").read_text().splitlines()]
@@ -67,7 +67,7 @@ def test_the_first_stage_counts_all_its_starts(tmp_path):
 
 def test_each_stage_has_its_own_count(tmp_path):
     with open(tmp_path / "log", "w") as stream:
-        progress = Progress(lambda size: 3 if size == (8, 8) else 2, 1, stream)
+        progress = PictureProgress(lambda size: 3 if size == (8, 8) else 2, 1, stream)
         for number, side in enumerate((4, 4, 4, 8, 8, 8)):
             progress.update(0, Step(number, jnp.zeros((side, side, 3)), 1.5, (), 1.0, number + 1, float(number)))
     lines = [line.partition("  ")[0] for line in (tmp_path / "log").read_text().splitlines()]
