@@ -1,15 +1,16 @@
-"""3x3 convolution with bias, ReLU and, where wanted, 2x2 average pooling: the whole of VGG's arithmetic.
+"""Compute a 3x3 convolution with bias, ReLU and, if wanted, 2x2 average pooling: all the arithmetic of VGG.
 
-On GPUs and TPUs this is `lax.conv_general_dilated`, for which the vendors' libraries choose the best form. On CPUs,
-where XLA's own convolution is the slowest part of the program, it is Winograd's minimal filtering
-(`subjective.network.winograd`), strip by strip (`subjective.network.cpu_convolution`): the transforms are bound by
-memory, and the transformed tiles of a strip stay in the cache, so that no array larger than the result is made. The
-derivative with respect to the input is the same algorithm with the kernel turned by 180 degrees; what it keeps of the
-forward pass is one bit an activation (where ReLU let through), not the activation.
+On GPUs and TPUs, the convolution is `lax.conv_general_dilated`, for which the vendors' libraries choose the fastest
+form. On CPUs, where XLA's own convolution would be the slowest part of the program, the convolution is Winograd's
+minimal filtering (`subjective.network.winograd`), computed strip by strip (`subjective.network.cpu_convolution`).
+Memory bandwidth limits Winograd's transforms; the transforms of one strip stay in the CPU's cache, so that no array
+larger than the result is made. The derivative with respect to the input is the same algorithm with the kernel rotated
+by 180 degrees. The derivative needs one bit for each activation of the forward pass (whether ReLU let the number
+pass), not the activation itself.
 
-Maps may be kept in bfloat16. Products are then those of bfloat16 numbers where hardware is made for them, and of the
-same numbers in float32 on CPUs, where XLA's bfloat16 products take 1.4 to 7.0 times as long, by form
-(`experiments/LOG.md`, 2026-11-21); sums are in float32 everywhere.
+Feature maps may be stored in bfloat16. Hardware that is made for bfloat16 then multiplies bfloat16 numbers. CPUs
+convert the same numbers to float32 first, because XLA's bfloat16 products take 1.4 to 7.0 times as long there,
+depending on the form (`experiments/LOG.md`, 2026-11-21). Sums are in float32 everywhere.
 """
 
 from __future__ import annotations
@@ -27,97 +28,111 @@ from subjective.network.cpu_convolution import (
     PAD,
     Paddings,
     average_pool,
+    backward_relu,
     backward_strips,
-    before_relu,
+    convolved_size,
     forward_strips,
-    map_size,
 )
 from subjective.pyramid import Padding
 
 SMALL_PIXELS = 1024
-"""Maps of at most so many pixels take the direct form everywhere: as fast there, and compiled in a third less time.
+"""Use the direct form on every device for maps of at most so many pixels.
 
-Not in a loop, in which XLA's own convolution of such a map takes 3.5 times as long on CPUs.
+For such maps on CPUs, the direct form is as fast as strips and compiles in a third less time. In a loop, however, XLA's
+own convolution of such a map takes 3.5 times as long on CPUs; strips are used there.
 """
 
-FEW_CHANNELS = 16
-"""So do results of fewer channels, whose products are too thin to win back what transforming costs."""
+MIN_STRIP_CHANNELS = 16
+"""Use the direct form on every device for results of fewer channels.
+
+Winograd's matrix products are then too thin to win back the cost of the transforms.
+"""
 
 DType = np.dtype | type | str
-"""Of numbers, as `jax.numpy` takes it."""
+"""A number type, in any form that `jax.numpy` takes."""
 
-Map = Float[Array, "height width inputs"]
+FeatureMap = Float[Array, "height width inputs"]
+"""Input of a convolution."""
+
 Kernel = Float[Array, "3 3 inputs outputs"]
+"""HWIO."""
+
 Bias = Float[Array, "outputs"]
-Result = Float[Array, "rows columns outputs"]
+"""One number for each output channel."""
+
+Activations = Float[Array, "rows columns outputs"]
+"""Result of a convolution."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5, 6))
 def conv3x3_relu(
-    x: Map,
+    x: FeatureMap,
     kernel: Kernel,
     bias: Bias,
     padding: Padding | Paddings = "circular",
     pool: bool = False,
-    kept: DType | None = None,
+    dtype: DType | None = None,
     in_loop: bool = False,
-) -> Result:
-    """max(0, x ∗ kernel + bias), a cross-correlation as in every network library, and its 2x2 mean if ``pool``.
+) -> Activations:
+    """Compute max(0, x ∗ kernel + bias), and its 2x2 mean if ``pool`` is set.
 
-    The derivative with respect to ``x`` is as fast as the function; those with respect to kernel and bias are
-    exact and take the direct convolution. Several maps go through `jax.vmap`.
+    ∗ is a cross-correlation, as in every network library. The derivative with respect to ``x`` is as fast as the
+    function. The derivatives with respect to kernel and bias are exact and use the direct convolution. Use `jax.vmap`
+    for several maps.
 
     Args:
         x: feature map ``(height, width, inputs)``.
         kernel: HWIO.
-        bias: one for each output channel.
-        padding: ``valid`` (none: a pixel a side is lost), ``same`` (zeros) or ``circular`` (the other side);
-            two of them if rows and columns differ.
-        pool: average 2x2 pixels afterwards, stride 2; an odd last row or column is dropped.
-        kept: type of the result, and so of the derivative with respect to it; that of ``x`` if not given.
-        in_loop: whether this is part of a loop's body, see `SMALL_PIXELS`.
+        bias: one number for each output channel.
+        padding: what lies outside the map. ``valid``: nothing, so that a pixel on each side is lost; ``same``: zeros;
+            ``circular``: the opposite side of the map. Give a pair if rows and columns differ.
+        pool: whether to average 2x2 pixels afterwards, stride 2. An odd last row or column is dropped.
+        dtype: number type of the result, and therefore of the derivative with respect to the result; the type of
+            ``x`` if not given.
+        in_loop: whether the function is part of the body of a compiled loop; see `SMALL_PIXELS`.
 
     Returns:
         ``(rows, columns, outputs)``.
 
     Raises:
-        ValueError: the map is too small to leave a pixel.
+        ValueError: the map is so small that no pixel would be left.
     """
-    return _forward(x, kernel, bias, _both(padding), pool, kept, in_loop)[0]
+    return _forward(x, kernel, bias, _pair(padding), pool, dtype, in_loop)[0]
 
 
 def _conv3x3_relu_fwd(
-    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, kept: DType | None, in_loop: bool
+    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, dtype: DType | None, in_loop: bool
 ) -> tuple[Array, Any]:
-    y, mask = _forward(x, kernel, bias, _both(padding), pool, kept, in_loop)
-    return y, (x, kernel, mask)  # XLA drops x again where the kernel's derivative is not asked for
+    y, mask = _forward(x, kernel, bias, _pair(padding), pool, dtype, in_loop)
+    return y, (x, kernel, mask)  # XLA removes x again if nobody needs the derivative with respect to the kernel
 
 
 def _conv3x3_relu_bwd(
-    padding: Padding | Paddings, pool: bool, kept: DType | None, in_loop: bool, residuals: Any, dy: Array
+    padding: Padding | Paddings, pool: bool, dtype: DType | None, in_loop: bool, residuals: Any, dy: Array
 ) -> tuple[Array, Array, Array]:
     x, kernel, mask = residuals
-    padding = _both(padding)
+    padding = _pair(padding)
     dx = _backward(dy, mask, kernel, x, padding, pool, in_loop)
-    dz = before_relu(dy.astype(kernel.dtype), mask, *_everywhere(x.shape, padding), pool)
-    (dkernel,) = jax.linear_transpose(lambda k: _direct(x.astype(k.dtype), k, padding), kernel)(dz)
+    dz = backward_relu(dy.astype(kernel.dtype), mask, *_all_indices(x.shape, padding), pool)
+    (dkernel,) = jax.linear_transpose(lambda k: _correlate(x.astype(k.dtype), k, padding), kernel)(dz)
     return dx, dkernel, dz.sum((0, 1))
 
 
 conv3x3_relu.defvjp(_conv3x3_relu_fwd, _conv3x3_relu_bwd)
 
 
-def _both(padding: Padding | Paddings) -> Paddings:
+def _pair(padding: Padding | Paddings) -> Paddings:
+    """Return the paddings of rows and of columns."""
     return (padding, padding) if isinstance(padding, str) else padding
 
 
-# The two forms of the function and of its derivative
+# The function and its derivative: choose the direct form or strips
 
 
 def _forward(
-    x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool, kept: DType | None, in_loop: bool
+    x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool, dtype: DType | None, in_loop: bool
 ) -> tuple[Array, Bool[Array, "..."]]:
-    """The result, and the mask of the activations (before pooling) that are positive."""
+    """Return the result, and the mask of the positive activations before pooling."""
     least = tuple(3 - 2 * PAD[along] + pool for along in padding)
     if x.shape[0] < least[0] or x.shape[1] < least[1]:
         raise ValueError(
@@ -125,17 +140,16 @@ def _forward(
             f"{max(least)} a side"
         )
 
-    kept = x.dtype if kept is None else kept
+    dtype = x.dtype if dtype is None else dtype
     forms = (_forward_direct, forward_strips)
-    direct, strips = (partial(form, padding=padding, pool=pool, kept=kept) for form in forms)
+    direct, strips = (partial(form, padding=padding, pool=pool, dtype=dtype) for form in forms)
     if _is_direct(x, kernel, in_loop):
         return direct(x.astype(kernel.dtype), kernel, bias)
     return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
 
 
 def _backward(dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings, pool: bool, in_loop: bool) -> Array:
-    """Derivative with respect to x, of its shape and type."""
-
+    """Return the derivative with respect to x, with the shape and the type of x."""
     like = jax.ShapeDtypeStruct(x.shape, x.dtype)
     forms = (_backward_direct, backward_strips)
     direct, strips = (partial(form, like=like, padding=padding, pool=pool) for form in forms)
@@ -145,20 +159,22 @@ def _backward(dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings
 
 
 def _is_direct(x: Array, kernel: Array, in_loop: bool) -> bool:
+    """Whether every device uses the direct form; see `SMALL_PIXELS` and `MIN_STRIP_CHANNELS`."""
     small = x.shape[0] * x.shape[1] <= SMALL_PIXELS and not in_loop
-    return small or kernel.shape[3] < FEW_CHANNELS
+    return small or kernel.shape[3] < MIN_STRIP_CHANNELS
 
 
-def _everywhere(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Array]:
-    height, width = map_size(shape, padding)
+def _all_indices(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Array]:
+    """Return the indices of all rows and of all columns of the convolution's result."""
+    height, width = convolved_size(shape, padding)
     return jnp.arange(height), jnp.arange(width)
 
 
-# In one piece, for GPUs and TPUs
+# The direct form: the whole map at once, for GPUs and TPUs
 
 
-def _direct(x: Array, kernel: Array, padding: Paddings) -> Array:
-    """The convolution, in the type of x."""
+def _correlate(x: Array, kernel: Array, padding: Paddings) -> Array:
+    """Cross-correlate, in the number type of x."""
     wrapped = [(1, 1) if along == "circular" else (0, 0) for along in padding]
     if "circular" in padding:
         x = jnp.pad(x, (*wrapped, (0, 0)), mode="wrap")
@@ -169,18 +185,18 @@ def _direct(x: Array, kernel: Array, padding: Paddings) -> Array:
 
 
 def _forward_direct(
-    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, kept: DType
+    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, dtype: DType
 ) -> tuple[Array, Array]:
-    y = jax.nn.relu(_direct(x, kernel, padding).astype(bias.dtype) + bias[None, None, :])
+    y = jax.nn.relu(_correlate(x, kernel, padding).astype(bias.dtype) + bias[None, None, :])
     if not pool:
-        return y.astype(kept), y > 0
+        return y.astype(dtype), y > 0
     y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
-    return average_pool(y).astype(kept), y > 0
+    return average_pool(y).astype(dtype), y > 0
 
 
 def _backward_direct(
     dy: Array, mask: Array, kernel: Array, *, like: jax.ShapeDtypeStruct, padding: Paddings, pool: bool
 ) -> Array:
-    dz = before_relu(dy, mask, *_everywhere(like.shape, padding), pool)
+    dz = backward_relu(dy, mask, *_all_indices(like.shape, padding), pool)
     x = jax.ShapeDtypeStruct(like.shape, dy.dtype)
-    return jax.linear_transpose(lambda x: _direct(x, kernel, padding), x)(dz)[0].astype(like.dtype)
+    return jax.linear_transpose(lambda x: _correlate(x, kernel, padding), x)(dz)[0].astype(like.dtype)

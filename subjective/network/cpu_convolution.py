@@ -1,7 +1,7 @@
-"""3x3 convolution strip by strip, for CPUs: Winograd's minimal filtering with all transforms in the cache.
+"""Compute a 3x3 convolution strip by strip, for CPUs: Winograd's minimal filtering with all transforms in the cache.
 
-Padding costs nothing, being done by the indices with which a strip is gathered. What is computed is float32, whatever
-the maps are kept as.
+A strip is a band of rows. Padding costs no time, because the indices with which a strip is gathered do the padding.
+All arithmetic is in float32, even if the maps are stored in bfloat16.
 """
 
 from __future__ import annotations
@@ -16,93 +16,136 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from subjective.network.winograd import convolve_from_few, convolve_tiles, convolve_to_few, transform_kernel
+from subjective.network.winograd import convolve_cells, convolve_from_few, convolve_to_few, transform_kernel
 from subjective.pyramid import Padding
 
-STRIP_TILES = 256
-"""Tiles of 4x4 outputs in a strip: enough rows for a fast matrix product, few enough for the cache."""
+STRIP_CELLS = 256
+"""Put so many of Winograd's cells (4x4 outputs each) into a strip: enough for a fast matrix product, and few enough
+for the cache."""
 
 STRIP_PIXELS = 4096
-"""The same for convolutions from or to few channels, which work pixel by pixel."""
+"""Put so many pixels into a strip of a convolution from or to few channels, which does not use cells."""
 
 FEW_CHANNELS = 4
-"""At most so many are few: nine shifted copies and one product do, and tiles would not pay."""
+"""At most so many channels are few: nine shifted copies and one matrix product are then faster than cells."""
 
 Paddings = tuple[Padding, Padding]
-"""Of rows, and of columns."""
+"""The padding of rows and the padding of columns."""
 
 PAD: dict[Padding, int] = {"valid": 0, "same": 1, "circular": 1}
-"""Pixels around a map, of whatever lies there."""
+"""Number of pixels that a padding adds on each side of a map."""
 
 Size = tuple[int, int]
+"""(height, width)."""
 
 
 def average_pool(x: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
-    """Mean of each 2x2 block; an odd last row or column is dropped. On CPU faster than `lax.reduce_window`."""
-    kept = x.dtype
-    x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2].astype(jnp.promote_types(kept, jnp.float32))
+    """Take the mean of each 2x2 pixels. An odd last row or column is dropped.
+
+    On CPUs this is faster than `lax.reduce_window`.
+    """
+    dtype = x.dtype
+    x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2].astype(jnp.promote_types(dtype, jnp.float32))
     x = x[0::2] + x[1::2]
-    return ((x[:, 0::2] + x[:, 1::2]) * np.asarray(0.25, x.dtype)).astype(kept)
+    return ((x[:, 0::2] + x[:, 1::2]) * np.asarray(0.25, x.dtype)).astype(dtype)
 
 
-def map_size(shape: tuple[int, ...], padding: Paddings) -> Size:
-    """(height, width) of the convolution, before pooling, of a map of that shape."""
+def convolved_size(shape: tuple[int, ...], padding: Paddings) -> Size:
+    """Return (height, width) of the convolution of a map of a shape, before pooling."""
     return (shape[0] - 2 + 2 * PAD[padding[0]], shape[1] - 2 + 2 * PAD[padding[1]])
 
 
 Indices = Callable[[Any], tuple[Array, Array]]
+"""A function from the first row of a strip to the indices of the strip's rows and columns."""
 
 
 def forward_strips(
-    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, kept: Any
+    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, dtype: Any
 ) -> tuple[Array, Array]:
-    """max(0, x ∗ kernel + bias), its 2x2 mean if ``pool``, kept in that type; and where it is above 0, unpooled."""
-    height, width = (size // (1 + pool) * (1 + pool) for size in map_size(x.shape, padding))  # whole pooling windows
-    convolve, rows, columns = _convolution_of_strips(kernel, height, width)
-    indices = _indices((x.shape[0], x.shape[1]), padding, rows + 2, columns + 2)
+    """Compute max(0, x ∗ kernel + bias), and its 2x2 mean if ``pool`` is set.
+
+    Args:
+        x: feature map ``(height, width, inputs)``.
+        kernel: HWIO.
+        bias: one number for each output channel.
+        padding: of rows and of columns.
+        pool: whether to average 2x2 pixels. An odd last row or column is dropped.
+        dtype: number type of the result.
+
+    Returns:
+        The result, and the mask of the positive activations before pooling.
+    """
+    # With pooling, compute even numbers of rows and columns.
+    height, width = (size // (1 + pool) * (1 + pool) for size in convolved_size(x.shape, padding))
+    convolve, rows, columns = _choose_convolution(kernel, height, width)
+    indices = _make_indices((x.shape[0], x.shape[1]), padding, rows + 2, columns + 2)
 
     def compute(start: Any) -> tuple[Array, Array]:
         strip = _gather(x, *indices(start)).astype(kernel.dtype)
         y = jax.nn.relu(convolve(strip) + bias[None, None, :])[:, :width]
-        y = lax.optimization_barrier(y)  # else one thread computes what it stores, twice: for the map and for the mask
-        return (average_pool(y) if pool else y).astype(kept), y > 0
+        # Without this barrier, XLA computes y on one thread, and twice: to store the map and to store the mask.
+        y = lax.optimization_barrier(y)
+        return (average_pool(y) if pool else y).astype(dtype), y > 0
 
-    return _by_strips(compute, height, rows)
+    return _assemble_strips(compute, height, rows)
 
 
 def backward_strips(
     dy: Array, mask: Array, kernel: Array, *, like: jax.ShapeDtypeStruct, padding: Paddings, pool: bool
 ) -> Array:
-    """The derivative with respect to x, which is ``like`` that, out of that of the result."""
-    # A full correlation with the turned kernel, which wraps if the forward one did.
+    """Compute the derivative with respect to the input of `forward_strips`.
+
+    Args:
+        dy: derivative with respect to the result.
+        mask: of the positive activations, from `forward_strips`.
+        kernel: HWIO.
+        like: shape and number type of the input.
+        padding: as in `forward_strips`.
+        pool: as in `forward_strips`.
+    """
+    # The derivative is a full correlation with the rotated kernel. It wraps around if the forward convolution did.
     height, width = like.shape[:2]
-    convolve, rows, columns = _convolution_of_strips(kernel[::-1, ::-1].swapaxes(2, 3), height, width)
-    indices = _indices(map_size(like.shape, padding), padding, rows + 2, columns + 2, full=True)
+    convolve, rows, columns = _choose_convolution(kernel[::-1, ::-1].swapaxes(2, 3), height, width)
+    indices = _make_indices(convolved_size(like.shape, padding), padding, rows + 2, columns + 2, full=True)
 
     def compute(start: Any) -> Array:
-        strip = before_relu(dy, mask, *indices(start), pool).astype(kernel.dtype)
+        strip = backward_relu(dy, mask, *indices(start), pool).astype(kernel.dtype)
         return convolve(strip)[:, :width].astype(like.dtype)
 
-    return _by_strips(compute, height, rows)
+    return _assemble_strips(compute, height, rows)
 
 
-def _convolution_of_strips(kernel: Array, height: int, width: int) -> tuple[Callable[[Array], Array], int, int]:
-    """A function from (rows + 2, columns + 2, inputs) to (rows, columns, outputs), and suitable rows and columns."""
+def _choose_convolution(kernel: Array, height: int, width: int) -> tuple[Callable[[Array], Array], int, int]:
+    """Choose the fastest convolution of a strip for a kernel, and the size of strips.
+
+    Args:
+        kernel: HWIO.
+        height: rows of the whole result.
+        width: columns of the whole result.
+
+    Returns:
+        A function from ``(rows + 2, columns + 2, inputs)`` to ``(rows, columns, outputs)``, and rows and columns.
+    """
     channels = kernel.shape[2:]
     if min(channels) <= FEW_CHANNELS:
         rows = min(max(STRIP_PIXELS // width // 2 * 2, 2), height)
         convolve = convolve_from_few if channels[0] <= FEW_CHANNELS else convolve_to_few
         return partial(convolve, kernel=kernel), rows, width
-    tile_columns = -(-width // 4)
-    tile_rows = min(max(STRIP_TILES // tile_columns, 1), -(-height // 4))
-    return partial(convolve_tiles, kernels=transform_kernel(kernel)), 4 * tile_rows, 4 * tile_columns
+    cell_columns = -(-width // 4)
+    cell_rows = min(max(STRIP_CELLS // cell_columns, 1), -(-height // 4))
+    return partial(convolve_cells, kernels=transform_kernel(kernel)), 4 * cell_rows, 4 * cell_columns
 
 
-def _by_strips(compute: Callable[[Any], Any], height: int, rows: int) -> Any:
-    """Gather ``compute(start)``, a pytree of strips that begin at row ``start`` of ``height``, into whole arrays.
+def _assemble_strips(compute: Callable[[Any], Any], height: int, rows: int) -> Any:
+    """Compute strip after strip, and write the strips into whole arrays.
 
-    The last strip is moved up to end at the last row, and computes some rows again. A strip may have a row for two
-    of the picture (pooling): rows and height are even then.
+    The last strip starts so early that it ends at the last row, and therefore computes some rows again.
+
+    Args:
+        compute: ``compute(start)`` returns a pytree of strips that begin at row ``start``. With pooling, a strip has
+            one row for two of the map; ``rows`` and ``height`` must then be even.
+        height: rows of the map.
+        rows: rows of the map in a strip.
     """
     if rows >= height:
         return jax.tree.map(lambda y: y[: height * y.shape[0] // rows], compute(0))
@@ -112,18 +155,23 @@ def _by_strips(compute: Callable[[Any], Any], height: int, rows: int) -> Any:
 
     def step(i: Any, out: Any) -> Any:
         start = jnp.minimum(i * rows, height - rows)
-        return jax.tree.map(partial(write, start=start), out, jax.tree.map(_bits, compute(start)))
+        return jax.tree.map(partial(write, start=start), out, jax.tree.map(_to_bits, compute(start)))
 
     shapes = jax.eval_shape(compute, 0)
-    out = jax.tree.map(lambda s: _bits(jnp.zeros((height * s.shape[0] // rows, *s.shape[1:]), s.dtype)), shapes)
+    out = jax.tree.map(lambda s: _to_bits(jnp.zeros((height * s.shape[0] // rows, *s.shape[1:]), s.dtype)), shapes)
     found = lax.fori_loop(0, -(-height // rows), step, out)
-    return jax.tree.map(lambda bits, s: _numbers(bits, s.dtype), found, shapes)
+    return jax.tree.map(lambda bits, s: _from_bits(bits, s.dtype), found, shapes)
 
 
-def _indices(size: Size, padding: Paddings, rows: int, columns: int, *, full: bool = False) -> Indices:
-    """A function from the first row of a strip to the indices of its rows and columns in the map before padding.
+def _make_indices(size: Size, padding: Paddings, rows: int, columns: int, *, full: bool = False) -> Indices:
+    """Make the function that returns the indices of a strip's rows and columns in the map before padding.
 
-    The map is padded as for the convolution, or (``full``) as for its transpose, by two pixels less that.
+    Args:
+        size: (height, width) of the map.
+        padding: of rows and of columns.
+        rows: of a strip, with its border.
+        columns: of a strip, with its border.
+        full: pad as the transpose of the convolution does, by two pixels minus the padding of the convolution.
     """
     pads = [2 - PAD[along] if full else PAD[along] for along in padding]
 
@@ -140,22 +188,34 @@ def _indices(size: Size, padding: Paddings, rows: int, columns: int, *, full: bo
 
 
 def _gather(x: Array, row: Array, column: Array) -> Array:
-    """x[row, column], and zero outside. As fast as a slice, and no padded copy."""
+    """Return x[row, column], and zero outside x. As fast as a slice, without a padded copy."""
     places = (row[:, None], column[None, :])
-    return _numbers(_bits(x).at[places].get(mode="fill", fill_value=0, wrap_negative_indices=False), x.dtype)
+    return _from_bits(_to_bits(x).at[places].get(mode="fill", fill_value=0, wrap_negative_indices=False), x.dtype)
 
 
-def _bits(x: Array) -> Array:
-    """bfloat16 as integers: XLA would widen a whole map on a CPU, even to move it."""
+def _to_bits(x: Array) -> Array:
+    """View bfloat16 as integers. On a CPU, XLA would convert a whole bfloat16 map to float32 even to copy the map."""
     return lax.bitcast_convert_type(x, jnp.uint16) if x.dtype == jnp.bfloat16 else x
 
 
-def _numbers(bits: Array, kept: Any) -> Array:
-    return lax.bitcast_convert_type(bits, kept) if kept == jnp.bfloat16 else bits
+def _from_bits(bits: Array, dtype: Any) -> Array:
+    """Undo `_to_bits`."""
+    return lax.bitcast_convert_type(bits, dtype) if dtype == jnp.bfloat16 else bits
 
 
-def before_relu(dy: Array, mask: Array, row: Array, column: Array, pool: bool) -> Array:
-    """The derivative before ReLU (and pooling) out of the one after, at some rows and columns."""
+def backward_relu(dy: Array, mask: Array, row: Array, column: Array, pool: bool) -> Array:
+    """Carry a derivative back through ReLU, and through pooling if ``pool`` is set.
+
+    Args:
+        dy: derivative with respect to the result.
+        mask: of the positive activations before pooling.
+        row: indices of the rows wanted, before pooling.
+        column: indices of the columns wanted, before pooling.
+        pool: whether the result was pooled.
+
+    Returns:
+        The derivative with respect to the convolution plus bias, at these rows and columns.
+    """
     share, places = (0.25, (row // 2, column // 2)) if pool else (1.0, (row, column))
     spread = _gather(dy, *places) * np.asarray(share, dy.dtype)
     return jnp.where(_gather(mask, row, column), spread, jnp.zeros_like(spread))

@@ -1,12 +1,11 @@
-"""VGG's convolutional part as a plain function over named layers and a dict of arrays.
+"""The convolutional part of VGG, as a function of a dict of parameters and an image.
 
-Layers are named ``conv{block}_{depth}``, each with its ReLU, and ``pool{block}``. Which
-network it is (VGG-16 or VGG-19), and where it ends, is what its parameters say.
+Layers are named ``conv{block}_{depth}`` (a convolution with its ReLU) and ``pool{block}``. The names of the parameters
+determine whether the network is VGG-16 or VGG-19, and where the network ends.
 
 References:
-    Simonyan and Zisserman, "Very deep convolutional networks for large-scale image
-    recognition", 2014. Average pooling and normalized parameters: Gatys, Ecker and Bethge,
-    "Texture synthesis using convolutional neural networks", 2015.
+    Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition", 2014. Average pooling
+    and normalized parameters: Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks", 2015.
 """
 
 from __future__ import annotations
@@ -25,16 +24,19 @@ from subjective.pyramid import Padding, octave_size
 
 Pooling = Literal["average", "max"]
 POOLINGS: tuple[Pooling, ...] = ("average", "max")
+"""All poolings."""
 
 Precision = Literal["float32", "bfloat16"]
+"""Number type of the feature maps. The picture, sums over a map, and all later numbers have the picture's own type."""
+
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
-"""Of the feature maps; the picture, what is summed over a map, and all that follows have the picture's own type."""
+"""All precisions."""
 
 Params = Mapping[str, Mapping[str, Array | np.ndarray]]
 """``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, ...}``; kernels are HWIO."""
 
 Features = dict[str, Array]
-"""Layer name to feature map ``(height, width, channels)``."""
+"""Map the name of a layer to its feature map ``(height, width, channels)``."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Layer:
     """One step of the network: a convolution with its ReLU, or a pooling.
 
     Attributes:
-        name: such as ``conv3_2`` or ``pool1``.
-        kind: what the step does.
-        stride: pixels of the map before to a pixel of the step's own map.
-        reach: pixels that the step looks at on each side.
+        name: for example ``conv3_2`` or ``pool1``.
+        kind: whether the step is a convolution or a pooling.
+        stride: the step keeps one pixel of so many pixels along each axis.
+        reach: number of pixels that the step looks at on each side of a pixel.
     """
 
     name: str
@@ -54,15 +56,23 @@ class Layer:
     reach: int
 
     def size_after(self, size: int, padding: Padding) -> int:
-        """Length of a side of the step's map, of a map whose side has ``size`` pixels; 0 or less if none is left."""
+        """Return the length of a side after this step.
+
+        Args:
+            size: length of the side before the step, in pixels.
+            padding: of convolutions.
+
+        Returns:
+            Pixels; 0 or less if no pixel is left.
+        """
         return (size - 2 * self.reach if padding == "valid" else size) // self.stride
 
 
 def layers_of(params: Iterable[str]) -> tuple[Layer, ...]:
-    """List the network's layers in the order in which a picture passes them.
+    """List the network's layers from the first to the last.
 
     Args:
-        params: parameters, or just the names of their convolutions; other names are ignored.
+        params: parameters, or only the names of the convolutions. Other names are ignored.
     """
     convolutions = sorted(name for name in params if name.startswith("conv"))
     layers: list[Layer] = []
@@ -74,27 +84,32 @@ def layers_of(params: Iterable[str]) -> tuple[Layer, ...]:
 
 
 def _block(name: str) -> str:
+    """Return the block in the name of a convolution."""
     return name.removeprefix("conv").partition("_")[0]
 
 
 def layer_names(params: Iterable[str]) -> tuple[str, ...]:
-    """List the names of all layers in the order in which a picture passes them.
+    """List the names of the network's layers from the first to the last.
 
     Args:
-        params: parameters, or just the names of their convolutions; other names are ignored.
+        params: parameters, or only the names of the convolutions. Other names are ignored.
 
     Returns:
-        For example ``("conv1_1", "conv1_2", "pool1", "conv2_1", …)``. A layer's place in the list is the
-        number that the 2017 program gave the layer (2 is ``pool1``, 7 is ``conv3_2``).
+        For example ``("conv1_1", "conv1_2", "pool1", "conv2_1", …)``. The 2017 program called a layer by its index in
+        this list (2 is ``pool1``, 7 is ``conv3_2``).
     """
     return tuple(layer.name for layer in layers_of(params))
 
 
 def path_to(layers: Iterable[str], params: Iterable[str]) -> tuple[Layer, ...]:
-    """List the network's layers from the first to the deepest of some names.
+    """List the network's layers from the first to the deepest of the named layers.
+
+    Args:
+        layers: names.
+        params: parameters, or only the names of the convolutions.
 
     Raises:
-        InputError: a name that these parameters do not have.
+        InputError: the network has no layer of such a name.
     """
     path = layers_of(params)
     places = {layer.name: place for place, layer in enumerate(path)}
@@ -102,40 +117,42 @@ def path_to(layers: Iterable[str], params: Iterable[str]) -> tuple[Layer, ...]:
 
 
 def _find_layer(name: str, places: Mapping[str, int]) -> int:
+    """Return the place of a layer in the network; refuse an unknown name."""
     if name not in places:
         choice = ", ".join(f"{number} {known}" for known, number in places.items())
         raise InputError(f"these parameters have no layer {name!r}; wanted a name or number out of: {choice}")
     return places[name]
 
 
-Map = TypeVar("Map")
-"""What passes the network: a feature map, a tile of one, the masks of its regions, or the length of its side."""
+Value = TypeVar("Value")
+"""What `walk` passes through the network: a feature map, a tile of a map, a map's masks, or the length of its side."""
 
 
 def walk(
     path: Sequence[Layer],
-    value: Map,
-    convolve: Callable[[Layer, Map, Layer | None], Map],
-    pool: Callable[[Layer, Map], Map],
+    value: Value,
+    convolve: Callable[[Layer, Value, Layer | None], Value],
+    pool: Callable[[Layer, Value], Value],
     *,
     wanted: Collection[str],
     fuse: Callable[[Layer], bool] = lambda pooling: False,
-) -> dict[str, Map]:
-    """Pass a value through the layers of a path, and keep what some of the layers make of it.
+) -> dict[str, Value]:
+    """Pass a value through the layers of a path, and keep the value after each wanted layer.
 
     Args:
         path: from `path_to`.
-        value: what enters the first layer.
-        convolve: ``convolve(layer, value, pooling)``: what a convolution makes; if ``pooling`` is a layer, what that
-            pooling makes of the convolution's map.
-        pool: ``pool(layer, value)``: what a pooling makes.
+        value: enters the first layer.
+        convolve: ``convolve(layer, value, pooling)`` returns the value after a convolution. If ``pooling`` is a layer
+            and not None, the function returns the value after the convolution and that pooling.
+        pool: ``pool(layer, value)`` returns the value after a pooling.
         wanted: names of the layers to keep.
-        fuse: whether a pooling may be done along with the convolution before it, where nobody wants the map between.
+        fuse: ``fuse(pooling)`` says whether ``convolve`` may do that pooling too. `walk` asks only if the map between
+            the convolution and the pooling is not wanted.
 
     Returns:
-        Name of each wanted layer to its value.
+        ``{name: value}`` of each wanted layer.
     """
-    found: dict[str, Map] = {}
+    found: dict[str, Value] = {}
     fused = False
     for layer, following in zip(path, (*path[1:], None), strict=True):
         if layer.kind == "convolution":
@@ -150,13 +167,17 @@ def walk(
 
 
 def resolve_layers(layers: Sequence[str | int], params: Iterable[str]) -> tuple[str, ...]:
-    """Turn names and the 2017 program's integers into layer names.
+    """Turn layer names and the 2017 program's numbers of layers into layer names.
+
+    Args:
+        layers: names or numbers; see `layer_names`.
+        params: parameters, or only the names of the convolutions.
 
     Returns:
         Names in the order given.
 
     Raises:
-        InputError: no layer, a name or number that these parameters do not have, or one given twice.
+        InputError: no layer is given, a layer is given twice, or the network has no layer of such a name or number.
     """
     names = layer_names(params)
     places = {name: place for place, name in enumerate(names)}
@@ -176,7 +197,7 @@ def resolve_layers(layers: Sequence[str | int], params: Iterable[str]) -> tuple[
 
 
 def preprocess(image: Float[Array, "height width 3"], mean: Float[Array, "3"]) -> Float[Array, "height width 3"]:
-    """From RGB in [0, 1] to what the network was trained on: BGR, 0 to 255, minus its mean (BGR)."""
+    """Convert RGB in [0, 1] to the network's input: BGR in 0 to 255, minus ``mean`` (BGR)."""
     return image[:, :, ::-1] * 255 - mean[None, None, :]
 
 
@@ -190,23 +211,25 @@ def extract_features(
     precision: Precision = "float32",
     in_loop: bool = False,
 ) -> Features:
-    """The feature maps of some layers, after ReLU or pooling; nothing deeper is computed.
+    """Compute the feature maps of some layers, after ReLU or pooling. Deeper layers are not computed.
 
     Args:
-        params: the network.
+        params: parameters of the network.
         image: RGB in [0, 1].
         layers: names, in any order.
-        padding: of every convolution. ``valid`` loses a pixel a side, ``same`` pads with zeros
-            (the network's mean color at the input), ``circular`` wraps.
-        pooling: over 2x2 pixels, stride 2; an odd last row or column is dropped.
-        precision: of the maps; the first convolution, which sees the picture, is float32 in either.
-        in_loop: whether this is part of a loop's body, which has a fastest form of its own.
+        padding: what every convolution sees outside its map. ``valid``: nothing, so that a map loses a pixel on each
+            side; ``same``: zeros (at the input, the network's mean color); ``circular``: the opposite side.
+        pooling: average or maximum of 2x2 pixels, stride 2. An odd last row or column is dropped.
+        precision: number type of the maps. The first convolution, which sees the picture, computes in float32 in
+            either precision.
+        in_loop: whether the function is part of the body of a compiled loop, where another form of the convolution is
+            fastest.
 
     Returns:
         ``{layer: (height, width, channels)}``.
 
     Raises:
-        InputError: a layer that the parameters lack, or an image too small for it.
+        InputError: the network lacks a layer, or the image is too small for a layer.
     """
     path = path_to(resolve_layers(layers, params), params)
     smallest = minimum_size(layers, 1, padding, params)
@@ -229,19 +252,29 @@ def extract_features(
 
 
 def map_type(precision: Precision) -> str | None:
-    """Return the number type of feature maps; None for the picture's own, which is float64 in tests."""
+    """Return the number type of feature maps; None stands for the picture's own type, which is float64 in tests."""
     return None if precision == "float32" else precision
 
 
 def max_pool(features: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
-    """Maximum over 2x2 pixels, stride 2. An odd last row or column is dropped."""
+    """Take the maximum of each 2x2 pixels, stride 2. An odd last row or column is dropped."""
     rows, columns = features.shape[0] // 2, features.shape[1] // 2
-    blocks = features[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, -1)
-    return blocks.max(axis=(1, 3))
+    windows = features[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, -1)
+    return windows.max(axis=(1, 3))
 
 
 def feature_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
-    """Length of a side of a layer's feature map; 0 or less where the picture is too small."""
+    """Return the length of a side of a layer's feature map.
+
+    Args:
+        size: length of the picture's side, in pixels.
+        layer: name.
+        padding: of convolutions.
+        params: parameters, or only the names of the convolutions.
+
+    Returns:
+        Pixels; 0 or less if the picture is too small.
+    """
 
     def shrink(step: Layer, size: int, _: Layer | None = None) -> int:
         return step.size_after(size, padding)
@@ -250,13 +283,13 @@ def feature_size(size: int, layer: str, padding: Padding, params: Iterable[str])
 
 
 def minimum_size(layers: Sequence[str], octaves: int, padding: Padding, params: Iterable[str]) -> int:
-    """Smallest side in pixels for which every layer at every octave still has a pixel.
+    """Find the smallest side of a picture for which every layer has at least one pixel at every octave.
 
     Args:
         layers: names.
-        octaves: how many, the last being ``octaves - 1`` reductions from full size.
-        padding: of pyramid and convolutions.
-        params: parameters, or the names of their convolutions.
+        octaves: number of octaves. The last octave is the picture reduced ``octaves - 1`` times.
+        padding: of the pyramid and of convolutions.
+        params: parameters, or only the names of the convolutions.
 
     Returns:
         Pixels. For ``valid``, pool1 and 1 to 5 octaves: 6, 15, 33, 69, 141.

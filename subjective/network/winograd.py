@@ -1,11 +1,12 @@
-"""Convolution of one strip of a feature map by matrix products, for CPUs.
+"""Convolve one strip of a feature map by matrix products, for CPUs.
 
-Winograd's minimal filtering F(4x4, 3x3) needs a quarter of the multiplications of a direct convolution and leaves them
-to one batched matrix product:
+Winograd's minimal filtering F(4x4, 3x3) needs a quarter of the multiplications of a direct convolution, and does them
+in one batched matrix product:
 
-    Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d: 6x6 input tile, g: 3x3 kernel, Y: 4x4 outputs
+    Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d: 6x6 inputs of a cell, g: 3x3 kernel, Y: 4x4 outputs of the cell
 
-Neighboring tiles overlap by two pixels. In float32 a layer errs by some 1e-6 of its largest value.
+A cell is a square of 4x4 outputs (Lavin and Gray call it a tile). The inputs of neighboring cells overlap by two
+pixels. In float32, a layer errs by some 1e-6 of its largest value.
 
 References:
     Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, section 4.3.
@@ -20,7 +21,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-# For the points 0, 1, -1, 2, -2 and infinity.
+# Bᵀ, G and Aᵀ for the points 0, 1, -1, 2, -2 and infinity.
 INPUT_TRANSFORM = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -40,17 +41,17 @@ Outputs = Float[Array, "_ _ outputs"]
 
 
 def transform_kernel(kernel: Kernel) -> Float[Array, "36 inputs outputs"]:
-    """G g Gᵀ of each kernel. The tile's column comes before its row, as in `convolve_tiles`."""
+    """Compute G g Gᵀ of each kernel. The column of a cell comes before its row, as in `convolve_cells`."""
     both = np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM).astype(kernel.dtype)
     inputs, outputs = kernel.shape[2:]
     return jnp.dot(both, kernel.swapaxes(0, 1).reshape(9, -1), precision="highest").reshape(36, inputs, outputs)
 
 
-def convolve_tiles(x: Strip, kernels: Float[Array, "36 inputs outputs"]) -> Outputs:
-    """Convolve a strip of s x t tiles.
+def convolve_cells(x: Strip, kernels: Float[Array, "36 inputs outputs"]) -> Outputs:
+    """Convolve a strip of s x t cells.
 
-    Each transform is done along rows and columns in turn. The barriers keep XLA from merging the two, which would do
-    the first again for each output of the second.
+    Each transform is done first along rows, then along columns. The barriers keep XLA from merging the two steps; XLA
+    would then repeat the first step for each output of the second.
 
     Args:
         x: ``(4 s + 2, 4 t + 2, inputs)``.
@@ -71,7 +72,10 @@ def convolve_tiles(x: Strip, kernels: Float[Array, "36 inputs outputs"]) -> Outp
 
 
 def _combine(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
-    """The product matrix @ parts, unrolled since most coefficients are 0, 1 or -1; stacked along a new axis."""
+    """Multiply a matrix with parts, and stack the results along a new axis.
+
+    The product is written out as sums, because most coefficients are 0, 1 or -1.
+    """
     rows = (
         [part if c == 1 else part * np.asarray(c, part.dtype) for c, part in zip(row, parts, strict=True) if c]
         for row in matrix
@@ -80,20 +84,24 @@ def _combine(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
 
 
 def convolve_from_few(x: Strip, kernel: Kernel) -> Outputs:
-    """Convolve ``(rows + 2, columns + 2, inputs)`` of few inputs: nine shifted copies and one product.
+    """Convolve ``(rows + 2, columns + 2, inputs)`` of few inputs with nine shifted copies and one matrix product.
 
-    Channels come first while they are few, so that a row of pixels fills a vector.
+    Few channels are moved to the first axis, so that a row of pixels fills a vector register.
     """
     rows, columns, channels = x.shape[0] - 2, x.shape[1] - 2, x.shape[2]
     x = lax.optimization_barrier(x.transpose(2, 0, 1))
-    patches = jnp.stack([x[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)])
-    patches = patches.reshape(9 * channels, rows * columns)
-    y = lax.dot_general(patches, kernel.reshape(9 * channels, -1), (((0,), (0,)), ((), ())), precision="highest")
+    copies = jnp.stack([x[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)])
+    copies = copies.reshape(9 * channels, rows * columns)
+    y = lax.dot_general(copies, kernel.reshape(9 * channels, -1), (((0,), (0,)), ((), ())), precision="highest")
     return y.reshape(rows, columns, -1)
 
 
 def convolve_to_few(x: Strip, kernel: Kernel) -> Outputs:
-    """Convolve ``(rows + 2, columns + 2, inputs)`` to few outputs: one product to nine of each, then shifted sums."""
+    """Convolve ``(rows + 2, columns + 2, inputs)`` to few outputs.
+
+    One matrix product gives nine numbers for each output, one for each tap of the kernel; the numbers are then shifted
+    and summed.
+    """
     rows, columns, few = x.shape[0] - 2, x.shape[1] - 2, kernel.shape[3]
     x = lax.optimization_barrier(x)
     taps = kernel.transpose(3, 0, 1, 2).reshape(9 * few, -1)
