@@ -94,7 +94,7 @@ def test_a_recorded_transfer_is_made_again_also_of_another_content(finished_run,
         (["content.png", "-s", "STYLE", "--margin", "9999"], "512x512 with its margin is larger than"),
         (["content.png", "-s", "STYLE", "-ow", "24", "-o", "3"], "the content with its margin of 88x84 pixels is too"),
         (["content.png", "-s", "STYLE", "--content-mask", "content.png"], "--content-mask divides the picture"),
-        (["content.png", "-s", "STYLE", "-sw", "20", *FLAGS], "is too small for 2 octaves"),
+        (["content.png", "-s", "STYLE", "-sw", "8", *FLAGS], "rock.jpg' of 8x8 pixels is too small for 2 octaves"),
         (["content.png", "-s", "STYLE", "--content-layers", "conv9_1"], "no layer 'conv9_1'"),
     ],
 )

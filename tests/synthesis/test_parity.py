@@ -21,6 +21,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_loss_and_gradient_are_those_of_the_2017_program(case, vgg16):
     names, flags, scale = CASES[case]

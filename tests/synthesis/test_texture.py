@@ -41,6 +41,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(sma
     assert made(1) != made(2)
 
 
+@pytest.mark.slow
 def test_a_loss_and_its_gradient_are_the_same_bytes_wherever_arrays_lie(small_params):
     """XLA may compile a loop twice and choose by addresses; of this picture, half of the runs then differed."""
     config = SynthesisConfig(
