@@ -19,8 +19,8 @@ from subjective.version import __version__
 
 @dataclass(frozen=True, kw_only=True)
 class _DataDir:
-    data_dir: Annotated[str | None, tyro.conf.arg(aliases=["-d"], metavar="DIR")] = None
-    """Folder of further parameters; the user's own data folder if not given."""
+    data_dir: Annotated[str | None, tyro.conf.arg(aliases=["-d"], metavar="DIR", help_behavior_hint="")] = None
+    """Folder of further parameters. Default: the user's own data folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class WeightsList(_DataDir):
 class WeightsShow(_DataDir):
     """Verify parameters and say what they are."""
 
-    name: tyro.conf.Positional[str] = "vgg16"
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME|FILE")] = "vgg16"
     """A name that `list` shows, or a file."""
 
 
@@ -40,11 +40,13 @@ class WeightsShow(_DataDir):
 class WeightsConvert(_DataDir):
     """Read parameters of another program, and keep them with their activation scales."""
 
-    file: tyro.conf.Positional[str]
+    file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
     """Keras .h5 or .keras, torchvision .pth or .safetensors, .npz, MatConvNet .mat, Gatys' .npy, or ONNX."""
-    name: str | None = None
-    """Name to keep them under; the file's own if not given."""
-    convention: Annotated[str | None, tyro.conf.arg(metavar="caffe-bgr|caffe-rgb|torchvision")] = None
+    name: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """Name to keep them under. Default: the file's own."""
+    convention: Annotated[
+        str | None, tyro.conf.arg(metavar="caffe-bgr|caffe-rgb|torchvision", help_behavior_hint="")
+    ] = None
     """What the network expects of its input, where the format does not tell."""
 
 
@@ -52,17 +54,17 @@ class WeightsConvert(_DataDir):
 class WeightsNormalize(_DataDir):
     """Measure activation scales anew, and keep them beside the parameters."""
 
-    name: tyro.conf.Positional[str]
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME|FILE")]
     """A name that `list` shows, or a file in this package's own format."""
-    pictures: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="PICTURE...")] = None
-    """Pictures, folders or patterns; the photographs that come with the package if not given."""
+    pictures: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="PICTURE...", help_behavior_hint="")] = None
+    """Pictures, folders or patterns. Default: the photographs that come with the package."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFetch(_DataDir):
     """Download published parameters, verify, convert and keep them."""
 
-    name: tyro.conf.Positional[str]
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
     """A name that `list` shows."""
 
 
@@ -91,10 +93,10 @@ def run(options: WeightsCommand) -> int:
 
 def _list(action: WeightsList) -> int:
     rows = [("NAME", "SIZE", "SCALES", "WHERE")]
-    for entry in weights.available(action.data_dir):
+    for entry in weights.list_networks(action.data_dir):
         rows.append((entry.name, f"{entry.bytes / 1e6:.0f} MB", "yes" if entry.scales else "no", str(entry.path)))
     present = {row[0] for row in rows}
-    rows.extend((name, "-", "-", "to be fetched") for name in download.SOURCES if name not in present)
+    rows.extend((name, "-", "-", "to be fetched") for name in download.PUBLISHED_FILES if name not in present)
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)]
@@ -134,7 +136,7 @@ def _fetch(action: WeightsFetch) -> int:
 def _keep_with_scales(path: Path, pictures: list[Path] | None = None) -> int:
     """Measure a kept network's activation scales, write them beside it, and print its path."""
     network = weights.load(path)
-    files = normalization.photographs() if pictures is None else pictures
+    files = normalization.find_photographs() if pictures is None else pictures
     sys.stderr.write(f"measuring activations on {len(files)} pictures ...\n")
     scales = normalization.activation_scales(network.params, files)
     facts = {

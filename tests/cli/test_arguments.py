@@ -103,7 +103,10 @@ def test_the_flag_of_a_setting_is_the_one_that_the_parser_knows():
         ('{"command": "novelty", "settings": {}}', "is of `subjective novelty`, not of `subjective synthesize`"),
         ("[1, 2]", "holds no settings"),
         ("[" * 100_000, "holds no settings"),
-        ('{"command": "synthesize", "settings": {"layerz": "pool1"}}', "Unrecognized options: --layerz=pool1"),
+        (
+            '{"command": "synthesize", "settings": {"source": ["x.png"], "layerz": "pool1"}}',
+            "Unrecognized options: --layerz=pool1",
+        ),
     ],
     ids=["another command", "no record", "too deep", "no such setting"],
 )

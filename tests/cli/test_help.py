@@ -8,7 +8,9 @@ import pytest
 from subjective.cli.arguments import flag_of
 from subjective.cli.main import COMMANDS, main, options_class
 
+FLAG = re.compile(r"(?<![\w|-])--?[a-z][\w-]*")
 OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has commands of its own
+POSITIONAL = {"transfer": {"content"}, "resume": {"run"}, "evaluate": {"images"}, "apply": {"network", "images"}}
 
 
 def help_of(capsys, *words):
@@ -38,23 +40,24 @@ def test_every_flag_is_in_exactly_one_group_and_says_what_it_does(name, capsys):
     groups = sections(help_of(capsys, name))
     groups.pop("these first", None)
     entries = [entry for group in groups.values() for entry in group]
-    flags = [flag for names, _ in entries for flag in re.findall(r"--?[a-z][\w-]*", names)]
+    flags = [flag for names, _ in entries for flag in FLAG.findall(names)]
     assert sorted(flags) == sorted(set(flags))
     kind = options_class(name)
-    positional = {"images", "network", "content", "run"}
+    positional = POSITIONAL.get(name, set())
     wanted = {flag_of(field.name, kind) for field in dataclasses.fields(kind) if field.name not in positional}
-    assert wanted <= set(flags) | {"--content"}
+    assert wanted <= set(flags)
     for names, text in entries:
         assert len(text) > 15, names
         assert text[0].isupper() or text.startswith("coarse-to-fine"), names
 
 
-@pytest.mark.parametrize("name", OF_FLAGS)
-def test_positional_words_come_first_with_a_text(name, capsys):
-    head, *_ = re.split(r"^\S.*:$", help_of(capsys, name), flags=re.M)
-    usage = head.splitlines()[0]
-    for word in re.findall(r" ([A-Z][\w|.]*)", usage):
-        assert re.search(rf"^  {re.escape(word)}\n      \S", head, re.M), word
+@pytest.mark.parametrize("name", POSITIONAL)
+def test_words_that_have_no_flag_come_first_with_a_text(name, capsys):
+    usage, *head = re.split(r"^\S.*:$", help_of(capsys, name), maxsplit=1, flags=re.M)[0].splitlines()
+    words = usage.removeprefix(f"usage: subjective {name} ").split()[: len(POSITIONAL[name])]
+    for word in words:
+        at = head.index(f"  {word}")
+        assert re.match(r"      [A-Z]", head[at + 1]), word
 
 
 @pytest.mark.parametrize("name", OF_FLAGS)
@@ -66,17 +69,27 @@ def test_at_most_ten_flags_come_first(name, capsys):
     assert {names for names, _ in first} <= everywhere
 
 
-@pytest.mark.parametrize("words", [[name] for name in COMMANDS])
-def test_no_default_is_none(words, capsys):
-    assert "None" not in help_of(capsys, *words)
+@pytest.mark.parametrize("name", OF_FLAGS)
+def test_no_default_is_none(name, capsys):
+    assert "None" not in help_of(capsys, name)
+
+
+@pytest.mark.parametrize("action", ["list", "show", "convert", "normalize", "fetch"])
+def test_no_default_of_the_commands_for_weights_is_none(action, capsys):
+    with pytest.raises(SystemExit) as stop:  # by the parser, which writes this help
+        main(["weights", action, "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert f"usage: subjective weights {action}" in out
+    assert "None" not in out
 
 
 def test_the_flags_of_the_2017_program_are_still_there(capsys):
-    names = [names for names, _ in sections(help_of(capsys, "synthesize"))["these first"]]
-    names += [names for group in sections(help_of(capsys, "synthesize")).values() for names, _ in group]
-    flags = {flag for each in names for flag in re.findall(r"--?[a-z][\w-]*", each)}
-    of_2017 = ["-s", "-ow", "-oh", "-o", "-l", "-m", "-op", "-n", "-ss", "-sw", "-p", "-j", "-c", "-d", "--seed", "--octave-step"]
-    assert flags.issuperset(of_2017)
+    names = [names for group in sections(help_of(capsys, "synthesize")).values() for names, _ in group]
+    flags = {flag for each in names for flag in FLAG.findall(each)}
+    of_2017 = {"-s", "-ow", "-oh", "-o", "-l", "-m", "-op", "-n", "-ss", "-sw", "-p", "-j", "-c", "-d"}
+    of_2017 |= {"--seed", "--octave-step"}
+    assert flags >= of_2017
 
 
 def test_the_programs_help_names_every_command(capsys):

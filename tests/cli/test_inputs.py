@@ -73,5 +73,5 @@ def test_a_table_that_cannot_be_meant_is_refused(tmp_path, text, message):
 
 
 def test_no_table_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot read .*none.csv.: No such file"):
+    with pytest.raises(InputError, match=r"cannot read .*none\.csv.: No such file"):
         read_frame_weights(str(tmp_path / "none.csv"), 3, 2)

@@ -38,7 +38,7 @@ def test_without_the_lbfgsb_of_scipy_a_picture_is_made_by_lbfgs(here, capsys):
     out, err = capsys.readouterr()
     assert "compiling for 48x48 pixels by lbfgs with" in err
     [note] = [line for line in err.splitlines() if "lbfgsb" in line]
-    assert re.fullmatch("subjective: note: using --optimizer lbfgs, since lbfgsb needs .* and scipy [0-9.]+ .*", note)
+    assert re.fullmatch("subjective: note: using --optimizer lbfgs, because lbfgsb needs .* and scipy [0-9.]+ .*", note)
     assert json.loads((here / out.strip() / "config.json").read_text())["settings"]["optimizer"] == "lbfgs"
 
 
@@ -49,7 +49,7 @@ def test_without_the_lbfgsb_of_scipy_a_picture_is_made_by_lbfgs(here, capsys):
         (["--optimizer", "lbfgsb"], "--optimizer lbfgsb cannot run: lbfgsb needs", "; use --optimizer lbfgs or adam"),
         (["--bounds"], "--bounds cannot be kept: lbfgsb needs", "; use --optimizer adam, leave out --bounds"),
     ],
-    ids=" ".join,
+    ids=["lbfgsb", "bounds"],
 )
 def test_without_the_lbfgsb_of_scipy_what_needs_it_is_refused(capsys, flags, refused, instead):
     line = refusal(capsys, "synthesize", "-s", ROCK, *SMALL, *flags)

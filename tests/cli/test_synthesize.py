@@ -122,7 +122,7 @@ def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, ca
     out, err = capsys.readouterr()
     assert "note: --layers has no effect, because every --statistic names its own layers" in err
     for flag in ("--coarse-iter", "--first-stage"):
-        assert f"nothing comes of {flag}, since a plain --schedule has no coarse stages" in err
+        assert f"note: {flag} has no effect, because a plain --schedule has no coarse stages" in err
     assert "no octave has room for autocorrelation32@rgb; it is left out" in err
     folder = Path(out.strip())
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]

@@ -1,5 +1,6 @@
 """The program in processes of its own, and in this one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -67,3 +68,8 @@ def wait_until(happened, process, timeout=100):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "it has not happened in time"
         time.sleep(0.01)
+
+
+def trace_of(folder):
+    """The lines of a run's trace."""
+    return [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]

@@ -1,0 +1,96 @@
+"""`subjective resume`: where a run goes on, and what is no run that can."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers.pictures import REFERENCE, ROCK
+from helpers.processes import SMALL, made, refusal
+
+from subjective import images
+from subjective.cli.main import main
+from subjective.runs import checkpoints
+
+
+@pytest.fixture
+def stopped_at_its_end(here, capsys, monkeypatch):
+    """A run of two pictures as it was after its very last step, with one checkpoint and without its last pictures;
+    and the pictures."""
+    write, kept = checkpoints.write, {}
+
+    def write_and_keep(*arguments):
+        path = write(*arguments)
+        kept[path.name] = path.read_bytes()
+        return path
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "write", write_and_keep)
+        flags = ["-m", "6", "-c", "2", "-n", "0", "--tol", "0", "--checkpoint-every", "0.000001"]
+        folder = made(capsys, "synthesize", "-s", ROCK, *SMALL, *flags)
+    pictures = [images.read_image(folder / f"result-{number:03d}.png") for number in (0, 1)]
+    *_, newest = sorted(kept)
+    assert newest == "checkpoint-000014.safetensors", "two pictures of a start and six steps"
+    (folder / newest).write_bytes(kept[newest])
+    (folder / "summary.json").unlink()
+    (folder / "result-000.png").unlink()
+    return folder, folder / newest, pictures
+
+
+def test_a_run_that_was_stopped_after_its_last_step_writes_its_pictures(stopped_at_its_end):
+    folder, _, pictures = stopped_at_its_end
+    assert main(["resume", str(folder)]) == 0
+    for number in (0, 1):
+        np.testing.assert_array_equal(images.read_image(folder / f"result-{number:03d}.png"), pictures[number])
+
+
+def test_a_run_without_a_sound_checkpoint_is_refused(stopped_at_its_end, capsys):
+    folder, checkpoint, _ = stopped_at_its_end
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    assert main(["resume", str(folder)]) == 2
+    err = capsys.readouterr().err
+    assert f"no checkpoint in '{folder}' can be read; to begin again, use --config {folder}/config.json" in err
+
+
+def test_a_run_recorded_before_starts_were_named_init_is_resumed(here, capsys):
+    """It had no checkpoint yet, so that it begins again."""
+    record = json.loads((REFERENCE / "records" / "synthesize.json").read_text())
+    record["settings"]["source"] = [str(ROCK)]
+    record["pictures"][0] |= {"path": str(ROCK), "name": ROCK.name}
+    (here / "run").mkdir()
+    (here / "run" / "config.json").write_text(json.dumps(record))
+    assert main(["resume", "run"]) == 0
+    assert "'run' has no checkpoint; the run begins again" in capsys.readouterr().err
+    again = made(capsys, "synthesize", "--config", "run/config.json")
+    assert images.read_image("run/result.png").tobytes() == images.read_image(again / "result.png").tobytes()
+
+
+def test_what_is_no_run_is_refused(here, capsys):
+    assert "holds no config.json" in refusal(capsys, "resume", "nothing")
+    (here / "run").mkdir()
+    (here / "run" / "config.json").write_text('{"command": "synthesize", "settings": {}}')
+    (here / "run" / "summary.json").write_text("{")
+    assert "summary.json' is damaged; delete it to resume the run" in refusal(capsys, "resume", "run")
+
+
+@pytest.fixture
+def unfinished(here, capsys):
+    """A run of `source.png` without its summary."""
+    images.write_image(here / "source.png", images.read_image(ROCK))
+    folder = made(capsys, "synthesize", "-s", "source.png", *SMALL)
+    (folder / "summary.json").unlink()
+    return folder
+
+
+def test_a_run_whose_source_has_changed_is_refused(unfinished, here, capsys):
+    images.write_image(here / "source.png", images.read_image(ROCK)[::-1])
+    line = refusal(capsys, "resume", unfinished)
+    assert f"cannot resume '{unfinished}': " in line
+    assert "source.png has changed since the run started; start a new run with --config" in line
+
+
+def test_a_run_whose_folder_of_sources_has_a_new_one_is_refused(unfinished, here, capsys):
+    images.write_image(here / "another.png", images.read_image(ROCK))
+    config = json.loads((unfinished / "config.json").read_text())
+    config["settings"]["source"] = [str(here)]
+    (unfinished / "config.json").write_text(json.dumps(config))
+    assert "another.png has changed since the run started" in refusal(capsys, "resume", unfinished)
