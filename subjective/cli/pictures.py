@@ -10,6 +10,7 @@ from typing import Any
 from subjective.checks import InputError, file_errors, setting
 from subjective.cli.arguments import record, render_error
 from subjective.network.vgg import Params
+from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
 from subjective.runs.folder import PictureFolder, new_folder
 from subjective.runs.memory import memory_limit
@@ -47,7 +48,7 @@ def fit(
     if resume is not None:
         return options, prepare(options)
     if options.optimizer_name != options.preferred_optimizer:
-        note(f"note: using --optimizer {options.optimizer_name}: --optimizer {options.preferred_optimizer} cannot run")
+        note(f"note: using --optimizer {options.optimizer_name}, because {lbfgsb.unavailable()}")
     limit = memory_limit(options.memory_limit)
     if not options.dry_run:  # where nothing can be written nothing needs to be compiled
         with file_errors("make", options.output_dir):
