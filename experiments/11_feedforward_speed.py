@@ -43,9 +43,9 @@ def crops(step: int) -> np.ndarray:
 
 
 def setting() -> Any:
-    from subjective.feedforward.config import LIKE
+    from subjective.feedforward.config import TRAIN_PRESETS
 
-    return dataclasses.replace(LIKE["matlab"], size=CROP, batch=BATCH, border="reflect")
+    return dataclasses.replace(TRAIN_PRESETS["matlab"], size=CROP, batch=BATCH, border="reflect")
 
 
 def in_jax(what: str) -> Callable[[int], float]:
@@ -54,22 +54,22 @@ def in_jax(what: str) -> Callable[[int], float]:
 
     import subjective
     from subjective.feedforward import train
-    from subjective.feedforward.loss import targets_of
+    from subjective.feedforward.loss import measure_targets
     from subjective.feedforward.networks import Architecture
-    from subjective.feedforward.step import batch_of, first_state, parameters_of, step_of
+    from subjective.feedforward.step import compile_step, first_state, make_batch, parameters_of
 
     if what == "apply":
         architecture = Architecture("style")
         params, image = parameters_of(architecture.build(0)), picture()
         return lambda step: float(np.square(train.paint(architecture, params, image, (1.0,))).mean())
     config, vgg = setting(), subjective.load_params(raw=True)
-    plan = train.plan_of([picture()[:256, :256]], config, vgg, 1000)
-    targets = targets_of([picture()[:256, :256]], plan.objective, vgg)
-    make, states = step_of(plan), [first_state(plan, 0)]
+    plan = train.plan_training([picture()[:256, :256]], config, vgg, 1000)
+    targets = measure_targets([picture()[:256, :256]], plan.objective, vgg)
+    make, states = compile_step(plan), [first_state(plan, 0)]
     vgg = jax.tree.map(jnp.asarray, vgg)
 
     def evaluate(step: int) -> float:
-        state, report = make(states[-1], batch_of(config, 1, step, crops(step)), targets, vgg)
+        state, report = make(states[-1], make_batch(config, 1, step, crops(step)), targets, vgg)
         states[:] = [state]
         return float(report["loss"])
 
@@ -81,13 +81,13 @@ def in_torch(what: str, threads: int) -> Callable[[int], float]:
     import torch.nn.functional as F
 
     import subjective
-    from subjective.feedforward.network_file import flat
+    from subjective.feedforward.network_file import flatten
     from subjective.feedforward.networks import Architecture
     from subjective.feedforward.step import parameters_of
 
     torch.set_num_threads(threads)
     params = {}
-    for name, leaf in flat(parameters_of(Architecture("style").build(0))).items():
+    for name, leaf in flatten(parameters_of(Architecture("style").build(0))).items():
         value = torch.tensor(np.asarray(leaf))
         value = value.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value[0]
         params[name] = value.clone(memory_format=torch.preserve_format).requires_grad_(what == "train")

@@ -41,7 +41,7 @@ from subjective.images import read_image, write_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
 from subjective.pyramid import gaussian_pyramid
-from subjective.runs.pictures import contact_sheet
+from subjective.runs.pictures import draw_contact_sheet
 from subjective.synthesis.presets import PUBLISHED_SETTINGS
 
 SINGLE = ["--like", "multiscale", "--octaves", "1", "--schedule", "plain", "--max-iter", "120"]
@@ -138,4 +138,4 @@ if __name__ == "__main__":
             name = f"{content} {style} {like}"
             print(f"{name:40} {entry['seconds']:4.0f} s, content off by {kept:.2f}; style: {figures}", flush=True)
             cells.append(((f"{like}, content off by {kept:.2f}", figures), image))
-    write_image(given.sheet, contact_sheet(cells, 3 + len(given.like)))
+    write_image(given.sheet, draw_contact_sheet(cells, 3 + len(given.like)))

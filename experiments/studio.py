@@ -16,7 +16,7 @@ import subjective
 from subjective.compilation import enable_disk_cache
 from subjective.evaluation.yardstick import Yardstick
 from subjective.images import to_uint8
-from subjective.runs.pictures import contact_sheet
+from subjective.runs.pictures import draw_contact_sheet
 
 HERE = Path(__file__).parent
 STOCHASTIC = ("rock", "gravel", "grass", "soil", "sand", "slate")
@@ -161,4 +161,4 @@ def keep(name: str, cells: Iterable[tuple[Sequence[str], np.ndarray]], columns: 
     """Write a contact sheet to the gallery."""
     folder = HERE / "gallery"
     folder.mkdir(exist_ok=True)
-    iio.imwrite(folder / f"{name}.jpg", to_uint8(contact_sheet(list(cells), columns)), quality=QUALITY)
+    iio.imwrite(folder / f"{name}.jpg", to_uint8(draw_contact_sheet(list(cells), columns)), quality=QUALITY)

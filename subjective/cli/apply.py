@@ -14,8 +14,8 @@ from subjective.cli.arguments import render_error
 from subjective.cli.options import Options
 from subjective.cli.pictures import announce
 from subjective.feedforward import export, network_file, train
-from subjective.feedforward.config import check_blend
-from subjective.feedforward.network_file import Network
+from subjective.feedforward.config import normalize_blend
+from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.repaint import repaint
 from subjective.images import MAX_PIXELS, find_images, read_image, write_image
 from subjective.runs.progress import note
@@ -69,7 +69,7 @@ class ApplyCommand(Options):
 def run(options: ApplyCommand) -> int:
     """Run the command; the path of each file that is written goes to stdout."""
     network = network_file.read(options.network)
-    blend = check_blend(options.blend, network.architecture.sources)
+    blend = normalize_blend(options.blend, network.architecture.sources)
     if options.export is not None:
         export.write(Path(options.export), network)
         announce(Path(options.export))
@@ -86,7 +86,7 @@ def run(options: ApplyCommand) -> int:
     return _repaint_all(options, network, blend)
 
 
-def _render_texture(options: ApplyCommand, network: Network, blend: tuple[float, ...]) -> int:
+def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, ...]) -> int:
     if options.images:
         raise InputError("this network renders textures from noise, and repaints no picture; leave the pictures out")
     height, width = options.texture_size
@@ -102,7 +102,7 @@ def _render_texture(options: ApplyCommand, network: Network, blend: tuple[float,
     return 0
 
 
-def _repaint_all(options: ApplyCommand, network: Network, blend: tuple[float, ...]) -> int:
+def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, ...]) -> int:
     """Repaint each picture and video; one that fails is left out, unless it is the only one."""
     files = _list_files(options)
     failed = 0

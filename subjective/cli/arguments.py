@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from subjective.checks import InputError, setting
-from subjective.runs.provenance import CONFIG, read_record
+from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.synthesis.presets import changes_of
 
 Command = TypeVar("Command")
@@ -218,7 +218,7 @@ def record_file(folder: Path) -> Path:
     Raises:
         InputError: the folder holds none.
     """
-    file = folder / CONFIG
+    file = folder / CONFIG_FILE
     if not file.is_file():
-        raise InputError(f"{str(folder)!r} holds no {CONFIG}; wanted the folder of a run that was stopped")
+        raise InputError(f"{str(folder)!r} holds no {CONFIG_FILE}; wanted the folder of a run that was stopped")
     return file

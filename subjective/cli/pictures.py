@@ -13,10 +13,10 @@ from subjective.network.vgg import Params
 from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
 from subjective.runs.folder import PictureFolder, new_folder
-from subjective.runs.memory import memory_limit
+from subjective.runs.memory import allowed_bytes
 from subjective.runs.preflight import fit_to_memory
 from subjective.runs.progress import PictureProgress, note, write_line
-from subjective.runs.provenance import CONFIG, changed_files, read_record
+from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
 from subjective.runs.session import Session
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.config import PictureConfig
@@ -49,7 +49,7 @@ def fit(
         return options, prepare(options)
     if options.optimizer_name != options.preferred_optimizer:
         note(f"note: using --optimizer {options.optimizer_name}, because {lbfgsb.unavailable()}")
-    limit = memory_limit(options.memory_limit)
+    limit = allowed_bytes(options.memory_limit)
     if not options.dry_run:  # where nothing can be written nothing needs to be compiled
         with file_errors("make", options.output_dir):
             Path(options.output_dir).mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def _check_files(config: str | None, facts: dict[str, Any], resume: Path | None)
         for name in changed_files(read_record(config), facts):
             note(f"note: {name} has changed since {config!r} was written")
     if resume is not None:
-        for name in changed_files(read_record(resume / CONFIG), facts):
+        for name in changed_files(read_record(resume / CONFIG_FILE), facts):
             raise InputError(
                 f"cannot resume {str(resume)!r}: {name} has changed since the run started; start a new run with "
                 f"{setting('config')}"

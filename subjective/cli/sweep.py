@@ -21,7 +21,7 @@ from subjective.cli.report import COLUMNS
 from subjective.cli.synthesize import SynthesizeCommand
 from subjective.images import find_images, read_image, write_bytes, write_image
 from subjective.runs.folder import new_folder
-from subjective.runs.pictures import contact_sheet, fit_to_cell
+from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
 from subjective.runs.progress import write_line
 from subjective.synthesis.settings import arg
 
@@ -123,7 +123,7 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
             cells += shown
         if error is not None:
             rows.append({**variation.chosen, "status": error})
-        write_image(folder / "sheet.png", contact_sheet(cells))
+        write_image(folder / "sheet.png", draw_contact_sheet(cells))
         write_bytes(folder / "table.csv", _csv(rows).encode())
     sys.stdout.write(_csv(rows))
     if len(cells) == 1:

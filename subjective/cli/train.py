@@ -18,17 +18,17 @@ from subjective.cli.pictures import announce
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
 from subjective.feedforward import train as training
-from subjective.feedforward.config import LIKE, Like, TrainConfig
+from subjective.feedforward.config import TRAIN_PRESETS, Like, TrainConfig
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import SMALLEST, Architecture
-from subjective.feedforward.step import Plan, State, first_state
+from subjective.feedforward.step import TrainPlan, TrainState, first_state
 from subjective.images import Image, find_images, read_image, resize
 from subjective.network.normalization import load_params
 from subjective.runs.folder import new_folder
 from subjective.runs.progress import note
-from subjective.runs.provenance import CONFIG, changed_files, describe_file, read_record
+from subjective.runs.provenance import CONFIG_FILE, changed_files, describe_file, read_record
 from subjective.runs.session import Session
-from subjective.runs.training_folder import Keeping, TrainingFolder, TrainProgress, load_orbax
+from subjective.runs.training_folder import SaveSettings, TrainingFolder, TrainProgress, load_orbax
 from subjective.synthesis.settings import arg
 from subjective.version import __version__
 
@@ -70,7 +70,7 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
     @staticmethod
     def presets() -> dict[str, dict[str, TrainConfig]]:
         """Return the flag that names published settings, and the settings."""
-        return {"--like": LIKE}
+        return {"--like": TRAIN_PRESETS}
 
     def check(self) -> None:
         """See `Options.check`."""
@@ -97,8 +97,8 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     contents = find_images(options.content, "content") if options.content else []
     params = load_params(options.weights, data_dir=options.data_dir, raw=options.raw_weights)
     sources = [options.read_source(file) for file in files]
-    steps = training.steps_of(options, len(contents))
-    plan = training.plan_of(sources, options, params, steps)
+    steps = training.count_steps(options, len(contents))
+    plan = training.plan_training(sources, options, params, steps)
     state = _first_state(options, plan)
     if options.output is not None:
         with file_errors("make", Path(options.output).parent):
@@ -115,7 +115,7 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
         photographs = Photographs(contents, options.size, options.batch, **how)
     draw = _drawer(plan.architecture, contents, options)
     path = resume or new_folder(Path(options.output_dir), options.output_prefix)
-    keeping = Keeping(
+    keeping = SaveSettings(
         steps,
         options.save_every,
         options.checkpoint_every,
@@ -143,7 +143,7 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     return session.status
 
 
-def _first_state(options: TrainCommand, plan: Plan) -> State:
+def _first_state(options: TrainCommand, plan: TrainPlan) -> TrainState:
     """Random, or with the parameters of the network that --init names."""
     state = first_state(plan, options.seed)
     if options.init is None:
@@ -158,10 +158,10 @@ def _first_state(options: TrainCommand, plan: Plan) -> State:
 
 def _writer(
     options: TrainCommand, architecture: Architecture, pictures: list[dict[str, str]], folder: Path
-) -> Callable[[State, float], None]:
+) -> Callable[[TrainState, float], None]:
     """Write the network's file in the run folder, and where it was asked for."""
 
-    def write(state: State, seconds: float) -> None:
+    def write(state: TrainState, seconds: float) -> None:
         facts = {
             "settings": {key: value for key, value in to_json(options).items() if key not in OF_ONE_MACHINE},
             "sources": [{"name": picture["name"], "sha256": picture["sha256"]} for picture in pictures],
@@ -170,7 +170,7 @@ def _writer(
             "subjective": __version__,
             "begun_from": None if options.init is None else network_file.read(options.init).facts,
         }
-        network = network_file.Network(architecture, network_file.on_host(state.params), facts)
+        network = network_file.TrainedNetwork(architecture, network_file.copy_to_host(state.params), facts)
         network_file.write(folder / "network.safetensors", network)
         if options.output is not None:
             network_file.write(options.output, network)
@@ -192,9 +192,9 @@ def _recorded(options: TrainCommand) -> dict[str, Any]:
 
 def _refuse_changes(folder: Path, facts: dict[str, Any]) -> None:
     """Refuse to resume a training whose sources, or number of photographs, have changed."""
-    recorded = read_record(folder / CONFIG)
+    recorded = read_record(folder / CONFIG_FILE)
     if not isinstance(recorded.get("pictures"), list) or "photographs" not in recorded:
-        raise InputError(f"{str(folder / CONFIG)!r} does not say what was read; train anew")
+        raise InputError(f"{str(folder / CONFIG_FILE)!r} does not say what was read; train anew")
     changed = changed_files({"pictures": recorded["pictures"]}, {"pictures": facts["pictures"]})
     if recorded["photographs"] != facts["photographs"]:
         changed.append(f"the number of photographs, {recorded['photographs']} then and {facts['photographs']} now,")

@@ -1,4 +1,5 @@
 """Small networks that do in milliseconds what synthesis does in minutes: their training and their use.
 
-`train` makes one out of sources; `network_file` keeps it; `apply_command.painted` and `trainer.draw` use it.
+`train.train` trains a network on sources; `network_file` writes and reads networks; `repaint.repaint` repaints a
+picture with a network, and `train.draw` makes a texture.
 """

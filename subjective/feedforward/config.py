@@ -1,4 +1,4 @@
-"""The settings of training, with every default; `subjective train` is made from these classes."""
+"""The settings of training, with every default; the flags of `subjective train` are made from these classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from subjective.synthesis.config import DEFAULT_STATISTIC, check_statistics
 from subjective.synthesis.settings import arg
 
 MOST_SCALES = 10
-"""Most scales of a texture network."""
+"""Largest number of scales of a texture network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +22,17 @@ class NetworkSettings:
     group: ClassVar[str] = "network"
 
     texture: bool = False
-    """Train a generator that makes textures from noise. Otherwise train a network that repaints pictures, which needs
+    """Train a network that makes textures from noise. Otherwise train a network that repaints pictures, which needs
     --content."""
     width: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Channels of the network at full size (default 32); of a texture network, channels that each scale adds
+    """Number of channels of the network at full size (default 32); of a texture network, channels that each scale adds
     (default 8)."""
     depth: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Residual blocks (default 5); of a texture network, scales (default: as many as leave 8 pixels, at most 6)."""
+    """Number of residual blocks (default 5); of a texture network, scales (default: as many as leave the coarsest scale
+    8 pixels of --size, at most 6)."""
     border: Annotated[Literal["reflect", "same", "circular"] | None, arg()] = None
     """What lies outside the network's maps: their mirror image (reflect, the default for pictures), zeros (same), or
-    their other side (circular, always for textures, which tile)."""
+    their other side (circular; textures always have circular, so that they tile)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,44 +54,44 @@ class LossSettings:
     style_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 1.0
     """Weight of the distances to the sources."""
     content_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 10.0
-    """Weight of the distance to the picture before it is repainted, at --content-layer, at full size."""
+    """Weight of the difference between the repainted picture and the original, at --content-layer and full size."""
     content_layer: Annotated[str, arg(metavar="LAYER")] = "conv3_2"
-    """Layer at which a repainted picture is held to the picture before."""
+    """Layer at which a repainted picture is compared with the original."""
     variation_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.0
     """Weight of the mean squared difference between neighboring pixels."""
     pooling: Pooling = "average"
     """How the loss network pools."""
     padding_mode: Annotated[Literal["valid", "same"] | None, arg("-p")] = None
     """What the loss network sees around a picture: nothing (valid, the default), or zeros (same), which leave a rim.
-    The loss network always sees the other side around a texture."""
+    Around a texture the loss network always sees the texture's other side."""
     raw_weights: bool = False
     """Use the loss network's parameters as published, not normalized to a mean activation of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(NetworkSettings, LossSettings):
-    """What a network is trained to do, and how. Invalid settings raise `InputError` at once."""
+    """All settings of a training. Invalid settings raise `InputError` at once."""
 
     group: ClassVar[str] = "training"
 
     size: Annotated[int, arg(metavar="PIXELS"), at_least(16)] = 256
     """Side of the pictures in training."""
     zoom: Annotated[float | None, arg(metavar="N"), at_least(1)] = None
-    """Photographs are reduced to a side between --size and so many times --size (default 4), and cropped. Near --size a
-    network sees all of a picture; near the largest size the network sees the smooth places and large shapes that large
-    pictures have."""
+    """Shrink each photograph at random until its shorter side is between --size and this many times --size (default 4),
+    then crop. Near --size a network sees the whole photograph; near the largest size the network sees the smooth places
+    and large shapes that large pictures have."""
     batch: Annotated[int, arg(metavar="N"), at_least(1)] = 4
-    """Pictures in a step."""
+    """Number of pictures in each step."""
     epochs: Annotated[int, arg(metavar="N"), at_least(1)] = 2
-    """How often each of the --content pictures is seen."""
+    """Number of times that the network sees each of the --content photographs."""
     steps: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Steps. Default: as many as --epochs needs, and 2000 for a texture."""
+    """Number of steps. Default: as many as --epochs needs; 2000 for a texture."""
     learning_rate: Annotated[float, arg(metavar="SIZE"), WEIGHT] = 1e-3
     """Learning rate of Adam, whose decays are 0.9 and 0.999."""
     decay: bool = True
     """Let the learning rate rise over the first steps, then fall along a cosine to a hundredth at the last step."""
     seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
-    """Number that everything random comes from."""
+    """Number that all random choices come from."""
     devices: Annotated[int, arg(metavar="N"), at_least(1)] = 1
     """Number of devices that share the pictures of each step."""
 
@@ -100,12 +101,12 @@ class TrainConfig(NetworkSettings, LossSettings):
 
     @property
     def channels(self) -> int:
-        """The width, its default chosen."""
+        """The width, or its default."""
         return self.width or (8 if self.texture else 32)
 
     @property
     def most_zoom(self) -> float:
-        """The zoom, its default chosen."""
+        """The zoom, or its default."""
         return 4.0 if self.zoom is None else self.zoom
 
     @property
@@ -115,12 +116,12 @@ class TrainConfig(NetworkSettings, LossSettings):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The statistics, their default chosen."""
+        """The statistics to match, or their default."""
         return self.statistic or (DEFAULT_STATISTIC if self.texture else ("gram",))
 
     @property
     def levels(self) -> int:
-        """The depth, its default chosen."""
+        """The depth, or its default."""
         if self.depth:
             return self.depth
         return max(1, min(6, self.size.bit_length() - 3)) if self.texture else 5
@@ -144,19 +145,20 @@ class TrainConfig(NetworkSettings, LossSettings):
             raise InputError(f"{setting('depth')} is {self.levels}; wanted at most {MOST_SCALES} scales")
         if self.zoom is not None:
             raise InputError(
-                f"{setting('zoom')} is {self.zoom:g}; a texture is learned from no photographs: leave it out"
+                f"{setting('zoom')} is {self.zoom:g}; a texture network learns from no photographs: leave it out"
             )
         if self.border not in (None, "circular"):
-            raise InputError(f"{setting('border')} is {self.border}; a texture tiles, with circular: leave it out")
-        if self.padding_mode is not None:
             raise InputError(
-                f"{setting('padding_mode')} is {self.padding_mode}; a texture is always seen circular: leave it out"
+                f"{setting('border')} is {self.border}; a texture is always circular, so that it tiles: leave it out"
             )
+        if self.padding_mode is not None:
+            seen = "the loss network sees textures as circular"
+            raise InputError(f"{setting('padding_mode')} is {self.padding_mode}; {seen}: leave it out")
 
 
 Like = Literal["subjective", "matlab"]
 
-LIKE: dict[str, TrainConfig] = {
+TRAIN_PRESETS: dict[str, TrainConfig] = {
     "subjective": TrainConfig(),
     "matlab": TrainConfig(
         layers=("conv1_2", "conv2_2", "conv3_3", "conv4_3"),
@@ -180,13 +182,20 @@ LIKE: dict[str, TrainConfig] = {
         border="same",
     ),
 }
-"""Settings to begin with; ``matlab`` has those of MATLAB's example of fast style transfer."""
+"""Settings that ``--like`` begins with; ``matlab`` has the settings of MATLAB's example of fast style transfer."""
 
 
-def check_blend(blend: tuple[float, ...] | None, sources: int) -> tuple[float, ...]:
-    """Return the share of each source, adding up to 1; equal shares if None.
+def normalize_blend(blend: tuple[float, ...] | None, sources: int) -> tuple[float, ...]:
+    """Divide the shares of a blend by their sum.
+
+    Args:
+        blend: share of each source that a network knows; None for equal shares.
+        sources: how many sources the network knows.
+
+    Returns:
+        One share for each source; the shares add up to 1.
 
     Raises:
-        InputError: shares of another number, negative, not finite or all zero.
+        InputError: the number of shares is not ``sources``, or shares are negative, not finite or all zero.
     """
     return tuple(normalize_weights("blend", blend, sources, "source"))

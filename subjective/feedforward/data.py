@@ -1,6 +1,6 @@
-"""Photographs to train on: shuffled, cropped and mirrored by Grain, in threads, in an order that can be gone on with.
+"""Photographs to train on: Grain shuffles, crops and mirrors them in threads, in an order that a training can resume.
 
-What cannot be read is left out, said, and counted.
+Files that cannot be read are left out: each is named in a note and counted.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ from subjective.checks import InputError, MissingPackageError, setting
 from subjective.images import Image, read_image, resize
 
 THREADS = 4
-"""That read and resize; decoders work while Python does something else."""
+"""Threads that read and resize photographs; decoders work while Python does something else."""
 
 Pictures = Float[np.ndarray, "pictures height width 3"]
+"""A batch of crops in [0, 1]."""
 
 
 class Photographs(Iterator[Pictures]):
-    """Batches of square crops, without end; each photograph once before any comes again.
+    """An endless iterator of batches of square crops. Every photograph is used once before any is used again.
 
     Attributes:
-        files: that were given.
-        skipped: those that could not be read so far.
+        files: the photographs.
+        size: side of a crop in pixels.
+        zoom: see `crop_at_random`.
+        skipped: the files that could not be read so far.
     """
 
     def __init__(
@@ -46,18 +49,18 @@ class Photographs(Iterator[Pictures]):
         Args:
             files: pictures of any size.
             size: side of a crop in pixels.
-            batch: crops a batch.
-            zoom: as of `cropped`.
-            seed: of order and crops.
-            note: told of each file that cannot be read, once.
+            batch: number of crops in a batch.
+            zoom: see `crop_at_random`.
+            seed: number that the order of the photographs and the crops come from.
+            note: called once for each file that cannot be read, with a line that names the file and the reason.
 
         Raises:
-            ValueError: no file.
-            ImportError: Grain is not installed.
+            InputError: no file is given.
+            MissingPackageError: Grain is not installed.
         """
         if not files:
             raise InputError(f"there is no photograph to train on; give {setting('content')} a folder of pictures")
-        grain = _grain()
+        grain = _import_grain()
         self.files, self.size, self.zoom, self._note = tuple(files), size, zoom, note
         self.skipped: set[Path] = set()
         self._lock = threading.Lock()
@@ -66,66 +69,73 @@ class Photographs(Iterator[Pictures]):
             .seed(seed)
             .shuffle()
             .repeat()
-            .random_map(self._crop)  # None where a file cannot be read, which Grain then leaves out
+            .random_map(self._crop)  # Grain leaves out the Nones that stand for files that cannot be read
         )
         reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=2 * batch)
         self._batches = iter(crops.to_iter_dataset(reading).batch(batch))
 
     def __next__(self) -> Pictures:
-        """The next batch.
+        """Return the next batch.
 
         Raises:
-            ValueError: none of the files can be read.
+            InputError: none of the files can be read.
         """
         return next(self._batches)
 
     @property
     def position(self) -> Any:
-        """Where it stands, as JSON; what is read ahead does not count."""
+        """Where the iterator stands, as JSON; batches that are only read ahead do not count."""
         return self._batches.get_state()
 
-    def go_on(self, position: Any) -> None:
-        """Go on from such a position, of the same files and settings."""
+    def resume(self, position: Any) -> None:
+        """Continue at a `position` of an iterator that had the same files and settings."""
         self._batches.set_state(position)
 
     def _crop(self, file: Path, random: np.random.Generator) -> Image | None:
+        """Crop a photograph; return None if the file cannot be read."""
         with self._lock:
             if len(self.skipped) == len(self.files):
                 raise InputError(f"none of the {len(self.files)} photographs can be read; give others")
             if file in self.skipped:
                 return None
         try:
-            return cropped(file, self.size, self.zoom, random)
+            return crop_at_random(file, self.size, self.zoom, random)
         except (ValueError, OSError) as error:
             with self._lock:
-                if file not in self.skipped:  # another thread may have had it as well
+                if file not in self.skipped:  # another thread may have met the same file
                     self.skipped.add(file)
                     reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
                     self._note(f"note: left out {file.name!r}: {' '.join(reason.split())}")
             return None
 
 
-def cropped(file: Path, size: int, zoom: float, random: np.random.Generator) -> Image:
-    """A square out of a photograph, perhaps mirrored.
+def crop_at_random(file: Path, size: int, zoom: float, random: np.random.Generator) -> Image:
+    """Cut a square out of a photograph, at a random place and scale; mirror it with a probability of one half.
+
+    The photograph is resized so that its shorter side is ``size`` times a factor, whose logarithm is uniform between
+    that of 1 and that of ``zoom``. The factor is reduced where the photograph would be enlarged; only photographs
+    smaller than the square are enlarged, to the size of the square.
 
     Args:
         file: the photograph.
-        size: side in pixels.
-        zoom: the photograph is shrunk until its shorter side has between one and so many sides of the square, any
-            ratio being as likely; but it is enlarged to no more than one.
-        random: where and how large.
+        size: side of the square in pixels.
+        zoom: largest factor.
+        random: generator of the factor, the place and the mirroring.
+
+    Returns:
+        Image ``(size, size, 3)`` in [0, 1].
 
     Raises:
-        ValueError, OSError: it cannot be read.
+        InputError: the file cannot be read as a picture.
     """
     try:
         with Pillow.open(file) as header:
             columns, rows = header.size
-    except Exception:  # whatever is the matter with it, `read_image` says it in a line
+    except Exception:  # `read_image` says in a line what is wrong with the file
         columns, rows = size, size
     shorter = size * min(zoom ** random.uniform(), max(1, min(columns, rows) / size))
     picture = read_image(file, width=max(1, round(columns * shorter / min(columns, rows))))
-    if min(picture.shape[:2]) < size:  # turned by its camera, so that the header had its sides the other way round
+    if min(picture.shape[:2]) < size:  # the camera noted a rotation, which swaps the sides of the header
         larger = size / min(picture.shape[:2])
         picture = resize(
             picture, (max(size, round(picture.shape[0] * larger)), max(size, round(picture.shape[1] * larger)))
@@ -135,11 +145,11 @@ def cropped(file: Path, size: int, zoom: float, random: np.random.Generator) -> 
     return np.ascontiguousarray(crop[:, ::-1] if random.random() < 0.5 else crop)
 
 
-def _grain() -> Any:
+def _import_grain() -> Any:
     try:
         import grain
     except ImportError as error:
         raise MissingPackageError(
-            f"training wants the package grain ({error}); install it with `pip install 'subjective[train]'`"
+            f"training needs the package grain ({error}); install it with `pip install 'subjective[train]'`"
         ) from None
     return grain

@@ -1,11 +1,11 @@
-"""A trained network as portable StableHLO, parameters included: JAX alone runs it, on CPU, CUDA or TPU.
+"""A trained network as portable StableHLO, parameters included: JAX runs the file without this package.
 
     from jax import export
     network = export.deserialize(open("file", "rb").read())
     painted = network.call(image, blend)            # style: image (height, width, 3) in [0, 1]
     texture = network.call(*noise, blend)           # texture: noise of each scale, coarsest first
 
-Sizes are symbolic: any height and width that are multiples of 4 (style), or of the coarsest scale (texture).
+Sizes are symbolic: heights and widths may be any multiples of 4 (style), or of 2^(scales - 1) (texture).
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import jax.numpy as jnp
 from jax import export
 
 from subjective.checks import MissingPackageError, file_errors
-from subjective.feedforward.network_file import Network
+from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.networks import NOISE_CHANNELS
-from subjective.feedforward.step import with_parameters
+from subjective.feedforward.step import build_network
 from subjective.images import write_bytes
 
 PLATFORMS = ("cpu", "cuda", "tpu")
-"""That a file is written for."""
+"""Platforms on which an exported file runs."""
 
 
-def exported(network: Network) -> Any:
-    """The network as `jax.export.Exported`, of any size.
+def export_network(network: TrainedNetwork) -> Any:
+    """Return a network as a `jax.export.Exported` that takes pictures or noise of any size.
 
     Args:
-        network: to be exported.
+        network: a style or texture network.
     """
     architecture = network.architecture
     blend = jax.ShapeDtypeStruct((architecture.sources,), jnp.float32)
@@ -40,31 +40,35 @@ def exported(network: Network) -> Any:
         inputs = [jax.ShapeDtypeStruct((4 * h, 4 * w, 3), jnp.float32)]
 
         def run(*arguments: Any) -> Any:
-            return with_parameters(architecture, network.params)(*arguments)
+            return build_network(architecture, network.params)(*arguments)
     else:
         h, w = export.symbolic_shape("h, w", constraints=["h >= 1", "w >= 1"])
         shapes = [(h * 2**k, w * 2**k, NOISE_CHANNELS) for k in range(architecture.depth)]
         inputs = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
 
         def run(*arguments: Any) -> Any:
-            return with_parameters(architecture, network.params)(arguments[:-1], arguments[-1])
+            return build_network(architecture, network.params)(arguments[:-1], arguments[-1])
 
     return export.export(jax.jit(run), platforms=PLATFORMS)(*inputs, blend)
 
 
-def write(path: Path, network: Network) -> None:
-    """Write the network to a file that `jax.export.deserialize` reads.
+def write(path: Path, network: TrainedNetwork) -> None:
+    """Write a network to a file that `jax.export.deserialize` reads.
 
     Args:
-        path: where to.
-        network: to be exported.
+        path: the file; its folder is made if there is none.
+        network: a style or texture network.
+
+    Raises:
+        MissingPackageError: flatbuffers is not installed.
+        FileError: the folder cannot be made.
     """
     try:
-        import flatbuffers  # noqa: F401 of which JAX makes use
+        import flatbuffers  # noqa: F401 JAX uses it
     except ImportError:
         raise MissingPackageError(
-            "exporting wants the package flatbuffers; install it with `pip install 'subjective[export]'`"
+            "exporting needs the package flatbuffers; install it with `pip install 'subjective[export]'`"
         ) from None
     with file_errors("make", path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, bytes(exported(network).serialize()))
+    write_bytes(path, bytes(export_network(network).serialize()))

@@ -1,4 +1,4 @@
-"""What a network is trained by: statistics of its picture against those of the sources, content against content.
+"""The loss of training compares a picture's statistics with the sources', and its content with the original's.
 
 The statistics are those of `synthesize`, at all octaves at once. One pass of the loss network serves style and content.
 """
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from subjective.checks import InputError, setting
 from subjective.compilation import jit
 from subjective.feedforward.config import TrainConfig
-from subjective.losses import Scalar, match, merge_parts, sum_parts, weigh_differences
+from subjective.losses import Parts, Scalar, match, merge_parts, sum_parts, weigh_differences
 from subjective.network.vgg import Params, layer_names
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics.analysis import analyze, analyze_beside, content_maps
@@ -24,21 +24,26 @@ from subjective.statistics.registry import parse_term
 from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, fits, network_layers, smallest_picture
 
 MOST_OCTAVES = 4
+"""Largest number of octaves that is chosen for a texture, where the config does not say how many."""
+
 LEAST_OCTAVE = 32
-"""Octaves of a texture at most, and pixels a side of the last of them at least, where their number is not given."""
+"""Smallest side in pixels of the coarsest octave that is chosen for a texture."""
 
 Picture = Float[Array, "height width 3"]
+"""RGB in [0, 1]."""
+
 Size = tuple[int, int]
+"""(height, width)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """What is minimized. Hashable, so that it can key a compiled function.
+    """The loss that training minimizes. Hashable, so that an objective can key a compiled function.
 
     Attributes:
-        analysis: of a picture that the network makes, content (if any) as its last term.
+        analysis: how a picture that the network makes is measured, and compared with the original if content counts.
         relative: whether distances are divided by their targets' size.
-        variation: weight of the mean squared difference of neighboring pixels.
+        variation: weight of the mean squared difference between neighboring pixels.
     """
 
     analysis: Analysis
@@ -47,34 +52,31 @@ class Objective:
 
     @property
     def style(self) -> Analysis:
-        """How the sources are measured; a source has no outside, so that nothing is padded."""
+        """How the sources are measured: without padding, because nothing lies outside a source."""
         return dataclasses.replace(self.analysis, comparison=None, padding="valid")
 
     @property
     def content(self) -> Analysis | None:
-        """How a picture is analyzed before it is repainted; None where content does not count."""
+        """How a picture is measured before it is repainted; None if content does not count."""
         return dataclasses.replace(self.analysis, terms=(), octaves=(0,)) if self.analysis.comparison else None
 
     def loss(
         self, made: Picture, original: Picture | None, blend: Float[Array, "sources"], targets: Statistics, vgg: Params
     ) -> tuple[Scalar, dict[str, Scalar]]:
-        """How far a picture is from what is wanted.
+        """Measure how far a picture is from its targets and its content.
 
         Args:
-            made: what the network made.
-            original: what the picture was made from, where content counts.
+            made: the picture that the network made.
+            original: the picture before it was repainted; None if content does not count.
             blend: share of each source.
-            targets: of the sources, from `targets_of`; their first axis counts sources.
-            vgg: the loss network.
+            targets: from `measure_targets`; their first axis counts sources.
+            vgg: parameters of the loss network.
 
         Returns:
-            The loss, and its parts by name: each octave's style, content, variation.
+            The loss, and its parts by name: the style of each octave, content, variation.
         """
         wanted = jax.tree.map(lambda leaf: jnp.tensordot(blend, leaf, 1, precision="highest"), targets)
-        contents = None
-        if self.content is not None and original is not None:
-            [maps] = jax.lax.stop_gradient(content_maps(vgg, original, self.content))
-            contents = (maps, *({} for _ in self.analysis.octaves[1:]))
+        contents = self._content_maps(original, vgg)
         found, differences = analyze_beside(vgg, made, self.analysis, None, contents)
         parts = match(found, wanted, self.analysis.terms, relative=self.relative)
         if contents is not None and self.analysis.comparison is not None:
@@ -82,35 +84,48 @@ class Objective:
             content = weigh_differences(differences, self.analysis.comparison, sizes=sizes if self.relative else None)
             parts = merge_parts(parts, content)
         total = sum_parts(parts)
-        named: dict[str, Scalar] = {}
-        for octave, layers in zip(self.analysis.octaves, parts, strict=True):
-            for measured in layers.values():
-                for name, part in measured.items():
-                    key = name if name == "content" else f"octave {octave}"
-                    named[key] = named.get(key, jnp.zeros(())) + part
+        named = self._sum_by_name(parts)
         if self.variation:
             rows, columns = jnp.diff(made, axis=0), jnp.diff(made, axis=1)
             named["variation"] = self.variation * (jnp.mean(rows**2) + jnp.mean(columns**2))
             total = total + named["variation"]
         return total, named
 
+    def _content_maps(self, original: Picture | None, vgg: Params) -> tuple[dict[str, Array], ...] | None:
+        """Return the original's maps for each octave, which are empty except at full size; None without content."""
+        if self.content is None or original is None:
+            return None
+        [maps] = jax.lax.stop_gradient(content_maps(vgg, original, self.content))
+        return (maps, *({} for _ in self.analysis.octaves[1:]))
 
-def objective_of(config: TrainConfig, vgg: Params, sources: Sequence[Size]) -> Objective:
-    """Return what a config asks to be minimized.
+    def _sum_by_name(self, parts: Parts) -> dict[str, Scalar]:
+        """Add up the parts of the content, and of the style at each octave."""
+        named: dict[str, Scalar] = {}
+        for octave, layers in zip(self.analysis.octaves, parts, strict=True):
+            for measured in layers.values():
+                for name, part in measured.items():
+                    key = name if name == "content" else f"octave {octave}"
+                    named[key] = named.get(key, jnp.zeros(())) + part
+        return named
+
+
+def make_objective(config: TrainConfig, vgg: Params, sources: Sequence[Size]) -> Objective:
+    """Make the objective that a config asks for.
 
     Args:
-        config: settings.
-        vgg: the loss network, which says what layers there are.
+        config: all settings.
+        vgg: parameters of the loss network.
         sources: (height, width) of each source.
 
     Raises:
-        InputError: a layer that the loss network lacks, or a source or the training size too small.
+        InputError: the loss network lacks a layer, no octave has room for a statistic, or a source or the training's
+            pictures are too small.
     """
     terms = [parse_term(text, config.layers, (1.0,) * len(config.layers)) for text in config.terms]
     _check_layers(terms, config, vgg)
     terms = [dataclasses.replace(term, weights=tuple(config.style_weight * w for w in term.weights)) for term in terms]
     octaves = config.octaves or _choose_octaves(terms, config, sources, vgg)
-    analysis = _analysis_of(terms, octaves, config, sources, vgg)
+    analysis = _make_analysis(terms, octaves, config, sources, vgg)
     if not analysis.terms:
         raise InputError(
             f"no octave of {config.size} pixels has room for {' '.join(config.terms)}; enlarge {setting('size')}"
@@ -126,6 +141,7 @@ def objective_of(config: TrainConfig, vgg: Params, sources: Sequence[Size]) -> O
 
 
 def _check_layers(terms: Sequence[Term], config: TrainConfig, vgg: Params) -> None:
+    """Refuse layers that the loss network lacks."""
     known = layer_names(vgg)
     wanted = network_layers([layer for term in terms for layer in term.layers])
     for layer in [*wanted, *([] if config.texture else [config.content_layer])]:
@@ -137,14 +153,14 @@ def _check_layers(terms: Sequence[Term], config: TrainConfig, vgg: Params) -> No
 
 
 def _sides(config: TrainConfig, sources: Sequence[Size]) -> list[tuple[int, Padding]]:
-    """Smaller side and padding of the training pictures and of each source."""
+    """Return the smaller side and the padding of the training's pictures, and of each source."""
     return [(config.size, config.padding), *((min(size), "valid") for size in sources)]
 
 
-def _analysis_of(
+def _make_analysis(
     terms: Sequence[Term], octaves: int, config: TrainConfig, sources: Sequence[Size], vgg: Params
 ) -> Analysis:
-    """The analysis at so many octaves; as in `synthesize`, a statistic is left out where there is no room for it."""
+    """Return the analysis at some octaves; as in `synthesize`, an octave too small for a statistic leaves it out."""
     placed = []
     for term in terms:
         sides = _sides(config, sources)
@@ -156,9 +172,9 @@ def _analysis_of(
 
 
 def _choose_octaves(terms: Sequence[Term], config: TrainConfig, sources: Sequence[Size], vgg: Params) -> int:
-    """As many octaves as all pictures have room for; one for pictures that are repainted."""
+    """Return how many octaves all pictures have room for, at most `MOST_OCTAVES`; 1 for networks that repaint."""
     for octaves in range(MOST_OCTAVES if config.texture else 1, 1, -1):
-        analysis = _analysis_of(terms, octaves, config, sources, vgg)
+        analysis = _make_analysis(terms, octaves, config, sources, vgg)
         if octave_size(config.size, octaves - 1, config.padding) >= LEAST_OCTAVE and all(
             side >= smallest_picture(dataclasses.replace(analysis, padding=padding), vgg)
             for side, padding in _sides(config, sources)
@@ -168,6 +184,7 @@ def _choose_octaves(terms: Sequence[Term], config: TrainConfig, sources: Sequenc
 
 
 def _check_size(name: str, side: int, analysis: Analysis, vgg: Params) -> None:
+    """Refuse a picture whose smaller side is too small for an analysis; ``name`` names the picture."""
     least = smallest_picture(analysis, vgg)
     if side < least:
         raise InputError(
@@ -180,7 +197,16 @@ def _check_size(name: str, side: int, analysis: Analysis, vgg: Params) -> None:
 _analyze = jit(analyze, static_argnums=2)
 
 
-def targets_of(sources: Sequence[np.ndarray], objective: Objective, vgg: Params) -> Statistics:
-    """The statistics of all sources, stacked."""
+def measure_targets(sources: Sequence[np.ndarray], objective: Objective, vgg: Params) -> Statistics:
+    """Measure the statistics of all sources.
+
+    Args:
+        sources: images ``(height, width, 3)`` in [0, 1], of any sizes.
+        objective: how they are measured.
+        vgg: parameters of the loss network.
+
+    Returns:
+        The statistics, each with a leading axis that counts sources.
+    """
     found = [_analyze(vgg, jnp.asarray(source, jnp.float32), objective.style) for source in sources]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)

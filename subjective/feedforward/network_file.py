@@ -1,7 +1,7 @@
-"""A trained network's file: safetensors that say themselves what they are.
+"""The file of a trained network: a safetensors file whose metadata describes the network.
 
-Tensors are the parameters under their dotted names, float32; the metadata's ``subjective`` holds JSON: format, version,
-architecture, a digest of the parameters, and how they were trained.
+The tensors are the parameters in float32, under their dotted names. The metadata's entry ``subjective`` holds JSON: the
+format, its version, the architecture, a digest of the parameters, and how the network was trained.
 """
 
 from __future__ import annotations
@@ -26,21 +26,28 @@ from subjective.network import weights
 from subjective.network.formats import native
 
 FORMAT = "subjective feed-forward network"
+"""Name of the format in the metadata."""
+
 VERSION = 1
+"""Version of the format; a file of another version is refused."""
+
 KEY = "subjective"
+"""Entry of the metadata that holds the description as JSON."""
+
 SUFFIX = ".safetensors"
+
 FOLDER = "networks"
-"""Beside the loss networks' parameters, where those that have a name lie."""
+"""Folder of the networks that can be read by name, beside the files of the loss networks."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Network:
+class TrainedNetwork:
     """A trained network.
 
     Attributes:
-        architecture: what it is.
-        params: nested dict of arrays, as `subjective.feedforward.step.parameters_of` gives it.
-        facts: JSON: settings, sources with their sha256, steps, loss, versions.
+        architecture: its kind and sizes.
+        params: nested dict of arrays, from `subjective.feedforward.step.parameters_of`.
+        facts: how the network was trained, as JSON: settings, sources with their sha256, number of steps, version.
     """
 
     architecture: Architecture
@@ -48,14 +55,17 @@ class Network:
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def write(path: str | Path, network: Network) -> None:
-    """Write a network, whole or not at all.
+def write(path: str | Path, network: TrainedNetwork) -> None:
+    """Write a network to a file, whole or not at all.
 
     Args:
         path: ends in ``.safetensors``.
-        network: to be kept.
+        network: the network.
+
+    Raises:
+        FileError: the file cannot be written.
     """
-    tensors = {name: np.asarray(leaf, np.float32) for name, leaf in flat(network.params).items()}
+    tensors = {name: np.asarray(leaf, np.float32) for name, leaf in flatten(network.params).items()}
     described = {
         "format": FORMAT,
         "version": VERSION,
@@ -67,33 +77,54 @@ def write(path: str | Path, network: Network) -> None:
 
 
 def _digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of all numbers, in the order of their names."""
+    """Return the SHA-256 of all names and numbers, in the order of the names."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode() + np.ascontiguousarray(tensors[name], "<f4").tobytes())
     return digest.hexdigest()
 
 
-def read(name_or_path: str | Path) -> Network:
-    """The network of this name, or in this file.
+def read(name_or_path: str | Path) -> TrainedNetwork:
+    """Read a network.
 
     Args:
-        name_or_path: a file, or the name of one that comes with the package or lies in the user's data folder.
+        name_or_path: a file, or the name of a network that comes with the package or lies in the user's data folder.
 
     Raises:
-        ValueError: no such file, one that is no network, of another version, or damaged.
+        InputError: there is no such file, or the file holds no network, is damaged, or is of another version.
     """
     path = find(name_or_path)
+    tensors, metadata = _read_tensors(path)
+    described = _read_description(path, metadata)
+    try:
+        architecture = Architecture(**described["architecture"])
+        shapes = flatten(parameter_shapes(architecture))
+        found = {name: tensor.shape for name, tensor in tensors.items()}
+        if found != {name: tuple(leaf.shape) for name, leaf in shapes.items()}:
+            raise InputError("its tensors are not those of the network that it describes")
+        if _digest(tensors) != described["digest"]:
+            raise InputError("its numbers are not those that were written")
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"{str(path)!r} is damaged ({error}); train it again, or fetch it again") from None
+    return TrainedNetwork(architecture, unflatten(tensors), described["facts"])
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read a file's tensors and metadata; check the hash of a file that has a name."""
     try:
         if path.parent in folders():
-            native.verified(path)
-        tensors, metadata = native.read_tensors(path)
+            native.verify(path)
+        return native.read_tensors(path)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a network ({error}); wanted a file that `train` made"
         ) from None
+
+
+def _read_description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Read the description of a network from a file's metadata; check its format and version."""
     try:
-        described = json.loads(metadata[KEY])
+        described: dict[str, Any] = json.loads(metadata[KEY])
         if described["format"] != FORMAT:
             raise KeyError(described["format"])
         version = described["version"]
@@ -106,21 +137,11 @@ def read(name_or_path: str | Path) -> Network:
             f"{str(path)!r} is a network of version {version}, and this program reads {VERSION}; train it again, or "
             "use the release that made it"
         )
-    try:
-        architecture = Architecture(**described["architecture"])
-        shapes = flat(parameter_shapes(architecture))
-        found = {name: tensor.shape for name, tensor in tensors.items()}
-        if found != {name: tuple(leaf.shape) for name, leaf in shapes.items()}:
-            raise InputError("its tensors are not those of the network that it describes")
-        if _digest(tensors) != described["digest"]:
-            raise InputError("its numbers are not those that were written")
-    except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"{str(path)!r} is damaged ({error}); train it again, or fetch it again") from None
-    return Network(architecture, nested(tensors), described["facts"])
+    return described
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The file that is meant; see `read`."""
+    """Return the file of a network, given the file or the network's name; see `read`."""
     path = Path(name_or_path)
     if path.is_file():
         return path
@@ -132,12 +153,12 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def folders() -> list[Path]:
-    """Where networks that have a name lie: what comes with the package, then the user's own."""
+    """Return the folders of networks that can be read by name: the package's, then the user's."""
     return [folder / FOLDER for folder in (weights.embedded_dir(), weights.default_data_dir())]
 
 
 def available() -> dict[str, Path]:
-    """Every trained network that has a name."""
+    """Return the file of each network that can be read by name."""
     found: dict[str, Path] = {}
     for folder in folders():
         for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -145,17 +166,17 @@ def available() -> dict[str, Path]:
     return found
 
 
-def flat(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested dict as one of dotted names."""
+def flatten(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten a nested dict: the keys on the way to a leaf, joined by dots, name the leaf."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
-        leaves |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+        leaves |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return leaves
 
 
-def nested(leaves: Mapping[str, np.ndarray]) -> dict[Any, Any]:
-    """The nested dict of such names; what is a number was the place in a list."""
+def unflatten(leaves: Mapping[str, np.ndarray]) -> dict[Any, Any]:
+    """Undo `flatten`. A key that is a number becomes an integer: a place in a list of layers."""
     tree: dict[Any, Any] = {}
     for name, leaf in leaves.items():
         *path, last = (int(word) if word.isdecimal() else word for word in name.split("."))
@@ -166,6 +187,6 @@ def nested(leaves: Mapping[str, np.ndarray]) -> dict[Any, Any]:
     return tree
 
 
-def on_host(params: Any) -> Any:
-    """Parameters as NumPy arrays, in the structure of a `Network`'s."""
+def copy_to_host(params: Any) -> Any:
+    """Copy parameters to NumPy arrays; the structure stays."""
     return jax.tree.map(np.asarray, params)

@@ -1,6 +1,7 @@
-"""The two networks: `TransformNet` repaints a picture, `TextureNet` makes one out of noise.
+"""The two networks: `TransformNet` repaints a picture, `TextureNet` makes a texture from noise.
 
-Both are fully convolutional, of a picture of any size, and know one source or several, which `blend` mixes.
+Both networks are fully convolutional, so that a picture may have any size. A network knows one source or several; a
+``blend``, the share of each source, mixes them.
 
 References:
     Johnson, Alahi and Fei-Fei, "Perceptual losses for real-time style transfer and super-resolution", ECCV 2016.
@@ -27,32 +28,35 @@ from subjective.feedforward.layers import (
     Convolution,
     Map,
     Norm,
-    doubled,
+    double,
     moments,
-    padded,
+    pad,
     to_pixels,
 )
 
 Kind = Literal["style", "texture"]
 Picture = Float[Array, "height width 3"]
+"""RGB in [0, 1]."""
 
 SMALLEST = 16
-"""Pixels a side that a picture must have to be repainted: its quarter is mirrored at its border."""
+"""Smallest side in pixels of a picture that can be repainted, because the map of a quarter of the size is mirrored at
+its border."""
 
 NOISE_CHANNELS = 3
-"""Of the noise that each scale of a texture is made from."""
+"""Number of channels of the noise at each scale of a texture."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """Which network: all that its file must say for it to be built again.
+    """Everything that a network's file must say so that the network can be built again.
 
     Attributes:
-        kind: ``style`` or ``texture``.
-        sources: how many.
-        width: of ``style``, channels at full size, doubled at a half and again at a quarter; of ``texture``, channels
-            that each scale adds.
-        depth: of ``style``, residual blocks; of ``texture``, scales, each half the size of the one before.
+        kind: ``style`` for a `TransformNet`, ``texture`` for a `TextureNet`.
+        sources: number of sources.
+        width: of ``style``, channels at full size, doubled at half size and again at a quarter; of ``texture``,
+            channels that each scale adds.
+        depth: of ``style``, number of residual blocks; of ``texture``, number of scales, each half the size of the one
+            before.
         border: what lies outside a map.
     """
 
@@ -63,7 +67,7 @@ class Architecture:
     border: Border = "reflect"
 
     def build(self, seed: int = 0) -> TransformNet | TextureNet:
-        """The network, with random parameters."""
+        """Build the network with random parameters."""
         kinds: dict[str, Any] = {"style": TransformNet, "texture": TextureNet}
         return kinds[self.kind](self, random=np.random.default_rng(seed))
 
@@ -71,18 +75,19 @@ class Architecture:
 class TransformNet(nnx.Module):
     """Johnson's network: three convolutions down to a quarter of the size, residual blocks, three up again.
 
-    Upsampling is by pixel doubling and a convolution, not by a transposed convolution, whose kernels overlap unevenly
-    and leave a checkerboard (Odena, Dumoulin and Olah, "Deconvolution and checkerboard artifacts", 2016). The residual
-    blocks pad, where Johnson's lose a pixel a side, so that sizes stay; normalization is by instance, not by batch.
+    Departures from Johnson et al.: A map is enlarged by pixel doubling and a convolution, not by a transposed
+    convolution, whose kernels overlap unevenly and leave a checkerboard (Odena, Dumoulin and Olah, "Deconvolution and
+    checkerboard artifacts", 2016). The residual blocks pad, so that sizes stay; Johnson's lose a pixel a side.
+    Normalization is by instance, not by batch.
 
     Attributes:
-        architecture: its sizes.
-        blocks: in order; the residual ones come in pairs, of which the second adds what went into the first.
-        last: from full size to red, green and blue.
+        architecture: its kind and sizes.
+        blocks: all blocks in order. Residual blocks come in pairs; the input of a pair is added to its output.
+        last: the convolution to red, green and blue at full size.
     """
 
     def __init__(self, architecture: Architecture, *, random: np.random.Generator):
-        """Random parameters."""
+        """Build the network with random parameters."""
         self.architecture = architecture
         w, sources = architecture.width, architecture.sources
         down = [
@@ -103,15 +108,15 @@ class TransformNet(nnx.Module):
         self.last = Convolution(w, 3, 9, gain=0.1, random=random)
 
     def opens(self, place: int) -> bool:
-        """Whether a block is the first of a residual pair."""
+        """Whether the block at a place in `blocks` is the first of a residual pair."""
         return 3 <= place < len(self.blocks) - 2 and place % 2 == 1
 
     def closes(self, place: int) -> bool:
-        """Whether it is the second."""
+        """Whether the block at a place in `blocks` is the second of a residual pair."""
         return 3 <= place < len(self.blocks) - 2 and place % 2 == 0
 
     def __call__(self, image: Picture, blend: Blend) -> Picture:
-        """A picture repainted, in its own size.
+        """Repaint a picture; the size stays.
 
         Args:
             image: RGB in [0, 1], `SMALLEST` pixels a side or more.
@@ -123,25 +128,25 @@ class TransformNet(nnx.Module):
             kept = x if self.opens(place) else kept
             x = block(x, blend, border)
             x = x + kept if self.closes(place) else x
-        y = self.last(padded(x, self.last.reach, self.last.reach, border))
-        # Halves are rounded up on the way down: up again there are up to three pixels too many.
+        y = self.last(pad(x, self.last.reach, self.last.reach, border))
+        # Sizes are rounded up when they are halved, so that the last map has up to three pixels too many.
         return to_pixels(y[: image.shape[0], : image.shape[1]])
 
 
 class TextureNet(nnx.Module):
-    """Ulyanov's generator: noise at several scales, each joined with what came of the coarser ones.
+    """Ulyanov's generator: noise at several scales; each scale's maps are joined with the maps of the coarser scales.
 
-    Every convolution wraps, so that the texture tiles. Normalization is by instance, not by batch. Sizes are any:
-    a scale has half the pixels of the next, rounded up, and what is too much after doubling is cut off.
+    Every convolution wraps, so that the texture tiles. Normalization is by instance, not by batch. A texture may have
+    any size: a scale's sides are half of the next one's, rounded up, and surplus pixels are cut off after doubling.
 
     Attributes:
-        architecture: its sizes.
+        architecture: its kind and sizes.
         scales: coarsest first.
-        last: to red, green and blue.
+        last: the convolution to red, green and blue.
     """
 
     def __init__(self, architecture: Architecture, *, random: np.random.Generator):
-        """Random parameters."""
+        """Build the network with random parameters."""
         self.architecture = architecture
         w, sources = architecture.width, architecture.sources
         self.scales = nnx.List(
@@ -150,7 +155,7 @@ class TextureNet(nnx.Module):
         self.last = Convolution(w * architecture.depth, 3, 1, gain=0.5, random=random)
 
     def __call__(self, noise: Sequence[Map], blend: Blend) -> Picture:
-        """A texture, as large as the last of the noise.
+        """Make a texture of the size of the finest noise.
 
         Args:
             noise: from `noise_for`.
@@ -164,16 +169,17 @@ class TextureNet(nnx.Module):
 
 
 class Scale(nnx.Module):
-    """One scale of a `TextureNet`: its noise goes through a `Chain`, is joined with the coarser maps, and again.
+    """One scale of a `TextureNet`: a `Chain` for its noise, and a second one for its noise and the coarser maps joined.
 
     Attributes:
-        fresh: of the noise.
-        joined: of noise and coarser maps; absent from the coarsest scale.
-        norms: of the two before they are joined, so that neither drowns the other.
+        fresh: the chain for the noise.
+        joined: the chain for the joined maps; None at the coarsest scale.
+        norms: normalizations of the noise's maps and of the coarser maps before they are joined, so that neither drowns
+            the other; none at the coarsest scale.
     """
 
     def __init__(self, width: int, number: int, *, sources: int, random: np.random.Generator):
-        """The ``number``-th from the coarsest."""
+        """Make a scale; ``number`` is its place, counted from 0 at the coarsest."""
         self.fresh = Chain(NOISE_CHANNELS, width, sources=sources, random=random)
         self.norms = nnx.List([Norm(width, sources), Norm(width * number, sources)] if number else [])
         self.joined = (
@@ -181,25 +187,25 @@ class Scale(nnx.Module):
         )
 
     def __call__(self, coarser: Map | None, noise: Map, blend: Blend, border: Border) -> Map:
-        """Maps of the noise's size."""
+        """Return maps of the noise's size; ``coarser`` holds the maps of the scale before, None at the coarsest."""
         x = self.fresh(noise, blend, border)
         if self.joined is None or coarser is None:
             return x
-        y = doubled(coarser)[: x.shape[0], : x.shape[1]]
-        # Doubling leaves the moments of a map as they were.
+        y = double(coarser)[: x.shape[0], : x.shape[1]]
+        # The moments of a doubled map are those of the map.
         parts = [norm(map_, *moments(map_), blend) for norm, map_ in zip(self.norms, (x, y), strict=True)]
         return self.joined(jnp.concatenate(parts, axis=2), blend, border)
 
 
 class Chain(nnx.Module):
-    """Three blocks: 3x3, 3x3 and 1x1 pixels, with leaky ReLU.
+    """Three blocks with kernels of 3x3, 3x3 and 1x1 pixels and leaky ReLUs.
 
     Attributes:
-        blocks: these.
+        blocks: the three blocks.
     """
 
     def __init__(self, inputs: int, outputs: int, *, sources: int, random: np.random.Generator):
-        """From so many channels to so many."""
+        """Make the blocks, from ``inputs`` channels to ``outputs`` channels."""
         self.blocks = nnx.List(
             [
                 Block(first, outputs, side, sources=sources, activation="leaky", random=random)
@@ -208,24 +214,27 @@ class Chain(nnx.Module):
         )
 
     def __call__(self, x: Map, blend: Blend, border: Border) -> Map:
-        """Maps of the same size."""
+        """Apply the blocks; the size stays."""
         for block in self.blocks:
             x = block(x, blend, border)
         return x
 
 
 def noise_sizes(size: tuple[int, int], scales: int) -> list[tuple[int, int]]:
-    """(height, width) of each scale's noise, coarsest first; halves are rounded up."""
+    """Return (height, width) of each scale's noise, coarsest first; halves are rounded up."""
     return [(-(-size[0] // 2**k), -(-size[1] // 2**k)) for k in reversed(range(scales))]
 
 
 def noise_for(key: jax.Array, size: tuple[int, int], scales: int) -> list[Map]:
-    """Uniform noise between -1 and 1 for each scale of a `TextureNet`, coarsest first.
+    """Draw uniform noise between -1 and 1 for each scale of a `TextureNet`.
 
     Args:
-        key: of JAX's random numbers.
+        key: JAX's random key.
         size: (height, width) of the texture.
-        scales: how many.
+        scales: number of scales.
+
+    Returns:
+        Maps of `NOISE_CHANNELS` channels, coarsest first.
     """
     keys = jax.random.split(key, scales)
     return [

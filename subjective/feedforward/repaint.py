@@ -1,9 +1,9 @@
-"""A picture of any size repainted in bounded memory, exactly: layer by layer, each in strips of rows with a halo.
+"""Repaint a picture of any size in bounded memory, exactly: layer by layer, each layer in strips of rows with a halo.
 
-The moments that instance normalization needs are of a whole map. So a block's convolution is made strip by strip while
-its moments are added up, and a second pass normalizes what the first left, in place. Maps lie in the host's memory, or
-in a file where they are larger than asked for; the device holds a strip. Each layer is computed once, but for the halo:
-two rows a strip in most.
+Instance normalization needs the moments of a whole map. A first pass therefore convolves the map strip by strip and
+adds up the moments; a second pass normalizes the result in place. Maps lie in the host's memory, or in a file if they
+are larger than a limit; the device holds one strip. Each layer is computed once, except for the halo, which is two rows
+a strip in most layers.
 """
 
 from __future__ import annotations
@@ -20,35 +20,39 @@ from jaxtyping import Float
 from subjective.checks import InputError
 from subjective.compilation import jit
 from subjective.feedforward.layers import Block, Border, Convolution, to_pixels
-from subjective.feedforward.network_file import Network
+from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.networks import SMALLEST, Architecture, TransformNet
-from subjective.feedforward.step import with_parameters
+from subjective.feedforward.step import build_network
 from subjective.feedforward.train import paint
 
 HOST_BYTES = 4 * 2**30
-"""Of a map that is kept in memory; a larger one lies in a file."""
+"""Largest map in bytes that is kept in the host's memory; a larger map lies in a file."""
 
 WHOLE_PIXELS = 2**21
-"""Most pixels of a picture that is repainted in one piece."""
+"""Largest number of pixels of a picture that is repainted in one piece."""
 
 STRIP_ROWS = 128
-"""Rows of a strip of a larger picture."""
+"""Rows of a strip of a larger picture, where the caller does not say how many."""
 
-Map = Float[np.ndarray, "_ _ _"]
-"""(height, width, channels)."""
+HostMap = Float[np.ndarray, "_ _ _"]
+"""A feature map in the host's memory or in a file, ``(height, width, channels)``."""
 
 
-def repaint(network: Network, image: np.ndarray, blend: Sequence[float], rows: int | None = None) -> np.ndarray:
-    """Repaint a picture: in one piece, or in strips where the picture is large.
+def repaint(network: TrainedNetwork, image: np.ndarray, blend: Sequence[float], rows: int | None = None) -> np.ndarray:
+    """Repaint a picture in one piece, or a large picture in strips.
 
     Args:
         network: a style network.
-        image: RGB in [0, 1].
-        blend: share of each style.
-        rows: rows of a strip; None for what the picture's size asks for.
+        image: RGB in [0, 1], ``(height, width, 3)``.
+        blend: share of each style; the shares sum to one.
+        rows: rows of a strip. None repaints pictures of at most `WHOLE_PIXELS` in one piece, and larger ones in strips
+            of `STRIP_ROWS`.
+
+    Returns:
+        Image in [0, 1], of the same shape.
 
     Raises:
-        InputError: the picture is too small.
+        InputError: a side is shorter than `SMALLEST`.
     """
     if min(image.shape[:2]) < SMALLEST:
         raise InputError(
@@ -63,92 +67,119 @@ def repaint(network: Network, image: np.ndarray, blend: Sequence[float], rows: i
 def repaint_in_strips(
     architecture: Architecture,
     params: Any,
-    image: Map,
+    image: HostMap,
     blend: Float[np.ndarray, "sources"],
     *,
     rows: int = 128,
     host_bytes: int = HOST_BYTES,
     on_layer: Callable[[int, int], None] = lambda done, of: None,
-) -> Map:
-    """What a style network makes of a picture; as `TransformNet.__call__`, to the last digits of float32.
+) -> HostMap:
+    """Repaint a picture in strips; the result is that of `TransformNet.__call__`, to the last digits of float32.
 
     Args:
-        architecture: of the network.
-        params: its parameters.
-        image: RGB in [0, 1].
-        blend: share of each style.
-        rows: of a strip.
-        host_bytes: of a map, above which it lies in a file.
-        on_layer: told how many layers of how many are done.
+        architecture: of a style network.
+        params: parameters of the network.
+        image: RGB in [0, 1], ``(height, width, 3)``.
+        blend: share of each style; the shares sum to one.
+        rows: rows of a strip.
+        host_bytes: a map of more bytes lies in a file.
+        on_layer: called after each layer with the number of layers that are done, and of all layers.
+
+    Returns:
+        Image in [0, 1], of the same shape.
     """
-    network: TransformNet = with_parameters(architecture, params)
+    network: TransformNet = build_network(architecture, params)
     layers = len(network.blocks) + 1
-    x: Any = _scaled(image)
+    x: Any = _scale(image)
     kept = x
     for place, block in enumerate(network.blocks):
         kept = x if network.opens(place) else kept
-        y, mean, variance = _convolved(architecture, params, place, block, x, rows, host_bytes)
-        for cut in _strips(y.shape[0], rows):
+        y, mean, variance = _convolve_map(architecture, params, place, block, x, rows, host_bytes)
+        for cut in _split_rows(y.shape[0], rows):
             added = kept[cut] if network.closes(place) else None
-            y[cut] = np.asarray(_finish(architecture, place)(params, y[cut], mean, variance, blend))
+            y[cut] = np.asarray(_compile_finish(architecture, place)(params, y[cut], mean, variance, blend))
             if added is not None:
                 y[cut] += added
         x = y
         on_layer(place + 1, layers)
     out: Any = np.empty(image.shape, np.float32)
-    last = _convolve(architecture, None)
-    for cut in _strips(x.shape[0], rows):
-        window = _window(x, cut, network.last, False, architecture.border)
+    last = _compile_convolution(architecture, None)
+    for cut in _split_rows(x.shape[0], rows):
+        window = _cut_window(x, cut, network.last, False, architecture.border)
         strip = np.asarray(last(params, window))[: max(out.shape[0] - cut.start, 0), : out.shape[1]]
         out[cut.start : cut.start + strip.shape[0]] = strip
     on_layer(layers, layers)
     return out
 
 
-def _scaled(image: Map) -> Map:
+def _scale(image: HostMap) -> HostMap:
+    """Return a picture in the network's range, -1 to 1."""
     return np.asarray(image, np.float32) * np.float32(2) - np.float32(1)
 
 
-def _strips(height: int, rows: int) -> Iterator[slice]:
-    """Strips of so many rows, the last of what is left."""
+def _split_rows(height: int, rows: int) -> Iterator[slice]:
+    """Split a map's rows into strips; the last strip may have fewer rows."""
     for start in range(0, height, rows):
         yield slice(start, min(start + rows, height))
 
 
-def _convolved(
-    architecture: Architecture, params: Any, place: int, block: Block, x: Map, rows: int, host_bytes: int
-) -> tuple[Map, Any, Any]:
-    """A block's convolution before normalization, and its moments, summed in float64."""
-    height, width = (_outputs(length, block) for length in x.shape[:2])
-    y = _room((height, width, block.norm.shift.shape[1]), host_bytes)
-    program = _convolve(architecture, place)
+def _convolve_map(
+    architecture: Architecture, params: Any, place: int, block: Block, x: HostMap, rows: int, host_bytes: int
+) -> tuple[HostMap, Any, Any]:
+    """Convolve a map strip by strip.
+
+    Args:
+        architecture: of the network.
+        params: parameters of the network.
+        place: the block's place in the network.
+        block: the block whose convolution is computed.
+        x: the map that comes into the block.
+        rows: rows of a strip.
+        host_bytes: see `repaint_in_strips`.
+
+    Returns:
+        The convolution before normalization, and the mean and variance of each of its channels, summed in float64.
+    """
+    height, width = (_output_length(length, block) for length in x.shape[:2])
+    y = _allocate((height, width, block.norm.shift.shape[1]), host_bytes)
+    program = _compile_convolution(architecture, place)
     total = np.zeros(y.shape[2])
-    for cut in _strips(height, rows):
-        window = _window(x, cut, block.convolution, block.enlarges, architecture.border)
+    for cut in _split_rows(height, rows):
+        window = _cut_window(x, cut, block.convolution, block.enlarges, architecture.border)
         y[cut] = np.asarray(program(params, window))
         total += y[cut].sum((0, 1), dtype=np.float64)
     mean = total / (height * width)
-    # The squares of what is left of the mean, as for the map at once: a difference of large sums would be none.
+    # Squares of differences from the mean, as for a whole map: the difference of two large sums would lose its digits.
     squares = np.zeros_like(total)
-    for cut in _strips(height, rows):
+    for cut in _split_rows(height, rows):
         squares += ((y[cut] - mean.astype(np.float32)) ** 2).sum((0, 1), dtype=np.float64)
     return y, jnp.asarray(mean, jnp.float32), jnp.asarray(squares / (height * width), jnp.float32)
 
 
-def _outputs(length: int, block: Block) -> int:
+def _output_length(length: int, block: Block) -> int:
+    """Return the length of a side of a block's map, given the length of the map that comes in."""
     return -(-(length * (1 + block.enlarges)) // block.convolution.stride)
 
 
-def _room(shape: tuple[int, ...], host_bytes: int) -> Any:
+def _allocate(shape: tuple[int, ...], host_bytes: int) -> Any:
+    """Return room for a float32 map, in memory or, for more than ``host_bytes``, in a file."""
     size = 4 * int(np.prod(shape, dtype=np.int64))
     if size <= host_bytes:
         return np.empty(shape, np.float32)
-    with tempfile.TemporaryFile() as file:  # without a name; its room is free again when nobody looks at it
+    with tempfile.TemporaryFile() as file:  # has no name: the system frees it when no map uses it any more
         return np.memmap(file, np.float32, "w+", shape=shape)
 
 
-def _window(x: Map, cut: slice, convolution: Convolution, enlarges: bool, border: Border) -> Map:
-    """The rows and columns that a strip of outputs needs, with what lies outside the map."""
+def _cut_window(x: HostMap, cut: slice, convolution: Convolution, enlarges: bool, border: Border) -> HostMap:
+    """Return the rows and columns that a convolution needs for a strip of its outputs.
+
+    Args:
+        x: the map that comes into the block.
+        cut: rows of the strip, counted in the convolution's outputs.
+        convolution: the convolution.
+        enlarges: whether the size of the map is doubled first.
+        border: what lies outside the map; the window includes it.
+    """
     stride, reach = convolution.stride, convolution.reach
     height, width = (length * (1 + enlarges) for length in x.shape[:2])
     rows = np.arange(cut.start * stride - reach, (cut.stop - 1) * stride + reach + 1)
@@ -171,21 +202,21 @@ def _window(x: Map, cut: slice, convolution: Convolution, enlarges: bool, border
 
 
 @lru_cache(maxsize=64)
-def _convolve(architecture: Architecture, place: int | None) -> Callable[..., Any]:
-    """The convolution of a block, or the last one with what follows it, of a window."""
+def _compile_convolution(architecture: Architecture, place: int | None) -> Callable[..., Any]:
+    """Return a function that convolves a window as a block does, or as the last layer does if ``place`` is None."""
 
     def of_window(params: Any, window: Any) -> Any:
-        network = with_parameters(architecture, params)
+        network = build_network(architecture, params)
         return to_pixels(network.last(window)) if place is None else network.blocks[place].convolution(window)
 
     return jit(of_window)
 
 
 @lru_cache(maxsize=64)
-def _finish(architecture: Architecture, place: int) -> Callable[..., Any]:
-    """What follows a block's convolution, of some rows."""
+def _compile_finish(architecture: Architecture, place: int) -> Callable[..., Any]:
+    """Return a function that normalizes and activates some rows of a block's convolution."""
 
     def of_rows(params: Any, y: Any, mean: Any, variance: Any, blend: Any) -> Any:
-        return with_parameters(architecture, params).blocks[place].finished(y, mean, variance, blend)
+        return build_network(architecture, params).blocks[place].finish(y, mean, variance, blend)
 
     return jit(of_rows)

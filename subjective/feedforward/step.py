@@ -1,7 +1,8 @@
 """One step of training, and where a training stands: pure functions of arrays.
 
-The pictures of a step are shared out over a mesh of devices; each computes the gradient of its own, and their mean
-moves the parameters, which are the same on all. A step whose loss or gradient is not finite moves nothing.
+The pictures of a step are shared out over a mesh of devices. Each device computes the gradient of its pictures; the
+mean of the gradients changes the parameters, which are the same on every device. A step whose loss or gradient is not
+finite changes nothing.
 """
 
 from __future__ import annotations
@@ -26,25 +27,28 @@ from subjective.feedforward.loss import Objective
 from subjective.feedforward.networks import Architecture, noise_for
 
 LAST_SHARE = 0.01
-"""Of the learning rate, at the last step."""
+"""Share of the learning rate that is left at the last step."""
 
-RISING, MOST_RISING = 20, 100
-"""One in so many steps, but not more than so many, over which the learning rate rises: a network that begins with full
-steps may end grey, where hardly any gradient is left (`experiments/LOG.md`, 2026-11-21)."""
+RISING_PARTS = 20
+"""The learning rate rises over the first of this many equal parts of a training: a network that begins with full steps
+may end grey, where hardly any gradient is left (`experiments/LOG.md`, 2026-11-21)."""
+
+MOST_RISING = 100
+"""Largest number of steps over which the learning rate rises."""
 
 ONE_SOURCE = 0.5
-"""Share of a step's pictures that are of one source, where there are several; the others are of random blends."""
+"""Chance that a picture learns from one source alone, where there are several; otherwise from a random blend."""
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class State:
+class TrainState:
     """Where a training stands.
 
     Attributes:
-        params: the network's, as a nested dict of arrays.
+        params: the network's parameters, a nested dict of arrays.
         optimizer: Adam's moments.
-        step: steps made, those that moved nothing included.
+        step: number of steps made, including the steps that changed nothing.
     """
 
     params: Any
@@ -55,12 +59,12 @@ class State:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What a step learns from.
+    """The pictures, or the noise, that a step learns from.
 
     Attributes:
-        blends: ``(pictures, sources)``.
-        pictures: ``(pictures, height, width, 3)`` to be repainted; None for textures.
-        keys: of the noise of textures; None for pictures.
+        blends: share of each source, ``(pictures, sources)``.
+        pictures: pictures to repaint, ``(pictures, height, width, 3)``; None for textures.
+        keys: random keys of the textures' noise, one for each texture; None for networks that repaint.
     """
 
     blends: Any
@@ -69,17 +73,17 @@ class Batch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """What does not change from step to step. Hashable, so that it can key a compiled function.
+class TrainPlan:
+    """Everything that is the same at each step. Hashable, so that a plan can key a compiled function.
 
     Attributes:
-        architecture: of the network.
-        objective: what is minimized.
-        size: side of the pictures.
-        steps: how many there will be, for the learning rate.
-        learning_rate: of the first.
-        decay: whether it rises first and then goes down.
-        devices: how many share the pictures.
+        architecture: kind and sizes of the network.
+        objective: the loss.
+        size: side of the pictures in pixels.
+        steps: number of steps of the training, for the learning rate.
+        learning_rate: Adam's learning rate; the largest one if ``decay``.
+        decay: whether the learning rate rises over the first steps and then falls.
+        devices: number of devices that share the pictures.
     """
 
     architecture: Architecture
@@ -92,10 +96,10 @@ class Plan:
 
     @property
     def adam(self) -> optax.GradientTransformation:
-        """The optimizer."""
+        """Adam, with the learning rate of each step."""
         rate: Any = self.learning_rate
         if self.decay:
-            rising = min(self.steps // RISING, MOST_RISING)
+            rising = min(self.steps // RISING_PARTS, MOST_RISING)
             rate = optax.warmup_cosine_decay_schedule(
                 self.learning_rate / (rising + 1),
                 self.learning_rate,
@@ -107,53 +111,54 @@ class Plan:
 
 
 def parameters_of(network: nnx.Module) -> Any:
-    """A network's parameters as a nested dict of arrays."""
+    """Return a network's parameters as a nested dict of arrays."""
     return nnx.to_pure_dict(nnx.state(network, nnx.Param))
 
 
-def with_parameters(architecture: Architecture, params: Any) -> Any:
-    """A network with these parameters.
+def build_network(architecture: Architecture, params: Any) -> Any:
+    """Build a network with given parameters.
 
     Args:
-        architecture: of the network.
-        params: from `parameters_of` one of the same architecture.
+        architecture: kind and sizes of the network.
+        params: from `parameters_of` a network of the same architecture.
     """
     graph, state = _structure(architecture)
-    state = jax.tree.map(lambda leaf: leaf, state)  # a copy: the one that is kept stays as it is
+    state = jax.tree.map(lambda leaf: leaf, state)  # a copy, since the original stays in the cache
     nnx.replace_by_pure_dict(state, params)
     return nnx.merge(graph, state)
 
 
 def parameter_shapes(architecture: Architecture) -> Any:
-    """The parameters' shapes, without computing a number, in the structure of `parameters_of`."""
+    """Return the shapes of a network's parameters, in the structure of `parameters_of`, without computing a number."""
     return nnx.to_pure_dict(_structure(architecture)[1])
 
 
 @lru_cache(maxsize=8)
 def _structure(architecture: Architecture) -> tuple[Any, Any]:
-    """What a network consists of, without computing a number."""
+    """Return the graph of a network and the shapes of its parameters, without computing a number."""
     return nnx.split(nnx.eval_shape(architecture.build))
 
 
-def first_state(plan: Plan, seed: int) -> State:
-    """Where a training begins."""
+def first_state(plan: TrainPlan, seed: int) -> TrainState:
+    """Return the state in which a training begins; ``seed`` is the number that the parameters come from."""
     params = parameters_of(plan.architecture.build(seed))
-    return State(params, plan.adam.init(params), jnp.zeros((), jnp.int32))
+    return TrainState(params, plan.adam.init(params), jnp.zeros((), jnp.int32))
 
 
 @lru_cache(maxsize=8)
-def step_of(plan: Plan) -> Callable[[State, Batch, Any, Any], tuple[State, dict[str, Array]]]:
-    """The function that makes a step.
+def compile_step(plan: TrainPlan) -> Callable[[TrainState, Batch, Any, Any], tuple[TrainState, dict[str, Array]]]:
+    """Return the compiled function that makes a step.
 
     Returns:
-        ``step(state, batch, targets, vgg) -> (state, report)``: the report has ``loss``, ``parts`` by name,
-        ``gradient_norm`` and ``moved``, which is False where something was not finite and the state is as it was.
+        ``step(state, batch, targets, vgg) -> (state, report)``. The report has ``loss``, ``parts`` by name,
+        ``gradient_norm`` and ``moved``. ``moved`` is False if the loss or the gradient was not finite; parameters and
+        moments are then unchanged.
     """
     mesh = mesh_of(plan.devices)
 
     def of_device(params: Any, batch: Batch, targets: Any, vgg: Any) -> Any:
         def mean_loss(params: Any) -> Any:
-            network = with_parameters(plan.architecture, params)
+            network = build_network(plan.architecture, params)
             losses, parts = jax.vmap(partial(_loss, network, plan), in_axes=(0, None, None))(batch, targets, vgg)
             return losses.mean(), jax.tree.map(jnp.mean, parts)
 
@@ -165,7 +170,7 @@ def step_of(plan: Plan) -> Callable[[State, Batch, Any, Any], tuple[State, dict[
         of_device, mesh=mesh, in_specs=(whole, shared, whole, whole), out_specs=whole, check_vma=False
     )
 
-    def step(state: State, batch: Batch, targets: Any, vgg: Any) -> tuple[State, dict[str, Any]]:
+    def step(state: TrainState, batch: Batch, targets: Any, vgg: Any) -> tuple[TrainState, dict[str, Any]]:
         (loss, parts), gradient = everywhere(state.params, batch, targets, vgg)
         updates, optimizer = plan.adam.update(gradient, state.optimizer, state.params)
         norm = jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradient)))
@@ -173,39 +178,39 @@ def step_of(plan: Plan) -> Callable[[State, Batch, Any, Any], tuple[State, dict[
         after = (optax.apply_updates(state.params, updates), optimizer)
         kept = jax.tree.map(lambda new, old: jnp.where(moved, new, old), after, (state.params, state.optimizer))
         report = {"loss": loss, "parts": parts, "gradient_norm": norm, "moved": moved}
-        return State(kept[0], kept[1], state.step + 1), report
+        return TrainState(kept[0], kept[1], state.step + 1), report
 
     return jit(step)
 
 
-def _loss(network: Any, plan: Plan, one: Batch, targets: Any, vgg: Any) -> Any:
-    """Of one picture of a batch."""
+def _loss(network: Any, plan: TrainPlan, one: Batch, targets: Any, vgg: Any) -> Any:
+    """Return the loss of one picture of a batch, and the parts of the loss by name."""
     if one.keys is not None:
         noise = noise_for(one.keys, (plan.size, plan.size), plan.architecture.depth)
         return plan.objective.loss(network(noise, one.blends), None, one.blends, targets, vgg)
     return plan.objective.loss(network(one.pictures, one.blends), one.pictures, one.blends, targets, vgg)
 
 
-def on_mesh(batch: Batch, devices: int) -> Batch:
-    """A batch with its pictures shared out over so many devices."""
+def share_batch(batch: Batch, devices: int) -> Batch:
+    """Share the pictures of a batch among a number of devices."""
     sharding = NamedSharding(mesh_of(devices), PartitionSpec(SHARES))
     return jax.tree.map(lambda leaf: jax.device_put(leaf, sharding), batch)
 
 
-def replicated(tree: Any, devices: int) -> Any:
-    """Arrays that are whole on each of so many devices."""
+def replicate(tree: Any, devices: int) -> Any:
+    """Copy arrays to each of a number of devices."""
     mesh: Mesh = mesh_of(devices)
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def batch_of(config: TrainConfig, sources: int, step: int, pictures: np.ndarray | None = None) -> Batch:
-    """What step number ``step`` learns from: the same whenever it is asked for.
+def make_batch(config: TrainConfig, sources: int, step: int, pictures: np.ndarray | None = None) -> Batch:
+    """Make the batch of a step. The same step of the same config always gives the same blends and noise.
 
     Args:
-        config: seed, size of a batch.
-        sources: how many.
-        step: its number.
-        pictures: to be repainted; None for textures.
+        config: says the seed and the size of a batch.
+        sources: number of sources.
+        step: number of the step, counted from 0.
+        pictures: pictures to repaint, ``(pictures, height, width, 3)``; None for textures.
     """
     random = np.random.default_rng((config.seed, step))
     blends = random.dirichlet(np.ones(sources), config.batch)

@@ -1,4 +1,4 @@
-"""The training of a network, from its sources to its last step; each step is told to a callback."""
+"""The training of a network, from its sources to its last step; and how a trained network draws and paints."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import numpy as np
 from subjective.checks import InputError, check_image, setting
 from subjective.compilation import jit
 from subjective.feedforward.config import TrainConfig
-from subjective.feedforward.loss import objective_of, targets_of
+from subjective.feedforward.loss import make_objective, measure_targets
 from subjective.feedforward.networks import Architecture, Kind, noise_for
 from subjective.feedforward.step import (
-    Plan,
-    State,
-    batch_of,
+    TrainPlan,
+    TrainState,
+    build_network,
+    compile_step,
     first_state,
-    on_mesh,
-    replicated,
-    step_of,
-    with_parameters,
+    make_batch,
+    replicate,
+    share_batch,
 )
 from subjective.network.vgg import Params
 
 PATIENCE = 10
-"""Steps one after the other that may move nothing, before a training ends."""
+"""End a training after this many steps one after the other that changed nothing."""
 
 TEXTURE_STEPS = 2000
-"""Of a texture's training, where their number is not given."""
+"""Number of steps for a texture, where the config does not say how many."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +39,13 @@ class TrainStep:
     """A step that was made.
 
     Attributes:
-        number: counted from 1.
-        steps: how many there will be.
-        loss: the mean over its pictures, before it moved the parameters.
-        parts: what that is the sum of, by name.
-        gradient_norm: of the parameters.
-        moved: False where something was not finite, so that nothing was changed.
-        state: after it.
+        number: number of the step, counted from 1.
+        steps: number of steps of the training.
+        loss: mean loss of the step's pictures, before the step changed the parameters.
+        parts: the parts that sum to the loss, by name.
+        gradient_norm: norm of the loss's gradient with respect to the parameters.
+        moved: False if the loss or the gradient was not finite, so that the step changed nothing.
+        state: where the training stands after the step.
     """
 
     number: int
@@ -54,11 +54,11 @@ class TrainStep:
     parts: dict[str, float]
     gradient_norm: float
     moved: bool
-    state: State
+    state: TrainState
 
 
-def steps_of(config: TrainConfig, photographs: int) -> int:
-    """Steps that a training has, of so many photographs."""
+def count_steps(config: TrainConfig, photographs: int) -> int:
+    """Return the number of steps of a training; ``photographs`` is the number of photographs."""
     if config.steps is not None:
         return config.steps
     if config.texture:
@@ -66,8 +66,8 @@ def steps_of(config: TrainConfig, photographs: int) -> int:
     return max(1, -(-config.epochs * photographs // config.batch))
 
 
-def architecture_of(config: TrainConfig, sources: int) -> Architecture:
-    """The network that a config asks for."""
+def choose_architecture(config: TrainConfig, sources: int) -> Architecture:
+    """Return the architecture that a config asks for; ``sources`` is the number of sources."""
     kind: Kind = "texture" if config.texture else "style"
     border = config.border or ("circular" if config.texture else "reflect")
     return Architecture(kind, sources, config.channels, config.levels, border)
@@ -80,59 +80,72 @@ def train(
     params: Params,
     photographs: Iterator[np.ndarray] | None = None,
     steps: int | None = None,
-    state: State | None = None,
+    state: TrainState | None = None,
     on_step: Callable[[TrainStep], None] = lambda step: None,
-) -> State:
+) -> TrainState:
     """Train a network.
 
     Args:
-        sources: styles, or textures: images ``(height, width, 3)`` of any sizes.
+        sources: styles or textures: images ``(height, width, 3)`` in [0, 1], of any sizes.
         config: all settings.
-        params: the loss network.
-        photographs: batches ``(pictures, height, width, 3)`` that a style network learns to repaint, without end
-            (`subjective.feedforward.data.Photographs`); None for textures.
-        steps: how many; `steps_of` the config if not given.
-        state: to go on from; the photographs must then stand where they stood.
-        on_step: told of each step.
+        params: parameters of the loss network.
+        photographs: an endless iterator of batches ``(pictures, height, width, 3)`` that a style network learns to
+            repaint (`subjective.feedforward.data.Photographs`); None for textures.
+        steps: number of steps. Default: `count_steps` of the config and one photograph.
+        state: where the training continues; the photographs must then stand where they stood. Default: `first_state`.
+        on_step: called after each step.
 
     Returns:
         The state after the last step.
 
     Raises:
-        ValueError: settings or sources that do not fit; or one step after the other was not finite.
+        InputError: settings and sources do not fit together; or `PATIENCE` steps one after the other had a loss or
+            gradient that is not finite.
     """
-    plan = plan_of(sources, config, params, steps)
-    targets = targets_of(sources, plan.objective, params)
+    plan = plan_training(sources, config, params, steps)
+    targets = measure_targets(sources, plan.objective, params)
     state = state or first_state(plan, config.seed)
-    state, targets, params = replicated((state, targets, jax.tree.map(jnp.asarray, dict(params))), config.devices)
-    step, still = step_of(plan), 0
+    state, targets, params = replicate((state, targets, jax.tree.map(jnp.asarray, dict(params))), config.devices)
+    step, still = compile_step(plan), 0
     for number in range(int(state.step), plan.steps):
         pictures = None if photographs is None else next(photographs)
-        batch = batch_of(config, len(sources), number, pictures)
-        state, report = step(state, on_mesh(batch, config.devices), targets, params)
+        batch = make_batch(config, len(sources), number, pictures)
+        state, report = step(state, share_batch(batch, config.devices), targets, params)
         report = jax.tree.map(lambda leaf: leaf.item(), report)
         on_step(TrainStep(number + 1, plan.steps, state=state, **report))
         still = 0 if report["moved"] else still + 1
         if still >= PATIENCE:
             raise InputError(
                 f"{PATIENCE} steps one after the other had a loss or gradient that is not finite; the parameters are "
-                f"those of before: lower {setting('learning_rate')}, or the weights"
+                f"those from before these steps: lower {setting('learning_rate')}, or the weights"
             )
     return state
 
 
-def plan_of(sources: Sequence[np.ndarray], config: TrainConfig, params: Params, steps: int | None = None) -> Plan:
-    """Check everything, and say what does not change from step to step; arguments as of `train`."""
+def plan_training(
+    sources: Sequence[np.ndarray], config: TrainConfig, params: Params, steps: int | None = None
+) -> TrainPlan:
+    """Check settings and sources, and return what is the same at each step.
+
+    Args:
+        sources: as in `train`.
+        config: as in `train`.
+        params: as in `train`.
+        steps: as in `train`.
+
+    Raises:
+        InputError: settings and sources do not fit together.
+    """
     config.check()
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)
     if not sources:
         raise InputError("no source was given; give at least one picture")
-    objective = objective_of(config, params, [(source.shape[0], source.shape[1]) for source in sources])
+    objective = make_objective(config, params, [(source.shape[0], source.shape[1]) for source in sources])
     if steps is None:
-        steps = steps_of(config, 1)
-    return Plan(
-        architecture_of(config, len(sources)),
+        steps = count_steps(config, 1)
+    return TrainPlan(
+        choose_architecture(config, len(sources)),
         objective,
         config.size,
         steps,
@@ -143,43 +156,48 @@ def plan_of(sources: Sequence[np.ndarray], config: TrainConfig, params: Params, 
 
 
 def _draw(architecture: Architecture, params: Any, key: Any, size: tuple[int, int], blend: Any) -> Any:
-    return with_parameters(architecture, params)(noise_for(key, size, architecture.depth), blend)
+    return build_network(architecture, params)(noise_for(key, size, architecture.depth), blend)
 
 
 def _paint(architecture: Architecture, params: Any, image: Any, blend: Any) -> Any:
-    return with_parameters(architecture, params)(image, blend)
+    return build_network(architecture, params)(image, blend)
 
 
-_texture, _picture = jit(_draw, static_argnums=(0, 3)), jit(_paint, static_argnums=0)
+_draw_compiled, _paint_compiled = jit(_draw, static_argnums=(0, 3)), jit(_paint, static_argnums=0)
 
 
 def draw(
     architecture: Architecture, params: Any, size: tuple[int, int], blend: Sequence[float] | np.ndarray, seed: int
 ) -> np.ndarray:
-    """A texture.
+    """Draw a texture.
 
     Args:
         architecture: of a texture network.
-        params: its parameters.
-        size: (height, width) in pixels; with multiples of 2^(scales - 1) every scale wraps exactly.
-        blend: share of each source.
-        seed: of the noise.
+        params: parameters of the network.
+        size: (height, width) in pixels. Every scale wraps exactly if both are multiples of 2^(scales - 1).
+        blend: share of each source; the shares sum to one.
+        seed: number that the noise comes from.
 
     Returns:
-        Image in [0, 1].
+        Image ``(height, width, 3)`` in [0, 1].
     """
-    return np.asarray(_texture(architecture, params, jax.random.key(seed), size, jnp.asarray(blend, jnp.float32)))
+    return np.asarray(_draw_compiled(architecture, params, jax.random.key(seed), size, jnp.asarray(blend, jnp.float32)))
 
 
 def paint(
     architecture: Architecture, params: Any, image: np.ndarray, blend: Sequence[float] | np.ndarray
 ) -> np.ndarray:
-    """A picture repainted at once; `subjective.feedforward.repaint.repaint_in_strips` does it in bounded memory.
+    """Repaint a picture in one piece; `subjective.feedforward.repaint.repaint_in_strips` needs less memory.
 
     Args:
         architecture: of a style network.
-        params: its parameters.
-        image: RGB in [0, 1].
-        blend: share of each style.
+        params: parameters of the network.
+        image: RGB in [0, 1], ``(height, width, 3)``.
+        blend: share of each style; the shares sum to one.
+
+    Returns:
+        Image in [0, 1], of the same shape.
     """
-    return np.asarray(_picture(architecture, params, jnp.asarray(image, jnp.float32), jnp.asarray(blend, jnp.float32)))
+    return np.asarray(
+        _paint_compiled(architecture, params, jnp.asarray(image, jnp.float32), jnp.asarray(blend, jnp.float32))
+    )

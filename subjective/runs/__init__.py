@@ -1,1 +1,1 @@
-"""Run folders: what a run was asked, did and made; checkpoints, progress, memory, Ctrl-C."""
+"""Run folders, which hold the settings, steps and results of a run; checkpoints, progress, memory, Ctrl-C."""

@@ -1,7 +1,8 @@
-"""Checkpoints: a position on disk, whole or not at all, so that a run that is killed goes on from there.
+"""Checkpoints: files that hold the position of a run, so that a run that was killed can be resumed.
 
-A file is a safetensors file: the arrays by number, and in its metadata the rest as JSON with a digest of each array.
-It is written beside the last two, which are the newest that are kept, and takes its name when it is on the disk.
+A checkpoint is a safetensors file. Its tensors are the position's arrays, named by number; its metadata hold everything
+else as JSON, with a digest of each array. A checkpoint appears whole or not at all: the file gets its name when all of
+it is on the disk, and only then is the oldest one removed.
 """
 
 from __future__ import annotations
@@ -23,26 +24,30 @@ from subjective.optimize.protocol import State
 from subjective.synthesis.coarse_to_fine import Position
 
 KEPT = 2
-"""Checkpoints of a run that are kept: the newest, and one to fall back to."""
+"""Number of checkpoints that are kept: the newest, and one to fall back to."""
 
+# Checkpoints name these classes and their fields: do not rename them.
 _CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (Position, Point, State, Result)}
 _TYPES = {"float64": "F64", "float32": "F32", "bfloat16": "BF16", "int64": "I64", "int32": "I32", "bool": "BOOL"}
 
 
 def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) -> Path:
-    """Write a checkpoint, and remove those that are older than the one before it.
+    """Write a checkpoint, and remove all but the newest `KEPT` checkpoints.
 
     Args:
-        folder: of the run.
-        number: of the checkpoint, counted on.
+        folder: folder of the run.
+        number: number of the checkpoint; each checkpoint of a run has a higher number than the one before.
         position: where the run stands.
-        facts: JSON to be kept with it.
+        facts: further JSON for the checkpoint.
+
+    Returns:
+        Path of the checkpoint.
 
     Raises:
         OSError: no room; the checkpoints before are as they were.
     """
     arrays: list[np.ndarray] = []
-    content = {"position": _encoded(position, arrays), "facts": facts, "digests": []}
+    content = {"position": _encode(position, arrays), "facts": facts, "digests": []}
     path = folder / f"checkpoint-{number:06d}.safetensors"
     with write_atomically(path) as file:
         _write_tensors(file, arrays, content)
@@ -52,18 +57,21 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what is left of writing that was killed."""
+    """Remove the temporary files of a run that was killed while it wrote a checkpoint."""
     for path in folder.glob(".checkpoint-*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def find(folder: Path) -> list[Path]:
-    """The checkpoints of a run, oldest first."""
+    """Return the checkpoints of a run, oldest first."""
     return sorted(folder.glob("checkpoint-[0-9]*.safetensors"))
 
 
 def read(path: Path) -> tuple[Position, dict[str, Any]]:
-    """A position, and the facts kept with it.
+    """Read a checkpoint.
+
+    Returns:
+        The position, and the facts that `write` was given.
 
     Raises:
         ValueError: the file is damaged.
@@ -74,46 +82,47 @@ def read(path: Path) -> tuple[Position, dict[str, Any]]:
             header = json.loads(file.read(length))
             arrays = _read_tensors(file, header)
         content = json.loads(header["__metadata__"]["content"])
-        position = _decoded(content["position"], arrays)
+        position = _decode(content["position"], arrays)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
         raise InputError(f"{path.name} is damaged, or of another version ({error})") from None
     return position, content["facts"]
 
 
-def _encoded(thing: Any, arrays: list[np.ndarray]) -> Any:
-    """As JSON; arrays are put aside and numbered."""
+def _encode(thing: Any, arrays: list[np.ndarray]) -> Any:
+    """Turn a position, or a part of it, into JSON; append its arrays to ``arrays`` and refer to them by number."""
     if isinstance(thing, (np.ndarray, jax.Array)):
         arrays.append(np.asarray(thing))
         return {"array": len(arrays) - 1, "device": isinstance(thing, jax.Array)}
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
-        return {"class": type(thing).__name__, "fields": {k: _encoded(v, arrays) for k, v in fields.items()}}
+        return {"class": type(thing).__name__, "fields": {k: _encode(v, arrays) for k, v in fields.items()}}
     if isinstance(thing, dict):
-        return {"dict": {key: _encoded(value, arrays) for key, value in thing.items()}}
+        return {"dict": {key: _encode(value, arrays) for key, value in thing.items()}}
     if isinstance(thing, (tuple, list)):
-        return {type(thing).__name__: [_encoded(item, arrays) for item in thing]}
+        return {type(thing).__name__: [_encode(item, arrays) for item in thing]}
     if isinstance(thing, np.generic):
-        return _encoded(np.asarray(thing), arrays) | {"scalar": True}
+        return _encode(np.asarray(thing), arrays) | {"scalar": True}
     return thing
 
 
-def _decoded(thing: Any, arrays: list[np.ndarray]) -> Any:
+def _decode(thing: Any, arrays: list[np.ndarray]) -> Any:
+    """Undo `_encode`."""
     if not isinstance(thing, dict):
         return thing
     if "array" in thing:
         array = arrays[thing["array"]]
         return jnp.asarray(array) if thing["device"] else array[()] if thing.get("scalar") else array
     if "class" in thing:
-        fields = {key: _decoded(value, arrays) for key, value in thing["fields"].items()}
+        fields = {key: _decode(value, arrays) for key, value in thing["fields"].items()}
         return _CLASSES[thing["class"]](**fields)
     if "dict" in thing:
-        return {key: _decoded(value, arrays) for key, value in thing["dict"].items()}
+        return {key: _decode(value, arrays) for key, value in thing["dict"].items()}
     (kind, items), *_ = thing.items()
-    return {"tuple": tuple, "list": list}[kind](_decoded(item, arrays) for item in items)
+    return {"tuple": tuple, "list": list}[kind](_decode(item, arrays) for item in items)
 
 
 def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, Any]) -> None:
-    """Array by array from where they lie: the library would first gather them all in a copy."""
+    """Write a safetensors file array by array; the safetensors library would first copy all arrays into one."""
     header: dict[str, Any] = {}
     end = 0
     for number, array in enumerate(arrays):
@@ -134,9 +143,10 @@ def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, 
 
 
 def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
+    """Read the arrays that follow a header, and check the header and each array against its digest."""
     digest = header["__metadata__"].pop("digest")
     if _digest(json.dumps(header).encode()) != digest:
-        raise InputError("its header is not what was written")
+        raise InputError("its header has changed since it was written")
     names = {kind: name for name, kind in _TYPES.items()}
     arrays = []
     for number, digest in enumerate(json.loads(header["__metadata__"]["content"])["digests"]):
@@ -145,7 +155,7 @@ def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
         if file.readinto(_bytes_of(array)) != array.nbytes:  # type: ignore[attr-defined]
             raise InputError("it ends too early")
         if _digest(_bytes_of(array)) != digest:
-            raise InputError("its numbers are not those that were written")
+            raise InputError("its numbers have changed since they were written")
         arrays.append(array)
     return arrays
 

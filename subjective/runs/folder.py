@@ -28,7 +28,7 @@ from subjective.images import write_bytes, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
 from subjective.runs.progress import note
-from subjective.runs.provenance import CONFIG, describe_run
+from subjective.runs.provenance import CONFIG_FILE, describe_run
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.version import __version__
 
@@ -57,7 +57,7 @@ class TracedFolder:
     def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
         """Write ``config.json``; the arguments are those of `subjective.runs.provenance.describe_run`."""
         self.config = describe_run(command, settings, self._started, **facts)
-        self._write_json(CONFIG, self.config)
+        self._write_json(CONFIG_FILE, self.config)
 
     @property
     def seconds(self) -> float:
@@ -123,7 +123,7 @@ class PictureFolder(TracedFolder):
         self._summary: dict[str, Any] = {}
 
     def resume(self) -> Position | None:
-        """Continue at the newest sound checkpoint, and remove the lines of the trace that are newer than the checkpoint.
+        """Continue at the newest sound checkpoint, and remove the lines of the trace that are newer than it.
 
         Returns:
             Where the run stands; None if there is no checkpoint, so that the run begins again.
@@ -137,12 +137,12 @@ class PictureFolder(TracedFolder):
             try:
                 position, facts = checkpoints.read(path)
             except InputError as error:
-                note(f"note: {error}; taking the checkpoint before it")
+                note(f"note: {error}; taking the one before")
                 continue
             self._continue_at(position, facts)
             return position
         if paths:
-            again = shlex.quote(str(self.folder / CONFIG))
+            again = shlex.quote(str(self.folder / CONFIG_FILE))
             raise InputError(
                 f"no checkpoint in {str(self.folder)!r} can be read; to begin again, use {setting('config')} {again}"
             )
@@ -152,7 +152,7 @@ class PictureFolder(TracedFolder):
 
     def _continue_at(self, position: Position, facts: dict[str, Any]) -> None:
         """Set the counters, and the last step of each finished picture, as they were when a checkpoint was written."""
-        self.config = json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))
+        self.config = json.loads((self.folder / CONFIG_FILE).read_text(encoding="utf-8"))
         self._checkpoints, self._seconds_before = facts["checkpoint"], facts["seconds"]
         for line in self._cut_trace(facts["lines"]):
             number = line["picture"]

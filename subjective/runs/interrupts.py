@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run stops after the step that is being made, or at once if steps are long."""
+"""Ctrl-C and SIGTERM stop a run after the current step, or at once if steps are long."""
 
 from __future__ import annotations
 
@@ -14,25 +14,38 @@ SIGTERM."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM; carries the signal's number."""
+    """Ctrl-C or SIGTERM has come.
+
+    Attributes:
+        number: number of the signal.
+    """
 
     def __init__(self, number: int):
+        """Keep the number of the signal."""
         super().__init__(number)
         self.number = number
 
 
-class _State:
-    number: int | None = None  # of the signal that has come
+class _Signals:
+    """What is known of signals in this process.
+
+    Attributes:
+        number: number of the signal that has come and waits for the current step; None if there is none.
+        polled: time of the last `poll`; 0 if no steps are made.
+        waits: whether a signal waits for the current step.
+    """
+
+    number: int | None = None
     polled = 0.0
     waits = False
 
 
-_state = _State()
+_state = _Signals()
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise `Interrupted`: after the current step, or at once where no steps are made."""
+    """Make SIGINT and SIGTERM raise `Interrupted`: after the current step if steps are short, at once otherwise."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if _state.waits and _state.number is None:
@@ -50,7 +63,7 @@ def interruptible() -> Iterator[None]:
 
 
 def poll() -> bool:
-    """Say whether a signal has come; to be called after each step. The next signal waits if steps are short."""
+    """Return whether a signal has come, and let the next signal wait if steps are short. Call it after each step."""
     now = time.monotonic()
     _state.waits = _state.polled > 0 and now - _state.polled < SHORT_STEP
     _state.polled = now
@@ -65,11 +78,11 @@ def stop() -> None:
 
 
 def stop_waiting() -> None:
-    """From now on, let a signal interrupt at once."""
+    """Forget the signal that has come, and let the next signal interrupt at once."""
     _state.number, _state.polled, _state.waits = None, 0.0, False
 
 
 def ignore() -> None:
-    """Ignore further signals, so that a second one does not spoil what the first one saves."""
+    """Ignore further signals, so that a second Ctrl-C does not spoil what is saved after the first one."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What memory there is, and what of it the process has; and such figures for people."""
+"""How much memory a run may use, how much the process uses; and sizes and times as text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import jax
 from subjective.checks import InputError, setting
 
 
-def memory_limit(text: str | None) -> int:
-    """Bytes that may be used: as said, or what the machine has free.
+def allowed_bytes(text: str | None) -> int:
+    """Return how many bytes a run may use.
 
     Args:
-        text: a number with MB, GB, MiB or GiB; None for what is free.
+        text: a number with K, M, G or T, such as 800MB, 4GB or 4GiB (of 1024 MiB). None asks for the free memory: that
+            of the device; or, if the host computes, the memory of this process and the free memory of the host, within
+            the limit of a container.
 
     Raises:
-        ValueError: no such text.
+        InputError: the text is no size.
     """
     if text is not None:
         found = re.fullmatch(r"([\d.]+)\s*([KMGT])(i?)B?", text.strip(), re.IGNORECASE)
@@ -39,41 +41,41 @@ def memory_limit(text: str | None) -> int:
 
 
 def _container_bytes() -> int:
-    """What a container's own limit leaves, if it has one (control groups, version 2)."""
+    """Return the bytes that a container's limit leaves free (control groups, version 2), or `sys.maxsize` if none."""
     try:
         limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
         return max(int(limit) - int(used), 0)
-    except (OSError, ValueError):  # none, or "max"
+    except (OSError, ValueError):  # no control group, or "max", which is no limit
         return sys.maxsize
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has had."""
+    """Return the most bytes that this process has used at any time."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def used_bytes() -> int:
-    """Memory that this process has now."""
+    """Return the bytes that this process uses now."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:  # not Linux: the most it has had is close
+    except OSError:  # not Linux; the peak is close
         return peak_bytes()
 
 
-def size_text(size: float) -> str:
-    """Bytes for people."""
+def format_size(size: float) -> str:
+    """Format a number of bytes as text, such as 2.3 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
-def duration_text(seconds: float) -> str:
-    """Seconds for people."""
+def format_duration(seconds: float) -> str:
+    """Format a number of seconds as text, such as 10 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on whatever device."""
+    """Return whether an error means that memory ran out, of the host or of a device."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

@@ -1,10 +1,11 @@
-"""Pictures about pictures: contact sheets, each picture under what made it; and the curves of a training."""
+"""Pictures that show other pictures or numbers: contact sheets, the curves of a training, the motion of a loop."""
 
 from __future__ import annotations
 
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,38 +16,43 @@ from subjective.evaluation.motion import Distances, Frames
 from subjective.images import resize, to_uint8
 
 CELL = 512
-"""Most pixels a side of a picture on a sheet; larger ones are reduced, since rows and evenness show in the whole."""
+"""Longest side in pixels of a picture on a sheet. Larger pictures are reduced, not cropped, because repetition and
+uneven places show in whole pictures only."""
 
-LEAST = 208
-"""Least width of a cell, which a line of two scores fits."""
+LEAST_WIDTH = 208
+"""Smallest width of a cell in pixels: room for a line of two scores."""
 
-LINE = 16
+LINE_HEIGHT = 16
 """Height of a line of text in pixels."""
 
 GAP = 8
+"""Pixels between pictures."""
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 Picture = NDArray[np.float32]
+"""RGB in [0, 1], ``(height, width, 3)``."""
 
 
-def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int | None = None) -> Picture:
+def draw_contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int | None = None) -> Picture:
     """Lay pictures out in rows, each with its lines of text above it.
 
     Args:
         cells: (lines of text, image ``(height, width, 3)`` in [0, 1]).
-        columns: pictures a row; about as many as rows if not given.
+        columns: number of pictures in a row. Default: about as many as there are rows.
 
     Returns:
         Image ``(height, width, 3)``.
 
     Raises:
-        ValueError: no picture.
+        InputError: there is no picture.
     """
     if not cells:
         raise InputError("no picture to show")
     pictures = [fit_to_cell(picture) for _, picture in cells]
     columns = columns or max(round(len(cells) ** 0.5 + 0.3), 1)
-    width = max(max(picture.shape[1] for picture in pictures), LEAST) + GAP
-    head = LINE * max(len(lines) for lines, _ in cells) + GAP // 2
+    width = max(max(picture.shape[1] for picture in pictures), LEAST_WIDTH) + GAP
+    head = LINE_HEIGHT * max(len(lines) for lines, _ in cells) + GAP // 2
     rows = [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
     heights = [max(picture.shape[0] for picture in row) + head + GAP for row in rows]
     sheet = Image.new("RGB", (min(columns, len(cells)) * width + GAP, sum(heights) + GAP), "white")
@@ -54,20 +60,21 @@ def contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int |
     for number, ((lines, _), picture) in enumerate(zip(cells, pictures, strict=True)):
         left, top = GAP + number % columns * width, GAP + sum(heights[: number // columns])
         for index, line in enumerate(lines):
-            draw.text((left, top + index * LINE), _shortened(line, width - GAP, font), fill="black", font=font)
+            draw.text((left, top + index * LINE_HEIGHT), _shorten(line, width - GAP, font), fill="black", font=font)
         sheet.paste(Image.fromarray(to_uint8(picture)), (left, top + head))
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
 
 
 def fit_to_cell(picture: Picture) -> Picture:
-    """A picture as a sheet shows it: no larger than `CELL` a side."""
+    """Reduce a picture so that no side is longer than `CELL`."""
     scale = CELL / max(picture.shape[:2])
     if scale >= 1:
         return picture
     return resize(picture, (max(round(picture.shape[0] * scale), 1), max(round(picture.shape[1] * scale), 1)))
 
 
-def _shortened(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def _shorten(line: str, width: int, font: Font) -> str:
+    """Cut a line of text so that it is at most ``width`` pixels wide."""
     if font.getlength(line) <= width:
         return line
     while line and font.getlength(line + "…") > width:
@@ -76,19 +83,25 @@ def _shortened(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.I
 
 
 CURVES_WIDTH, CURVES_HEIGHT = 640, 400
+"""Size of the chart of curves in pixels."""
+
 CURVES_MARGIN = 56
-COLORS = ("black", "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf")
+"""Pixels between the curves and each side of the chart."""
+
+CURVE_COLORS = ("black", "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf")
+"""Colors of the curves, in order; after the last color, the first one is used again."""
 
 
 def draw_curves(
     lines: Mapping[str, Sequence[float]], steps: Sequence[int], pictures: Sequence[Picture] = ()
 ) -> Picture:
-    """Draw curves on a logarithmic scale, pictures to their right.
+    """Draw curves on a logarithmic scale, and pictures to the right of the chart.
 
     Args:
-        lines: name to values, one for each step; what is not above zero or not finite is left out.
-        steps: their numbers, rising.
-        pictures: images in [0, 1].
+        lines: name of each curve to its values, one for each step. Values that are not above zero or not finite are
+            left out.
+        steps: the number of each step, rising.
+        pictures: images ``(height, width, 3)`` in [0, 1].
 
     Returns:
         Image ``(height, width, 3)``.
@@ -104,49 +117,82 @@ def draw_curves(
     return np.asarray(sheet, np.float32) / np.float32(255)
 
 
-def _draw_lines(draw: ImageDraw.ImageDraw, lines: Mapping[str, Sequence[float]], steps: Sequence[int]) -> None:
-    font = ImageFont.load_default(12)
-    known = [value for values in lines.values() for value in values if math.isfinite(value) and value > 0]
-    low, high = (math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))) if known else (0, 1)
-    high = max(high, low + 1)
-    first, last = (steps[0], max(steps[-1], steps[0] + 1)) if steps else (0, 1)
+@dataclass(frozen=True)
+class _Axes:
+    """The axes of a chart: steps across, and the powers of ten up.
 
-    def place(step: float, value: float) -> tuple[float, float]:
-        across = (step - first) / (last - first)
-        up = (math.log10(value) - low) / (high - low)
+    Attributes:
+        first: number of the first step.
+        last: number of the last step, at least one more.
+        low: lowest power.
+        high: highest power, at least one more.
+    """
+
+    first: int
+    last: int
+    low: int
+    high: int
+
+    def place(self, step: float, value: float) -> tuple[float, float]:
+        """Return where on the chart a value at a step lies, in pixels from the left and from the top."""
+        across = (step - self.first) / (self.last - self.first)
+        up = (math.log10(value) - self.low) / (self.high - self.low)
         return CURVES_MARGIN + across * (CURVES_WIDTH - 2 * CURVES_MARGIN), CURVES_HEIGHT - CURVES_MARGIN - up * (
             CURVES_HEIGHT - 2 * CURVES_MARGIN
         )
 
-    for power in range(low, high + 1):
-        (x, y), (end, _) = place(first, 10.0**power), place(last, 10.0**power)
+
+def _is_shown(value: float) -> bool:
+    """Return whether a logarithmic chart can show a value."""
+    return math.isfinite(value) and value > 0
+
+
+def _choose_axes(lines: Mapping[str, Sequence[float]], steps: Sequence[int]) -> _Axes:
+    """Return axes with room for all values."""
+    known = [value for values in lines.values() for value in values if _is_shown(value)]
+    low, high = (math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))) if known else (0, 1)
+    first, last = (steps[0], max(steps[-1], steps[0] + 1)) if steps else (0, 1)
+    return _Axes(first, last, low, max(high, low + 1))
+
+
+def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, font: Font) -> None:
+    """Draw a line at each power of ten, and the numbers of the first and the last step."""
+    for power in range(axes.low, axes.high + 1):
+        (x, y), (end, _) = axes.place(axes.first, 10.0**power), axes.place(axes.last, 10.0**power)
         draw.line((x, y, end, y), fill="#dddddd")
         draw.text((4, y - 7), f"1e{power}", fill="black", font=font)
-    for step in (first, last):
-        x, y = place(step, 10.0**low)
+    for step in (axes.first, axes.last):
+        x, y = axes.place(step, 10.0**axes.low)
         draw.text((x - 12, y + 8), f"step {step}", fill="black", font=font)
+
+
+def _draw_lines(draw: ImageDraw.ImageDraw, lines: Mapping[str, Sequence[float]], steps: Sequence[int]) -> None:
+    """Draw the axes, and each curve with its name; the first curve is thicker."""
+    font = ImageFont.load_default(12)
+    axes = _choose_axes(lines, steps)
+    _draw_axes(draw, axes, font)
     for number, (name, values) in enumerate(lines.items()):
-        color = COLORS[number % len(COLORS)]
-        points = [
-            place(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value) and value > 0
-        ]
+        color = CURVE_COLORS[number % len(CURVE_COLORS)]
+        points = [axes.place(step, value) for step, value in zip(steps, values, strict=True) if _is_shown(value)]
         if len(points) > 1:
             draw.line(points, fill=color, width=2 if number == 0 else 1)
-        draw.text(
-            (
-                CURVES_MARGIN + number * 100 % (CURVES_WIDTH - CURVES_MARGIN),
-                8 + 14 * (number * 100 // (CURVES_WIDTH - CURVES_MARGIN)),
-            ),
-            name,
-            fill=color,
-            font=font,
-        )
+        row, left = divmod(number * 100, CURVES_WIDTH - CURVES_MARGIN)
+        draw.text((CURVES_MARGIN + left, 8 + 14 * row), name, fill=color, font=font)
 
 
 def thin_out(
     steps: Sequence[int], lines: Mapping[str, Sequence[float]], most: int = 400
 ) -> tuple[list[int], dict[str, list[float]]]:
-    """Curves of at most so many points, each the median of some neighbors: single steps jump."""
+    """Replace groups of neighboring steps by their median, because the values of single steps jump.
+
+    Args:
+        steps: the number of each step, rising.
+        lines: name of each curve to its values, one for each step.
+        most: largest number of groups.
+
+    Returns:
+        The number of each group's last step, and the curves.
+    """
     size = max(1, -(-len(steps) // most))
     parts = [slice(start, start + size) for start in range(0, len(steps), size)]
     thin = {name: [float(np.median(values[part])) for part in parts] for name, values in lines.items()}
@@ -154,18 +200,26 @@ def thin_out(
 
 
 def plot_motion(frames: Frames, found: dict[str, Distances]) -> bytes:
-    """A strip plot as PNG: the middle row of every frame, one under another, beside the distances to the next.
+    """Plot the motion of a loop: the middle row of each frame, one below the other, and the distances between frames.
 
-    The step around the end is drawn apart, and the two ends of the strip are to fit.
+    If the loop closes, the last row continues at the first. The distance from the last frame to the first is drawn as a
+    red diamond.
+
+    Args:
+        frames: ``(count, height, width, 3)`` in [0, 1].
+        found: name of each measure to the distances of each frame to the next.
+
+    Returns:
+        A PNG file.
     """
-    from matplotlib.figure import Figure  # half a second, spent only where something is drawn
+    from matplotlib.figure import Figure  # takes half a second to import
 
     figure = Figure(figsize=(9, 1.5 + 0.12 * len(frames)), layout="constrained")
-    strip, *charts = figure.subplots(1, 1 + len(found), width_ratios=[3, *(1 for _ in found)])
+    picture, *charts = figure.subplots(1, 1 + len(found), width_ratios=[3, *(1 for _ in found)])
     rows = np.clip(frames[:, frames.shape[1] // 2], 0, 1)
-    strip.imshow(rows, aspect="auto", interpolation="nearest", extent=(0, rows.shape[1], len(frames), 0))
-    strip.set_title("middle row of each frame", fontsize=9)
-    strip.set_ylabel("frame")
+    picture.imshow(rows, aspect="auto", interpolation="nearest", extent=(0, rows.shape[1], len(frames), 0))
+    picture.set_title("middle row of each frame", fontsize=9)
+    picture.set_ylabel("frame")
     steps = np.arange(len(frames)) + 0.5
     for chart, (name, given) in zip(charts, found.items(), strict=True):
         chart.plot(given.values[:-1], steps[:-1], "o-", color="0.3", markersize=3, linewidth=0.8)

@@ -1,7 +1,7 @@
-"""Will a run fit into memory, and how long will it take? Known before the first step, from the compiled program itself.
+"""Find out before the first step whether a run fits into memory, and how long it takes.
 
-`choose_to_fit` plans memory by a rule of thumb; `compile_job` then reads the memory off the compiled programs. A run
-that does not fit is refused before anything is evaluated. Then one evaluation is timed (`forecast`).
+`choose_to_fit` estimates memory by a rule of thumb. `compile_job` compiles the programs of a run and asks them how much
+memory they use. A run that does not fit is refused before its loss is evaluated. `forecast` times one evaluation.
 """
 
 from __future__ import annotations
@@ -19,56 +19,57 @@ import jax.numpy as jnp
 from subjective.checks import InputError, setting
 from subjective.network.vgg import Params
 from subjective.optimize.protocol import value_and_gradient
-from subjective.runs.memory import duration_text, is_out_of_memory, size_text, used_bytes
+from subjective.runs.memory import format_duration, format_size, is_out_of_memory, used_bytes
 from subjective.statistics.tiling import tiling_of, window_rows
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import analysis_of, choose_optimizer
 from subjective.synthesis.problem import Job
 
 MAP_BYTES = 2500
-"""All feature maps and their derivatives, in bytes for a pixel of a tile's window (measured: 2,300 to 2,450)."""
+"""Bytes of all feature maps and their derivatives, for each pixel of a tile and its halo (measured: 2,300 to 2,450)."""
 
 PICTURE_BYTES = 32
-"""Pyramid and derivatives, in bytes for a pixel of the picture; the optimizer's arrays not counted (measured: 29 to
-36)."""
+"""Bytes of the pyramid and its derivatives, for each pixel of the picture; the optimizer's arrays are not included
+(measured: 29 to 36)."""
 
 COMPILER_BYTES = 1_000_000_000
-"""What compiling leaves behind in the process (measured: 0.6 to 1.0 GB)."""
+"""Bytes that compiling leaves allocated in the process (measured: 0.6 to 1.0 GB)."""
 
 REST_BYTES = 300_000_000
-"""Everything else in the process: noise, pictures that are written, small programs (measured: 0.2 to 0.45 GB)."""
+"""Bytes of everything else in the process: noise, pictures that are written, small programs (measured: 0.2 to 0.45
+GB)."""
 
 TILES = (None, 1024, 512, 256, 128, 64, 32)
-"""Rows of a tile that are tried, the fastest first."""
+"""Numbers of rows of a tile that are tried, the fastest first; None computes the picture in one piece."""
 
 SMALL_TILES = 128
-"""Tiles of fewer rows are slow; the optimizer remembers less before they are tried."""
+"""Tiles of fewer rows than this are slow, and tried only after optimizers that need less memory."""
 
 LIGHTER_OPTIMIZERS: tuple[dict[str, Any], ...] = (
     {"optimizer": "lbfgs"},
     {"optimizer": "lbfgs", "history_type": "bfloat16"},
     {"optimizer": "lbfgs", "history_type": "bfloat16", "history": 4},
 )
-"""Optimizers that take less and less memory, where the config leaves the optimizer open."""
+"""Settings of optimizers that need less and less memory, for configs that name no optimizer."""
 
 LIGHTEST_OPTIMIZER: dict[str, Any] = {"optimizer": "adam"}
-"""The last resort: Adam needs ten times the steps."""
+"""Settings of the last optimizer that is tried; Adam needs ten times the steps."""
 
 EVALUATIONS_PER_STEP = 1.06
-"""Evaluations of L-BFGS for a step, on the average of many runs."""
+"""Evaluations of the loss that L-BFGS makes for a step: the mean of many runs."""
 
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledJob:
     """All programs of a job, ready to run.
 
     Attributes:
-        peak_bytes: most memory: of the process where the host computes, of the device elsewhere.
-        seconds: what compiling took.
-        evaluate: makes one loss and gradient at full size.
+        peak_bytes: the most memory that the job uses: of the process if the host computes, else of the device.
+        seconds: time that compiling took.
+        evaluate: evaluates the loss and gradient of the last stage once.
     """
 
     peak_bytes: int
@@ -77,7 +78,7 @@ class Compiled:
 
     def __str__(self) -> str:
         """Say it in a line."""
-        return f"{size_text(self.peak_bytes)} of memory at most, compiled in {self.seconds:.0f} s"
+        return f"{format_size(self.peak_bytes)} of memory at most, compiled in {self.seconds:.0f} s"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ class Forecast:
     """How long a job will take.
 
     Attributes:
-        evaluation_seconds: of one loss and gradient at full size.
-        total_seconds: of all steps, compiling not counted, if no stage ends early.
+        evaluation_seconds: time of one evaluation of the loss and gradient at full size.
+        total_seconds: time of all steps if no stage ends early, without compiling.
     """
 
     evaluation_seconds: float
@@ -95,7 +96,7 @@ class Forecast:
     def __str__(self) -> str:
         """Say it in a line."""
         return (
-            f"{self.evaluation_seconds:.2g} s a step at full size, {duration_text(self.total_seconds)} in all at most"
+            f"{self.evaluation_seconds:.2g} s a step at full size, {format_duration(self.total_seconds)} in all at most"
         )
 
 
@@ -109,21 +110,23 @@ def fit_to_memory(
 ) -> tuple[Config, Job]:
     """Choose tiles and optimizer so that the run fits into memory, and prepare the job.
 
-    What the compiled programs take corrects the rule of thumb; then tiles and optimizer are chosen again.
+    If the compiled programs need more memory than the rule of thumb said, tiles and optimizer are chosen again, for a
+    lower limit.
 
     Args:
-        config: settings, the number of octaves chosen.
-        params: the network.
+        config: all settings, with the number of octaves chosen.
+        params: parameters of the network.
         sizes: (height, width) of each source.
         prepare: makes the job of a config.
-        limit: bytes.
-        note: told what is done and what the run takes.
+        limit: number of bytes that may be used.
+        note: called with lines that say what is compiled, and how much memory and time the run needs.
 
     Returns:
         The config with tiles and optimizer chosen, and its job.
 
     Raises:
-        InputError: nothing fits.
+        TooLargeError: no tiles and optimizer fit.
+        InputError: a statistic cannot be measured in the tiles that the config asks for.
     """
     allowed, peak = limit, None
     while True:
@@ -146,7 +149,7 @@ def fit_to_memory(
                 raise
             raise TooLargeError(config.output_size, None, limit) from None
         peak = programs.peak_bytes
-        # The rule of thumb was too low by so much; what has failed is not tried again.
+        # Lower the limit by the factor by which the rule of thumb was too low, and below the choice that failed.
         allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
 
 
@@ -154,17 +157,23 @@ class TooLargeError(InputError):
     """A picture needs more memory than may be used."""
 
     def __init__(self, size: Size, needed: int | None, limit: int):
-        """Say so; ``needed`` is None where the number of bytes is not known."""
-        more = "more" if needed is None else size_text(needed)
+        """Say how much memory is missing.
+
+        Args:
+            size: (height, width) of the picture.
+            needed: number of bytes; None if it is not known.
+            limit: number of bytes that may be used.
+        """
+        more = "more" if needed is None else format_size(needed)
         others = [setting(name) for name in ("optimizer", "history", "tile")]
         super().__init__(
-            f"a picture of {size[1]}x{size[0]} needs {more} of memory, and {size_text(limit)} may be used; "
+            f"a picture of {size[1]}x{size[0]} needs {more} of memory, and {format_size(limit)} may be used; "
             f"make it smaller, or use another {', '.join(others)} or {setting('memory_limit')}"
         )
 
 
 def _describe(config: PictureConfig) -> str:
-    """Say the size of a run, its optimizer and its tiles."""
+    """Describe the number and size of the pictures, the optimizer and the tiles."""
     whole, (height, width) = config.tile is None or config.tile >= config.size[0], config.output_size
     tiles = "" if whole else f", tiles of {config.tile} rows"
     number = f"{config.pictures_per_step} pictures of " if config.pictures_per_step > 1 else ""
@@ -174,29 +183,32 @@ def _describe(config: PictureConfig) -> str:
 def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit: int) -> Config:
     """Choose tiles and optimizer that fit into a limit by the rule of thumb.
 
-    What the config asks for is kept: tiles are chosen if it names none, optimizer and history if it names no
-    optimizer. Tiles go down to 128 rows before the optimizer remembers less.
+    Settings that the config names are kept: tiles are chosen if the config names no tile; optimizer and history if it
+    names no optimizer. Tiles of 128 rows or more are tried with every optimizer before smaller tiles.
 
     Args:
-        config: settings, the number of octaves chosen.
-        params: the network.
+        config: all settings, with the number of octaves chosen.
+        params: parameters of the network.
         sources: (height, width) of each source.
-        limit: bytes.
+        limit: number of bytes that may be used.
+
+    Returns:
+        The config with tiles and optimizer chosen.
 
     Raises:
-        TooLargeError: nothing fits.
-        InputError: a statistic that does not add up over the tiles that are asked for.
+        TooLargeError: no tiles and optimizer fit.
+        InputError: a statistic cannot be measured in the tiles that the config asks for.
     """
     least = None
     for choice in _choices(config):
         try:
             needed = _estimate(choice, params, sources)
-        except InputError:  # tiles that a statistic cannot have
+        except InputError:  # a statistic cannot be measured in such tiles
             if choice.tile == config.tile:
                 raise
             continue
         if needed <= limit:
-            # By name, so that the run is repeated, or resumed, in the same way whatever memory is free then.
+            # Named in the config, so that a repeated or resumed run makes the same choice whatever memory is free.
             tile = choice.size[0] if choice.tile is None else choice.tile
             return dataclasses.replace(choice, tile=tile, optimizer=choice.optimizer_name)
         least = needed if least is None else min(least, needed)
@@ -204,7 +216,7 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
 
 
 def _choices(config: Config) -> Iterator[Config]:
-    """The config with other tiles and optimizers, the fastest first."""
+    """Yield the config with the tiles and optimizers to try, the fastest first."""
     tiles = TILES if config.tile is None else (config.tile,)
     large = [tile for tile in tiles if tile is None or tile >= SMALL_TILES]
     small = [tile for tile in tiles if tile is not None and tile < SMALL_TILES]
@@ -216,7 +228,7 @@ def _choices(config: Config) -> Iterator[Config]:
 
 
 def _optimizer_choices(config: PictureConfig) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Changes of the optimizer's settings that take less memory; and the last resorts, which need more steps."""
+    """Return the changes of optimizer settings to try, and the last ones to try, which need more steps."""
     if config.optimizer is not None or config.bounds:
         return [{}], []
     lighter = [
@@ -231,7 +243,7 @@ def _optimizer_choices(config: PictureConfig) -> tuple[list[dict[str, Any]], lis
 
 
 def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) -> int:
-    """Bytes that a run takes, by the rule of thumb."""
+    """Estimate how many bytes a run needs, by the rule of thumb."""
     height, width = config.size
     rows = height
     tiling = tiling_of(analysis_of(config, params, sources), config.octave_indices[0], height, params)
@@ -243,17 +255,17 @@ def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) ->
 
 
 def _optimizer_bytes(config: PictureConfig) -> int:
-    """What the optimizer holds, the pictures and their gradient included."""
+    """Return the bytes of the optimizer's arrays, including the pictures and their gradient."""
     return config.pictures_per_step * 3 * config.size[0] * config.size[1] * choose_optimizer(config).bytes_per_number
 
 
 def process_bytes() -> int:
-    """What the process takes without any picture; 0 where the device has memory of its own."""
+    """Return the bytes that the process needs without any picture; 0 if the device has memory of its own."""
     return used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
 
 
-def compile_job(job: Job) -> Compiled:
-    """Compile all stages of a job; nothing is compiled again when the job is run."""
+def compile_job(job: Job) -> CompiledJob:
+    """Compile all stages of a job, so that nothing is compiled when the job is run."""
     config = job.config
     began, temporary = time.perf_counter(), 0
     for stage in job.stages:
@@ -262,7 +274,7 @@ def compile_job(job: Job) -> Compiled:
         memory = function.lower(value, arguments).compile().memory_analysis()
         if memory is None:  # some compilers do not say
             continue
-        # On the host the arguments are there already, and counted with the process.
+        # If the host computes, the arguments are counted with the process.
         given = 0 if jax.default_backend() == "cpu" else memory.argument_size_in_bytes
         temporary = max(temporary, int(memory.temp_size_in_bytes + given))
     seconds = time.perf_counter() - began
@@ -273,14 +285,14 @@ def compile_job(job: Job) -> Compiled:
     def evaluate() -> None:
         jax.block_until_ready(function(jnp.full(value.shape, 0.5, value.dtype), arguments))
 
-    return Compiled(peak, seconds, evaluate)
+    return CompiledJob(peak, seconds, evaluate)
 
 
-def forecast(job: Job, programs: Compiled) -> Forecast:
-    """Evaluate the last stage, the largest, once, and say how long the whole job takes.
+def forecast(job: Job, programs: CompiledJob) -> Forecast:
+    """Time one evaluation of the last stage, which is the largest, and extrapolate to the whole job.
 
     Args:
-        job: what is made.
+        job: the job.
         programs: from `compile_job`.
     """
     began = time.perf_counter()

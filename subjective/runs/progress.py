@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a plain line now and then elsewhere. Notes, a line each."""
+"""Progress and notes on stderr. A terminal shows a bar; other streams get a plain line now and then."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ class Stream(Protocol):
         """Write text."""
 
     def flush(self) -> Any:
-        """Write at once what was kept back."""
+        """Write all text that is still in a buffer."""
 
     def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
+        """Return whether the stream is a terminal."""
 
 
 def note(line: str) -> None:
-    """Write a note to stderr; only results go to stdout."""
+    """Write a note to stderr; stdout is for results only."""
     write_line(sys.stderr, f"subjective: {line}")
 
 
 def write_line(stream: Stream, line: str) -> None:
-    """Write a line, if anybody still reads the stream."""
+    """Write a line to a stream; do nothing if the stream is closed at its other end."""
     with contextlib.suppress(OSError):
         stream.write(f"{line}\n")
         stream.flush()
 
 
 class PictureProgress:
-    """Shows the steps of a run that makes pictures, each stage of a picture by itself."""
+    """Shows the steps of a run that makes pictures; each stage of a picture has a bar of its own."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class PictureProgress:
         """Prepare to show the steps.
 
         Args:
-            steps_of: most steps of a stage whose picture has a size.
-            pictures: how many are made one after the other.
-            stream: where to; stderr if None.
-            starts: the first stage takes so many times its steps.
+            steps_of: returns the largest number of steps of a stage, given the (height, width) of its picture.
+            pictures: number of pictures that are made one after the other.
+            stream: stream that the progress is written to; None for stderr.
+            starts: number of times that the first stage is made.
         """
         self.starts = starts
         self.steps_of = steps_of
@@ -93,16 +93,19 @@ class PictureProgress:
             write_line(self.stream, self._line(step, now))
 
     def _begin(self, picture: int, step: Step) -> None:
+        """Begin to show a stage, whose first step is given."""
         self.close()
-        # A later stage goes on counting, and does not report the point at which it starts.
+        # Steps are counted over all stages of a picture; only the first stage tells of its starting point.
         first = picture != self._stage[0]
         self._base = 0 if first else self._last
-        if first and isinstance(step.position, Position) and step.position.stage > 0:  # resumed in a later stage
+        if (
+            first and isinstance(step.position, Position) and step.position.stage > 0
+        ):  # the run was resumed in a later stage
             first, self._base = False, step.position.steps
         self.max_steps = self.steps_of(step.value.shape[-3:-1]) * (self.starts if first else 1)
         self._stage, self._begun, self._known = (picture, step.value.shape), time.monotonic(), step.step - self._base
         if self.terminal:
-            # Sizes given, since a terminal that does not tell its own would get an empty bar.
+            # The sizes are given, because tqdm shows an empty bar on a terminal that does not tell its size.
             columns, rows = shutil.get_terminal_size()
             self._bar = tqdm(
                 total=self.max_steps,
@@ -114,26 +117,29 @@ class PictureProgress:
             )
 
     def _name(self) -> str:
+        """Name the picture, if there are several, and its size."""
         picture, shape = self._stage
         name = "" if self.pictures == 1 else f"picture {picture + 1}/{self.pictures} "
         return name + (f"{shape[-2]}x{shape[-3]} " if len(shape) >= 3 else "")
 
     def _line(self, step: Step, now: float) -> str:
+        """Return a plain line that shows a step."""
         number = step.step - self._base
         line = f"{self._name()}step {number}/{self.max_steps}  loss {step.loss:.6g}"
         made = number - self._known
         if made and now > self._begun:
             rate = made / (now - self._begun)
-            line += f"  {rate:.2f} steps/s  {_minutes_text((self.max_steps - number) / rate)} left"
+            line += f"  {rate:.2f} steps/s  {_format_minutes((self.max_steps - number) / rate)} left"
         return line
 
     def close(self) -> None:
-        """Finish the bar, if there is one, and leave the line free."""
+        """Finish the bar, if there is one, so that the next text begins on a new line."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
-def _minutes_text(seconds: float) -> str:
+def _format_minutes(seconds: float) -> str:
+    """Format a time as minutes and seconds, such as 2 min 5 s."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,4 +1,4 @@
-"""What a run depends on: versions, device, and every file that was read, by its sha256."""
+"""Record what the result of a run depends on: settings, versions, device, and the sha256 of every file read."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from subjective.network.formats.native import sha256
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
+"""Packages whose versions a run folder records."""
 
-CONFIG = "config.json"
-"""File of a run folder that holds what was asked."""
+CONFIG_FILE = "config.json"
+"""File of a run folder that holds the settings."""
 
 
 def describe_run(command: str, settings: dict[str, Any], started: float, **facts: Any) -> dict[str, Any]:
     """Describe a run for its ``config.json``: every setting, the exact command, versions, device and further facts.
 
     Args:
-        command: its name, such as ``synthesize``.
-        settings: as JSON.
-        started: time of day in seconds since the epoch.
+        command: name of the command, such as ``synthesize``.
+        settings: all settings, as JSON.
+        started: time at which the run started, in seconds since the epoch.
         facts: further entries, as JSON.
     """
     return {
@@ -58,7 +59,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def describe_file(path: Path, use: str) -> dict[str, str]:
-    """Describe a file that was read; ``use`` says what for."""
+    """Describe a file that was read; ``use`` says what for, such as ``source``."""
     return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256(path)}
 
 
@@ -66,7 +67,7 @@ def read_record(path: str | Path) -> dict[str, Any]:
     """Read the ``config.json`` of a run folder.
 
     Raises:
-        InputError: no such file, or one that holds no settings.
+        InputError: there is no such file, or it holds no settings.
     """
     name = str(path)
     try:
@@ -74,10 +75,10 @@ def read_record(path: str | Path) -> dict[str, Any]:
         if isinstance(record["settings"], dict) and isinstance(record["command"], str):
             return dict(record)
     except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"no such file: {name!r}; wanted the {CONFIG} of a run folder") from None
+        raise InputError(f"no such file: {name!r}; wanted the {CONFIG_FILE} of a run folder") from None
     except (OSError, ValueError, RecursionError, KeyError, TypeError):
         pass
-    raise InputError(f"{name!r} holds no settings; wanted the {CONFIG} of a run folder")
+    raise InputError(f"{name!r} holds no settings; wanted the {CONFIG_FILE} of a run folder")
 
 
 def changed_files(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
@@ -87,7 +88,7 @@ def changed_files(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
 
 
 def _hashes(facts: dict[str, Any]) -> dict[str, str | None]:
-    """Name of each file to its sha256; empty where the record was edited beyond recognition."""
+    """Return the name of each file with its sha256; nothing if the record was edited so that it has no such entries."""
     try:
         network = facts.get("weights") or {}
         use = network.get("use")

@@ -23,17 +23,18 @@ from subjective.runs import interrupts
 from subjective.runs.memory import is_out_of_memory
 from subjective.runs.progress import note, write_line
 
-TRACEBACK = "traceback.txt"
-"""File of the run folder that holds the traceback of a fault of this program."""
+TRACEBACK_FILE = "traceback.txt"
+"""File of a run folder that holds the traceback of a fault of this program."""
 
 OneSession = TypeVar("OneSession", bound="Session")
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the operating system that mean that there is no room for a file."""
 
 
 @runtime_checkable
 class RunFolder(Protocol):
-    """The folder of a run, as a session fills it; ``event`` is what the run tells of a step.
+    """The folder of a run, as a session fills it. ``event`` stands for the arguments with which a run tells of a step.
 
     Attributes:
         folder: path of the folder.
@@ -51,26 +52,28 @@ class RunFolder(Protocol):
         """Write the result of a run that came to its end."""
 
     def abandon(self, status: str, reason: str) -> tuple[str, bool]:
-        """Keep what was made of a run that was stopped; say what is kept, and whether the run can be resumed."""
+        """Keep what a stopped run has made; return what is kept, in a sentence, and whether the run can be resumed."""
 
 
 @runtime_checkable
 class Observer(Protocol):
-    """Someone who watches a run: a progress line, a live page."""
+    """An object that watches a run, such as a progress bar or a live page."""
 
     @property
     def update(self) -> Callable[..., None]:
-        """``update(*event)``: see a step."""
+        """``update(*event)``: show a step."""
 
     def close(self) -> None:
-        """See that no more steps come."""
+        """End; no more steps come."""
 
 
 class Session:
     """The session of one run, as a context manager.
 
     Attributes:
-        status: exit status: 0; 2 for what the user can mend; 1 for a fault of this program.
+        run: the run folder.
+        observers: the objects that are told of each step.
+        status: exit status: 0 for success, 2 for an error that the user can mend, 1 for a fault of this program.
     """
 
     def __init__(
@@ -79,18 +82,18 @@ class Session:
         observers: Sequence[Observer],
         render: Callable[[InputError], str] = str,
     ):
-        """Watch over a run.
+        """Prepare to watch over a run.
 
         Args:
-            run: the folder, which exists.
-            observers: told of each step.
-            render: makes the message of an error.
+            run: the run folder, which exists.
+            observers: objects that are told of each step.
+            render: returns the message of an error.
         """
         self.run, self.observers, self.status = run, observers, 0
         self._render, self._finished = render, False
 
     def __enter__(self: OneSession) -> OneSession:
-        """Begin."""
+        """Return the session."""
         return self
 
     def on_step(self, *event: Any) -> None:
@@ -112,7 +115,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Keep what was made; return whether the error is dealt with. `Interrupted` goes on."""
+        """Keep what the run has made; return whether the error is dealt with. `Interrupted` is raised further."""
         self._close_observers()
         if error is None:
             return False
@@ -130,7 +133,7 @@ class Session:
         return True
 
     def _explain(self, error: Exception) -> str | None:
-        """Say in a line what the user can mend; None for a fault of this program."""
+        """Return a line about an error that the user can mend; None for a fault of this program."""
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return f"no room left to write in {self.run.folder} ({error.strerror or error})"
         if isinstance(error, InputError):
@@ -143,7 +146,7 @@ class Session:
 
     def _keep_traceback(self, error: Exception) -> str:
         """Write the traceback into the run folder, or to stderr; say where."""
-        fault, path = f"a fault of this program, {type(error).__name__}", self.run.folder / TRACEBACK
+        fault, path = f"a fault of this program, {type(error).__name__}", self.run.folder / TRACEBACK_FILE
         text = "".join(traceback.format_exception(error))
         try:
             path.write_text(text, encoding="utf-8")
@@ -153,7 +156,8 @@ class Session:
         return f"{fault}; the traceback is in {path}"
 
     def _abandon(self, status: str, reason: str) -> None:
-        if self._finished:  # the result is written; nothing of the run is in doubt
+        """Keep what the run has made, and say on stderr why it stopped, what is kept and how to resume it."""
+        if self._finished:  # the result is already written
             if status == "failed":
                 note(reason)
             return

@@ -1,7 +1,8 @@
-"""The run folder of a training: what was asked, a line a step, checkpoints, curves, and the network.
+"""The run folder of a training.
 
-``config.json``, ``trace.jsonl``, ``checkpoints/`` (Orbax's, the last two), ``curves.png``, ``network.safetensors``,
-``summary.json``.
+``config.json`` holds the settings; ``trace.jsonl`` a line for each step; ``checkpoints/`` the last two checkpoints, in
+Orbax's format; ``curves.png`` the loss, beside pictures that the network makes; ``network.safetensors`` the network;
+``summary.json`` how the training ended.
 """
 
 from __future__ import annotations
@@ -20,36 +21,36 @@ from tqdm import tqdm
 
 from subjective.checks import InputError, MissingPackageError
 from subjective.feedforward.data import Photographs
-from subjective.feedforward.step import State
+from subjective.feedforward.step import TrainState
 from subjective.feedforward.train import TrainStep
 from subjective.images import write_image
 from subjective.runs.folder import TracedFolder
-from subjective.runs.memory import duration_text
+from subjective.runs.memory import format_duration
 from subjective.runs.pictures import draw_curves, thin_out
 from subjective.runs.progress import PLAIN_INTERVAL, Stream, note, write_line
 
 KEPT = 2
-"""Checkpoints that are kept: the newest, and one to fall back to."""
+"""Number of checkpoints that are kept: the newest, and one to fall back to."""
 
 
 @dataclass(frozen=True)
-class Keeping:
+class SaveSettings:
     """What a training folder keeps, and when.
 
     Attributes:
-        steps: how many steps the training has.
-        save_every: steps between curves; 0 for the last ones alone.
-        checkpoint_every: seconds between checkpoints; 0 for the last one alone.
-        draw: from the network's parameters to the pictures beside the curves.
-        write: writes the network's file, given a state and the seconds so far.
-        photographs: the photographs that are learned from; None for a texture.
+        steps: number of steps of the training.
+        save_every: draw the curves every so many steps; 0 draws them at the end only.
+        checkpoint_every: seconds between checkpoints; 0 writes one at the end only.
+        draw: makes the pictures beside the curves, given the network's parameters.
+        write: writes the network's file, given a state and the seconds that the training has taken.
+        photographs: the photographs that the network learns from; None for a texture.
     """
 
     steps: int
     save_every: int
     checkpoint_every: float
     draw: Callable[[Any], Sequence[np.ndarray]]
-    write: Callable[[State, float], None]
+    write: Callable[[TrainState, float], None]
     photographs: Photographs | None = None
 
 
@@ -62,11 +63,11 @@ class TrainingFolder(TracedFolder):
 
     memory_advice = "lower batch, size or width"
 
-    def __init__(self, folder: Path, keeping: Keeping):
-        """Open a folder, which exists.
+    def __init__(self, folder: Path, keeping: SaveSettings):
+        """Open a folder that exists.
 
         Args:
-            folder: new, or that of a training that is resumed.
+            folder: a new folder, or the folder of a training that is resumed (see `resume`).
             keeping: what to keep, and when.
 
         Raises:
@@ -81,16 +82,16 @@ class TrainingFolder(TracedFolder):
         )
         self._checkpointed = time.monotonic()
         self._steps: list[dict[str, Any]] = []
-        self._state: State | None = None
+        self._state: TrainState | None = None
 
-    def resume(self, like: State) -> State | None:
-        """Continue at the newest sound checkpoint: what the trace holds beyond the checkpoint is removed.
+    def resume(self, like: TrainState) -> TrainState | None:
+        """Continue at the newest sound checkpoint, and remove the lines of the trace that are newer than it.
 
         Args:
-            like: a state of the same training, for shapes.
+            like: any state of the same training; says the shapes of the arrays.
 
         Returns:
-            The state; None if there is no checkpoint at all.
+            The state of the checkpoint; None if there is no checkpoint, so that the training begins again.
 
         Raises:
             InputError: there are checkpoints, and none can be read.
@@ -108,15 +109,15 @@ class TrainingFolder(TracedFolder):
                         facts=orbax.args.JsonRestore(),
                     ),
                 )
-            except Exception as error:  # whatever Orbax and the file system make of a damaged checkpoint
+            except Exception as error:  # Orbax and the file system raise many kinds for a damaged checkpoint
                 first = (str(error).splitlines() or [type(error).__name__])[0]
                 note(f"note: checkpoint {step} is damaged ({first[:200]}); taking the one before")
                 continue
             self._steps = self._cut_trace(step)
             self._seconds_before = found.facts["seconds"]
             if self._keeping.photographs is not None:
-                self._keeping.photographs.go_on(found.facts["photographs"])
-            state = State(found.params, found.optimizer, np.asarray(step, np.int32))
+                self._keeping.photographs.resume(found.facts["photographs"])
+            state = TrainState(found.params, found.optimizer, np.asarray(step, np.int32))
             return jax.tree.map(jax.numpy.asarray, state)
         self._steps = self._cut_trace(0)
         if steps:
@@ -125,11 +126,11 @@ class TrainingFolder(TracedFolder):
         return None
 
     def record(self, step: TrainStep, *, last: bool) -> None:
-        """Write a step to the trace, and save curves and state when they are due.
+        """Write a step to the trace, and write the curves and a checkpoint if they are due.
 
         Args:
-            step: what was made.
-            last: whether the training is stopped after the step; the state is then due.
+            step: the step.
+            last: whether the training stops after this step; a checkpoint is then due.
         """
         self._state = step.state
         line = {
@@ -150,8 +151,8 @@ class TrainingFolder(TracedFolder):
         if last or due:
             self._checkpoint(step.state)
 
-    def finish(self, result: State) -> None:
-        """Write the last checkpoint, the curves, the network and ``summary.json``."""
+    def finish(self, result: TrainState) -> None:
+        """Write checkpoint, curves, network and ``summary.json`` of a training that came to its end."""
         self._checkpoint(result)
         self._show(result)
         self._keeping.write(result, self.seconds)
@@ -162,7 +163,7 @@ class TrainingFolder(TracedFolder):
         self._conclude("finished", None, unreadable=skipped)
 
     def abandon(self, status: str, reason: str) -> tuple[str, bool]:
-        """Keep the network of a training that was stopped; see `subjective.runs.session.RunFolder`."""
+        """Write the network of a training that was stopped; see `subjective.runs.session.RunFolder`."""
         kept = "no step was made yet"
         try:
             if self._state is not None:
@@ -175,8 +176,8 @@ class TrainingFolder(TracedFolder):
             return f"the network could not be kept ({error.strerror})", False
         return kept, True
 
-    def _checkpoint(self, state: State) -> None:
-        """Keep where the training stands: whole or not at all, as Orbax does it."""
+    def _checkpoint(self, state: TrainState) -> None:
+        """Write a checkpoint if there is none of this step; Orbax writes it whole or not at all."""
         self._sync_trace()
         args = self._orbax.args
         step = int(state.step)
@@ -194,8 +195,8 @@ class TrainingFolder(TracedFolder):
         )
         self._checkpointed = time.monotonic()
 
-    def _show(self, state: State) -> None:
-        """Draw ``curves.png`` again."""
+    def _show(self, state: TrainState) -> None:
+        """Draw ``curves.png``: the loss and its parts at each step that changed the parameters, beside pictures."""
         moved = [line for line in self._steps if line["moved"]]
         names = dict.fromkeys(name for line in moved for name in line["parts"])
         lines = {"loss": [line["loss"] for line in moved]}
@@ -205,6 +206,7 @@ class TrainingFolder(TracedFolder):
         write_image(self.folder / "curves.png", draw_curves(lines, steps, pictures))
 
     def _conclude(self, status: str, reason: str | None, **facts: Any) -> None:
+        """Write ``summary.json`` and close all files."""
         moved = [line["loss"] for line in self._steps if line["moved"]]
         content = {
             "status": status,
@@ -221,7 +223,7 @@ class TrainingFolder(TracedFolder):
 
 
 def _finite(value: float) -> float | None:
-    """A number as JSON has it; JSON knows neither NaN nor infinity."""
+    """Return a number, or None for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None
 
 
@@ -229,7 +231,7 @@ def load_orbax() -> Any:
     """Import Orbax.
 
     Raises:
-        MissingPackageError: Orbax is not installed; says what to install.
+        MissingPackageError: Orbax is not installed.
     """
     try:
         import orbax.checkpoint as orbax
@@ -244,7 +246,7 @@ class TrainProgress:
     """Shows the steps of a training."""
 
     def __init__(self, steps: int, stream: Stream | None = None):
-        """Prepare to show so many steps."""
+        """Prepare to show ``steps`` steps, on stderr if no stream is given."""
         self.stream = stream if stream is not None else sys.stderr
         self._bar = tqdm(total=steps, desc="step", unit="step", file=self.stream) if self.stream.isatty() else None
         self._first: tuple[int, float] | None = None
@@ -254,7 +256,7 @@ class TrainProgress:
         """Show a step."""
         now = time.monotonic()
         if not step.moved:
-            line = f"note: step {step.number} had a loss or gradient that is not finite; it is left out"
+            line = f"note: step {step.number} had a loss or gradient that is not finite; the step is left out"
             write_line(self.stream, f"subjective: {line}")
         if self._bar is not None:
             self._bar.set_postfix_str(f"loss {step.loss:.4g}", refresh=False)
@@ -266,11 +268,11 @@ class TrainProgress:
             line = f"step {step.number}/{step.steps}  loss {step.loss:.6g}"
             made, took = step.number - self._first[0], now - self._first[1]
             if made and took > 0:
-                line += f"  {made / took:.2f} steps/s  {duration_text((step.steps - step.number) * took / made)} left"
+                line += f"  {made / took:.2f} steps/s  {format_duration((step.steps - step.number) * took / made)} left"
             write_line(self.stream, line)
 
     def close(self) -> None:
-        """Finish the bar, if there is one, and leave the line free."""
+        """Finish the bar, if there is one, so that the next text begins on a new line."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -1,4 +1,4 @@
-"""Files that play: loops as GIF, animated WebP and MP4; videos converted frame by frame."""
+"""Write loops as GIF, animated WebP and MP4; convert videos frame by frame."""
 
 from __future__ import annotations
 
@@ -15,31 +15,33 @@ from subjective.checks import InputError
 from subjective.images import to_uint8, write_bytes
 
 Format = Literal["gif", "webp", "mp4"]
+"""A format in which loops are written."""
+
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-QUALITY = 90
-"""Of WebP, out of 100."""
+WEBP_QUALITY = 90
+"""Quality of animated WebP, at most 100."""
 
 
 def can_write(kind: Format) -> bool:
-    """Whether what it takes is installed: MP4 wants the ``video`` extra."""
+    """Return whether a format can be written; MP4 needs the ``video`` extra."""
     return kind != "mp4" or importlib.util.find_spec("av") is not None
 
 
 def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) -> None:
-    """Write a loop, whole or not at all; GIF and WebP repeat for ever.
+    """Write a loop to a file, whole or not at all. GIF and WebP repeat for ever.
 
-    GIF has 256 colors a frame and whole hundredths of a second; MP4 is H.264 in yuv420p, which every player knows, and
-    whose sides are even: an odd one loses its last pixel.
+    A GIF has at most 256 colors a frame, and each frame lasts whole hundredths of a second. An MP4 holds H.264 in
+    yuv420p, which every player knows; its sides must be even, so that an odd side loses its last pixel.
 
     Args:
-        path: where; the suffix gives the format.
-        frames: ``(count, height, width, 3)`` in [0, 1]; rounded, and clipped to black and white.
+        path: the file; its suffix gives the format.
+        frames: ``(count, height, width, 3)`` in [0, 1]; other values are clipped.
         fps: frames a second.
 
     Raises:
-        ValueError: another shape or suffix, or MP4 without what it takes.
-        OSError: it cannot be written.
+        InputError: the frames have another shape, the suffix is none of `FORMATS`, or MP4 cannot be written.
+        FileError: the file cannot be written.
     """
     target, array = Path(path), to_uint8(frames)
     if array.ndim != 4 or array.shape[3] != 3:
@@ -48,26 +50,29 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) ->
     if kind == "mp4":
         if not can_write("mp4"):
             raise InputError("to write MP4, install the video extra: pip install 'subjective[video]'")
-        write_bytes(target, _mp4(array, fps))
+        write_bytes(target, _encode_mp4(array, fps))
     elif kind in FORMATS:
         options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
         if kind == "webp":
-            options |= {"quality": QUALITY, "method": 4}
+            options |= {"quality": WEBP_QUALITY, "method": 4}
         write_bytes(target, iio.imwrite("<bytes>", array, extension=f".{kind}", plugin="pillow", **options))
     else:
         raise InputError(f"cannot write {target.name!r}; wanted a name ending in .{', .'.join(FORMATS)}")
 
 
-def _mp4(array: np.ndarray, fps: float) -> bytes:
+def _encode_mp4(array: np.ndarray, fps: float) -> bytes:
+    """Encode 8-bit frames ``(count, height, width, 3)`` as MP4."""
     even = array[:, : array.shape[1] // 2 * 2, : array.shape[2] // 2 * 2]
     if 0 in even.shape:
-        raise InputError(f"frames of {array.shape[2]}x{array.shape[1]} pixels make no MP4; wanted 2 a side or more")
+        raise InputError(
+            f"cannot write frames of {array.shape[2]}x{array.shape[1]} pixels as MP4; wanted 2 pixels a side or more"
+        )
     how: dict[str, Any] = {"codec": "libx264", "fps": fps, "out_pixel_format": "yuv420p"}
     return iio.imwrite("<bytes>", even, extension=".mp4", plugin="pyav", **how)
 
 
 def write_videos(folder: Path, stem: str, frames: np.ndarray, fps: float, kinds: Sequence[Format]) -> list[str]:
-    """Write a loop in several formats; returns the files' names."""
+    """Write a loop to ``folder/stem.kind`` for each of several formats; return the names of the files."""
     names = [f"{stem}.{kind}" for kind in kinds]
     for name in names:
         write_video(folder / name, frames, fps)
@@ -75,45 +80,45 @@ def write_videos(folder: Path, stem: str, frames: np.ndarray, fps: float, kinds:
 
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
-"""Files that are taken for videos."""
+"""Suffixes of the files that are taken for videos."""
 
-RATE = 24.0
-"""Frames a second, where a video does not say."""
+DEFAULT_RATE = 24.0
+"""Frames a second of a video that does not say how many it has."""
 
 
 def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray]) -> int:
-    """Write a video of what becomes of each frame of another; sound is left out.
+    """Paint each frame of a video, and write the frames as a new video without sound.
 
     Args:
-        source: a video.
-        target: where to; it appears whole or not at all.
-        paint: from a frame ``(height, width, 3)`` in [0, 1] to another of the same size.
+        source: the video.
+        target: the new video; it appears whole or not at all.
+        paint: returns the new frame for a frame ``(height, width, 3)`` in [0, 1]; the size stays.
 
     Returns:
         The number of frames.
 
     Raises:
-        ValueError: not a video, or no plugin can read or write it.
+        InputError: the file is no video, or cannot be read or written.
     """
     if importlib.util.find_spec("av") is None:
         raise InputError("to read and write videos, install the video extra: pip install 'subjective[video]'")
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     count = 0
     try:
-        rate = float(iio.immeta(source, plugin="pyav").get("fps") or RATE)
+        rate = float(iio.immeta(source, plugin="pyav").get("fps") or DEFAULT_RATE)
         with iio.imopen(temporary, "w", plugin="pyav") as out:
             out.init_video_stream("libx264", fps=round(rate))
             for frame in iio.imiter(source, plugin="pyav"):
                 painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
-                # H.264's sides are even, as every player wants them: an odd one loses its last pixel.
+                # The sides of H.264 must be even; an odd side loses its last pixel.
                 out.write_frame(painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2])
                 count += 1
         if not count:
-            raise InputError("it has no frame")
+            raise InputError(f"{source.name!r} has no frame")
         os.replace(temporary, target)
     except ValueError:
         raise
-    except Exception as error:  # of decoders and encoders
+    except Exception as error:  # decoders and encoders raise many kinds
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{source.name!r} cannot be made into {target.name!r} ({reason[:200]})") from None
     finally:

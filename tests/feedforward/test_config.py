@@ -4,7 +4,7 @@ import pytest
 from helpers.feedforward import TEXTURE
 
 from subjective.checks import InputError
-from subjective.feedforward.config import check_blend
+from subjective.feedforward.config import normalize_blend
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,9 @@ from subjective.feedforward.config import check_blend
         ({"size": 8}, "size is 8; wanted 16 or more"),
         ({"devices": 2, "batch": 3}, "batch is 3; wanted a multiple of devices 2"),
         ({"texture": False, "zoom": 0.5}, "zoom is 0.5; wanted 1 or more"),
-        ({"zoom": 2}, "zoom is 2; a texture is learned from no photographs"),
-        ({"padding_mode": "same"}, "padding_mode is same; a texture is always seen circular"),
-        ({"border": "reflect"}, "border is reflect; a texture tiles, with circular"),
+        ({"zoom": 2}, "zoom is 2; a texture network learns from no photographs"),
+        ({"padding_mode": "same"}, "padding_mode is same; the loss network sees textures as circular"),
+        ({"border": "reflect"}, "border is reflect; a texture is always circular"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; wanted 0 or more"),
         ({"statistic": ("gramm",)}, "statistic: unknown statistic 'gramm'"),
         ({"statistic": ("content",)}, "statistic: unknown statistic 'content'"),
@@ -32,10 +32,10 @@ def test_settings_that_cannot_be_meant_are_refused(changes, message):
 
 
 def test_shares_sum_to_one():
-    assert check_blend((1, 3), 2) == (0.25, 0.75)
-    assert check_blend(None, 4) == (0.25,) * 4
+    assert normalize_blend((1, 3), 2) == (0.25, 0.75)
+    assert normalize_blend(None, 4) == (0.25,) * 4
 
 
 def test_as_many_shares_as_sources_are_wanted():
     with pytest.raises(InputError, match=r"^blend got 1 numbers for 2 sources"):
-        check_blend((1,), 2)
+        normalize_blend((1,), 2)

@@ -16,7 +16,7 @@ def test_photographs_are_crops_in_an_order_that_goes_on(tmp_path):
     position = json.loads(json.dumps(one.position))
     batches += [next(one) for _ in range(4)]
     other = Photographs(files, 16, 2, seed=3)
-    other.go_on(position)
+    other.resume(position)
     for batch in batches[4:]:
         np.testing.assert_array_equal(next(other), batch)
     assert {batch.shape for batch in batches} == {(2, 16, 16, 3)}

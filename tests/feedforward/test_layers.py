@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.feedforward.layers import convolve, doubled, padded
+from subjective.feedforward.layers import convolve, double, pad
 
 
 @pytest.mark.parametrize("side", [1, 3, 9])
@@ -18,9 +18,9 @@ def test_convolutions_are_sums_over_a_window(rng, side):
 @pytest.mark.parametrize(("border", "mode"), [("reflect", "reflect"), ("circular", "wrap"), ("same", "constant")])
 def test_borders_are_those_of_numpy(rng, border, mode):
     x = jnp.asarray(rng.normal(size=(6, 7, 2)), jnp.float32)
-    np.testing.assert_array_equal(padded(x, 2, 3, border), np.pad(x, ((2, 2), (3, 3), (0, 0)), mode=mode))
+    np.testing.assert_array_equal(pad(x, 2, 3, border), np.pad(x, ((2, 2), (3, 3), (0, 0)), mode=mode))
 
 
 def test_each_pixel_becomes_four_of_its_own(rng):
     x = jnp.asarray(rng.normal(size=(6, 7, 2)), jnp.float32)
-    np.testing.assert_array_equal(doubled(x), np.kron(x, np.ones((2, 2, 1), np.float32)))
+    np.testing.assert_array_equal(double(x), np.kron(x, np.ones((2, 2, 1), np.float32)))

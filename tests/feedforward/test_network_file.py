@@ -10,7 +10,7 @@ from subjective.network import weights
 
 def test_a_network_is_read_as_it_was_written(tmp_path):
     architecture, params = random_network("texture", "circular", sources=3)
-    network_file.write(tmp_path / "net.safetensors", network_file.Network(architecture, params, {"steps": 7}))
+    network_file.write(tmp_path / "net.safetensors", network_file.TrainedNetwork(architecture, params, {"steps": 7}))
     found = network_file.read(tmp_path / "net.safetensors")
     assert (found.architecture, found.facts) == (architecture, {"steps": 7})
     jax.tree.map(np.testing.assert_array_equal, found.params, params)

@@ -9,7 +9,7 @@ from helpers.feedforward import random_network
 
 from subjective.feedforward import network_file
 from subjective.feedforward.networks import noise_for, noise_sizes
-from subjective.feedforward.step import with_parameters
+from subjective.feedforward.step import build_network
 from subjective.feedforward.train import draw, paint
 
 
@@ -17,7 +17,7 @@ def test_transform_net_is_what_its_formulas_say(rng):
     architecture, params = random_network()
     image = rng.uniform(size=(36, 44, 3)).astype(np.float32)
     blend = np.array([0.3, 0.7], np.float32)
-    flat = {name: np.asarray(leaf, np.float64) for name, leaf in network_file.flat(params).items()}
+    flat = {name: np.asarray(leaf, np.float64) for name, leaf in network_file.flatten(params).items()}
 
     def block(x, place, stride=1, relu=plain.relu):
         kernel = flat[f"blocks.{place}.convolution.kernel"]
@@ -58,7 +58,7 @@ def test_a_texture_tiles():
     """Noise that is moved around the border moves the texture with it: there is no seam."""
     architecture, params = random_network("texture", "circular", depth=2)
     noise = noise_for(jax.random.key(0), (32, 48), 2)
-    net = with_parameters(architecture, params)
+    net = build_network(architecture, params)
     moved = [jnp.roll(z, (2**k, 2**k), (0, 1)) for k, z in enumerate(noise)]
     blend = jnp.array([0.5, 0.5])
     np.testing.assert_allclose(net(moved, blend), jnp.roll(net(noise, blend), (2, 2), (0, 1)), atol=1e-5)

@@ -3,7 +3,7 @@ import pytest
 from helpers.feedforward import random_network
 
 from subjective.checks import InputError
-from subjective.feedforward.network_file import Network
+from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.repaint import repaint, repaint_in_strips
 from subjective.feedforward.train import paint
 
@@ -24,11 +24,11 @@ def test_strips_give_the_picture_that_the_whole_gives(picture, border, rows):
 
 
 def test_rows_of_a_strip_change_no_picture(picture):
-    network = Network(*random_network(depth=1))
+    network = TrainedNetwork(*random_network(depth=1))
     whole, strips = (repaint(network, picture, (0.3, 0.7), rows) for rows in (None, 16))
     np.testing.assert_allclose(strips, whole, atol=1e-5)
 
 
 def test_a_picture_too_small_to_be_mirrored_is_refused(picture):
     with pytest.raises(InputError, match="a picture of 50x15 is too small; wanted 16 pixels a side"):
-        repaint(Network(*random_network()), picture[:15], (0.5, 0.5))
+        repaint(TrainedNetwork(*random_network()), picture[:15], (0.5, 0.5))

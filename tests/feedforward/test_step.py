@@ -3,16 +3,16 @@ import numpy as np
 import pytest
 from helpers.feedforward import STYLE, TEXTURE
 
-from subjective.feedforward.loss import targets_of
-from subjective.feedforward.step import batch_of, first_state, step_of
-from subjective.feedforward.train import plan_of
+from subjective.feedforward.loss import measure_targets
+from subjective.feedforward.step import compile_step, first_state, make_batch
+from subjective.feedforward.train import plan_training
 
 
 def first_step(config, params, source, pictures=None):
     """The state before and after a step, and what the step reports."""
-    plan = plan_of([source], config, params)
-    targets, before = targets_of([source], plan.objective, params), first_state(plan, 0)
-    return before, *step_of(plan)(before, batch_of(config, 1, 0, pictures), targets, params)
+    plan = plan_training([source], config, params)
+    targets, before = measure_targets([source], plan.objective, params), first_state(plan, 0)
+    return before, *compile_step(plan)(before, make_batch(config, 1, 0, pictures), targets, params)
 
 
 def test_a_step_moves_the_parameters_along_adams_direction(small_params, rng):
@@ -34,7 +34,7 @@ def test_a_step_that_is_not_finite_moves_nothing(small_params, rng):
 
 
 def test_a_batch_is_the_same_whenever_it_is_asked_for():
-    first, again, later = (batch_of(TEXTURE, 3, step) for step in (5, 5, 6))
+    first, again, later = (make_batch(TEXTURE, 3, step) for step in (5, 5, 6))
     np.testing.assert_array_equal(first.blends, again.blends)
     np.testing.assert_array_equal(jax.random.key_data(first.keys), jax.random.key_data(again.keys))
     assert not (jax.random.key_data(first.keys) == jax.random.key_data(later.keys)).any()

@@ -31,7 +31,7 @@ def write_network(path, kind="style", sources=1):
     """Write a network that was never trained; return its path."""
     border = "circular" if kind == "texture" else "reflect"
     architecture = Architecture(kind, sources, width=2, depth=2, border=border)
-    network_file.write(path, network_file.Network(architecture, parameters_of(architecture.build())))
+    network_file.write(path, network_file.TrainedNetwork(architecture, parameters_of(architecture.build())))
     return path
 
 

@@ -11,7 +11,7 @@ from jax import lax
 
 from subjective.checks import InputError
 from subjective.runs import preflight
-from subjective.runs.memory import duration_text, memory_limit, size_text
+from subjective.runs.memory import allowed_bytes, format_duration, format_size
 from subjective.runs.preflight import TooLargeError, choose_to_fit, compile_job, fit_to_memory, forecast
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.problem import Job
@@ -30,17 +30,17 @@ def config(size, **changes):
     [("4GB", 4e9), ("800MB", 8e8), ("1.5 GiB", 1.5 * 2**30), ("2g", 2e9), ("512MiB", 2**29), ("1TB", 1e12)],
 )
 def test_a_limit_is_read(text, size):
-    assert memory_limit(text) == int(size)
+    assert allowed_bytes(text) == int(size)
 
 
 @pytest.mark.parametrize("text", ["", "much", "4", "-4GB", "0GB", ".GB", "1.2.3GB", "GB"])
 def test_what_is_no_limit_is_refused(text):
     with pytest.raises(ValueError, match="memory_limit is"):
-        memory_limit(text)
+        allowed_bytes(text)
 
 
 def test_without_a_limit_it_is_what_is_free():
-    assert 2**28 < memory_limit(None) < 2**50
+    assert 2**28 < allowed_bytes(None) < 2**50
 
 
 def test_what_fits_is_left_alone(small_params):
@@ -189,5 +189,5 @@ def test_what_a_compiled_program_takes_makes_tiles_and_optimizer_smaller(small_p
 
 
 def test_sizes_and_times_are_for_people():
-    assert [size_text(size) for size in (2.34e9, 5e8)] == ["2.3 GB", "500 MB"]
-    assert [duration_text(seconds) for seconds in (12, 600, 7200)] == ["12 s", "10 min", "2.0 h"]
+    assert [format_size(size) for size in (2.34e9, 5e8)] == ["2.3 GB", "500 MB"]
+    assert [format_duration(seconds) for seconds in (12, 600, 7200)] == ["12 s", "10 min", "2.0 h"]

@@ -16,7 +16,7 @@ from subjective.images import read_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs.folder import PictureFolder
 from subjective.runs.interrupts import Interrupted, interruptible
-from subjective.runs.session import TRACEBACK, Session
+from subjective.runs.session import TRACEBACK_FILE, Session
 
 
 @pytest.fixture(autouse=True)
@@ -85,24 +85,24 @@ def test_an_input_error_is_status_2_and_keeps_the_last_picture(tmp_path, capsys)
     check_last_picture(tmp_path, "failed", "--max_iter does not fit")
     expected = f"subjective: --max_iter does not fit; the last picture is {tmp_path}/result.png\n"
     assert capsys.readouterr().err == expected
-    assert not (tmp_path / TRACEBACK).exists()
+    assert not (tmp_path / TRACEBACK_FILE).exists()
 
 
 def test_a_fault_of_the_program_is_status_1_and_one_line_says_where_its_traceback_is(tmp_path, capsys):
     session = stopped_by(KeyError("no such layer"), tmp_path)
     assert session.status == 1
-    text = (tmp_path / TRACEBACK).read_text()
+    text = (tmp_path / TRACEBACK_FILE).read_text()
     assert text.startswith("Traceback (most recent call last):\n")
     assert text.endswith("KeyError: 'no such layer'\n")
     assert "in stopped_by" in text
-    reason = f"a fault of this program, KeyError; the traceback is in {tmp_path / TRACEBACK}"
+    reason = f"a fault of this program, KeyError; the traceback is in {tmp_path / TRACEBACK_FILE}"
     check_last_picture(tmp_path, "failed", reason)
     assert capsys.readouterr().err == f"subjective: {reason}; the last picture is {tmp_path}/result.png\n"
 
 
 def test_a_value_error_is_a_fault_of_the_program(tmp_path):
     assert stopped_by(ValueError("cannot reshape"), tmp_path).status == 1
-    assert "ValueError: cannot reshape" in (tmp_path / TRACEBACK).read_text()
+    assert "ValueError: cannot reshape" in (tmp_path / TRACEBACK_FILE).read_text()
 
 
 def test_a_traceback_that_cannot_be_written_goes_to_stderr(tmp_path, capsys):
@@ -132,7 +132,7 @@ def test_a_full_disk_is_status_2(number, tmp_path):
     session = stopped_by(OSError(number, os.strerror(number)), tmp_path)
     assert session.status == 2
     check_last_picture(tmp_path, "failed", f"no room left to write in {tmp_path} ({os.strerror(number)})")
-    assert not (tmp_path / TRACEBACK).exists()
+    assert not (tmp_path / TRACEBACK_FILE).exists()
 
 
 def test_a_folder_that_can_no_longer_be_written_is_status_2(tmp_path):
@@ -155,12 +155,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_out_of_memory_is_status_2_and_says_what_to_lower(error, tmp_path):
     assert stopped_by(error, tmp_path).status == 2
     check_last_picture(tmp_path, "failed", "out of memory; make a smaller picture, or lower history or count")
-    assert not (tmp_path / TRACEBACK).exists()
+    assert not (tmp_path / TRACEBACK_FILE).exists()
 
 
 def test_another_error_of_the_device_is_a_fault_of_the_program(tmp_path):
     assert stopped_by(jax.errors.JaxRuntimeError("INTERNAL: the device is lost"), tmp_path).status == 1
-    assert "the device is lost" in (tmp_path / TRACEBACK).read_text()
+    assert "the device is lost" in (tmp_path / TRACEBACK_FILE).read_text()
 
 
 @pytest.mark.parametrize(
