@@ -49,7 +49,7 @@ def read_network(options: NetworkOptions, *, raw: bool) -> LossNetwork:
             f"{setting('data_dir')} is {options.data_dir!r}, which is no folder; wanted one that holds parameters"
         )
     network = weights.load(options.weights, options.data_dir)
-    named = any(entry.name == options.weights for entry in weights.available(options.data_dir))
+    named = any(entry.name == options.weights for entry in weights.list_networks(options.data_dir))
     facts = {
         "use": options.weights if named else str(network.path.absolute()),
         "architecture": network.architecture,

@@ -1,11 +1,13 @@
-"""Downloads published VGG parameters, verifies them by their published hash, and keeps them natively.
+"""Download published VGG parameters, verify them by their published hash, and write them as native files.
 
-Nothing half-written is left: the download goes to a temporary folder, is taken only when its hash is right, is
-converted, written by rename, and the folder removed. An interrupted download therefore begins anew. Only https is
-spoken, and no redirection followed; loopback addresses may speak http, which the tests do.
+No half-written file is left behind. A download goes to a temporary folder and is used only if its hash is right. The
+native file is written under a temporary name and renamed; then the temporary folder is removed. An interrupted download
+therefore starts again from the beginning. Addresses must be https, and redirections are not followed; loopback
+addresses may be http, which the tests use.
 
-References: the urls and hashes are those of keras.applications (`vgg16.py`, `vgg19.py`) and of torchvision.models.vgg,
-whose file names carry the first eight digits of the sha256.
+References:
+    The urls and hashes are those of keras.applications (`vgg16.py`, `vgg19.py`) and of torchvision.models.vgg, whose
+    file names contain the first eight digits of the sha256.
 """
 
 from __future__ import annotations
@@ -26,135 +28,152 @@ from urllib.parse import urlsplit
 from subjective.checks import FileError, InputError, MissingFileError, MissingPackageError, file_errors
 from subjective.network import weights
 from subjective.network.formats.layout import WIDTHS, Widths, one_line
-from subjective.network.formats.native import read_tensors, verified
+from subjective.network.formats.native import read_tensors, verify
 
 Progress = Callable[[int, int], None]
+"""``progress(done, total)`` in bytes; the total is 0 if the server does not say."""
+
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _OXFORD = "VGG, Simonyan and Zisserman 2014, Visual Geometry Group, University of Oxford"
-_STALE = 24 * 3600.0  # seconds after which a temporary folder is one that a killed process left
+_STALE_SECONDS = 24 * 3600.0  # a temporary folder older than this was left by a process that was killed
 
 
 @dataclass(frozen=True)
-class Source:
-    """One published file: where it is, its hash as `md5:...` or `sha256:...`, and what to remember about it."""
+class PublishedFile:
+    """A file of parameters that somebody has published.
+
+    Attributes:
+        url: its address.
+        known_hash: its published hash, as ``md5:...`` or ``sha256:...``.
+        origin: who made the parameters; stored in the native file.
+        licence: stored in the native file.
+        needs: an optional package that is needed to read the file; None for no package.
+    """
 
     url: str
     known_hash: str
     origin: str
     licence: str
-    needs: str | None = None  # the package that reading it takes, beyond this one's own
+    needs: str | None = None
 
 
-SOURCES: Mapping[str, Source] = {
-    "vgg16-keras": Source(
+PUBLISHED_FILES: Mapping[str, PublishedFile] = {
+    "vgg16-keras": PublishedFile(
         f"{_KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         "md5:6d6bbae143d832006294945121d1f1fc",
         f"{_OXFORD}; port of keras.applications",
         "CC BY 4.0",
         "h5py",
     ),
-    "vgg19-keras": Source(
+    "vgg19-keras": PublishedFile(
         f"{_KERAS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
         "md5:253f8cb515780f3b799900260a226db6",
         f"{_OXFORD}; port of keras.applications",
         "CC BY 4.0",
         "h5py",
     ),
-    "vgg16-torchvision": Source(
+    "vgg16-torchvision": PublishedFile(
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         "VGG-16 trained anew by torchvision (IMAGENET1K_V1)",
         "BSD 3-Clause",
     ),
-    "vgg19-torchvision": Source(
+    "vgg19-torchvision": PublishedFile(
         "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         "sha256:dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
         "VGG-19 trained anew by torchvision (IMAGENET1K_V1)",
         "BSD 3-Clause",
     ),
 }
+"""Name of the network to the file that `fetch` downloads."""
 
 
 def fetch(
     name: str,
     data_dir: str | Path | None = None,
     *,
-    sources: Mapping[str, Source] = SOURCES,
+    files: Mapping[str, PublishedFile] = PUBLISHED_FILES,
     progress: Progress | None = None,
     timeout: float = 30.0,
     widths: Widths = WIDTHS,
 ) -> Path:
-    """Downloads, verifies and converts one network; returns its native file, `<data_dir>/<name>.safetensors`.
+    """Download, verify and convert one network.
 
-    A file that is there already, whole and of the same source, is returned without a download.
+    If the native file exists, is undamaged and was made from the same published file, nothing is downloaded.
 
     Args:
-        name: one of `sources`.
-        data_dir: where to keep it; None for `weights.default_data_dir()`.
-        sources: what there is to fetch; other than `SOURCES` for a mirror.
-        progress: called with (bytes done, bytes in all; 0 when the server does not say).
-        timeout: seconds without an answer after which to give up.
-        widths: channels of each block; None for any.
+        name: one of ``files``.
+        data_dir: the folder to write into; None for `weights.default_data_dir`.
+        files: the files that can be fetched; give other files to use a mirror.
+        progress: called while the download goes on.
+        timeout: give up after so many seconds without an answer.
+        widths: channels that each block must have; None accepts any.
+
+    Returns:
+        The native file, ``<data_dir>/<name>.safetensors``.
 
     Raises:
-        FileNotFoundError: no such name; says which there are.
-        ImportError: pooch (or h5py) is missing; says how to install it.
-        OSError: the network or the server fails, in one line.
-        ValueError: the file's hash is not the published one, or its content is not VGG.
+        MissingFileError: there is no such name. The message lists the names.
+        MissingPackageError: pooch or h5py is missing. The message says how to install it.
+        FileError: the download fails, or the folder or the native file cannot be written.
+        InputError: the file does not have the published hash, or is not VGG.
     """
-    if name not in sources:
-        raise MissingFileError(one_line(f"no source {name!r} to fetch; there are: {', '.join(sources)}"))
-    source = sources[name]
-    _check_url(source.url)
+    if name not in files:
+        raise MissingFileError(one_line(f"no network {name!r} to fetch; there are: {', '.join(files)}"))
+    published = files[name]
+    _check_url(published.url)
     folder = Path(data_dir) if data_dir is not None else weights.default_data_dir()
     target = folder / f"{name}{weights.SUFFIX}"
-    if _is_there(target, source):
+    if _is_fetched(target, published):
         return target
-    for package in ("pooch", source.needs):
+    for package in ("pooch", published.needs):
         if package and importlib.util.find_spec(package) is None:
             raise MissingPackageError(f"fetching {name} needs {package}; do: pip install 'subjective[fetch]'")
     with file_errors("make", folder):
         folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(".fetch-*"):
-        if time.time() - stale.stat().st_mtime > _STALE:
+        if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(stale, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
-        file = _download(name, source, Path(temporary), progress, timeout)
+        file = _download(name, published, Path(temporary), progress, timeout)
         facts = {
-            "origin": source.origin,
-            "licence": source.licence,
-            "source_url": source.url,
-            "source_hash": source.known_hash,
+            "origin": published.origin,
+            "licence": published.licence,
+            "source_url": published.url,
+            "source_hash": published.known_hash,
         }
         return weights.convert(file, folder, name, metadata=facts, widths=widths)
 
 
-def _is_there(target: Path, source: Source) -> bool:
+def _is_fetched(target: Path, published: PublishedFile) -> bool:
+    """Whether the native file exists, is undamaged and was made from this published file."""
     try:
-        verified(target)
-        return read_tensors(target)[1].get("source_hash") == source.known_hash
+        verify(target)
+        return read_tensors(target)[1].get("source_hash") == published.known_hash
     except (OSError, ValueError):
         return False
 
 
 def _check_url(url: str) -> None:
+    """Refuse an address that is neither https nor loopback."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     with contextlib.suppress(ValueError):
         if parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback):
             return
     if parts.scheme != "https" or not host:
-        raise InputError(one_line(f"{url}: expected an https address; parameters are not fetched over anything else"))
+        raise InputError(one_line(f"{url}: expected an https address; parameters are fetched only over https"))
 
 
-def _download(name: str, source: Source, folder: Path, progress: Progress | None, timeout: float) -> Path:
+def _download(name: str, published: PublishedFile, folder: Path, progress: Progress | None, timeout: float) -> Path:
+    """Download a published file into a folder, and check its hash."""
     import pooch
     import requests
 
-    file = folder / (Path(urlsplit(source.url).path).name or "download")
+    file = folder / (Path(urlsplit(published.url).path).name or "download")
 
     def download(url: str, output: str, pooch: object) -> None:
-        # Pooch's own downloader counts whole chunks, follows redirections, and on errors leaves the connection open.
+        # Pooch's own downloader counts whole chunks, follows redirections, and leaves the connection open on errors.
         with requests.get(url, stream=True, timeout=timeout, allow_redirects=False) as response:
             response.raise_for_status()
             if response.status_code != 200:
@@ -168,25 +187,25 @@ def _download(name: str, source: Source, folder: Path, progress: Progress | None
                         progress(done, total)
 
     try:
-        with _quiet(pooch.get_logger()):
-            pooch.retrieve(source.url, None, file.name, folder, downloader=download)
+        with _silence(pooch.get_logger()):
+            pooch.retrieve(published.url, None, file.name, folder, downloader=download)
     except requests.RequestException as error:
         raise FileError(
-            one_line(f"could not fetch {name} from {source.url}: {_reason(error)}; try again later")
+            one_line(f"could not fetch {name} from {published.url}: {_find_reason(error)}; try again later")
         ) from None
-    algorithm, _, expected = source.known_hash.partition(":")
+    algorithm, _, expected = published.known_hash.partition(":")
     with file.open("rb") as stream:
         got = hashlib.file_digest(stream, algorithm).hexdigest()
     if got != expected:
         raise InputError(
-            f"{name} from {source.url}: expected {algorithm} {expected}, got {got}; it was discarded: try again, "
-            "and if it stays so, do not trust the source"
+            f"{name} from {published.url}: expected {algorithm} {expected}, got {got}; the download was discarded: "
+            "try again, and if the hash is wrong again, do not trust the server"
         )
     return file
 
 
-def _reason(error: Exception) -> str:
-    """The innermost cause: requests wraps urllib3's reasons in several layers of the same words."""
+def _find_reason(error: Exception) -> str:
+    """Describe the innermost cause of an error. Requests wraps urllib3's errors several times, in the same words."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"the server says {response.status_code} {response.reason}"
@@ -199,8 +218,8 @@ def _reason(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Pooch tells its doings on standard error; here they are the caller's to tell."""
+def _silence(logger: logging.Logger) -> Iterator[None]:
+    """Keep pooch's logger from writing to standard error; the caller of `fetch` reports progress instead."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:

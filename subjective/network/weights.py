@@ -1,13 +1,13 @@
-"""Finds, verifies, reads and writes network parameters.
+"""Find, verify, read and write network parameters.
 
-A native file is safetensors with tensors `convB_C.kernel` (3, 3, in, out), `convB_C.bias` (out,) and perhaps
-`input.mean` (3,), float32. Activation scales lie beside it in `<stem>.scales.safetensors`: tensors `convB_C` (out,),
-the factors by which each filter is multiplied so that its mean activation over a set of photographs is one, and in its
-metadata `params_sha256`, the file they were measured for. A `SHA256SUMS` in the same folder lists both, and what it
-lists must match.
+A native file is a safetensors file with the tensors `convB_C.kernel` (3, 3, in, out), `convB_C.bias` (out,) and perhaps
+`input.mean` (3,), all float32. A second file beside it, `<stem>.scales.safetensors`, holds the activation scales in
+tensors `convB_C` (out,). Each filter is multiplied by its scale, so that its mean activation over a set of photographs
+is one. `params_sha256` in the metadata of the scales is the hash of the parameters file for which the scales were
+measured. `SHA256SUMS` in the same folder lists the hashes of both files; a listed file must match its hash.
 
-A name is looked up in the folder that comes with this package, then in `data_dir`. Shapes and the input convention are
-`network.formats.layout`'s; files of other frameworks are read by `formats`.
+A name is looked up first in the folder that comes with this package, then in `data_dir`. `network.formats.layout`
+defines the shapes and the input convention; `network.formats.reader` reads the files of other frameworks.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ import numpy as np
 
 from subjective.checks import InputError, MissingFileError
 from subjective.network.formats import native, reader
-from subjective.network.formats.layout import WIDTHS, Params, Widths, check, one_line
+from subjective.network.formats.layout import WIDTHS, NumpyParams, Widths, check_params, one_line
 
 Scales = dict[str, np.ndarray]
+"""``{layer: (out,)}``: the factor of each filter."""
+
 SUFFIX, SCALES_SUFFIX = ".safetensors", ".scales.safetensors"
+"""What the names of native files of parameters and of scales end with."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -34,12 +38,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Network:
     """A network's parameters and where they come from.
 
-    `params` are as in `network.formats.layout`; `scales` are `{layer: (out,)}` or None when none were
-    measured; `sha256` is the file's.
+    Attributes:
+        name: the name of the file without its suffix.
+        params: raw parameters; see `network.formats.layout`.
+        scales: ``{layer: (out,)}``; None if no scales were measured.
+        architecture: ``vgg16`` or ``vgg19``.
+        sha256: hash of the parameters file.
+        path: the parameters file.
+        metadata: strings stored in the file, such as origin and licence.
     """
 
     name: str
-    params: Params
+    params: NumpyParams
     scales: Scales | None
     architecture: str
     sha256: str
@@ -47,8 +57,16 @@ class Network:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-class Entry(NamedTuple):
-    """One network that `load` finds by name: its file, whether it comes with the package, whether it has scales."""
+class NetworkEntry(NamedTuple):
+    """One network that `load` finds by name.
+
+    Attributes:
+        name: of the network.
+        path: the parameters file.
+        embedded: whether the network comes with the package.
+        scales: whether activation scales lie beside the file.
+        bytes: size of the file.
+    """
 
     name: str
     path: Path
@@ -58,28 +76,35 @@ class Entry(NamedTuple):
 
 
 def embedded_dir() -> Path:
-    """The folder of parameters that comes with the package: in a wheel, else in a checkout."""
-    here = Path(__file__).parents[1]  # the package's own folder
+    """Return the folder of parameters that comes with the package, in a wheel or in a checkout."""
+    here = Path(__file__).parents[1]  # the folder `subjective`
     return here / "_weights" if (here / "_weights").is_dir() else here.parent / "weights"
 
 
 def default_data_dir() -> Path:
-    """Where fetched and converted parameters live: $SUBJECTIVE_DATA, else $XDG_DATA_HOME/subjective, else at home."""
+    """Return the folder of fetched and converted parameters.
+
+    The folder is $SUBJECTIVE_DATA if set, else $XDG_DATA_HOME/subjective if set, else ``~/.local/share/subjective``.
+    """
     if chosen := os.environ.get("SUBJECTIVE_DATA"):
         return Path(chosen)
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "subjective"
 
 
-def available(data_dir: str | Path | None = None) -> list[Entry]:
-    """Every network that has a name, in the order in which names are looked up; a hidden one is left out."""
-    entries: dict[str, Entry] = {}
-    for folder in _folders(data_dir):
+def list_networks(data_dir: str | Path | None = None) -> list[NetworkEntry]:
+    """List every network that `load` finds by name, in the order in which names are looked up.
+
+    Args:
+        data_dir: the second folder to search; None for `default_data_dir`.
+    """
+    entries: dict[str, NetworkEntry] = {}
+    for folder in _search_folders(data_dir):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             name = path.name.removesuffix(SUFFIX)
             if not path.name.endswith(SCALES_SUFFIX) and _NAME.fullmatch(name):
-                entry = Entry(name, path, folder == embedded_dir(), scales_path(path).is_file(), path.stat().st_size)
-                entries.setdefault(name, entry)
+                embedded, scaled = folder == embedded_dir(), scales_path(path).is_file()
+                entries.setdefault(name, NetworkEntry(name, path, embedded, scaled, path.stat().st_size))
     return list(entries.values())
 
 
@@ -90,34 +115,38 @@ def load(
     convention: str | None = None,
     widths: Widths = WIDTHS,
 ) -> Network:
-    """The network of this name, or in this file, verified.
+    """Load a network by its name or from a file, and verify the file.
 
     Args:
-        name_or_path: a name as `available` lists it, or the path of any file that `formats` reads.
-        data_dir: the second folder to look in; None for `default_data_dir()`.
-        convention: the input convention of a foreign file, when it is not its format's usual one.
-        widths: channels of each block; None for any, which small test networks need.
+        name_or_path: a name from `list_networks`, or the path of any file that `network.formats.reader` reads.
+        data_dir: the second folder to search for a name; None for `default_data_dir`.
+        convention: input convention of another framework's file, if it is not the usual one of the format.
+        widths: channels that each block must have; None accepts any, which small test networks need.
 
     Raises:
-        FileNotFoundError: no such name or file; says which names there are.
-        ValueError: one line: the file does not match its `SHA256SUMS`, is damaged, or is not VGG; or its scales file.
-        ImportError: the format needs h5py or onnx; says how to install it.
+        MissingFileError: there is no such name or file. The message lists the names.
+        InputError: the file or its scales file does not match `SHA256SUMS`, is damaged, or is not VGG.
+        MissingPackageError: the format needs h5py or onnx. The message says how to install the package.
     """
     path = _find(name_or_path, data_dir)
-    digest = native.verified(path)
+    digest = native.verify(path)
     params, metadata = reader.read(path, convention, widths)
     scales = _load_scales(scales_path(path), params, digest)
-    return Network(_name(path), params, scales, metadata["architecture"], digest, path, metadata)
+    return Network(_default_name(path), params, scales, metadata["architecture"], digest, path, metadata)
 
 
 def scales_path(params_path: str | Path) -> Path:
-    """Where the scales of a parameters file lie: `vgg16.safetensors` has `vgg16.scales.safetensors`."""
+    """Return the path of the scales of a parameters file: `vgg16.scales.safetensors` for `vgg16.safetensors`."""
     path = Path(params_path)
     return path.with_name(path.stem + SCALES_SUFFIX)
 
 
 def describe(network: Network) -> dict[str, Any]:
-    """What `weights show` prints, as plain JSON types: layers with shapes, counts, mean, scales, origin."""
+    """Return the facts that `subjective weights show` prints, as JSON types.
+
+    The facts are the shapes of the layers, the number of parameters, the mean, the range of the scales, and the
+    metadata.
+    """
     layers = {name: layer for name, layer in network.params.items() if name != "input"}
     scales = network.scales
     return {
@@ -133,24 +162,28 @@ def describe(network: Network) -> dict[str, Any]:
     }
 
 
-def normalized(params: Params, scales: Scales) -> Params:
-    """Parameters of the network whose every activation is the given one's times its scale.
+def normalize(params: NumpyParams, scales: Scales) -> NumpyParams:
+    """Change the parameters so that every activation is multiplied by its scale.
 
     kernel'[..., i, o] = kernel[..., i, o] s_o / s_i and bias'[o] = bias[o] s_o, where s_i is the scale of the layer
-    before (1 for the input). Exact with ReLU and average or max pooling, as all of these let a positive factor pass.
+    before (1 for the input). This is exact, because ReLU, average pooling and max pooling commute with positive
+    factors.
 
     Args:
         params: raw parameters.
-        scales: `{layer: (out,)}`, positive, for every layer of `params`.
+        scales: ``{layer: (out,)}``, positive, for every layer of ``params``.
 
-    Returns: new parameters, computed in float64 and kept in float32.
+    Returns:
+        New parameters, computed in float64 and rounded to float32.
 
-    Raises: ValueError when a layer has no scales, or of another shape, or not all positive and finite.
+    Raises:
+        InputError: a layer has no scales, scales of another shape, or scales that are not positive and finite.
 
-    References: Gatys et al., "Image Style Transfer Using Convolutional Neural Networks" (2016), section 2.
+    References:
+        Gatys et al., "Image Style Transfer Using Convolutional Neural Networks" (2016), section 2.
     """
-    checked = _checked_scales(scales, params)
-    result: Params = {"input": dict(params["input"])}
+    checked = _check_scales(scales, params)
+    result: NumpyParams = {"input": dict(params["input"])}
     before = np.ones(3)
     for name, layer in params.items():
         if name != "input":
@@ -163,37 +196,53 @@ def normalized(params: Params, scales: Scales) -> Params:
     return result
 
 
-def save(params: Params, path: str | Path, metadata: Mapping[str, str] | None = None) -> str:
-    """Writes a native parameters file, whole or not at all, and its line in the folder's `SHA256SUMS`.
+def save(params: NumpyParams, path: str | Path, metadata: Mapping[str, str] | None = None) -> str:
+    """Write a native parameters file completely or not at all, and list the file in the folder's `SHA256SUMS`.
 
-    Scales that lie beside it and were measured for other parameters are removed, since they no longer hold.
+    If a scales file beside it was measured for other parameters, the scales file is removed.
 
     Args:
-        params: any VGG-like parameters; widths are not insisted on.
+        params: parameters of VGG-16 or VGG-19, with any number of channels.
         path: must end in `.safetensors`.
-        metadata: strings to keep: origin, licence, converted_from, ...
+        metadata: strings to store in the file: origin, licence, converted_from, ...
 
-    Returns: the file's sha256.
+    Returns:
+        The sha256 of the file.
+
+    Raises:
+        InputError: the parameters are not VGG, or the path ends otherwise.
+        FileError: the file cannot be written.
     """
     path = Path(path)
-    architecture = check(params, widths=None)
+    architecture = check_params(params, widths=None)
     facts = {**(metadata or {}), "architecture": architecture, "layout": "HWIO; BGR, 0 to 255, minus input.mean"}
     tensors = {f"{name}.{part}": array for name, layer in params.items() for part, array in layer.items()}
     digest = native.write_tensors(path, tensors, facts)
     beside = scales_path(path)
     if beside.is_file() and native.read_tensors(beside)[1].get("params_sha256") != digest:
-        native.record(beside, None)
+        native.record_hash(beside, None)
         beside.unlink()
     return digest
 
 
 def save_scales(scales: Scales, path: str | Path, params_sha256: str, metadata: Mapping[str, str] | None = None) -> str:
-    """Writes activation scales to `path` (see `scales_path`) as `save` does; returns the file's sha256.
+    """Write a file of activation scales completely or not at all, and list the file in the folder's `SHA256SUMS`.
 
-    Raises: ValueError when a scale is not positive and finite.
+    Args:
+        scales: ``{layer: (out,)}``.
+        path: see `scales_path`.
+        params_sha256: hash of the parameters file for which the scales were measured.
+        metadata: further strings to store in the file.
+
+    Returns:
+        The sha256 of the file.
+
+    Raises:
+        InputError: a scale is not positive and finite.
+        FileError: the file cannot be written.
     """
     for name, scale in scales.items():
-        _positive(name, scale)
+        _check_positive(name, scale)
     facts = {**(metadata or {}), "params_sha256": params_sha256}
     return native.write_tensors(Path(path), scales, facts)
 
@@ -207,57 +256,67 @@ def convert(
     widths: Widths = WIDTHS,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Reads a file of any known format and writes it natively into `out_dir`; returns the new file's path.
+    """Read a file of any known format, and write its parameters as a native file.
 
     Args:
-        path: the foreign file.
-        out_dir: where to; None for `default_data_dir()`, where `load` finds it by name.
-        name: of the network; None for the file's own name.
+        path: the file to read.
+        out_dir: the folder to write into; None for `default_data_dir`, where `load` finds the network by its name.
+        name: of the network; None for the name of the file.
         convention: see `reader.read`.
-        widths: channels of each block; None for any.
-        metadata: further strings to keep, such as origin and licence.
+        widths: channels that each block must have; None accepts any.
+        metadata: further strings to store in the file, such as origin and licence.
 
-    Raises: as `reader.read`; ValueError for a name that would hide behind an embedded one.
+    Returns:
+        The path of the native file.
+
+    Raises:
+        InputError: `reader.read` refuses the file, the name cannot name a network, or the name is that of an embedded
+            network, which `load` would find first.
+        FileError: the native file cannot be written.
     """
     folder = Path(out_dir) if out_dir is not None else default_data_dir()
-    name = name or _name(Path(path))
+    name = name or _default_name(Path(path))
     if not _NAME.fullmatch(name) or name.endswith(".scales"):
         raise InputError(one_line(f"{name!r} cannot name a network; wanted letters, digits, '-', '_' and '.'"))
     if (embedded_dir() / f"{name}{SUFFIX}").is_file() and folder.resolve() != embedded_dir().resolve():
-        raise InputError(f"{name!r} is the name of an embedded network, which would be found first; give another name")
+        raise InputError(f"{name!r} is the name of an embedded network, which is found first; give another name")
     params, facts = reader.read(path, convention, widths)
     target = folder / f"{name}{SUFFIX}"
     save(params, target, {**facts, **(metadata or {})})
     return target
 
 
-def _name(path: Path) -> str:
+def _default_name(path: Path) -> str:
+    """Return the name of a file without its suffix."""
     return re.sub(r"(\.weights)?\.\w+$", "", path.name)
 
 
-def _folders(data_dir: str | Path | None) -> list[Path]:
+def _search_folders(data_dir: str | Path | None) -> list[Path]:
+    """List the folders in which a name is looked up, in order."""
     return [embedded_dir(), Path(data_dir) if data_dir is not None else default_data_dir()]
 
 
 def _find(name_or_path: str | Path, data_dir: str | Path | None) -> Path:
+    """Find the file of a network; see `load`."""
     if isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path):
-        for folder in _folders(data_dir):
+        for folder in _search_folders(data_dir):
             if (folder / f"{name_or_path}{SUFFIX}").is_file():
                 return folder / f"{name_or_path}{SUFFIX}"
     path = Path(name_or_path)
     if path.is_file():
         return path
-    names = ", ".join(entry.name for entry in available(data_dir)) or "none"
+    names = ", ".join(entry.name for entry in list_networks(data_dir)) or "none"
     raise MissingFileError(
         one_line(f"no network or file {str(name_or_path)!r}; there are: {names}")
         + " (see 'subjective weights list', or get more with 'subjective weights fetch')"
     )
 
 
-def _load_scales(path: Path, params: Params, digest: str) -> Scales | None:
+def _load_scales(path: Path, params: NumpyParams, digest: str) -> Scales | None:
+    """Read a scales file and check that its scales belong to the parameters; return None if there is no such file."""
     if not path.is_file():
         return None
-    native.verified(path)
+    native.verify(path)
     tensors, metadata = native.read_tensors(path)
     measured = metadata.get("params_sha256")
     if measured != digest:
@@ -266,22 +325,23 @@ def _load_scales(path: Path, params: Params, digest: str) -> Scales | None:
             "delete it, or measure the scales again"
         )
     try:
-        return _checked_scales(tensors, params)
+        return _check_scales(tensors, params)
     except ValueError as error:
         raise InputError(one_line(f"{path}: {error}; delete it, or measure the scales again")) from error
 
 
-def _checked_scales(scales: Scales, params: Params) -> Scales:
-    """The scales in network order, one for every filter of every layer."""
+def _check_scales(scales: Scales, params: NumpyParams) -> Scales:
+    """Check that there is a scale for every filter of every layer, and return the scales in network order."""
     layers = [name for name in params if name != "input"]
     if strange := sorted(set(scales).difference(layers)):
-        raise InputError(f"scales for {strange[0]!r}, which the network lacks; it has {', '.join(layers)}")
+        raise InputError(f"scales for {strange[0]!r}, a layer that the network lacks; it has {', '.join(layers)}")
     if missing := [name for name in layers if name not in scales]:
         raise InputError(f"no scales for {', '.join(missing)}; wanted one for every filter of every layer")
-    return {name: _positive(name, scales[name], params[name]["bias"].shape) for name in layers}
+    return {name: _check_positive(name, scales[name], params[name]["bias"].shape) for name in layers}
 
 
-def _positive(name: str, scale: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+def _check_positive(name: str, scale: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Check the scales of one layer: one axis, the given shape if any, and positive, finite floats."""
     values = np.asarray(scale)
     if values.ndim != 1 or shape not in (None, values.shape):
         raise InputError(f"scales of {name}: expected shape {shape or '(out,)'}, got {values.shape}")

@@ -13,7 +13,7 @@ import pytest
 
 from helpers.pictures import REFERENCE
 from subjective.network.formats import reader
-from subjective.network.formats.layout import Params, random_params
+from subjective.network.formats.layout import NumpyParams, random_params
 from subjective.network.formats.native import write_tensors
 
 WIDTHS = (4, 6, 8, 10, 10)
@@ -34,7 +34,7 @@ TORCH_NETWORKS = {
 TORCH = REFERENCE / "torch"
 
 
-def convolutions(params: Params) -> dict[str, dict[str, np.ndarray]]:
+def convolutions(params: NumpyParams) -> dict[str, dict[str, np.ndarray]]:
     return {name: layer for name, layer in params.items() if name != "input"}
 
 
@@ -46,7 +46,7 @@ def keras_name(name: str) -> str:
     return f"block{name[4]}_conv{name[6]}"
 
 
-def keras_h5(path: Path, params: Params, layout: str) -> Path:
+def keras_h5(path: Path, params: NumpyParams, layout: str) -> Path:
     import h5py
 
     with h5py.File(path, "w") as root:
@@ -77,7 +77,7 @@ def keras_h5(path: Path, params: Params, layout: str) -> Path:
     return path
 
 
-def keras_zip(path: Path, params: Params) -> Path:
+def keras_zip(path: Path, params: NumpyParams) -> Path:
     inner = keras_h5(path.with_suffix(".inner"), params, "keras3")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", "{}")
@@ -87,7 +87,7 @@ def keras_zip(path: Path, params: Params) -> Path:
     return path
 
 
-def state_dict(params: Params, classifier: bool = True) -> dict[str, np.ndarray]:
+def state_dict(params: NumpyParams, classifier: bool = True) -> dict[str, np.ndarray]:
     """The numbers as they are, under torchvision's names and in OIHW."""
     tensors, at, block = {}, 0, "1"
     for name, layer in convolutions(params).items():
@@ -106,7 +106,7 @@ def torch_file(name: str, kind: str = "zip") -> Path:
     return TORCH / f"{name}.{kind}.pth"
 
 
-def npz(path: Path, params: Params) -> Path:
+def npz(path: Path, params: NumpyParams) -> Path:
     arrays = {}
     for name, layer in convolutions(params).items():
         arrays |= {f"{name}_W": rgb(name, layer["kernel"]), f"{name}_b": layer["bias"]}
@@ -114,7 +114,7 @@ def npz(path: Path, params: Params) -> Path:
     return path
 
 
-def npy(path: Path, params: Params, style: str = "gatys") -> Path:
+def npy(path: Path, params: NumpyParams, style: str = "gatys") -> Path:
     layers = {
         name: {"weights": layer["kernel"], "biases": layer["bias"]} if style == "gatys" else [*layer.values()]
         for name, layer in convolutions(params).items()
@@ -123,7 +123,7 @@ def npy(path: Path, params: Params, style: str = "gatys") -> Path:
     return path
 
 
-def python2_npy(path: Path, params: Params) -> Path:
+def python2_npy(path: Path, params: NumpyParams) -> Path:
     """What numpy under Python 2 wrote: protocol 2, byte strings throughout, an array's numbers among them."""
 
     def text(value: bytes) -> bytes:
@@ -156,7 +156,7 @@ def python2_npy(path: Path, params: Params) -> Path:
     return path
 
 
-def mat(path: Path, params: Params, style: str = "new", mean: object = None) -> Path:
+def mat(path: Path, params: NumpyParams, style: str = "new", mean: object = None) -> Path:
     from scipy.io import savemat
 
     layers = []
@@ -180,7 +180,7 @@ def mat(path: Path, params: Params, style: str = "new", mean: object = None) -> 
 
 
 def onnx_file(
-    path: Path, params: Params, naming: str = "keras", constants: bool = False, external: bool = False
+    path: Path, params: NumpyParams, naming: str = "keras", constants: bool = False, external: bool = False
 ) -> Path:
     import onnx
     from onnx import helper, numpy_helper

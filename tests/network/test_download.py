@@ -16,7 +16,7 @@ from helpers import vgg_files
 from helpers.vgg_files import NETWORKS, WIDTHS
 
 from subjective.network import download, weights
-from subjective.network.download import SOURCES, Source, fetch
+from subjective.network.download import PUBLISHED_FILES, PublishedFile, fetch
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -76,31 +76,31 @@ def server():
 
 
 @pytest.fixture
-def sources(server, tmp_path):
+def published(server, tmp_path):
     npz = vgg_files.npz(tmp_path / "net.npz", NETWORKS["vgg19"]).read_bytes()
     server.files["/models/net.npz"] = npz
     known = f"sha256:{hashlib.sha256(npz).hexdigest()}"
-    return {"small": Source(f"{server.url}/models/net.npz", known, "a test", "none")}
+    return {"small": PublishedFile(f"{server.url}/models/net.npz", known, "a test", "none")}
 
 
-def refused(kind: type[Exception], data_dir, sources, **options) -> str:
+def refused(kind: type[Exception], data_dir, published, **options) -> str:
     """The one line with which `fetch` fails; nothing may be left behind."""
     with pytest.raises(kind) as caught:
-        fetch("small", data_dir, sources=sources, widths=WIDTHS, **options)
+        fetch("small", data_dir, files=published, widths=WIDTHS, **options)
     assert "\n" not in str(caught.value)
     assert not data_dir.exists() or not list(data_dir.iterdir())
     return str(caught.value)
 
 
-def test_a_fetched_network_is_verified_converted_and_found_by_name(server, sources, tmp_path, capfd):
+def test_a_fetched_network_is_verified_converted_and_found_by_name(server, published, tmp_path, capfd):
     steps: list[tuple[int, int]] = []
-    path = fetch("small", tmp_path / "d", sources=sources, progress=lambda *step: steps.append(step), widths=WIDTHS)
+    path = fetch("small", tmp_path / "d", files=published, progress=lambda *step: steps.append(step), widths=WIDTHS)
     network = weights.load("small", tmp_path / "d", widths=WIDTHS)
     assert network.path == path == tmp_path / "d" / "small.safetensors"
     assert network.architecture == "vgg19"
     np.testing.assert_array_equal(network.params["conv5_4"]["kernel"], NETWORKS["vgg19"]["conv5_4"]["kernel"])
-    assert network.metadata["source_url"] == sources["small"].url
-    assert network.metadata["source_hash"] == sources["small"].known_hash
+    assert network.metadata["source_url"] == published["small"].url
+    assert network.metadata["source_hash"] == published["small"].known_hash
     assert network.metadata["converted_from"] == "net.npz"
     assert network.metadata["licence"] == "none"
     size = len(server.files["/models/net.npz"])
@@ -110,94 +110,95 @@ def test_a_fetched_network_is_verified_converted_and_found_by_name(server, sourc
     assert capfd.readouterr() == ("", "")
 
 
-def test_md5_is_checked_too(server, sources, tmp_path):
+def test_md5_is_checked_too(server, published, tmp_path):
     digest = hashlib.md5(server.files["/models/net.npz"], usedforsecurity=False).hexdigest()
-    sources = {"small": Source(sources["small"].url, f"md5:{digest}", "a test", "none")}
-    assert fetch("small", tmp_path / "d", sources=sources, widths=WIDTHS).is_file()
+    published = {"small": PublishedFile(published["small"].url, f"md5:{digest}", "a test", "none")}
+    assert fetch("small", tmp_path / "d", files=published, widths=WIDTHS).is_file()
 
 
-def test_what_is_there_already_is_not_fetched_again_unless_it_is_damaged(server, sources, tmp_path):
-    path = fetch("small", tmp_path, sources=sources, widths=WIDTHS)
-    assert fetch("small", tmp_path, sources=sources, widths=WIDTHS) == path
+def test_what_is_there_already_is_not_fetched_again_unless_it_is_damaged(server, published, tmp_path):
+    path = fetch("small", tmp_path, files=published, widths=WIDTHS)
+    assert fetch("small", tmp_path, files=published, widths=WIDTHS) == path
     assert server.requests == 1
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    fetch("small", tmp_path, sources=sources, widths=WIDTHS)
+    fetch("small", tmp_path, files=published, widths=WIDTHS)
     assert server.requests == 2
     assert path.read_bytes() == whole
 
 
-def test_a_wrong_hash_is_refused_with_expected_and_got(server, sources, tmp_path):
-    expected = sources["small"].known_hash.partition(":")[2]
+def test_a_wrong_hash_is_refused_with_expected_and_got(server, published, tmp_path):
+    expected = published["small"].known_hash.partition(":")[2]
     data = bytearray(server.files["/models/net.npz"])
     data[5000] ^= 1
     server.files["/models/net.npz"] = bytes(data)
-    message = refused(ValueError, tmp_path / "d", sources)
+    message = refused(ValueError, tmp_path / "d", published)
     assert expected in message
     assert hashlib.sha256(data).hexdigest() in message
 
 
-def test_a_download_cut_short_is_refused_and_the_next_one_succeeds(server, sources, tmp_path):
+def test_a_download_cut_short_is_refused_and_the_next_one_succeeds(server, published, tmp_path):
     server.behavior = "cut"
-    assert "could not fetch small" in refused(OSError, tmp_path / "d", sources)
+    assert "could not fetch small" in refused(OSError, tmp_path / "d", published)
     server.behavior = "whole"
-    assert fetch("small", tmp_path / "d", sources=sources, widths=WIDTHS).is_file()
+    assert fetch("small", tmp_path / "d", files=published, widths=WIDTHS).is_file()
 
 
-def test_an_interrupted_download_leaves_nothing_and_the_next_one_succeeds(server, sources, tmp_path):
+def test_an_interrupted_download_leaves_nothing_and_the_next_one_succeeds(server, published, tmp_path):
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch("small", tmp_path / "d", sources=sources, progress=interrupt, widths=WIDTHS)
+        fetch("small", tmp_path / "d", files=published, progress=interrupt, widths=WIDTHS)
     assert not list((tmp_path / "d").iterdir())
-    assert fetch("small", tmp_path / "d", sources=sources, widths=WIDTHS).is_file()
+    assert fetch("small", tmp_path / "d", files=published, widths=WIDTHS).is_file()
 
 
-def test_what_a_killed_download_left_is_cleared_away_later(server, sources, tmp_path):
+def test_what_a_killed_download_left_is_cleared_away_later(server, published, tmp_path):
     for name, age in ((".fetch-old", 2 * 24 * 3600), (".fetch-running", 0)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "net.npz").write_bytes(b"half")
         os.utime(tmp_path / name, (time.time() - age,) * 2)
-    fetch("small", tmp_path, sources=sources, widths=WIDTHS)
+    fetch("small", tmp_path, files=published, widths=WIDTHS)
     assert [p.name for p in tmp_path.glob(".fetch-*")] == [".fetch-running"]
 
 
-def test_a_missing_file_is_reported_with_the_servers_words(server, sources, tmp_path):
+def test_a_missing_file_is_reported_with_the_servers_words(server, published, tmp_path):
     server.files.clear()
-    assert "the server says 404" in refused(OSError, tmp_path / "d", sources)
+    assert "the server says 404" in refused(OSError, tmp_path / "d", published)
 
 
 def test_a_refused_connection_is_reported(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    sources = {"small": Source(f"http://127.0.0.1:{port}/net.npz", "md5:0", "a test", "none")}
-    assert "refused" in refused(OSError, tmp_path / "d", sources)
+    published = {"small": PublishedFile(f"http://127.0.0.1:{port}/net.npz", "md5:0", "a test", "none")}
+    assert "refused" in refused(OSError, tmp_path / "d", published)
 
 
-def test_a_server_that_does_not_answer_is_given_up(server, sources, tmp_path):
+def test_a_server_that_does_not_answer_is_given_up(server, published, tmp_path):
     server.behavior = "slow"
-    assert "timed out" in refused(OSError, tmp_path / "d", sources, timeout=0.2)
+    assert "timed out" in refused(OSError, tmp_path / "d", published, timeout=0.2)
 
 
-def test_a_redirection_is_not_followed(server, sources, tmp_path):
+def test_a_redirection_is_not_followed(server, published, tmp_path):
     server.behavior = "moved"
-    assert "the server says 302" in refused(OSError, tmp_path / "d", sources)
+    assert "the server says 302" in refused(OSError, tmp_path / "d", published)
 
 
-def test_a_file_of_the_right_hash_but_no_network_leaves_nothing(server, sources, tmp_path):
+def test_a_file_of_the_right_hash_but_no_network_leaves_nothing(server, published, tmp_path):
     server.files["/models/net.npz"] = b"hello"
     known = f"sha256:{hashlib.sha256(b'hello').hexdigest()}"
-    sources = {"small": Source(sources["small"].url, known, "a test", "none")}
-    assert "no format known here" in refused(ValueError, tmp_path / "d", sources)
+    published = {"small": PublishedFile(published["small"].url, known, "a test", "none")}
+    assert "no format known here" in refused(ValueError, tmp_path / "d", published)
 
 
 @pytest.mark.parametrize(
     "url", ["http://example.com/x.h5", "ftp://127.0.0.1/x", "file:///etc/hostname", "x.h5", "https://"]
 )
 def test_only_https_is_spoken_beyond_this_machine(tmp_path, url):
-    assert "expected an https address" in refused(ValueError, tmp_path / "d", {"small": Source(url, "md5:0", "", "")})
+    published = {"small": PublishedFile(url, "md5:0", "", "")}
+    assert "expected an https address" in refused(ValueError, tmp_path / "d", published)
 
 
 def test_an_unknown_source_is_answered_with_those_there_are(tmp_path):
@@ -208,7 +209,7 @@ def test_an_unknown_source_is_answered_with_those_there_are(tmp_path):
 
 
 def test_the_published_sources_are_https_and_hashed():
-    for source in SOURCES.values():
+    for source in PUBLISHED_FILES.values():
         assert source.url.startswith("https://")
         algorithm, _, digest = source.known_hash.partition(":")
         assert len(digest) == {"md5": 32, "sha256": 64}[algorithm]
@@ -217,7 +218,7 @@ def test_the_published_sources_are_https_and_hashed():
             assert name.partition("-")[2].removesuffix(".pth") == digest[:8]
 
 
-def test_a_missing_package_is_named_before_anything_is_downloaded(server, sources, tmp_path, monkeypatch):
+def test_a_missing_package_is_named_before_anything_is_downloaded(server, published, tmp_path, monkeypatch):
     monkeypatch.setattr(download.importlib.util, "find_spec", lambda name: None)
-    assert "pip install 'subjective[fetch]'" in refused(ImportError, tmp_path / "d", sources)
+    assert "pip install 'subjective[fetch]'" in refused(ImportError, tmp_path / "d", published)
     assert server.requests == 0

@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subjective.network.formats import reader
-from subjective.network.formats.layout import MEAN_BGR, Params, build, layer_names, random_params
+from subjective.network.formats.layout import MEAN_BGR, NumpyParams, build_params, convolution_names, random_params
 from subjective.network.formats.native import write_tensors
 
 
-def outcome(path: Path) -> Params | str:
+def outcome(path: Path) -> NumpyParams | str:
     """What reading gives: parameters, or the words of the refusal. Anything but a ValueError fails the test."""
     try:
         return reader.read(path, widths=WIDTHS)[0]
@@ -32,7 +32,7 @@ def outcome(path: Path) -> Params | str:
         return str(error)
 
 
-def assert_same(params: Params, expected: Params) -> None:
+def assert_same(params: NumpyParams, expected: NumpyParams) -> None:
     assert list(params) == list(expected)
     for name, layer in expected.items():
         for part, array in layer.items():
@@ -263,23 +263,23 @@ def test_wrong_shapes_are_refused_naming_layer_expected_and_got(tmp_path):
     layers = vgg_files.convolutions(NETWORKS["vgg16"])
     layers["conv3_2"] = {**layers["conv3_2"], "bias": np.zeros(7, np.float32)}
     with pytest.raises(ValueError, match=r"conv3_2.bias: expected shape \(8,\), got \(7,\)"):
-        build(layers, widths=None)
+        build_params(layers, widths=None)
     layers["conv3_2"] = {"kernel": np.zeros((8, 8, 3, 3), "f4"), "bias": np.zeros(8, "f4")}
     with pytest.raises(ValueError, match=r"conv3_2.kernel: expected shape .* \(that is OIHW"):
-        build(layers, widths=WIDTHS)
+        build_params(layers, widths=WIDTHS)
 
 
 @given(st.sampled_from(["vgg16", "vgg19"]), st.integers(1, 5), st.data())
 def test_a_network_lacking_a_layer_is_refused_naming_it(architecture, blocks, data):
     params = vgg_files.convolutions(random_params(0, architecture, blocks))
-    names = layer_names(architecture, blocks)
+    names = convolution_names(architecture, blocks)
     # A block's last layer may go unnoticed: blocks 1 and 2 then end early, or VGG-19's block 3 looks like VGG-16's.
     inner = [name for name in names[:-1] if not name.endswith("_4")]
     if blocks > 1 or len(inner) > 0:
         missing = data.draw(st.sampled_from(inner))
         del params[missing]
         with pytest.raises(ValueError, match=f"lacks {missing}"):
-            build(params, widths=None)
+            build_params(params, widths=None)
 
 
 def test_numbers_that_are_not_finite_or_not_numbers_are_refused():
@@ -287,7 +287,7 @@ def test_numbers_that_are_not_finite_or_not_numbers_are_refused():
     for value, says in ((np.full(4, np.nan), "NaN"), (np.full(4, 1e300), "NaN"), (np.ones(4, int), "floating-point")):
         broken = {**params, "conv1_2": {**params["conv1_2"], "bias": value}}
         with pytest.raises(ValueError, match=f"conv1_2.bias.*{says}"):
-            build(broken, widths=None)
+            build_params(broken, widths=None)
 
 
 def test_missing_packages_are_named_with_the_remedy(tmp_path, monkeypatch):

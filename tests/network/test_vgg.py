@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from subjective.checks import InputError
 from subjective.network import vgg
-from subjective.network.formats.layout import layer_names as convolutions_of
-from subjective.network.formats.layout import random_params
+from subjective.network.formats.layout import convolution_names, random_params
 from subjective.pyramid import gaussian_pyramid
 
-VGG16 = convolutions_of("vgg16", 4)
+VGG16 = convolution_names("vgg16", 4)
 extract = jax.jit(vgg.extract_features, static_argnames=("layers", "padding", "pooling"))
 
 
@@ -20,7 +19,7 @@ def test_layers_come_in_the_order_of_the_network():
     assert vgg.layer_names(VGG16)[:8] == (
         "conv1_1", "conv1_2", "pool1", "conv2_1", "conv2_2", "pool2", "conv3_1", "conv3_2",
     )  # fmt: skip
-    assert vgg.layer_names(convolutions_of("vgg19"))[9:12] == ("conv3_4", "pool3", "conv4_1")
+    assert vgg.layer_names(convolution_names("vgg19"))[9:12] == ("conv3_4", "pool3", "conv4_1")
 
 
 def test_layers_are_found_by_name_and_by_the_2017_programs_numbers():

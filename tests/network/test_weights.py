@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from subjective.network import weights
 from subjective.network.formats import native
 from subjective.network.formats.layout import WIDTHS as REAL_WIDTHS
-from subjective.network.formats.layout import Params, layer_names, random_params
+from subjective.network.formats.layout import NumpyParams, convolution_names, random_params
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def data_dir(tmp_path):
     return folder
 
 
-def scales_for(params: Params, seed: int = 0) -> dict[str, np.ndarray]:
+def scales_for(params: NumpyParams, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {
         name: np.float32(np.exp(rng.normal(size=layer["bias"].shape)))
@@ -55,7 +55,7 @@ def test_the_embedded_network_is_vgg16_as_published(tmp_path):
     assert network.sha256 == "786d8ba662033e24fd14d4332af3386118ded1ddca08858203e4677d224bfed5"
     assert hashlib.sha256(network.path.read_bytes()).hexdigest() == network.sha256
     assert network.architecture == "vgg16"
-    assert list(network.params) == ["input", *layer_names("vgg16", 4)]
+    assert list(network.params) == ["input", *convolution_names("vgg16", 4)]
     first = network.params["conv1_1"]
     for array, printed in (
         (first["kernel"].ravel()[:3], [0.42947057, 0.11727387, 0.03401296]),
@@ -65,7 +65,7 @@ def test_the_embedded_network_is_vgg16_as_published(tmp_path):
     np.testing.assert_array_equal(network.params["input"]["mean"], np.float32([103.939, 116.779, 123.68]))
     assert [network.params[f"conv{b}_1"]["bias"].size for b in (1, 2, 3, 4)] == list(REAL_WIDTHS[:4])
     if network.scales is not None:
-        assert list(network.scales) == layer_names("vgg16", 4)
+        assert list(network.scales) == convolution_names("vgg16", 4)
 
 
 def test_the_embedded_folder_gives_origin_licence_and_checksum():
@@ -199,7 +199,7 @@ def test_scales_that_do_not_fit_are_refused(data_dir, change, says):
         weights.load(path, widths=WIDTHS)
     one_line(caught)
     with pytest.raises(ValueError, match=says):
-        weights.normalized(NETWORKS["short"], scales)
+        weights.normalize(NETWORKS["short"], scales)
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
@@ -248,11 +248,11 @@ def test_an_unknown_name_is_answered_with_those_there_are(data_dir):
 def test_available_lists_embedded_then_own_and_leaves_hidden_ones_out(data_dir):
     saved(data_dir)
     shutil.copy(data_dir / "small.safetensors", data_dir / "vgg16.safetensors")  # hidden by the embedded one
-    entries = weights.available(data_dir)
+    entries = weights.list_networks(data_dir)
     assert [(e.name, e.embedded) for e in entries] == [("vgg16", True), ("small", False)]
     assert entries[1].scales
     assert entries[1].bytes == (data_dir / "small.safetensors").stat().st_size
-    assert [e.name for e in weights.available(data_dir / "absent")] == ["vgg16"]
+    assert [e.name for e in weights.list_networks(data_dir / "absent")] == ["vgg16"]
 
 
 def test_the_data_folder_follows_the_environment(monkeypatch, tmp_path):
@@ -275,7 +275,7 @@ def test_describe_is_plain_json(data_dir):
     assert facts["metadata"]["licence"] == "none"
 
 
-def activations(params: Params, picture: np.ndarray, dtype: type) -> dict[str, np.ndarray]:
+def activations(params: NumpyParams, picture: np.ndarray, dtype: type) -> dict[str, np.ndarray]:
     """An independent forward pass with zero padding, ReLU and average pooling between blocks."""
     current, outputs = picture.astype(dtype), {}
     for name, layer in params.items():
@@ -296,7 +296,7 @@ def test_normalized_parameters_scale_every_activation_by_exactly_its_scale(seed,
     params = random_params(seed, architecture, blocks=3, widths=(3, 4, 5))
     scales = scales_for(params, seed)
     picture = np.random.default_rng(seed).normal(size=(9, 10, 3)) * 50
-    raw, scaled = (activations(p, picture, np.float64) for p in (params, weights.normalized(params, scales)))
+    raw, scaled = (activations(p, picture, np.float64) for p in (params, weights.normalize(params, scales)))
     for name, activation in raw.items():
         expected = activation * scales[name].astype(np.float64)
         # the new kernels were rounded to float32 once a layer, 6e-8 each
@@ -305,7 +305,7 @@ def test_normalized_parameters_scale_every_activation_by_exactly_its_scale(seed,
 
 def test_normalizing_by_ones_changes_nothing():
     params = NETWORKS["vgg16"]
-    same = weights.normalized(params, {n: np.ones_like(v["bias"]) for n, v in params.items() if n != "input"})
+    same = weights.normalize(params, {n: np.ones_like(v["bias"]) for n, v in params.items() if n != "input"})
     assert list(same) == list(params)
     for name, layer in params.items():
         for part, array in layer.items():

@@ -7,7 +7,7 @@ import pytest
 
 from subjective.images import read_image, resize
 from subjective.losses import match, sum_parts, texture_loss
-from subjective.network.normalization import photographs
+from subjective.network.normalization import find_photographs
 from subjective.statistics.analysis import analyze
 from subjective.statistics.blocks import WHOLE, Blocks, blocks_of
 from subjective.statistics.registry import STATISTICS, parse_term
@@ -113,7 +113,7 @@ def test_the_loss_of_blocks_is_that_of_the_whole_and_their_spread(small_params, 
 @pytest.mark.slow
 def test_a_large_picture_is_uniform(small_params):
     """Twice as large as its source each way, its quarters are as near to each other as they can be made."""
-    source = resize(read_image(photographs()[0])[:256, :256], (48, 48))
+    source = resize(read_image(find_photographs()[0])[:256, :256], (48, 48))
 
     def spread(block):
         config = SynthesisConfig(

@@ -1,1 +1,1 @@
-"""Readers of network parameters in other programs' files: one module a format, `reader` to tell formats apart."""
+"""Read network parameters from files of other programs. Each format has a module; `reader` recognizes the format."""

@@ -1,12 +1,13 @@
-"""What the parameters of a VGG network must look like, and the one shape they take in this package.
+"""Define the layout of VGG's parameters in this package, and convert other conventions to it.
 
-Parameters are a plain pytree `dict[layer, dict[name, array]]` in network order: `{"input": {"mean": (3,)}, "conv1_1":
-{"kernel": (3, 3, in, out), "bias": (out,)}, ...}`, all float32. Kernels are HWIO cross-correlations. The network takes
-BGR in 0 to 255, minus `input.mean`. This module knows no file format: it names layers, checks shapes, and brings the
-input conventions of other frameworks to this one.
+Parameters are a pytree `dict[layer, dict[name, array]]` in network order: `{"input": {"mean": (3,)}, "conv1_1":
+{"kernel": (3, 3, in, out), "bias": (out,)}, ...}`, all float32. Kernels are HWIO; convolutions are cross-correlations.
+The network's input is BGR in 0 to 255, minus `input.mean`. This module knows nothing of file formats: it names layers,
+checks shapes, and converts the input conventions of other frameworks.
 
-References: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (2014),
-table 1, columns D (VGG-16) and E (VGG-19).
+References:
+    Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (2014), table 1,
+    columns D (VGG-16) and E (VGG-19).
 """
 
 from __future__ import annotations
@@ -17,42 +18,62 @@ import numpy as np
 
 from subjective.checks import InputError
 
-Params = dict[str, dict[str, np.ndarray]]
+NumpyParams = dict[str, dict[str, np.ndarray]]
+"""Parameters in the layout of this module, as numpy arrays in network order."""
+
 Convolutions = Mapping[str, Mapping[str, np.ndarray]]
+"""``{layer: {"kernel": HWIO, "bias": (out,)}}`` in any order."""
+
 Widths = tuple[int, ...] | None
+"""Number of channels in each block; None accepts any."""
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""Number of convolutions in each block."""
+
 WIDTHS = (64, 128, 256, 512, 512)
+"""Number of channels in each block of the published networks."""
+
 MEAN_BGR = (103.939, 116.779, 123.68)
-# torchvision.models.vgg: ToTensor, then Normalize with these, in RGB.
+"""Mean color of the pictures with which the Visual Geometry Group trained; BGR in 0 to 255."""
+
 TORCHVISION_MEAN = (0.485, 0.456, 0.406)
+"""torchvision.models.vgg subtracts this mean from RGB in [0, 1]."""
+
 TORCHVISION_STD = (0.229, 0.224, 0.225)
+"""torchvision.models.vgg then divides by this standard deviation."""
+
 CONVENTIONS = ("caffe-bgr", "caffe-rgb", "torchvision")
+"""Input conventions that `to_bgr` converts."""
 
 
 def one_line(text: object, limit: int = 400) -> str:
-    """The text with every run of white space made one blank, cut at `limit` characters: errors are one line each."""
+    """Join the lines of a text for an error message.
+
+    Every run of white space becomes one blank, and the text is cut at ``limit`` characters.
+    """
     line = " ".join(str(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def layer_names(architecture: str, blocks: int = 5) -> list[str]:
-    """Names of the convolutions of the first `blocks` blocks, in network order: `conv1_1`, `conv1_2`, `conv2_1`, ..."""
+def convolution_names(architecture: str, blocks: int = 5) -> list[str]:
+    """List the convolutions of the first ``blocks`` blocks, in network order: `conv1_1`, `conv1_2`, `conv2_1`, ..."""
     if architecture not in BLOCKS:
         raise InputError(f"unknown architecture {architecture!r}; wanted one of {', '.join(BLOCKS)}")
     depths = BLOCKS[architecture][:blocks]
     return [f"conv{b}_{c}" for b, depth in enumerate(depths, 1) for c in range(1, depth + 1)]
 
 
-def names_in_order(count: int) -> list[str]:
-    """Names for `count` convolutions that are known by their order only.
+def name_convolutions(count: int) -> list[str]:
+    """Name ``count`` convolutions of which only the order is known.
 
-    Raises: ValueError when no whole number of blocks of VGG-16 or VGG-19 has that many. (Blocks 1 and 2 are the same in
-    both, so 2 and 4 are VGG-16's.)
+    Blocks 1 and 2 are the same in VGG-16 and VGG-19; 2 or 4 convolutions count as VGG-16.
+
+    Raises:
+        InputError: no number of whole blocks of VGG-16 or VGG-19 has so many convolutions.
     """
     for architecture in BLOCKS:
         for blocks in range(1, 6):
-            names = layer_names(architecture, blocks)
+            names = convolution_names(architecture, blocks)
             if len(names) == count:
                 return names
     raise InputError(
@@ -61,38 +82,41 @@ def names_in_order(count: int) -> list[str]:
 
 
 def architecture_of(names: Iterable[str]) -> str:
-    """`vgg16` or `vgg19`, from the layers' names; a file may end after any complete block.
+    """Tell `vgg16` from `vgg19` by the names of the convolutions. Parameters may end after any complete block.
 
-    Raises: ValueError when a layer is missing or belongs to neither network, naming it.
+    Raises:
+        InputError: a layer is missing, or belongs to neither network. The message names the layer.
     """
     found = {name for name in names if name != "input"}
     architecture = "vgg19" if any(name.endswith("_4") for name in found) else "vgg16"
-    if strange := sorted(found.difference(layer_names(architecture))):
-        raise InputError(f"has a layer {strange[0]!r} which neither VGG-16 nor VGG-19 has")
+    if strange := sorted(found.difference(convolution_names(architecture))):
+        raise InputError(f"has a layer {strange[0]!r}, which neither VGG-16 nor VGG-19 has")
     last = max((int(name[4]) for name in found), default=1)
-    if missing := [name for name in layer_names(architecture, last) if name not in found]:
+    if missing := [name for name in convolution_names(architecture, last) if name not in found]:
         raise InputError(
-            f"lacks {', '.join(missing)}; wanted all layers of every block it begins: {architecture} has "
+            f"lacks {', '.join(missing)}; wanted all layers of each block that has any: {architecture} has "
             f"blocks of {BLOCKS[architecture]} convolutions and may end after any of them"
         )
     return architecture
 
 
-def build(convolutions: Convolutions, mean: object = None, widths: Widths = WIDTHS) -> Params:
-    """Parameters in network order, checked and in float32, out of named kernels and biases.
+def build_params(convolutions: Convolutions, mean: object = None, widths: Widths = WIDTHS) -> NumpyParams:
+    """Check named kernels and biases, and return them as parameters in network order and float32.
 
     Args:
-        convolutions: `{layer: {"kernel": (3, 3, in, out), "bias": (out,)}}` in any order, any floating dtype.
-        mean: (3,) BGR in 0 to 255; None for the mean the Visual Geometry Group trained with, `MEAN_BGR`.
-        widths: channels of each block. None takes what the kernels say, so that small networks serve in tests, and asks
-            only that each layer takes what the one before it gives.
+        convolutions: ``{layer: {"kernel": (3, 3, in, out), "bias": (out,)}}`` in any order, of any floating dtype.
+        mean: (3,) BGR in 0 to 255; None for `MEAN_BGR`, the mean with which the Visual Geometry Group trained.
+        widths: channels that each block must have. None accepts any, as small test networks need, if the inputs of
+            each layer are the outputs of the layer before.
 
-    Raises: ValueError naming the layer, the shape expected and the shape that came; or what is missing or not finite.
+    Raises:
+        InputError: a layer or a bias is missing, has another shape, or is not finite. The message names the layer, and
+            for shapes says what was expected and what came.
     """
     architecture = architecture_of(convolutions)
-    params: Params = {"input": {"mean": _finite("input.mean", MEAN_BGR if mean is None else mean, (3,))}}
+    params: NumpyParams = {"input": {"mean": _check_array("input.mean", MEAN_BGR if mean is None else mean, (3,))}}
     channels = 3
-    for name in layer_names(architecture, max(int(name[4]) for name in convolutions if name != "input")):
+    for name in convolution_names(architecture, max(int(name[4]) for name in convolutions if name != "input")):
         layer = convolutions[name]
         for part in ("kernel", "bias"):
             if layer.get(part) is None:
@@ -101,30 +125,38 @@ def build(convolutions: Convolutions, mean: object = None, widths: Widths = WIDT
         block = int(name[4]) - 1
         out = widths[block] if widths is not None else (shape[3] if len(shape) == 4 else 0)
         params[name] = {
-            "kernel": _finite(f"{name}.kernel", layer["kernel"], (3, 3, channels, out)),
-            "bias": _finite(f"{name}.bias", layer["bias"], (out,)),
+            "kernel": _check_array(f"{name}.kernel", layer["kernel"], (3, 3, channels, out)),
+            "bias": _check_array(f"{name}.bias", layer["bias"], (out,)),
         }
         channels = out
     return params
 
 
-def check(params: Params, widths: Widths = WIDTHS) -> str:
-    """The architecture of `params` when they are whole and of the right shapes; ValueError as `build` otherwise."""
-    build({k: v for k, v in params.items() if k != "input"}, params.get("input", {}).get("mean"), widths)
+def check_params(params: NumpyParams, widths: Widths = WIDTHS) -> str:
+    """Check that parameters are complete and of the right shapes, and return their architecture.
+
+    Raises:
+        InputError: see `build_params`.
+    """
+    build_params({k: v for k, v in params.items() if k != "input"}, params.get("input", {}).get("mean"), widths)
     return architecture_of(params)
 
 
-def to_bgr(params: Params, convention: str, mean_given: bool = False) -> Params:
-    """The same network for BGR in 0 to 255 minus `input.mean`, from parameters of another input convention.
+def to_bgr(params: NumpyParams, convention: str, mean_given: bool = False) -> NumpyParams:
+    """Convert a network of any input convention to one that takes BGR in 0 to 255, minus `input.mean`.
 
-    `caffe-bgr` is that already. `caffe-rgb` takes RGB minus the RGB mean: conv1_1's input channels are turned round.
-    `torchvision` takes (x / 255 - m) / s in RGB: 255 s goes into conv1_1's kernel, and `input.mean` becomes 255 m, so
-    that a padding zero is still the mean color and every padding mode gives torchvision's own features.
+    `caffe-bgr` is this convention; the parameters are returned unchanged. `caffe-rgb` takes RGB minus the RGB mean: the
+    order of conv1_1's input channels is reversed. `torchvision` takes (x / 255 - m) / s in RGB, x in 0 to 255:
+    conv1_1's kernel is also divided by 255 s, and `input.mean` becomes 255 m. A padding zero is then still the mean
+    color, and every padding gives the same features as torchvision.
 
     Args:
-        params: as `build` gives them; `input.mean` is in BGR already.
+        params: from `build_params`; `input.mean` is in BGR already.
         convention: one of `CONVENTIONS`.
-        mean_given: the file itself gave the mean; else torchvision's replaces it.
+        mean_given: whether the file itself gave the mean; otherwise torchvision's mean replaces it.
+
+    Raises:
+        InputError: the convention is unknown.
     """
     if convention not in CONVENTIONS:
         raise InputError(f"unknown convention {convention!r}; wanted one of {', '.join(CONVENTIONS)}")
@@ -136,37 +168,45 @@ def to_bgr(params: Params, convention: str, mean_given: bool = False) -> Params:
         kernel = kernel / (255.0 * np.array(TORCHVISION_STD))[:, None]
         if not mean_given:
             mean = np.array(TORCHVISION_MEAN[::-1]) * 255.0
-    turned = {"kernel": np.ascontiguousarray(kernel[:, :, ::-1], np.float32), "bias": first["bias"]}
-    return {**params, "input": {"mean": np.asarray(mean, np.float32)}, "conv1_1": turned}
+    reordered = {"kernel": np.ascontiguousarray(kernel[:, :, ::-1], np.float32), "bias": first["bias"]}
+    return {**params, "input": {"mean": np.asarray(mean, np.float32)}, "conv1_1": reordered}
 
 
 def random_params(
     seed: int, architecture: str = "vgg16", blocks: int = 5, widths: tuple[int, ...] = (4, 6, 8, 10, 10)
-) -> Params:
-    """A small network with random kernels (He et al. 2015, eq. 10) and small biases, for tests and trials."""
+) -> NumpyParams:
+    """Make a small network with random kernels (He et al. 2015, eq. 10) and small biases, for tests and trials.
+
+    Args:
+        seed: of numpy's random generator.
+        architecture: ``vgg16`` or ``vgg19``.
+        blocks: number of blocks.
+        widths: channels of each block.
+    """
     rng = np.random.default_rng(seed)
     convolutions, channels = {}, 3
-    for name in layer_names(architecture, blocks):
+    for name in convolution_names(architecture, blocks):
         out = widths[int(name[4]) - 1]
         kernel = rng.standard_normal((3, 3, channels, out)) * np.sqrt(2.0 / (9 * channels))
         convolutions[name] = {"kernel": kernel, "bias": rng.standard_normal(out) * 0.1}
         channels = out
-    return build(convolutions, widths=widths)
+    return build_params(convolutions, widths=widths)
 
 
-def _finite(name: str, array: object, expected: tuple[int, ...]) -> np.ndarray:
+def _check_array(name: str, array: object, expected: tuple[int, ...]) -> np.ndarray:
+    """Check the shape of an array and that its numbers are finite floats; return a copy in float32."""
     values = np.asarray(array)
     if values.shape != expected:
         hint = ""
         if len(expected) == 4 and values.shape == (expected[3], expected[2], 3, 3):
             hint = " (that is OIHW: transpose it, or export it again for TensorFlow's order)"
         raise InputError(f"{name}: expected shape {expected}, got {values.shape}{hint}")
-    # bfloat16 and its like come from ml_dtypes and have kind V, but they know how to become float32.
+    # bfloat16 comes from ml_dtypes and has kind V, but numpy can convert it to float32.
     if values.dtype.kind not in "f" and values.dtype.name not in ("bfloat16",):
         raise InputError(f"{name}: expected floating-point numbers, got {values.dtype}")
-    # A damaged double may lie outside float32; the next line says so, and numpy's own warning would only double it.
+    # A damaged float64 may lie outside the range of float32. The check below reports it; silence numpy's warning.
     with np.errstate(over="ignore", invalid="ignore"):
-        values = np.array(values, np.float32, order="C")  # a copy: what readers give may lie in a file's buffer
+        values = np.array(values, np.float32, order="C")  # a copy: a reader's array may lie in the file's buffer
     if not np.isfinite(values).all():
         raise InputError(f"{name}: holds NaN or infinite numbers; the file is damaged")
     return values

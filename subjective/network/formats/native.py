@@ -1,7 +1,8 @@
-"""This package's own files: safetensors, written whole or not at all, and listed in the folder's `SHA256SUMS`.
+"""Read and write this package's own files: safetensors, listed in the `SHA256SUMS` of their folder.
 
-The safetensors layout is eight bytes of header length, a JSON header of shapes and places, and the numbers. It is
-written here because the library orders metadata by chance, and the same network must give the same bytes.
+A file is written completely or not at all. A safetensors file consists of eight bytes for the length of the header, a
+JSON header of shapes and offsets, and the numbers. This module writes the bytes itself, because the safetensors library
+stores metadata in random order, and the same network must give the same bytes.
 """
 
 from __future__ import annotations
@@ -23,20 +24,30 @@ from subjective.checks import InputError, file_errors
 from subjective.network.formats.layout import one_line
 
 SUMS = "SHA256SUMS"
+"""Name of the file that lists the hashes of the files in its folder."""
 
 
 def sha256(path: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal.
+
+    Raises:
+        FileError: the file cannot be read.
+    """
     with file_errors("read", path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def verified(path: Path) -> str:
-    """The file's sha256, when the `SHA256SUMS` beside it agrees or does not list the file.
+def verify(path: Path) -> str:
+    """Check a file against the `SHA256SUMS` in its folder; a file that is not listed passes.
 
-    Raises: ValueError, one line: expected, got, and what to do.
+    Returns:
+        The sha256 of the file.
+
+    Raises:
+        InputError: the file does not have the listed hash.
+        FileError: the file cannot be read.
     """
-    digest, expected = sha256(path), _sums(path.parent).get(path.name)
+    digest, expected = sha256(path), _read_sums(path.parent).get(path.name)
     if expected not in (None, digest):
         raise InputError(
             f"{path}: damaged or changed: expected sha256 {expected} ({SUMS}), got {digest}; "
@@ -46,19 +57,36 @@ def verified(path: Path) -> str:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """All tensors and the string metadata of a safetensors file; ValueError, one line, when it is damaged."""
+    """Read all tensors and the metadata (strings) of a safetensors file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     try:
         with safe_open(path, "numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    # The library raises its own SafetensorError, and others for types numpy does not have.
+    # The library raises its own SafetensorError, and other exceptions for number types that numpy does not have.
     except Exception as error:
         raise InputError(one_line(f"{path}: damaged or cut short ({error}); download or convert it again")) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
-    """Writes a safetensors file in float32 and lists it; returns its sha256.
+    """Write a safetensors file in float32, and list the file in the `SHA256SUMS` of its folder.
 
-    Another process sees the old file or the new one, never a part; after a crash in between, the file is unlisted.
+    Another process sees either the old or the new file, never a part. After a crash while writing, the file is not
+    listed.
+
+    Args:
+        path: must end in `.safetensors`.
+        tensors: name to array.
+        metadata: strings to store in the file.
+
+    Returns:
+        The sha256 of the file.
+
+    Raises:
+        InputError: the path ends otherwise.
+        FileError: the file cannot be written.
     """
     if path.suffix != ".safetensors":
         raise InputError(one_line(f"{path}: expected a name that ends in .safetensors"))
@@ -73,16 +101,16 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     data = b"".join([struct.pack("<Q", len(head)), head, *blobs])
     with file_errors("make", path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    record(path, None)
+    record_hash(path, None)
     _replace(path, data)
     digest = hashlib.sha256(data).hexdigest()
-    record(path, digest)
+    record_hash(path, digest)
     return digest
 
 
-def record(path: Path, digest: str | None) -> None:
-    """Puts the file's line into the `SHA256SUMS` beside it, or with None takes it out."""
-    sums = _sums(path.parent)
+def record_hash(path: Path, digest: str | None) -> None:
+    """List a file and its hash in the `SHA256SUMS` of its folder; None removes the file from the list."""
+    sums = _read_sums(path.parent)
     changed = {name: value for name, value in sums.items() if name != path.name}
     if digest is not None:
         changed[path.name] = digest
@@ -91,8 +119,15 @@ def record(path: Path, digest: str | None) -> None:
         _replace(path.parent / SUMS, "".join(lines).encode())
 
 
-def _sums(folder: Path) -> dict[str, str]:
-    """`{file: sha256}` as the sha256sum program writes it; empty where there is no such file."""
+def _read_sums(folder: Path) -> dict[str, str]:
+    """Read the `SHA256SUMS` of a folder, in the format of the sha256sum program.
+
+    Returns:
+        ``{file: sha256}``; empty if there is no such file.
+
+    Raises:
+        InputError: a line has another format.
+    """
     path, sums = folder / SUMS, {}
     if not path.is_file():
         return {}
@@ -106,7 +141,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Writes under a temporary name beside `path` and renames, so that `path` is never half a file."""
+    """Write under a temporary name beside `path` and rename, so that `path` is never half a file."""
     with file_errors("write", path):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
@@ -114,7 +149,7 @@ def _replace(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide a shared data folder's files from its other users
+            os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide files in a shared folder from other users
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):

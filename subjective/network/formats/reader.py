@@ -1,8 +1,8 @@
-"""Reads VGG-16 and VGG-19 out of the files other frameworks keep them in, and never executes what it reads.
+"""Read VGG-16 and VGG-19 from the files of other frameworks, without executing anything in the files.
 
-The format is told by content, not by the file's name:
+The content of a file determines its format, not the file's name:
 
-| format | names | kernel | input |
+| format | names of layers | kernel | input convention |
 | --- | --- | --- | --- |
 | this package's safetensors | `conv1_1.kernel`, `conv1_1.bias`, `input.mean` | HWIO | caffe-bgr |
 | Keras .h5, .weights.h5, .keras | `block1_conv1`, `conv1_1` or `layers/conv2d` | HWIO | caffe-bgr |
@@ -10,16 +10,18 @@ The format is told by content, not by the file's name:
 | .npz of TensorFlow tutorials | `conv1_1_W`, `conv1_1_b` | HWIO | caffe-rgb |
 | .npy dictionary (Gatys, machrisaa) | `conv1_1` | HWIO | caffe-bgr |
 | MatConvNet .mat | `conv1_1` | HWIO | caffe-rgb |
-| ONNX | any; in the graph's order | OIHW | by the names |
+| ONNX | any; the graph's order counts | OIHW | told by the names |
 
-`convention` overrides the last column, for instance for Caffe parameters under torchvision's names (jcjohnson's).
+The argument `convention` overrides the last column, for example for Caffe parameters under torchvision's names
+(jcjohnson's).
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,17 @@ import numpy as np
 
 from subjective.checks import InputError, MissingFileError, file_errors
 from subjective.network.formats import arrays, keras, onnx, torch
-from subjective.network.formats.arrays import Found
-from subjective.network.formats.layout import BLOCKS, WIDTHS, Params, Widths, architecture_of, build, one_line, to_bgr
+from subjective.network.formats.arrays import FileContent
+from subjective.network.formats.layout import (
+    BLOCKS,
+    WIDTHS,
+    NumpyParams,
+    Widths,
+    architecture_of,
+    build_params,
+    one_line,
+    to_bgr,
+)
 from subjective.network.formats.native import sha256
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -36,34 +47,39 @@ _TORCHVISION = re.compile(r"(?:module\.)?(?:features\.)?(\d+)\.(weight|bias)")
 _KNOWN = "safetensors, Keras HDF5 or .keras, PyTorch .pth, .npz, .npy, MatConvNet .mat and ONNX"
 
 
-def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTHS) -> tuple[Params, dict[str, str]]:
-    """Parameters (see `network.formats.layout`) and metadata of any file in the table above.
+def read(
+    path: str | Path, convention: str | None = None, widths: Widths = WIDTHS
+) -> tuple[NumpyParams, dict[str, str]]:
+    """Read parameters and metadata from a file of any format in the table above.
 
     Args:
         path: the file.
-        convention: `caffe-bgr`, `caffe-rgb` or `torchvision`, if not the format's own.
-        widths: channels of each block; None for any.
+        convention: `caffe-bgr`, `caffe-rgb` or `torchvision`, if it is not the usual one of the format.
+        widths: channels that each block must have; None accepts any.
 
     Returns:
-        Parameters for BGR in 0 to 255 minus `input.mean`, and string metadata: architecture, format, convention,
-        converted_from (the file's name) and source_sha256; of this package's own files, what they carry themselves.
+        Parameters in the layout of `network.formats.layout`, and metadata (strings): architecture, format, convention,
+        converted_from (the file's name) and source_sha256. For this package's own files, the metadata are the
+        architecture and the strings stored in the file.
 
     Raises:
-        FileNotFoundError, PermissionError: no such file, or none that may be read.
-        ImportError: h5py or onnx is missing; says how to install it.
-        ValueError: one line, beginning with the file's path: not a known format, damaged, hostile, or not VGG.
+        MissingFileError: there is no such file.
+        FileError: the file cannot be read.
+        MissingPackageError: h5py or onnx is missing. The message says how to install the package.
+        InputError: the file has no known format, is damaged, is hostile, or is not VGG. The message is one line and
+            begins with the path.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file")
     try:
-        found = _read(path)
+        found = _read_content(path)
         convention = convention or found.convention
         if convention is None:
             raise InputError(
-                "the names do not tell the input's convention; state it: caffe-bgr, caffe-rgb or torchvision"
+                "the names do not tell the input convention; state it: caffe-bgr, caffe-rgb or torchvision"
             )
-        params = to_bgr(build(found.convolutions, found.mean, widths), convention, found.mean is not None)
+        params = to_bgr(build_params(found.convolutions, found.mean, widths), convention, found.mean is not None)
     except ImportError:
         raise
     except PermissionError:
@@ -71,7 +87,7 @@ def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTH
             raise
     except ValueError as error:
         raise InputError(one_line(f"{path}: {error}")) from error
-    # Five libraries parse what a stranger wrote; a damaged file makes them raise nearly anything.
+    # Five libraries parse a file from a stranger; for damaged files, they raise exceptions of almost any class.
     except Exception as error:
         raise InputError(
             one_line(f"{path}: damaged or cut short ({type(error).__name__}: {error}); download or export it again")
@@ -88,8 +104,8 @@ def read(path: str | Path, convention: str | None = None, widths: Widths = WIDTH
     return params, metadata
 
 
-def _from_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> Found:
-    """This package's own names: `convB_C.kernel`, `convB_C.bias` and perhaps `input.mean`."""
+def _collect_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> FileContent:
+    """Collect tensors with this package's own names: `convB_C.kernel`, `convB_C.bias` and perhaps `input.mean`."""
     convolutions: dict[str, dict[str, np.ndarray]] = {}
     mean = None
     for name, array in tensors.items():
@@ -100,28 +116,21 @@ def _from_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | N
             raise InputError(f"has a tensor {name!r}; wanted convB_C.kernel, convB_C.bias and input.mean only")
         else:
             convolutions.setdefault(layer, {})[part] = array
-    return Found("native", convolutions, "caffe-bgr", mean, metadata or {})
+    return FileContent("native", convolutions, "caffe-bgr", mean, metadata or {})
 
 
-def _read(path: Path) -> Found:
+def _read_content(path: Path) -> FileContent:
+    """Recognize the format of a file by its first bytes, and read the file."""
     with path.open("rb") as stream:
         head = stream.read(512)
         stream.seek(0)
-        if head.startswith(b"PK\x03\x04"):
-            with zipfile.ZipFile(stream) as archive:
-                return _read_zip(archive)
-        if head.startswith(torch.MAGIC):
-            return _from_torchvision("PyTorch", torch.read_stream(stream), lambda tensor: tensor.array())
-        if head.startswith(b"\x93NUMPY"):
-            return arrays.read_npy(stream)
-        if head.startswith(b"MATLAB 5.0"):
-            return arrays.read_mat(stream)
-        if re.match(rb"\x80[\x02-\x05]", head):
-            return arrays.read_pickle(stream)
-        if _HDF5 in head or head.startswith(b"MATLAB 7.3"):
-            return keras.read_hdf5(str(path))
-        if head[8:9] == b"{":
-            return _read_safetensors(path)
+        content = _read_stream(stream, head)
+    if content is not None:
+        return content
+    if _HDF5 in head or head.startswith(b"MATLAB 7.3"):
+        return keras.read_hdf5(str(path))
+    if head[8:9] == b"{":
+        return _read_safetensors(path)
     if head[257:262] == b"ustar":
         raise InputError("a tar archive (PyTorch before 2017, or packed); unpack it, or save its state_dict() again")
     if head.startswith(b"\x1f\x8b"):
@@ -131,10 +140,27 @@ def _read(path: Path) -> Found:
     raise InputError(f"no format known here; wanted {_KNOWN}")
 
 
-def _read_zip(archive: zipfile.ZipFile) -> Found:
+def _read_stream(stream: BufferedReader, head: bytes) -> FileContent | None:
+    """Read a file of a format that is read from a stream; return None for any other format."""
+    if head.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(stream) as archive:
+            return _read_zip(archive)
+    if head.startswith(torch.MAGIC):
+        return _collect_torchvision("PyTorch", torch.read_stream(stream), lambda tensor: tensor.array())
+    if head.startswith(b"\x93NUMPY"):
+        return arrays.read_npy(stream)
+    if head.startswith(b"MATLAB 5.0"):
+        return arrays.read_mat(stream)
+    if re.match(rb"\x80[\x02-\x05]", head):
+        return arrays.read_pickle(stream)
+    return None
+
+
+def _read_zip(archive: zipfile.ZipFile) -> FileContent:
+    """Read a zip archive of PyTorch, Keras or numpy."""
     names = archive.namelist()
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
-        return _from_torchvision("PyTorch", torch.read_zip(archive), lambda tensor: tensor.array())
+        return _collect_torchvision("PyTorch", torch.read_zip(archive), lambda tensor: tensor.array())
     if "model.weights.h5" in names:
         return keras.read_keras_zip(archive)
     if any(name.endswith(".npy") for name in names):
@@ -142,36 +168,51 @@ def _read_zip(archive: zipfile.ZipFile) -> Found:
     raise InputError(f"a zip archive of no format known here; wanted {_KNOWN}")
 
 
-def _read_safetensors(path: Path) -> Found:
+def _read_safetensors(path: Path) -> FileContent:
+    """Read a safetensors file with this package's or torchvision's names."""
     from safetensors import safe_open
 
     with safe_open(path, "numpy") as file:
         names = list(file.keys())
         if not any(name.endswith(".kernel") for name in names):
-            return _from_torchvision("safetensors", {name: name for name in names}, file.get_tensor)
-        return _from_native({name: file.get_tensor(name) for name in names}, file.metadata())
+            return _collect_torchvision("safetensors", {name: name for name in names}, file.get_tensor)
+        return _collect_native({name: file.get_tensor(name) for name in names}, file.metadata())
 
 
-def _from_torchvision(form: str, tensors: Mapping[str, Any], array: Callable[[Any], np.ndarray]) -> Found:
-    """Torchvision's `features.N.weight` (OIHW) and `features.N.bias`; `array` reads those that are wanted."""
+def _collect_torchvision(form: str, tensors: Mapping[str, Any], read: Callable[[Any], np.ndarray]) -> FileContent:
+    """Collect tensors with torchvision's names, `features.N.weight` (OIHW) and `features.N.bias`.
+
+    Args:
+        form: name of the format.
+        tensors: name to tensor.
+        read: returns the array of a tensor; called only for convolutions.
+    """
     if any(name.endswith("running_mean") for name in tensors):
         raise InputError("has batch normalization (torchvision's vgg*_bn); wanted VGG-16 or VGG-19 without it")
     numbered: dict[int, dict[str, np.ndarray]] = {}
     for name, tensor in tensors.items():
         if match := _TORCHVISION.fullmatch(name):
-            numbers = array(tensor)
+            numbers = read(tensor)
             part = {"weight": "kernel", "bias": "bias"}[match[2]]
             numbered.setdefault(int(match[1]), {})[part] = numbers.T.swapaxes(0, 1) if numbers.ndim == 4 else numbers
     if not numbered:
         raise InputError("no tensors conv1_1.kernel or features.0.weight, ...; wanted VGG-16 or VGG-19")
     for blocks in BLOCKS.values():
-        # A convolution and its ReLU take two places in torchvision's sequence, a pooling one.
-        places, at = {}, 0
-        for block, depth in enumerate(blocks, 1):
-            for layer in range(1, depth + 1):
-                places[at] = f"conv{block}_{layer}"
-                at += 2
-            at += 1
+        places = _torchvision_places(blocks)
         if set(numbered) <= set(places):
-            return Found(form, {places[n]: numbered[n] for n in sorted(numbered)}, "torchvision")
+            return FileContent(form, {places[n]: numbered[n] for n in sorted(numbered)}, "torchvision")
     raise InputError(f"features {sorted(numbered)} are neither VGG-16's nor VGG-19's in torchvision")
+
+
+def _torchvision_places(blocks: Sequence[int]) -> dict[int, str]:
+    """Map the number of a convolution in torchvision's sequence to the layer's name.
+
+    A convolution and its ReLU take two places in that sequence, a pooling takes one.
+    """
+    places, at = {}, 0
+    for block, depth in enumerate(blocks, 1):
+        for layer in range(1, depth + 1):
+            places[at] = f"conv{block}_{layer}"
+            at += 2
+        at += 1
+    return places

@@ -1,13 +1,15 @@
-"""Reads the arrays out of a pickle without running it.
+"""Read arrays from a pickle without running the pickle.
 
-A pickle is a program, and `pickle.load` runs it. Here the opcodes are only parsed (by `pickletools`, which executes
-nothing) and interpreted on an inert stack: the few constructors that arrays and plain containers need are known by name
-and done here, in numpy; every other global is refused by name the moment it is mentioned. No code that the file names
-is ever imported, and no object of the file's choosing has a method called on it. Nothing is copied before it is asked
-for (`plain`), so that a file cannot name one array a million times to fill the memory.
+A pickle is a program, and `pickle.load` runs it. This module only parses the opcodes (with `pickletools`, which
+executes nothing) and interprets them on a stack of inert values. It knows the names of the few constructors that arrays
+and plain containers need, and builds these values itself, in numpy. Any other global is refused by name as soon as the
+pickle mentions it. Nothing that the file names is imported, and no method is called on an object that the file chooses.
+No array is copied before `to_plain` asks for it, so that a file cannot fill the memory by naming one array a million
+times.
 
-References: the opcodes are those of Python's `pickletools`; the constructors are what numpy's `ndarray.__reduce__`
-writes, under the module names of numpy 1 and 2 and of Python 2 and 3. `torch` adds PyTorch's.
+References:
+    The opcodes are those of Python's `pickletools`. The constructors are those that numpy's `ndarray.__reduce__`
+    writes, under the module names of numpy 1 and 2 and of Python 2 and 3. `torch` adds PyTorch's constructors.
 """
 
 from __future__ import annotations
@@ -22,17 +24,22 @@ from typing import IO, Any, cast
 import numpy as np
 
 Calls = Mapping[str, Callable[..., Any]]
-# A network of 32 arrays needs some thousand; each could otherwise make a new list out of one byte of a compressed file.
-MOST_OPCODES = 50_000
+"""Full name of an allowed constructor to the function that builds its value."""
+
+MAX_OPCODES = 50_000
+"""Refuse a pickle of more opcodes. A network of 32 arrays needs a few thousand.
+
+Without this limit, each byte of a compressed file could create a new list.
+"""
 
 
 class PickleError(ValueError):
-    """A pickle that asks for what a file of parameters has no need of, or that is damaged."""
+    """A pickle is damaged, or asks for something that a file of parameters does not need."""
 
 
 @dataclass(frozen=True)
 class Global:
-    """A name that the pickle mentions and the allow-list admits. A name only: nothing is imported."""
+    """The name of a global that the pickle mentions and the list of allowed names contains. Nothing is imported."""
 
     name: str
 
@@ -45,7 +52,10 @@ class _Dtype:
 
 @dataclass
 class _Array:
-    """What numpy's `_reconstruct` begins and BUILD fills: raw bytes (or Python 2's str, or a list of objects)."""
+    """An array in the making: numpy's `_reconstruct` creates it empty, and the opcode BUILD fills it.
+
+    `raw` is bytes, a str (of Python 2) or a list of objects.
+    """
 
     raw: Any = None
     dtype: Any = None
@@ -56,39 +66,45 @@ class _Array:
 def load(
     stream: BufferedIOBase, size: int, persistent: Callable[[Any], Any] | None = None, calls: Calls | None = None
 ) -> Any:
-    """The object that the pickle at the stream's position describes; arrays inside it are had by `plain`.
+    """Return the object that a pickle describes. Use `to_plain` to get the arrays inside the object.
 
     Args:
-        stream: binary, positioned at the pickle; it is left behind its end.
-        size: bytes the stream holds from there on; nothing longer is believed.
-        persistent: what a persistent id stands for (torch's storages); None refuses them.
-        calls: further allowed constructors by their full name, each done by the function given.
+        stream: binary stream, positioned at the start of the pickle; afterwards, at its end.
+        size: number of bytes from there to the end of the stream. No more bytes are read or allocated.
+        persistent: returns the value of a persistent id (PyTorch's storages); None refuses persistent ids.
+        calls: further allowed constructors.
 
-    Raises: PickleError, one line, for any global outside the allow-list (named), any opcode that arrays do not need,
-    and any damage.
+    Raises:
+        PickleError: the pickle mentions a global that is not allowed, uses an opcode that arrays do not need, or is
+            damaged. The message names the global or the opcode.
     """
     machine = _Machine(persistent, {**_CALLS, **(calls or {})})
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], _Bounded(stream, size)))):
-            if count > MOST_OPCODES:
-                raise PickleError(f"damaged pickle (more than {MOST_OPCODES} opcodes)")
+        opcodes = pickletools.genops(cast(IO[bytes], _BoundedReader(stream, size)))
+        for count, (opcode, argument, _) in enumerate(opcodes):
+            if count > MAX_OPCODES:
+                raise PickleError(f"damaged pickle (more than {MAX_OPCODES} opcodes)")
             machine.step(opcode.name, argument)
-        return plain(machine.stack.pop())
+        return to_plain(machine.stack.pop())
     except PickleError:
         raise
-    # pickletools raises ValueError for bad opcodes; a damaged stack shows as any of the others. All mean the same here.
+    # pickletools raises ValueError for bad opcodes; a damaged stack causes any of the others. All mean damage.
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise PickleError(f"damaged pickle ({type(error).__name__}: {error})") from error
 
 
-def plain(value: Any) -> Any:
-    """A value out of a loaded pickle: an array as numpy's, an object array as its object or list, others unchanged.
+def to_plain(value: Any) -> Any:
+    """Convert a value of a loaded pickle.
 
-    Raises: PickleError when an array's bytes and its shape do not agree.
+    An array becomes numpy's, an array of objects becomes its object or a list, and any other value is returned
+    unchanged.
+
+    Raises:
+        PickleError: the bytes of an array do not agree with its shape.
     """
     if not isinstance(value, _Array):
         return value
-    shape, dtype = is_shape(value.shape), expect(value.dtype, _Dtype)
+    shape, dtype = expect_shape(value.shape), expect(value.dtype, _Dtype)
     count = math.prod(shape)
     if dtype.code == "O":
         items = expect(value.raw, list)
@@ -103,21 +119,21 @@ def plain(value: Any) -> Any:
 
 
 def expect(value: Any, kind: type) -> Any:
-    """The value, when it is of exactly this type; PickleError otherwise."""
+    """Return a value of exactly this type; raise `PickleError` for any other."""
     if type(value) is not kind:
         raise PickleError(f"damaged pickle (expected {kind.__name__}, got {type(value).__name__})")
     return value
 
 
-def is_shape(value: Any) -> tuple[int, ...]:
-    """A tuple of at most eight sizes, none negative; PickleError otherwise."""
+def expect_shape(value: Any) -> tuple[int, ...]:
+    """Return a tuple of at most eight integers, none negative; raise `PickleError` for any other value."""
     if not isinstance(value, tuple) or len(value) > 8 or not all(type(n) is int and 0 <= n < 1 << 63 for n in value):
-        raise PickleError("damaged pickle (what should be a shape is none)")
+        raise PickleError("damaged pickle (expected a shape of at most eight sizes, none negative)")
     return value
 
 
-class _Bounded:
-    """A file as pickletools wants it, that never reads (or allocates) past `size`, whatever a length field says."""
+class _BoundedReader:
+    """A file for pickletools that never reads or allocates more than `size` bytes, even if a length field says so."""
 
     def __init__(self, stream: BufferedIOBase, size: int) -> None:
         self.stream, self.left = stream, size
@@ -155,7 +171,7 @@ _COUNTED |= {"APPEND": ("APPENDS", 1), "SETITEM": ("SETITEMS", 2), "POP": ("POP_
 
 
 class _Machine:
-    """The stack and memo of a pickle, with inert values only."""
+    """The stack and the memo of a pickle. All values in them are inert."""
 
     def __init__(self, persistent: Callable[[Any], Any] | None, calls: Calls) -> None:
         self.stack: list[Any] = []
@@ -164,15 +180,16 @@ class _Machine:
         self.persistent, self.calls = persistent, calls
 
     def step(self, name: str, argument: Any) -> None:
+        """Interpret one opcode."""
         stack = self.stack
         if name in _PUSH_ARGUMENT:
             stack.append(argument)
         elif name in _PUSH_CONSTANT:
             stack.append(_PUSH_CONSTANT[name]())
         elif name in _TO_MARK:
-            self._collect(name, self._take(len(stack) - self.marks.pop()))
+            self._collect(name, self._pop_items(len(stack) - self.marks.pop()))
         elif name in _COUNTED:
-            self._collect(_COUNTED[name][0], self._take(_COUNTED[name][1]))
+            self._collect(_COUNTED[name][0], self._pop_items(_COUNTED[name][1]))
         elif name == "MARK":
             self.marks.append(len(stack))
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
@@ -181,23 +198,30 @@ class _Machine:
             stack.append(self.memo[argument])
         elif name == "DUP":
             stack.append(stack[-1])
-        elif name == "GLOBAL":
-            stack.append(self._allowed(*argument.split(" ", 1)))
+        else:
+            self._make_object(name, argument)
+
+    def _make_object(self, name: str, argument: Any) -> None:
+        """Interpret an opcode that mentions a global or makes an object; refuse any unknown opcode."""
+        stack = self.stack
+        if name == "GLOBAL":
+            stack.append(self._check_global(*argument.split(" ", 1)))
         elif name == "STACK_GLOBAL":
-            stack.append(self._allowed(*(expect(text, str) for text in self._take(2))))
+            stack.append(self._check_global(*(expect(text, str) for text in self._pop_items(2))))
         elif name == "REDUCE":
-            function, arguments = self._take(2)
+            function, arguments = self._pop_items(2)
             stack.append(self._call(function, arguments))
         elif name == "BUILD":
             _build(stack[-2], stack.pop())
         elif name == "BINPERSID" and self.persistent is not None:
             stack.append(self.persistent(stack.pop()))
         elif name not in ("PROTO", "FRAME", "STOP"):
-            if name == "INST":  # names its global itself: let the message do so too
-                self._allowed(*argument.split(" ", 1))
+            if name == "INST":  # its argument is the name of a global, which the message should name
+                self._check_global(*argument.split(" ", 1))
             raise PickleError(f"uses the pickle opcode {name}, which no array needs; nothing in the file was run")
 
-    def _take(self, count: int) -> list[Any]:
+    def _pop_items(self, count: int) -> list[Any]:
+        """Remove the last items from the stack, and return them."""
         if not 0 <= count <= len(self.stack):
             raise PickleError("damaged pickle (its stack ran empty)")
         items = self.stack[len(self.stack) - count :]
@@ -205,33 +229,37 @@ class _Machine:
         return items
 
     def _collect(self, name: str, items: list[Any]) -> None:
+        """Make a container of items, or add items to the container on the stack."""
         if name == "TUPLE":
             self.stack.append(tuple(items))
         elif name == "LIST":
             self.stack.append(items)
         elif name == "DICT":
-            self.stack.append(_pairs(items))
+            self.stack.append(_make_dict(items))
         elif name == "APPENDS":
             expect(self.stack[-1], list).extend(items)
         elif name == "SETITEMS":
-            expect(self.stack[-1], dict).update(_pairs(items))
+            expect(self.stack[-1], dict).update(_make_dict(items))
 
-    def _allowed(self, module: str, name: str = "") -> Global:
+    def _check_global(self, module: str, name: str = "") -> Global:
+        """Refuse a global that is not allowed."""
         full = f"{module}.{name}"
         if full not in self.calls and full != "numpy.ndarray":
             raise PickleError(
-                f"wants the global {full!r}, which is no array or plain container; nothing in the file was run "
+                f"wants the global {full!r}, which is neither an array nor a container; nothing in the file was run "
                 "(from PyTorch, save model.state_dict(), not the model)"
             )
         return Global(full)
 
     def _call(self, function: Any, arguments: Any) -> Any:
+        """Build the value of an allowed constructor."""
         if not isinstance(function, Global) or function.name not in self.calls:
-            raise PickleError("calls what is no constructor of arrays; nothing in the file was run")
+            raise PickleError("calls something that is no constructor of arrays; nothing in the file was run")
         return self.calls[function.name](*expect(arguments, tuple))
 
 
 def _build(target: Any, state: Any) -> None:
+    """Set the state of a number type or of an array."""
     if isinstance(target, _Dtype):
         order = expect(expect(state, tuple)[1], str)
         if order not in ("<", ">", "=", "|"):
@@ -240,26 +268,28 @@ def _build(target: Any, state: Any) -> None:
     elif isinstance(target, _Array):
         _, target.shape, target.dtype, fortran, target.raw = expect(state, tuple)
         target.order = "F" if fortran else "C"
-    elif not isinstance(target, dict):  # a state_dict's `_metadata` (module versions) is of no use here
+    elif not isinstance(target, dict):  # ignore the `_metadata` of a state_dict (versions of modules)
         raise PickleError(f"damaged pickle (state for {type(target).__name__})")
 
 
-def _pairs(items: list[Any]) -> dict[Any, Any]:
+def _make_dict(items: list[Any]) -> dict[Any, Any]:
+    """Make a dictionary of alternating keys and values."""
     keys = items[::2]
     if len(items) % 2 or not all(isinstance(key, str | bytes | int) for key in keys):
         raise PickleError("damaged pickle (a dictionary whose keys are not names)")
     return dict(zip(keys, items[1::2], strict=True))
 
 
-def _ordered(pairs: Any = None) -> dict[Any, Any]:
-    """An OrderedDict, from Python 2's list of [key, value]; the list is emptied so that none is copied twice."""
+def _make_ordered_dict(pairs: Any = None) -> dict[Any, Any]:
+    """Make an OrderedDict, of Python 2's list of [key, value]. The list is emptied, so that no item is copied twice."""
     items = [] if pairs is None else [item for pair in expect(pairs, list) for item in expect(pair, list)[:2]]
     if pairs:
         pairs.clear()
-    return _pairs(items)
+    return _make_dict(items)
 
 
-def _dtype(code: Any, *_: Any) -> _Dtype:
+def _make_dtype(code: Any, *_: Any) -> _Dtype:
+    """Make a number type; refuse types other than numbers and objects."""
     text = expect(code, str).lstrip("<>=|")
     if text in ("O", "O4", "O8"):
         return _Dtype("O")
@@ -269,15 +299,15 @@ def _dtype(code: Any, *_: Any) -> _Dtype:
 
 
 def _encode(text: Any, codec: Any = None) -> str:
-    """Python 3's way of writing bytes in protocol 2. They stay a str, as Python 2's do, until `plain` wants them."""
+    """Return bytes as a str; protocol 2 of Python 3 writes bytes as a call of `encode`. `to_plain` makes them bytes."""
     if codec not in ("latin1", "latin-1"):
         raise PickleError("asks for a codec other than latin1")
     return expect(text, str)
 
 
 _CALLS: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": _ordered,
-    "numpy.dtype": _dtype,
+    "collections.OrderedDict": _make_ordered_dict,
+    "numpy.dtype": _make_dtype,
     "_codecs.encode": _encode,
     # Protocol 2 writes an empty bytes object as a call without arguments.
     "builtins.bytes": lambda: b"",

@@ -1,8 +1,11 @@
-"""Reads tensors out of PyTorch's files (`torch.save`) with numpy alone; torch is not imported and nothing is run.
+"""Read tensors from PyTorch's files (`torch.save`) with numpy only.
 
-Two layouts are known: the zip archive (since PyTorch 1.6: `*/data.pkl` and one member a storage under `*/data/`) and
-the older stream of five pickles followed by the storages, in which torchvision's VGG files of 2017 still come. Tensors
-are read only when they are asked for, so that the dense layers, 90 % of those files, cost nothing.
+Torch is not imported, and nothing in a file is run.
+
+Two layouts are known. Since PyTorch 1.6, a file is a zip archive that contains `*/data.pkl` and, under `*/data/`, one
+member for each storage. An older file, such as torchvision's VGG files of 2017, is a stream of five pickles followed by
+the storages. A tensor is read only when its array is asked for; the dense layers, 90 % of those files, therefore cost
+no time.
 """
 
 from __future__ import annotations
@@ -18,13 +21,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from subjective.network.formats.safe_pickle import Calls, Global, PickleError, expect, is_shape, load
+from subjective.network.formats.arrays import MAX_ARRAY_BYTES
+from subjective.network.formats.safe_pickle import Calls, Global, PickleError, expect, expect_shape, load
 
-# VGG's largest convolution has 2.4 million numbers, and a storage may hold several: more bytes than this are no VGG's.
-LIMIT = 1 << 28
-MAGIC = (
-    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the older layout's first pickle: the number 0x1950a86a20f9469cfc6c
-)
+MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""The first pickle of the older layout: the number 0x1950a86a20f9469cfc6c."""
+
 _DTYPES = {
     "torch.FloatStorage": "<f4",
     "torch.DoubleStorage": "<f8",
@@ -41,7 +43,13 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage not yet read: `read()` gives its `nbytes` bytes, or raises if they are not there."""
+    """A storage that is not read yet: an array without a shape, which tensors view.
+
+    Attributes:
+        dtype: number type.
+        numel: count of numbers.
+        read: returns the `nbytes` bytes; raises `PickleError` if the file does not hold so many.
+    """
 
     dtype: str
     numel: int
@@ -49,13 +57,13 @@ class Storage:
 
     @property
     def nbytes(self) -> int:
-        """Size in bytes, as the pickle states it."""
+        """Size in bytes, according to the pickle."""
         return self.numel * (2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize)
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor not yet read: a strided view of a storage, all in numbers, not bytes."""
+    """A tensor that is not read yet: a strided view of a storage. Offset and strides count numbers, not bytes."""
 
     storage: Storage
     offset: int
@@ -63,9 +71,11 @@ class Tensor:
     stride: tuple[int, ...]
 
     def array(self) -> np.ndarray:
-        """The numbers, in the tensor's shape.
+        """Read the numbers, in the tensor's shape.
 
-        Raises: PickleError when the view reaches past its storage, or is larger than any convolution of VGG's.
+        Raises:
+            PickleError: the view reaches past its storage, or the tensor or its storage is larger than any convolution
+                of VGG.
         """
         numel = math.prod(self.shape)
         reach = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True)) + 1 if numel else 0
@@ -73,7 +83,8 @@ class Tensor:
             raise PickleError(
                 f"a tensor of shape {self.shape} reaches past its storage of {self.storage.numel} numbers"
             )
-        if max(numel * 8, self.storage.nbytes) > LIMIT:  # a stride of 0 makes a small storage look large
+        # With a stride of 0, a small storage makes a large tensor; check both.
+        if max(numel * 8, self.storage.nbytes) > MAX_ARRAY_BYTES:
             raise PickleError(f"a tensor of shape {self.shape} or its storage is larger than any convolution of VGG")
         raw = self.storage.read()
         if self.storage.dtype == "bfloat16":  # the upper half of a float32
@@ -87,9 +98,17 @@ class Tensor:
 
 
 def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
-    """The tensors by name in a `torch.save` zip archive, which must stay open while they are read.
+    """Find the tensors in a zip archive of `torch.save`.
 
-    Raises: PickleError for anything but a state_dict of tensors, or a size that does not agree with its member's.
+    Args:
+        archive: must stay open while tensors are read.
+
+    Returns:
+        Name to tensor.
+
+    Raises:
+        PickleError: the archive holds anything else than a state_dict of tensors, or, when a tensor is read, the size
+            of a storage does not agree with its member.
     """
     pickles = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -102,7 +121,7 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
                 raise PickleError("its storages are big-endian; save it again on a little-endian machine")
 
     def storage(pid: Any) -> Storage:
-        dtype, key, numel = _persistent_id(pid)
+        dtype, key, numel = _parse_persistent_id(pid)
         member = members.get(f"{prefix}data/{key}")
         if member is None:
             raise PickleError(f"lacks the storage {key!r}")
@@ -118,23 +137,30 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
         return found
 
     info = members[pickles[0]]
-    if info.file_size > LIMIT:
+    if info.file_size > MAX_ARRAY_BYTES:
         raise PickleError(f"its data.pkl of {info.file_size} bytes is larger than any VGG network's")
     with archive.open(info) as stream:
-        return _tensors(load(cast(BufferedIOBase, stream), info.file_size, storage, _CALLS))
+        return _collect_tensors(load(cast(BufferedIOBase, stream), info.file_size, storage, _CALLS))
 
 
 def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
-    """The tensors by name in the older layout; the stream must stay open while they are read.
+    """Find the tensors in a file of the older layout.
 
-    Raises: PickleError as `read_zip`.
+    Args:
+        stream: must stay open while tensors are read.
+
+    Returns:
+        Name to tensor.
+
+    Raises:
+        PickleError: see `read_zip`.
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
-    places: dict[str, tuple[int, int]] = {}  # key: (position, count of numbers)
+    places: dict[str, tuple[int, int]] = {}  # key of a storage to its position and its count of numbers
 
     def storage(pid: Any) -> Storage:
-        dtype, key, numel = _persistent_id(pid)
+        dtype, key, numel = _parse_persistent_id(pid)
 
         def read() -> bytes:
             if key not in places:
@@ -153,21 +179,21 @@ def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
 
     storages: dict[str, Storage] = {}
 
-    def following() -> Any:
+    def load_next() -> Any:
         return load(stream, size - stream.tell(), storage, _CALLS)
 
-    following()  # the magic number, by which the file was known
-    if following() != 1001:
+    load_next()  # the magic number, by which the file was recognized
+    if load_next() != 1001:
         raise PickleError("is of an unknown version of torch.save's older layout; wanted 1001")
-    if expect(following(), dict).get("little_endian") is not True:
+    if expect(load_next(), dict).get("little_endian") is not True:
         raise PickleError("its storages are big-endian; save it again on a little-endian machine")
-    tensors = _tensors(following())
-    for key in expect(following(), list):
+    tensors = _collect_tensors(load_next())
+    for key in expect(load_next(), list):
         if key not in storages:
-            raise PickleError("lists a storage that no tensor uses, so that its size is not known")
+            raise PickleError("lists a storage that no tensor uses, so that the size of the storage is unknown")
         head = stream.read(8)
         if len(head) != 8:
-            raise PickleError("is cut short: its storages end before the file's list of them")
+            raise PickleError("is cut short: it lists more storages than it holds")
         position = stream.tell()
         places[key] = (position, struct.unpack("<q", head)[0])
         stream.seek(position + storages[key].nbytes)
@@ -176,8 +202,8 @@ def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
     return tensors
 
 
-def _persistent_id(pid: Any) -> tuple[str, str, int]:
-    """Element type, key and count of numbers out of ('storage', type, key, device, count[, view])."""
+def _parse_persistent_id(pid: Any) -> tuple[str, str, int]:
+    """Return number type, key and count of numbers from ('storage', type, key, device, count[, view])."""
     if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage" or not isinstance(pid[1], Global):
         raise PickleError("damaged pickle (a persistent id that is no storage)")
     _, kind, key, _, numel, *view = pid
@@ -188,27 +214,29 @@ def _persistent_id(pid: Any) -> tuple[str, str, int]:
     return _DTYPES[kind.name], expect(key, str), numel
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Tensor:
-    is_shape((offset,))
-    if not isinstance(storage, Storage) or len(is_shape(shape)) != len(is_shape(stride)):
+def _make_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Tensor:
+    """Make a tensor of the arguments of PyTorch's `_rebuild_tensor`, and check them."""
+    expect_shape((offset,))
+    if not isinstance(storage, Storage) or len(expect_shape(shape)) != len(expect_shape(stride)):
         raise PickleError("damaged pickle (a tensor without a storage, or with strides of another rank)")
     return Tensor(storage, offset, shape, stride)
 
 
-def _not_callable(*_: Any) -> Any:
+def _refuse_call(*_: Any) -> Any:
+    """Refuse to call the type of a storage, which only names a number type."""
     raise PickleError("damaged pickle (calls a storage's type)")
 
 
 _CALLS: Calls = {
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _make_tensor,
+    "torch._utils._rebuild_tensor": _make_tensor,
     "torch._utils._rebuild_parameter": lambda data, *_: data,
-    **dict.fromkeys(_DTYPES, _not_callable),
+    **dict.fromkeys(_DTYPES, _refuse_call),
 }
 
 
-def _tensors(state: Any) -> dict[str, Tensor]:
-    """The tensors of a state_dict, or of the `state_dict` that a training checkpoint holds among other things."""
+def _collect_tensors(state: Any) -> dict[str, Tensor]:
+    """Collect the tensors of a state_dict, or of the `state_dict` inside a training checkpoint."""
     state = expect(state, dict)
     if type(state.get("state_dict")) is dict:
         state = state["state_dict"]
