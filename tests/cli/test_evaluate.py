@@ -61,3 +61,13 @@ def test_a_source_that_counts_for_nothing_may_be_of_any_size(here, capsys):
 def test_what_cannot_be_measured_is_refused(here, capsys, words, message):
     assert message in refusal(capsys, "evaluate", *words)
     assert not list(here.glob("*.json"))
+
+
+@pytest.mark.usefixtures("bound_by_modes")
+def test_scores_that_cannot_be_written_are_still_printed(here, capsys):
+    images.write_image(here / "crop.png", images.read_image(ROCK)[:64, :64])
+    (here / "closed").mkdir(mode=0o500)
+    assert main(["evaluate", "crop.png", "-s", str(ROCK), "--json", "closed/scores.json"]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith("crop.png")
+    assert err.splitlines()[-1] == "subjective: cannot write 'closed/scores.json': Permission denied"

@@ -51,7 +51,7 @@ def test_a_run_without_a_sound_checkpoint_is_refused(stopped_at_its_end, capsys)
     assert f"no checkpoint in '{folder}' can be read; to begin again, use --config {folder}/config.json" in err
 
 
-def test_a_run_recorded_before_starts_were_named_init_is_resumed(here, capsys):
+def test_a_run_recorded_before_the_redesign_is_resumed(here, capsys):
     """It had no checkpoint yet, so that it begins again."""
     record = json.loads((REFERENCE / "records" / "synthesize.json").read_text())
     record["settings"]["source"] = [str(ROCK)]

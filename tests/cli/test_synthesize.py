@@ -44,6 +44,7 @@ IN_STAGES = ["--schedule", "coarse-to-fine"]
 WITH_SPECTRUM = ["--statistic", "gram", "spectrum@rgb"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "flags"),
     [
@@ -131,3 +132,12 @@ def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, ca
     for measure in ("gram", "sliced_wasserstein", "spectrum"):  # the network of both is the normalized one
         assert picture["scores"][measure]["reference"] == scores[measure]["reference"]
         assert picture["scores"][measure]["score"] == pytest.approx(scores[measure]["score"], rel=0.03)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("statistic", "name"), [("covariance", "covariance"), ("sliced", "distribution")])
+def test_a_negative_factor_of_what_has_none_is_refused(capsys, statistic, name):
+    flags = ["-ow", "48", "-o", "1", "-m", "1", "--schedule", "plain", "--statistic", statistic, "--mul", "-1"]
+    assert main(["synthesize", "-s", str(ROCK), *flags]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == f"subjective: a {name} cannot be multiplied by -1; wanted a factor of 0 or more"
