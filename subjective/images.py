@@ -61,7 +61,7 @@ def _find_one(source: str | os.PathLike[str], what: str) -> list[Path]:
     """List the picture files that one source stands for."""
     path = Path(source)
     if path.is_dir():
-        found = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES and f.is_file())
+        found = _keep_pictures(path.iterdir())
         if not found:
             wanted = " ".join(sorted(SUFFIXES))
             raise InputError(f"{what} {str(source)!r} is a folder without pictures; wanted files ending in {wanted}")
@@ -70,11 +70,15 @@ def _find_one(source: str | os.PathLike[str], what: str) -> list[Path]:
         return [path]
     if not glob.has_magic(str(source)):
         raise InputError(f"no such {what}: {str(source)!r}; give a picture, a folder of pictures or a pattern")
-    matches = sorted(Path(match) for match in glob.glob(str(source), recursive=True))
-    found = [f for f in matches if f.suffix.lower() in SUFFIXES and f.is_file()]
+    found = _keep_pictures(Path(match) for match in glob.glob(str(source), recursive=True))
     if not found:
         raise InputError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")
     return found
+
+
+def _keep_pictures(paths: Iterable[Path]) -> list[Path]:
+    """Keep the files with one of `SUFFIXES`, sorted."""
+    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale: float | None = None) -> Image:

@@ -56,11 +56,11 @@ def reduce(image: Planes, padding: Padding = "circular") -> Resized:
         padding: what lies outside the image. ``valid``: nothing, so that the result starts at pixel 2;
             ``circular``: the opposite side of the image; ``same``: the image mirrored about its border pixel.
 
-    Departure from the 2017 program: for ``same`` that program would have had zeros outside, which darken the rim of
-    each octave more.
-
     Returns:
         ``(reduced_size(height), reduced_size(width), channels)``.
+
+    Departure from the 2017 program: for ``same``, that program would have had zeros outside, which darken the rim of
+    each octave more.
     """
     # Move the channels first: with three channels last, no vector register would ever be full.
     planes = image.transpose(2, 0, 1)
@@ -68,6 +68,7 @@ def reduce(image: Planes, padding: Padding = "circular") -> Resized:
 
 
 def _reduce_axis(image: Array, axis: int, padding: Padding) -> Array:
+    """Blur an axis and keep every second pixel."""
     return _blur_and_halve(image if padding == "valid" else _pad_axis(image, axis, 2, padding), axis)
 
 
@@ -106,7 +107,7 @@ _blur_and_halve.defvjp(_blur_and_halve_forward, _blur_and_halve_backward)
 def band(image: Planes, padding: Padding = "circular") -> Resized:
     """Return the detail that the 5-tap blur removes: the image minus its blur.
 
-    The band holds the finest detail, one octave of it.
+    The band holds one octave of detail, the finest.
 
     Args:
         image: ``(height, width, channels)``.

@@ -85,7 +85,7 @@ PUBLISHED_FILES: Mapping[str, PublishedFile] = {
         "BSD 3-Clause",
     ),
 }
-"""Name of the network to the file that `fetch` downloads."""
+"""Map the name of a network to the file that `fetch` downloads."""
 
 
 def fetch(
@@ -134,7 +134,7 @@ def fetch(
     for stale in folder.glob(".fetch-*"):
         if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
+    with file_errors("write", folder), tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
         file = _download(name, published, Path(temporary), progress, timeout)
         facts = {
             "origin": published.origin,

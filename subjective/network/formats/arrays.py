@@ -117,7 +117,8 @@ def _unpack_layer(name: str, layer: Any) -> tuple[np.ndarray, np.ndarray]:
 def _read_array(stream: BufferedIOBase, size: int) -> Any:
     """Read a .npy array of `size` bytes with its header. Numpy's own reader would run the pickle of an object array."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r".*additional header parsing", category=UserWarning)  # Python 2
+        # Numpy warns about headers that Python 2 wrote.
+        warnings.filterwarnings("ignore", message=r".*additional header parsing", category=UserWarning)
         version = npy_format.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
             raise InputError(f"unknown version {version} of the .npy format; wanted (1, 0) or (2, 0)")

@@ -204,7 +204,7 @@ def _check_array(name: str, array: object, expected: tuple[int, ...]) -> np.ndar
     # bfloat16 comes from ml_dtypes and has kind V, but numpy can convert it to float32.
     if values.dtype.kind not in "f" and values.dtype.name not in ("bfloat16",):
         raise InputError(f"{name}: expected floating-point numbers, got {values.dtype}")
-    # A damaged float64 may lie outside the range of float32. The check below reports it; silence numpy's warning.
+    # A damaged float64 may lie outside the range of float32. The check below refuses it; silence numpy's warning.
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.array(values, np.float32, order="C")  # a copy: a reader's array may lie in the file's buffer
     if not np.isfinite(values).all():

@@ -40,13 +40,10 @@ def read_onnx(path: Path) -> FileContent:
     convolutions: list[dict[str, np.ndarray]] = []
     names: list[str] = []
     for node in graph.node:
-        if node.op_type == "Constant" and node.output:
-            stored.tensors.update((node.output[0], attr.t) for attr in node.attribute if attr.name == "value")
-        elif node.op_type == "Identity" and node.input and node.output:
-            stored.aliases[node.output[0]] = node.input[0]
-        elif node.op_type == "BatchNormalization":
+        if node.op_type == "BatchNormalization":
             raise InputError("its graph has batch normalization; wanted VGG without it (or fold it when exporting)")
-        elif node.op_type == "Conv":
+        stored.add(node)
+        if node.op_type == "Conv":
             convolution = _read_convolution(stored, node)
             if convolution is None:
                 break
@@ -69,6 +66,13 @@ class _Stored(NamedTuple):
     tensors: dict[str, Any]
     aliases: dict[str, str]
 
+    def add(self, node: Any) -> None:
+        """Add the tensor of a Constant node or the alias of an Identity node; ignore any other node."""
+        if node.op_type == "Constant" and node.output:
+            self.tensors.update((node.output[0], attr.t) for attr in node.attribute if attr.name == "value")
+        elif node.op_type == "Identity" and node.input and node.output:
+            self.aliases[node.output[0]] = node.input[0]
+
 
 def _read_convolution(stored: _Stored, node: Any) -> dict[str, np.ndarray] | None:
     """Read the kernel and the bias of a Conv node; return None if the kernel is not 3x3."""
@@ -85,14 +89,14 @@ def _read_convolution(stored: _Stored, node: Any) -> dict[str, np.ndarray] | Non
 
 
 def _find_convention(names: list[str]) -> str | None:
-    """Tell the input convention by the names in the graph; return None if the names are neither's, or both's."""
+    """Tell the input convention by the names in a graph; return None if the names do not determine the convention."""
     keras = any(re.search(r"block[1-5]_conv[1-4]", name) for name in names)
     torchvision = any(re.search(r"features\.\d+\b", name) for name in names)
     return {(True, False): "caffe-bgr", (False, True): "torchvision"}.get((keras, torchvision))
 
 
 def _read_numbers(stored: _Stored, name: str) -> np.ndarray:
-    """Read a stored tensor; refuse a tensor that the graph computes, and one that is larger than VGG's."""
+    """Read a stored tensor; refuse a tensor that the graph computes, and a tensor that is larger than VGG's."""
     from onnx import TensorProto, numpy_helper
 
     for _ in range(len(stored.aliases) + 1):

@@ -146,7 +146,7 @@ def _read_stream(stream: BufferedReader, head: bytes) -> FileContent | None:
         with zipfile.ZipFile(stream) as archive:
             return _read_zip(archive)
     if head.startswith(torch.MAGIC):
-        return _collect_torchvision("PyTorch", torch.read_stream(stream), lambda tensor: tensor.array())
+        return _collect_torchvision("PyTorch", torch.read_stream(stream), lambda tensor: tensor.read())
     if head.startswith(b"\x93NUMPY"):
         return arrays.read_npy(stream)
     if head.startswith(b"MATLAB 5.0"):
@@ -160,7 +160,7 @@ def _read_zip(archive: zipfile.ZipFile) -> FileContent:
     """Read a zip archive of PyTorch, Keras or numpy."""
     names = archive.namelist()
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
-        return _collect_torchvision("PyTorch", torch.read_zip(archive), lambda tensor: tensor.array())
+        return _collect_torchvision("PyTorch", torch.read_zip(archive), lambda tensor: tensor.read())
     if "model.weights.h5" in names:
         return keras.read_keras_zip(archive)
     if any(name.endswith(".npy") for name in names):

@@ -46,13 +46,15 @@ class Global:
 
 @dataclass
 class _Dtype:
+    """A number type: numpy's code, such as ``f4``, and the byte order."""
+
     code: str
     order: str = "="
 
 
 @dataclass
 class _Array:
-    """An array in the making: numpy's `_reconstruct` creates it empty, and the opcode BUILD fills it.
+    """An array that is not converted yet. Numpy's `_reconstruct` creates it empty, and the opcode BUILD fills it.
 
     `raw` is bytes, a str (of Python 2) or a list of objects.
     """
@@ -229,7 +231,7 @@ class _Machine:
         return items
 
     def _collect(self, name: str, items: list[Any]) -> None:
-        """Make a container of items, or add items to the container on the stack."""
+        """Make a container of items, add items to the container on the stack, or (for POP_MARK) drop the items."""
         if name == "TUPLE":
             self.stack.append(tuple(items))
         elif name == "LIST":

@@ -70,7 +70,7 @@ class Tensor:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
-    def array(self) -> np.ndarray:
+    def read(self) -> np.ndarray:
         """Read the numbers, in the tensor's shape.
 
         Raises:
@@ -120,7 +120,7 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
             if order.read(8) != b"little":
                 raise PickleError("its storages are big-endian; save it again on a little-endian machine")
 
-    def storage(pid: Any) -> Storage:
+    def find_storage(pid: Any) -> Storage:
         dtype, key, numel = _parse_persistent_id(pid)
         member = members.get(f"{prefix}data/{key}")
         if member is None:
@@ -140,7 +140,7 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
     if info.file_size > MAX_ARRAY_BYTES:
         raise PickleError(f"its data.pkl of {info.file_size} bytes is larger than any VGG network's")
     with archive.open(info) as stream:
-        return _collect_tensors(load(cast(BufferedIOBase, stream), info.file_size, storage, _CALLS))
+        return _collect_tensors(load(cast(BufferedIOBase, stream), info.file_size, find_storage, _CALLS))
 
 
 def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
@@ -157,9 +157,10 @@ def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
+    storages: dict[str, Storage] = {}
     places: dict[str, tuple[int, int]] = {}  # key of a storage to its position and its count of numbers
 
-    def storage(pid: Any) -> Storage:
+    def find_storage(pid: Any) -> Storage:
         dtype, key, numel = _parse_persistent_id(pid)
 
         def read() -> bytes:
@@ -177,10 +178,8 @@ def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
         found = storages.setdefault(key, Storage(dtype, numel, read))
         return found
 
-    storages: dict[str, Storage] = {}
-
     def load_next() -> Any:
-        return load(stream, size - stream.tell(), storage, _CALLS)
+        return load(stream, size - stream.tell(), find_storage, _CALLS)
 
     load_next()  # the magic number, by which the file was recognized
     if load_next() != 1001:
