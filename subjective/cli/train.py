@@ -115,7 +115,7 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
         photographs = Photographs(contents, options.size, options.batch, **how)
     draw = _drawer(plan.architecture, contents, options)
     path = resume or new_folder(Path(options.output_dir), options.output_prefix)
-    keeping = SaveSettings(
+    settings = SaveSettings(
         steps,
         options.save_every,
         options.checkpoint_every,
@@ -123,7 +123,7 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
         _writer(options, plan.architecture, facts["pictures"], path),
         photographs,
     )
-    folder = TrainingFolder(path, keeping)
+    folder = TrainingFolder(path, settings)
     announce(path)
     with Session(folder, [TrainProgress(steps)], lambda error: render_error(error, TrainCommand)) as session:
         if resume is None:

@@ -141,6 +141,7 @@ class TrainConfig(NetworkSettings, LossSettings):
             self._check_texture()
 
     def _check_texture(self) -> None:
+        """Refuse settings that textures do not have."""
         if self.levels > MOST_SCALES:
             raise InputError(f"{setting('depth')} is {self.levels}; wanted at most {MOST_SCALES} scales")
         if self.zoom is not None:

@@ -146,6 +146,7 @@ def crop_at_random(file: Path, size: int, zoom: float, random: np.random.Generat
 
 
 def _import_grain() -> Any:
+    """Import Grain; raise `MissingPackageError` if Grain is not installed."""
     try:
         import grain
     except ImportError as error:

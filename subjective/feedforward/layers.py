@@ -54,9 +54,8 @@ def pad(x: Map, rows: int, columns: int, border: Border) -> Map:
     """
     if not rows and not columns:
         return x
-    if (
-        border == "circular"
-    ):  # concatenated, so that the size of the map may be a symbol (`subjective.feedforward.export`)
+    if border == "circular":
+        # Concatenated, so that the size of the map may be a symbol (`subjective.feedforward.export`).
         x = jnp.concatenate([x[x.shape[0] - rows :], x, x[:rows]], axis=0)
         return jnp.concatenate([x[:, x.shape[1] - columns :], x, x[:, :columns]], axis=1)
     mode = "reflect" if border == "reflect" else "constant"
@@ -119,6 +118,7 @@ def convolve(x: Map, kernel: Float[Array, "_ _ _ _"], stride: int = 1) -> Map:
 
 
 def _convolve_directly(x: Array, kernel: Array, stride: int = 1) -> Array:
+    """Cross-correlate by XLA's own convolution."""
     numbers = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(
         x[None], kernel, (stride, stride), "VALID", dimension_numbers=numbers, precision="highest"
@@ -126,10 +126,10 @@ def _convolve_directly(x: Array, kernel: Array, stride: int = 1) -> Array:
 
 
 def _convolve_to_few(x: Array, kernel: Array) -> Array:
-    """Convolve to few outputs: down the columns into ``side`` maps for each output, then add the maps, shifted.
+    """Convolve to few outputs in two steps: down the columns to ``side`` maps for each output, then add up these maps.
 
-    A matrix product with three outputs leaves most of a vector unit idle; down the columns of the last layer's kernel,
-    9 pixels a side, the product has 27.
+    A matrix product with three outputs leaves most of a vector unit idle. The first step for a kernel of 9 pixels a
+    side has 27 outputs.
     """
     side, _, inputs, outputs = kernel.shape
     down = kernel.transpose(0, 2, 1, 3).reshape(side, 1, inputs, side * outputs)

@@ -70,7 +70,7 @@ def repaint_in_strips(
     image: HostMap,
     blend: Float[np.ndarray, "sources"],
     *,
-    rows: int = 128,
+    rows: int = STRIP_ROWS,
     host_bytes: int = HOST_BYTES,
     on_layer: Callable[[int, int], None] = lambda done, of: None,
 ) -> HostMap:

@@ -149,6 +149,9 @@ def first_state(plan: TrainPlan, seed: int) -> TrainState:
 def compile_step(plan: TrainPlan) -> Callable[[TrainState, Batch, Any, Any], tuple[TrainState, dict[str, Array]]]:
     """Return the compiled function that makes a step.
 
+    Args:
+        plan: everything that is the same at each step.
+
     Returns:
         ``step(state, batch, targets, vgg) -> (state, report)``. The report has ``loss``, ``parts`` by name,
         ``gradient_norm`` and ``moved``. ``moved`` is False if the loss or the gradient was not finite; parameters and
@@ -157,6 +160,8 @@ def compile_step(plan: TrainPlan) -> Callable[[TrainState, Batch, Any, Any], tup
     mesh = mesh_of(plan.devices)
 
     def of_device(params: Any, batch: Batch, targets: Any, vgg: Any) -> Any:
+        """Return the loss, its parts and the gradient: the mean of all devices' means."""
+
         def mean_loss(params: Any) -> Any:
             network = build_network(plan.architecture, params)
             losses, parts = jax.vmap(partial(_loss, network, plan), in_axes=(0, None, None))(batch, targets, vgg)

@@ -69,11 +69,13 @@ class TracedFolder:
             return open(self.folder / "trace.jsonl", "a", encoding="utf-8")
 
     def _add_line(self, line: dict[str, Any]) -> None:
+        """Append a line to the trace."""
         self._trace.write(json.dumps(line) + "\n")
         self._trace.flush()
         self._lines += 1
 
     def _sync_trace(self) -> None:
+        """Wait until the trace is on the disk."""
         os.fsync(self._trace.fileno())
 
     def _cut_trace(self, count: int) -> list[dict[str, Any]]:
@@ -108,7 +110,7 @@ class PictureFolder(TracedFolder):
         Args:
             folder: from `new_folder`, or the folder of a run that is resumed (see `resume`).
             pictures: how many pictures the run makes.
-            save_every: write the current picture every so many steps; 0 never.
+            save_every: number of steps between pictures that are written on the way; 0 to write none.
             checkpoint_every: seconds between checkpoints; 0 to write none.
 
         Raises:
@@ -165,7 +167,7 @@ class PictureFolder(TracedFolder):
     def reserve(self, size: tuple[int, int]) -> None:
         """Fill room on the disk with a file, so that a disk that becomes full still has room for the last pictures.
 
-        The last pictures may not compress, as random noise does not: the file has three bytes a pixel and a few more.
+        The file has three bytes a pixel and a few more, because pictures of random noise do not compress.
 
         Args:
             size: (height, width) of a picture.

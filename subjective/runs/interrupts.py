@@ -27,7 +27,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Signals:
-    """What is known of signals in this process.
+    """The signals that have come, and whether they wait.
 
     Attributes:
         number: number of the signal that has come and waits for the current step; None if there is none.
@@ -40,7 +40,7 @@ class _Signals:
     waits = False
 
 
-_state = _Signals()
+_signals = _Signals()
 
 
 @contextlib.contextmanager
@@ -48,8 +48,8 @@ def interruptible() -> Iterator[None]:
     """Make SIGINT and SIGTERM raise `Interrupted`: after the current step if steps are short, at once otherwise."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if _state.waits and _state.number is None:
-            _state.number = number
+        if _signals.waits and _signals.number is None:
+            _signals.number = number
         else:
             raise Interrupted(number)
 
@@ -65,21 +65,21 @@ def interruptible() -> Iterator[None]:
 def poll() -> bool:
     """Return whether a signal has come, and let the next signal wait if steps are short. Call it after each step."""
     now = time.monotonic()
-    _state.waits = _state.polled > 0 and now - _state.polled < SHORT_STEP
-    _state.polled = now
-    return _state.number is not None
+    _signals.waits = _signals.polled > 0 and now - _signals.polled < SHORT_STEP
+    _signals.polled = now
+    return _signals.number is not None
 
 
 def stop() -> None:
     """Raise `Interrupted` for the signal that has come."""
-    number = _state.number or signal.SIGINT
+    number = _signals.number or signal.SIGINT
     stop_waiting()
     raise Interrupted(number)
 
 
 def stop_waiting() -> None:
     """Forget the signal that has come, and let the next signal interrupt at once."""
-    _state.number, _state.polled, _state.waits = None, 0.0, False
+    _signals.number, _signals.polled, _signals.waits = None, 0.0, False
 
 
 def ignore() -> None:

@@ -29,6 +29,7 @@ GAP = 8
 """Pixels between pictures."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+"""A font of Pillow's."""
 
 Picture = NDArray[np.float32]
 """RGB in [0, 1], ``(height, width, 3)``."""

@@ -60,6 +60,7 @@ EVALUATIONS_PER_STEP = 1.06
 
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
+"""(height, width)."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class CompiledJob:
     evaluate: Callable[[], None]
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Say memory and compile time in a line."""
         return f"{format_size(self.peak_bytes)} of memory at most, compiled in {self.seconds:.0f} s"
 
 
@@ -94,7 +95,7 @@ class Forecast:
     total_seconds: float
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Say both times in a line."""
         return (
             f"{self.evaluation_seconds:.2g} s a step at full size, {format_duration(self.total_seconds)} in all at most"
         )
@@ -184,7 +185,7 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
     """Choose tiles and optimizer that fit into a limit by the rule of thumb.
 
     Settings that the config names are kept: tiles are chosen if the config names no tile; optimizer and history if it
-    names no optimizer. Tiles of 128 rows or more are tried with every optimizer before smaller tiles.
+    names no optimizer. Tiles go down to 128 rows before an optimizer is chosen that remembers less.
 
     Args:
         config: all settings, with the number of octaves chosen.

@@ -93,14 +93,12 @@ class PictureProgress:
             write_line(self.stream, self._line(step, now))
 
     def _begin(self, picture: int, step: Step) -> None:
-        """Begin to show a stage, whose first step is given."""
+        """Begin to show a stage, given its first step."""
         self.close()
         # Steps are counted over all stages of a picture; only the first stage tells of its starting point.
         first = picture != self._stage[0]
         self._base = 0 if first else self._last
-        if (
-            first and isinstance(step.position, Position) and step.position.stage > 0
-        ):  # the run was resumed in a later stage
+        if first and isinstance(step.position, Position) and step.position.stage > 0:  # resumed in a later stage
             first, self._base = False, step.position.steps
         self.max_steps = self.steps_of(step.value.shape[-3:-1]) * (self.starts if first else 1)
         self._stage, self._begun, self._known = (picture, step.value.shape), time.monotonic(), step.step - self._base

@@ -39,8 +39,8 @@ class SaveSettings:
 
     Attributes:
         steps: number of steps of the training.
-        save_every: draw the curves every so many steps; 0 draws them at the end only.
-        checkpoint_every: seconds between checkpoints; 0 writes one at the end only.
+        save_every: number of steps between drawings of the curves; 0 to draw them at the end only.
+        checkpoint_every: seconds between checkpoints; 0 to write one at the end only.
         draw: makes the pictures beside the curves, given the network's parameters.
         write: writes the network's file, given a state and the seconds that the training has taken.
         photographs: the photographs that the network learns from; None for a texture.
@@ -63,18 +63,18 @@ class TrainingFolder(TracedFolder):
 
     memory_advice = "lower batch, size or width"
 
-    def __init__(self, folder: Path, keeping: SaveSettings):
+    def __init__(self, folder: Path, settings: SaveSettings):
         """Open a folder that exists.
 
         Args:
             folder: a new folder, or the folder of a training that is resumed (see `resume`).
-            keeping: what to keep, and when.
+            settings: what to keep, and when.
 
         Raises:
             MissingPackageError: Orbax is not installed.
         """
         super().__init__(folder.absolute())
-        self._keeping = keeping
+        self._settings = settings
         self._orbax = load_orbax()
         self._manager = self._orbax.CheckpointManager(
             self.folder / "checkpoints",
@@ -115,13 +115,15 @@ class TrainingFolder(TracedFolder):
                 continue
             self._steps = self._cut_trace(step)
             self._seconds_before = found.facts["seconds"]
-            if self._keeping.photographs is not None:
-                self._keeping.photographs.resume(found.facts["photographs"])
+            if self._settings.photographs is not None:
+                self._settings.photographs.resume(found.facts["photographs"])
             state = TrainState(found.params, found.optimizer, np.asarray(step, np.int32))
             return jax.tree.map(jax.numpy.asarray, state)
         self._steps = self._cut_trace(0)
         if steps:
-            raise InputError(f"no checkpoint in {str(self.folder)!r} can be read; train it again by its config.json")
+            raise InputError(
+                f"no checkpoint in {str(self.folder)!r} can be read; to begin again, train with its config.json"
+            )
         note(f"note: {str(self.folder)!r} has no checkpoint; the training begins again")
         return None
 
@@ -143,11 +145,11 @@ class TrainingFolder(TracedFolder):
         }
         self._steps.append(line)
         self._add_line(line)
-        keeping = self._keeping
-        if keeping.save_every and step.number % keeping.save_every == 0:
+        settings = self._settings
+        if settings.save_every and step.number % settings.save_every == 0:
             self._show(step.state)
         waited = time.monotonic() - self._checkpointed
-        due = keeping.checkpoint_every > 0 and waited >= keeping.checkpoint_every and step.number < keeping.steps
+        due = settings.checkpoint_every > 0 and waited >= settings.checkpoint_every and step.number < settings.steps
         if last or due:
             self._checkpoint(step.state)
 
@@ -155,8 +157,8 @@ class TrainingFolder(TracedFolder):
         """Write checkpoint, curves, network and ``summary.json`` of a training that came to its end."""
         self._checkpoint(result)
         self._show(result)
-        self._keeping.write(result, self.seconds)
-        photographs = self._keeping.photographs
+        self._settings.write(result, self.seconds)
+        photographs = self._settings.photographs
         skipped = [] if photographs is None else sorted(path.name for path in photographs.skipped)
         if photographs is not None and skipped:
             note(f"{len(skipped)} of {len(photographs.files)} photographs could not be read and were left out")
@@ -169,7 +171,7 @@ class TrainingFolder(TracedFolder):
             if self._state is not None:
                 if status == "interrupted":
                     self._checkpoint(self._state)
-                self._keeping.write(self._state, self.seconds)
+                self._settings.write(self._state, self.seconds)
                 kept = f"the network of step {int(self._state.step)} is in {self.folder}"
             self._conclude(status, reason)
         except OSError as error:
@@ -183,7 +185,7 @@ class TrainingFolder(TracedFolder):
         step = int(state.step)
         if step in self._manager.all_steps():
             return
-        photographs = self._keeping.photographs
+        photographs = self._settings.photographs
         facts = {"photographs": None if photographs is None else photographs.position, "seconds": self.seconds}
         self._manager.save(
             step,
@@ -202,7 +204,7 @@ class TrainingFolder(TracedFolder):
         lines = {"loss": [line["loss"] for line in moved]}
         lines |= {name: [line["parts"].get(name, float("nan")) for line in moved] for name in names}
         steps, lines = thin_out([line["step"] for line in moved], lines)
-        pictures = self._keeping.draw(state.params)
+        pictures = self._settings.draw(state.params)
         write_image(self.folder / "curves.png", draw_curves(lines, steps, pictures))
 
     def _conclude(self, status: str, reason: str | None, **facts: Any) -> None:
