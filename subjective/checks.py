@@ -30,21 +30,37 @@ def setting(name: str) -> str:
     return f"{_OPEN}{name}{_CLOSE}"
 
 
+class Message(str):
+    """A message in which `setting` has marked the names of settings; as a string it names the fields."""
+
+    marked: str
+
+    def __new__(cls, marked: str) -> Message:
+        """Keep the marks beside the plain string."""
+        message = super().__new__(cls, _SETTING.sub(r"\1", marked))
+        message.marked = marked
+        return message
+
+    def render(self, rename: Callable[[str], str]) -> str:
+        """Return the message with the name of each setting replaced by ``rename(name)``, such as its flag."""
+        return _SETTING.sub(lambda found: rename(found[1]), self.marked)
+
+
 class InputError(ValueError):
     """A value, a picture or a file cannot be used. The message says what came, what was wanted and what to do."""
 
     def __init__(self, message: str):
         """Keep the message, in which `setting` has marked the names of settings."""
-        self.message = message
-        super().__init__(_SETTING.sub(r"\1", message))
+        self.message = Message(message)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         """Return the message with the names of settings; an `OSError` would say its number instead."""
-        return self.render(str)
+        return self.message
 
     def render(self, rename: Callable[[str], str]) -> str:
         """Return the message with the name of each setting replaced by ``rename(name)``, such as its flag."""
-        return _SETTING.sub(lambda found: rename(found[1]), self.message)
+        return self.message.render(rename)
 
 
 class FileError(InputError, OSError):
@@ -98,7 +114,8 @@ class Range:
 
     def __contains__(self, value: float | np.number) -> bool:
         """Whether a finite number lies in the range."""
-        return math.isfinite(value) and self.least <= value <= self.most and not (self.open and value == self.least)
+        inside = self.least <= value <= self.most and not (self.open and value == self.least)
+        return math.isfinite(value) and bool(inside)
 
     def __str__(self) -> str:
         """Say what is wanted."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import tyro
 
-from subjective.checks import InputError, setting
+from subjective.checks import InputError, Message, setting
 from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.synthesis.presets import changes_of
 
@@ -133,8 +133,8 @@ def _flag_names(kind: type) -> dict[str, str]:
     }
 
 
-def render_error(error: InputError, kind: type | None = None) -> str:
-    """Return an error's message in one line, with settings as flags."""
+def render_error(error: InputError | Message, kind: type | None = None) -> str:
+    """Return the message of an error, or of a note, in one line, with settings as flags."""
     return " ".join(error.render(lambda name: flag_of(name, kind)).split())
 
 

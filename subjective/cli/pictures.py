@@ -55,7 +55,7 @@ def fit(
             Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     options, job = fit_to_memory(options, params, sizes, prepare, limit, note)
     for line in job.notes:
-        note(f"note: {render_error(InputError(line), type(options))}")
+        note(f"note: {render_error(line, type(options))}")
     return options, job
 
 

@@ -18,10 +18,11 @@ from subjective.compilation import jit
 from subjective.feedforward.config import TrainConfig
 from subjective.losses import Parts, Scalar, match, merge_parts, sum_parts, weigh_differences
 from subjective.network.vgg import Params, layer_names
-from subjective.pyramid import Padding, octave_size
+from subjective.pyramid import Padding
 from subjective.statistics.analysis import analyze, analyze_beside, content_maps
 from subjective.statistics.registry import parse_term
-from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, fits, network_layers, smallest_picture
+from subjective.statistics.room import check_size, count_octaves, place_terms
+from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, network_layers
 
 MOST_OCTAVES = 4
 """Largest number of octaves that is chosen for a texture, where the config does not say how many."""
@@ -124,7 +125,13 @@ def make_objective(config: TrainConfig, vgg: Params, sources: Sequence[Size]) ->
     terms = [parse_term(text, config.layers, (1.0,) * len(config.layers)) for text in config.terms]
     _check_layers(terms, config, vgg)
     terms = [dataclasses.replace(term, weights=tuple(config.style_weight * w for w in term.weights)) for term in terms]
-    octaves = config.octaves or _choose_octaves(terms, config, sources, vgg)
+    sides = _sides(config, sources)
+    octaves = config.octaves or count_octaves(
+        lambda octaves: (_make_analysis(terms, octaves, config, sources, vgg), sides),
+        MOST_OCTAVES if config.texture else 1,
+        LEAST_OCTAVE,
+        vgg,
+    )
     analysis = _make_analysis(terms, octaves, config, sources, vgg)
     if not analysis.terms:
         raise InputError(
@@ -134,9 +141,9 @@ def make_objective(config: TrainConfig, vgg: Params, sources: Sequence[Size]) ->
         content = Comparison((config.content_layer,), (config.content_weight,), octaves=(0,))
         analysis = dataclasses.replace(analysis, comparison=content)
     objective = Objective(analysis, config.relative, config.variation_weight)
-    _check_size(setting("size"), config.size, objective.analysis, vgg)
+    check_size(setting("size"), (config.size, config.size), objective.analysis, vgg)
     for number, size in enumerate(sources, 1):
-        _check_size(f"source {number}", min(size), objective.style, vgg)
+        check_size(f"source {number}", size, objective.style, vgg)
     return objective
 
 
@@ -161,37 +168,9 @@ def _make_analysis(
     terms: Sequence[Term], octaves: int, config: TrainConfig, sources: Sequence[Size], vgg: Params
 ) -> Analysis:
     """Return the analysis at some octaves; as in `synthesize`, an octave too small for a statistic leaves it out."""
-    placed = []
-    for term in terms:
-        sides = _sides(config, sources)
-        room = tuple(o for o in range(octaves) if all(fits(side, term, o, padding, vgg) for side, padding in sides))
-        everywhere = max(term.statistic.least) == 1 or len(room) == octaves
-        placed.append(term if everywhere else dataclasses.replace(term, octaves=room))
-    kept = tuple(term for term in placed if term.octaves is None or term.octaves)
-    return Analysis(tuple(range(octaves)), kept, config.padding, config.pooling)
-
-
-def _choose_octaves(terms: Sequence[Term], config: TrainConfig, sources: Sequence[Size], vgg: Params) -> int:
-    """Return how many octaves all pictures have room for, at most `MOST_OCTAVES`; 1 for networks that repaint."""
-    for octaves in range(MOST_OCTAVES if config.texture else 1, 1, -1):
-        analysis = _make_analysis(terms, octaves, config, sources, vgg)
-        if octave_size(config.size, octaves - 1, config.padding) >= LEAST_OCTAVE and all(
-            side >= smallest_picture(dataclasses.replace(analysis, padding=padding), vgg)
-            for side, padding in _sides(config, sources)
-        ):
-            return octaves
-    return 1
-
-
-def _check_size(name: str, side: int, analysis: Analysis, vgg: Params) -> None:
-    """Refuse a picture whose smaller side is too small for an analysis; ``name`` names the picture."""
-    least = smallest_picture(analysis, vgg)
-    if side < least:
-        raise InputError(
-            f"{name} of {side} pixels is too small for {len(analysis.octaves)} octaves of "
-            f"{', '.join(analysis.layers)}: wanted at least {least} a side; enlarge it or use fewer "
-            f"{setting('octaves')}"
-        )
+    indices = tuple(range(octaves))
+    placed = place_terms(terms, indices, _sides(config, sources), vgg)
+    return Analysis(indices, placed, config.padding, config.pooling)
 
 
 _analyze = jit(analyze, static_argnums=2)

@@ -18,7 +18,8 @@ from subjective.pyramid import band, gaussian_pyramid
 from subjective.statistics.blocks import WHOLE, Blocks, in_blocks
 from subjective.statistics.protocol import Statistic, per_number, squared_difference
 from subjective.statistics.regions import Regions
-from subjective.statistics.terms import Analysis, Statistics, network_layers, smallest_picture
+from subjective.statistics.room import smallest_picture
+from subjective.statistics.terms import Analysis, Statistics, network_layers
 from subjective.statistics.tiles import measure_in_tiles
 from subjective.statistics.tiling import tiling_of
 

@@ -65,8 +65,8 @@ def complete_masks(
         raise InputError(f"{setting(name)} divides the picture between sources, and there is one; give two or more")
     if len(given) not in (sources, sources - 1) or not given:
         raise InputError(
-            f"{setting(name)} got {len(given)} pictures for {sources} sources; give one for each source, or for each but "
-            "the last, which has the rest"
+            f"{setting(name)} got {len(given)} pictures for {sources} sources; give one for each source, or for each "
+            "but the last, which has the rest"
         )
     masks = np.stack(given, axis=2).astype(np.float64)
     if len(given) == sources - 1:

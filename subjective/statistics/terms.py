@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Array
 
 from subjective.checks import InputError
-from subjective.network.vgg import Pooling, Precision, feature_size
-from subjective.pyramid import Padding, octave_size
+from subjective.network.vgg import Pooling, Precision
+from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
@@ -149,40 +148,3 @@ def places_of(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, f
 def network_layers(layers: Sequence[str]) -> tuple[str, ...]:
     """Keep the layers that are the network's."""
     return tuple(layer for layer in layers if layer not in PICTURE_LAYERS)
-
-
-def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
-    """Length of a side of a layer's map, of `PICTURE_LAYERS` too; 0 or less where there is no map."""
-    if layer in PICTURE_LAYERS:
-        return size - 4 if layer == "band" and padding == "valid" else size
-    return feature_size(size, layer, padding, params)
-
-
-def fits(size: int, term: Term, octave: int, padding: Padding, params: Iterable[str]) -> bool:
-    """Whether a picture with a smaller side of ``size`` pixels is large enough for a term at an octave."""
-    side = octave_size(size, octave, padding)
-    least = term.statistic.least[padding != "circular"]
-    return all(map_size(side, layer, padding, params) >= least for layer in term.layers)
-
-
-def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
-    """Smallest side in pixels at which every layer is large enough for its statistics, at every octave."""
-    names, padding = tuple(params), analysis.padding
-    needs = {(octave, layer): 1 for octave in analysis.octaves for layer in analysis.compared_at(octave)}
-    for term in analysis.terms:
-        for octave in analysis.octaves:
-            for layer in term.layers:
-                if term.counts(octave, layer):
-                    least = term.statistic.least[padding != "circular"]
-                    needs[octave, layer] = max(needs.get((octave, layer), 1), least)
-
-    def enough(size: int) -> bool:
-        return all(
-            map_size(octave_size(size, octave, padding), layer, padding, names) >= least
-            for (octave, layer), least in needs.items()
-        )
-
-    most = 1
-    while not enough(most):
-        most *= 2
-    return bisect_left(range(most + 1), True, key=enough)

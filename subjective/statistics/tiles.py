@@ -46,7 +46,7 @@ def measure_in_tiles(
 
     Args:
         params: the network.
-        image: RGB in [0, 1], large enough for all layers (`subjective.statistics.terms.smallest_picture`).
+        image: RGB in [0, 1], large enough for all layers (`subjective.statistics.room.smallest_picture`).
         tiling: layers, statistics and rows of a tile.
         regions: of each layer, if regions are measured one by one.
         content: the picture with which maps are compared; its maps are computed along, tile by tile.

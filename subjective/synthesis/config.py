@@ -182,7 +182,7 @@ def check_statistics(
         try:
             parse_term(text, layers, layer_weights or (1.0,) * len(layers))
         except InputError as error:
-            raise InputError(f"{setting('statistic')}: {error.message}") from None
+            raise InputError(f"{setting('statistic')}: {error.message.marked}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from subjective.checks import InputError, setting
+from subjective.checks import InputError, Message, setting
 from subjective.network.vgg import Params, resolve_layers
 from subjective.optimize.protocol import Optimizer
 from subjective.optimize.registry import create_optimizer
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics.registry import parse_term
-from subjective.statistics.terms import Analysis, Comparison, Term, fits, network_layers, places_of, smallest_picture
+from subjective.statistics.room import Side, check_size, count_octaves, place_terms
+from subjective.statistics.terms import Analysis, Comparison, Term, network_layers, places_of
 from subjective.statistics.tiling import tiling_of
 from subjective.synthesis.config import PictureConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.preconditioner import apply_octave_gains
@@ -46,7 +47,7 @@ class Plan(Generic[Config]):
     config: Config
     analysis: Analysis
     stages: tuple[Stage, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
 
 
 def make_plan(
@@ -100,17 +101,18 @@ def choose_octaves(config: Config, params: Params, sources: Sequence[Size] = ())
     """
     if config.octaves is not None:
         return config
-    for octaves in range(MOST_OCTAVES, 1, -1):
-        chosen = dataclasses.replace(config, octaves=octaves)
-        analysis = analysis_of(chosen, params, sources)
-        of_source = dataclasses.replace(analysis, padding=SOURCE_PADDING)
-        if (
-            octave_size(min(config.size), octaves - 1, config.padding_mode) >= LEAST_OCTAVE
-            and min(config.size) >= smallest_picture(analysis, params)
-            and all(min(size) >= smallest_picture(of_source, params) for size in sources)
-        ):
-            return chosen
-    return dataclasses.replace(config, octaves=1)
+
+    def analyze_at(octaves: int) -> tuple[Analysis, list[Side]]:
+        chosen = dataclasses.replace(config, octaves=octaves)  # a margin may grow with the octaves
+        return analysis_of(chosen, params, sources), _sides(chosen, sources)
+
+    octaves = count_octaves(analyze_at, MOST_OCTAVES, LEAST_OCTAVE, params)
+    return dataclasses.replace(config, octaves=octaves)
+
+
+def _sides(config: PictureConfig, sources: Sequence[Size]) -> list[Side]:
+    """Return the smaller side and the padding of the picture, and of each source."""
+    return [(min(config.size), config.padding_mode), *((min(size), SOURCE_PADDING) for size in sources)]
 
 
 def analysis_of(
@@ -133,8 +135,7 @@ def analysis_of(
     """
     terms = _terms(config, params)
     places_of(terms)
-    placed = [_keep_octaves_with_room(term, config, sources, params) for term in terms]
-    kept = tuple(term for term in placed if term.octaves is None or term.octaves)
+    kept = place_terms(terms, config.octave_indices, _sides(config, sources), params)
     if not kept:
         smallest = min(min(size) for size in (config.size, *sources))
         needs = "; ".join(f"{term.statistic.name} maps of {max(term.statistic.least)}" for term in terms)
@@ -184,7 +185,7 @@ def dropped_statistics(config: PictureConfig, params: Params, analysis: Analysis
     )
 
 
-def _notes(config: PictureConfig, dropped: Sequence[str]) -> tuple[str, ...]:
+def _notes(config: PictureConfig, dropped: Sequence[str]) -> tuple[Message, ...]:
     """Say which statistics are left out, and which settings have no effect because of other settings."""
     found = [f"no octave has room for {text}; it is left out" for text in dropped]
     usual = {field.name: field.default for field in dataclasses.fields(config)}
@@ -198,7 +199,7 @@ def _notes(config: PictureConfig, dropped: Sequence[str]) -> tuple[str, ...]:
     if isinstance(config, SynthesisConfig) and config.schedule == "plain":
         reason = f"because a plain {setting('schedule')} has no coarse stages"
         found += [f"{setting(name)} has no effect, {reason}" for name in changed("coarse_iter", "first_stage")]
-    return tuple(found)
+    return tuple(map(Message, found))
 
 
 def _terms(config: PictureConfig, params: Params) -> list[Term]:
@@ -221,46 +222,6 @@ def _resolve(layers: Sequence[str], params: Params) -> tuple[str, ...]:
     named = network_layers(layers)
     found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
     return tuple(found.get(layer, layer) for layer in layers)
-
-
-def _keep_octaves_with_room(term: Term, config: PictureConfig, sources: Sequence[Size], params: Params) -> Term:
-    if max(term.statistic.least) == 1:
-        return term  # `check_size` then says what is too small
-    pictures = [(min(config.size), config.padding_mode), *((min(size), SOURCE_PADDING) for size in sources)]
-    octaves = tuple(
-        octave
-        for octave in config.octave_indices
-        if all(fits(side, term, octave, padding, params) for side, padding in pictures)
-    )
-    return term if octaves == config.octave_indices else dataclasses.replace(term, octaves=octaves)
-
-
-def check_size(name: str, size: Size, analysis: Analysis, params: Params) -> None:
-    """Refuse a picture too small for its octaves and layers, before anything is compiled.
-
-    Args:
-        name: of the picture, for the message.
-        size: (height, width) in pixels.
-        analysis: octaves, layers and padding.
-        params: the network.
-
-    Raises:
-        InputError: saying what size, or what number of octaves, would do.
-    """
-    smallest = smallest_picture(analysis, params)
-    if min(size) >= smallest:
-        return
-    octaves = max(analysis.octaves) + 1
-    enough = [
-        last + 1
-        for last in range(octaves - 1)
-        if min(size) >= smallest_picture(dataclasses.replace(analysis, octaves=tuple(range(last + 1))), params)
-    ]
-    remedy = f"use {setting('octaves')} {enough[-1]}" if enough else "use shallower layers"
-    raise InputError(
-        f"{name} of {size[1]}x{size[0]} pixels is too small for {octaves} octaves of {', '.join(analysis.layers)} "
-        f"with padding {analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
-    )
 
 
 def choose_optimizer(config: PictureConfig) -> Optimizer:

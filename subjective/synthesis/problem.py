@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from subjective.checks import InputError, check_image, check_weights
+from subjective.checks import InputError, Message, check_image, check_weights
 from subjective.compilation import jit
 from subjective.losses import Loss
 from subjective.network.vgg import Params
@@ -62,7 +62,7 @@ class Job:
     shape: Callable[[Stage], tuple[int, ...]] = _shape_of_picture
     starts: int = 1
     pictures: int = 1
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     @property
     def analysis(self) -> Analysis:

@@ -21,7 +21,8 @@ from jaxtyping import Array
 from subjective.compilation import jit
 from subjective.network.vgg import Params
 from subjective.pyramid import Padding, expand, gaussian_pyramid
-from subjective.statistics.terms import Analysis, smallest_picture
+from subjective.statistics.room import smallest_picture
+from subjective.statistics.terms import Analysis
 
 Schedule = Literal["coarse-to-fine", "plain"]
 

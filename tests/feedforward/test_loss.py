@@ -99,7 +99,7 @@ def test_a_layer_that_the_loss_network_lacks_is_refused_with_what_to_get(small_p
 
 def test_a_size_too_small_for_the_content_is_refused(vgg16):
     config = TrainConfig(size=32, layers=("conv1_1",), content_layer="conv4_2")
-    with pytest.raises(InputError, match=r"^size of 32 pixels is too small for 1 octaves of conv1_1, conv4_2"):
+    with pytest.raises(InputError, match=r"^size of 32x32 pixels is too small for 1 octave of conv1_1, conv4_2"):
         make_objective(config, vgg16, [(64, 64)])
 
 

@@ -12,7 +12,8 @@ from helpers.pictures import noise
 from subjective.pyramid import PADDINGS, TAPS, gaussian_pyramid
 from subjective.statistics.analysis import analyze
 from subjective.statistics.gram import gram
-from subjective.statistics.terms import Analysis, network_layers, smallest_picture
+from subjective.statistics.room import smallest_picture
+from subjective.statistics.terms import Analysis, network_layers
 
 
 def blurred_by_scipy(image, mode):

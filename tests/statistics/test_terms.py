@@ -8,7 +8,8 @@ from subjective.pyramid import PADDINGS, octave_size
 from subjective.statistics.analysis import analyze
 from subjective.statistics.autocorrelation import LAGS
 from subjective.statistics.registry import STATISTICS
-from subjective.statistics.terms import Analysis, Term, fits, map_size, places_of, smallest_picture
+from subjective.statistics.room import fits, map_size, smallest_picture
+from subjective.statistics.terms import Analysis, Term, places_of
 
 
 def test_layers_at_names_each_layer_of_an_octave_once():

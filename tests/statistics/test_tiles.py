@@ -20,7 +20,8 @@ from subjective.network.normalization import load_params
 from subjective.pyramid import PADDINGS
 from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import STATISTICS
-from subjective.statistics.terms import Analysis, Term, smallest_picture
+from subjective.statistics.room import smallest_picture
+from subjective.statistics.terms import Analysis, Term
 from subjective.statistics.tiling import row_unit, tiling_of
 
 LAYERS = ("conv1_1", "pool1", "pool2", "conv3_2")

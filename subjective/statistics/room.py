@@ -1,0 +1,131 @@
+"""Which pictures are large enough for which octaves, layers and statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+
+from subjective.checks import InputError, setting
+from subjective.network.vgg import Params, feature_size
+from subjective.pyramid import Padding, octave_size
+from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
+
+Side = tuple[int, Padding]
+"""Smaller side of a picture in pixels, and the padding with which the picture is measured."""
+
+
+def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
+    """Length of a side of a layer's map, of `PICTURE_LAYERS` too; 0 or less where there is no map."""
+    if layer in PICTURE_LAYERS:
+        return size - 4 if layer == "band" and padding == "valid" else size
+    return feature_size(size, layer, padding, params)
+
+
+def fits(size: int, term: Term, octave: int, padding: Padding, params: Iterable[str]) -> bool:
+    """Whether a picture with a smaller side of ``size`` pixels is large enough for a term at an octave."""
+    side = octave_size(size, octave, padding)
+    least = term.statistic.least[padding != "circular"]
+    return all(map_size(side, layer, padding, params) >= least for layer in term.layers)
+
+
+def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
+    """Smallest side in pixels at which every layer is large enough for its statistics, at every octave."""
+    names, padding = tuple(params), analysis.padding
+    needs = {(octave, layer): 1 for octave in analysis.octaves for layer in analysis.compared_at(octave)}
+    for term in analysis.terms:
+        for octave in analysis.octaves:
+            for layer in term.layers:
+                if term.counts(octave, layer):
+                    least = term.statistic.least[padding != "circular"]
+                    needs[octave, layer] = max(needs.get((octave, layer), 1), least)
+
+    def enough(size: int) -> bool:
+        return all(
+            map_size(octave_size(size, octave, padding), layer, padding, names) >= least
+            for (octave, layer), least in needs.items()
+        )
+
+    most = 1
+    while not enough(most):
+        most *= 2
+    return bisect_left(range(most + 1), True, key=enough)
+
+
+def has_room(analysis: Analysis, sides: Sequence[Side], params: Params) -> bool:
+    """Whether pictures are large enough for an analysis, each with its own padding."""
+    return all(
+        side >= smallest_picture(dataclasses.replace(analysis, padding=padding), params) for side, padding in sides
+    )
+
+
+def place_terms(
+    terms: Sequence[Term], octaves: tuple[int, ...], sides: Sequence[Side], params: Params
+) -> tuple[Term, ...]:
+    """Leave each statistic out at the octaves at which some picture is too small for it.
+
+    Args:
+        terms: what is to be measured.
+        octaves: of the analysis.
+        sides: of all pictures.
+        params: the network.
+
+    Returns:
+        The terms that some octave has room for. A statistic that needs a map of one pixel is kept at all octaves:
+        `check_size` then says which picture is too small.
+    """
+    placed = []
+    for term in terms:
+        room = tuple(o for o in octaves if all(fits(side, term, o, padding, params) for side, padding in sides))
+        everywhere = max(term.statistic.least) == 1 or room == octaves
+        placed.append(term if everywhere else dataclasses.replace(term, octaves=room))
+    return tuple(term for term in placed if term.octaves is None or term.octaves)
+
+
+def count_octaves(
+    analyze_at: Callable[[int], tuple[Analysis, Sequence[Side]]], most: int, least_side: int, params: Params
+) -> int:
+    """Return the largest number of octaves that all pictures have room for; 1 if they have room for no more.
+
+    Args:
+        analyze_at: from a number of octaves to the analysis and the sides of all pictures, the picture to be made
+            first.
+        most: largest number of octaves.
+        least_side: fewest pixels a side of the smallest octave of the picture to be made.
+        params: the network.
+    """
+    for octaves in range(most, 1, -1):
+        analysis, sides = analyze_at(octaves)
+        side, padding = sides[0]
+        if octave_size(side, octaves - 1, padding) >= least_side and has_room(analysis, sides, params):
+            return octaves
+    return 1
+
+
+def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Params) -> None:
+    """Refuse a picture too small for its octaves and layers, before anything is compiled.
+
+    Args:
+        name: of the picture, for the message.
+        size: (height, width) in pixels.
+        analysis: octaves, layers and padding.
+        params: the network.
+
+    Raises:
+        InputError: saying what size, or what number of octaves, would do.
+    """
+    smallest = smallest_picture(analysis, params)
+    if min(size) >= smallest:
+        return
+    octaves = max(analysis.octaves) + 1
+    enough = [
+        last + 1
+        for last in range(octaves - 1)
+        if min(size) >= smallest_picture(dataclasses.replace(analysis, octaves=tuple(range(last + 1))), params)
+    ]
+    remedy = f"use {setting('octaves')} {enough[-1]}" if enough else "use shallower layers"
+    count = f"{octaves} octaves" if octaves > 1 else "1 octave"
+    raise InputError(
+        f"{name} of {size[1]}x{size[0]} pixels is too small for {count} of {', '.join(analysis.layers)} "
+        f"with padding {analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
+    )
