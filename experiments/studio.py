@@ -145,7 +145,7 @@ def averages(values: Sequence[Any], source: np.ndarray, yardstick: Yardstick) ->
     The last three say how far colors drift: distance of the histograms over a crop's, of the means, and the share of
     values beyond black or white.
     """
-    found = [yardstick.scores(to_uint8(value).astype(np.float32) / 255) for value in values]
+    found = [yardstick.score(to_uint8(value).astype(np.float32) / 255) for value in values]
     grams, sliced, color = ([s[k].score for s in found] for k in ("gram", "sliced_wasserstein", "color"))
     spectrum = np.mean([scores["spectrum"].value for scores in found])
     peak = np.mean([scores["peak"].value - scores["peak"].reference for scores in found])

@@ -16,7 +16,7 @@ from subjective.cli.options import TextureOptions
 from subjective.cli.pictures import PictureSession, fit
 from subjective.cli.report import score_line
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
-from subjective.evaluation.motion import motion
+from subjective.evaluation.motion import measure_motion
 from subjective.images import find_images, write_bytes
 from subjective.runs.pictures import plot_motion
 from subjective.runs.progress import note
@@ -132,9 +132,9 @@ def _scores_of_loop(
     kinds = [kind for kind in options.formats if can_write(kind)]
     found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
     if options.evaluate:
-        moved = motion(frames, inputs.network.params)
+        moved = measure_motion(frames, inputs.network.params)
         write_bytes(folder / "motion.png", plot_motion(frames, moved))
-        found["motion"] = {name: given.as_json() for name, given in moved.items()}
+        found["motion"] = {name: given.to_json() for name, given in moved.items()}
         found["frames"] = _score_frames(inputs, frames, job, options, frame_weights)
     yield found, _in_words(found)
 

@@ -14,7 +14,7 @@ from subjective.cli.inputs import check_output_file
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
 from subjective.cli.report import LEGEND, score_table, scores_as_json
 from subjective.evaluation.criteria import Score
-from subjective.evaluation.yardstick import Yardstick, check_sizes, counted_sources, crop_size
+from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, select_sources
 from subjective.images import find_images, read_image, write_bytes
 from subjective.network.normalization import load_params
 from subjective.network.vgg import resolve_layers
@@ -52,7 +52,7 @@ def run(options: EvaluateCommand) -> int:
     matched = resolve_layers(options.matched, params) if options.matched else ()
     sources = [options.read_source(file) for file in find_images(options.source)]
     pictures = [read_image(file) for file in files]
-    sources, weights = counted_sources(sources, options.source_weights)
+    sources, weights = select_sources(sources, options.source_weights)
     for file, picture in zip(files, pictures, strict=True):
         check_sizes(picture, sources, repr(str(file)))
     results: dict[str, dict[str, Score]] = {}
@@ -62,7 +62,7 @@ def run(options: EvaluateCommand) -> int:
         size = crop_size(sources, picture.shape)
         if size not in yardsticks:
             yardsticks[size] = Yardstick(sources, picture.shape, params, source_weights=weights, matched=matched)
-        results[str(file)] = yardsticks[size].scores(picture)
+        results[str(file)] = yardsticks[size].score(picture)
     sys.stdout.write(score_table(results))  # before the disk may turn out to be full
     sys.stderr.write(LEGEND)
     text = json.dumps({name: scores_as_json(scores) for name, scores in results.items()}, indent=2) + "\n"

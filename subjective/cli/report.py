@@ -9,7 +9,7 @@ import numpy as np
 
 from subjective.checks import InputError
 from subjective.evaluation.criteria import Score
-from subjective.evaluation.yardstick import Yardstick, check_sizes, counted_sources
+from subjective.evaluation.yardstick import Yardstick, check_sizes, select_sources
 from subjective.network.vgg import Params
 
 COLUMNS = {
@@ -79,7 +79,7 @@ def score_pictures(
 
     The Portilla-Simoncelli statistics are left out: plenoptic brings PyTorch along, and takes as long as the rest.
     """
-    sources, weights = counted_sources(sources, source_weights)
+    sources, weights = select_sources(sources, source_weights)
     try:
         check_sizes(pictures[0], sources)
     except InputError as error:
@@ -92,7 +92,7 @@ def score_pictures(
         matched=matched,
         portilla_simoncelli=False,
     )
-    return [scores_as_json(yardstick.scores(picture)) for picture in pictures]
+    return [scores_as_json(yardstick.score(picture)) for picture in pictures]
 
 
 def score_line(scores: dict[str, dict[str, Any]] | str) -> str:

@@ -1,1 +1,1 @@
-"""What judges a picture: measures that no loss minimizes, each beside what a crop of the source scores."""
+"""Measures that judge pictures. No loss minimizes them; each is compared with what crops of the source score."""

@@ -1,6 +1,6 @@
-"""What pictures are judged by: each criterion measures the sources' crops once, then as many pictures as there are.
+"""Criteria, by which pictures are judged. Each measures the sources' crops once, and then any number of pictures.
 
-A new one is a class here, with a line in `criteria`.
+To add a criterion, write a class here and add a line to `make_criteria`.
 """
 
 from __future__ import annotations
@@ -16,23 +16,30 @@ import numpy as np
 
 from subjective.checks import MissingPackageError
 from subjective.evaluation import pixels
-from subjective.evaluation.crops import Array, Crops, each_and_rest, flat, pooled, root_mean_square
-from subjective.evaluation.features import Look, gram_distances, look, places_seen, sliced_distances, together
+from subjective.evaluation.crops import Array, Crops, flatten, pair_with_rest, pool_pixels, root_mean_square
+from subjective.evaluation.features import (
+    Observation,
+    choose_places,
+    gram_distances,
+    observe,
+    pool_observations,
+    sliced_distances,
+)
 from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
 
-SHARE = 0.01
-"""One percent more or less is nothing: added to shares before they are compared, and the least reference.
+LEAST_SHARE = 0.01
+"""Smallest reference of relative distances; and number that is added to shares before they are divided.
 
-What no source is closer to itself than: a shifted crop of one that repeats itself exactly is no further off than it
-looks.
+One percent more or less does not matter. A source that repeats itself exactly has references of almost 0; without a
+smallest reference, a shifted crop of such a source would score as far off.
 """
 
-DECIBELS = 0.1
-"""The same of spectra."""
+LEAST_DECIBELS = 0.1
+"""Smallest reference of spectra, in dB."""
 
-LEVELS = 0.5
-"""The same of colors, in levels of 255."""
+LEAST_LEVELS = 0.5
+"""Smallest reference of colors, in levels of 255."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,9 @@ class Score:
 
     Attributes:
         value: of the picture, in the measure's own unit.
-        reference: what crops of the source score against the rest of it; of a seam, the spread that chance gives.
-        score: 1 where the two are alike; larger is worse, and of a seam smaller as well.
+        reference: what crops of the source score against the rest of the source; for a seam, the spread that chance
+            gives.
+        score: 1 if value and reference are alike. A larger score is worse; for a seam, a smaller score is worse too.
         details: scores at each layer and scale, such as ``conv3_3@0.5`` (half size), or of each channel or axis.
     """
 
@@ -56,31 +64,40 @@ class Score:
 class Criterion(Protocol):
     """A way to judge pictures, made from the sources' crops."""
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """Judge a picture; ``parts`` are of the crops' size, and cover it."""
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture.
+
+        Args:
+            image: the picture.
+            parts: parts of the crops' size that cover the picture.
+
+        Returns:
+            Name of each measure to its score.
+        """
 
 
-class Features:
-    """Gram matrices and distributions of what the network sees, and the radial spectrum."""
+class FeatureDistances:
+    """Distances of Gram matrices and distributions of the network's features, and of the radial spectrum."""
 
     def __init__(self, crops: Crops, params: Params, matched: Collection[str]):
-        """See where no layer of ``matched`` was."""
+        """Observe the crops at all layers and scales, without the layers of ``matched`` at whole octaves."""
         side = min(crops.size)
-        self._places = places_seen(params, matched, side)
-        self._look = partial(look, params=params, places=self._places, side=side)
-        looks = crops.each(self._look)
-        self._whole = together(flat(looks), crops.weights)
-        pairs = [(one, together(rest)) for one, rest in each_and_rest(looks)]
+        self._places = choose_places(params, matched, side)
+        self._observe = partial(observe, params=params, places=self._places, side=side)
+        observations = crops.measure_each(self._observe)
+        self._whole = pool_observations(flatten(observations), crops.weights)
+        pairs = [(one, pool_observations(rest)) for one, rest in pair_with_rest(observations)]
         self._references = {
             name: root_mean_square([measure(*pair) for pair in pairs], crops.weights)
             for name, (measure, _) in _DISTANCES.items()
         }
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """As `Criterion.scores`."""
-        looks, scores = [self._look(part) for part in parts], {}
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture, as `Criterion.score`."""
+        observations, scores = [self._observe(part) for part in parts], {}
         for name, (measure, least) in _DISTANCES.items():
-            found, reference = root_mean_square([measure(one, self._whole) for one in looks]), self._references[name]
+            found = root_mean_square([measure(one, self._whole) for one in observations])
+            reference = self._references[name]
             each = found / np.maximum(reference, least)
             names = [f"{layer}@{scale:.3g}" for layer, scale in self._places] if each.ndim else []
             details = dict(zip(names, each.ravel().tolist(), strict=False))
@@ -88,20 +105,20 @@ class Features:
         return scores
 
 
-def _spectrum_error(one: Look, other: Look) -> float:
+def _spectrum_error(one: Observation, other: Observation) -> float:
     return pixels.spectrum_error(one.spectrum, other.spectrum)
 
 
 _DISTANCES = {
-    "gram": (gram_distances, SHARE),
-    "sliced_wasserstein": (sliced_distances, SHARE),
-    "spectrum": (_spectrum_error, DECIBELS),
+    "gram": (gram_distances, LEAST_SHARE),
+    "sliced_wasserstein": (sliced_distances, LEAST_SHARE),
+    "spectrum": (_spectrum_error, LEAST_DECIBELS),
 }
-"""From two looks to their distance, at each place or as one number, and the least reference."""
+"""Name to (distance of two observations, at each place or as one number; the smallest reference)."""
 
 
 class PortillaSimoncelli:
-    """Relative distance of the statistics of Portilla and Simoncelli, as plenoptic has them: the mean over their kinds.
+    """Relative distance of the statistics of Portilla and Simoncelli, computed by plenoptic: the mean over their kinds.
 
     References:
         Portilla and Simoncelli, "A parametric texture model based on joint statistics of complex wavelet
@@ -110,10 +127,10 @@ class PortillaSimoncelli:
     """
 
     def __init__(self, crops: Crops):
-        """Measure crops of each source, through windows of their smaller side.
+        """Measure the crops of each source, in square windows with the crops' smaller side.
 
         Raises:
-            ImportError: plenoptic is not installed.
+            MissingPackageError: plenoptic is not installed.
         """
         try:
             import plenoptic
@@ -127,82 +144,82 @@ class PortillaSimoncelli:
         self._model = plenoptic.models.PortillaSimoncelli((self._side, self._side), n_scales=scales)
         plenoptic.remove_grad(self._model)
         self._model.eval()
-        found = crops.each(self._statistics)
-        self._crops, self._weights = flat(found), crops.weights
-        self._reference = root_mean_square([self._distances(*pair) for pair in each_and_rest(found)], crops.weights)
+        found = crops.measure_each(self._measure)
+        self._crops, self._weights = flatten(found), crops.weights
+        self._reference = root_mean_square([self._distances(*pair) for pair in pair_with_rest(found)], crops.weights)
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """As `Criterion.scores`."""
-        found = root_mean_square(
-            [self._distances(self._statistics(part), self._crops, self._weights) for part in parts]
-        )
-        each = found / np.maximum(self._reference, SHARE)
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture, as `Criterion.score`."""
+        found = root_mean_square([self._distances(self._measure(part), self._crops, self._weights) for part in parts])
+        each = found / np.maximum(self._reference, LEAST_SHARE)
         details = dict(zip(self._crops[0], each.tolist(), strict=True))
         score = Score(float(np.mean(found)), float(np.mean(self._reference)), float(np.mean(each)), details)
         return {"portilla_simoncelli": score}
 
-    def _statistics(self, picture: Image) -> dict[str, Array]:
-        """The mean over windows of each kind: means, variances, correlations of several sorts."""
+    def _measure(self, picture: Image) -> dict[str, Array]:
+        """Average each kind of statistic over windows: means, variances, correlations of several sorts."""
         import torch
 
-        squares = pixels.windows(picture.shape, self._side)
+        squares = pixels.place_windows(picture.shape, self._side)
         gray = np.stack([pixels.luminance(picture[square]) for square in squares])[:, None]
         found = self._model(torch.as_tensor(gray, dtype=torch.float32)).mean(dim=(0, 1), keepdim=True)
         kinds = self._model.convert_to_dict(found).items()
-        # Those that take several scales are empty where there is room for one.
+        # Kinds that compare several scales are empty if there is only one scale.
         return {kind: values[~values.isnan()].double().numpy() for kind, values in kinds if values.numel()}
 
     @staticmethod
     def _distances(found: dict[str, Array], others: Sequence[dict[str, Array]], weights: Array | None = None) -> Array:
+        """Return the relative distance of each kind of statistic to the mean of others."""
         wanted = {kind: np.average([other[kind] for other in others], axis=0, weights=weights) for kind in found}
         return np.array(
-            [np.linalg.norm(found[k] - wanted[k]) / max(float(np.linalg.norm(wanted[k])), _NOTHING) for k in found]
+            [np.linalg.norm(found[k] - wanted[k]) / max(float(np.linalg.norm(wanted[k])), _LEAST_NORM) for k in found]
         )
 
 
-_NOTHING = 1e-12
-"""Of a flat picture's statistics."""
+_LEAST_NORM = 1e-12
+"""Smallest norm by which a distance is divided; the statistics of a flat picture are 0."""
 
 
 class Peaks:
     """The strongest isolated peak of the spectrum."""
 
     def __init__(self, crops: Crops):
-        """Look for those of the crops."""
-        self._side = min(*crops.size, pixels.LARGEST)
-        self._reference = crops.mean(lambda crop: pixels.spectral_peak(crop, self._side))
+        """Measure the peaks of the crops."""
+        self._side = min(*crops.size, pixels.MAX_PEAK_SIDE)
+        self._reference = crops.average(lambda crop: pixels.spectral_peak(crop, self._side))
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """As `Criterion.scores`."""
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture, as `Criterion.score`."""
         peak = pixels.spectral_peak(image, self._side)
         return {"peak": Score(peak, self._reference, float(10 ** (peak - self._reference)))}
 
 
-class Colors:
-    """Histograms, by channel and in opponent axes."""
+class ColorDistances:
+    """Distances of color histograms, by channel and in opponent axes."""
 
     def __init__(self, crops: Crops):
-        """Take those of the crops."""
-        self._whole = pooled(flat(crops.by_source), crops.weights)
-        pairs = [(one, pooled(rest)) for one, rest in each_and_rest(crops.by_source)]
-        self._reference = root_mean_square([_of_histograms(*pair) for pair in pairs], crops.weights)
+        """Collect the colors of the crops."""
+        self._whole = pool_pixels(flatten(crops.by_source), crops.weights)
+        pairs = [(one, pool_pixels(rest)) for one, rest in pair_with_rest(crops.by_source)]
+        self._reference = root_mean_square([_compare_histograms(*pair) for pair in pairs], crops.weights)
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """As `Criterion.scores`."""
-        found = root_mean_square([_of_histograms(part, self._whole) for part in parts])
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture, as `Criterion.score`."""
+        found = root_mean_square([_compare_histograms(part, self._whole) for part in parts])
         scores = {}
         for name, names, own, theirs in zip(_HISTOGRAMS, _HISTOGRAMS.values(), found, self._reference, strict=True):
-            mean, *each = own / np.maximum(theirs, LEVELS)
+            mean, *each = own / np.maximum(theirs, LEAST_LEVELS)
             details = dict(zip(names, map(float, each), strict=True))
             scores[name] = Score(float(own[0]), float(theirs[0]), float(mean), details)
         return scores
 
 
 _HISTOGRAMS = {"color": ("red", "green", "blue"), "opponent": ("light-dark", "red-green", "yellow-blue")}
+"""Name of the measure to the names of its histograms."""
 
 
-def _of_histograms(image: Image, other: Image) -> Array:
-    """``(2, 4)``: of channels and of axes the mean, and each."""
+def _compare_histograms(image: Image, other: Image) -> Array:
+    """Return `pixels.color_distance` with the mean of each row before the row: ``(2, 4)``."""
     found = pixels.color_distance(image, other)
     return np.concatenate([found.mean(axis=1, keepdims=True), found], axis=1)
 
@@ -211,10 +228,10 @@ class Seams:
     """Steps across the border where the picture is repeated."""
 
     def __init__(self, crops: Crops):
-        """A seam is held against the picture itself."""
+        """Measure nothing: a seam is compared with the inside of the same picture."""
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """As `Criterion.scores`."""
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture, as `Criterion.score`."""
         found = [pixels.seam(image, axis) for axis in (0, 1)]
         names = ("seam_rows", "seam_columns")
         return {name: Score(ratio, chance, ratio) for name, (ratio, chance) in zip(names, found, strict=True)}
@@ -224,61 +241,61 @@ class Repetition:
     """Whether the picture repeats itself."""
 
     def __init__(self, crops: Crops):
-        """See whether the crops do."""
-        self._coarse = min(*crops.size, pixels.LARGEST) / 16
-        self._reference = crops.mean(lambda crop: pixels.repetition(crop, self._coarse))
+        """Measure how far the crops repeat themselves."""
+        self._coarse = min(*crops.size, pixels.MAX_PEAK_SIDE) / 16
+        self._reference = crops.average(lambda crop: pixels.repetition(crop, self._coarse))
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """As `Criterion.scores`."""
-        return {"repetition": _of_shares(pixels.repetition(image, self._coarse), self._reference)}
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture, as `Criterion.score`."""
+        return {"repetition": _score_share(pixels.repetition(image, self._coarse), self._reference)}
 
 
 class Copies:
     """Whether the picture is put together from patches of the sources."""
 
     def __init__(self, crops: Crops, sources: Sequence[Image]):
-        """See whether the sources are, by two crops of each."""
+        """Measure how much of two crops of each source is copied from the source's other crops."""
         self._sources = sources
-        pairs = [each_and_rest([group]) for group in crops.by_source]
+        pairs = [pair_with_rest([group]) for group in crops.by_source]
         chosen = [(group[0], group[len(group) // 2]) for group in pairs]
         found = [[pixels.copied_share(*pair) for pair in group] for group in chosen]
-        self._reference = float(np.average(np.mean(found, axis=1), weights=crops.shares))
+        self._reference = float(np.average(np.mean(found, axis=1), weights=crops.source_weights))
 
-    def scores(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """As `Criterion.scores`."""
-        return {"copied": _of_shares(pixels.copied_share(image, self._sources), self._reference)}
-
-
-def _of_shares(value: float, reference: float) -> Score:
-    return Score(value, reference, (value + SHARE) / (reference + SHARE))
+    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        """Judge a picture, as `Criterion.score`."""
+        return {"copied": _score_share(pixels.copied_share(image, self._sources), self._reference)}
 
 
-def criteria(
+def _score_share(value: float, reference: float) -> Score:
+    return Score(value, reference, (value + LEAST_SHARE) / (reference + LEAST_SHARE))
+
+
+def make_criteria(
     crops: Crops,
     sources: Sequence[Image],
     params: Params,
     matched: Collection[str],
     portilla_simoncelli: bool | None,
 ) -> list[Criterion]:
-    """All of them, in the order of the table.
+    """Make all criteria, in the order of the table of scores.
 
     Args:
         crops: of the sources.
-        sources: whole.
+        sources: the whole sources.
         params: the network.
-        matched: layers that pictures were made by.
-        portilla_simoncelli: whether by these statistics as well; if None, where plenoptic is installed.
+        matched: layers that the pictures were made to match.
+        portilla_simoncelli: whether to measure these statistics as well; if None, where plenoptic is installed.
 
     Raises:
-        ImportError: it is wanted and not installed.
+        MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
     """
     if portilla_simoncelli is None:
         portilla_simoncelli = importlib.util.find_spec("plenoptic") is not None
     return [
-        Features(crops, params, matched),
+        FeatureDistances(crops, params, matched),
         *([PortillaSimoncelli(crops)] if portilla_simoncelli else []),
         Peaks(crops),
-        Colors(crops),
+        ColorDistances(crops),
         Seams(crops),
         Repetition(crops),
         Copies(crops, sources),

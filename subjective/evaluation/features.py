@@ -1,7 +1,7 @@
-"""What the network, and a spectrum, see of a picture: the part of `evaluate` that looks.
+"""Observations of a picture for evaluation: the network's features and the spectrum.
 
-A picture is looked at through small windows, at octaves and half octaves, so that memory is bounded whatever its size
-and little is compiled.
+The network sees a picture in small windows, at octaves and half octaves, so that memory is bounded for pictures of any
+size, and little is compiled.
 """
 
 from __future__ import annotations
@@ -26,146 +26,170 @@ from subjective.statistics.gram import gram
 from subjective.statistics.sliced import random_directions
 
 LAYERS = ("conv1_2", "conv2_1", "conv3_3", "conv4_2")
-"""Layers looked at: none that a synthesis matches unless it is told to."""
+"""Layers that are observed; by default a synthesis matches none of them."""
 
 SCALES = (1.0, 2**-0.5, 0.5, 2**-1.5, 0.25)
-"""Sizes at which pictures are looked at, as far as they have the pixels: octaves, and half octaves, which no synthesis
+"""Scales at which pictures are observed, if they have enough pixels: octaves, and half octaves, which no synthesis
 matches."""
 
-SMALL = 64
-"""Side down to which larger pictures, and crops of their sources, are looked at as well, for their largest shapes."""
+COARSEST_SIDE = 64
+"""Large pictures are also observed at smaller scales, for their largest shapes, as long as their crops have at least
+this side."""
 
-WINDOWS = (128, 64, 32)
-"""Sides of the windows that the network sees; the first that fits. So memory is bounded, and little is compiled."""
+WINDOW_SIDES = (128, 64, 32)
+"""Sides of the windows that the network sees; the first that fits into the picture is used."""
 
 MOST_WINDOWS = 64
-"""Windows of a picture at a scale; a picture that has more is looked at here and there."""
+"""Largest number of windows of a picture at one scale; a larger picture is observed in parts only."""
 
 SAMPLES = 2048
-"""Pixels of a picture's feature maps that the sliced Wasserstein distance is taken of."""
+"""Number of pixels of a picture's feature maps from which the sliced Wasserstein distance is computed."""
 
 MOST_SAMPLES = 4 * SAMPLES
-"""The same of several pictures together."""
+"""Number of such pixels of several pictures together."""
 
 DIRECTIONS = 32
-"""Directions along which it is taken; not those that a synthesis may have matched."""
+"""Number of directions of the sliced Wasserstein distance; not those that a synthesis may have matched."""
 
-LEAST = 32
-"""Smallest side of a picture or crop."""
+MIN_SIDE = 32
+"""Smallest side in pixels of a picture or a crop."""
 
 Place = tuple[str, float]
+"""(layer, scale)."""
+
 Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is seen of a picture, or of several taken together."""
+class Observation:
+    """What the network and the spectrum say of a picture, or of several pictures together.
+
+    Attributes:
+        grams: Gram matrix at each place.
+        samples: pixels of the feature map at each place, projected on directions: ``(pixels, directions)``.
+        spectrum: from `pixels.radial_spectrum`.
+    """
 
     grams: dict[Place, Array]
     samples: dict[Place, Array]
     spectrum: Array
 
 
-def _window(side: int) -> int:
-    return next(window for window in WINDOWS if window <= max(side, LEAST))
+def _window_side(side: int) -> int:
+    return next(window for window in WINDOW_SIDES if window <= max(side, MIN_SIDE))
 
 
-def _scaled(side: int, scale: float) -> int:
+def _scale_side(side: int, scale: float) -> int:
     return max(round(side * scale), 1)
 
 
-def scales_of(side: int) -> tuple[float, ...]:
-    """`SCALES`, and half octaves from there down to `SMALL` pixels of a side."""
-    further = max(math.floor(2 * math.log2(max(side, 1) / SMALL)) + 1, len(SCALES))
+def list_scales(side: int) -> tuple[float, ...]:
+    """List `SCALES` and the half octaves after them at which a side still has `COARSEST_SIDE` pixels."""
+    further = max(math.floor(2 * math.log2(max(side, 1) / COARSEST_SIDE)) + 1, len(SCALES))
     return (*SCALES, *(2 ** (-half / 2) for half in range(len(SCALES), further)))
 
 
-def places_seen(params: Params, matched: Collection[str], side: int) -> tuple[Place, ...]:
-    """Layers and scales at which the smallest picture still has a pixel, and which were not matched."""
+def choose_places(params: Params, matched: Collection[str], side: int) -> tuple[Place, ...]:
+    """Choose the layers and scales at which pictures are observed.
+
+    A place is left out if a crop has no pixel there, or if the layer was matched and the scale is a whole octave.
+
+    Args:
+        params: the network.
+        matched: layers that the pictures were made to match.
+        side: smaller side of the crops.
+    """
     names = layer_names(params)
     layers = [layer for layer in LAYERS if layer in names] or [names[0]]
     places = [
         (layer, scale)
-        for scale in scales_of(side)
+        for scale in list_scales(side)
         for layer in layers
-        if _scaled(side, scale) >= LEAST
-        and feature_size(_window(_scaled(side, scale)), layer, "valid", params) >= 1
+        if _scale_side(side, scale) >= MIN_SIDE
+        and feature_size(_window_side(_scale_side(side, scale)), layer, "valid", params) >= 1
         and not (layer in matched and math.log2(scale).is_integer())
     ]
     return tuple(places) or ((layers[0], 1.0),)
 
 
 @lru_cache(maxsize=8)
-def _looker(layers: tuple[str, ...]) -> Callable[..., Any]:
+def _compile_window(layers: tuple[str, ...]) -> Callable[..., Any]:
+    """Make the compiled function that measures one window: layer to its Gram matrix and the pixels of its map."""
+
     @jax.jit
-    def seen(params: Params, window: jax.Array) -> Any:
+    def measure(params: Params, window: jax.Array) -> Any:
         features = extract_features(params, window, layers, padding="valid", pooling="average")
         return {layer: (gram(maps), maps.reshape(-1, maps.shape[2])) for layer, maps in features.items()}
 
-    return seen
+    return measure
 
 
-def look(image: Image, params: Params, places: Sequence[Place], side: int) -> Look:
-    """Look at a picture.
+def observe(image: Image, params: Params, places: Sequence[Place], side: int) -> Observation:
+    """Observe a picture.
 
     Args:
         image: ``(height, width, 3)``, RGB in [0, 1].
         params: the network.
         places: layers and scales.
-        side: smaller side of the smallest picture that is to be compared.
+        side: smaller side of the smallest picture that is compared.
     """
     grams: dict[Place, Array] = {}
     samples: dict[Place, Array] = {}
     for scale in dict.fromkeys(scale for _, scale in places):
         layers = tuple(layer for layer, at in places if at == scale)
-        size = (_scaled(image.shape[0], scale), _scaled(image.shape[1], scale))
+        size = (_scale_side(image.shape[0], scale), _scale_side(image.shape[1], scale))
         small = image if scale == 1 else resize(image, size)
-        squares = pixels.windows(small.shape, _window(_scaled(side, scale)), MOST_WINDOWS)
-        seen = [_looker(layers)(params, jnp.asarray(small[square])) for square in squares]
+        squares = pixels.place_windows(small.shape, _window_side(_scale_side(side, scale)), MOST_WINDOWS)
+        measured = [_compile_window(layers)(params, jnp.asarray(small[square])) for square in squares]
         for layer in layers:
-            grams[layer, scale] = np.mean([np.asarray(one[layer][0], np.float64) for one in seen], axis=0)
-            rows = np.concatenate([np.asarray(one[layer][1]) for one in seen])
+            grams[layer, scale] = np.mean([np.asarray(one[layer][0], np.float64) for one in measured], axis=0)
+            rows = np.concatenate([np.asarray(one[layer][1]) for one in measured])
             chosen = np.random.default_rng(0).permutation(len(rows))[:SAMPLES]
             samples[layer, scale] = rows[chosen] @ random_directions(rows.shape[1], DIRECTIONS, seed=1)
-    spectrum = pixels.radial_spectrum(image, min(pixels.WELCH, side))
-    return Look(grams, samples, spectrum)
+    spectrum = pixels.radial_spectrum(image, min(pixels.SPECTRUM_SIDE, side))
+    return Observation(grams, samples, spectrum)
 
 
-def together(looks: Sequence[Look], weights: Array | None = None) -> Look:
-    """Several pictures of one size as if they were one.
+def pool_observations(observations: Sequence[Observation], weights: Array | None = None) -> Observation:
+    """Pool the observations of several pictures of one size, as if the pictures were one.
 
     Args:
-        looks: at each.
-        weights: how much each counts; equal if not given.
+        observations: of the pictures.
+        weights: how much each picture counts; equal if None.
     """
 
-    def samples(place: Place) -> Array:
-        own = [look.samples[place] for look in looks]
-        counts = allot(weights, [len(one) for one in own], MOST_SAMPLES)
-        return np.concatenate([one[:count] for one, count in zip(own, counts, strict=True)])  # at random as they are
+    def pool_samples(place: Place) -> Array:
+        samples = [one.samples[place] for one in observations]
+        counts = allot(weights, [len(one) for one in samples], MOST_SAMPLES)
+        # The samples are in random order already.
+        return np.concatenate([one[:count] for one, count in zip(samples, counts, strict=True)])
 
-    return Look(
-        {place: np.average([look.grams[place] for look in looks], axis=0, weights=weights) for place in looks[0].grams},
-        {place: samples(place) for place in looks[0].samples},
-        np.average([look.spectrum for look in looks], axis=0, weights=weights),
+    return Observation(
+        {
+            place: np.average([one.grams[place] for one in observations], axis=0, weights=weights)
+            for place in observations[0].grams
+        },
+        {place: pool_samples(place) for place in observations[0].samples},
+        np.average([one.spectrum for one in observations], axis=0, weights=weights),
     )
 
 
-def gram_distances(one: Look, other: Look) -> Array:
-    """Relative distance of the Gram matrices at each place."""
+def gram_distances(one: Observation, other: Observation) -> Array:
+    """Return the relative distance ‖G − G′‖ / ‖G′‖ of the Gram matrices at each place."""
     return np.array(
         [np.linalg.norm(one.grams[p] - other.grams[p]) / np.linalg.norm(other.grams[p]) for p in other.grams]
     )
 
 
-def sliced_distances(one: Look, other: Look) -> Array:
-    """Wasserstein-1 distance along random directions, in standard deviations of the other.
+def sliced_distances(one: Observation, other: Observation) -> Array:
+    """Return the Wasserstein-1 distance along random directions at each place, in standard deviations of ``other``.
 
-    Where that hardly deviates, as a lattice may at one place, a hundredth of its root mean square counts instead.
+    Where the standard deviation is very small, as it may be for a lattice, a hundredth of the root mean square takes
+    its place.
     """
 
     def distance(found: Array, wanted: Array) -> float:
-        apart = np.abs(pixels.quantiles(found) - pixels.quantiles(wanted)).mean(axis=0)
+        apart = np.abs(pixels.take_quantiles(found) - pixels.take_quantiles(wanted)).mean(axis=0)
         least = 0.01 * np.sqrt(np.mean(np.square(wanted))) + 1e-9
         return float(np.mean(apart / np.maximum(wanted.std(axis=0), least)))
 

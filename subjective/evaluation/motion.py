@@ -1,4 +1,4 @@
-"""How a loop moves: how far frames are from their neighbors, whether it closes, and whether it flickers."""
+"""How a loop moves: how far each frame is from the next, whether the loop closes, and whether it flickers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from subjective.compilation import jit
 from subjective.network.vgg import Params, extract_features
 
 LAYER = "pool2"
-"""Where features are compared: details of some ten pixels."""
+"""Layer at which features are compared; its features are details of some ten pixels."""
 
 _features = jit(lambda params, image: extract_features(params, image, (LAYER,), padding="same")[LAYER])
 
@@ -21,13 +21,13 @@ Frames = Float[np.ndarray, "count height width 3"]
 
 
 @dataclass(frozen=True)
-class Distances:
-    """Between each frame and the next, the last of which is around the end.
+class FrameDistances:
+    """Distances between each frame of a loop and the next; the last one is between the last frame and the first.
 
     Attributes:
-        values: one for each frame.
-        flicker: root mean square second difference over that of the first: 0 for a steady motion, √3 for frames
-            that have nothing to do with each other.
+        values: one distance for each frame.
+        flicker: root mean square of the second differences over that of the first differences: 0 for a steady motion,
+            √3 for frames that are independent of each other.
         across: root mean square distance of frames half a loop apart, over that of neighbors.
     """
 
@@ -35,8 +35,8 @@ class Distances:
     flicker: float
     across: float
 
-    def as_json(self) -> dict[str, Any]:
-        """With mean and spread of the steps within, and how the step around the end compares."""
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, with mean and spread of the inner steps and whether the step around the end is alike."""
         within, around = np.asarray(self.values[:-1]), self.values[-1]
         figures = {
             "mean": within.mean(),
@@ -53,8 +53,8 @@ class Distances:
         }
 
 
-def distances(states: Float[np.ndarray, "count *rest"]) -> Distances:
-    """How far each state of a loop is from the next.
+def measure_distances(states: Float[np.ndarray, "count *rest"]) -> FrameDistances:
+    """Measure how far each state of a loop is from the next.
 
     Args:
         states: pictures or feature maps, any unit; two or more.
@@ -68,17 +68,21 @@ def distances(states: Float[np.ndarray, "count *rest"]) -> Distances:
     step = max(float(np.sqrt(np.mean(values**2))), 1e-12)
     half = np.roll(states, -(len(states) // 2), axis=0) - states
     flicker, across = (float(np.sqrt(np.mean(change**2, dtype=np.float64))) / step for change in (second, half))
-    return Distances(tuple(map(float, values)), flicker, across)
+    return FrameDistances(tuple(map(float, values)), flicker, across)
 
 
-def motion(frames: Frames, params: Params) -> dict[str, Distances]:
-    """Distances in pixels, values between 0 and 1, and in features, over their own root mean square.
+def measure_motion(frames: Frames, params: Params) -> dict[str, FrameDistances]:
+    """Measure the distances between the frames of a loop.
 
     Args:
-        frames: in [0, 1], two or more.
-        params: the network, down to `LAYER`.
+        frames: RGB in [0, 1], two or more.
+        params: the network, down to `LAYER` at least.
+
+    Returns:
+        ``pixels``: distances of the frames, in units of the distance from black to white. ``features``: distances of
+        their features, divided by the features' root mean square.
     """
     clipped = np.clip(frames, 0, 1)
     maps = np.stack([np.asarray(_features(params, jnp.asarray(frame, jnp.float32))) for frame in clipped])
     size = max(float(np.sqrt(np.mean(maps**2, dtype=np.float64))), 1e-12)
-    return {"pixels": distances(clipped), "features": distances(maps / size)}
+    return {"pixels": measure_distances(clipped), "features": measure_distances(maps / size)}

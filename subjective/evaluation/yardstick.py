@@ -1,8 +1,8 @@
-"""How good a picture is, by other measures than it was made by.
+"""How good a picture is, by other measures than those by which it was made.
 
-Each measure comes with a reference: what a crop of the source scores against the rest of the source. Scores are the two
-set side by side, so that 1 means "as close as the source is to itself", whatever the source and the measure.
-Pictures may come from any tool; how they were made is not asked.
+Each measure comes with a reference: what a crop of the source scores against the rest of the source. A score compares
+the two, so that 1 means "as close as the source is to itself", for any source and any measure. Pictures may come from
+any tool.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from subjective.checks import InputError, check_image, normalize_weights
-from subjective.evaluation.criteria import Score, criteria
-from subjective.evaluation.crops import Crops, crop_size, crops_of, parts_of
-from subjective.evaluation.features import LEAST
+from subjective.evaluation.criteria import Score, make_criteria
+from subjective.evaluation.crops import Crops, crop_size, cut_crops, cut_parts
+from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
 
@@ -28,35 +28,41 @@ def evaluate(
     matched: Collection[str] = (),
     portilla_simoncelli: bool | None = None,
 ) -> dict[str, Score]:
-    """Measure a picture against its source; for several of one `crop_size` make a `Yardstick` once.
+    """Compare a picture with its sources. To evaluate several pictures of one `crop_size`, make a `Yardstick` once.
 
     Args:
-        image: ``(height, width, 3)``, RGB; what lies outside [0, 1] is clipped, as in a file.
-        sources: images that it is to look like, at the scale at which it was made; several are taken together, so that
-            a picture with a region of each is far from them.
-        params: the network; it is best normalized.
+        image: ``(height, width, 3)``, RGB; values outside [0, 1] are clipped, as in a file.
+        sources: images that the picture should look like, at the scale at which the picture was made. Several sources
+            are pooled, so that a picture with a region for each source is far from them.
+        params: the network, best normalized.
         source_weights: how much each source counts; equal if None.
-        matched: layers that the picture was made by, left out at whole octaves.
-        portilla_simoncelli: take these statistics as well, by plenoptic; if None, where it is installed.
+        matched: layers that the picture was made to match; they are left out at whole octaves.
+        portilla_simoncelli: whether to measure these statistics with plenoptic as well; if None, where plenoptic is
+            installed.
 
     Returns:
-        By name: ``gram`` and ``sliced_wasserstein`` (features at `features.LAYERS` and `features.scales_of`: relative
-        distance of Gram matrices, and of distributions in standard deviations), ``portilla_simoncelli`` (where
-        plenoptic is installed: relative distance of those statistics), ``spectrum`` (dB), ``peak`` (log10 of the
-        strongest isolated peak over its ring's median), ``color`` and ``opponent`` (levels of 255),
-        ``seam_rows`` and ``seam_columns`` (step over those inside, which is the score, too; its reference is the spread
-        that chance gives it), ``repetition`` (highest autocorrelation off center, up to half of the picture) and
-        ``copied`` (share of patches).
+        Name to score. The values are:
+
+        - ``gram`` and ``sliced_wasserstein``: distances of features at `features.LAYERS` and `features.list_scales`:
+          relative distance of Gram matrices, and distance of distributions in standard deviations.
+        - ``portilla_simoncelli`` (if measured): relative distance of these statistics.
+        - ``spectrum``: dB.
+        - ``peak``: log10 of the strongest isolated peak over its ring's median.
+        - ``color`` and ``opponent``: levels of 255.
+        - ``seam_rows`` and ``seam_columns``: step across the seam over the steps inside. This is the score, too; the
+          reference is the spread that chance gives.
+        - ``repetition``: highest autocorrelation off center, up to half of the picture.
+        - ``copied``: share of patches.
 
     Raises:
-        TypeError: no floats.
-        ValueError: a picture below 32 pixels a side, or a source below 64; no picture, or not finite; weights
-            that do not fit.
-        ImportError: plenoptic is wanted and not installed.
+        TypeError: an image whose dtype is not a float type.
+        InputError: a picture below 32 pixels a side, or a source below 64; an array that is not an image, or not
+            finite; no source; weights that do not fit the sources.
+        MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
     """
     for name, picture in [("the picture", image), *(("a source", source) for source in sources)]:
         check_image(name, picture)
-    sources, source_weights = counted_sources(sources, source_weights)
+    sources, source_weights = select_sources(sources, source_weights)
     check_sizes(image, sources)
     yardstick = Yardstick(
         sources,
@@ -66,11 +72,14 @@ def evaluate(
         matched=matched,
         portilla_simoncelli=portilla_simoncelli,
     )
-    return yardstick.scores(image)
+    return yardstick.score(image)
 
 
 class Yardstick:
-    """What crops of each source score against the rest of it, for pictures to be held against."""
+    """The sources, measured once, so that any number of pictures can be compared with them.
+
+    The references are what crops of each source score against the rest of that source.
+    """
 
     def __init__(
         self,
@@ -86,38 +95,40 @@ class Yardstick:
 
         Args:
             sources: as in `evaluate`.
-            shape: of a picture, height and width first; any others must have its `crop_size`.
+            shape: of a picture, height and width first. All pictures that are scored must have the same `crop_size`.
             params: the network.
             source_weights: as in `evaluate`.
             matched: as in `evaluate`.
             portilla_simoncelli: as in `evaluate`.
 
         Raises:
-            ValueError: weights that do not fit.
+            InputError: weights that do not fit the sources.
+            MissingPackageError: as in `evaluate`.
         """
-        sources, source_weights = counted_sources(sources, source_weights)
+        sources, source_weights = select_sources(sources, source_weights)
         self._sources = [np.asarray(source, np.float32) for source in sources]
-        self._part = crop_size(self._sources, shape)
-        crops = Crops([crops_of(source, self._part) for source in self._sources], source_weights)
-        self._criteria = criteria(crops, self._sources, params, matched, portilla_simoncelli)
+        self._crop_size = crop_size(self._sources, shape)
+        crops = Crops([cut_crops(source, self._crop_size) for source in self._sources], source_weights)
+        self._criteria = make_criteria(crops, self._sources, params, matched, portilla_simoncelli)
 
-    def scores(self, image: Image) -> dict[str, Score]:
-        """Hold a picture against it; see `evaluate`.
+    def score(self, image: Image) -> dict[str, Score]:
+        """Compare a picture with the sources; see `evaluate`.
 
         Raises:
-            ValueError: a picture whose `crop_size` is another.
+            InputError: a picture with another `crop_size`.
         """
-        if crop_size(self._sources, image.shape) != self._part:
-            raise InputError(f"the picture has shape {image.shape}; its crops are not of {self._part}, as was said")
+        if crop_size(self._sources, image.shape) != self._crop_size:
+            raise InputError(
+                f"the picture has shape {image.shape}; its crops would not have the size {self._crop_size} of the "
+                "sources' crops; make another Yardstick"
+            )
         image = np.clip(np.asarray(image, np.float32), 0, 1)
-        parts = parts_of(image, self._part)
-        return {name: score for one in self._criteria for name, score in one.scores(image, parts).items()}
+        parts = cut_parts(image, self._crop_size)
+        return {name: score for one in self._criteria for name, score in one.score(image, parts).items()}
 
 
-def counted_sources(
-    sources: Sequence[Image], source_weights: Sequence[float] | None
-) -> tuple[list[Image], list[float]]:
-    """Keep the sources that count at all, and how much each of them counts.
+def select_sources(sources: Sequence[Image], source_weights: Sequence[float] | None) -> tuple[list[Image], list[float]]:
+    """Drop the sources of weight 0, and normalize the weights of the others.
 
     Args:
         sources: as in `evaluate`.
@@ -127,7 +138,7 @@ def counted_sources(
         The sources with a weight above 0, and their weights, which add up to 1.
 
     Raises:
-        InputError: weights that do not fit.
+        InputError: weights that do not fit the sources.
     """
     if not sources:
         return [], []
@@ -137,14 +148,19 @@ def counted_sources(
 
 
 def check_sizes(image: Image, sources: Sequence[Image], name: str = "the picture") -> None:
-    """Refuse pictures too small to be measured; ``name`` is what the picture is called.
+    """Refuse pictures and sources that are too small to be measured.
+
+    Args:
+        image: the picture.
+        sources: as in `evaluate`.
+        name: of the picture, for the message.
 
     Raises:
-        ValueError: see `evaluate`.
+        InputError: a picture below 32 pixels a side, a source below 64, or no source.
     """
     if not sources:
         raise InputError("no source to compare with; give at least one")
-    for which, picture, least in [(name, image, LEAST), *(("a source", s, 2 * LEAST) for s in sources)]:
+    for which, picture, least in [(name, image, MIN_SIDE), *(("a source", s, 2 * MIN_SIDE) for s in sources)]:
         if min(picture.shape[:2]) < least:
             raise InputError(
                 f"{which} of {picture.shape[1]}x{picture.shape[0]} pixels cannot be measured; wanted {least} a side"

@@ -19,7 +19,7 @@ from subjective.feedforward.config import TrainConfig
 from subjective.losses import Parts, Scalar, match, merge_parts, sum_parts, weigh_differences
 from subjective.network.vgg import Params, layer_names
 from subjective.pyramid import Padding
-from subjective.statistics.analysis import analyze, analyze_beside, content_maps
+from subjective.statistics.analysis import analyze, analyze_and_compare, content_maps
 from subjective.statistics.registry import parse_term
 from subjective.statistics.room import check_size, count_octaves, place_terms
 from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, network_layers
@@ -78,7 +78,7 @@ class Objective:
         """
         wanted = jax.tree.map(lambda leaf: jnp.tensordot(blend, leaf, 1, precision="highest"), targets)
         contents = self._content_maps(original, vgg)
-        found, differences = analyze_beside(vgg, made, self.analysis, None, contents)
+        found, differences = analyze_and_compare(vgg, made, self.analysis, None, contents)
         parts = match(found, wanted, self.analysis.terms, relative=self.relative)
         if contents is not None and self.analysis.comparison is not None:
             sizes = tuple({layer: jnp.mean(maps**2) for layer, maps in octave.items()} for octave in contents)

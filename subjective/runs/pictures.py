@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from subjective.checks import InputError
-from subjective.evaluation.motion import Distances, Frames
+from subjective.evaluation.motion import FrameDistances, Frames
 from subjective.images import resize, to_uint8
 
 CELL = 512
@@ -200,7 +200,7 @@ def thin_out(
     return [steps[part][-1] for part in parts], thin
 
 
-def plot_motion(frames: Frames, found: dict[str, Distances]) -> bytes:
+def plot_motion(frames: Frames, found: dict[str, FrameDistances]) -> bytes:
     """Plot the motion of a loop: the middle row of each frame, one below the other, and the distances between frames.
 
     If the loop closes, the last row continues at the first. The distance from the last frame to the first is drawn as a

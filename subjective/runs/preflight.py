@@ -20,7 +20,7 @@ from subjective.checks import InputError, setting
 from subjective.network.vgg import Params
 from subjective.optimize.protocol import value_and_gradient
 from subjective.runs.memory import format_duration, format_size, is_out_of_memory, used_bytes
-from subjective.statistics.tiling import tiling_of, window_rows
+from subjective.statistics.tiling import choose_tiling, window_rows
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import analysis_of, choose_optimizer
 from subjective.synthesis.problem import Job
@@ -247,7 +247,7 @@ def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) ->
     """Estimate how many bytes a run needs, by the rule of thumb."""
     height, width = config.size
     rows = height
-    tiling = tiling_of(analysis_of(config, params, sources), config.octave_indices[0], height, params)
+    tiling = choose_tiling(analysis_of(config, params, sources), config.octave_indices[0], height, params)
     if tiling is not None:
         rows = min(window_rows(params, height, tiling), height)
     maps = MAP_BYTES if config.precision == "float32" or tiling is None else MAP_BYTES // 2

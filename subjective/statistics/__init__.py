@@ -1,1 +1,1 @@
-"""What is measured of a picture: one file a statistic, then how a picture is looked at."""
+"""The statistics that are measured of a picture, one module each, and how a picture is measured."""

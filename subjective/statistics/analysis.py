@@ -7,7 +7,6 @@ A `Statistic` measures one feature map. A `Term` says at which layers a statisti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from jaxtyping import Array, Float
 
@@ -15,23 +14,24 @@ from subjective.checks import InputError
 from subjective.colors import to_opponent
 from subjective.network.vgg import Params, extract_features
 from subjective.pyramid import band, gaussian_pyramid
-from subjective.statistics.blocks import WHOLE, Blocks, in_blocks
-from subjective.statistics.protocol import Statistic, per_number, squared_difference
+from subjective.statistics.blocks import WHOLE, Blocks, uses_blocks
+from subjective.statistics.protocol import Statistic, divide_by_count, squared_difference
 from subjective.statistics.regions import Regions
 from subjective.statistics.room import smallest_picture
-from subjective.statistics.terms import Analysis, Statistics, network_layers
+from subjective.statistics.terms import Analysis, Comparison, Statistics, network_layers
 from subjective.statistics.tiles import measure_in_tiles
-from subjective.statistics.tiling import tiling_of
+from subjective.statistics.tiling import choose_tiling
 
 Image = Float[Array, "height width 3"]
 
 ContentMaps = dict[str, Array]
-"""The content at one octave: layer to feature map; `PICTURE` to the content itself where maps are made in tiles."""
+"""A content at an octave: layer to feature map; `PICTURE` to the content itself where maps are computed in tiles."""
 
 PICTURE = ""
+"""Key of the content's picture in `ContentMaps`."""
 
 Differences = tuple[dict[str, Array], ...]
-"""Layer to the squared difference of a picture's map and the content's, for each octave."""
+"""For each octave, layer to the squared difference of a picture's map and the content's."""
 
 
 def analyze(params: Params, image: Image, analysis: Analysis, regions: Sequence[Regions] | None = None) -> Statistics:
@@ -41,46 +41,49 @@ def analyze(params: Params, image: Image, analysis: Analysis, regions: Sequence[
         params: the network.
         image: RGB in [0, 1].
         analysis: what is measured, and how.
-        regions: from `subjective.statistics.regions.carry_masks`, if the picture has regions that are measured one by
-            one. A statistic that cannot be measured of a region (`Statistic.by_region`) is measured of the whole
-            picture.
+        regions: from `subjective.statistics.regions.carry_masks`, if each region of the picture is measured by itself.
+            A statistic that cannot be measured of a region (`Statistic.by_region`) is measured of the whole picture.
 
     Returns:
-        One dict ``{layer: {statistic: array}}`` for each octave of the analysis. Where regions are measured one by one,
-        an array has a leading axis for them.
+        One dict ``{layer: {statistic: array}}`` for each octave of the analysis. An array that is measured of each
+        region has a leading axis for the regions.
 
     Raises:
-        InputError: a layer that the network lacks, an image too small at some octave, or regions of a picture that is
-            measured in blocks.
+        InputError: the network lacks a layer, the image is too small at some octave, or a picture that is measured in
+            blocks has regions.
     """
     measured = []
-    for place, octave_image in enumerate(_octaves(params, image, analysis, regions)):
+    for place, octave_image in enumerate(_reduce_to_octaves(params, image, analysis, regions)):
         octave_regions = regions[place] if regions else None
         measured.append(_measure_octave(params, octave_image, place, analysis, octave_regions, None)[0])
     return tuple(measured)
 
 
-def analyze_beside(
+def analyze_and_compare(
     params: Params,
     image: Image,
     analysis: Analysis,
     regions: Sequence[Regions] | None,
     contents: Sequence[ContentMaps] | None,
 ) -> tuple[Statistics, Differences]:
-    """Measure a picture as `analyze` does, and compare its feature maps with a content's in the same pass.
+    """Measure a picture as `analyze` does, and compare its feature maps with those of a content in the same pass.
 
     Args:
         params: the network.
         image: RGB in [0, 1].
-        analysis: what is measured; its comparison says where maps are compared.
-        regions: see `analyze`.
-        contents: from `content_maps`, for each octave; None for no comparison.
+        analysis: what is measured; its comparison says at which layers maps are compared.
+        regions: as in `analyze`.
+        contents: from `content_maps`; None for no comparison.
 
     Returns:
-        The statistics, and layer to the squared difference of the two maps (mean or sum) for each octave.
+        The statistics as from `analyze`; and for each octave, layer to the squared difference of the two maps, as a
+        mean or a sum.
+
+    Raises:
+        InputError: as in `analyze`.
     """
     measured, differences = [], []
-    for place, octave_image in enumerate(_octaves(params, image, analysis, regions)):
+    for place, octave_image in enumerate(_reduce_to_octaves(params, image, analysis, regions)):
         octave_regions = regions[place] if regions else None
         content = contents[place] if contents else None
         found = _measure_octave(params, octave_image, place, analysis, octave_regions, content)
@@ -89,8 +92,10 @@ def analyze_beside(
     return tuple(measured), tuple(differences)
 
 
-def _octaves(params: Params, image: Image, analysis: Analysis, regions: Sequence[Regions] | None = None) -> list[Array]:
-    """The picture at each octave of the analysis, once it is known to be large enough."""
+def _reduce_to_octaves(
+    params: Params, image: Image, analysis: Analysis, regions: Sequence[Regions] | None = None
+) -> list[Array]:
+    """Check that a picture can be measured, and reduce it to each octave of the analysis."""
     if regions and analysis.blocks != WHOLE:
         raise InputError(f"a picture has regions or blocks, here {analysis.blocks}; wanted one of the two")
     smallest = smallest_picture(analysis, params)
@@ -111,60 +116,81 @@ def _measure_octave(
     regions: Regions | None,
     content: ContentMaps | None,
 ) -> tuple[dict[str, dict[str, Array]], dict[str, Array]]:
-    """Measure the octave at a place of the analysis, and compare its maps with the content's."""
+    """Measure one octave, and compare its maps with the content's.
+
+    Args:
+        params: the network.
+        image: the octave's picture.
+        place: the octave's place in ``analysis.octaves``.
+        analysis: of the picture.
+        regions: of the octave.
+        content: at the octave.
+
+    Returns:
+        ``{layer: {statistic: array}}``, and layer to the squared difference.
+    """
     octave = analysis.octaves[place]
     layers = analysis.layers_at(octave)
-    tiling = tiling_of(analysis, octave, image.shape[0], params)
+    tiling = choose_tiling(analysis, octave, image.shape[0], params)
     statistics: dict[str, dict[str, Array]] = {}
     differences: dict[str, Array] = {}
     if tiling is not None:
         statistics, differences = measure_in_tiles(params, image, tiling, regions, (content or {}).get(PICTURE))
     maps = _picture_maps(image, layers, analysis)
-    if tiling is None and network_layers(layers):
-        maps |= extract_features(params, image, network_layers(layers), **_how(analysis))
+    if tiling is None:
+        maps |= _network_maps(params, image, layers, analysis)
     for layer, features in maps.items():
         masks = regions[layer].weights if regions else None
-        there = analysis.statistics_at(octave, layer)
-        if there:
-            statistics[layer] = {s.name: _measure(s, features, analysis, masks) for s in there}
+        measured = analysis.statistics_at(octave, layer)
+        if measured:
+            statistics[layer] = {s.name: _measure(s, features, analysis, masks) for s in measured}
         if analysis.comparison is not None and content is not None and layer in content:
-            total = squared_difference(features, content[layer])
-            differences[layer] = per_number(total, features.shape) if analysis.comparison.mean else total
+            differences[layer] = _compare(features, content[layer], analysis.comparison)
     return statistics, differences
 
 
 def _measure(statistic: Statistic, features: Array, analysis: Analysis, masks: Array | None) -> Array:
+    """Measure a map as a whole, region by region or block by block."""
     wraps = analysis.padding == "circular"
     if masks is not None and statistic.by_region:
-        return statistic.of_regions(features, wraps, masks)
-    if in_blocks(statistic, analysis.blocks):
+        return statistic.measure_regions(features, wraps, masks)
+    if uses_blocks(statistic, analysis.blocks):
         assert statistic.sums is not None
-        return Blocks(features.shape, analysis.blocks).of_map(statistic.sums, features, wraps)
+        return Blocks(features.shape, analysis.blocks).measure_map(statistic.sums, features, wraps)
     return statistic.measure(features, wraps)
 
 
+def _compare(features: Array, content: Array, comparison: Comparison) -> Array:
+    """Return the squared difference of two maps, as a mean or a sum."""
+    total = squared_difference(features, content)
+    return divide_by_count(total, features.shape) if comparison.mean else total
+
+
 def content_maps(params: Params, image: Image, analysis: Analysis) -> tuple[ContentMaps, ...]:
-    """Make what a picture is compared with at each octave: the content's maps, or the content where maps are tiled.
+    """Compute what `analyze_and_compare` compares a picture with.
 
     Args:
         params: the network.
         image: the content, of the size of the pictures that are compared with it.
         analysis: of these pictures.
+
+    Returns:
+        For each octave, layer to the content's map; where maps are computed in tiles, the content itself.
     """
     contents = []
-    for octave, picture in zip(analysis.octaves, _octaves(params, image, analysis), strict=True):
+    for octave, picture in zip(analysis.octaves, _reduce_to_octaves(params, image, analysis), strict=True):
         layers = analysis.compared_at(octave)
         maps = _picture_maps(picture, layers, analysis)
-        if tiling_of(analysis, octave, picture.shape[0], params) is not None:
+        if choose_tiling(analysis, octave, picture.shape[0], params) is not None:
             maps[PICTURE] = picture
-        elif network_layers(layers):
-            maps |= extract_features(params, picture, network_layers(layers), **_how(analysis))
+        else:
+            maps |= _network_maps(params, picture, layers, analysis)
         contents.append(maps)
     return tuple(contents)
 
 
 def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> dict[str, Array]:
-    """The maps of those layers that are the picture's own."""
+    """Compute the maps of those layers that are made of the picture without the network."""
     maps: dict[str, Array] = {}
     if "rgb" in layers:
         maps["rgb"] = image
@@ -175,11 +201,17 @@ def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> di
     return maps
 
 
-def _how(analysis: Analysis) -> dict[str, Any]:
-    """How the network sees a picture."""
-    return {
-        "padding": analysis.padding,
-        "pooling": analysis.pooling,
-        "precision": analysis.precision,
-        "in_loop": analysis.in_loop,
-    }
+def _network_maps(params: Params, image: Array, layers: Sequence[str], analysis: Analysis) -> dict[str, Array]:
+    """Compute the maps of those layers that are the network's."""
+    names = network_layers(layers)
+    if not names:
+        return {}
+    return extract_features(
+        params,
+        image,
+        names,
+        padding=analysis.padding,
+        pooling=analysis.pooling,
+        precision=analysis.precision,
+        in_loop=analysis.in_loop,
+    )

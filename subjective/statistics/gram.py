@@ -6,25 +6,28 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Statistic, Sums, mean_squared_distance, per_number
+from subjective.statistics.protocol import Statistic, Sums, divide_by_count, mean_squared_distance
 
 
 def gram(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "channels channels"]:
-    """Gram matrix: which features occur together, FᵀF / (height · width · channels).
+    """Return the Gram matrix FᵀF / (height · width · channels), which says which features occur together.
 
-    F is the feature map as a matrix of ``height * width`` rows. Dividing by all three makes the
-    result independent of the picture's size, and its scale comparable between layers. What lies beyond the
-    sides (``wraps``) makes no difference.
+    F is the feature map as a matrix of ``height * width`` rows. Because of the division by all three numbers, the
+    result does not depend on the picture's size, and its scale is comparable between layers. ``wraps`` makes no
+    difference.
 
     References:
         Gatys, Ecker and Bethge, 2015, equation 1; they leave the division to the loss.
     """
-    return products(features) / float(features.size)
+    return multiply(features) / float(features.size)
 
 
 @jax.custom_vjp
-def products(features: Float[Array, "height width channels"]) -> Float[Array, "channels channels"]:
-    """FᵀF, the Gram matrix before it is divided; float32 if the map is bfloat16, whose products are exact in it."""
+def multiply(features: Float[Array, "height width channels"]) -> Float[Array, "channels channels"]:
+    """Return FᵀF, the Gram matrix before the division.
+
+    The result is float32 if the map is bfloat16; products of two bfloat16 numbers are exact in float32.
+    """
     return _matmul(features.reshape(-1, features.shape[2]).T, features.reshape(-1, features.shape[2]))
 
 
@@ -33,26 +36,34 @@ def _matmul(one: Array, other: Array) -> Array:
     return jnp.matmul(one, other, precision="highest", preferred_element_type=wide)
 
 
-def _products_fwd(features: Array) -> tuple[Array, Array]:
-    return products(features), features
+def _multiply_fwd(features: Array) -> tuple[Array, Array]:
+    return multiply(features), features
 
 
-def _products_bwd(features: Array, cotangent: Array) -> tuple[Array]:
-    # F (C + Cᵀ): one product instead of the two that differentiating FᵀF by rule would make.
+def _multiply_bwd(features: Array, cotangent: Array) -> tuple[Array]:
+    # F (C + Cᵀ): one product. Automatic differentiation of FᵀF would compute two.
     symmetric = (cotangent + cotangent.T).astype(features.dtype)
     matrix = features.reshape(-1, features.shape[2])
     return (_matmul(matrix, symmetric).reshape(features.shape).astype(features.dtype),)
 
 
-products.defvjp(_products_fwd, _products_bwd)
+multiply.defvjp(_multiply_fwd, _multiply_bwd)
 
 
-_SUMS = Sums(lambda around, own, wraps: products(around * own), per_number, twice=True)
+_SUMS = Sums(lambda around, weights, wraps: multiply(around * weights), divide_by_count, weighs_twice=True)
 GRAM = Statistic("gram", gram, positive=True, sums=_SUMS)
 
-_WHOLE_SUMS = Sums(lambda around, own, wraps: products(around * own), lambda total, shape, wraps: total, twice=True)
-GRAM_SUM = Statistic(
-    "gram_sum", lambda features, wraps: products(features), mean_squared_distance, positive=True, sums=_WHOLE_SUMS
+_UNDIVIDED_SUMS = Sums(
+    lambda around, weights, wraps: multiply(around * weights), lambda total, shape, wraps: total, weighs_twice=True
 )
-"""FᵀF as it is, which grows with the picture, so that source and picture should be of one size; as the first TensorFlow
-programs have it."""
+GRAM_SUM = Statistic(
+    "gram_sum",
+    lambda features, wraps: multiply(features),
+    mean_squared_distance,
+    positive=True,
+    sums=_UNDIVIDED_SUMS,
+)
+"""FᵀF without the division, as in the first TensorFlow programs.
+
+This matrix grows with the picture, so source and picture should be of one size.
+"""

@@ -6,41 +6,45 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Scalar, Statistic, widened
+from subjective.statistics.protocol import Scalar, Statistic, widen
 
 PERIOD = 4
-"""Pixels; pooling twice, the network sees every fourth pixel alike."""
+"""Period of the grid in pixels: after two poolings the network treats every fourth pixel alike."""
 
 AROUND = 2
-"""Frequencies on each side of a wave's own that it is compared with."""
+"""Number of frequencies on each side of a wave's own with which the wave is compared."""
 
-FAINTEST = 1e-8
-"""Power added to what is around, far below that of a picture's rounding to 8 bits: a flat channel has none."""
+ADDED_POWER = 1e-8
+"""Number that is added to the power around a wave. It is far below the power of rounding to 8 bits; a flat channel has
+no power at all."""
 
 PIXELS = 256**2
-"""Of a picture in which a wave counts by its whole power. The power of a wave that is in step all over grows with the
-pixels while that of a texture does not, but a wave is as plain to see in a large picture as in a small one."""
+"""Number of pixels of a picture up to which a wave counts with its whole power.
+
+The power of a wave that is in step everywhere grows with the number of pixels, and the power of a texture does not; but
+a wave is as visible in a large picture as in a small one.
+"""
 
 CHANCE = 3.0
-"""Ratio of powers up to which a wave is what chance makes of a texture without any."""
+"""Ratio of powers that chance can give a wave in a texture without any wave; ratios up to this one cost nothing."""
 
 
 def grid_powers(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "two waves waves channels"]:
-    """Power of each wave whose period divides `PERIOD`, and mean power of the frequencies around it.
+    """Measure the power of each wave whose period divides `PERIOD`, and the mean power of the frequencies around it.
 
-    Such a wave stands out by a fraction of a gray level and is plain to see where the texture is smooth; in a spectrum
-    of fixed resolution it drowns. Rows and columns beyond a multiple of `PERIOD` are left out.
+    Such a wave stands out by a fraction of a gray level, and is plainly visible where the texture is smooth; in a
+    spectrum of fixed resolution it is lost. Rows and columns beyond a multiple of `PERIOD` are ignored.
 
     Returns:
-        ``(2, PERIOD, PERIOD, channels)``, what a wave has beyond those around it as in a picture of `PIXELS`; the wave
-        of no frequency has no power.
+        ``(2, PERIOD, PERIOD, channels)``: the power of each wave, then the power around it. The excess of the first
+        over the second is reduced to that of a picture of `PIXELS`. The wave of frequency zero has power 0.
     """
     height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
-    whole = widened(features)[:height, :width]
+    whole = widen(features)[:height, :width]
     centered = whole - jnp.mean(whole, axis=(0, 1), keepdims=True)
-    # A few rows and columns of a Fourier transform are two small products, which need no memory to speak of.
+    # A few rows and columns of a Fourier transform are two small matrix products, which need almost no memory.
     rows, columns = _waves(height).astype(whole.dtype), _waves(width).astype(whole.dtype)
     along = jnp.einsum("pfy,yxc->pfxc", rows, centered, precision="highest")
     both = jnp.einsum("qgx,pfxc->pqfgc", columns, along, precision="highest")
@@ -53,21 +57,28 @@ def grid_powers(
 
 
 def _waves(size: int) -> np.ndarray:
-    """Cosine and sine ``(2, frequencies, size)`` of each wave of `PERIOD` and its neighbors, over √size."""
+    """Return cosine and sine of each wave of `PERIOD` and of its neighbors, over √size: ``(2, frequencies, size)``."""
     near = np.arange(-AROUND, AROUND + 1)
     frequencies = (np.arange(PERIOD)[:, None] * (size // PERIOD) + near).reshape(-1)
-    turns = np.outer(frequencies, np.arange(size)) % size / size  # whole turns taken off before they cost digits
+    turns = np.outer(frequencies, np.arange(size)) % size / size  # without whole turns, which would cost digits
     return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)]) / np.sqrt(size)
 
 
 def excess_distance(found: Array, target: Array) -> Scalar:
-    """Mean squared excess of the waves' amplitudes over the target's, and over what chance makes.
+    """Return the mean squared excess of the waves' amplitudes over those of the target and of chance (`CHANCE`).
 
-    In units of the target's amplitudes around each wave.
+    Amplitudes are in units of the target's amplitudes around each wave.
     """
-    around = target[1] + FAINTEST
+    around = target[1] + ADDED_POWER
     allowed = jnp.maximum(target[0] / around, CHANCE)
     return jnp.mean((jnp.sqrt(jnp.maximum(found[0] / around, allowed)) - jnp.sqrt(allowed)) ** 2)
 
 
-GRID = Statistic("grid", grid_powers, excess_distance, least=(4 * PERIOD, 4 * PERIOD), relative_to=1.0, of_all=True)
+GRID = Statistic(
+    "grid",
+    grid_powers,
+    excess_distance,
+    smallest_sides=(4 * PERIOD, 4 * PERIOD),
+    fixed_size=1.0,
+    whole_with_regions=True,
+)

@@ -1,7 +1,7 @@
-"""Mean and covariance of the features, compared part by part or as two Gaussians.
+"""Mean and covariance of the features, compared one by one or as two Gaussians.
 
-Both statistics measure the same matrix, the Gram matrix of the features with a constant one beside them, which holds
-mean and second moments and adds up over tiles; they differ in the distance.
+Both statistics measure the same matrix: the Gram matrix of the features and one more feature, which is 1 everywhere.
+That matrix holds mean and second moments, and adds up over tiles. The two statistics differ in the distance.
 """
 
 from __future__ import annotations
@@ -11,29 +11,34 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from subjective.checks import InputError
-from subjective.statistics.gram import products
-from subjective.statistics.protocol import Scalar, Statistic, Sums, per_number
+from subjective.statistics.gram import multiply
+from subjective.statistics.protocol import Scalar, Statistic, Sums, divide_by_count
 
-RIDGE = 1e-4
-"""Share of the target's mean variance added to every direction before roots are taken: float32 knows no smaller one."""
+ADDED_VARIANCE_SHARE = 1e-4
+"""Share of the target's mean variance that is added in every direction before roots are taken; float32 does not resolve
+smaller variances."""
 
-
-FAINTEST = 1e-12
-"""Variance added besides: a black source has none."""
+ADDED_VARIANCE = 1e-12
+"""Variance that is added as well, because a black source has no variance."""
 
 
 def moments(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "rows rows"]:
-    """[F 1]ᵀ[F 1] / (height · width · channels): Gram matrix, mean and 1 / channels; ``rows`` is channels + 1."""
-    return _products(features, jnp.ones((features.shape[0], 1, 1), features.dtype), wraps) / float(features.size)
+    """Return [F 1]ᵀ[F 1] / (height · width · channels): Gram matrix, mean and 1 / channels.
+
+    ``rows`` is channels + 1. ``wraps`` makes no difference.
+    """
+    return _multiply_with_ones(features, jnp.ones((features.shape[0], 1, 1), features.dtype), wraps) / float(
+        features.size
+    )
 
 
-def _products(around: Array, own: Array, wraps: bool) -> Array:
-    ones = jnp.broadcast_to(own, (*around.shape[:2], 1))
-    return products(jnp.concatenate([around * own, ones], axis=2))
+def _multiply_with_ones(around: Array, weights: Array, wraps: bool) -> Array:
+    ones = jnp.broadcast_to(weights, (*around.shape[:2], 1))
+    return multiply(jnp.concatenate([around * weights, ones], axis=2))
 
 
 def mean_and_covariance(found: Array) -> tuple[Float[Array, "channels"], Float[Array, "channels channels"]]:
-    """Mean, and covariance over the number of channels, out of `moments`."""
+    """Compute the mean, and the covariance divided by the number of channels, from `moments`."""
     channels = found.shape[0] - 1
     # The corner is 1 / channels, unless a join of matrices has changed it.
     found = found / (channels * jnp.maximum(found[-1, -1], jnp.finfo(found.dtype).tiny))
@@ -41,8 +46,8 @@ def mean_and_covariance(found: Array) -> tuple[Float[Array, "channels"], Float[A
     return mean, found[:-1, :-1] - mean[:, None] * mean[None, :] / channels
 
 
-def scaled_moments(target: Array, factor: float) -> Array:
-    """The moments if all features were √factor times as large.
+def scale_moments(target: Array, factor: float) -> Array:
+    """Return the moments of features that are √factor times as large.
 
     Raises:
         InputError: a negative factor.
@@ -54,11 +59,11 @@ def scaled_moments(target: Array, factor: float) -> Array:
 
 
 def covariance_distance(found: Array, target: Array) -> Scalar:
-    """‖Σ − Σ′‖² + s (s + tr Σ′), where s = ‖μ − μ′‖² / channels, and each Σ is over channels.
+    """Return ‖Σ − Σ′‖² + s (s + tr Σ′), where s = ‖μ − μ′‖² / channels, and each Σ is divided by the channels.
 
-    Without the trace the mean's part would be s², a Gram matrix' distance if it were free of the rest, which hardly
-    says where the mean is to be once it is near: colors of soil were off by four times as much (`experiments/LOG.md`,
-    2026-11-23).
+    Without the trace, the mean would contribute s², as in the distance of Gram matrices if the mean were independent of
+    the rest. s² hardly determines a mean that is nearly right: colors of soil were off by four times as much
+    (`experiments/LOG.md`, 2026-11-23).
     """
     (mean, covariance), (wanted_mean, wanted_covariance) = mean_and_covariance(found), mean_and_covariance(target)
     shift = jnp.sum((mean - wanted_mean) ** 2) / mean.shape[0]
@@ -66,53 +71,56 @@ def covariance_distance(found: Array, target: Array) -> Scalar:
 
 
 def gaussian_distance(found: Array, target: Array) -> Scalar:
-    """Squared Wasserstein-2 distance of two Gaussians, over the number of channels.
+    """Return the squared Wasserstein-2 distance of two Gaussians, divided by the number of channels.
 
-    ‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½), each covariance with a ridge (`RIDGE`).
+    ‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½), where a little is added to the diagonal of each covariance
+    (`ADDED_VARIANCE_SHARE`).
 
     References:
         Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982. Used for texture by
         Vacher and others, "Texture interpolation for probing visual perception", 2020.
     """
     (mean, covariance), (wanted_mean, wanted) = mean_and_covariance(found), mean_and_covariance(target)
-    ridge = (RIDGE * jnp.trace(wanted) / wanted.shape[0] + FAINTEST) * jnp.eye(wanted.shape[0])
+    ridge = (ADDED_VARIANCE_SHARE * jnp.trace(wanted) / wanted.shape[0] + ADDED_VARIANCE) * jnp.eye(wanted.shape[0])
     shift = jnp.sum((mean - wanted_mean) ** 2) / mean.shape[0]
-    return shift + _bures(covariance + ridge, wanted + ridge)
+    return shift + _bures_distance(covariance + ridge, wanted + ridge)
 
 
 @jax.custom_batching.sequential_vmap
 def _eigh(matrix: Array) -> tuple[Array, Array]:
-    """Eigenvalues and eigenvectors; of several matrices one after the other.
+    """Compute eigenvalues and eigenvectors; of several matrices, one matrix after the other.
 
-    Together XLA shares them out among the threads that already wait for them, on CPUs, and may stand still for ever
-    (jaxlib 0.10: two pictures, four layers, nearly always).
+    A batched decomposition can deadlock on CPUs: XLA divides the matrices among the threads that already wait for them
+    (jaxlib 0.10: two pictures and four layers hang nearly always).
     """
     return jnp.linalg.eigh(matrix)
 
 
 @jax.custom_vjp
-def _bures(covariance: Array, wanted: Array) -> Array:
-    return _bures_fwd(covariance, wanted)[0]
+def _bures_distance(covariance: Array, wanted: Array) -> Array:
+    """Return tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½); differentiable in Σ alone."""
+    return _bures_distance_fwd(covariance, wanted)[0]
 
 
-def _bures_fwd(covariance: Array, wanted: Array) -> tuple[Array, Array]:
+def _bures_distance_fwd(covariance: Array, wanted: Array) -> tuple[Array, Array]:
     values, vectors = _eigh(wanted)
     root = (vectors * jnp.sqrt(jnp.maximum(values, 0))[None, :]) @ vectors.T
     values, vectors = _eigh(root @ covariance @ root)
     least = jnp.finfo(values.dtype).eps * jnp.abs(values[-1]) + jnp.finfo(values.dtype).tiny
     roots = jnp.sqrt(jnp.maximum(values, least))
-    distance = jnp.maximum(jnp.trace(covariance) + jnp.trace(wanted) - 2 * jnp.sum(roots), 0)  # not below by rounding
-    # The optimal transport map, which is what the derivative consists of: no eigenvector is differentiated.
+    # Rounding could make the distance negative.
+    distance = jnp.maximum(jnp.trace(covariance) + jnp.trace(wanted) - 2 * jnp.sum(roots), 0)
+    # The derivative is 1 minus the optimal transport map, so that no eigenvector is differentiated.
     across = root @ vectors
     return distance, jnp.eye(root.shape[0], dtype=root.dtype) - (across / roots[None, :]) @ across.T
 
 
-def _bures_bwd(gradient: Array, cotangent: Array) -> tuple[Array, None]:
+def _bures_distance_bwd(gradient: Array, cotangent: Array) -> tuple[Array, None]:
     return cotangent * gradient, None
 
 
-_bures.defvjp(_bures_fwd, _bures_bwd)
+_bures_distance.defvjp(_bures_distance_fwd, _bures_distance_bwd)
 
-_SUMS = Sums(_products, per_number, twice=True)
-COVARIANCE = Statistic("covariance", moments, covariance_distance, scaled_moments, positive=True, sums=_SUMS)
-GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, scaled_moments, positive=True, sums=_SUMS)
+_SUMS = Sums(_multiply_with_ones, divide_by_count, weighs_twice=True)
+COVARIANCE = Statistic("covariance", moments, covariance_distance, scale_moments, positive=True, sums=_SUMS)
+GAUSSIAN = Statistic("gaussian", moments, gaussian_distance, scale_moments, positive=True, sums=_SUMS)

@@ -1,6 +1,6 @@
-"""Every statistic by its name, and a term as the command line writes it.
+"""All statistics by name, and the notation for terms on the command line.
 
-A new statistic is a file of this package and its line in `STATISTICS`.
+To add a statistic, write a module of this package and add a line to `STATISTICS`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ from subjective.statistics.terms import Term
 _ALL = (GRAM, GRAM_SUM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, AUTOCORRELATION_32, GRID)
 
 STATISTICS = {statistic.name: statistic for statistic in _ALL}
-"""Every statistic by its name."""
+"""Name to statistic."""
 
 
 def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] = ()) -> Term:
-    """A term as the command line writes it: ``NAME[@LAYER,LAYER...][=WEIGHT]``.
+    """Parse a term as the command line writes it: ``NAME[@LAYER,LAYER...][=WEIGHT]``.
 
     Args:
         text: such as ``gram``, ``gram=2``, ``spectrum@rgb=0.1``.
-        layers: where it is taken if it does not say.
-        weights: of those, times its own.
+        layers: layers at which the statistic is measured if the text names none.
+        weights: one for each of ``layers``; each is multiplied by the text's weight.
+
+    Returns:
+        The term. All layers that the text names have the text's weight.
 
     Raises:
-        ValueError: an unknown name, a weight that is no number of 0 or more, or no layer after the ``@``.
+        InputError: an unknown name, a weight that is no number of 0 or more, or no layer after the ``@``.
     """
     place, _, number = text.partition("=")
     name, at, named = place.partition("@")

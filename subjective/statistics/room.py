@@ -1,4 +1,4 @@
-"""Which pictures are large enough for which octaves, layers and statistics."""
+"""Room: how large a picture must be for octaves, layers and statistics."""
 
 from __future__ import annotations
 
@@ -16,28 +16,38 @@ Side = tuple[int, Padding]
 
 
 def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
-    """Length of a side of a layer's map, of `PICTURE_LAYERS` too; 0 or less where there is no map."""
+    """Return the length of a side of a layer's map, for `PICTURE_LAYERS` too.
+
+    Args:
+        size: length of the side of the octave's picture.
+        layer: name.
+        padding: of the network.
+        params: the network, or the names of its convolutions.
+
+    Returns:
+        Pixels; 0 or less if the picture is too small to have a map.
+    """
     if layer in PICTURE_LAYERS:
         return size - 4 if layer == "band" and padding == "valid" else size
     return feature_size(size, layer, padding, params)
 
 
 def fits(size: int, term: Term, octave: int, padding: Padding, params: Iterable[str]) -> bool:
-    """Whether a picture with a smaller side of ``size`` pixels is large enough for a term at an octave."""
+    """Return whether a picture whose smaller side has ``size`` pixels is large enough for a term at an octave."""
     side = octave_size(size, octave, padding)
-    least = term.statistic.least[padding != "circular"]
+    least = term.statistic.smallest_sides[padding != "circular"]
     return all(map_size(side, layer, padding, params) >= least for layer in term.layers)
 
 
 def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
-    """Smallest side in pixels at which every layer is large enough for its statistics, at every octave."""
+    """Return the smallest side in pixels of a picture that is large enough for every statistic at every octave."""
     names, padding = tuple(params), analysis.padding
     needs = {(octave, layer): 1 for octave in analysis.octaves for layer in analysis.compared_at(octave)}
     for term in analysis.terms:
         for octave in analysis.octaves:
             for layer in term.layers:
-                if term.counts(octave, layer):
-                    least = term.statistic.least[padding != "circular"]
+                if term.applies_at(octave, layer):
+                    least = term.statistic.smallest_sides[padding != "circular"]
                     needs[octave, layer] = max(needs.get((octave, layer), 1), least)
 
     def enough(size: int) -> bool:
@@ -53,7 +63,7 @@ def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
 
 
 def has_room(analysis: Analysis, sides: Sequence[Side], params: Params) -> bool:
-    """Whether pictures are large enough for an analysis, each with its own padding."""
+    """Return whether all pictures are large enough for an analysis, each with its own padding."""
     return all(
         side >= smallest_picture(dataclasses.replace(analysis, padding=padding), params) for side, padding in sides
     )
@@ -62,22 +72,22 @@ def has_room(analysis: Analysis, sides: Sequence[Side], params: Params) -> bool:
 def place_terms(
     terms: Sequence[Term], octaves: tuple[int, ...], sides: Sequence[Side], params: Params
 ) -> tuple[Term, ...]:
-    """Leave each statistic out at the octaves at which some picture is too small for it.
+    """Leave out each statistic at the octaves at which some picture is too small for the statistic.
 
     Args:
-        terms: what is to be measured.
+        terms: statistics and layers.
         octaves: of the analysis.
         sides: of all pictures.
         params: the network.
 
     Returns:
-        The terms that some octave has room for. A statistic that needs a map of one pixel is kept at all octaves:
-        `check_size` then says which picture is too small.
+        The terms for which some octave has room. A statistic that needs a map of one pixel only is kept at all octaves;
+        `check_size` then refuses the picture that is too small.
     """
     placed = []
     for term in terms:
         room = tuple(o for o in octaves if all(fits(side, term, o, padding, params) for side, padding in sides))
-        everywhere = max(term.statistic.least) == 1 or room == octaves
+        everywhere = max(term.statistic.smallest_sides) == 1 or room == octaves
         placed.append(term if everywhere else dataclasses.replace(term, octaves=room))
     return tuple(term for term in placed if term.octaves is None or term.octaves)
 
@@ -85,13 +95,13 @@ def place_terms(
 def count_octaves(
     analyze_at: Callable[[int], tuple[Analysis, Sequence[Side]]], most: int, least_side: int, params: Params
 ) -> int:
-    """Return the largest number of octaves that all pictures have room for; 1 if they have room for no more.
+    """Return the largest number of octaves for which all pictures have room, at least 1.
 
     Args:
-        analyze_at: from a number of octaves to the analysis and the sides of all pictures, the picture to be made
-            first.
+        analyze_at: ``analyze_at(octaves)`` returns the analysis with a number of octaves, and the sides of all
+            pictures; those of the picture that is made come first.
         most: largest number of octaves.
-        least_side: fewest pixels a side of the smallest octave of the picture to be made.
+        least_side: smallest side in pixels that the coarsest octave of the picture that is made may have.
         params: the network.
     """
     for octaves in range(most, 1, -1):
@@ -103,7 +113,7 @@ def count_octaves(
 
 
 def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Params) -> None:
-    """Refuse a picture too small for its octaves and layers, before anything is compiled.
+    """Refuse a picture that is too small for its octaves and layers, before anything is compiled.
 
     Args:
         name: of the picture, for the message.
@@ -112,7 +122,7 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
         params: the network.
 
     Raises:
-        InputError: saying what size, or what number of octaves, would do.
+        InputError: the picture is too small; the message names a sufficient size and a possible number of octaves.
     """
     smallest = smallest_picture(analysis, params)
     if min(size) >= smallest:

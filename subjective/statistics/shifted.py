@@ -1,46 +1,49 @@
-"""Gram matrices of a feature map and itself moved: what occurs beside what."""
+"""Gram matrices of a feature map and the shifted map: which features occur beside which."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from subjective.statistics.protocol import Statistic, Sums, widened
+from subjective.statistics.protocol import Statistic, Sums, widen
 
 SHIFTS = (2, 4, 8)
-"""Pixels of the feature map by which it is moved, down and right; octaves multiply their reach."""
+"""Pixels by which the feature map is shifted, down and right; octaves multiply the reach of the shifts."""
 
 REACH = max(SHIFTS)
+"""Largest shift in pixels."""
 
 
 def shifted_grams(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "shifts channels channels"]:
-    """F(x)ᵀF(x + δ) / (pixels · channels) for each shift δ of `SHIFTS`, down and right.
+    """Return F(x)ᵀF(x + δ) / (pixels · channels) for each shift δ of `SHIFTS`, down and right.
 
-    Without wrapping, only pixels with a partner count.
+    In a map that does not wrap, only pixels with a partner count.
 
     References:
         Berger and Memisevic, "Incorporating long-range consistency in CNN-based texture generation", 2017.
     """
-    return SUMS.of_map(features, wraps, features.shape[0])
+    return SUMS.measure_map(features, wraps, features.shape[0])
 
 
-def _products(around: Array, own: Array, wraps: bool) -> Array:
-    rows, width, channels = own.shape[0], *around.shape[1:]
-    around = widened(around)
-    here = around[REACH : REACH + rows] * own
-    sums = []
+def _multiply_shifted(around: Array, weights: Array, wraps: bool) -> Array:
+    """Return F(x)ᵀF(x + δ) of a tile's pixels x, for each shift."""
+    rows, width, channels = weights.shape[0], *around.shape[1:]
+    around = widen(around)
+    here = around[REACH : REACH + rows] * weights
+    products = []
     for shift in SHIFTS:
         below = (here, around[REACH + shift : REACH + shift + rows])
         beside = (here, jnp.roll(here, -shift, 1)) if wraps else (here[:, : width - shift], here[:, shift:])
         for one, other in (below, beside):
             flat, moved = one.reshape(-1, channels), other.reshape(-1, channels)
-            sums.append(jnp.matmul(flat.T, moved, precision="highest"))
-    return jnp.stack(sums)
+            products.append(jnp.matmul(flat.T, moved, precision="highest"))
+    return jnp.stack(products)
 
 
-def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
+def _divide_by_pairs(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
+    """Divide each shift's sums by its number of pairs of pixels, and by the number of channels."""
     height, width, channels = shape
     pairs = [
         count
@@ -50,5 +53,5 @@ def _measured(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
     return total / (jnp.asarray(pairs, total.dtype) * channels)[:, None, None]
 
 
-SUMS = Sums(_products, _measured, reach=REACH)
-SHIFTED = Statistic("shifted", shifted_grams, least=(2 * REACH, 2 * REACH), sums=SUMS)
+SUMS = Sums(_multiply_shifted, _divide_by_pairs, reach=REACH)
+SHIFTED = Statistic("shifted", shifted_grams, smallest_sides=(2 * REACH, 2 * REACH), sums=SUMS)

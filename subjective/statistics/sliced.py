@@ -1,4 +1,4 @@
-"""Sliced Wasserstein: the whole distribution of the features, seen along many directions."""
+"""Sliced Wasserstein: the whole distribution of the features, along many directions."""
 
 from __future__ import annotations
 
@@ -10,61 +10,73 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from subjective.checks import InputError
-from subjective.statistics.protocol import Statistic, mean_squared_distance, widened
+from subjective.statistics.protocol import Statistic, mean_squared_distance, widen
 
 MOST_DIRECTIONS = 64
-"""Directions for each layer, or one for each channel where it has fewer."""
+"""Largest number of directions for a layer; a layer with fewer channels has one direction for each channel."""
 
 BINS = 256
-"""Equal shares of the pixels, in order of their value, whose means are compared."""
+"""Number of equal shares into which the sorted values are divided; the means of the shares are compared."""
 
 
 @lru_cache(maxsize=64)
 def random_directions(channels: int, count: int, seed: int = 0) -> np.ndarray:
-    """Unit vectors ``(channels, count)``, orthogonal in groups of ``channels``; for given arguments always the same."""
+    """Draw unit vectors, orthogonal in groups of ``channels``; the same arguments always give the same vectors.
+
+    Args:
+        channels: number of channels of the feature map.
+        count: number of directions.
+        seed: of the random numbers.
+
+    Returns:
+        ``(channels, count)``.
+    """
     random = np.random.default_rng([seed, channels])
-    blocks = [
+    groups = [
         np.linalg.qr(random.standard_normal((channels, min(channels, count - start))))[0]
         for start in range(0, count, channels)
     ]
-    return np.concatenate(blocks, axis=1).astype(np.float32)
+    return np.concatenate(groups, axis=1).astype(np.float32)
 
 
 def directions(channels: int) -> np.ndarray:
-    """The directions of a layer: fixed, since a loss that draws new ones each time is none that L-BFGS could follow."""
+    """Return a layer's directions, which never change: L-BFGS cannot minimize a loss that draws new ones each time."""
     return random_directions(channels, max(min(channels, MOST_DIRECTIONS), 8))
 
 
 def quantiles(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "bins directions"]:
-    """Mean of each of `BINS` equal shares of the projected values, in ascending order, along each direction.
+    """Project the features on each direction, and return the mean of each of `BINS` equal shares of the sorted values.
 
-    The means are exact for any number of pixels: a pixel at the border of two shares counts in both by parts. Every
+    The means are exact for any number of pixels: a pixel at the border of two shares counts partly in both. Every
     pixel therefore has a gradient. ``wraps`` makes no difference.
+
+    Returns:
+        Means in ascending order.
 
     References:
         Heitz, Vanhoey, Chambon and Belcour, "A sliced Wasserstein loss for neural texture synthesis", 2021. They draw
         directions anew at each evaluation, and repeat pixels where sizes differ.
     """
-    values = widened(features).reshape(-1, features.shape[2])
+    values = widen(features).reshape(-1, features.shape[2])
     projected = jnp.matmul(values, directions(features.shape[2]).astype(values.dtype), precision="highest")
-    return _shares(jnp.sort(projected.T, axis=1)).T
+    return _average_shares(jnp.sort(projected.T, axis=1)).T
 
 
-def _shares(ordered: Float[Array, "directions pixels"]) -> Float[Array, "directions bins"]:
-    """Means of equal shares of ordered rows."""
+def _average_shares(ordered: Float[Array, "directions pixels"]) -> Float[Array, "directions bins"]:
+    """Return the mean of each equal share of every sorted row."""
     pixels = ordered.shape[1]
     edges = np.linspace(0, pixels, BINS + 1)
     whole = np.minimum(edges.astype(int), pixels - 1)
     rest = (edges - whole).astype(np.float32)
-    middle = jnp.mean(ordered, axis=1, keepdims=True)  # sums of what is centered lose less to rounding
+    middle = jnp.mean(ordered, axis=1, keepdims=True)  # sums of centered values lose less to rounding
     centered = ordered - jax.lax.stop_gradient(middle)
     sums = jnp.concatenate([jnp.zeros_like(middle), jnp.cumsum(centered, axis=1)], axis=1)
     at_edges = sums[:, whole] + rest[None, :] * centered[:, whole]
     return (at_edges[:, 1:] - at_edges[:, :-1]) * (BINS / pixels) + jax.lax.stop_gradient(middle)
 
 
-def scaled_quantiles(target: Array, factor: float) -> Array:
-    """The quantiles if all features were √factor times as large.
+def scale_quantiles(target: Array, factor: float) -> Array:
+    """Return the quantiles of features that are √factor times as large.
 
     Raises:
         InputError: a negative factor.
@@ -74,5 +86,5 @@ def scaled_quantiles(target: Array, factor: float) -> Array:
     return target * factor**0.5
 
 
-SLICED = Statistic("sliced", quantiles, mean_squared_distance, scaled_quantiles)
-"""Its distance is the squared Wasserstein-2 distance along a direction, averaged over directions."""
+SLICED = Statistic("sliced", quantiles, mean_squared_distance, scale_quantiles)
+"""Its distance is the squared Wasserstein-2 distance along a direction, averaged over the directions."""

@@ -1,4 +1,4 @@
-"""Where a picture is measured and what is measured there: terms, and the analysis that holds them."""
+"""Terms, which say what is measured at which layers, and the analysis, which holds all terms of a picture."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]
-"""What is measured of a picture, and every target made of it: ``{layer: {statistic: array}}`` for each octave."""
+"""The statistics of a picture, or the targets made of them: ``{layer: {statistic: array}}`` for each octave."""
 
 PICTURE_LAYERS = ("rgb", "opponent", "band")
-"""Layers that the network does not have: the octave's pixels, the pixels in opponent colors, and the detail that a
-5-tap blur removes."""
+"""Layers that are not the network's: the octave's pixels, the pixels in opponent colors, and the detail that a 5-tap
+blur removes."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Term:
     """A statistic, the layers at which it is measured, and its weights in the loss.
 
     Attributes:
-        statistic: one of `subjective.statistics.registry.STATISTICS`, or another of the same protocol.
+        statistic: one of `subjective.statistics.registry.STATISTICS`, or another `Statistic`.
         layers: names of the network's layers, or of `PICTURE_LAYERS`.
         weights: one for each of ``layers``.
         octaves: the octaves at which the statistic is measured; None for all octaves of the analysis.
@@ -39,8 +39,8 @@ class Term:
     weights: tuple[float, ...]
     octaves: tuple[int, ...] | None = None
 
-    def counts(self, octave: int, layer: str) -> bool:
-        """Whether the statistic is measured at an octave and layer."""
+    def applies_at(self, octave: int, layer: str) -> bool:
+        """Return whether the statistic is measured at an octave and layer."""
         return layer in self.layers and (self.octaves is None or octave in self.octaves)
 
 
@@ -51,7 +51,7 @@ class Comparison:
     Attributes:
         layers: names of the network's layers, or of `PICTURE_LAYERS`.
         weights: one for each of ``layers``.
-        mean: whether the difference is the mean of the squared differences, or their sum.
+        mean: whether to take the mean of the squared differences; otherwise their sum.
         octaves: the octaves at which the maps are compared; None for all octaves of the analysis.
     """
 
@@ -66,17 +66,18 @@ class Analysis:
     """How a picture is measured. Hashable, so that an analysis can key a compiled function.
 
     Attributes:
-        octaves: indices of the octaves used, 0 being full size.
-        terms: what is measured.
+        octaves: indices of the octaves that are measured; 0 is full size.
+        terms: the statistics with their layers and weights.
         padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
         pooling: ``average`` or ``max``.
         tile: rows of a tile (see `subjective.statistics.tiles`); None to measure the picture in one piece.
         devices: number of devices that share the picture's rows.
         precision: number type of the feature maps.
-        blocks: blocks of the picture, below and beside each other, that are measured one by one where a statistic
-            allows it; the measure then has a leading axis for them.
-        comparison: where the picture's maps are compared with another picture's; None for nowhere.
-        in_loop: whether pictures are measured one after the other in a compiled loop, which changes what is fastest.
+        blocks: numbers of blocks along the picture's height and width. Statistics that allow it are measured of each
+            block; their measure then has a leading axis for the blocks.
+        comparison: layers at which the picture's maps are compared with those of another picture; None for none.
+        in_loop: whether pictures are measured one after the other in a compiled loop, where another form of the
+            network is the fastest.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
@@ -97,25 +98,25 @@ class Analysis:
         return tuple(dict.fromkeys((*(layer for term in self.terms for layer in term.layers), *compared)))
 
     def layers_at(self, octave: int) -> tuple[str, ...]:
-        """The layers that are measured or compared at an octave, each once."""
+        """Return the layers that are measured or compared at an octave, each once."""
         compared = self.compared_at(octave)
         return tuple(
             layer
             for layer in self.layers
-            if layer in compared or any(term.counts(octave, layer) for term in self.terms)
+            if layer in compared or any(term.applies_at(octave, layer) for term in self.terms)
         )
 
     def statistics_at(self, octave: int, layer: str) -> tuple[Statistic, ...]:
-        """The statistics that are measured at an octave and layer."""
-        return tuple(term.statistic for term in self.terms if term.counts(octave, layer))
+        """Return the statistics that are measured at an octave and layer."""
+        return tuple(term.statistic for term in self.terms if term.applies_at(octave, layer))
 
     def compared_at(self, octave: int) -> tuple[str, ...]:
-        """The layers that are compared at an octave."""
-        given = self.comparison
-        return given.layers if given and (given.octaves is None or octave in given.octaves) else ()
+        """Return the layers that are compared at an octave."""
+        compared = self.comparison
+        return compared.layers if compared and (compared.octaves is None or octave in compared.octaves) else ()
 
     def from_octave(self, octave: int) -> Analysis:
-        """Return the same analysis of the picture reduced so that ``octave`` becomes octave 0."""
+        """Return the same analysis for the picture reduced to an octave, which becomes octave 0."""
 
         def shift(octaves: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(o - octave for o in octaves if o >= octave)
@@ -129,11 +130,12 @@ class Analysis:
         return dataclasses.replace(self, octaves=shift(self.octaves), terms=kept, comparison=compared)
 
 
-def places_of(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, float]]:
-    """Map (layer, name of the statistic) to the statistic and its weight there.
+def index_terms(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, float]]:
+    """Map each (layer, name of the statistic) to the statistic and its weight at that layer.
 
     Raises:
-        InputError: a statistic given twice at one layer.
+        InputError: a statistic is given twice at one layer.
+        ValueError: a term has more or fewer weights than layers.
     """
     places: dict[tuple[str, str], tuple[Statistic, float]] = {}
     for term in terms:
@@ -146,5 +148,5 @@ def places_of(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, f
 
 
 def network_layers(layers: Sequence[str]) -> tuple[str, ...]:
-    """Keep the layers that are the network's."""
+    """Keep the layers that are the network's, not the picture's."""
     return tuple(layer for layer in layers if layer not in PICTURE_LAYERS)

@@ -1,7 +1,8 @@
-"""Sums over tiles, differentiated in bounded memory: one pass adds up, a second computes each tile again.
+"""Sums over tiles, differentiated in bounded memory: one pass adds up, a second pass computes each tile again.
 
-What a tile is made of lives no longer than the tile, in either pass; the price is that it is computed twice. Tiles are
-cut from the array itself, halo and all, and derivatives are added where they belong: there is no padded copy of either.
+In both passes, what is computed for a tile is freed with the tile; the price is that each tile is computed twice. Tiles
+are cut from the array itself, with their halo, and derivatives are added to the rows they belong to: there is no padded
+copy of the array or of its derivative.
 """
 
 from __future__ import annotations
@@ -15,106 +16,115 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-OfTile = Callable[[Any, jax.Array, Any], Any]
-"""``of_tile(constants, cut, tile)``: what tile number ``tile`` adds, a pytree; ``cut`` is its rows with its halo."""
+MeasureTile = Callable[[Any, jax.Array, Any], Any]
+"""``measure_tile(constants, cut, tile)`` returns what a tile adds, a pytree.
+
+``cut`` holds the tile's rows and its halo; ``tile`` is the tile's number.
+"""
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """The tiles of an array's rows, each with some rows of halo; the last may reach past the last row.
+    """The tiles of an array's rows, each with some rows of halo. The last tile may reach past the last row.
 
     Attributes:
-        rows: of a tile, from its first to the next one's.
-        before: rows of halo above it.
-        behind: rows of halo below it.
-        count: of tiles.
-        wraps: whether the rows beyond an end are the other end's, or zero.
-        within: whether the array has the halo of its first and its last tile itself, and nothing lies beyond an end.
+        rows: number of rows in a tile, without the halo.
+        above: number of rows of the halo above a tile.
+        below: number of rows of the halo below a tile.
+        count: number of tiles.
+        wraps: whether the array continues with its other end beyond each end; otherwise the rows there are zero.
+        has_halo: whether the array itself holds the halo of its first and its last tile; it is then never cut beyond
+            an end.
     """
 
     rows: int
-    before: int
-    behind: int
+    above: int
+    below: int
     count: int
     wraps: bool = False
-    within: bool = False
+    has_halo: bool = False
 
-    def cut(self, whole: jax.Array, tile: Any) -> jax.Array:
-        """A tile with its halo, ``(before + rows + behind, …)``."""
-        if self.within:
-            return lax.dynamic_slice_in_dim(whole, tile * self.rows, self._window)
-        return whole.at[self._places(whole, tile)].get(mode="fill", fill_value=0)
+    def cut(self, array: jax.Array, tile: Any) -> jax.Array:
+        """Cut a tile with its halo out of an array: ``(above + rows + below, …)``."""
+        if self.has_halo:
+            return lax.dynamic_slice_in_dim(array, tile * self.rows, self._window)
+        return array.at[self._row_numbers(array, tile)].get(mode="fill", fill_value=0)
 
-    def added(self, whole: jax.Array, tile: Any, part: jax.Array) -> jax.Array:
-        """An array with something added to a tile and its halo; the transpose of `cut`."""
-        if self.within:
+    def add(self, array: jax.Array, tile: Any, cut: jax.Array) -> jax.Array:
+        """Return an array with ``cut`` added to a tile and its halo; the transpose of `cut`."""
+        if self.has_halo:
             start = tile * self.rows
-            there = lax.dynamic_slice_in_dim(whole, start, self._window)
-            return lax.dynamic_update_slice_in_dim(whole, there + part, start, 0)
-        return whole.at[self._places(whole, tile)].add(part, mode="drop")
+            there = lax.dynamic_slice_in_dim(array, start, self._window)
+            return lax.dynamic_update_slice_in_dim(array, there + cut, start, 0)
+        return array.at[self._row_numbers(array, tile)].add(cut, mode="drop")
 
     @property
     def _window(self) -> int:
-        return self.before + self.rows + self.behind
+        """Number of rows in a tile with its halo."""
+        return self.above + self.rows + self.below
 
-    def _places(self, whole: jax.Array, tile: Any) -> jax.Array:
-        """The rows that a tile and its halo are; what is no row is past the last."""
-        height = whole.shape[0]
-        rows = tile * self.rows - self.before + jnp.arange(self._window)
+    def _row_numbers(self, array: jax.Array, tile: Any) -> jax.Array:
+        """Return the row numbers of a tile and its halo; a row that the array lacks gets a number past the last."""
+        height = array.shape[0]
+        rows = tile * self.rows - self.above + jnp.arange(self._window)
         return rows % height if self.wraps else jnp.where(rows < 0, height, rows)
 
 
 def sum_over_rows(
-    of_tile: OfTile, rows: int, before: int, behind: int, constants: Any, whole: jax.Array, wraps: bool
+    measure_tile: MeasureTile, rows: int, above: int, below: int, constants: Any, array: jax.Array, wraps: bool
 ) -> Any:
-    """The sum over all tiles of an array's rows.
+    """Divide an array into tiles and sum over them.
 
     Args:
-        of_tile: as of `sum_over_tiles`.
-        rows: see `Tiles`.
-        before: likewise.
-        behind: likewise.
-        constants: as of `sum_over_tiles`.
-        whole: ``(height, …)``.
-        wraps: see `Tiles`.
+        measure_tile: as in `sum_over_tiles`.
+        rows: as in `Tiles`.
+        above: as in `Tiles`.
+        below: as in `Tiles`.
+        constants: as in `sum_over_tiles`.
+        array: ``(height, …)``.
+        wraps: as in `Tiles`.
     """
-    return sum_over_tiles(of_tile, Tiles(rows, before, behind, -(-whole.shape[0] // rows), wraps), constants, whole)
+    return sum_over_tiles(measure_tile, Tiles(rows, above, below, -(-array.shape[0] // rows), wraps), constants, array)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def sum_over_tiles(of_tile: OfTile, tiles: Tiles, constants: Any, whole: jax.Array) -> Any:
-    """Σ of_tile(constants, tiles.cut(whole, tile), tile) over all tiles.
+def sum_over_tiles(measure_tile: MeasureTile, tiles: Tiles, constants: Any, array: jax.Array) -> Any:
+    """Return Σ measure_tile(constants, tiles.cut(array, tile), tile) over all tiles.
 
     Args:
-        of_tile: what a tile adds. Hashable, and the same for the same work, so that nothing is traced twice.
+        measure_tile: what a tile adds. Hashable, and equal for equal work, so that nothing is traced twice.
         tiles: of the array.
-        constants: passed on; their derivative is zero.
-        whole: ``(height, …)``.
+        constants: passed on to ``measure_tile``; their derivative is zero.
+        array: ``(height, …)``.
 
     Returns:
-        What ``of_tile`` returns, added up; differentiable in ``whole``.
+        The sum of what ``measure_tile`` returns; differentiable in ``array``.
     """
 
     def add(tile: Any, total: Any) -> Any:
-        return jax.tree.map(jnp.add, total, of_tile(constants, tiles.cut(whole, tile), tile))
+        return jax.tree.map(jnp.add, total, measure_tile(constants, tiles.cut(array, tile), tile))
 
-    shapes = jax.eval_shape(lambda: of_tile(constants, tiles.cut(whole, 0), 0))
+    shapes = jax.eval_shape(lambda: measure_tile(constants, tiles.cut(array, 0), 0))
     return lax.fori_loop(0, tiles.count, add, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes))
 
 
-def _forward(of_tile: OfTile, tiles: Tiles, constants: Any, whole: jax.Array) -> tuple[Any, tuple[Any, jax.Array]]:
-    return sum_over_tiles(of_tile, tiles, constants, whole), (constants, whole)
+def _forward(
+    measure_tile: MeasureTile, tiles: Tiles, constants: Any, array: jax.Array
+) -> tuple[Any, tuple[Any, jax.Array]]:
+    return sum_over_tiles(measure_tile, tiles, constants, array), (constants, array)
 
 
-def _backward(of_tile: OfTile, tiles: Tiles, kept: tuple[Any, jax.Array], cotangent: Any) -> tuple[None, jax.Array]:
-    constants, whole = kept
+def _backward(
+    measure_tile: MeasureTile, tiles: Tiles, kept: tuple[Any, jax.Array], cotangent: Any
+) -> tuple[None, jax.Array]:
+    constants, array = kept
 
     def add(tile: Any, total: jax.Array) -> jax.Array:
-        _, pull = jax.vjp(lambda cut: of_tile(constants, cut, tile), tiles.cut(whole, tile))
+        _, pull = jax.vjp(lambda cut: measure_tile(constants, cut, tile), tiles.cut(array, tile))
         (found,) = pull(cotangent)
-        return tiles.added(total, tile, found)
+        return tiles.add(total, tile, found)
 
-    return None, lax.fori_loop(0, tiles.count, add, jnp.zeros_like(whole))
+    return None, lax.fori_loop(0, tiles.count, add, jnp.zeros_like(array))
 
 
 sum_over_tiles.defvjp(_forward, _backward)

@@ -1,21 +1,22 @@
 """How a picture is divided into tiles, and the rows of each map that a tile needs.
 
-A tile is a band of rows as wide as the picture. The tile needs its own rows of each map, and its halo: the rows next to
+A tile is a band of rows as wide as the picture. A tile needs its own rows of each map, and its halo: the rows next to
 them that the following layers look at. Only the halo is computed twice.
 
-Rows of a map that wraps are counted on beyond the last row, where the first rows follow. Pooling drops an odd last row,
-so that such a count is not half of the count in the map before: `Window.row_before` says which row is meant.
+In a map that wraps, the numbers of rows continue beyond the last row, where the first rows follow. Pooling drops an odd
+last row, so that the number of a pooled row is then not half the number of a row in the map before the pooling;
+`Window.row_before` converts the numbers.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from subjective.checks import InputError
+from subjective.checks import InputError, setting
 from subjective.network.vgg import Layer, Params, Pooling, Precision, path_to, walk
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid
@@ -29,17 +30,18 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Tiling:
-    """What is measured of one octave's picture in tiles of so many rows. Hashable.
+    """What is measured of one octave's picture, and its tiles. Hashable.
 
     Attributes:
-        statistics: (layer, statistics that are measured there, each with `Sums`); the layers are the network's.
+        statistics: pairs of a layer of the network and the statistics that are measured there, each with `Sums`.
         padding: what lies outside the picture.
         pooling: ``average`` or ``max``.
         rows: rows of the picture in a tile, without its halo; a multiple of `row_unit` of the layers.
-        devices: number of devices that share the tiles; the picture then has a multiple of ``rows · devices`` rows.
+        devices: number of devices that share the tiles; the height of the picture is then a multiple of
+            ``rows · devices``.
         precision: number type of the maps.
-        blocks: blocks of the picture, as in `Analysis`.
-        comparison: as in `Analysis`; its layers here are those of the network alone.
+        blocks: as in `Analysis`.
+        comparison: as in `Analysis`, with the layers of the network alone.
     """
 
     statistics: tuple[tuple[str, tuple[Statistic, ...]], ...]
@@ -63,37 +65,46 @@ class Tiling:
 
 
 def row_unit(layers: Iterable[str], params: Params) -> int:
-    """Rows of the picture to a row of the deepest layer; a tile has a multiple of them."""
+    """Return how many rows of the picture make one row of the deepest layer; a tile has a multiple of these rows."""
     return math.prod(layer.stride for layer in path_to(layers, params))
 
 
 @dataclass(frozen=True)
 class Window:
-    """The rows of a map that a tile needs: the tile's own rows, ``before`` rows above them and ``behind`` below them.
+    """The rows of a map that a tile needs: the tile's own rows, and the rows of the halo above and below them.
 
     Attributes:
         name: the layer; "" for the picture.
-        rows: the tile's own rows of the map.
+        rows: number of the tile's own rows.
         height: height of the whole map.
-        before: rows above the tile's own.
-        behind: rows below the tile's own.
-        parent: height of the map before, where the layer is a pooling.
+        above: number of rows above the tile's own.
+        below: number of rows below the tile's own.
+        parent: height of the map before this one in the network.
     """
 
     name: str
     rows: int
     height: int
-    before: int
-    behind: int
+    above: int
+    below: int
     parent: int = 0
 
     def row_before(self, row: Any) -> Any:
-        """First of the two rows that make a pooled row, counted on beyond the last row where the maps wrap."""
+        """Return the first of the two rows of the map before the pooling that make a pooled row.
+
+        Where the maps wrap, both numbers of rows continue beyond the last row.
+        """
         return row // self.height * self.parent + 2 * (row % self.height)
 
 
 def map_shapes(params: Params, shape: tuple[int, ...], tiling: Tiling) -> dict[str, Shape]:
-    """Shape of each layer's map of a picture of that shape, in the order of the layers."""
+    """Return layer to the shape of its map, in the order of the layers.
+
+    Args:
+        params: the network.
+        shape: of the picture.
+        tiling: says the layers and the padding.
+    """
     path = path_to(tiling.layers, params)
 
     def shrink(layer: Layer, shape: Shape) -> Shape:
@@ -111,61 +122,83 @@ def map_shapes(params: Params, shape: tuple[int, ...], tiling: Tiling) -> dict[s
     )
 
 
-def windows_of(params: Params, height: int, tiling: Tiling) -> dict[str, Window]:
-    """The window of each map by layer, the picture's ("") first; each window is as large as the next one needs."""
+def plan_windows(params: Params, height: int, tiling: Tiling) -> dict[str, Window]:
+    """Choose the window of each map, the picture's ("") first; each window is as large as the next one needs.
+
+    Args:
+        params: the network.
+        height: of the picture.
+        tiling: layers, statistics and rows of a tile.
+
+    Returns:
+        Layer to window.
+    """
     path, tiles = path_to(tiling.layers, params), -(-height // tiling.rows)
     heights = {"": height} | {name: shape[0] for name, shape in map_shapes(params, (height, height, 3), tiling).items()}
     rows = tiling.rows // row_unit(tiling.layers, params)
-    before = behind = 0
+    above = below = 0
     windows: list[Window] = []
     for layer, parent in reversed(list(zip(path, ["", *(layer.name for layer in path)], strict=False))):
         reach = max((s.sums.reach for s in tiling.layers.get(layer.name, ()) if s.sums), default=0)
-        before, behind = max(before, reach), max(behind, reach)
-        window = Window(layer.name, rows, heights[layer.name], before, behind, heights[parent])
+        window = Window(layer.name, rows, heights[layer.name], max(above, reach), max(below, reach), heights[parent])
         windows.append(window)
-        if layer.kind == "convolution":
-            lost = tiling.padding == "valid"
-            before, behind = (
-                (before, behind + 2 * layer.reach) if lost else (before + layer.reach, behind + layer.reach)
-            )
-            continue
-        # Where maps wrap, an odd row is left out at each end that the window passes.
-        first, last = -before, (tiles - 1) * rows + rows + behind - 1
-        wraps = tiling.padding == "circular"
-        before = 2 * -first - min(window.row_before(first) - 2 * first, 0) if wraps else 2 * before
-        behind = 2 * behind + (max(window.row_before(last) - 2 * last, 0) if wraps else 0)
+        above, below = _halo_before(layer, window, tiles, tiling.padding)
         rows *= layer.stride
-    windows.append(Window("", rows, height, before, behind))
+    windows.append(Window("", rows, height, above, below))
     return {window.name: window for window in reversed(windows)}
 
 
+def _halo_before(layer: Layer, window: Window, tiles: int, padding: Padding) -> tuple[int, int]:
+    """Return how many rows above and below a tile a layer needs in the map before it, to make a window of its own map.
+
+    Args:
+        layer: a convolution or a pooling.
+        window: of the layer's map.
+        tiles: number of tiles.
+        padding: of the network.
+    """
+    above, below = window.above, window.below
+    if layer.kind == "convolution":
+        return (above, below + 2 * layer.reach) if padding == "valid" else (above + layer.reach, below + layer.reach)
+    if padding != "circular":
+        return 2 * above, 2 * below
+    # Where maps wrap, the pooling skips an odd last row each time the window passes the end of the map.
+    first, last = -above, tiles * window.rows + below - 1
+    skipped_above = -min(window.row_before(first) - 2 * first, 0)
+    skipped_below = max(window.row_before(last) - 2 * last, 0)
+    return 2 * above + skipped_above, 2 * below + skipped_below
+
+
 def window_rows(params: Params, height: int, tiling: Tiling) -> int:
-    """Rows of a picture of that height that are computed for a tile: the tile's own and its halo's."""
-    picture = windows_of(params, height, tiling)[""]
-    return picture.before + picture.rows + picture.behind
+    """Return how many rows of a picture of some height are computed for a tile: the tile's own and its halo's."""
+    picture = plan_windows(params, height, tiling)[""]
+    return picture.above + picture.rows + picture.below
 
 
 def can_share(params: Params, height: int, tiling: Tiling) -> bool:
-    """Whether devices can share a picture of that height: no tile needs rows beyond the next device's."""
+    """Return whether the tiling's devices can share a picture of some height.
+
+    They can if all have the same number of whole tiles, and no tile needs rows from beyond the next device.
+    """
     share, rest = divmod(height, tiling.devices)
-    picture = windows_of(params, height, tiling)[""]
-    return rest == 0 and share % tiling.rows == 0 and max(picture.before, picture.behind) <= share
+    picture = plan_windows(params, height, tiling)[""]
+    return rest == 0 and share % tiling.rows == 0 and max(picture.above, picture.below) <= share
 
 
-def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
+def choose_tiling(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
     """Choose the tiles of the network's layers at an octave; None if the octave is measured in one piece.
 
-    Of several devices each has some tiles, or one. An octave that is too small for that is measured in one piece by
-    each device.
+    If there are several devices, each device has one or more tiles. If the octave is too small for that, each device
+    measures the whole octave.
 
     Args:
         analysis: what is measured.
-        octave: its index.
+        octave: index of the octave.
         height: of the octave's picture.
         params: the network.
 
     Raises:
-        InputError: a statistic that does not add up over tiles.
+        InputError: a statistic does not add up over tiles.
     """
     layers = network_layers(analysis.layers_at(octave))
     if not layers or (analysis.tile is None and analysis.devices == 1):
@@ -191,25 +224,42 @@ def tiling_of(analysis: Analysis, octave: int, height: int, params: Params) -> T
 
 
 def _check_sums(tiling: Tiling) -> None:
-    """Check that every statistic adds up over tiles."""
+    """Refuse statistics that do not add up over tiles."""
     for layer, statistics in tiling.statistics:
         for statistic in statistics:
             if statistic.sums is None:
                 fine = ", ".join(name for name, known in STATISTICS.items() if known.sums)
                 raise InputError(
-                    f"{statistic.name} at {layer} does not add up over tiles or devices, which were asked for; take it "
-                    f"at rgb, where nothing is tiled, leave them out, or match one of {fine}"
+                    f"{statistic.name} at {layer} does not add up over tiles or devices; measure it at rgb, which is "
+                    f"never tiled, leave out {setting('tile')} and {setting('devices')}, or match one of {fine}"
                 )
 
 
 def _share_tiles(tiling: Tiling, devices: int, unit: int, height: int, params: Params) -> Tiling | None:
-    """Divide the tiles among devices; None where that is not possible."""
+    """Divide the tiles among devices; None if that is not possible."""
     share = height // devices
     if devices == 1 or share % unit:
         return None
-    # The most rows up to a tile's that divide a device's share; the least beyond if these are far fewer.
     fitting = [rows for rows in range(unit, share + 1, unit) if share % rows == 0]
-    fewer, more = ([rows for rows in fitting if (rows <= tiling.rows) is side] for side in (True, False))
-    rows = fewer[-1] if fewer and (4 * fewer[-1] >= tiling.rows or not more) else (more or [0])[0]
+    rows = _choose_shared_rows(fitting, tiling.rows)
     shared = dataclasses.replace(tiling, rows=rows, devices=devices)
     return shared if rows and can_share(params, height, shared) else None
+
+
+def _choose_shared_rows(fitting: Sequence[int], wanted: int) -> int:
+    """Choose a tile's rows from the numbers of rows that divide a device's share.
+
+    The largest number up to ``wanted``; but the smallest number above ``wanted`` if the former is less than a quarter
+    of ``wanted``.
+
+    Args:
+        fitting: the numbers in ascending order.
+        wanted: number of rows that was asked for.
+
+    Returns:
+        Rows; 0 if no number fits.
+    """
+    fewer, more = ([rows for rows in fitting if (rows <= wanted) is side] for side in (True, False))
+    if fewer and (4 * fewer[-1] >= wanted or not more):
+        return fewer[-1]
+    return (more or [0])[0]

@@ -11,7 +11,7 @@ from subjective.images import MAX_PIXELS
 from subjective.optimize import lbfgsb
 from subjective.optimize.registry import OPTIMIZERS, OptimizerName
 from subjective.pyramid import Padding
-from subjective.statistics.blocks import WHOLE, Grid, blocks_of
+from subjective.statistics.blocks import WHOLE, Grid, choose_blocks
 from subjective.statistics.registry import parse_term
 from subjective.synthesis.frames import steps_of
 from subjective.synthesis.settings import (
@@ -214,7 +214,7 @@ class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
 
     def blocks(self, sources: Sequence[tuple[int, int]]) -> Grid:
         """See `PictureConfig.blocks`."""
-        return blocks_of(self.size, sources, self.block)
+        return choose_blocks(self.size, sources, self.block)
 
     def check(self) -> None:
         """See `PictureConfig.check`."""

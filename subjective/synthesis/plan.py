@@ -14,8 +14,8 @@ from subjective.optimize.registry import create_optimizer
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics.registry import parse_term
 from subjective.statistics.room import Side, check_size, count_octaves, place_terms
-from subjective.statistics.terms import Analysis, Comparison, Term, network_layers, places_of
-from subjective.statistics.tiling import tiling_of
+from subjective.statistics.terms import Analysis, Comparison, Term, index_terms, network_layers
+from subjective.statistics.tiling import choose_tiling
 from subjective.synthesis.config import PictureConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.preconditioner import apply_octave_gains
 from subjective.synthesis.stages import Schedule, Stage, plan_stages
@@ -134,11 +134,11 @@ def analysis_of(
             measured of a region, or no statistic that any octave has room for.
     """
     terms = _terms(config, params)
-    places_of(terms)
+    index_terms(terms)
     kept = place_terms(terms, config.octave_indices, _sides(config, sources), params)
     if not kept:
         smallest = min(min(size) for size in (config.size, *sources))
-        needs = "; ".join(f"{term.statistic.name} maps of {max(term.statistic.least)}" for term in terms)
+        needs = "; ".join(f"{term.statistic.name} maps of {max(term.statistic.smallest_sides)}" for term in terms)
         raise InputError(
             f"no octave of a {smallest} pixel picture has room for any statistic, which need pixels a side: {needs}; "
             "enlarge it or match another, such as gram"
@@ -157,7 +157,7 @@ def analysis_of(
         _comparison(config, params),
     )
     for octave in analysis.octaves:
-        tiling_of(analysis, octave, octave_size(config.size[0], octave, config.padding_mode), params)
+        choose_tiling(analysis, octave, octave_size(config.size[0], octave, config.padding_mode), params)
     return analysis
 
 
@@ -168,7 +168,7 @@ def check_regions(terms: Sequence[Term]) -> None:
         InputError: naming the statistic.
     """
     for term in terms:
-        if not (term.statistic.by_region or term.statistic.of_all):
+        if not (term.statistic.by_region or term.statistic.whole_with_regions):
             raise InputError(
                 f"{term.statistic.name} cannot be taken of a part of a picture; leave out the masks, or match gram, "
                 "covariance, gaussian or spectrum"
@@ -177,7 +177,7 @@ def check_regions(terms: Sequence[Term]) -> None:
 
 def dropped_statistics(config: PictureConfig, params: Params, analysis: Analysis) -> tuple[str, ...]:
     """Name the config's statistics that the analysis has no room for at any octave."""
-    kept = places_of(analysis.terms)
+    kept = index_terms(analysis.terms)
     return tuple(
         text
         for text, term in zip(config.statistic, _terms(config, params), strict=True)

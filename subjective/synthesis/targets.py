@@ -16,7 +16,7 @@ from subjective.network.vgg import Params, Precision
 from subjective.statistics.analysis import analyze
 from subjective.statistics.blocks import WHOLE
 from subjective.statistics.regions import carry_masks
-from subjective.statistics.terms import Analysis, Statistics, network_layers, places_of
+from subjective.statistics.terms import Analysis, Statistics, index_terms, network_layers
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.stages import Stage
@@ -61,7 +61,7 @@ def measure_sources(
 
 def _drop_region_axis(found: Statistics, analysis: Analysis) -> Statistics:
     """Drop the leading axis, where there is one region alone."""
-    places = places_of(analysis.terms)
+    places = index_terms(analysis.terms)
     return tuple(
         {
             layer: {name: array[0] if places[layer, name][0].by_region else array for name, array in there.items()}
@@ -94,10 +94,10 @@ def join_sources(
 
 def _scale_target(target: Statistics, factor: float, analysis: Analysis) -> Statistics:
     """Return the target as if the power of every feature were so many times as large."""
-    places = places_of(analysis.terms)
+    places = index_terms(analysis.terms)
     return tuple(
         {
-            layer: {name: places[layer, name][0].scaled(one, factor) for name, one in there.items()}
+            layer: {name: places[layer, name][0].scale(one, factor) for name, one in there.items()}
             for layer, there in octave.items()
         }
         for octave in target
@@ -116,7 +116,7 @@ def targets_by_region(of_sources: Statistics, shares: Sequence[float], analysis:
     Returns:
         Statistics. Those that are measured of each region have a leading axis for the regions.
     """
-    places = places_of(analysis.terms)
+    places = index_terms(analysis.terms)
 
     def one(layer: str, name: str, target: jax.Array) -> jax.Array:
         whole = not places[layer, name][0].by_region

@@ -17,7 +17,7 @@ from subjective.compilation import jit
 from subjective.losses import Loss, style_and_content_loss, variation_loss, weighted_sum
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result
-from subjective.statistics.analysis import Differences, analyze_beside, content_maps
+from subjective.statistics.analysis import Differences, analyze_and_compare, content_maps
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position, run
 from subjective.synthesis.config import TransferConfig
@@ -37,7 +37,7 @@ from subjective.synthesis.targets import targets_by_precision
 VARIATION_POWER = 1.25
 """Power of the total variation, that of the first Keras program."""
 
-_analyze_beside = jit(analyze_beside, static_argnums=2)
+_analyze_and_compare = jit(analyze_and_compare, static_argnums=2)
 _content_maps = jit(content_maps, static_argnums=2)
 
 
@@ -140,7 +140,7 @@ def _differences_of_flat(params: Params, content: Array, analysis: Analysis) -> 
     """How far a picture of the content's mean color is from the content: the unit of content differences."""
     alone = dataclasses.replace(analysis, terms=())  # alone, content may be in tiles where beside the style it is not
     flat = jnp.broadcast_to(jnp.mean(content, axis=(0, 1), keepdims=True), content.shape)
-    return _analyze_beside(params, flat, alone, None, _content_maps(params, content, alone))[1]
+    return _analyze_and_compare(params, flat, alone, None, _content_maps(params, content, alone))[1]
 
 
 def _render_without_margin(

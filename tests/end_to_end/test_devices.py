@@ -14,7 +14,7 @@ from helpers.processes import with_devices
 from subjective.devices import mesh_of
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Term
-from subjective.statistics.tiling import tiling_of
+from subjective.statistics.tiling import choose_tiling
 
 PROGRAM = ROOT / "tests" / "helpers" / "sharded_program.py"
 
@@ -74,11 +74,11 @@ def test_two_processes_make_the_picture_that_one_makes(alone):
 
 def test_octaves_too_small_to_divide_are_measured_whole(small_params):
     analysis = Analysis((0, 1), (Term(STATISTICS["gram"], ("conv3_2",), (1.0,)),), devices=4)
-    assert tiling_of(analysis, 0, 128, small_params).devices == 4
-    assert tiling_of(analysis, 0, 128, small_params).rows == 32
-    assert tiling_of(analysis, 0, 64, small_params) is not None
-    assert tiling_of(analysis, 0, 48, small_params) is None, "twelve rows are less than a halo"
-    assert tiling_of(analysis, 0, 120, small_params) is None, "thirty rows are no multiple of four"
+    assert choose_tiling(analysis, 0, 128, small_params).devices == 4
+    assert choose_tiling(analysis, 0, 128, small_params).rows == 32
+    assert choose_tiling(analysis, 0, 64, small_params) is not None
+    assert choose_tiling(analysis, 0, 48, small_params) is None, "twelve rows are less than a halo"
+    assert choose_tiling(analysis, 0, 120, small_params) is None, "thirty rows are no multiple of four"
 
 
 def test_devices_that_are_not_there_are_refused():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from subjective.evaluation.crops import MOST_CROPS, allot, crop_size, crops_of, parts_of
+from subjective.evaluation.crops import MOST_CROPS, allot, crop_size, cut_crops, cut_parts
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from subjective.evaluation.crops import MOST_CROPS, allot, crop_size, crops_of, 
 def test_crops_of_half_a_source_are_its_corners(gravel, shape, expected):
     height, width = crop_size([gravel], (*shape, 3))
     assert (height, width) == expected
-    crops = crops_of(gravel, expected)
+    crops = cut_crops(gravel, expected)
     for crop in (
         gravel[:height, :width],
         gravel[:height, -width:],
@@ -27,7 +27,7 @@ def test_crops_of_half_a_source_are_its_corners(gravel, shape, expected):
 )
 def test_crops_lie_all_over_a_source_and_do_not_overlap(shape, size, count):
     places = np.repeat(np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1), 3, axis=2)
-    crops = crops_of(places, size)
+    crops = cut_crops(places, size)
     assert len(crops) == count
     pixels = np.concatenate([crop[..., 0].ravel() for crop in crops])
     assert len(np.unique(pixels)) == len(pixels)
@@ -42,7 +42,7 @@ def test_crops_of_all_sources_are_of_one_size(gravel):
 @pytest.mark.parametrize(("shape", "size", "count"), [((64, 64), (64, 64), 1), ((96, 130), (64, 64), 6)])
 def test_parts_cover_a_picture(shape, size, count):
     places = np.repeat(np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1), 3, axis=2)
-    parts = parts_of(places, size)
+    parts = cut_parts(places, size)
     assert len(parts) == count
     assert {part.shape for part in parts} == {(*size, 3)}
     assert len(np.unique(np.concatenate([part.ravel() for part in parts]))) == np.prod(shape)
@@ -50,7 +50,7 @@ def test_parts_cover_a_picture(shape, size, count):
 
 def test_parts_of_a_large_picture_are_evenly_spread():
     rows = np.repeat(np.indices((640, 640), np.float32)[0][..., None], 3, axis=2)
-    tops = sorted({int(part[0, 0, 0]) for part in parts_of(rows, (64, 64))})
+    tops = sorted({int(part[0, 0, 0]) for part in cut_parts(rows, (64, 64))})
     assert tops == [0, 192, 384, 576]
 
 

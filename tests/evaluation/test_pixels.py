@@ -29,7 +29,7 @@ def grey(values):
 @settings(max_examples=50, deadline=None)
 @given(height=st.integers(16, 200), width=st.integers(16, 200), side=st.integers(1, 16), most=st.integers(1, 400))
 def test_windows_are_as_many_as_allowed_and_inside_the_picture(height, width, side, most):
-    found = pixels.windows((height, width, 3), side, most)
+    found = pixels.place_windows((height, width, 3), side, most)
     assert 1 <= len(found) <= most
     for rows, columns in found:
         assert rows.stop - rows.start == columns.stop - columns.start == side
@@ -42,7 +42,7 @@ def test_windows_are_as_many_as_allowed_and_inside_the_picture(height, width, si
     [((128, 128), 128, 1), ((129, 128), 128, 2), ((256, 128), 128, 3), ((300, 200), 128, 12), ((50, 70), 16, 30)],
 )
 def test_windows_cover_the_picture(shape, side, count):
-    found = pixels.windows((*shape, 3), side, 30)
+    found = pixels.place_windows((*shape, 3), side, 30)
     assert len(found) == count
     covered = np.zeros(shape, bool)
     for window in found:
@@ -135,10 +135,10 @@ def test_a_flat_picture_has_neither_peak_nor_repetition():
 
 def test_quantiles_are_evenly_spread_ordered_values():
     values = np.random.default_rng(0).permutation(256 * 5).astype(float)
-    np.testing.assert_array_equal(pixels.quantiles(values), np.arange(256) * 5 + 2)
+    np.testing.assert_array_equal(pixels.take_quantiles(values), np.arange(256) * 5 + 2)
     columns = np.stack([values, -values], axis=1)
-    np.testing.assert_array_equal(pixels.quantiles(columns)[:, 0], pixels.quantiles(values))
-    np.testing.assert_array_equal(pixels.quantiles(columns)[:, 1], pixels.quantiles(-values))
+    np.testing.assert_array_equal(pixels.take_quantiles(columns)[:, 0], pixels.take_quantiles(values))
+    np.testing.assert_array_equal(pixels.take_quantiles(columns)[:, 1], pixels.take_quantiles(-values))
 
 
 def test_the_opponent_axes_are_at_right_angles_and_of_length_one():

@@ -34,7 +34,7 @@ def scores(gravel, params):
         "noise": np.random.default_rng(0).uniform(size=crop.shape).astype(np.float32),
     }
     yardstick = Yardstick([gravel], crop.shape, params, portilla_simoncelli=False)
-    return {name: yardstick.scores(picture) for name, picture in pictures.items()}
+    return {name: yardstick.score(picture) for name, picture in pictures.items()}
 
 
 def quick(picture, sources, params, **options):
@@ -276,6 +276,6 @@ def test_one_yardstick_measures_pictures_one_by_one_as_evaluate_does(gravel, par
     source, pictures = gravel[:128, :128], [gravel[160:224, 64:128], gravel[64:128, 160:224]]
     yardstick = Yardstick([source], pictures[0].shape, params, portilla_simoncelli=False)
     for picture in pictures:
-        assert yardstick.scores(picture) == quick(picture, [source], params)
+        assert yardstick.score(picture) == quick(picture, [source], params)
     with pytest.raises(ValueError, match=r"shape \(48, 64, 3\)"):
-        yardstick.scores(pictures[0][:48])
+        yardstick.score(pictures[0][:48])

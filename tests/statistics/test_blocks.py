@@ -9,7 +9,7 @@ from subjective.images import read_image, resize
 from subjective.losses import match, sum_parts, texture_loss
 from subjective.network.normalization import find_photographs
 from subjective.statistics.analysis import analyze
-from subjective.statistics.blocks import WHOLE, Blocks, blocks_of
+from subjective.statistics.blocks import WHOLE, Blocks, choose_blocks
 from subjective.statistics.registry import STATISTICS, parse_term
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.config import SynthesisConfig
@@ -54,9 +54,9 @@ def test_bands_of_rows_add_up_to_blocks(name, rows, shape, in_float64):
     total = 0
     for first in range(0, shape[0], rows):
         own = (first + np.arange(rows) < shape[0]).astype(float)[:, None, None]
-        total += blocks.of_rows(sums, jnp.asarray(padded[first : first + rows]), jnp.asarray(own), first, True)
-    found = blocks.measured(sums, total, True)
-    np.testing.assert_allclose(found, blocks.of_map(sums, jnp.asarray(features), True), rtol=1e-10, atol=1e-12)
+        total += blocks.sum_rows(sums, jnp.asarray(padded[first : first + rows]), jnp.asarray(own), first, True)
+    found = blocks.finish(sums, total, True)
+    np.testing.assert_allclose(found, blocks.measure_map(sums, jnp.asarray(features), True), rtol=1e-10, atol=1e-12)
 
 
 def test_a_small_map_has_fewer_blocks():
@@ -65,12 +65,12 @@ def test_a_small_map_has_fewer_blocks():
 
 
 def test_blocks_are_at_least_a_share_of_the_smallest_source():
-    assert blocks_of((512, 512), [(512, 512)], 0.5) == (2, 2)
-    assert blocks_of((256, 256), [(512, 512)], 0.5) == WHOLE
-    assert blocks_of((500, 1100), [(512, 512), (400, 800)], 0.5) == (2, 4)
-    assert blocks_of((4096, 4096), [(512, 512)], 0.5) == (16, 16)
-    assert blocks_of((8192, 512), [(512, 512)], 0.5) == (16, 2)
-    assert blocks_of((4096, 4096), [(512, 512)], 0) == blocks_of((4096, 4096), [], 0.5) == WHOLE
+    assert choose_blocks((512, 512), [(512, 512)], 0.5) == (2, 2)
+    assert choose_blocks((256, 256), [(512, 512)], 0.5) == WHOLE
+    assert choose_blocks((500, 1100), [(512, 512), (400, 800)], 0.5) == (2, 4)
+    assert choose_blocks((4096, 4096), [(512, 512)], 0.5) == (16, 16)
+    assert choose_blocks((8192, 512), [(512, 512)], 0.5) == (16, 2)
+    assert choose_blocks((4096, 4096), [(512, 512)], 0) == choose_blocks((4096, 4096), [], 0.5) == WHOLE
 
 
 @pytest.mark.slow

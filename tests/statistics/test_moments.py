@@ -12,7 +12,13 @@ from helpers.features import numbers, single
 from helpers.pictures import noise
 
 from subjective.statistics.gram import gram
-from subjective.statistics.moments import RIDGE, covariance_distance, gaussian_distance, mean_and_covariance, moments
+from subjective.statistics.moments import (
+    ADDED_VARIANCE_SHARE,
+    covariance_distance,
+    gaussian_distance,
+    mean_and_covariance,
+    moments,
+)
 from subjective.statistics.registry import STATISTICS
 
 
@@ -28,7 +34,7 @@ def test_moments_hold_mean_and_covariance(in_float64):
 @pytest.mark.parametrize("name", ["covariance", "gaussian"])
 def test_moments_of_a_negative_power_are_refused(name):
     with pytest.raises(ValueError, match="-1"):
-        STATISTICS[name].scaled(moments(single(numbers(0, (4, 4)))), -1.0)
+        STATISTICS[name].scale(moments(single(numbers(0, (4, 4)))), -1.0)
 
 
 def test_both_distances_of_moments_are_of_the_same_sums():
@@ -55,7 +61,7 @@ def test_the_distance_of_gaussians_is_the_closed_form(in_float64):
     (mean, covariance), (wanted_mean, wanted) = (
         (pixels.mean(axis=0), np.cov(pixels.T, bias=True)) for pixels in (one.reshape(-1, 5), other.reshape(-1, 5))
     )
-    ridge = RIDGE * np.trace(wanted) / 5 * np.eye(5)
+    ridge = ADDED_VARIANCE_SHARE * np.trace(wanted) / 5 * np.eye(5)
     root = scipy.linalg.sqrtm(wanted + ridge)
     cross = scipy.linalg.sqrtm(root @ (covariance + ridge) @ root)
     expected = np.sum((mean - wanted_mean) ** 2) + np.trace(covariance + wanted + 2 * ridge - 2 * cross)

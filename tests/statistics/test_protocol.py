@@ -35,7 +35,7 @@ def test_what_lies_beyond_the_sides_matters_to_statistics_of_pairs_alone(name):
 
 @pytest.mark.parametrize(("name", "wraps"), EACH)
 def test_a_map_of_the_least_size_can_be_measured(name, wraps):
-    least = STATISTICS[name].least[not wraps]
+    least = STATISTICS[name].smallest_sides[not wraps]
     found = jax.jit(STATISTICS[name].measure, static_argnums=1)(single(numbers(0, (least, least))), wraps)
     expected = jax.eval_shape(
         lambda x: STATISTICS[name].measure(x, wraps), jax.ShapeDtypeStruct((64, 64, 5), np.float32)
@@ -128,7 +128,7 @@ def test_a_target_is_scaled_as_if_the_features_had_other_power(name, wraps, in_f
         scaled = jnp.asarray(features * np.sqrt(factor))
         expected = compare(name, wraps)(scaled, scaled)[0][1]
         # scales of moments are float32
-        np.testing.assert_allclose(statistic.scaled(target, factor), expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(statistic.scale(target, factor), expected, rtol=1e-6, atol=1e-9)
 
 
 ADDITIVE = [name for name, statistic in STATISTICS.items() if statistic.sums]

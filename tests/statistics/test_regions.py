@@ -12,7 +12,7 @@ from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
 from subjective.pyramid import PADDINGS
 from subjective.statistics.analysis import analyze
-from subjective.statistics.regions import DOUBT, SHARPNESS, carry_masks, complete_masks
+from subjective.statistics.regions import TRUST_POWER, WEIGHT_POWER, carry_masks, complete_masks
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
 
@@ -37,7 +37,7 @@ def test_weights_have_the_size_of_each_map_and_shares_add_up_to_one(small_params
         assert regions[0][layer].weights.shape[:2] == features_there.shape[:2]
     for of_octave in regions:
         for layer, there in of_octave.items():
-            shares = there.weights if layer in PICTURE_LAYERS else there.weights ** (1 / SHARPNESS)
+            shares = there.weights if layer in PICTURE_LAYERS else there.weights ** (1 / WEIGHT_POWER)
             np.testing.assert_allclose(shares.sum(axis=2), 1, atol=1e-5, err_msg=layer)
     assert regions[1]["rgb"].weights.shape[:2] == regions[1]["opponent"].weights.shape[:2]
 
@@ -76,9 +76,9 @@ def test_a_region_is_trusted_as_far_as_a_layer_can_see_it_alone(small_params):
     for of_octave in regions:
         for layer, there in of_octave.items():
             assert there.trust[0] < there.trust[1] + 1e-6, layer
-    seen = np.asarray(regions[1]["pool2"].weights[:, :, 0], np.float64) ** (1 / SHARPNESS)
-    mean = (seen * seen**SHARPNESS).sum() / (seen**SHARPNESS).sum()
-    assert narrow[1] == pytest.approx(mean**DOUBT, rel=1e-4)
+    seen = np.asarray(regions[1]["pool2"].weights[:, :, 0], np.float64) ** (1 / WEIGHT_POWER)
+    mean = (seen * seen**WEIGHT_POWER).sum() / (seen**WEIGHT_POWER).sum()
+    assert narrow[1] == pytest.approx(mean**TRUST_POWER, rel=1e-4)
 
 
 def test_the_loss_counts_each_region_as_far_as_it_is_trusted(small_params):
@@ -163,7 +163,7 @@ def test_a_regions_spectrum_does_not_see_its_border(in_float64):
     left = noise(64, 64, 3) - 0.5
     image = np.concatenate([left, np.full_like(left, 5.0)], axis=1)
     weights = np.concatenate([np.ones((64, 64)), np.zeros((64, 64))], axis=1)
-    found = jax.jit(lambda: measure.regional(jnp.asarray(image), jnp.asarray(weights), True))()
+    found = jax.jit(lambda: measure.measure_region(jnp.asarray(image), jnp.asarray(weights), True))()
     wanted = jax.jit(lambda: measure.measure(jnp.asarray(left), False))()
     assert float(jnp.abs(found - wanted).mean()) < 0.05 * float(wanted.mean())
 

@@ -9,7 +9,7 @@ from subjective.statistics.analysis import analyze
 from subjective.statistics.autocorrelation import LAGS
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.room import fits, map_size, smallest_picture
-from subjective.statistics.terms import Analysis, Term, places_of
+from subjective.statistics.terms import Analysis, Term, index_terms
 
 
 def test_layers_at_names_each_layer_of_an_octave_once():
@@ -17,9 +17,9 @@ def test_layers_at_names_each_layer_of_an_octave_once():
     assert analysis.layers == ("rgb", "band", "pool1")
     assert analysis.layers_at(0) == ("rgb", "band", "pool1")
     assert analysis.layers_at(1) == ("band", "pool1")
-    assert THREE.terms[1].counts(0, "rgb")
-    assert not THREE.terms[1].counts(1, "rgb")
-    assert not THREE.terms[1].counts(0, "band")
+    assert THREE.terms[1].applies_at(0, "rgb")
+    assert not THREE.terms[1].applies_at(1, "rgb")
+    assert not THREE.terms[1].applies_at(0, "band")
 
 
 def test_from_an_octave_on_terms_move_with_it_or_end():
@@ -71,7 +71,7 @@ def test_map_size_is_the_size_of_the_map(small_params):
 
 def test_places_hold_each_statistic_with_its_weight_there():
     terms = [Term(STATISTICS["gram"], ("rgb", "pool1"), (1.0, 2.0)), Term(STATISTICS["sliced"], ("rgb",), (3.0,))]
-    assert places_of(terms) == {
+    assert index_terms(terms) == {
         ("rgb", "gram"): (STATISTICS["gram"], 1.0),
         ("pool1", "gram"): (STATISTICS["gram"], 2.0),
         ("rgb", "sliced"): (STATISTICS["sliced"], 3.0),
@@ -80,8 +80,8 @@ def test_places_hold_each_statistic_with_its_weight_there():
 
 def test_a_statistic_given_twice_at_one_layer_is_refused():
     with pytest.raises(ValueError, match="gram is given twice at layer rgb"):
-        places_of([term("gram", ("rgb",)), term("gram", ("band", "rgb"))])
+        index_terms([term("gram", ("rgb",)), term("gram", ("band", "rgb"))])
     with pytest.raises(ValueError, match="gram is given twice at layer rgb"):
-        places_of([term("gram", ("rgb", "rgb"))])
+        index_terms([term("gram", ("rgb", "rgb"))])
     with pytest.raises(ValueError, match=r"zip|argument"):
-        places_of([Term(STATISTICS["gram"], ("rgb", "band"), (1.0,))])
+        index_terms([Term(STATISTICS["gram"], ("rgb", "band"), (1.0,))])

@@ -22,7 +22,7 @@ from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.room import smallest_picture
 from subjective.statistics.terms import Analysis, Term
-from subjective.statistics.tiling import row_unit, tiling_of
+from subjective.statistics.tiling import choose_tiling, row_unit
 
 LAYERS = ("conv1_1", "pool1", "pool2", "conv3_2")
 
@@ -116,20 +116,20 @@ def test_a_tile_is_whole_rows_of_the_deepest_layer(small_params):
     four_blocks = random_params(0, blocks=4)
     assert row_unit(["conv4_1", "pool1"], four_blocks) == row_unit(["pool3"], four_blocks) == 8
     tiled = Analysis((0, 1), terms(["gram"]), tile=30)
-    assert tiling_of(tiled, 0, 100, small_params).rows == 32
-    assert tiling_of(tiled, 1, 32, small_params) is None  # no more than a tile: measured in one piece
-    assert tiling_of(Analysis((0,), terms(["gram"])), 0, 100, small_params) is None
+    assert choose_tiling(tiled, 0, 100, small_params).rows == 32
+    assert choose_tiling(tiled, 1, 32, small_params) is None  # no more than a tile: measured in one piece
+    assert choose_tiling(Analysis((0,), terms(["gram"])), 0, 100, small_params) is None
 
 
 @pytest.mark.parametrize("name", ["sliced", "spectrum", "gaussian"])
 def test_what_does_not_add_up_is_refused_at_the_networks_layers_alone(name, small_params):
     of_network, of_picture = (Analysis((0,), terms([name], (layer,)), tile=8) for layer in ("pool1", "rgb"))
-    assert tiling_of(of_picture, 0, 100, small_params) is None
+    assert choose_tiling(of_picture, 0, 100, small_params) is None
     if name == "gaussian":
-        assert tiling_of(of_network, 0, 100, small_params).rows == 8
+        assert choose_tiling(of_network, 0, 100, small_params).rows == 8
         return
     with pytest.raises(ValueError, match=f"{name} at pool1 does not add up over tiles.*gram"):
-        tiling_of(of_network, 0, 100, small_params)
+        choose_tiling(of_network, 0, 100, small_params)
 
 
 @pytest.mark.slow

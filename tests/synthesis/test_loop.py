@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.pictures import photograph
 
-from subjective.evaluation.motion import distances
+from subjective.evaluation.motion import measure_distances
 from subjective.runs import checkpoints
 from subjective.synthesis.config import AnimationConfig
 from subjective.synthesis.loop import animate, prepare
@@ -28,7 +28,7 @@ def loop(small_params):
 
 def test_a_loop_closes_and_its_frames_are_as_far_apart_as_asked(loop):
     assert loop.value.shape == (6, 32, 32, 3)
-    found = distances(np.asarray(loop.value))
+    found = measure_distances(np.asarray(loop.value))
     assert np.ptp(found.values) < 0.25 * np.mean(found.values)
     assert loop.parts["interframe"].keys() == {"1", "2", "3"}
     assert float(sum(loop.parts["interframe"].values())) < 0.05  # a fifth off
@@ -40,7 +40,7 @@ def test_the_weight_of_the_distances_counts(small_params, loop):
         animate([photograph()], AnimationConfig(**SMALL, **changes), params=small_params)
         for changes in ({"if_weight": 0}, {"if_shift": 3})
     )
-    steps = [np.mean(distances(np.asarray(result.value)).values) for result in (loop, far, alone)]
+    steps = [np.mean(measure_distances(np.asarray(result.value)).values) for result in (loop, far, alone)]
     assert steps[1] > 1.3 * steps[0]
     assert steps[2] > 1.3 * steps[0]
 
@@ -58,7 +58,7 @@ def test_every_start_differs_from_frame_to_frame(small_params, init):
     """The 2017 program blurred its symmetric start across frames, which so began alike."""
     config = AnimationConfig(**SMALL | {"max_iter": 0, "schedule": "plain"}, init=init)
     frames = np.asarray(animate([photograph()], config, params=small_params).value)
-    found = distances(frames)
+    found = measure_distances(frames)
     assert np.ptp(found.values) < 0.2 * np.mean(found.values)
     assert min(found.values) > 0.3 * frames.std(axis=(1, 2)).mean()
 
@@ -69,7 +69,7 @@ def test_every_stage_of_a_loop_starts_with_detail_that_turns(small_params):
     detail = frames - (np.roll(frames, 1, axis=1) + np.roll(frames, 1, axis=2)) / 2
     grain = photograph() - (np.roll(photograph(), 1, axis=0) + np.roll(photograph(), 1, axis=1)) / 2
     assert detail.std() == pytest.approx(grain[8:-8, 8:-8].std(), rel=0.4)
-    assert distances(detail).flicker == pytest.approx(2 * np.sin(np.pi / 6), rel=1e-3)
+    assert measure_distances(detail).flicker == pytest.approx(2 * np.sin(np.pi / 6), rel=1e-3)
 
 
 def test_a_picture_may_be_every_frames_start(small_params):
