@@ -48,7 +48,7 @@ def test_a_folder_that_cannot_be_read_is_refused(here, capsys):
 
 def test_settings_that_do_not_fit_are_refused_by_their_flags(capsys):
     assert "wanted a name that ends in .safetensors" in refusal(capsys, *TEXTURE, "-o", "net")
-    assert "source 1 of 38 pixels is too small" in refusal(capsys, *TEXTURE, "--octaves", "5")
+    assert "source 1 of 48x38 pixels is too small for 5 octaves" in refusal(capsys, *TEXTURE, "--octaves", "5")
     assert "--devices is 64" in refusal(capsys, *TEXTURE, "--devices", "64", "--batch", "64")
     assert "--batch is 3; wanted a multiple of --devices 2" in refusal(capsys, *TEXTURE, "--devices", "2", "--batch=3")
     message = refusal(capsys, *TEXTURE, "-l", "conv5_1")
