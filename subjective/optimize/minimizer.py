@@ -162,59 +162,101 @@ def minimize(
         NonFiniteLossError: with the last finite point in it.
     """
     _check(max_steps, tolerance, first_step)
-    optimizer = optimizer or LBFGSB()
-    problem = Problem(fn, args, init, 0 if resume is None else resume.evaluations)
-    started = time.perf_counter() - (0.0 if resume is None else resume.seconds)
-
-    def tell() -> jax.Array:
-        """Report the point, and return its value."""
-        point.evaluations, point.seconds = problem.evaluations, time.perf_counter() - started
-        state, value = point.state, optimizer.value(problem, point.state)
-        if on_step is not None:
-            counted = (point.evaluations, point.seconds)
-            on_step(Step(point.step, value, state.loss, fetched(state.parts), state.gradient_norm, *counted, point))
-        return value
-
-    def result(converged: bool, message: str) -> Result:
-        seconds, at = time.perf_counter() - started, point.state
-        counted = (point.step, problem.evaluations, seconds)
-        return Result(value, at.loss, *counted, converged, message, fetched(at.parts), at.gradient_norm, point.begun)
-
+    run = _Run(optimizer or LBFGSB(), Problem(fn, args, init, resume.evaluations if resume else 0), first_step, on_step)
     if resume is None:
-        start = init if optimizer.bounds is None else jnp.clip(init, *optimizer.bounds)
-        first = _first(problem, start)
-        point = Point(_begin(optimizer, problem, start, first, first_step), lowest=first.loss, begun=first.loss)
-        value = tell()
-        if first.gradient_norm == 0:
-            return result(True, "the gradient is zero at the starting point: nothing to do")
+        run.start(init)
+        if run.point.state.gradient_norm == 0:
+            return run.result(True, "the gradient is zero at the starting point: nothing to do")
         if max_steps == 0:
-            return result(False, "no step was asked for")
+            return run.result(False, "no step was asked for")
     else:
-        point, value = resume, optimizer.value(problem, resume.state)
-
-    while point.since < optimizer.patience:
-        if point.step >= max_steps:
-            return result(False, f"all {max_steps} steps were made")
+        run.go_on(resume)
+    while run.point.since < run.optimizer.patience:
+        if run.point.step >= max_steps:
+            return run.result(False, f"all {max_steps} steps were made")
         try:
-            point.state = optimizer.advance(problem, point.state)
+            run.point.state = run.optimizer.advance(run.problem, run.point.state)
         except StuckError as end:
-            return result(end.converged, str(end))
+            return run.result(end.converged, str(end))
         except NotFiniteError as error:
-            where = f"{error} in step {point.step + 1}"
-            if point.retries == RETRIES:
-                kept = f"{where}; the last finite point is kept: lower the weights, or set bounds"
-                raise NonFiniteLossError(kept, result(False, where)) from None
-            point.retries += 1
-            point.state.arrays.clear()  # before as much is allocated again
-            point.state = _begin(optimizer, problem, value, problem(value), first_step, 0.1**point.retries)
+            run.retry(error)
             continue
+        run.accept(tolerance)
+        if run.point.state.gradient_norm == 0:
+            return run.result(True, "the gradient is zero: this is a minimum")
+    return run.result(True, f"{run.optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
+
+
+class _Run:
+    """One call of `minimize`: the point where it stands, and what changes that point."""
+
+    point: Point
+    value: jax.Array  # at the point; what a step that went astray goes back to
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        problem: Problem,
+        first_step: float | None,
+        on_step: Callable[[Step], None] | None,
+    ):
+        self.optimizer, self.problem, self.first_step, self.on_step = optimizer, problem, first_step, on_step
+        self.started = time.perf_counter()
+
+    def start(self, init: jax.Array) -> None:
+        """Stand at ``init``, within the bounds, and report it."""
+        bounds = self.optimizer.bounds
+        start = init if bounds is None else jnp.clip(init, *bounds)
+        first = _first(self.problem, start)
+        self.point = Point(self._begin(start, first), lowest=first.loss, begun=first.loss)
+        self._tell()
+
+    def go_on(self, point: Point) -> None:
+        """Stand where an earlier minimization stood; that point was reported then."""
+        self.point, self.value = point, self.optimizer.value(self.problem, point.state)
+        self.started -= point.seconds
+
+    def accept(self, tolerance: float) -> None:
+        """Count the step that the optimizer made, and report it."""
+        point = self.point
         point.step, point.retries, point.since = point.step + 1, 0, point.since + 1
         if point.lowest - point.state.loss > tolerance * abs(point.lowest):
             point.lowest, point.since = point.state.loss, 0
-        value = tell()
-        if point.state.gradient_norm == 0:
-            return result(True, "the gradient is zero: this is a minimum")
-    return result(True, f"{optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
+        self._tell()
+
+    def retry(self, error: NotFiniteError) -> None:
+        """Begin anew from the last finite value, with a shorter step.
+
+        Raises:
+            NonFiniteLossError: that was done `RETRIES` times in a row.
+        """
+        point, where = self.point, f"{error} in step {self.point.step + 1}"
+        if point.retries == RETRIES:
+            kept = f"{where}; the last finite point is kept: lower the weights, or set bounds"
+            raise NonFiniteLossError(kept, self.result(False, where)) from None
+        point.retries += 1
+        point.state.arrays.clear()  # before as much is allocated again
+        point.state = self._begin(self.value, self.problem(self.value), 0.1**point.retries)
+
+    def result(self, converged: bool, message: str) -> Result:
+        """Return the point, and why the minimization ended there."""
+        at, seconds = self.point.state, time.perf_counter() - self.started
+        counted = (self.point.step, self.problem.evaluations, seconds)
+        parts = fetched(at.parts)
+        return Result(self.value, at.loss, *counted, converged, message, parts, at.gradient_norm, self.point.begun)
+
+    def _tell(self) -> None:
+        point, state = self.point, self.point.state
+        point.evaluations, point.seconds = self.problem.evaluations, time.perf_counter() - self.started
+        self.value = self.optimizer.value(self.problem, state)
+        if self.on_step is not None:
+            counted = (point.evaluations, point.seconds)
+            parts = fetched(state.parts)
+            self.on_step(Step(point.step, self.value, state.loss, parts, state.gradient_norm, *counted, point))
+
+    def _begin(self, start: jax.Array, found: Evaluation, shorter: float = 1.0) -> State:
+        length = 1 / math.sqrt(start.size) if self.first_step is None else self.first_step
+        return self.optimizer.begin(self.problem, start, found, length * shorter)
 
 
 def _first(problem: Problem, start: jax.Array) -> Evaluation:
@@ -224,18 +266,6 @@ def _first(problem: Problem, start: jax.Array) -> Evaluation:
         finite = bool(jnp.isfinite(start).all())
         where = "at the starting picture" if finite else "since the start itself is not finite"
         raise NonFiniteLossError(f"{error} {where}; check the sources and the weights", None) from None
-
-
-def _begin(
-    optimizer: Optimizer,
-    problem: Problem,
-    start: jax.Array,
-    found: Evaluation,
-    first_step: float | None,
-    shorter: float = 1.0,
-) -> State:
-    length = 1 / math.sqrt(start.size) if first_step is None else first_step
-    return optimizer.begin(problem, start, found, length * shorter)
 
 
 def _check(max_steps: int, tolerance: float, first_step: float | None) -> None:

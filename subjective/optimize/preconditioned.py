@@ -72,7 +72,8 @@ class Preconditioned:
     def __post_init__(self) -> None:
         """Refuse an optimizer that takes no preconditioner, and bounds, which do not hold in the coordinates z."""
         if self.optimizer.bounds is not None or not self.optimizer.takes_preconditioner:
-            other = "bounds" if self.optimizer.bounds is not None else f"the optimizer {self.optimizer}"
+            kept = self.optimizer.bounds is not None
+            other = "bounds, which do not hold in its coordinates" if kept else f"the optimizer {self.optimizer}"
             raise ValueError(f"a preconditioner was given with {other}; leave one of the two out")
 
     @property

@@ -43,9 +43,6 @@ def create_optimizer(
     if bounds is not None and not kind.keeps_bounds:
         able = " or ".join(other for other, known in OPTIMIZERS.items() if known.keeps_bounds)
         raise ValueError(f"the optimizer {name} cannot keep bounds; use {able}")
-    if preconditioner is not None and (bounds is not None or not kind.takes_preconditioner):
-        other = "bounds, which do not hold in its coordinates" if bounds is not None else f"the optimizer {name}"
-        raise ValueError(f"a preconditioner was given with {other}; leave one of the two out")
     settings = {"history": history, "history_type": history_type, "bounds": bounds}
     taken = {field.name for field in dataclasses.fields(kind)}
     optimizer: Optimizer = kind(**{name: value for name, value in settings.items() if name in taken})  # type: ignore
