@@ -82,7 +82,7 @@ def test_a_flat_source_is_no_yardstick_of_nothing(name):
 @pytest.mark.parametrize("wraps", [True, False])
 def test_tiles_see_faint_structure_in_float32(wraps):
     features = (0.5 + 0.01 * numbers(0, (200, 70), 3)).astype(np.float32)
-    found = STATISTICS["autocorrelation"].sums.of_map(jnp.asarray(features), wraps, 32)
+    found = STATISTICS["autocorrelation"].sums.measure_map(jnp.asarray(features), wraps, 32)
     expected = autocorrelation_by_loops(features.astype(np.float64), wraps)
     assert np.abs(found - expected).max() < 0.01 * expected.max()
 

@@ -37,7 +37,7 @@ def test_what_is_taken_of_blocks_is_known():
 @pytest.mark.parametrize(("shape", "grid"), [((32, 48), (2, 3)), ((35, 50), (3, 4)), ((40, 9), (5, 1))])
 def test_a_block_measures_as_a_crop_of_the_map(name, shape, grid, in_float64):
     statistic, features = STATISTICS[name], numbers(0, shape)
-    found = Blocks((*shape, 5), grid).of_map(statistic.sums, jnp.asarray(features), True)
+    found = Blocks((*shape, 5), grid).measure_map(statistic.sums, jnp.asarray(features), True)
     for one, crop in zip(found, crops(features, grid), strict=True):
         wanted = statistic.measure(jnp.asarray(crop), True)
         if name == "gram_sum":  # as if all of the map were like this block

@@ -153,7 +153,7 @@ def test_a_measure_is_the_sum_of_its_tiles(name, wraps, in_float64):
             return found, pull(jnp.cos(jnp.arange(found.size, dtype=found.dtype)).reshape(found.shape))[0]
 
         whole = and_gradient(lambda f: statistic.measure(f, wraps))
-        return whole, [and_gradient(lambda f, way=way: statistic.sums.of_map(f, way[1], way[0])) for way in ways]
+        return whole, [and_gradient(lambda f, way=way: statistic.sums.measure_map(f, way[1], way[0])) for way in ways]
 
     wanted, tiled = whole_and_tiled(jnp.asarray(numbers(0, (71, 66))))
     for found in tiled:
