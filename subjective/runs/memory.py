@@ -1,4 +1,7 @@
-"""How much memory a run may use, how much the process uses; and sizes and times as text."""
+"""How much memory a run may use, and how much the process uses; sizes and times as text.
+
+`subjective.runs.preflight` forecasts how much a run will need.
+"""
 
 from __future__ import annotations
 

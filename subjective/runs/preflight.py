@@ -1,4 +1,4 @@
-"""Find out before the first step whether a run fits into memory, and how long it takes.
+"""Forecast before the first step how much memory and time a run needs, and whether it fits.
 
 `choose_to_fit` estimates memory by a rule of thumb. `compile_job` compiles the programs of a run and asks them how much
 memory they use. A run that does not fit is refused before its loss is evaluated. `forecast` times one evaluation.

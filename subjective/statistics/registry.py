@@ -17,9 +17,21 @@ from subjective.statistics.shifted import SHIFTED
 from subjective.statistics.sliced import SLICED
 from subjective.statistics.terms import Term
 
-_ALL = (GRAM, GRAM_SUM, COVARIANCE, GAUSSIAN, SLICED, SPECTRUM, SHIFTED, AUTOCORRELATION, AUTOCORRELATION_32, GRID)
-
-STATISTICS = {statistic.name: statistic for statistic in _ALL}
+STATISTICS = {
+    statistic.name: statistic
+    for statistic in (
+        GRAM,
+        GRAM_SUM,
+        COVARIANCE,
+        GAUSSIAN,
+        SLICED,
+        SPECTRUM,
+        SHIFTED,
+        AUTOCORRELATION,
+        AUTOCORRELATION_32,
+        GRID,
+    )
+}
 """Name to statistic."""
 
 

@@ -1,8 +1,9 @@
 """Exact statistics of a picture of any size in bounded memory, tile by tile with a halo.
 
-A tile is a band of rows as wide as the picture; only the rows next to it, its halo, are computed twice. Measures that
-add up over tiles (`Sums`) are summed in one pass. A second pass computes each tile again, to pass the derivative with
-respect to the sums back to the picture. All feature maps of a tile are freed with the tile.
+A tile is a band of rows as wide as the picture; only the rows next to it, its halo, are computed twice. `tiling` plans
+which rows these are, `tile_sums` adds up over tiles, and here the tiles pass through the network. Measures that add up
+over tiles (`Sums`) are summed in one pass. A second pass computes each tile again, to pass the derivative with respect
+to the sums back to the picture. All feature maps of a tile are freed with the tile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings of each verb, with every default; the command line is made from these classes."""
+"""The settings of each verb: those of `subjective.synthesis.settings`, with what the verb has alone or otherwise."""
 
 from __future__ import annotations
 

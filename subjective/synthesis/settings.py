@@ -23,6 +23,14 @@ from subjective.synthesis.frames import DistanceType
 from subjective.synthesis.morph import Ease
 from subjective.synthesis.stages import Schedule
 
+NOISE = 1 / 255
+"""Standard deviation of the noise that every start carries, the same in red, green and blue.
+
+The noise is faint: noise as strong as a texture's own contrast stays visible to the end, because the layers that are
+matched by default hardly see the highest frequencies. The noise has no color: few textures have as much color at the
+highest frequencies, and excess color takes many steps to disappear (`experiments/LOG.md`, 2026-11-21).
+"""
+
 NO_TOLERANCE = 1e-9
 """A tolerance at which a stage makes all its steps, or as many as still lower the loss."""
 
@@ -87,7 +95,7 @@ class ScheduleSettings:
     spectrum at random phases under noise (phases), or a picture file."""
     seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
     """Number that all noise comes from. The same number, settings and machine give the same picture."""
-    noise: Annotated[float, arg(metavar="SIZE"), SHARE] = 1 / 255
+    noise: Annotated[float, arg(metavar="SIZE"), SHARE] = NOISE
     """Standard deviation of the noise in every start, between 0 and 1."""
     max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 200
     """Most steps of the optimizer at each stage."""

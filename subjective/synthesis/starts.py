@@ -15,32 +15,25 @@ from numpy.typing import NDArray
 from subjective.checks import InputError
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import SOURCE_PADDING
+from subjective.synthesis.settings import NOISE
 from subjective.synthesis.stages import Stage, reduce_to_stage
-
-NOISE = 1 / 255
-"""Standard deviation of the noise that every start carries, the same in red, green and blue.
-
-The noise is faint: noise as strong as a texture's own contrast stays visible to the end, because the layers that are
-matched by default hardly see the highest frequencies. The noise has no color: few textures have as much color at the
-highest frequencies, and excess color takes many steps to disappear (`experiments/LOG.md`, 2026-11-21).
-"""
 
 SYMMETRIC_BLUR = 50.0
 SYMMETRIC_CONTRAST = 28 / 255
 """Standard deviation of the blur, in pixels, and contrast of the pattern, both as in the 2017 program."""
 
 PHASES_CONTRAST = 0.3
-"""Contrast of random phases, as a share of the sources' own contrast. This much tells where a lattice lies; with a
-contrast of 1 more errors of the random phases stayed (more rows were shifted)."""
+"""Contrast of random phases, as a share of the sources' own contrast. A share of 0.3 is enough to fix where a lattice
+lies; with a share of 1, more errors of the random phases stayed in the result (more rows were shifted)."""
 
 LOOP_CONTRAST = 1.0
-"""Contrast of the random phases of a loop's frames, at every stage, as a share of the sources' own contrast. The detail
-then turns steadily from the first step on; out of faint noise the detail would grow differently in each frame (flicker
-0.59 instead of 0.87, `experiments/LOG.md`, 2026-11-21)."""
+"""Contrast of the random phases of a loop's frames, at every stage, as a share of the sources' own contrast. With this
+contrast the detail turns steadily from the first step on, and the flicker is 0.59. From faint noise the detail would
+grow differently in each frame, and the flicker is 0.87 (`experiments/LOG.md`, 2026-11-21)."""
 
 INITS = ("random", "symmetric", "phases", "noise", "content")
-"""Starts that are made; any other name is a picture file. ``noise`` is another name of ``random``; ``content`` is the
-picture to which a style is transferred."""
+"""Names of the starts that this module makes; any other name is the path of a picture file. ``noise`` is another name
+of ``random``; ``content`` is the picture to which a style is transferred."""
 
 Image = NDArray[np.float32]
 Key = np.random.SeedSequence
@@ -61,7 +54,7 @@ def initial_image(init: str, size: tuple[int, int], mean: Any, key: Key, *, nois
         Image ``(height, width, 3)``.
 
     Raises:
-        InputError: another start.
+        InputError: ``init`` is none of `INITS`.
     """
     image = np.asarray(mean, dtype=np.float32).reshape(1, 1, 3) + np.float32(noise) * _normal(key, 0, size, 1)
     if init == "symmetric":
@@ -91,14 +84,14 @@ def random_phases(
 ) -> Image:
     """Make noise with the sources' spectrum and random phases: a texture's period repeats all over the noise.
 
-    White noise is convolved with the middle of each source, which is faded out towards its sides.
+    White noise is convolved with the middle of each source; this middle is faded out towards its sides.
 
     Args:
         sources: images ``(height, width, 3)`` at the scale of the picture.
         weights: how much each source counts.
         size: (height, width) of the picture.
         key: from `key_of`; the phases come from the key.
-        contrast: contrast of the noise, as a share of the sources' own.
+        contrast: contrast of the noise, as a share of the sources' own contrast.
 
     Returns:
         Image of mean 0 and ``contrast`` times the sources' standard deviation.
@@ -111,7 +104,7 @@ def random_phases(
     for number, (source, share) in enumerate(zip(sources, shares, strict=True)):
         pixels = np.asarray(source, dtype=np.float64)
         spot = _fade_out(pixels, size)
-        white = _normal(key, 2 + number, size, 1)  # the same for all colors, which stay together
+        white = _normal(key, 2 + number, size, 1)  # one for all colors, so that the colors stay together
         spectrum = scipy.fft.fft2(white, axes=(0, 1)) * scipy.fft.fft2(spot, size, axes=(0, 1))
         noise = scipy.fft.ifft2(spectrum, axes=(0, 1)).real
         noise *= np.std(pixels - pixels.mean(axis=(0, 1))) / max(float(noise.std()), 1e-12)
@@ -120,7 +113,7 @@ def random_phases(
 
 
 def _fade_out(source: Any, size: tuple[int, int]) -> Any:
-    """Cut out the middle of a source, at most of that size, and fade it towards the mean at its sides."""
+    """Cut out the middle of a source, at most as large as ``size``, and fade its contrast out towards its sides."""
     height, width = (min(own, wanted) for own, wanted in zip(source.shape[:2], size, strict=True))
     top, left = (source.shape[0] - height) // 2, (source.shape[1] - width) // 2
     middle = source[top : top + height, left : left + width]
@@ -158,8 +151,8 @@ def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Image:
     noise = _normal(key, 1, size, 3)
     noise = noise + noise[::-1, :, :]
     noise = noise + noise[:, ::-1, :]
-    # Each frame and channel is blurred by itself; the 2017 program blurred across frames as well. On a small picture a
-    # blur as wide as the picture would leave a flat color.
+    # Each frame and channel is blurred by itself; the 2017 program blurred across frames as well. A small
+    # picture is blurred less, because a blur as wide as the picture would leave a flat color.
     blur = min(SYMMETRIC_BLUR, min(size) / 8)
     smooth = scipy.ndimage.gaussian_filter(noise, (blur, blur, 0), mode="wrap")
     smooth -= smooth.mean(axis=(0, 1), keepdims=True)
@@ -167,7 +160,7 @@ def _symmetric_pattern(key: Key, size: tuple[int, int]) -> Image:
 
 
 Start = Callable[[int, int, Stage], jax.Array]
-"""``start(picture, attempt, stage)``: the starting value of a picture's attempt, at a stage's size."""
+"""``start(picture, attempt, stage)``: the starting value of one attempt at a picture, at the size of a stage."""
 
 
 def make_start(
@@ -185,8 +178,8 @@ def make_start(
         config: ``init``, ``seed``, ``noise`` and padding.
         sources: images, for the spectrum of random phases.
         mean: color of the start, ``(3,)``, or of each of its pixels, ``(height, width, 3)``.
-        init: a starting image of the full picture's size, instead of what the config says.
-        first: the first stage; a still picture has random phases there alone.
+        init: a starting image of the full picture's size, instead of the start that the config names.
+        first: the first stage, the only one at which a still picture starts with random phases.
         loops: whether the starts are those of a loop's frames, which have random phases at every stage.
     """
     shares = getattr(config, "source_weights", None) or (1.0,) * len(sources)

@@ -1,6 +1,8 @@
 """From words to options, and from options to a record and back."""
 
+import dataclasses
 import json
+from typing import get_type_hints
 
 import pytest
 from helpers.pictures import REFERENCE, ROCK
@@ -8,7 +10,7 @@ from helpers.processes import PLAIN, SMALL, made, refusal
 
 from subjective.checks import InputError
 from subjective.cli.animate import AnimateCommand
-from subjective.cli.arguments import flag_of, parse, record, recorded_words, to_flags
+from subjective.cli.arguments import PATHS, flag_of, parse, record, recorded_words, to_flags
 from subjective.cli.main import options_class
 from subjective.cli.synthesize import SynthesizeCommand
 from subjective.images import read_image
@@ -44,6 +46,23 @@ def test_records_name_files_from_the_root(here):
     assert (found["source"], found["output_dir"]) == ([str(here / "rock.png")], str(here / "results"))
     assert found["data_dir"] is None
     assert "config" not in found
+
+
+@pytest.mark.parametrize("name", ["synthesize", "animate", "transfer", "novelty", "train"])
+def test_a_record_knows_every_flag_that_names_a_file(name):
+    of_files = ("PICTURE", "DIR", "FILE", "FOLDER", "STYLE", "CONTENT")
+    unlike = {"config", "weights", "init"}  # not recorded; a name or a file; a name or a file
+    kind = options_class(name)
+    hints = get_type_hints(kind, include_extras=True)
+    shown = {
+        field.name: [getattr(part, "metavar", None) for part in getattr(hints[field.name], "__metadata__", ())]
+        for field in dataclasses.fields(kind)
+    }
+    named = {
+        field for field, parts in shown.items() if any(word in (part or "") for part in parts for word in of_files)
+    }
+    assert named
+    assert named - unlike <= PATHS
 
 
 def test_flags_that_are_given_win_over_a_preset():
