@@ -61,10 +61,10 @@ class Sums:
     """How a measure adds up over tiles. A single tile that is the whole map gives the measure itself.
 
     Attributes:
-        measure_tile: ``measure_tile(around, weights, wraps)`` returns what a tile adds. ``around`` is ``(reach + rows +
-            reach, width, channels)``: the tile with ``reach`` rows above it and below it, which are zero where the map
-            ends and does not wrap. ``weights`` is ``(rows, 1, 1)``, 1 for rows of the map and 0 for rows past its last
-            row; or ``(rows, width, 1)``, how much each pixel counts.
+        measure_tile: ``measure_tile(around, weights, wraps)`` returns what a tile adds to the total. ``around`` is the
+            tile with ``reach`` rows above it and below it, ``(reach + rows + reach, width, channels)``; rows beyond a
+            map that does not wrap are zero. ``weights`` is ``(rows, 1, 1)``: 1 for rows of the map, 0 for rows past its
+            last row; or ``(rows, width, 1)``: how much each pixel counts.
         finish: ``finish(total, shape, wraps)`` returns the measure of a map of that shape, given the sum over all
             tiles.
         reach: number of rows above and below a pixel with which the pixel is compared.
@@ -97,7 +97,7 @@ class Sums:
         return self.finish(total, features.shape, wraps)
 
     def cut_weights(self, weights: Float[Array, "height width"], first: Any, rows: int) -> Float[Array, "rows width 1"]:
-        """Cut the weights that `measure_tile` takes for a tile out of the weights of the whole map.
+        """Cut a tile's weights out of those of the whole map, in the form that ``measure_tile`` takes.
 
         Args:
             weights: how much each pixel of the map counts.

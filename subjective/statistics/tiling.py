@@ -186,7 +186,7 @@ def can_share(params: Params, height: int, tiling: Tiling) -> bool:
 
 
 def choose_tiling(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
-    """Choose the tiles of the network's layers at an octave; None if the octave is measured in one piece.
+    """Choose the tiles in which the network's layers are measured at an octave.
 
     If there are several devices, each device has one or more tiles. If the octave is too small for that, each device
     measures the whole octave.
@@ -196,6 +196,9 @@ def choose_tiling(analysis: Analysis, octave: int, height: int, params: Params) 
         octave: index of the octave.
         height: of the octave's picture.
         params: the network.
+
+    Returns:
+        The tiling; None if the octave is measured in one piece.
 
     Raises:
         InputError: a statistic does not add up over tiles.
