@@ -1,4 +1,4 @@
-"""`subjective novelty`: pictures whose statistics are as unlike each other as can be, from no source."""
+"""`subjective novelty`: make pictures without a source; their statistics differ from each other as much as possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from subjective.synthesis.problem import Job
 
 @dataclass(frozen=True, kw_only=True)
 class NoveltyCommand(PictureOptions, NoveltyConfig):
-    """Make pictures whose statistics are as unlike each other as can be; no source."""
+    """Make pictures without a source; their statistics differ from each other as much as possible."""
 
 
 def run(options: NoveltyCommand, resume: Path | None = None) -> int:

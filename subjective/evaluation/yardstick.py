@@ -1,8 +1,8 @@
-"""How good a picture is, by other measures than those by which it was made.
+"""Measure how good a picture is, by other statistics than the picture was made to match.
 
 Each measure comes with a reference: what a crop of the source scores against the rest of the source. A score compares
-the two, so that 1 means "as close as the source is to itself", for any source and any measure. Pictures may come from
-any tool.
+the picture with this reference, so that 1 means "as close as the source is to itself", for any source and any measure.
+Pictures may come from any tool.
 """
 
 from __future__ import annotations
@@ -33,26 +33,27 @@ def evaluate(
     Args:
         image: ``(height, width, 3)``, RGB; values outside [0, 1] are clipped, as in a file.
         sources: images that the picture should look like, at the scale at which the picture was made. Several sources
-            are pooled, so that a picture with a region for each source is far from them.
-        params: the network, best normalized.
+            are pooled, so that a picture with a region for each source scores as far from the sources.
+        params: parameters of the network; normalized parameters are best.
         source_weights: how much each source counts; equal if None.
-        matched: layers that the picture was made to match; they are left out at whole octaves.
-        portilla_simoncelli: whether to measure these statistics with plenoptic as well; if None, where plenoptic is
-            installed.
+        matched: layers that the picture was made to match; the program does not measure these layers at scales of
+            whole octaves.
+        portilla_simoncelli: whether to measure the statistics of Portilla and Simoncelli too, with plenoptic; None
+            measures them if plenoptic is installed.
 
     Returns:
         Name to score. The values are:
 
         - ``gram`` and ``sliced_wasserstein``: distances of features at `features.LAYERS` and `features.list_scales`:
           relative distance of Gram matrices, and distance of distributions in standard deviations.
-        - ``portilla_simoncelli`` (if measured): relative distance of these statistics.
-        - ``spectrum``: dB.
-        - ``peak``: log10 of the strongest isolated peak over its ring's median.
-        - ``color`` and ``opponent``: levels of 255.
-        - ``seam_rows`` and ``seam_columns``: step across the seam over the steps inside. This is the score, too; the
-          reference is the spread that chance gives.
-        - ``repetition``: highest autocorrelation off center, up to half of the picture.
-        - ``copied``: share of patches.
+        - ``portilla_simoncelli`` (if measured): relative distance of the statistics of Portilla and Simoncelli.
+        - ``spectrum``: distance of the radial power spectra, in dB.
+        - ``peak``: log10 of a ratio: the strongest isolated peak of the spectrum, over the median of the peak's ring.
+        - ``color`` and ``opponent``: distance of the histograms, in levels of 255.
+        - ``seam_rows`` and ``seam_columns``: ratio of the step across the seam to the steps inside the picture. This
+          ratio is also the score; the reference is the spread that chance gives to the ratio.
+        - ``repetition``: highest autocorrelation away from the center, up to half of the picture.
+        - ``copied``: share of the picture's patches that are copied from a source.
 
     Raises:
         TypeError: an image whose dtype is not a float type.
@@ -76,7 +77,7 @@ def evaluate(
 
 
 class Yardstick:
-    """The sources, measured once, so that any number of pictures can be compared with them.
+    """Measures the sources once, so that any number of pictures can be compared with the sources.
 
     The references are what crops of each source score against the rest of that source.
     """
@@ -95,7 +96,7 @@ class Yardstick:
 
         Args:
             sources: as in `evaluate`.
-            shape: of a picture, height and width first. All pictures that are scored must have the same `crop_size`.
+            shape: shape of a picture, height and width first. All pictures to be scored must have the same `crop_size`.
             params: the network.
             source_weights: as in `evaluate`.
             matched: as in `evaluate`.

@@ -1,4 +1,4 @@
-"""A trained network as portable StableHLO, parameters included: JAX runs the file without this package.
+"""Export a trained network with its parameters as portable StableHLO; JAX runs the file without this package.
 
     from jax import export
     network = export.deserialize(open("file", "rb").read())

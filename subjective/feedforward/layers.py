@@ -1,7 +1,8 @@
 """The layers of both networks: a convolution with its border, and instance normalization with a gain for each source.
 
 `subjective.feedforward.repaint` computes a `Block` exactly in strips of rows, in two steps: `Block.convolution` needs
-only the rows around a strip; `Block.finish` needs no other rows, but the mean and variance of the whole map. Every
+only the rows of the strip and around it; `Block.finish` needs only the rows of the strip, and the mean and variance of
+the whole map. Every
 function takes one picture; `jax.vmap` adds batches.
 
 References:
@@ -28,7 +29,7 @@ Activation = Literal["relu", "leaky", "none"]
 """The function that ends a block; ``leaky`` has a slope of `LEAK` below zero."""
 
 EPSILON = 1e-5
-"""Number added to a variance before its root is taken: the usual one."""
+"""The usual small number, which is added to a variance before the square root is taken."""
 
 LEAK = 0.2
 """Slope of the leaky ReLU below zero."""
@@ -48,14 +49,14 @@ def pad(x: Map, rows: int, columns: int, border: Border) -> Map:
 
     Args:
         x: the map.
-        rows: number of rows added on each side, at most the map's.
-        columns: number of columns added on each side, at most the map's.
+        rows: number of rows to add at the top and at the bottom; at most the number of rows of the map.
+        columns: number of columns to add at the left and at the right; at most the number of columns of the map.
         border: what the new rows and columns hold.
     """
     if not rows and not columns:
         return x
     if border == "circular":
-        # Concatenated, so that the size of the map may be a symbol (`subjective.feedforward.export`).
+        # `jnp.concatenate` also works if the size of the map is a symbol (`subjective.feedforward.export`).
         x = jnp.concatenate([x[x.shape[0] - rows :], x, x[:rows]], axis=0)
         return jnp.concatenate([x[:, x.shape[1] - columns :], x, x[:, :columns]], axis=1)
     mode = "reflect" if border == "reflect" else "constant"
@@ -74,7 +75,7 @@ def moments(x: Map) -> tuple[Channels, Channels]:
 
 
 class Convolution(nnx.Module):
-    """A cross-correlation with a kernel of ``side`` x ``side`` pixels, whose middle is the output's pixel; no bias.
+    """A cross-correlation without bias. The middle of the kernel of ``side`` x ``side`` pixels is the output's pixel.
 
     Attributes:
         kernel: ``(side, side, inputs, outputs)``.
@@ -84,7 +85,7 @@ class Convolution(nnx.Module):
     def __init__(
         self, inputs: int, outputs: int, side: int, *, stride: int = 1, gain: float = 2.0, random: np.random.Generator
     ):
-        """Draw a random kernel, so that outputs have ``gain`` times half the power of inputs (He et al. 2015)."""
+        """Draw a random kernel, so that a ReLU's outputs have ``gain`` / 2 times the inputs' power (He et al. 2015)."""
         deviation = (gain / (inputs * side * side)) ** 0.5
         # NumPy draws the numbers, because JAX would compile a program for each shape.
         kernel = deviation * random.standard_normal((side, side, inputs, outputs), np.float32)
@@ -167,7 +168,7 @@ class Norm(nnx.Module):
 
 
 class Block(nnx.Module):
-    """Double the size of a map if asked, convolve, normalize, activate.
+    """Doubles the size of a map if `enlarges` is true, then convolves, normalizes and activates the map.
 
     Attributes:
         convolution: the convolution, which all sources share.
@@ -212,7 +213,7 @@ class Block(nnx.Module):
         return self.finish(y, *moments(y), blend)
 
     def finish(self, y: Map, mean: Channels, variance: Channels, blend: Blend) -> Map:
-        """Normalize and activate any rows of the convolution's map, given the moments of the whole map."""
+        """Normalize and activate any rows of the convolution's output, by the mean and variance of the whole output."""
         return activate(self.norm(y, mean, variance, blend), self.activation)
 
 
@@ -224,5 +225,5 @@ def activate(x: Map, activation: Activation) -> Map:
 
 
 def to_pixels(x: Map) -> Map:
-    """Return the hyperbolic tangent, moved to the range of pixels, 0 to 1."""
+    """Return the hyperbolic tangent, scaled and moved to the range of pixels, 0 to 1."""
     return (jnp.tanh(x) + 1) / 2

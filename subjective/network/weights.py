@@ -29,7 +29,7 @@ Scales = dict[str, np.ndarray]
 """``{layer: (out,)}``: the factor of each filter."""
 
 SUFFIX, SCALES_SUFFIX = ".safetensors", ".scales.safetensors"
-"""What the names of native files of parameters and of scales end with."""
+"""Endings of the names of native files: of parameters, and of scales."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -120,11 +120,11 @@ def load(
     Args:
         name_or_path: a name from `list_networks`, or the path of any file that `network.formats.reader` reads.
         data_dir: the second folder to search for a name; None for `default_data_dir`.
-        convention: input convention of another framework's file, if it is not the usual one of the format.
+        convention: input convention of another framework's file, if this is not the usual convention of the format.
         widths: channels that each block must have; None accepts any, which small test networks need.
 
     Raises:
-        MissingFileError: there is no such name or file. The message lists the names.
+        MissingFileError: no network has this name, and no file has this path. The message lists the names.
         InputError: the file or its scales file does not match `SHA256SUMS`, is damaged, or is not VGG.
         MissingPackageError: the format needs h5py or onnx. The message says how to install the package.
     """
@@ -166,7 +166,7 @@ def normalize(params: NumpyParams, scales: Scales) -> NumpyParams:
     """Change the parameters so that every activation is multiplied by its scale.
 
     kernel'[..., i, o] = kernel[..., i, o] s_o / s_i and bias'[o] = bias[o] s_o, where s_i is the scale of the layer
-    before (1 for the input). This is exact, because ReLU, average pooling and max pooling commute with positive
+    before (1 for the input). The change is exact, because ReLU, average pooling and max pooling commute with positive
     factors.
 
     Args:
@@ -199,7 +199,7 @@ def normalize(params: NumpyParams, scales: Scales) -> NumpyParams:
 def save(params: NumpyParams, path: str | Path, metadata: Mapping[str, str] | None = None) -> str:
     """Write a native parameters file completely or not at all, and list the file in the folder's `SHA256SUMS`.
 
-    If a scales file beside it was measured for other parameters, the scales file is removed.
+    A scales file that lies beside the parameters file is removed if its scales were measured for other parameters.
 
     Args:
         params: parameters of VGG-16 or VGG-19, with any number of channels.
@@ -210,7 +210,7 @@ def save(params: NumpyParams, path: str | Path, metadata: Mapping[str, str] | No
         The sha256 of the file.
 
     Raises:
-        InputError: the parameters are not VGG, or the path ends otherwise.
+        InputError: the parameters are not VGG, or the path does not end in `.safetensors`.
         FileError: the file cannot be written.
     """
     path = Path(path)
@@ -270,8 +270,8 @@ def convert(
         The path of the native file.
 
     Raises:
-        InputError: `reader.read` refuses the file, the name cannot name a network, or the name is that of an embedded
-            network, which `load` would find first.
+        InputError: `reader.read` refuses the file, ``name`` is not allowed as the name of a network, or an embedded
+            network has the same name, so that `load` would find the embedded network first.
         FileError: the native file cannot be written.
     """
     folder = Path(out_dir) if out_dir is not None else default_data_dir()
@@ -321,22 +321,24 @@ def _load_scales(path: Path, params: NumpyParams, digest: str) -> Scales | None:
     measured = metadata.get("params_sha256")
     if measured != digest:
         raise InputError(
-            f"{path}: measured for other parameters: expected params_sha256 {digest}, got {one_line(measured)}; "
-            "delete it, or measure the scales again"
+            f"{path}: these scales were measured for other parameters: expected params_sha256 {digest}, got "
+            f"{one_line(measured)}; delete the file, or measure the scales again"
         )
     try:
         return _check_scales(tensors, params)
     except ValueError as error:
-        raise InputError(one_line(f"{path}: {error}; delete it, or measure the scales again")) from error
+        raise InputError(one_line(f"{path}: {error}; delete the file, or measure the scales again")) from error
 
 
 def _check_scales(scales: Scales, params: NumpyParams) -> Scales:
     """Check that there is a scale for every filter of every layer, and return the scales in network order."""
     layers = [name for name in params if name != "input"]
     if strange := sorted(set(scales).difference(layers)):
-        raise InputError(f"scales for {strange[0]!r}, a layer that the network lacks; it has {', '.join(layers)}")
+        raise InputError(
+            f"scales for {strange[0]!r}, a layer that the network lacks; the network has {', '.join(layers)}"
+        )
     if missing := [name for name in layers if name not in scales]:
-        raise InputError(f"no scales for {', '.join(missing)}; wanted one for every filter of every layer")
+        raise InputError(f"no scales for {', '.join(missing)}; wanted a scale for every filter of every layer")
     return {name: _check_positive(name, scales[name], params[name]["bias"].shape) for name in layers}
 
 
@@ -346,5 +348,5 @@ def _check_positive(name: str, scale: np.ndarray, shape: tuple[int, ...] | None 
     if values.ndim != 1 or shape not in (None, values.shape):
         raise InputError(f"scales of {name}: expected shape {shape or '(out,)'}, got {values.shape}")
     if values.dtype.kind != "f" or not (np.isfinite(values) & (values > 0)).all():
-        raise InputError(f"scales of {name}: expected positive, finite numbers, got others")
+        raise InputError(f"scales of {name}: wanted positive, finite floats only")
     return values

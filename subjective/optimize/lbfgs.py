@@ -1,9 +1,9 @@
-"""L-BFGS with its memory on the device, where it stays; the host sees the scalars of the line search.
+"""L-BFGS whose memory stays on the device; the host sees only the scalars of the line search.
 
-`optax.lbfgs` keeps its line search in a loop on the device, in which XLA's convolutions are several times slower on
-CPUs, and its history in the value's precision. Here the loss is the very function that is compiled already, the line
-search is `scipy.optimize.line_search` on a function of one number, and the history may be bfloat16. Its directions are
-`optax.scale_by_lbfgs`' own, which the tests hold it to.
+`optax.lbfgs` runs its line search in a loop on the device, and XLA's convolutions are several times slower in such a
+loop on CPUs. It also keeps its history in the precision of the value. Here `scipy.optimize.line_search` runs on the
+host: it searches a function of one number, the length of the step, and calls the loss that is already compiled. The
+history may be bfloat16. The directions equal those of `optax.scale_by_lbfgs`, as the tests check.
 
 References:
     Nocedal and Wright, "Numerical optimization", 2006, algorithms 7.4 (two loops) and 3.5 (line search).
@@ -30,12 +30,12 @@ from subjective.optimize.protocol import Evaluation, Problem, State, StuckError,
 HistoryType = Literal["float32", "bfloat16"]
 
 SUFFICIENT_DECREASE, CURVATURE = 1e-3, 0.9
-"""The line search's two conditions, those of L-BFGS-B."""
+"""The constants of the line search's two conditions; L-BFGS-B uses the same constants."""
 
 Pair = tuple[jax.Array, jax.Array]
 
 LEAST_CURVATURE = 1e-10
-"""A pair whose curvature sᵀy is less than this share of ‖s‖ ‖y‖ is not remembered: rounding made it."""
+"""A pair is dropped if its curvature sᵀy is at most this share of ‖s‖ ‖y‖: such a curvature is a rounding error."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class LBFGS:
     """L-BFGS with its state on the device.
 
     Attributes:
-        history: pairs of steps and gradient changes that the Hessian is estimated from (m).
-        history_type: how they are kept.
+        history: number of pairs from which the Hessian is estimated (m); a pair is a step and the gradient's change.
+        history_type: number type in which the pairs are kept.
     """
 
     keeps_bounds: ClassVar[bool] = False
     takes_preconditioner: ClassVar[bool] = True
     has_history_type: ClassVar[bool] = True
-    preconditioned_bytes: ClassVar[int] = 4 * 3  # the start, the value, and the trial point in both coordinates
+    preconditioned_bytes: ClassVar[int] = 4 * 3  # the start, and second copies of the value and the trial point
     bounds: ClassVar[None] = None
 
     history: int = 10
@@ -68,11 +68,11 @@ class LBFGS:
         return 2 * self.history * (4 if self.history_type == "float32" else 2) + 4 * 5
 
     def __str__(self) -> str:
-        """Say the name and the memory."""
+        """Return the name of the optimizer, with the type and the length of its history."""
         return f"lbfgs with a {self.history_type} history of {self.history}"
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
-        """See `Optimizer.begin`. The history is allocated here."""
+        """See `Optimizer.begin`. This function allocates the history."""
         dtype = jnp.promote_types(problem.dtype, jnp.float32) if self.history_type == "float32" else jnp.bfloat16
         length = first_step * math.sqrt(start.size)
         arrays = {
@@ -87,7 +87,7 @@ class LBFGS:
         return State(arrays, found.loss, found.parts, found.gradient_norm)
 
     def advance(self, problem: Problem, state: State) -> State:
-        """See `Optimizer.advance`. The state given is changed."""
+        """See `Optimizer.advance`. This function changes the given state."""
         arrays = state.arrays
         value, gradient, count = arrays["value"], arrays["gradient"], int(arrays["count"])
         memory = (arrays["steps"], arrays["changes"], arrays["curvatures"])
@@ -95,12 +95,13 @@ class LBFGS:
         slope = inner(gradient, toward)
         try:
             if slope >= 0:
-                raise StuckError("the direction leads upwards")
+                raise StuckError("the loss does not fall along the direction")
             reached, found = _search(problem, value, toward, slope, state)
         except StuckError:
             if count == 0:
                 raise
-            # A history of rounding errors: forget it, and go down the gradient as far as the last step went.
+            # The history holds only rounding errors. Forget the history, and go down the gradient instead; the first
+            # length to try is that of the direction that failed.
             length = math.sqrt(inner(toward, toward)) / (state.gradient_norm or 1.0)
             toward = direction(gradient, *memory, 0, length)
             reached, found = _search(problem, value, toward, inner(gradient, toward), state)
@@ -119,7 +120,7 @@ class LBFGS:
 
 
 def _rows_like(value: jax.Array, count: int, dtype: Any) -> jax.Array:
-    """Zeros for so many arrays, each on the devices where the value is."""
+    """Make ``count`` arrays of zeros, each of the value's shape and on the devices where the value is."""
     place = None
     if isinstance(value.sharding, NamedSharding):
         place = NamedSharding(value.sharding.mesh, PartitionSpec(None, *value.sharding.spec))
@@ -130,15 +131,15 @@ def _rows_like(value: jax.Array, count: int, dtype: Any) -> jax.Array:
 def direction(
     gradient: jax.Array, steps: jax.Array, changes: jax.Array, curvatures: jax.Array, count: Any, first: Any
 ) -> jax.Array:
-    """Minus the gradient times the estimated inverse Hessian, by the two loops.
+    """Return the direction: minus the estimated inverse Hessian times the gradient, computed by the two loops.
 
     Args:
         gradient: of the value's shape.
-        steps: ``(history, *shape)``, the pair of number n at ``n % history``.
-        changes: of the gradient, likewise.
+        steps: ``(history, *shape)``; the step of pair number n lies at index ``n % history``.
+        changes: changes of the gradient, in the same order as the steps.
         curvatures: inner product of each step and change.
-        count: pairs remembered so far.
-        first: the inverse Hessian's diagonal while there are none.
+        count: number of pairs remembered so far.
+        first: diagonal of the inverse Hessian as long as no pair is remembered.
     """
     history = steps.shape[0]
     held = jnp.minimum(count, history)
@@ -168,9 +169,12 @@ def direction(
 def _remember(
     steps: jax.Array, changes: jax.Array, curvatures: jax.Array, values: Pair, gradients: Pair, count: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Return the history with a pair in place of the oldest, in place; and whether the pair was fit."""
+    """Write a new pair over the oldest pair of the history, in place, if the new pair's curvature is large enough.
+
+    Returns the arrays of the history, and whether the pair was written.
+    """
     place = count % steps.shape[0]
-    # As they are kept: what is lost in bfloat16 must be lost in their product too.
+    # Round the step and the change to the history's type first, so that the curvature is that of the kept pair.
     step, change = ((new - old).astype(steps.dtype) for old, new in (values, gradients))
     wide = (step.astype(curvatures.dtype), change.astype(curvatures.dtype))
     curvature, lengths = inner_traced(*wide), [inner_traced(part, part) for part in wide]
@@ -190,20 +194,24 @@ def _along(value: jax.Array, toward: jax.Array, length: Any) -> jax.Array:
 def _search(
     problem: Problem, value: jax.Array, toward: jax.Array, slope: float, state: State
 ) -> tuple[jax.Array, Evaluation]:
-    """Return a point along a direction that meets both conditions, or one that at least is lower."""
+    """Search along a direction, and return the point that was found, with its evaluation.
+
+    The point meets both conditions of the line search. If no such point is found, the lowest point that was tried is
+    returned, provided that its loss is lower than at the start.
+    """
     tried: dict[float, tuple[Evaluation, float]] = {}  # by the length of the step
 
     def at(length: float) -> tuple[Evaluation, float]:
         if length not in tried:
             found = problem(_along(value, toward, length))
             tried[length] = (found, inner(found.gradient, toward))
-            for other in list(tried):  # the last two and the lowest are all that can be asked for again
+            for other in list(tried):  # only the last two points and the lowest can be needed again
                 if other not in (*list(tried)[-2:], min(tried, key=lambda n: tried[n][0].loss)):
                     del tried[other]
         return tried[length]
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # that it found none, which is said below
+        warnings.simplefilter("ignore", RuntimeWarning)  # "found no point": handled below
         length = scipy.optimize.line_search(
             lambda x: at(float(x[0]))[0].loss,
             lambda x: np.array([at(float(x[0]))[1]]),

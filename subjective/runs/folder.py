@@ -1,8 +1,13 @@
 """The run folder: a new folder that holds the settings, the steps and the results of a run.
 
-``config.json`` holds the settings; ``trace.jsonl`` a line for each step; ``step-*.png`` the picture after some of the
-steps; ``checkpoint-*.safetensors`` positions at which the run can be resumed; ``result.png`` the last picture;
-``summary.json`` how the run ended. Every file but the trace appears whole or not at all.
+- ``config.json`` holds the settings.
+- ``trace.jsonl`` has a line for each step.
+- ``step-*.png`` are the pictures after some of the steps.
+- ``checkpoint-*.safetensors`` are positions at which the run can be resumed.
+- ``result.png`` is the last picture.
+- ``summary.json`` says how the run ended.
+
+Every file but the trace appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -121,11 +126,11 @@ class PictureFolder(TracedFolder):
         self.last: dict[int, Step] = {}
         self._checkpointed = time.monotonic()
         self._checkpoints = 0
-        self._effort: dict[int, tuple[int, int]] = {}  # picture's number to (evaluations, their pixels in all)
+        self._effort: dict[int, tuple[int, int]] = {}  # number of a picture: (evaluations, sum of their pixels)
         self._summary: dict[str, Any] = {}
 
     def resume(self) -> Position | None:
-        """Continue at the newest sound checkpoint, and remove the lines of the trace that are newer than it.
+        """Continue at the newest sound checkpoint, and remove the newer lines of the trace.
 
         Returns:
             Where the run stands; None if there is no checkpoint, so that the run begins again.
@@ -139,7 +144,7 @@ class PictureFolder(TracedFolder):
             try:
                 position, facts = checkpoints.read(path)
             except InputError as error:
-                note(f"note: {error}; taking the one before")
+                note(f"note: {error}; the run goes on from the checkpoint before")
                 continue
             self._continue_at(position, facts)
             return position
@@ -180,7 +185,7 @@ class PictureFolder(TracedFolder):
         if amount > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, the pictures may take {amount / 1e6:.0f} MB")
         with open(self._reserve_path, "wb") as file:
-            # A sparse file would hold no room, so all of it is written.
+            # A sparse file would reserve no room, so every byte of the file is written.
             for start in range(0, amount, 2**20):
                 file.write(bytes(min(2**20, amount - start)))
             file.flush()
@@ -213,32 +218,32 @@ class PictureFolder(TracedFolder):
         )
         if self.save_every and step.step % self.save_every == 0:
             self._write_pictures(f"step-{step.step:05d}", picture, np.asarray(step.value), step)
-        # Keep the picture, but not the position, whose arrays are those of the current step alone.
+        # Keep the picture, but not the position: the arrays of the position are valid only until the next step.
         self.last[picture] = dataclasses.replace(step, position=None)
         due = last or time.monotonic() - self._checkpointed >= self.checkpoint_every
         if self.checkpoint_every and due and step.position is not None:
             self._checkpoint(step.position)
 
     def _count(self, picture: int, evaluations: int, size: Sequence[int]) -> None:
-        """Note how often a picture's loss has been evaluated, and at how many pixels in all."""
+        """Note how often a picture's loss has been evaluated, and the sum of the pixels of these evaluations."""
         before, pixels = self._effort.get(picture, (0, 0))
         self._effort[picture] = (evaluations, pixels + (evaluations - before) * size[0] * size[1])
 
     def _checkpoint(self, position: Position) -> None:
-        """Write a checkpoint; if the disk has no room for it, say so and go on."""
+        """Write a checkpoint; if this fails, for example on a full disk, print a note and go on."""
         self._sync_trace()
         self._checkpoints += 1
         facts = {"checkpoint": self._checkpoints, "lines": self._lines, "seconds": self.seconds}
         try:
             checkpoints.write(self.folder, self._checkpoints, position, facts)
-        except OSError as error:  # the picture can be made without it, and the earlier checkpoints remain
+        except OSError as error:  # the run does not need this checkpoint, and the earlier ones remain
             note(f"note: no checkpoint could be written ({error.strerror}); the run continues")
         self._checkpointed = time.monotonic()
 
     def finish(self, result: list[Result]) -> None:
         """Write the last pictures and ``summary.json`` of a run that came to its end, and remove its checkpoints."""
         for number, one in enumerate(result):
-            # A picture that was resumed at its very last step has had no step since.
+            # If a run is resumed after the last step of a picture, no step of this picture has been recorded since.
             told = (one.steps, one.value, one.loss, one.parts, one.gradient_norm)
             self.last.setdefault(number, Step(*told, one.evaluations, one.seconds))
         self._conclude("finished", None, [(one.converged, one.message) for one in result])
@@ -255,7 +260,7 @@ class PictureFolder(TracedFolder):
         Returns:
             A sentence that says what is kept, and whether the run can be resumed.
         """
-        with contextlib.suppress(OSError):  # even the reserve was not enough: the pictures written before remain
+        with contextlib.suppress(OSError):  # if even the reserve is not enough, the earlier pictures remain
             self._conclude(status, reason, [(False, reason) for _ in self.last])
         with contextlib.suppress(OSError):
             self._close_trace()

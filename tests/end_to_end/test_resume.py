@@ -54,7 +54,8 @@ def resumed(where, killed):
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(killed, resumed):
     _, newest = killed
     _, err = resumed
-    assert f"{newest.name} is damaged, or of another version (it ends too early); taking the one before" in err
+    damage = f"{newest.name} is damaged, or of another version (it ends too early)"
+    assert f"{damage}; the run goes on from the checkpoint before" in err
 
 
 def test_a_resumed_run_makes_the_same_picture_and_trace(whole, resumed):

@@ -64,12 +64,12 @@ def convolution_names(architecture: str, blocks: int = 5) -> list[str]:
 
 
 def name_convolutions(count: int) -> list[str]:
-    """Name ``count`` convolutions of which only the order is known.
+    """Name ``count`` convolutions by their order, which is all that is known about them.
 
     Blocks 1 and 2 are the same in VGG-16 and VGG-19; 2 or 4 convolutions count as VGG-16.
 
     Raises:
-        InputError: no number of whole blocks of VGG-16 or VGG-19 has so many convolutions.
+        InputError: ``count`` convolutions do not fill whole blocks of VGG-16 or VGG-19.
     """
     for architecture in BLOCKS:
         for blocks in range(1, 6):
@@ -94,8 +94,8 @@ def architecture_of(names: Iterable[str]) -> str:
     last = max((int(name[4]) for name in found), default=1)
     if missing := [name for name in convolution_names(architecture, last) if name not in found]:
         raise InputError(
-            f"lacks {', '.join(missing)}; wanted all layers of each block that has any: {architecture} has "
-            f"blocks of {BLOCKS[architecture]} convolutions and may end after any of them"
+            f"lacks {', '.join(missing)}; wanted complete blocks: {architecture} has blocks of "
+            f"{BLOCKS[architecture]} convolutions and may end after any block"
         )
     return architecture
 
@@ -106,12 +106,12 @@ def build_params(convolutions: Convolutions, mean: object = None, widths: Widths
     Args:
         convolutions: ``{layer: {"kernel": (3, 3, in, out), "bias": (out,)}}`` in any order, of any floating dtype.
         mean: (3,) BGR in 0 to 255; None for `MEAN_BGR`, the mean with which the Visual Geometry Group trained.
-        widths: channels that each block must have. None accepts any, as small test networks need, if the inputs of
-            each layer are the outputs of the layer before.
+        widths: channels that each block must have. None accepts any numbers, which small test networks need; still,
+            each layer must have as many inputs as the layer before has outputs.
 
     Raises:
-        InputError: a layer or a bias is missing, has another shape, or is not finite. The message names the layer, and
-            for shapes says what was expected and what came.
+        InputError: a layer or a bias is missing, has another shape, or is not finite. The message names the layer
+            and, for a wrong shape, gives the expected shape and the shape that was found.
     """
     architecture = architecture_of(convolutions)
     params: NumpyParams = {"input": {"mean": _check_array("input.mean", MEAN_BGR if mean is None else mean, (3,))}}
@@ -146,14 +146,14 @@ def to_bgr(params: NumpyParams, convention: str, mean_given: bool = False) -> Nu
     """Convert a network of any input convention to one that takes BGR in 0 to 255, minus `input.mean`.
 
     `caffe-bgr` is this convention; the parameters are returned unchanged. `caffe-rgb` takes RGB minus the RGB mean: the
-    order of conv1_1's input channels is reversed. `torchvision` takes (x / 255 - m) / s in RGB, x in 0 to 255:
-    conv1_1's kernel is also divided by 255 s, and `input.mean` becomes 255 m. A padding zero is then still the mean
-    color, and every padding gives the same features as torchvision.
+    order of conv1_1's input channels is reversed. `torchvision` takes (x / 255 - m) / s in RGB, with x in 0 to
+    255: the order is reversed too, conv1_1's kernel is divided by 255 s, and `input.mean` becomes 255 m. So a zero of
+    the padding is still the mean color, and every padding gives the same features as in torchvision.
 
     Args:
         params: from `build_params`; `input.mean` is in BGR already.
         convention: one of `CONVENTIONS`.
-        mean_given: whether the file itself gave the mean; otherwise torchvision's mean replaces it.
+        mean_given: whether the file gave `input.mean`; if not, `torchvision` sets `input.mean` to torchvision's mean.
 
     Raises:
         InputError: the convention is unknown.

@@ -24,10 +24,10 @@ from typing import IO, Any, cast
 import numpy as np
 
 Calls = Mapping[str, Callable[..., Any]]
-"""Full name of an allowed constructor to the function that builds its value."""
+"""Map from the full name of an allowed constructor to the function that builds the constructor's value."""
 
 MAX_OPCODES = 50_000
-"""Refuse a pickle of more opcodes. A network of 32 arrays needs a few thousand.
+"""A pickle with more opcodes than this is refused. A network of 32 arrays needs a few thousand.
 
 Without this limit, each byte of a compressed file could create a new list.
 """
@@ -39,7 +39,7 @@ class PickleError(ValueError):
 
 @dataclass(frozen=True)
 class Global:
-    """The name of a global that the pickle mentions and the list of allowed names contains. Nothing is imported."""
+    """The name of an allowed global that the pickle mentions. Nothing is imported."""
 
     name: str
 
@@ -71,8 +71,8 @@ def load(
     """Return the object that a pickle describes. Use `to_plain` to get the arrays inside the object.
 
     Args:
-        stream: binary stream, positioned at the start of the pickle; afterwards, at its end.
-        size: number of bytes from there to the end of the stream. No more bytes are read or allocated.
+        stream: binary stream. It stands at the start of the pickle before the call, and at the end after the call.
+        size: number of bytes from the start of the pickle to the end of the stream. `load` reads and allocates no more.
         persistent: returns the value of a persistent id (PyTorch's storages); None refuses persistent ids.
         calls: further allowed constructors.
 
@@ -90,7 +90,7 @@ def load(
         return to_plain(machine.stack.pop())
     except PickleError:
         raise
-    # pickletools raises ValueError for bad opcodes; a damaged stack causes any of the others. All mean damage.
+    # pickletools raises ValueError for bad opcodes; a damaged stack raises the other errors. Each error means damage.
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise PickleError(f"damaged pickle ({type(error).__name__}: {error})") from error
 
@@ -98,8 +98,8 @@ def load(
 def to_plain(value: Any) -> Any:
     """Convert a value of a loaded pickle.
 
-    An array becomes numpy's, an array of objects becomes its object or a list, and any other value is returned
-    unchanged.
+    An array becomes a numpy array. An array of objects becomes a list, or its single object if the array has no axes.
+    Any other value is returned unchanged.
 
     Raises:
         PickleError: the bytes of an array do not agree with its shape.
@@ -116,7 +116,7 @@ def to_plain(value: Any) -> Any:
     code = np.dtype(dtype.code).newbyteorder(dtype.order)
     raw = value.raw.encode("latin-1") if isinstance(value.raw, str) else value.raw
     if not isinstance(raw, bytes | bytearray) or len(raw) != count * code.itemsize:
-        raise PickleError(f"damaged pickle (an array of shape {shape} and type {code} with another number of bytes)")
+        raise PickleError(f"damaged pickle (wrong number of bytes for an array of shape {shape} and type {code})")
     return np.frombuffer(raw, code).reshape(shape, order="F" if value.order == "F" else "C")
 
 
@@ -135,7 +135,7 @@ def expect_shape(value: Any) -> tuple[int, ...]:
 
 
 class _BoundedReader:
-    """A file for pickletools that never reads or allocates more than `size` bytes, even if a length field says so."""
+    """A file for pickletools that reads and allocates at most `size` bytes, even if a length field asks for more."""
 
     def __init__(self, stream: BufferedIOBase, size: int) -> None:
         self.stream, self.left = stream, size
@@ -271,7 +271,7 @@ def _build(target: Any, state: Any) -> None:
         _, target.shape, target.dtype, fortran, target.raw = expect(state, tuple)
         target.order = "F" if fortran else "C"
     elif not isinstance(target, dict):  # ignore the `_metadata` of a state_dict (versions of modules)
-        raise PickleError(f"damaged pickle (state for {type(target).__name__})")
+        raise PickleError(f"damaged pickle (the opcode BUILD for a value of type {type(target).__name__})")
 
 
 def _make_dict(items: list[Any]) -> dict[Any, Any]:
@@ -283,7 +283,10 @@ def _make_dict(items: list[Any]) -> dict[Any, Any]:
 
 
 def _make_ordered_dict(pairs: Any = None) -> dict[Any, Any]:
-    """Make an OrderedDict, of Python 2's list of [key, value]. The list is emptied, so that no item is copied twice."""
+    """Make a dictionary from the list of [key, value] that Python 2 writes for an OrderedDict.
+
+    The list is emptied, so that no item is copied twice.
+    """
     items = [] if pairs is None else [item for pair in expect(pairs, list) for item in expect(pair, list)[:2]]
     if pairs:
         pairs.clear()
@@ -301,7 +304,10 @@ def _make_dtype(code: Any, *_: Any) -> _Dtype:
 
 
 def _encode(text: Any, codec: Any = None) -> str:
-    """Return bytes as a str; protocol 2 of Python 3 writes bytes as a call of `encode`. `to_plain` makes them bytes."""
+    """Return the str that stands for bytes: protocol 2 of Python 3 writes bytes as a call of `encode` with a str.
+
+    `to_plain` turns the str into bytes.
+    """
     if codec not in ("latin1", "latin-1"):
         raise PickleError("asks for a codec other than latin1")
     return expect(text, str)
