@@ -1,7 +1,7 @@
-"""Adam, optax's: two arrays of memory, and a step for every evaluation.
+"""Adam, as implemented in `optax.adam`. It keeps two arrays of the value's shape, and every evaluation is a step.
 
 References:
-    Kingma and Ba, "Adam: a method for stochastic optimization", 2015, by `optax.adam`.
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from subjective.compilation import jit
 from subjective.optimize.protocol import Evaluation, NotFiniteError, Problem, State
 
 EXPLODED = 100.0
-"""A step after which the loss is so many times what it was, and above where it began, is no step."""
+"""A step fails if it raises the loss to more than this many times the last loss, and above the loss at the start."""
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with its state on the device; the first step's length is its learning rate.
+    """Adam with its state on the device. The length of the first step is the learning rate.
 
     Attributes:
-        bounds: lowest and highest value of every element, to which each step is cut; None for none.
-        patience: steps after which one of them must have lowered the loss; single ones may raise it.
+        bounds: lowest and highest number that an element may have; None for no bounds. The value is clipped to the
+            bounds after each step.
+        patience: see `Optimizer.patience`. Single steps of Adam may raise the loss.
     """
 
     keeps_bounds: ClassVar[bool] = True
@@ -46,11 +47,11 @@ class Adam:
 
     @property
     def bytes_per_number(self) -> int:
-        """See `Optimizer.bytes_per_number`: value, gradient, two moments and the trial point in float32."""
+        """See `Optimizer.bytes_per_number`: value, gradient, two moments and the trial point, all in float32."""
         return 4 * 5
 
     def __str__(self) -> str:
-        """Say the name."""
+        """Return the name of the optimizer."""
         return "adam"
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
@@ -67,7 +68,7 @@ class Adam:
         return State(arrays, found.loss, found.parts, found.gradient_norm)
 
     def advance(self, problem: Problem, state: State) -> State:
-        """See `Optimizer.advance`. The state given is changed."""
+        """See `Optimizer.advance`. This function changes the given state."""
         arrays = state.arrays
         names = [name for name in arrays if name.startswith("moments ")]
         value, moments = _step(

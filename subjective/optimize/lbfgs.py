@@ -226,6 +226,6 @@ def _search(
     if length is None:
         length = min(tried, key=lambda n: tried[n][0].loss)
         if not tried[length][0].loss < state.loss:
-            raise StuckError("the line search found nothing lower: the limit of the arithmetic is reached")
+            raise StuckError("the line search found no lower loss, most likely because of rounding errors")
     found, _ = at(float(length))
     return _along(value, toward, float(length)), found

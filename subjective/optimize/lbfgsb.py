@@ -1,14 +1,14 @@
-"""L-BFGS-B, scipy's, on the host in float64.
+"""L-BFGS-B by scipy's compiled routine, on the host and in float64.
 
-scipy's own loop around its compiled routine (`scipy.optimize._lbfgsb`) keeps that routine's memory to itself. Here it
-is ours, allocated before the first step, so that it can be written to disk and read back: step for step and bit for bit
-this is `scipy.optimize.minimize(method="L-BFGS-B")`, which the tests hold it to.
+`scipy.optimize.minimize(method="L-BFGS-B")` calls this routine (`scipy.optimize._lbfgsb`) in a loop and does not give
+access to the routine's arrays. This module has its own loop and allocates the arrays itself, before the first step.
+The arrays can therefore be written to disk and read back. The tests check that every step equals scipy's, to the bit.
 
-scipy may change that private routine in any version. So the routine is used only if its signature is the one below and
-if our loop around the routine takes the steps of scipy's public function on a small problem; `unavailable` says whether
-it is. The tests of the optimizers pass with scipy 1.15.0 to 1.15.3, 1.16.0 to 1.16.3, 1.17.0, 1.17.1, 1.18.0 and 1.18.1
-(on Python 3.11, 3.12 and 3.13; scipy 1.18 needs 3.12). scipy 1.14 and older have a routine in Fortran with another
-signature, which is not supported.
+The routine is private, and any version of scipy may change it. Therefore the routine is used only if its signature is
+`_SIGNATURE`, and if our loop takes the same steps as scipy's public function on a small problem. If not, `unavailable`
+returns the reason. The tests of the optimizers pass with scipy 1.15.0 to 1.15.3, 1.16.0 to 1.16.3, 1.17.0, 1.17.1,
+1.18.0 and 1.18.1, on Python 3.11, 3.12 and 3.13 (scipy 1.18 needs 3.12). scipy 1.14 and older are not supported: their
+routine is in Fortran and has another signature.
 
 References:
     Byrd, Lu, Nocedal and Zhu, "A limited memory algorithm for bound constrained optimization", 1995.
@@ -35,9 +35,9 @@ from subjective.checks import InputError
 from subjective.optimize.protocol import Evaluation, Problem, State, StuckError
 
 LINE_SEARCH_EVALUATIONS = 20
-"""Evaluations that the line search may spend on a step (scipy's own default)."""
+"""Largest number of evaluations in the line search of one step (scipy's default)."""
 
-# What the routine asks for, as it says in `task`; scipy's names for them are not public.
+# Values of `task`, by which the routine says what it wants next; scipy's names for these values are not public.
 _NEW_POINT, _EVALUATE, _CONVERGED = 1, 3, 4
 
 _SIGNATURE = "setulb(m,x,l,u,nbd,f,g,factr,pgtol,wa,iwa,task,lsave,isave,dsave,maxls,ln_task)"
@@ -52,18 +52,18 @@ class _Routine:
 
     Attributes:
         setulb: the routine.
-        integers: the integers that the routine was built for. scipy 1.18 has 64-bit ones if its BLAS has.
+        integers: integer type that the routine was built for. In scipy 1.18 this is int64 if scipy's BLAS uses int64.
     """
 
     setulb: Callable[..., None]
     integers: type[np.int32 | np.int64]
 
     def memory(self, count: int, history: int) -> dict[str, np.ndarray]:
-        """Return the arrays that the routine works in, in the sizes that scipy gives them.
+        """Allocate the arrays that the routine works in, in the sizes that scipy uses.
 
         Args:
-            count: variables.
-            history: pairs of steps and gradient changes.
+            count: number of variables.
+            history: number of pairs of a step and a change of the gradient.
         """
         sizes = {
             "wa": 2 * history * count + 5 * count + 11 * history * history + 8 * history,
@@ -74,11 +74,11 @@ class _Routine:
             "isave": 44,
             "dsave": 29,
         }
-        # The arrays are written to, not only allocated, so that a lack of memory shows now.
+        # Write to the arrays, so that a lack of memory causes an error now and not in a later step.
         return {name: np.full(size, 0, self._type(name)) for name, size in sizes.items()}
 
     def adapt(self, arrays: dict[str, Any]) -> None:
-        """Convert integers that a routine built for other integers has left."""
+        """Convert the integer arrays to this routine's type; a routine of another type may have written them."""
         for name in _INTEGERS:
             arrays[name] = arrays[name].astype(self.integers, copy=False)
 
@@ -86,7 +86,7 @@ class _Routine:
         return self.integers if name in _INTEGERS else np.float64
 
     def __call__(self, arrays: dict[str, Any], history: int, bounds: Bounds | None) -> None:
-        """Go on to the next thing that the routine asks for in ``arrays["task"]``."""
+        """Call the routine once. Afterwards ``arrays["task"]`` says what the routine wants next."""
         count = arrays["x"].size
         low, high = (0.0, 0.0) if bounds is None else bounds
         self.setulb(
@@ -106,14 +106,14 @@ class _Routine:
 
 
 def unavailable() -> str | None:
-    """Why L-BFGS-B cannot run with the installed scipy, as a clause; None if it can."""
+    """Return the reason why L-BFGS-B cannot run with the installed scipy, as a clause; None if L-BFGS-B can run."""
     if _known_routine() is not None:
         return None
     return f"lbfgsb needs the L-BFGS-B routine of scipy 1.15 to 1.18, and scipy {scipy.__version__} has another"
 
 
 def _known_routine() -> _Routine | None:
-    """Return the routine of the installed scipy; None if it is unknown, or if its private module is gone."""
+    """Return the routine of the installed scipy; None if the routine is unknown or scipy does not have it."""
     try:
         setulb = getattr(importlib.import_module("scipy.optimize._lbfgsb"), "setulb", None)
     except ImportError:
@@ -123,11 +123,11 @@ def _known_routine() -> _Routine | None:
 
 @lru_cache(maxsize=8)
 def _checked(setulb: Any) -> _Routine | None:
-    """Return the routine if it is the known one; it is not called before its signature is known to be right."""
+    """Return the routine if it is known, otherwise None. A routine with another signature is never called."""
     first_line = (getattr(setulb, "__doc__", None) or "").strip().partition("\n")[0]
     if "".join(first_line.split()) != _SIGNATURE:
         return None
-    for integers in (np.int32, np.int64):  # the routine raises if the integers are not those it was built for
+    for integers in (np.int32, np.int64):  # the routine raises an error if the integers have the wrong type
         routine = _Routine(setulb, integers)
         with contextlib.suppress(Exception):  # an unknown routine may raise anything
             if _takes_steps_of_scipy(routine, None) and _takes_steps_of_scipy(routine, (-0.5, 0.7)):
@@ -136,10 +136,11 @@ def _checked(setulb: Any) -> _Routine | None:
 
 
 def _takes_steps_of_scipy(routine: _Routine, bounds: Bounds | None) -> bool:
-    """Whether our loop takes the steps of scipy's public function on a small quadratic, and again from copied arrays.
+    """Whether our loop takes the same steps as scipy's public function on a small quadratic function.
 
-    The points are compared to six digits, because some BLAS libraries compute other last digits where arrays lie
-    elsewhere in memory. Each array is followed by numbers that a routine which needs larger arrays would overwrite.
+    The second half of the steps is also repeated from copied arrays. The points are compared to six digits, because
+    the last digits of some BLAS libraries depend on where the arrays lie in memory. Extra numbers follow each array; a
+    routine that needs larger arrays would overwrite these numbers.
     """
     steps, kept_at, history, margin = 12, 6, 2, 1000
     start, center = np.zeros(8), np.linspace(-1, 1, 8)
@@ -193,8 +194,9 @@ class LBFGSB:
     """L-BFGS-B with its state in float64 NumPy arrays.
 
     Attributes:
-        history: pairs of steps and gradient changes that the Hessian is estimated from (m).
-        bounds: lowest and highest value of every element; None for none.
+        history: number of pairs from which the Hessian is estimated (m); a pair is a step and the gradient's change.
+        bounds: lowest and highest number that an element may have; None for no bounds.
+        patience: see `Optimizer.patience`.
 
     Raises:
         InputError: scipy's routine is unknown.
@@ -219,33 +221,37 @@ class LBFGSB:
 
     @property
     def bytes_per_number(self) -> int:
-        """See `Optimizer.bytes_per_number`: the routine's float64 arrays, the value and its gradient in float32."""
+        """See `Optimizer.bytes_per_number`: arrays of the routine in float64, value and gradient in float32."""
         return 8 * (2 * self.history + 11) + 8
 
     def __str__(self) -> str:
-        """Say the name."""
+        """Return the name of the optimizer."""
         return "lbfgsb"
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
-        """See `Optimizer.begin`. The routine's first step has length one: in units of the value, ``unit``."""
+        """See `Optimizer.begin`.
+
+        The first step of the routine has length one. The routine's variables are the value divided by ``unit``, so
+        that the first step changes the value by the length ``unit``.
+        """
         flat = np.asarray(start, dtype=np.float64).ravel()
         unit = first_step * math.sqrt(flat.size)
         arrays: dict[str, Any] = {
             "unit": np.float64(unit),
-            # The loss is divided by the norm of its gradient, so that its units do not matter.
+            # The routine's loss is the loss times `scale`: its first gradient has norm one, whatever the loss's units.
             "scale": np.float64(1 / ((found.gradient_norm or 1.0) * unit)),
             "x": flat / unit,
             "f": np.zeros((), np.float64),
             "g": np.zeros(flat.size, np.float64),
             **self._routine().memory(flat.size, self.history),
         }
-        # It asks for the start first, which is known.
+        # The routine first asks for the loss at the start, which is known.
         self._call(arrays)
         self._answer(arrays, found)
         return State(arrays, found.loss, found.parts, found.gradient_norm)
 
     def advance(self, problem: Problem, state: State) -> State:
-        """See `Optimizer.advance`. The state given is changed."""
+        """See `Optimizer.advance`. This function changes the given state."""
         arrays, tried = state.arrays, {}
         while True:
             self._call(arrays)
@@ -254,11 +260,11 @@ class LBFGSB:
                 self._answer(arrays, found)
                 tried[float(arrays["f"])] = (found.loss, found.parts, found.gradient_norm)
             elif arrays["task"][0] == _NEW_POINT:
-                return State(arrays, *tried[float(arrays["f"])])  # a point that it has just had evaluated
+                return State(arrays, *tried[float(arrays["f"])])  # the loop has evaluated this point
             elif arrays["task"][0] == _CONVERGED:
                 raise StuckError("nothing lower is to be had within the bounds: the gradient is zero", converged=True)
             else:
-                raise StuckError("the line search found nothing lower: the limit of the arithmetic is reached")
+                raise StuckError("the line search found no lower loss, most likely because of rounding errors")
 
     def value(self, problem: Problem, state: State) -> jax.Array:
         """See `Optimizer.value`."""

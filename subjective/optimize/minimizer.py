@@ -1,6 +1,7 @@
-"""Minimization behind one signature and one `Result`, whichever optimizer does it; knows nothing of images.
+"""Minimize a loss with any of the optimizers, through one function `minimize` and one class `Result`.
 
-What all optimizers have in common is here: when to stop, what is told, and what happens when a step goes astray.
+This module does what is the same for all optimizers: it decides when to stop, reports each step, and repeats a step
+that failed. It knows nothing of images.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ from subjective.optimize.protocol import (
 )
 
 RETRIES = 5
-"""Times in a row that a step which went astray is tried again, each time a tenth as long."""
+"""How many times in a row a failed step is tried again; each time, the step is a tenth as long as before."""
 
 
 @dataclass
 class Point:
-    """Where a minimization stands: all that it takes to go on from there, bit for bit.
+    """Where a minimization stands. Continued from here, the minimization gives the same result to the bit.
 
     Attributes:
-        state: the optimizer's.
-        step: accepted iterations.
-        evaluations: calls of the loss.
-        seconds: spent.
-        retries: times in a row that the optimizer had to begin anew.
-        begun: the loss at the start.
-        lowest: the lowest loss so far.
-        since: steps since then.
+        state: state of the optimizer.
+        step: number of accepted steps so far.
+        evaluations: number of evaluations of the loss so far.
+        seconds: run time so far.
+        retries: number of failed steps since the last accepted step.
+        begun: loss at the start.
+        lowest: loss after the last step that lowered the loss enough (by more than the tolerance).
+        since: number of steps since that step.
     """
 
     state: State
@@ -58,18 +59,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Step:
-    """One accepted iteration, as `on_step` sees it.
+    """One accepted step, as ``on_step`` receives it.
 
     Attributes:
-        step: counted from 1; 0 is the starting point.
-        value: the array reached.
-        loss: there.
-        parts: what the loss is the sum of; a pytree of scalars.
-        gradient_norm: Euclidean norm of the gradient there, in the optimizer's coordinates.
-        evaluations: calls of the loss so far.
-        seconds: since `minimize` was called, compilation included.
-        position: to go on from, as long as the call of ``on_step`` lasts, since the next step changes it: copy it
-            (`copy.deepcopy`), or write it to disk. A `Point` here, what holds one elsewhere.
+        step: number of the step, counted from 1; 0 is the starting point.
+        value: the value that the step reached.
+        loss: loss at this value.
+        parts: pytree of the scalars whose sum is the loss.
+        gradient_norm: Euclidean norm of the gradient at this value, in the optimizer's coordinates.
+        evaluations: number of evaluations of the loss so far.
+        seconds: run time so far, compilation and the time before a resume included.
+        position: where the run can be continued. `minimize` sets a `Point`; its callers may replace the point by an
+            object that contains the point. The next step changes the point: copy it (`copy.deepcopy`) or write it to
+            disk before ``on_step`` returns.
     """
 
     step: int
@@ -87,16 +89,16 @@ class Result:
     """Where a minimization ended, and why.
 
     Attributes:
-        value: the array reached.
-        loss: there.
-        steps: accepted iterations.
-        evaluations: calls of the loss.
-        seconds: what it took, compilation included.
-        converged: whether it stopped because there was (almost) nothing left to gain.
-        message: the reason in a sentence.
-        parts: what the loss is the sum of.
+        value: the last accepted value.
+        loss: loss at this value.
+        steps: number of accepted steps.
+        evaluations: number of evaluations of the loss.
+        seconds: run time, compilation and the time before a resume included.
+        converged: whether the minimization ended because further steps would lower the loss little or not at all.
+        message: why the minimization ended, as a sentence.
+        parts: pytree of the scalars whose sum is the loss.
         gradient_norm: Euclidean norm of the gradient, in the optimizer's coordinates.
-        begun: the loss at the start.
+        begun: loss at the start.
     """
 
     value: jax.Array
@@ -112,10 +114,10 @@ class Result:
 
 
 class NonFiniteLossError(InputError):
-    """The loss, or its gradient, became NaN or infinite.
+    """The loss or the gradient is NaN or infinite at the start, or the same step failed too often.
 
     Attributes:
-        result: the last finite point, None if there was none.
+        result: the result at the last accepted step; None if the loss or the gradient is not finite at the start.
     """
 
     def __init__(self, message: str, result: Result | None):
@@ -137,29 +139,31 @@ def minimize(
 ) -> Result:
     """Minimize a loss.
 
-    Each optimizer divides the loss by the norm of its first gradient, so that the first step does not depend on the
-    loss's units. A step at which the loss is not finite is taken back: the optimizer begins anew from the last good
-    point with a tenth of the step.
+    The length of the first step does not depend on the units of the loss. If a step reaches a point where the loss or
+    the gradient is not finite, the optimizer starts again from the last accepted point, with a step a tenth as long.
 
     Args:
         fn: ``fn(value, *args) -> (scalar, parts)``, differentiable in ``value``.
-        init: starting point, any shape.
-        args: further arguments of ``fn``; they are arguments of the compiled function, not constants of it.
+        init: starting value, of any shape.
+        args: further arguments of ``fn``. Other numbers of the same shapes need no new compilation.
         optimizer: how to minimize, such as ``LBFGS(history=10)``; L-BFGS-B if None.
-        max_steps: most accepted iterations. 0 evaluates and returns ``init``.
-        tolerance: stop when ten steps (of Adam: fifty) lower the loss by less than this share of the loss.
-        first_step: root mean square change of an element in the first step that is tried; None for a step of length
-            one, as scipy has it. Later steps are as long as the curvature found so far says. Adam's learning rate.
-        on_step: called with each `Step`, the starting point included. It may raise an exception to stop.
-        resume: continue from here as if the minimization had never stopped, and use the point up. All other arguments
-            must be as they were; ``init`` gives only shape and dtype.
+        max_steps: largest number of accepted steps. 0 evaluates the loss at ``init`` and returns ``init``.
+        tolerance: stop when ten steps (of Adam: fifty) together lower the loss by less than this share of the loss.
+        first_step: root mean square change of an element in the first step that is tried; None for a step of
+            Euclidean length one, as in scipy. L-BFGS chooses the lengths of later steps by the curvature found so far.
+            For Adam, this is the learning rate of all steps.
+        on_step: called with each `Step`, the starting point included. ``on_step`` may raise an exception to stop.
+        resume: a point of an earlier minimization; continue from it as if the minimization had never stopped.
+            `minimize` changes this point. All other arguments must be the same as before; of ``init``, only shape and
+            number type are used.
 
     Returns:
-        The last accepted point. ``message`` says why the minimization ended.
+        The last accepted value. ``message`` says why the minimization ended.
 
     Raises:
-        ValueError: numbers that do not fit.
-        NonFiniteLossError: with the last finite point in it.
+        ValueError: ``max_steps`` or ``tolerance`` is negative, or ``first_step`` is not positive and finite.
+        NonFiniteLossError: the loss or the gradient is not finite at the start, or a step failed more than `RETRIES`
+            times in a row. The exception holds the result at the last accepted step.
     """
     _check(max_steps, tolerance, first_step)
     run = _Run(optimizer or LBFGSB(), Problem(fn, args, init, resume.evaluations if resume else 0), first_step, on_step)
@@ -188,10 +192,10 @@ def minimize(
 
 
 class _Run:
-    """One call of `minimize`: the point where it stands, and what changes that point."""
+    """One call of `minimize`: the current point, and the functions that change the point."""
 
     point: Point
-    value: jax.Array  # at the point; what a step that went astray goes back to
+    value: jax.Array  # the value at the point; after a failed step, the optimizer starts again from this value
 
     def __init__(
         self,
@@ -204,7 +208,7 @@ class _Run:
         self.started = time.perf_counter()
 
     def start(self, init: jax.Array) -> None:
-        """Stand at ``init``, within the bounds, and report it."""
+        """Clip ``init`` to the bounds, begin there, and report the start to ``on_step``."""
         bounds = self.optimizer.bounds
         start = init if bounds is None else jnp.clip(init, *bounds)
         first = _first(self.problem, start)
@@ -212,12 +216,12 @@ class _Run:
         self._tell()
 
     def go_on(self, point: Point) -> None:
-        """Stand where an earlier minimization stood; that point was reported then."""
+        """Continue at a point of an earlier minimization, which has already reported the point."""
         self.point, self.value = point, self.optimizer.value(self.problem, point.state)
         self.started -= point.seconds
 
     def accept(self, tolerance: float) -> None:
-        """Count the step that the optimizer made, and report it."""
+        """Count the step that the optimizer made, and report the step to ``on_step``."""
         point = self.point
         point.step, point.retries, point.since = point.step + 1, 0, point.since + 1
         if point.lowest - point.state.loss > tolerance * abs(point.lowest):
@@ -225,21 +229,21 @@ class _Run:
         self._tell()
 
     def retry(self, error: NotFiniteError) -> None:
-        """Begin anew from the last finite value, with a shorter step.
+        """Start the optimizer again from the last accepted value, with a shorter step.
 
         Raises:
-            NonFiniteLossError: that was done `RETRIES` times in a row.
+            NonFiniteLossError: the optimizer was already started again `RETRIES` times in a row.
         """
         point, where = self.point, f"{error} in step {self.point.step + 1}"
         if point.retries == RETRIES:
             kept = f"{where}; the last finite point is kept: lower the weights, or set bounds"
             raise NonFiniteLossError(kept, self.result(False, where)) from None
         point.retries += 1
-        point.state.arrays.clear()  # before as much is allocated again
+        point.state.arrays.clear()  # free the memory before the new state takes as much
         point.state = self._begin(self.value, self.problem(self.value), 0.1**point.retries)
 
     def result(self, converged: bool, message: str) -> Result:
-        """Return the point, and why the minimization ended there."""
+        """Return the result at the current point, with the reason why the minimization ended."""
         at, seconds = self.point.state, time.perf_counter() - self.started
         counted = (self.point.step, self.problem.evaluations, seconds)
         parts = fetched(at.parts)

@@ -1,8 +1,9 @@
-"""An optimizer in other coordinates: value = start + preconditioner(z), and the optimizer moves z.
+"""Run an optimizer in other coordinates z, where value = start + preconditioner(z).
 
-L-BFGS begins without any knowledge of the Hessian and learns little of it. The preconditioner is the symmetric root of
-an approximate inverse Hessian that is known beforehand: in the coordinates z all directions are about equally steep.
-The two loops of L-BFGS then begin with that inverse in place of a multiple of the identity.
+L-BFGS begins without any knowledge of the Hessian, and its history holds only little knowledge later. The
+preconditioner is the symmetric square root of an approximate inverse Hessian that is known beforehand. In the
+coordinates z, the loss curves about equally in all directions. The effect is the same as if the two loops of L-BFGS
+began with the approximate inverse Hessian, and not with a multiple of the identity.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import jax.numpy as jnp
 from subjective.optimize.protocol import Evaluation, Optimizer, Problem, State, inner
 
 Preconditioner = Callable[[jax.Array], jax.Array]
-"""Linear, symmetric and positive definite, from arrays of the value's shape to arrays of that shape."""
+"""A linear, symmetric and positive definite function, from an array of the value's shape to another such array."""
 
 START = "start"
-"""Name of the array that the state holds beside the optimizer's own."""
+"""Name under which the state holds the start, beside the arrays of the optimizer."""
 
 
 class PreconditionedProblem(Problem):
-    """A problem as a function of z. Nothing is compiled again, and the problem itself counts the evaluations."""
+    """A problem whose point is z. It uses the compiled loss and the count of evaluations of the original problem."""
 
     def __init__(self, problem: Problem, start: jax.Array, preconditioner: Preconditioner):
         self.shape, self.dtype = problem.shape, problem.dtype
@@ -35,7 +36,7 @@ class PreconditionedProblem(Problem):
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of the problem so far."""
+        """Number of evaluations of the loss so far, counted by the original problem."""
         return self._problem.evaluations
 
     @evaluations.setter
@@ -56,8 +57,8 @@ class Preconditioned:
     """An optimizer that moves z.
 
     Attributes:
-        optimizer: of z, without bounds.
-        preconditioner: from a change of z to a change of the value.
+        optimizer: the optimizer that moves z; it must have no bounds.
+        preconditioner: turns a change of z into a change of the value.
     """
 
     keeps_bounds: ClassVar[bool] = False
@@ -70,7 +71,7 @@ class Preconditioned:
     preconditioner: Preconditioner
 
     def __post_init__(self) -> None:
-        """Refuse an optimizer that takes no preconditioner, and bounds, which do not hold in the coordinates z."""
+        """Refuse an optimizer that takes no preconditioner, or that has bounds, which would hold for z only."""
         if self.optimizer.bounds is not None or not self.optimizer.takes_preconditioner:
             kept = self.optimizer.bounds is not None
             other = "bounds, which do not hold in its coordinates" if kept else f"the optimizer {self.optimizer}"
@@ -87,11 +88,11 @@ class Preconditioned:
         return self.optimizer.bytes_per_number + self.optimizer.preconditioned_bytes
 
     def __str__(self) -> str:
-        """Say which optimizer."""
+        """Return the name of the optimizer that moves z."""
         return str(self.optimizer)
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
-        """See `Optimizer.begin`. The first step has the given root mean square in the value, not in z."""
+        """See `Optimizer.begin`. ``first_step`` is the root mean square change of the value, not of z."""
         at_zero = PreconditionedProblem(problem, start, self.preconditioner)
         gradient = at_zero.to_coordinates(found.gradient)
         here = dataclasses.replace(found, gradient=gradient, gradient_norm=math.sqrt(inner(gradient, gradient)))
@@ -102,7 +103,7 @@ class Preconditioned:
         return state
 
     def advance(self, problem: Problem, state: State) -> State:
-        """See `Optimizer.advance`. The given state is changed."""
+        """See `Optimizer.advance`. This function changes the given state."""
         inside = PreconditionedProblem(problem, state.arrays[START], self.preconditioner)
         return self.optimizer.advance(inside, state)
 

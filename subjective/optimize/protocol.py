@@ -1,6 +1,7 @@
-"""What an optimizer is: where it stands, as arrays that can be kept, and a function from one accepted step to the next.
+"""The interface of the optimizers: a state, and a function that returns the state after one more step.
 
-All that the next step depends on is in `State`, so that a run that is stopped goes on as if it had not been.
+A state holds everything that the next step depends on. A run can therefore be stopped, and continued from its saved
+state with the same result.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ import jax.numpy as jnp
 from subjective.compilation import compiler_options, jit
 
 Loss = Callable[..., tuple[jax.Array, Any]]
+"""A function ``(value, *args) -> (scalar, parts)``; the scalar is the sum of the parts, a pytree of scalars."""
 
 
 class NotFiniteError(ArithmeticError):
-    """A step went where the loss, or its gradient, is NaN or infinite, or rose beyond measure."""
+    """A step failed: the loss or the gradient became NaN or infinite, or the loss rose far too much."""
 
 
 class StuckError(ArithmeticError):
     """No step lowers the loss.
 
     Attributes:
-        converged: whether that is because the gradient is zero.
+        converged: whether the reason is that the gradient is zero.
     """
 
     def __init__(self, message: str, *, converged: bool = False):
@@ -37,13 +39,13 @@ class StuckError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A loss with its gradient.
+    """The loss and its gradient at one point.
 
     Attributes:
-        loss: the scalar.
-        parts: what it is the sum of; a pytree of scalars, on the device.
-        gradient: of the value's shape, on the device.
-        gradient_norm: its Euclidean norm.
+        loss: the loss, as a float on the host.
+        parts: pytree of the scalars whose sum is the loss, on the device.
+        gradient: the gradient, on the device; it has the shape of the value.
+        gradient_norm: Euclidean norm of the gradient.
     """
 
     loss: float
@@ -54,13 +56,13 @@ class Evaluation:
 
 @dataclass
 class State:
-    """An accepted point, and all that the next step depends on.
+    """The point that the last accepted step reached, and everything else that the next step depends on.
 
     Attributes:
-        arrays: by name; NumPy's or the device's, of an optimizer's own.
-        loss: at the point.
-        parts: there.
-        gradient_norm: there.
+        arrays: name to array, in NumPy or on the device. Each optimizer has its own names.
+        loss: the loss at the point.
+        parts: pytree of the scalars whose sum is the loss at the point.
+        gradient_norm: Euclidean norm of the gradient at the point.
     """
 
     arrays: dict[str, Any]
@@ -70,13 +72,14 @@ class State:
 
 
 class Problem:
-    """A loss to be minimized, with its arguments; counts its evaluations.
+    """A loss to be minimized, with its arguments and a count of its evaluations.
 
-    An optimizer moves a point. Here the point is the value itself; a subclass may have other coordinates.
+    An optimizer moves a point; the loss is a function of a value. In this class the point is the value. In a subclass
+    the point may be the value in other coordinates.
 
     Attributes:
-        shape, dtype: of the value.
-        evaluations: so far.
+        shape, dtype: shape and number type of the value.
+        evaluations: number of evaluations of the loss so far.
     """
 
     def __init__(self, fn: Loss, args: tuple[Any, ...], value: jax.Array, evaluations: int = 0):
@@ -88,14 +91,14 @@ class Problem:
         return point
 
     def to_coordinates(self, gradient: jax.Array) -> jax.Array:
-        """Return the gradient with respect to the point, given that with respect to the value."""
+        """Turn a gradient with respect to the value into the gradient with respect to the point."""
         return gradient
 
     def __call__(self, point: jax.Array) -> Evaluation:
         """Evaluate the loss and its gradient at a point.
 
         Raises:
-            NotFiniteError: saying which of the two is not finite.
+            NotFiniteError: the loss or the gradient is not finite. The message says which.
         """
         (loss, parts), gradient = self._compiled(self.to_value(point), *self._args)
         self.evaluations += 1
@@ -110,15 +113,16 @@ class Problem:
 
 @runtime_checkable
 class Optimizer(Protocol):
-    """A way to go from point to point, as a value: a frozen dataclass of its settings.
+    """The methods that every optimizer has. An optimizer is a frozen dataclass of its settings; `State` holds the rest.
 
-    A new optimizer is a file of this package with such a class, and a line in `subjective.optimize.registry`.
+    To add an optimizer, write such a class in a new file of this package, and add a line to
+    `subjective.optimize.registry`.
 
     Attributes:
         keeps_bounds: whether the optimizer can keep every element between two bounds.
         takes_preconditioner: whether `Preconditioned` can wrap the optimizer.
-        has_history_type: whether the number type of its memory can be chosen.
-        preconditioned_bytes: bytes for each number of the value that `Preconditioned` needs beside the optimizer.
+        has_history_type: whether the number type of the optimizer's history can be chosen.
+        preconditioned_bytes: bytes for each number of the value that `Preconditioned` adds to `bytes_per_number`.
     """
 
     keeps_bounds: ClassVar[bool]
@@ -128,48 +132,52 @@ class Optimizer(Protocol):
 
     @property
     def patience(self) -> int:
-        """Steps that must lower the loss together; a single step may lower the loss little, or raise the loss."""
+        """Number of steps after which `minimize` stops, if these steps together hardly lowered the loss."""
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Lowest and highest value of every element; None for no bounds."""
+        """Lowest and highest number that an element of the value may have; None for no bounds."""
 
     @property
     def bytes_per_number(self) -> int:
-        """Bytes of memory for each number of the value, the value, its gradient and the trial point included."""
+        """Bytes of memory for each number of the value; the value, the gradient and the trial point are included."""
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
-        """Return the state at a start that was evaluated; the first step has the root mean square ``first_step``."""
+        """Return the state at the start of a minimization.
+
+        Args:
+            problem: the loss.
+            start: the starting point.
+            found: the evaluation of the loss at ``start``.
+            first_step: root mean square change of an element in the first step that is tried.
+        """
 
     def advance(self, problem: Problem, state: State) -> State:
         """Return the state after one accepted step.
 
         Raises:
-            NotFiniteError: the step went astray; the given state must no longer be used.
+            NotFiniteError: the step failed. The given state may have changed and must not be used again.
             StuckError: no step lowers the loss.
         """
 
     def value(self, problem: Problem, state: State) -> jax.Array:
-        """Return the point of a state."""
+        """Return the value that a state has reached."""
 
 
 @lru_cache(maxsize=32)
 def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
-    """Return the compiled ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
+    """Return the compiled function ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
 
-    One for each loss, so that nothing is traced or compiled twice.
+    The function is cached for each loss, so that a loss is not traced or compiled again.
 
     Args:
         fn: ``fn(value, *args) -> (scalar, parts)``.
-
-    Returns:
-        The function, jitted.
     """
     return jax.jit(jax.value_and_grad(fn, has_aux=True), compiler_options=compiler_options())
 
 
 def inner(a: jax.Array, b: jax.Array) -> float:
-    """Inner product of two arrays of one shape."""
+    """Return the inner product of two arrays of the same shape, as a float on the host."""
     return float(_inner(a, b))
 
 
@@ -179,14 +187,14 @@ def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def inner_traced(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Return the same within compiled code.
+    """Return the inner product of two arrays of the same shape, inside a compiled function.
 
-    Row by row, since a sum of millions of float32 numbers in one go loses digits.
+    Each row is summed first, because a single sum of millions of float32 numbers loses digits.
     """
     rows = a.reshape(a.shape[0], -1) * b.reshape(b.shape[0], -1)
     return jnp.sum(jnp.sum(rows.astype(jnp.promote_types(a.dtype, jnp.float32)), axis=1))
 
 
 def fetched(parts: Any) -> Any:
-    """Return a pytree of scalars from the device as floats."""
+    """Copy a pytree of scalars from the device, and return the scalars as floats."""
     return jax.tree.map(float, jax.device_get(parts))

@@ -1,6 +1,6 @@
-"""Every optimizer by its name: L-BFGS-B on the host, L-BFGS and Adam on the device.
+"""The names of the optimizers: L-BFGS-B runs on the host, L-BFGS and Adam run on the device.
 
-A new optimizer is a file of this package and a line in `OPTIMIZERS` and `OptimizerName`.
+To add an optimizer, write a new file in this package and add its name to `OPTIMIZERS` and `OptimizerName`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,20 @@ def create_optimizer(
     bounds: tuple[float, float] | None = None,
     preconditioner: Preconditioner | None = None,
 ) -> Optimizer:
-    """Create an optimizer from settings; each optimizer takes the settings that it has.
+    """Create an optimizer from its name and its settings.
+
+    ``history`` and ``history_type`` are ignored if the optimizer does not have them.
 
     Args:
         name: one of `OPTIMIZERS`.
-        history: pairs that L-BFGS remembers.
-        history_type: number type of these pairs.
-        bounds: lowest and highest value of every element; None for none.
-        preconditioner: the root of the inverse Hessian that L-BFGS begins with; None for a multiple of the identity.
+        history: number of pairs in the history of L-BFGS and L-BFGS-B; a pair is a step and the gradient's change.
+        history_type: number type of the pairs of L-BFGS.
+        bounds: lowest and highest number that an element may have; None for no bounds.
+        preconditioner: square root of an approximate inverse Hessian (see `subjective.optimize.preconditioned`); None
+            for no preconditioner.
 
     Raises:
-        ValueError: bounds or a preconditioner for an optimizer that does not take them, or both of them.
+        ValueError: the optimizer does not take bounds or a preconditioner but was given them, or both were given.
     """
     kind = OPTIMIZERS[name]
     if bounds is not None and not kind.keeps_bounds:
