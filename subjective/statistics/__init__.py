@@ -1,1 +1,1 @@
-"""The statistics that are measured of a picture, one module each, and how a picture is measured."""
+"""Statistics of feature maps, one module for each kind, and the code that measures a picture with them."""

@@ -1,7 +1,7 @@
-"""The protocol of a statistic: how a feature map is measured, and how far apart two measurements are.
+"""The protocol of a statistic: a function that measures a feature map, and a distance between two measures.
 
-The measurements of some statistics add up over tiles, which are bands of rows as wide as the map. `Sums` says how they
-add up, so that a picture of any size is measured in bounded memory.
+Some measures are sums over tiles. A tile is a band of rows as wide as the map. `Sums` computes such a measure tile by
+tile, so that a picture of any size is measured in bounded memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Scaling = Callable[[Array, float], Array]
 
 
 def widen(features: Array) -> Array:
-    """Convert a narrower map to float32, for measures that cannot be taken in bfloat16."""
+    """Convert a map of a narrower type, such as bfloat16, to float32. Some measures need the precision."""
     return features.astype(jnp.promote_types(features.dtype, jnp.float32))
 
 
@@ -52,24 +52,23 @@ def mean_squared_distance(found: Array, target: Array) -> Scalar:
 
 
 def divide_by_count(total: Array, shape: tuple[int, ...], wraps: bool = True) -> Array:
-    """Divide a map's sums by how many numbers the map holds; can serve as `Sums.finish`."""
-    return total / float(math.prod(shape))  # a picture of 8192 pixels has more numbers than an int32 counts
+    """Divide the sums over a map of this shape by the count of numbers in the map. Can serve as `Sums.finish`."""
+    return total / float(math.prod(shape))  # float: a map of 8192x8192x32 exceeds int32
 
 
 @dataclass(frozen=True)
 class Sums:
-    """How a measure adds up over tiles. A single tile that is the whole map gives the measure itself.
+    """Computes a measure as a sum over tiles. The result does not depend on the number of rows in a tile.
 
     Attributes:
         measure_tile: ``measure_tile(around, weights, wraps)`` returns what a tile adds to the total. ``around`` is the
-            tile with ``reach`` rows above it and below it, ``(reach + rows + reach, width, channels)``; rows beyond a
-            map that does not wrap are zero. ``weights`` is ``(rows, 1, 1)``: 1 for rows of the map, 0 for rows past its
-            last row; or ``(rows, width, 1)``: how much each pixel counts.
-        finish: ``finish(total, shape, wraps)`` returns the measure of a map of that shape, given the sum over all
-            tiles.
-        reach: number of rows above and below a pixel with which the pixel is compared.
-        weighs_twice: whether ``measure_tile`` multiplies both sides of a product by ``weights``, so that ``weights``
-            has to be the root of how much each pixel counts.
+            tile with ``reach`` more rows above and below, ``(reach + rows + reach, width, channels)``. If the map does
+            not wrap, rows beyond the map are zero. ``weights`` is either ``(rows, 1, 1)``, 1 for rows of the map and 0
+            for rows past the map's last row, or ``(rows, width, 1)``, how much each pixel counts.
+        finish: ``finish(total, shape, wraps)`` returns the measure of a map of this shape from the sum over all tiles.
+        reach: a pixel is compared with pixels up to this number of rows above and below.
+        weighs_twice: whether ``measure_tile`` multiplies two pixels and weights both. `cut_weights` then passes on the
+            square roots of the weights, so that the product has the right weight.
     """
 
     measure_tile: Callable[[Array, Array, bool], Array]
@@ -84,25 +83,25 @@ class Sums:
         rows: int,
         weights: Float[Array, "height width"] | None = None,
     ) -> Array:
-        """Measure a map tile by tile; what is computed for a tile is freed with the tile.
+        """Measure a map tile by tile. The memory for a tile is freed before the next tile.
 
         Args:
             features: the map.
             wraps: see `Statistic`.
             rows: number of rows in a tile.
-            weights: how much each pixel counts; not differentiable. None if all pixels count the same.
+            weights: how much each pixel counts; their derivative is zero. None if all pixels count the same.
         """
         measure_tile = _MeasureTile(self, wraps, rows, features.shape[0])
         total = sum_over_rows(measure_tile, rows, self.reach, self.reach, weights, features, wraps)
         return self.finish(total, features.shape, wraps)
 
     def cut_weights(self, weights: Float[Array, "height width"], first: Any, rows: int) -> Float[Array, "rows width 1"]:
-        """Cut a tile's weights out of those of the whole map, in the form that ``measure_tile`` takes.
+        """Cut a tile's weights out of the weights of the whole map, in the form that ``measure_tile`` needs.
 
         Args:
             weights: how much each pixel of the map counts.
-            first: number of the tile's first row; may be traced.
-            rows: number of rows in the tile. The weights of rows past the map's last row are zero.
+            first: index of the tile's first row in the map; may be a traced value.
+            rows: number of rows in the tile. Rows past the map's last row get the weight zero.
         """
         past = jnp.pad(weights, ((0, rows), (0, 0)))
         cut = lax.dynamic_slice_in_dim(past, first, rows, 0)[:, :, None]
@@ -111,7 +110,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class _MeasureTile:
-    """What one tile of a map adds. Hashable, as `sum_over_rows` needs."""
+    """Computes what one tile adds to the sum over a map. Hashable, as `sum_over_rows` needs."""
 
     sums: Sums
     wraps: bool
@@ -128,28 +127,29 @@ class _MeasureTile:
 
 @dataclass(frozen=True)
 class Statistic:
-    """A statistic says what a feature map looks like, but not where. Hashable, so that it can key a compiled function.
+    """Describes what a feature map looks like, but not where. Hashable, so that a compiled function can be kept for it.
 
     To add a statistic, write a module of this package that makes a `Statistic`, and add it to
     `subjective.statistics.registry.STATISTICS`.
 
     Attributes:
-        name: its name on the command line and in the log.
+        name: name of the statistic on the command line and in the log.
         measure: ``measure(features, wraps)`` turns ``(height, width, channels)`` into an array whose shape depends on
-            the number of channels alone, so that pictures of any two sizes can be compared. If ``wraps``, the map
-            continues on its other side beyond each border.
-        distance: ``distance(found, target)`` of two measures, in the unit in which `size` measures the target.
+            the number of channels alone, so that pictures of different sizes can be compared. If ``wraps``, the
+            map continues beyond each border with the opposite side.
+        distance: ``distance(found, target)`` returns how far apart two measures are. `size` has the same unit.
         scale: ``scale(target, factor)`` returns the target for features with ``factor`` times the power.
-        smallest_sides: smallest side of a feature map that can be measured: of a map that wraps, and of one that does
-            not.
-        positive: whether the measure is a symmetric positive matrix, so that geodesic joins are defined.
-        sums: how the measure adds up over tiles; None if it does not add up.
-        fixed_size: the target's size where distances have no unit already; None to measure the size.
-        added_size: number that is added to the target's size, which may be 0 for a flat map.
-        measure_region: ``measure_region(features, weights, wraps)`` measures a part of a map, where ``sums`` cannot do
-            so; ``weights`` is ``(height, width)``, how much each pixel belongs to the part.
-        whole_with_regions: whether the statistic, if it cannot be measured of a region, is still worth measuring of the
-            whole of a picture that has regions.
+        smallest_sides: shortest sides in pixels that a feature map may have: first for maps that wrap, then for maps
+            that do not wrap.
+        positive: whether the measure is a symmetric positive matrix, so that `subjective.joins` can take matrix means.
+        sums: computes the measure tile by tile; None if the measure is not a sum over tiles.
+        fixed_size: what `size` returns if distances have no unit already; None to compute the size from the target.
+        added_size: number that `size` adds, because the distance of a flat target from zero may be 0.
+        measure_region: ``measure_region(features, weights, wraps)`` measures a region of a map; ``weights`` is
+            ``(height, width)``, how much each pixel belongs to the region. None if ``sums`` can measure regions, or if
+            regions cannot be measured.
+        whole_with_regions: matters if regions cannot be measured: whether to measure the whole picture instead when a
+            picture has regions. Otherwise the statistic is left out.
     """
 
     name: str
@@ -166,7 +166,10 @@ class Statistic:
 
     @property
     def by_region(self) -> bool:
-        """Whether a part of a map can be measured. A measure that compares pixels would compare across the border."""
+        """Whether a region of a map can be measured by itself.
+
+        A sum that compares pixels (`Sums.reach` above 0) cannot, because it would compare across the region's border.
+        """
         return self.measure_region is not None or self.by_block
 
     @property
@@ -177,7 +180,7 @@ class Statistic:
     def measure_regions(
         self, features: Float[Array, "height width channels"], wraps: bool, masks: Masks
     ) -> Float[Array, "regions *rest"]:
-        """Measure each region of a map in one piece.
+        """Measure each region of a map, without tiles.
 
         Args:
             features: the map.
@@ -196,9 +199,10 @@ class Statistic:
         return divide_by_share(jnp.stack(found), masks)
 
     def size(self, target: Array) -> Scalar:
-        """Return the size of a target: its distance from the measure of a flat, black feature map.
+        """Return the size of a target: `fixed_size`, or the target's distance from zeros plus `added_size`.
 
-        A distance divided by the size has no unit, and does not depend on layer, octave or source.
+        Zeros are the measure of a feature map that is zero everywhere. A distance divided by the size has no unit, so
+        that layers, octaves and sources can be compared.
         """
         if self.fixed_size is not None:
             return jnp.asarray(self.fixed_size, target.dtype)

@@ -32,22 +32,22 @@ STATISTICS = {
         GRID,
     )
 }
-"""Name to statistic."""
+"""Map from the name of a statistic to the statistic."""
 
 
 def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] = ()) -> Term:
-    """Parse a term as the command line writes it: ``NAME[@LAYER,LAYER...][=WEIGHT]``.
+    """Parse a term in the notation of the command line: ``NAME[@LAYER,LAYER...][=WEIGHT]``.
 
     Args:
-        text: such as ``gram``, ``gram=2``, ``spectrum@rgb=0.1``.
-        layers: layers at which the statistic is measured if the text names none.
-        weights: one for each of ``layers``; each is multiplied by the text's weight.
+        text: such as ``gram``, ``gram=2``, ``spectrum@rgb=0.1``. A text without ``=`` has the weight 1.
+        layers: layers at which the statistic is measured if the text names no layer.
+        weights: one weight for each of ``layers``. The term's weights are ``weights`` times the weight in the text.
 
     Returns:
-        The term. All layers that the text names have the text's weight.
+        The term. If the text names layers, each of them has the weight in the text.
 
     Raises:
-        InputError: an unknown name, a weight that is no number of 0 or more, or no layer after the ``@``.
+        InputError: the name is unknown, the weight is not a finite number of 0 or more, or no layer follows the ``@``.
     """
     place, _, number = text.partition("=")
     name, at, named = place.partition("@")
