@@ -1,4 +1,4 @@
-"""The settings of training, with every default; the flags of `subjective train` are made from these classes."""
+"""The settings of training and their defaults. The flags of `subjective train` are made from these classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from subjective.synthesis.config import DEFAULT_STATISTIC, check_statistics
 from subjective.synthesis.settings import arg
 
 MOST_SCALES = 10
-"""Largest number of scales of a texture network."""
+"""Largest number of scales that a texture network may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,50 +22,53 @@ class NetworkSettings:
     group: ClassVar[str] = "network"
 
     texture: bool = False
-    """Train a network that makes textures from noise. Otherwise train a network that repaints pictures, which needs
-    --content."""
+    """Train a network that makes textures from noise. Without this flag, train a network that repaints pictures; such a
+    training needs --content."""
     width: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Number of channels of the network at full size (default 32); of a texture network, channels that each scale adds
-    (default 8)."""
+    """Number of channels of the network's maps at full size (default 32). For a texture network: number of channels
+    that each scale adds (default 8)."""
     depth: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Number of residual blocks (default 5); of a texture network, scales (default: as many as leave the coarsest scale
-    8 pixels of --size, at most 6)."""
+    """Number of residual blocks (default 5). For a texture network: number of scales (default: the largest number, up
+    to 6, for which a texture of --size has at least 8 pixels a side at the coarsest scale)."""
     border: Annotated[Literal["reflect", "same", "circular"] | None, arg()] = None
-    """What lies outside the network's maps: their mirror image (reflect, the default for pictures), zeros (same), or
-    their other side (circular; textures always have circular, so that they tile)."""
+    """What lies outside each map of the network: the map's mirror image (reflect, the default for pictures), zeros
+    (same), or the map's other side (circular). Texture networks always have circular, so that textures tile."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """What the network learns to match."""
+    """What a picture that the network makes must match."""
 
     group: ClassVar[str] = "what is matched"
 
     layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("conv1_1", "pool1", "pool2", "conv3_2")
-    """Layers of the loss network at which sources are matched."""
+    """Layers of the loss network at which the statistics of the sources are matched."""
     statistic: Annotated[tuple[str, ...] | None, arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = None
     """Statistics to match: {statistics}. Default: gram for pictures, and the defaults of synthesize for textures."""
     octaves: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Number of octaves at which the statistics are matched. Default for textures: as many as all pictures have room
-    for, at most 4. Default for pictures: 1, because at coarse octaves most photographs have far more contrast than a
-    style, and the photographs' contrast would outweigh everything else."""
+    """Number of octaves at which the statistics are matched. Default for textures: the largest number, up to 4, for
+    which all sources and textures are large enough. Default for pictures: 1, because at coarse octaves most photographs
+    have far more contrast than a style; there, the loss would measure little but this contrast."""
     relative: bool = True
-    """Divide each distance by the target's own size, so that weights mean the same for every source and layer."""
+    """Divide each distance by the size of the statistic that is matched, so that a weight has the same effect for every
+    source and layer."""
     style_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 1.0
-    """Weight of the distances to the sources."""
+    """Weight of the distances between the statistics of a picture and of the sources."""
     content_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 10.0
-    """Weight of the difference between the repainted picture and the original, at --content-layer and full size."""
+    """Weight of the difference between the features of the repainted picture and of the original, at --content-layer
+    and full size."""
     content_layer: Annotated[str, arg(metavar="LAYER")] = "conv3_2"
-    """Layer at which a repainted picture is compared with the original."""
+    """Layer of the loss network at which a repainted picture is compared with the original."""
     variation_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.0
     """Weight of the mean squared difference between neighboring pixels."""
     pooling: Pooling = "average"
-    """How the loss network pools."""
+    """Kind of pooling in the loss network."""
     padding_mode: Annotated[Literal["valid", "same"] | None, arg("-p")] = None
-    """What the loss network sees around a picture: nothing (valid, the default), or zeros (same), which leave a rim.
-    Around a texture the loss network always sees the texture's other side."""
+    """What the loss network sees around a picture: nothing (valid, the default), or zeros (same), which leave a rim in
+    the pictures. Around a texture the loss network always sees the texture's other side."""
     raw_weights: bool = False
-    """Use the loss network's parameters as published, not normalized to a mean activation of one."""
+    """Use the loss network's parameters as published. By default they are normalized, so that every filter has a mean
+    activation of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +78,24 @@ class TrainConfig(NetworkSettings, LossSettings):
     group: ClassVar[str] = "training"
 
     size: Annotated[int, arg(metavar="PIXELS"), at_least(16)] = 256
-    """Side of the pictures in training."""
+    """Side of the square pictures in training."""
     zoom: Annotated[float | None, arg(metavar="N"), at_least(1)] = None
-    """Shrink each photograph at random until its shorter side is between --size and this many times --size (default 4),
-    then crop. Near --size a network sees the whole photograph; near the largest size the network sees the smooth places
-    and large shapes that large pictures have."""
+    """Shrink each photograph until its shorter side has a random length between --size and N times --size (default 4),
+    then cut out a square of --size. If the shorter side is near --size, the network sees almost the whole photograph;
+    if the shorter side is longer, the network sees smooth places and large shapes, which large pictures have."""
     batch: Annotated[int, arg(metavar="N"), at_least(1)] = 4
     """Number of pictures in each step."""
     epochs: Annotated[int, arg(metavar="N"), at_least(1)] = 2
-    """Number of times that the network sees each of the --content photographs."""
+    """Number of times that the network sees each of the --content photographs, if --steps is not given."""
     steps: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Number of steps. Default: as many as --epochs needs; 2000 for a texture."""
+    """Number of steps. Default: the number that --epochs needs; 2000 for a texture."""
     learning_rate: Annotated[float, arg(metavar="SIZE"), WEIGHT] = 1e-3
     """Learning rate of Adam, whose decays are 0.9 and 0.999."""
     decay: bool = True
-    """Let the learning rate rise over the first steps, then fall along a cosine to a hundredth at the last step."""
+    """Let the learning rate rise over the first steps, then fall along a cosine to a hundredth of --learning-rate at
+    the last step."""
     seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
-    """Number that all random choices come from."""
+    """Seed of all random choices: the same seed gives the same choices."""
     devices: Annotated[int, arg(metavar="N"), at_least(1)] = 1
     """Number of devices that share the pictures of each step."""
 
@@ -101,12 +105,12 @@ class TrainConfig(NetworkSettings, LossSettings):
 
     @property
     def channels(self) -> int:
-        """The width, or its default."""
+        """The setting `width`, or its default."""
         return self.width or (8 if self.texture else 32)
 
     @property
     def most_zoom(self) -> float:
-        """The zoom, or its default."""
+        """The setting `zoom`, or its default."""
         return 4.0 if self.zoom is None else self.zoom
 
     @property
@@ -116,21 +120,21 @@ class TrainConfig(NetworkSettings, LossSettings):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The statistics to match, or their default."""
+        """The setting `statistic`, or its default."""
         return self.statistic or (DEFAULT_STATISTIC if self.texture else ("gram",))
 
     @property
     def levels(self) -> int:
-        """The depth, or its default."""
+        """The setting `depth`, or its default."""
         if self.depth:
             return self.depth
         return max(1, min(6, self.size.bit_length() - 3)) if self.texture else 5
 
     def check(self) -> None:
-        """Check each setting by itself, then the rules between settings.
+        """Check each setting by itself, then check that the settings fit together.
 
         Raises:
-            InputError: naming the setting, what came and what was wanted.
+            InputError: a setting is wrong. The message names the setting, its value, and the values that are allowed.
         """
         check_settings(self)
         check_statistics(self.terms, self.layers)
@@ -141,7 +145,7 @@ class TrainConfig(NetworkSettings, LossSettings):
             self._check_texture()
 
     def _check_texture(self) -> None:
-        """Refuse settings that textures do not have."""
+        """Refuse settings that a texture network cannot have."""
         if self.levels > MOST_SCALES:
             raise InputError(f"{setting('depth')} is {self.levels}; wanted at most {MOST_SCALES} scales")
         if self.zoom is not None:
@@ -183,15 +187,18 @@ TRAIN_PRESETS: dict[str, TrainConfig] = {
         border="same",
     ),
 }
-"""Settings that ``--like`` begins with; ``matlab`` has the settings of MATLAB's example of fast style transfer."""
+"""The settings that each value of ``--like`` sets; further flags change single settings.
+
+``matlab`` has the settings of MATLAB's example of fast style transfer.
+"""
 
 
 def normalize_blend(blend: tuple[float, ...] | None, sources: int) -> tuple[float, ...]:
     """Divide the shares of a blend by their sum.
 
     Args:
-        blend: share of each source that a network knows; None for equal shares.
-        sources: how many sources the network knows.
+        blend: share of each source that the network was trained on; None for equal shares.
+        sources: number of sources that the network was trained on.
 
     Returns:
         One share for each source; the shares add up to 1.

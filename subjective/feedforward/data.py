@@ -1,6 +1,7 @@
-"""Photographs to train on: Grain shuffles, crops and mirrors them in threads, in an order that a training can resume.
+"""Read the photographs of a training. Grain shuffles them; threads read, crop and mirror them.
 
-Files that cannot be read are left out: each is named in a note and counted.
+A training that is resumed continues at the same place in the same order. A file that cannot be read is left out: a note
+names the file, and `Photographs.skipped` holds its path.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from subjective.checks import InputError, MissingPackageError, setting
 from subjective.images import Image, read_image, resize
 
 THREADS = 4
-"""Threads that read and resize photographs; decoders work while Python does something else."""
+"""Number of threads that read and resize photographs. While a decoder works, other threads can run Python."""
 
 Pictures = Float[np.ndarray, "pictures height width 3"]
 """A batch of crops in [0, 1]."""
 
 
 class Photographs(Iterator[Pictures]):
-    """An endless iterator of batches of square crops. Every photograph is used once before any is used again.
+    """An endless iterator of batches of square crops. Every photograph is used once before any is used a second time.
 
     Attributes:
         files: the photographs.
@@ -44,14 +45,14 @@ class Photographs(Iterator[Pictures]):
         seed: int = 0,
         note: Callable[[str], None] = lambda line: None,
     ):
-        """Begin with the first batch.
+        """Make an iterator that begins with the first batch.
 
         Args:
-            files: pictures of any size.
+            files: paths of pictures of any size.
             size: side of a crop in pixels.
             batch: number of crops in a batch.
             zoom: see `crop_at_random`.
-            seed: number that the order of the photographs and the crops come from.
+            seed: seed of the random order of the photographs, and of the random crops.
             note: called once for each file that cannot be read, with a line that names the file and the reason.
 
         Raises:
@@ -69,7 +70,7 @@ class Photographs(Iterator[Pictures]):
             .seed(seed)
             .shuffle()
             .repeat()
-            .random_map(self._crop)  # Grain leaves out the Nones that stand for files that cannot be read
+            .random_map(self._crop)  # returns None for a file that cannot be read; Grain drops each None
         )
         reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=2 * batch)
         self._batches = iter(crops.to_iter_dataset(reading).batch(batch))
@@ -84,15 +85,19 @@ class Photographs(Iterator[Pictures]):
 
     @property
     def position(self) -> Any:
-        """Where the iterator stands, as JSON; batches that are only read ahead do not count."""
+        """Where the iterator stands, as JSON. Batches that were read ahead but not yet returned do not count."""
         return self._batches.get_state()
 
     def resume(self, position: Any) -> None:
-        """Continue at a `position` of an iterator that had the same files and settings."""
+        """Continue at a `position` that was taken from an iterator with the same files and settings."""
         self._batches.set_state(position)
 
     def _crop(self, file: Path, random: np.random.Generator) -> Image | None:
-        """Crop a photograph; return None if the file cannot be read."""
+        """Crop a photograph; return None if the file cannot be read.
+
+        Raises:
+            InputError: none of the files can be read.
+        """
         with self._lock:
             if len(self.skipped) == len(self.files):
                 raise InputError(f"none of the {len(self.files)} photographs can be read; give others")
@@ -102,7 +107,7 @@ class Photographs(Iterator[Pictures]):
             return crop_at_random(file, self.size, self.zoom, random)
         except (ValueError, OSError) as error:
             with self._lock:
-                if file not in self.skipped:  # another thread may have met the same file
+                if file not in self.skipped:  # another thread may have tried to read this file too
                     self.skipped.add(file)
                     reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
                     self._note(f"note: left out {file.name!r}: {' '.join(reason.split())}")
@@ -112,9 +117,9 @@ class Photographs(Iterator[Pictures]):
 def crop_at_random(file: Path, size: int, zoom: float, random: np.random.Generator) -> Image:
     """Cut a square out of a photograph, at a random place and scale; mirror it with a probability of one half.
 
-    The photograph is resized so that its shorter side is ``size`` times a factor, whose logarithm is uniform between
-    that of 1 and that of ``zoom``. The factor is reduced where the photograph would be enlarged; only photographs
-    smaller than the square are enlarged, to the size of the square.
+    The photograph is resized so that its shorter side is ``size`` times a factor. The factor's logarithm is uniform
+    between 0 and the logarithm of ``zoom``. A factor that would enlarge the photograph is reduced, so that the
+    photograph keeps its size; only a photograph smaller than the square is enlarged, to the size of the square.
 
     Args:
         file: the photograph.
@@ -131,11 +136,11 @@ def crop_at_random(file: Path, size: int, zoom: float, random: np.random.Generat
     try:
         with Pillow.open(file) as header:
             columns, rows = header.size
-    except Exception:  # `read_image` says in a line what is wrong with the file
+    except Exception:  # `read_image` below raises an error that says what is wrong
         columns, rows = size, size
     shorter = size * min(zoom ** random.uniform(), max(1, min(columns, rows) / size))
     picture = read_image(file, width=max(1, round(columns * shorter / min(columns, rows))))
-    if min(picture.shape[:2]) < size:  # the camera noted a rotation, which swaps the sides of the header
+    if min(picture.shape[:2]) < size:  # `read_image` rotated the picture, which swapped its sides
         larger = size / min(picture.shape[:2])
         picture = resize(
             picture, (max(size, round(picture.shape[0] * larger)), max(size, round(picture.shape[1] * larger)))

@@ -2,8 +2,7 @@
 
 `subjective.feedforward.repaint` computes a `Block` exactly in strips of rows, in two steps: `Block.convolution` needs
 only the rows of the strip and around it; `Block.finish` needs only the rows of the strip, and the mean and variance of
-the whole map. Every
-function takes one picture; `jax.vmap` adds batches.
+the whole map. Every function takes one picture; `jax.vmap` adds batches.
 
 References:
     Ulyanov, Vedaldi and Lempitsky, "Improved texture networks", CVPR 2017 (instance normalization). Dumoulin, Shlens

@@ -1,6 +1,7 @@
-"""The loss of training compares a picture's statistics with the sources', and its content with the original's.
+"""The loss of training: it compares a picture's statistics with the sources' and its content with the original's.
 
-The statistics are those of `synthesize`, at all octaves at once. One pass of the loss network serves style and content.
+The statistics are those of `synthesize`, at all octaves at once. One pass through the loss network gives the features
+for both the style and the content.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from subjective.statistics.room import check_size, count_octaves, place_terms
 from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, network_layers
 
 MOST_OCTAVES = 4
-"""Largest number of octaves that is chosen for a texture, where the config does not say how many."""
+"""Largest default number of octaves of a texture."""
 
 LEAST_OCTAVE = 32
-"""Smallest side in pixels of the coarsest octave that is chosen for a texture."""
+"""Side in pixels that a texture has at least at its coarsest octave, if the number of octaves is the default."""
 
 Picture = Float[Array, "height width 3"]
 """RGB in [0, 1]."""
@@ -42,8 +43,9 @@ class Objective:
     """The loss that training minimizes. Hashable, so that an objective can key a compiled function.
 
     Attributes:
-        analysis: how a picture that the network makes is measured, and compared with the original if content counts.
-        relative: whether distances are divided by their targets' size.
+        analysis: how a picture that the network makes is measured. Its ``comparison`` says how the picture is compared
+            with the original; None for textures.
+        relative: whether each distance is divided by the size of its target.
         variation: weight of the mean squared difference between neighboring pixels.
     """
 
@@ -53,28 +55,29 @@ class Objective:
 
     @property
     def style(self) -> Analysis:
-        """How the sources are measured: without padding, because nothing lies outside a source."""
+        """How the sources are measured: like pictures that the network makes, but without padding."""
         return dataclasses.replace(self.analysis, comparison=None, padding="valid")
 
     @property
     def content(self) -> Analysis | None:
-        """How a picture is measured before it is repainted; None if content does not count."""
+        """How the original of a repainted picture is measured; None for textures."""
         return dataclasses.replace(self.analysis, terms=(), octaves=(0,)) if self.analysis.comparison else None
 
     def loss(
         self, made: Picture, original: Picture | None, blend: Float[Array, "sources"], targets: Statistics, vgg: Params
     ) -> tuple[Scalar, dict[str, Scalar]]:
-        """Measure how far a picture is from its targets and its content.
+        """Return the loss of a picture.
 
         Args:
             made: the picture that the network made.
-            original: the picture before it was repainted; None if content does not count.
+            original: the picture before it was repainted; None for textures.
             blend: share of each source.
             targets: from `measure_targets`; their first axis counts sources.
             vgg: parameters of the loss network.
 
         Returns:
-            The loss, and its parts by name: the style of each octave, content, variation.
+            The loss, and its parts by name: ``octave 0``, ``octave 1`` and so on for the style of each octave,
+            ``content`` and ``variation``.
         """
         wanted = jax.tree.map(lambda leaf: jnp.tensordot(blend, leaf, 1, precision="highest"), targets)
         contents = self._content_maps(original, vgg)
@@ -93,14 +96,14 @@ class Objective:
         return total, named
 
     def _content_maps(self, original: Picture | None, vgg: Params) -> tuple[dict[str, Array], ...] | None:
-        """Return the original's maps for each octave, which are empty except at full size; None without content."""
+        """Return the original's feature maps: a dict for each octave, empty except at full size. None for textures."""
         if self.content is None or original is None:
             return None
         [maps] = jax.lax.stop_gradient(content_maps(vgg, original, self.content))
         return (maps, *({} for _ in self.analysis.octaves[1:]))
 
     def _sum_by_name(self, parts: Parts) -> dict[str, Scalar]:
-        """Add up the parts of the content, and of the style at each octave."""
+        """Add up the parts of the loss into one number for the content, and one for the style at each octave."""
         named: dict[str, Scalar] = {}
         for octave, layers in zip(self.analysis.octaves, parts, strict=True):
             for measured in layers.values():
@@ -119,8 +122,8 @@ def make_objective(config: TrainConfig, vgg: Params, sources: Sequence[Size]) ->
         sources: (height, width) of each source.
 
     Raises:
-        InputError: the loss network lacks a layer, no octave has room for a statistic, or a source or the training's
-            pictures are too small.
+        InputError: the loss network lacks a layer; or a source or the training's pictures are too small for the layers
+            and octaves, or for all of the statistics.
     """
     terms = [parse_term(text, config.layers, (1.0,) * len(config.layers)) for text in config.terms]
     _check_layers(terms, config, vgg)
@@ -160,14 +163,17 @@ def _check_layers(terms: Sequence[Term], config: TrainConfig, vgg: Params) -> No
 
 
 def _sides(config: TrainConfig, sources: Sequence[Size]) -> list[tuple[int, Padding]]:
-    """Return the smaller side and the padding of the training's pictures, and of each source."""
+    """Return (smaller side, padding) of the training's pictures first, then of each source."""
     return [(config.size, config.padding), *((min(size), "valid") for size in sources)]
 
 
 def _make_analysis(
     terms: Sequence[Term], octaves: int, config: TrainConfig, sources: Sequence[Size], vgg: Params
 ) -> Analysis:
-    """Return the analysis at some octaves; as in `synthesize`, an octave too small for a statistic leaves it out."""
+    """Return the analysis of a number of octaves.
+
+    As in `synthesize`, a statistic is left out at the octaves that are too small for the statistic.
+    """
     indices = tuple(range(octaves))
     placed = place_terms(terms, indices, _sides(config, sources), vgg)
     return Analysis(indices, placed, config.padding, config.pooling)
@@ -181,7 +187,7 @@ def measure_targets(sources: Sequence[np.ndarray], objective: Objective, vgg: Pa
 
     Args:
         sources: images ``(height, width, 3)`` in [0, 1], of any sizes.
-        objective: how they are measured.
+        objective: says how the sources are measured.
         vgg: parameters of the loss network.
 
     Returns:

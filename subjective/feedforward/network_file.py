@@ -29,7 +29,7 @@ FORMAT = "subjective feed-forward network"
 """Name of the format in the metadata."""
 
 VERSION = 1
-"""Version of the format; a file of another version is refused."""
+"""Version of the format that this program reads and writes; a file of another version is refused."""
 
 KEY = "subjective"
 """Entry of the metadata that holds the description as JSON."""
@@ -37,7 +37,7 @@ KEY = "subjective"
 SUFFIX = ".safetensors"
 
 FOLDER = "networks"
-"""Folder of the networks that can be read by name, beside the files of the loss networks."""
+"""Name of the folders of the networks that can be read by name; each lies beside the files of the loss networks."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,9 +45,10 @@ class TrainedNetwork:
     """A trained network.
 
     Attributes:
-        architecture: its kind and sizes.
+        architecture: kind and sizes of the network.
         params: nested dict of arrays, from `subjective.feedforward.step.parameters_of`.
-        facts: how the network was trained, as JSON: settings, sources with their sha256, number of steps, version.
+        facts: how the network was trained, as values for JSON: settings, sources with their sha256, number of steps,
+            version of this program.
     """
 
     architecture: Architecture
@@ -56,10 +57,10 @@ class TrainedNetwork:
 
 
 def write(path: str | Path, network: TrainedNetwork) -> None:
-    """Write a network to a file, whole or not at all.
+    """Write a network to a file. If writing fails, the file stays as it was.
 
     Args:
-        path: ends in ``.safetensors``.
+        path: the file; its name should end in ``.safetensors``.
         network: the network.
 
     Raises:
@@ -77,7 +78,7 @@ def write(path: str | Path, network: TrainedNetwork) -> None:
 
 
 def _digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 of all names and numbers, in the order of the names."""
+    """Return the SHA-256 of the names and numbers of all tensors, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode() + np.ascontiguousarray(tensors[name], "<f4").tobytes())
@@ -88,10 +89,12 @@ def read(name_or_path: str | Path) -> TrainedNetwork:
     """Read a network.
 
     Args:
-        name_or_path: a file, or the name of a network that comes with the package or lies in the user's data folder.
+        name_or_path: path of a file, or the name of a network that comes with the package or lies in the user's data
+            folder.
 
     Raises:
-        InputError: there is no such file, or the file holds no network, is damaged, or is of another version.
+        InputError: no file has this path and no network has this name; or the file holds no network, is damaged, or is
+            of another version.
     """
     path = find(name_or_path)
     tensors, metadata = _read_tensors(path)
@@ -110,7 +113,7 @@ def read(name_or_path: str | Path) -> TrainedNetwork:
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read a file's tensors and metadata; check the hash of a file that has a name."""
+    """Read a file's tensors and metadata; for a file in one of `folders`, check the hash first."""
     try:
         if path.parent in folders():
             native.verify(path)
@@ -141,7 +144,14 @@ def _read_description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]
 
 
 def find(name_or_path: str | Path) -> Path:
-    """Return the file of a network, given the file or the network's name; see `read`."""
+    """Return the path of a network's file.
+
+    Args:
+        name_or_path: as in `read`.
+
+    Raises:
+        InputError: no file has this path, and no network has this name.
+    """
     path = Path(name_or_path)
     if path.is_file():
         return path
@@ -153,12 +163,12 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def folders() -> list[Path]:
-    """Return the folders of networks that can be read by name: the package's, then the user's."""
+    """Return the two folders of the networks that can be read by name: the package's folder, then the user's."""
     return [folder / FOLDER for folder in (weights.embedded_dir(), weights.default_data_dir())]
 
 
 def available() -> dict[str, Path]:
-    """Return the file of each network that can be read by name."""
+    """Return a map from each name to the network's file; the package's networks hide the user's of the same name."""
     found: dict[str, Path] = {}
     for folder in folders():
         for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -167,7 +177,7 @@ def available() -> dict[str, Path]:
 
 
 def flatten(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten a nested dict: the keys on the way to a leaf, joined by dots, name the leaf."""
+    """Flatten a nested dict. The name of a leaf is its keys from the outermost to the innermost, joined by dots."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}"
@@ -176,7 +186,7 @@ def flatten(tree: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def unflatten(leaves: Mapping[str, np.ndarray]) -> dict[Any, Any]:
-    """Undo `flatten`. A key that is a number becomes an integer: a place in a list of layers."""
+    """Undo `flatten`. A key of digits becomes an integer, because it is the place of a layer in a list."""
     tree: dict[Any, Any] = {}
     for name, leaf in leaves.items():
         *path, last = (int(word) if word.isdecimal() else word for word in name.split("."))
@@ -188,5 +198,5 @@ def unflatten(leaves: Mapping[str, np.ndarray]) -> dict[Any, Any]:
 
 
 def copy_to_host(params: Any) -> Any:
-    """Copy parameters to NumPy arrays; the structure stays."""
+    """Copy parameters to NumPy arrays, in the same structure."""
     return jax.tree.map(np.asarray, params)

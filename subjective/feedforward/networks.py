@@ -1,7 +1,7 @@
 """The two networks: `TransformNet` repaints a picture, `TextureNet` makes a texture from noise.
 
-Both networks are fully convolutional, so that a picture may have any size. A network knows one source or several; a
-``blend``, the share of each source, mixes them.
+Both networks are fully convolutional, so that a picture may have any size. A network is trained on one source or
+several; the argument ``blend`` holds the share of each source in the picture.
 
 References:
     Johnson, Alahi and Fei-Fei, "Perceptual losses for real-time style transfer and super-resolution", ECCV 2016.
@@ -39,8 +39,8 @@ Picture = Float[Array, "height width 3"]
 """RGB in [0, 1]."""
 
 SMALLEST = 16
-"""Smallest side in pixels of a picture that can be repainted, because the map of a quarter of the size is mirrored at
-its border."""
+"""Smallest side in pixels of a picture that can be repainted. The network's smallest maps have a quarter of this side,
+and a map must be large enough to be mirrored at its border."""
 
 NOISE_CHANNELS = 3
 """Number of channels of the noise at each scale of a texture."""
@@ -48,15 +48,15 @@ NOISE_CHANNELS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """Everything that a network's file must say so that the network can be built again.
+    """What a network's file must say, besides the parameters, so that the network can be built again.
 
     Attributes:
         kind: ``style`` for a `TransformNet`, ``texture`` for a `TextureNet`.
         sources: number of sources.
-        width: of ``style``, channels at full size, doubled at half size and again at a quarter; of ``texture``,
-            channels that each scale adds.
-        depth: of ``style``, number of residual blocks; of ``texture``, number of scales, each half the size of the one
-            before.
+        width: for ``style``, number of channels at full size; half size has twice as many channels, and a quarter of
+            the size has four times as many. For ``texture``, number of channels that each scale adds.
+        depth: for ``style``, number of residual blocks. For ``texture``, number of scales; each scale has half the
+            height and width of the next finer scale.
         border: what lies outside a map.
     """
 
@@ -73,16 +73,17 @@ class Architecture:
 
 
 class TransformNet(nnx.Module):
-    """Johnson's network: three convolutions down to a quarter of the size, residual blocks, three up again.
+    """Johnson's network: convolutions reduce to a quarter of the size, residual blocks follow, convolutions enlarge.
 
-    Departures from Johnson et al.: A map is enlarged by pixel doubling and a convolution, not by a transposed
-    convolution, whose kernels overlap unevenly and leave a checkerboard (Odena, Dumoulin and Olah, "Deconvolution and
-    checkerboard artifacts", 2016). The residual blocks pad, so that sizes stay; Johnson's lose a pixel a side.
-    Normalization is by instance, not by batch.
+    Departures from Johnson et al.: A map is enlarged by pixel doubling and a convolution. Johnson's transposed
+    convolutions have kernels that overlap unevenly, which leaves a checkerboard (Odena, Dumoulin and Olah,
+    "Deconvolution and checkerboard artifacts", 2016). The convolutions of the residual blocks pad, so that maps keep
+    their size; Johnson's do not pad, and each takes a pixel off every side. Normalization is by instance, not by batch.
 
     Attributes:
-        architecture: its kind and sizes.
-        blocks: all blocks in order. Residual blocks come in pairs; the input of a pair is added to its output.
+        architecture: kind and sizes of the network.
+        blocks: all blocks in order. Two blocks form one residual block: the input of the first is added to the output
+            of the second.
         last: the convolution to red, green and blue at full size.
     """
 
@@ -108,19 +109,19 @@ class TransformNet(nnx.Module):
         self.last = Convolution(w, 3, 9, gain=0.1, random=random)
 
     def opens(self, place: int) -> bool:
-        """Whether the block at a place in `blocks` is the first of a residual pair."""
+        """Return whether the block at a place in `blocks` is the first of the two of a residual block."""
         return 3 <= place < len(self.blocks) - 2 and place % 2 == 1
 
     def closes(self, place: int) -> bool:
-        """Whether the block at a place in `blocks` is the second of a residual pair."""
+        """Return whether the block at a place in `blocks` is the second of the two of a residual block."""
         return 3 <= place < len(self.blocks) - 2 and place % 2 == 0
 
     def __call__(self, image: Picture, blend: Blend) -> Picture:
-        """Repaint a picture; the size stays.
+        """Repaint a picture. The result has the size of the picture.
 
         Args:
             image: RGB in [0, 1], `SMALLEST` pixels a side or more.
-            blend: share of each style; they sum to one.
+            blend: share of each style; the shares sum to one.
         """
         border = self.architecture.border
         x = kept = image * 2 - 1
@@ -129,7 +130,7 @@ class TransformNet(nnx.Module):
             x = block(x, blend, border)
             x = x + kept if self.closes(place) else x
         y = self.last(pad(x, self.last.reach, self.last.reach, border))
-        # Sizes are rounded up when they are halved, so that the last map has up to three pixels too many.
+        # Halves of odd sizes are rounded up, so that the last map may be up to three pixels too high and too wide.
         return to_pixels(y[: image.shape[0], : image.shape[1]])
 
 
@@ -137,11 +138,12 @@ class TextureNet(nnx.Module):
     """Ulyanov's generator: noise at several scales; each scale's maps are joined with the maps of the coarser scales.
 
     Every convolution wraps, so that the texture tiles. Normalization is by instance, not by batch. A texture may have
-    any size: a scale's sides are half of the next one's, rounded up, and surplus pixels are cut off after doubling.
+    any size: each scale has half the height and width of the next finer scale, rounded up. When a map is doubled, the
+    surplus pixels are cut off.
 
     Attributes:
-        architecture: its kind and sizes.
-        scales: coarsest first.
+        architecture: kind and sizes of the network.
+        scales: the scales, coarsest first.
         last: the convolution to red, green and blue.
     """
 
@@ -159,7 +161,7 @@ class TextureNet(nnx.Module):
 
         Args:
             noise: from `noise_for`.
-            blend: share of each source; they sum to one.
+            blend: share of each source; the shares sum to one.
         """
         border = self.architecture.border
         x = self.scales[0](None, noise[0], blend, border)
@@ -169,17 +171,18 @@ class TextureNet(nnx.Module):
 
 
 class Scale(nnx.Module):
-    """One scale of a `TextureNet`: a `Chain` for its noise, and a second one for its noise and the coarser maps joined.
+    """One scale of a `TextureNet`: a `Chain` for the noise, and another for the noise's maps and the coarser maps.
 
     Attributes:
-        fresh: the chain for the noise.
-        joined: the chain for the joined maps; None at the coarsest scale.
-        norms: normalizations of the noise's maps and of the coarser maps before they are joined, so that neither drowns
-            the other; none at the coarsest scale.
+        fresh: the chain that makes maps of the noise.
+        joined: the chain for the noise's maps and the coarser maps, joined along the channels; None at the coarsest
+            scale.
+        norms: two normalizations, one for the noise's maps and one for the coarser maps. They are applied before the
+            maps are joined, so that neither outweighs the other. Empty at the coarsest scale.
     """
 
     def __init__(self, width: int, number: int, *, sources: int, random: np.random.Generator):
-        """Make a scale; ``number`` is its place, counted from 0 at the coarsest."""
+        """Make the scale with this ``number``; the coarsest scale has number 0."""
         self.fresh = Chain(NOISE_CHANNELS, width, sources=sources, random=random)
         self.norms = nnx.List([Norm(width, sources), Norm(width * number, sources)] if number else [])
         self.joined = (
@@ -187,12 +190,19 @@ class Scale(nnx.Module):
         )
 
     def __call__(self, coarser: Map | None, noise: Map, blend: Blend, border: Border) -> Map:
-        """Return maps of the noise's size; ``coarser`` holds the maps of the scale before, None at the coarsest."""
+        """Return maps of the noise's size.
+
+        Args:
+            coarser: maps of the next coarser scale; None at the coarsest scale.
+            noise: noise of this scale.
+            blend: share of each source.
+            border: what lies outside a map.
+        """
         x = self.fresh(noise, blend, border)
         if self.joined is None or coarser is None:
             return x
         y = double(coarser)[: x.shape[0], : x.shape[1]]
-        # The moments of a doubled map are those of the map.
+        # Each map is normalized by its own mean and variance, after the surplus pixels have been cut off.
         parts = [norm(map_, *moments(map_), blend) for norm, map_ in zip(self.norms, (x, y), strict=True)]
         return self.joined(jnp.concatenate(parts, axis=2), blend, border)
 
@@ -205,7 +215,7 @@ class Chain(nnx.Module):
     """
 
     def __init__(self, inputs: int, outputs: int, *, sources: int, random: np.random.Generator):
-        """Make the blocks, from ``inputs`` channels to ``outputs`` channels."""
+        """Make the blocks, which turn a map of ``inputs`` channels into one of ``outputs`` channels."""
         self.blocks = nnx.List(
             [
                 Block(first, outputs, side, sources=sources, activation="leaky", random=random)
@@ -214,14 +224,19 @@ class Chain(nnx.Module):
         )
 
     def __call__(self, x: Map, blend: Blend, border: Border) -> Map:
-        """Apply the blocks; the size stays."""
+        """Apply the blocks one after the other. The size of the map stays the same."""
         for block in self.blocks:
             x = block(x, blend, border)
         return x
 
 
 def noise_sizes(size: tuple[int, int], scales: int) -> list[tuple[int, int]]:
-    """Return (height, width) of each scale's noise, coarsest first; halves are rounded up."""
+    """Return (height, width) of each scale's noise, coarsest first.
+
+    Args:
+        size: (height, width) of the texture. The sides are halved for each coarser scale, and rounded up.
+        scales: number of scales.
+    """
     return [(-(-size[0] // 2**k), -(-size[1] // 2**k)) for k in reversed(range(scales))]
 
 

@@ -1,9 +1,10 @@
-"""Repaint a picture of any size in bounded memory, exactly: layer by layer, each layer in strips of rows with a halo.
+"""Repaint a picture of any size in bounded memory, and exactly: layer by layer, each layer in strips of rows.
 
-Instance normalization needs the moments of a whole map. A first pass therefore convolves the map strip by strip and
-adds up the moments; a second pass normalizes the result in place. Maps lie in the host's memory, or in a file if they
-are larger than a limit; the device holds one strip. Each layer is computed once, except for the halo, which is two rows
-a strip in most layers.
+Instance normalization needs the mean and variance of a whole map. A first pass therefore convolves the map strip by
+strip, and the mean and variance of the result are computed; a second pass normalizes the result in place. Maps lie in
+the host's memory, or in a file if they are larger than a limit; the device holds one strip at a time. A convolution
+also reads a few rows of its input above and below the strip (one on each side for a kernel of 3x3 pixels), but no
+number is computed twice.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from subjective.feedforward.step import build_network
 from subjective.feedforward.train import paint
 
 HOST_BYTES = 4 * 2**30
-"""Largest map in bytes that is kept in the host's memory; a larger map lies in a file."""
+"""Size in bytes of the largest map that is kept in the host's memory; a larger map lies in a file."""
 
 WHOLE_PIXELS = 2**21
 """Largest number of pixels of a picture that is repainted in one piece."""
 
 STRIP_ROWS = 128
-"""Rows of a strip of a larger picture, where the caller does not say how many."""
+"""Default number of rows of a strip."""
 
 HostMap = Float[np.ndarray, "_ _ _"]
 """A feature map in the host's memory or in a file, ``(height, width, channels)``."""
@@ -45,8 +46,8 @@ def repaint(network: TrainedNetwork, image: np.ndarray, blend: Sequence[float], 
         network: a style network.
         image: RGB in [0, 1], ``(height, width, 3)``.
         blend: share of each style; the shares sum to one.
-        rows: rows of a strip. None repaints pictures of at most `WHOLE_PIXELS` in one piece, and larger ones in strips
-            of `STRIP_ROWS`.
+        rows: number of rows of a strip. None repaints pictures of at most `WHOLE_PIXELS` in one piece, and larger
+            pictures in strips of `STRIP_ROWS`.
 
     Returns:
         Image in [0, 1], of the same shape.
@@ -74,16 +75,16 @@ def repaint_in_strips(
     host_bytes: int = HOST_BYTES,
     on_layer: Callable[[int, int], None] = lambda done, of: None,
 ) -> HostMap:
-    """Repaint a picture in strips; the result is that of `TransformNet.__call__`, to the last digits of float32.
+    """Repaint a picture in strips. The result equals that of `TransformNet.__call__` up to rounding in float32.
 
     Args:
         architecture: of a style network.
         params: parameters of the network.
         image: RGB in [0, 1], ``(height, width, 3)``.
         blend: share of each style; the shares sum to one.
-        rows: rows of a strip.
-        host_bytes: a map of more bytes lies in a file.
-        on_layer: called after each layer with the number of layers that are done, and of all layers.
+        rows: number of rows of a strip.
+        host_bytes: size in bytes of the largest map that is kept in memory; a larger map lies in a file.
+        on_layer: called after each layer with two numbers: the layers that are done, and all layers.
 
     Returns:
         Image in [0, 1], of the same shape.
@@ -113,7 +114,7 @@ def repaint_in_strips(
 
 
 def _scale(image: HostMap) -> HostMap:
-    """Return a picture in the network's range, -1 to 1."""
+    """Scale a picture from the range of pixels, 0 to 1, to the network's range, -1 to 1."""
     return np.asarray(image, np.float32) * np.float32(2) - np.float32(1)
 
 
@@ -131,14 +132,15 @@ def _convolve_map(
     Args:
         architecture: of the network.
         params: parameters of the network.
-        place: the block's place in the network.
+        place: the block's index in `TransformNet.blocks`.
         block: the block whose convolution is computed.
         x: the map that comes into the block.
-        rows: rows of a strip.
-        host_bytes: see `repaint_in_strips`.
+        rows: number of rows of a strip.
+        host_bytes: as in `repaint_in_strips`.
 
     Returns:
-        The convolution before normalization, and the mean and variance of each of its channels, summed in float64.
+        The convolution's output, not yet normalized; and the mean and variance of each channel, which are summed in
+        float64.
     """
     height, width = (_output_length(length, block) for length in x.shape[:2])
     y = _allocate((height, width, block.norm.shift.shape[1]), host_bytes)
@@ -149,7 +151,7 @@ def _convolve_map(
         y[cut] = np.asarray(program(params, window))
         total += y[cut].sum((0, 1), dtype=np.float64)
     mean = total / (height * width)
-    # Squares of differences from the mean, as for a whole map: the difference of two large sums would lose its digits.
+    # Sum the squared differences from the mean. Mean square minus squared mean would lose digits: both may be large.
     squares = np.zeros_like(total)
     for cut in _split_rows(height, rows):
         squares += ((y[cut] - mean.astype(np.float32)) ** 2).sum((0, 1), dtype=np.float64)
@@ -157,28 +159,28 @@ def _convolve_map(
 
 
 def _output_length(length: int, block: Block) -> int:
-    """Return the length of a side of a block's map, given the length of the map that comes in."""
+    """Return the height or width of a block's output, given that of its input."""
     return -(-(length * (1 + block.enlarges)) // block.convolution.stride)
 
 
 def _allocate(shape: tuple[int, ...], host_bytes: int) -> Any:
-    """Return room for a float32 map, in memory or, for more than ``host_bytes``, in a file."""
+    """Return an uninitialized float32 map: in memory, or in a file if the map is larger than ``host_bytes``."""
     size = 4 * int(np.prod(shape, dtype=np.int64))
     if size <= host_bytes:
         return np.empty(shape, np.float32)
-    with tempfile.TemporaryFile() as file:  # has no name: the system frees it when no map uses it any more
+    with tempfile.TemporaryFile() as file:  # a file without a name; the system removes it with its last map
         return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 def _cut_window(x: HostMap, cut: slice, convolution: Convolution, enlarges: bool, border: Border) -> HostMap:
-    """Return the rows and columns that a convolution needs for a strip of its outputs.
+    """Return the part of a map that a convolution needs to compute a strip of its output.
 
     Args:
         x: the map that comes into the block.
-        cut: rows of the strip, counted in the convolution's outputs.
+        cut: rows of the strip, in the convolution's output.
         convolution: the convolution.
-        enlarges: whether the size of the map is doubled first.
-        border: what lies outside the map; the window includes it.
+        enlarges: whether the size of the map is doubled before the convolution.
+        border: what lies outside the map; the returned part includes this border.
     """
     stride, reach = convolution.stride, convolution.reach
     height, width = (length * (1 + enlarges) for length in x.shape[:2])
@@ -203,7 +205,12 @@ def _cut_window(x: HostMap, cut: slice, convolution: Convolution, enlarges: bool
 
 @lru_cache(maxsize=64)
 def _compile_convolution(architecture: Architecture, place: int | None) -> Callable[..., Any]:
-    """Return a function that convolves a window as a block does, or as the last layer does if ``place`` is None."""
+    """Return a compiled function that convolves a window of a map.
+
+    Args:
+        architecture: of the network.
+        place: index of the block whose convolution is used. None for the last layer, whose output becomes pixels.
+    """
 
     def of_window(params: Any, window: Any) -> Any:
         network = build_network(architecture, params)
@@ -214,7 +221,7 @@ def _compile_convolution(architecture: Architecture, place: int | None) -> Calla
 
 @lru_cache(maxsize=64)
 def _compile_finish(architecture: Architecture, place: int) -> Callable[..., Any]:
-    """Return a function that normalizes and activates some rows of a block's convolution."""
+    """Return a compiled function that normalizes and activates some rows of the output of a block's convolution."""
 
     def of_rows(params: Any, y: Any, mean: Any, variance: Any, blend: Any) -> Any:
         return build_network(architecture, params).blocks[place].finish(y, mean, variance, blend)

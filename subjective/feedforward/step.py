@@ -1,8 +1,8 @@
-"""One step of training, and where a training stands: pure functions of arrays.
+"""One step of training, and the state of a training: pure functions of arrays.
 
-The pictures of a step are shared out over a mesh of devices. Each device computes the gradient of its pictures; the
-mean of the gradients changes the parameters, which are the same on every device. A step whose loss or gradient is not
-finite changes nothing.
+The pictures of a step are divided among several devices. Each device computes the gradient of its own pictures. The
+mean of these gradients then changes the parameters in the same way on every device. A step whose loss or gradient is
+not finite changes nothing.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from subjective.feedforward.loss import Objective
 from subjective.feedforward.networks import Architecture, noise_for
 
 LAST_SHARE = 0.01
-"""Share of the learning rate that is left at the last step."""
+"""Learning rate at the last step, as a share of the largest learning rate."""
 
 RISING_PARTS = 20
-"""The learning rate rises over the first of this many equal parts of a training: a network that begins with full steps
-may end grey, where hardly any gradient is left (`experiments/LOG.md`, 2026-11-21)."""
+"""The learning rate rises over the first 1 / `RISING_PARTS` of the steps. Without this rise, large first steps may make
+every picture of a network gray, where the gradient almost vanishes (`experiments/LOG.md`, 2026-11-21)."""
 
 MOST_RISING = 100
 """Largest number of steps over which the learning rate rises."""
 
 ONE_SOURCE = 0.5
-"""Chance that a picture learns from one source alone, where there are several; otherwise from a random blend."""
+"""Probability that a picture of a batch has one source alone; otherwise the picture has a random blend of all."""
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """Where a training stands.
+    """The state of a training: everything that a step changes.
 
     Attributes:
         params: the network's parameters, a nested dict of arrays.
-        optimizer: Adam's moments.
-        step: number of steps made, including the steps that changed nothing.
+        optimizer: state of Adam: the moments of the gradient and the number of updates.
+        step: number of steps that were made, including the steps that changed nothing.
     """
 
     params: Any
@@ -59,12 +59,12 @@ class TrainState:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """The pictures, or the noise, that a step learns from.
+    """The pictures to repaint, or the keys of the noise, of one step.
 
     Attributes:
         blends: share of each source, ``(pictures, sources)``.
         pictures: pictures to repaint, ``(pictures, height, width, 3)``; None for textures.
-        keys: random keys of the textures' noise, one for each texture; None for networks that repaint.
+        keys: random keys, one for the noise of each texture; None for networks that repaint.
     """
 
     blends: Any
@@ -79,11 +79,11 @@ class TrainPlan:
     Attributes:
         architecture: kind and sizes of the network.
         objective: the loss.
-        size: side of the pictures in pixels.
-        steps: number of steps of the training, for the learning rate.
-        learning_rate: Adam's learning rate; the largest one if ``decay``.
+        size: side in pixels of the square pictures.
+        steps: number of steps of the training; the learning rate depends on it if ``decay``.
+        learning_rate: Adam's learning rate; if ``decay``, the largest learning rate.
         decay: whether the learning rate rises over the first steps and then falls.
-        devices: number of devices that share the pictures.
+        devices: number of devices that share the pictures of a step.
     """
 
     architecture: Architecture
@@ -96,7 +96,7 @@ class TrainPlan:
 
     @property
     def adam(self) -> optax.GradientTransformation:
-        """Adam, with the learning rate of each step."""
+        """Adam, with a constant learning rate, or with the schedule that `decay` asks for."""
         rate: Any = self.learning_rate
         if self.decay:
             rising = min(self.steps // RISING_PARTS, MOST_RISING)
@@ -120,27 +120,27 @@ def build_network(architecture: Architecture, params: Any) -> Any:
 
     Args:
         architecture: kind and sizes of the network.
-        params: from `parameters_of` a network of the same architecture.
+        params: parameters of a network of the same architecture, from `parameters_of`.
     """
     graph, state = _structure(architecture)
-    state = jax.tree.map(lambda leaf: leaf, state)  # a copy, since the original stays in the cache
+    state = jax.tree.map(lambda leaf: leaf, state)  # a copy, because `_structure` caches the original
     nnx.replace_by_pure_dict(state, params)
     return nnx.merge(graph, state)
 
 
 def parameter_shapes(architecture: Architecture) -> Any:
-    """Return the shapes of a network's parameters, in the structure of `parameters_of`, without computing a number."""
+    """Return the shapes of a network's parameters, in the structure of `parameters_of`; nothing is computed."""
     return nnx.to_pure_dict(_structure(architecture)[1])
 
 
 @lru_cache(maxsize=8)
 def _structure(architecture: Architecture) -> tuple[Any, Any]:
-    """Return the graph of a network and the shapes of its parameters, without computing a number."""
+    """Return the graph of a network, and the shapes of its parameters; nothing is computed."""
     return nnx.split(nnx.eval_shape(architecture.build))
 
 
 def first_state(plan: TrainPlan, seed: int) -> TrainState:
-    """Return the state in which a training begins; ``seed`` is the number that the parameters come from."""
+    """Return the state in which a training begins; ``seed`` determines the random parameters."""
     params = parameters_of(plan.architecture.build(seed))
     return TrainState(params, plan.adam.init(params), jnp.zeros((), jnp.int32))
 
@@ -153,14 +153,14 @@ def compile_step(plan: TrainPlan) -> Callable[[TrainState, Batch, Any, Any], tup
         plan: everything that is the same at each step.
 
     Returns:
-        ``step(state, batch, targets, vgg) -> (state, report)``. The report has ``loss``, ``parts`` by name,
-        ``gradient_norm`` and ``moved``. ``moved`` is False if the loss or the gradient was not finite; parameters and
-        moments are then unchanged.
+        ``step(state, batch, targets, vgg) -> (state, report)``. The report is a dict with ``loss``, ``parts`` (of the
+        loss, by name), ``gradient_norm`` and ``moved``. ``moved`` is False if the loss or the gradient was not finite;
+        the parameters and Adam's state are then unchanged.
     """
     mesh = mesh_of(plan.devices)
 
     def of_device(params: Any, batch: Batch, targets: Any, vgg: Any) -> Any:
-        """Return the loss, its parts and the gradient: the mean of all devices' means."""
+        """Return the loss, its parts and the gradient: means over the device's pictures, then over all devices."""
 
         def mean_loss(params: Any) -> Any:
             network = build_network(plan.architecture, params)
@@ -197,13 +197,13 @@ def _loss(network: Any, plan: TrainPlan, one: Batch, targets: Any, vgg: Any) -> 
 
 
 def share_batch(batch: Batch, devices: int) -> Batch:
-    """Share the pictures of a batch among a number of devices."""
+    """Divide the pictures of a batch among a number of devices."""
     sharding = NamedSharding(mesh_of(devices), PartitionSpec(SHARES))
     return jax.tree.map(lambda leaf: jax.device_put(leaf, sharding), batch)
 
 
 def replicate(tree: Any, devices: int) -> Any:
-    """Copy arrays to each of a number of devices."""
+    """Copy a tree of arrays to each of a number of devices."""
     mesh: Mesh = mesh_of(devices)
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
@@ -212,7 +212,7 @@ def make_batch(config: TrainConfig, sources: int, step: int, pictures: np.ndarra
     """Make the batch of a step. The same step of the same config always gives the same blends and noise.
 
     Args:
-        config: says the seed and the size of a batch.
+        config: gives the seed and the number of pictures in a batch.
         sources: number of sources.
         step: number of the step, counted from 0.
         pictures: pictures to repaint, ``(pictures, height, width, 3)``; None for textures.

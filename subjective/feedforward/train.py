@@ -1,4 +1,4 @@
-"""The training of a network, from its sources to its last step; and how a trained network draws and paints."""
+"""Train a network on sources; make a picture with a trained network."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from subjective.feedforward.step import (
 from subjective.network.vgg import Params
 
 PATIENCE = 10
-"""End a training after this many steps one after the other that changed nothing."""
+"""A training ends with an error after this many steps in a row that changed nothing."""
 
 TEXTURE_STEPS = 2000
-"""Number of steps for a texture, where the config does not say how many."""
+"""Default number of steps for a texture network."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainStep:
-    """A step that was made.
+    """What is known of one step of a training.
 
     Attributes:
         number: number of the step, counted from 1.
         steps: number of steps of the training.
         loss: mean loss of the step's pictures, before the step changed the parameters.
-        parts: the parts that sum to the loss, by name.
+        parts: the parts of the loss by name; the loss is the sum of all parts.
         gradient_norm: norm of the loss's gradient with respect to the parameters.
         moved: False if the loss or the gradient was not finite, so that the step changed nothing.
-        state: where the training stands after the step.
+        state: state of the training after the step.
     """
 
     number: int
@@ -86,21 +86,22 @@ def train(
     """Train a network.
 
     Args:
-        sources: styles or textures: images ``(height, width, 3)`` in [0, 1], of any sizes.
+        sources: the styles or the textures, images ``(height, width, 3)`` in [0, 1], of any sizes.
         config: all settings.
         params: parameters of the loss network.
         photographs: an endless iterator of batches ``(pictures, height, width, 3)`` that a style network learns to
             repaint (`subjective.feedforward.data.Photographs`); None for textures.
-        steps: number of steps. Default: `count_steps` of the config and one photograph.
-        state: where the training continues; the photographs must then stand where they stood. Default: `first_state`.
-        on_step: called after each step.
+        steps: number of steps. None takes `count_steps` with one photograph, so give the number for a style network.
+        state: the state from which the training continues; ``photographs`` must continue from the same step. None
+            begins a new training.
+        on_step: called after each step, with what is known of the step.
 
     Returns:
         The state after the last step.
 
     Raises:
-        InputError: settings and sources do not fit together; or `PATIENCE` steps one after the other had a loss or
-            gradient that is not finite.
+        InputError: settings and sources do not fit together; or `PATIENCE` steps in a row had a loss or gradient that
+            is not finite.
     """
     plan = plan_training(sources, config, params, steps)
     targets = measure_targets(sources, plan.objective, params)
@@ -125,7 +126,7 @@ def train(
 def plan_training(
     sources: Sequence[np.ndarray], config: TrainConfig, params: Params, steps: int | None = None
 ) -> TrainPlan:
-    """Check settings and sources, and return what is the same at each step.
+    """Check settings and sources; return the plan, which holds what is the same at each step.
 
     Args:
         sources: as in `train`.
@@ -172,11 +173,12 @@ def draw(
     """Draw a texture.
 
     Args:
-        architecture: of a texture network.
+        architecture: kind and sizes of a texture network.
         params: parameters of the network.
-        size: (height, width) in pixels. Every scale wraps exactly if both are multiples of 2^(scales - 1).
+        size: (height, width) in pixels. If both are multiples of 2^(scales - 1), the texture tiles exactly at each
+            scale.
         blend: share of each source; the shares sum to one.
-        seed: number that the noise comes from.
+        seed: seed of the random noise.
 
     Returns:
         Image ``(height, width, 3)`` in [0, 1].
@@ -190,7 +192,7 @@ def paint(
     """Repaint a picture in one piece; `subjective.feedforward.repaint.repaint_in_strips` needs less memory.
 
     Args:
-        architecture: of a style network.
+        architecture: kind and sizes of a style network.
         params: parameters of the network.
         image: RGB in [0, 1], ``(height, width, 3)``.
         blend: share of each style; the shares sum to one.
