@@ -1,4 +1,4 @@
-"""Multiscale neural texture synthesis: new pictures from what a trained network sees in old ones.
+"""Multiscale neural texture synthesis: make new pictures that look like given pictures to a trained network.
 
     import subjective
 
@@ -7,7 +7,7 @@
     [result] = subjective.synthesize([rock], subjective.SynthesisConfig(output_width=256), params=params)
     subjective.write_image("more-rock.png", result.value)
 
-An image is float32 RGB in [0, 1], ``(height, width, 3)``.
+An image is an array ``(height, width, 3)`` of float32: RGB in [0, 1].
 """
 
 from subjective.evaluation.yardstick import Score, evaluate

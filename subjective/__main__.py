@@ -1,4 +1,4 @@
-"""``python -m subjective``."""
+"""The entry point of ``python -m subjective``."""
 
 import sys
 

@@ -1,6 +1,7 @@
-"""Checks of what is given, and the errors that a user can mend.
+"""Check settings and pictures, and raise `InputError` for errors that a user can mend.
 
-Every exception that is no `InputError` is a fault of this program: it keeps its traceback.
+The command line shows an `InputError` as a message without a traceback. Most other exceptions are faults of this
+program, and the command line keeps their traceback.
 """
 
 from __future__ import annotations
@@ -31,12 +32,16 @@ def setting(name: str) -> str:
 
 
 class Message(str):
-    """A message in which `setting` has marked the names of settings; as a string it names the fields."""
+    """A message about settings. The string itself has no marks.
+
+    Attributes:
+        marked: the message with the names of settings as `setting` has marked them.
+    """
 
     marked: str
 
     def __new__(cls, marked: str) -> Message:
-        """Keep the marks beside the plain string."""
+        """Make the string without marks, and keep the text with marks as ``marked``."""
         message = super().__new__(cls, _SETTING.sub(r"\1", marked))
         message.marked = marked
         return message
@@ -47,15 +52,15 @@ class Message(str):
 
 
 class InputError(ValueError):
-    """A value, a picture or a file cannot be used. The message says what came, what was wanted and what to do."""
+    """A value, a picture or a file cannot be used. The message says what was given, what was wanted and what to do."""
 
     def __init__(self, message: str):
-        """Keep the message, in which `setting` has marked the names of settings."""
+        """Keep a message in which `setting` has marked the names of settings."""
         self.message = Message(message)
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        """Return the message with the names of settings; an `OSError` would say its number instead."""
+        """Return the message without marks. Without this method, a `FileError` would show its error number instead."""
         return self.message
 
     def render(self, rename: Callable[[str], str]) -> str:
@@ -68,7 +73,7 @@ class FileError(InputError, OSError):
 
 
 class MissingFileError(InputError, FileNotFoundError):
-    """There is no such file, network or source."""
+    """A file, a network or a source does not exist."""
 
 
 class MissingPackageError(InputError, ImportError):
@@ -77,7 +82,7 @@ class MissingPackageError(InputError, ImportError):
 
 @contextlib.contextmanager
 def file_errors(action: str, path: str | Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into a `FileError` that says what could not be done.
+    """Turn an `OSError` that the block raises into a `FileError` that says what could not be done.
 
     Args:
         action: a verb, such as ``read`` or ``write``.
@@ -85,7 +90,7 @@ def file_errors(action: str, path: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except InputError:  # it says already what could not be done
+    except InputError:  # its message already says what could not be done
         raise
     except OSError as error:
         refused = FileError(f"cannot {action} {str(path)!r}: {error.strerror or error}")
@@ -98,13 +103,13 @@ def file_errors(action: str, path: str | Path) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """The numbers that a setting may have; part of a field's annotation.
+    """The numbers that a setting may have. A field of a settings class has its `Range` in its annotation.
 
     Attributes:
         least: the smallest number.
         most: the largest number.
         open: whether ``least`` itself is refused.
-        unit: what the numbers count, for the message.
+        unit: what the numbers count; it is shown in messages.
     """
 
     least: float = -math.inf
@@ -113,12 +118,12 @@ class Range:
     unit: str = ""
 
     def __contains__(self, value: float | np.number) -> bool:
-        """Whether a finite number lies in the range."""
+        """Return whether a number is finite and lies in the range."""
         inside = self.least <= value <= self.most and not (self.open and value == self.least)
         return math.isfinite(value) and bool(inside)
 
     def __str__(self) -> str:
-        """Say what is wanted."""
+        """Describe the range, such as ``2 frames or more``."""
         unit = f" {self.unit}" if self.unit else ""
         if self.least == -math.inf:
             return "a finite number"
@@ -151,10 +156,10 @@ WEIGHT = at_least(0)
 
 
 def check_settings(config: Any) -> None:
-    """Check each field of a config against its annotation: its `Range`, the words of its ``Literal``.
+    """Check the value of each field of a config against the `Range` or ``Literal`` in the field's annotation.
 
     Raises:
-        InputError: naming the setting, what came and what was wanted.
+        InputError: a value does not fit. The message says the setting's name, the value and what was wanted.
     """
     for name, (wanted, number, optional) in _annotations(config.__class__).items():
         value = getattr(config, name)
@@ -175,7 +180,11 @@ def check_settings(config: Any) -> None:
 
 @lru_cache(maxsize=32)
 def _annotations(kind: Any) -> dict[str, tuple[Any, type | None, bool]]:
-    """Name of each checked field to (its range or its words, type of its numbers, whether it may be None)."""
+    """Return what is wanted of each checked field, by the field's name.
+
+    A value is a tuple: the field's range or its words, the type of its numbers (None for words), and whether the field
+    may be None.
+    """
     found: dict[str, tuple[Any, type | None, bool]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         ranges = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Range)]
@@ -199,13 +208,13 @@ def check_weights(name: str, weights: Sequence[float] | None, count: int, thing:
     """Check that there is one weight for each thing, that none is negative and that not all are zero.
 
     Args:
-        name: of the setting, for the message.
-        weights: None passes.
-        count: how many weights are wanted.
+        name: name of the setting, for the message.
+        weights: the weights; None is always accepted.
+        count: number of weights that are wanted.
         thing: what each weight is for, such as ``source``.
 
     Raises:
-        InputError: naming the setting, what came and what was wanted.
+        InputError: the weights do not fit. The message says the setting's name, the weights and what was wanted.
     """
     if weights is None:
         return
@@ -217,13 +226,16 @@ def check_weights(name: str, weights: Sequence[float] | None, count: int, thing:
 
 
 def normalize_weights(name: str, weights: Sequence[float] | None, count: int, thing: str) -> list[float]:
-    """Divide checked weights by their sum; None stands for equal weights.
+    """Check weights, and divide them by their sum. If ``weights`` is None, return equal weights.
 
     Args:
         name: as in `check_weights`.
         weights: as in `check_weights`.
         count: as in `check_weights`.
         thing: as in `check_weights`.
+
+    Raises:
+        InputError: as in `check_weights`.
     """
     if weights is None:
         return [1 / count] * count
@@ -235,13 +247,13 @@ def check_image(name: str, image: np.ndarray, size: tuple[int, int] | None = Non
     """Check that an array is an image: float, ``(height, width, 3)``, finite.
 
     Args:
-        name: of the image, for the message.
+        name: what the message calls the image.
         image: anything with a shape and a dtype.
         size: (height, width) that the image must have, if any.
 
     Raises:
-        TypeError: another dtype.
-        InputError: another shape or size, or values that are not finite.
+        TypeError: the dtype is not a float type.
+        InputError: the shape or the size is wrong, or some values are not finite.
     """
     if not np.issubdtype(image.dtype, np.floating):
         raise TypeError(f"{name} is of dtype {image.dtype}; wanted floats in [0, 1]: divide 8-bit integers by 255")

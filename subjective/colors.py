@@ -1,4 +1,4 @@
-"""Colors of pictures: opponent axes, luminance, and giving one picture the colors of another.
+"""Change the colors of pictures: convert to opponent axes or luminance, or give one picture the colors of another.
 
 The colors of photographs vary almost independently along the opponent axes.
 """
@@ -18,7 +18,7 @@ ColorMode = Literal["style", "luminance", "match"]
 """Where a transfer takes colors from; see `choose_colors`."""
 
 OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / np.sqrt([[3.0], [2.0], [1.5]])
-"""Rows are the axes: light against dark, red against green, yellow against blue. Rows are orthonormal."""
+"""The rows are the axes: light against dark, red against green, yellow against blue. They are orthonormal."""
 
 
 def to_opponent(image: Float[Array, "height width 3"]) -> Float[Array, "height width 3"]:
@@ -31,14 +31,14 @@ def to_opponent(image: Float[Array, "height width 3"]) -> Float[Array, "height w
         ``(height, width, 3)``.
 
     References:
-        Ruderman, Cronin and Chiao, "Statistics of cone responses to natural images", 1998. `OPPONENT` follows their
-        axes in spirit; theirs are axes of logarithms of cone responses.
+        Ruderman, Cronin and Chiao, "Statistics of cone responses to natural images", 1998. The axes of
+        that paper are for logarithms of cone responses; `OPPONENT` uses similar axes for RGB.
     """
     return jnp.matmul(image, OPPONENT.T.astype(image.dtype), precision="highest")
 
 
 LUMA = np.array([0.299, 0.587, 0.114])
-"""Shares of red, green and blue in luminance (Rec. 601)."""
+"""Weights of red, green and blue in the luminance (Rec. 601)."""
 
 
 def to_grey(image: Image) -> Image:
@@ -51,7 +51,7 @@ def replace_luminance(image: Image, grey: Image) -> Image:
 
     Args:
         image: the image that gives the colors.
-        grey: the image that gives the luminance. The image may be grey or colored, and has the same size.
+        grey: the image that gives the luminance; grey or colored, of the same size as ``image``.
 
     Returns:
         An image of the same size. Values may lie outside [0, 1].
@@ -65,8 +65,8 @@ def replace_luminance(image: Image, grey: Image) -> Image:
 def match_colors(image: Image, like: Float[np.ndarray, "rows columns 3"]) -> Image:
     """Give the colors of an image the mean and covariance of another image's colors.
 
-    Σ′^½ Σ^-½ (x − μ) + μ′, with the symmetric roots. μ and Σ are the mean and covariance of ``image``, μ′ and Σ′
-    those of ``like``.
+    A pixel x becomes Σ′^½ Σ^-½ (x − μ) + μ′, with symmetric square roots. μ and Σ are the mean and covariance of the
+    pixels of ``image``; μ′ and Σ′ are the mean and covariance of the pixels of ``like``.
 
     Args:
         image: ``(height, width, 3)``.

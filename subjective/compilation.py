@@ -1,8 +1,8 @@
 """Compile with options that suit CPUs, and cache compiled programs on disk.
 
-With the cache, the second run of a size starts at once. JAX manages the cache; this module chooses the folder. JAX
-finds a compiled program by its code, device and versions, and therefore never uses a stale one. If the folder cannot
-be written, programs are compiled again in each run.
+With the cache, a second run with the same sizes of pictures starts without compiling. This module chooses the folder,
+and JAX manages the cache. JAX looks up a compiled program by its code, device and versions, so that a changed program
+is compiled again. If the folder cannot be written, each run compiles its programs again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import jax
 
 MIN_COMPILE_SECONDS = 0.5
-"""Cache a program only if its compilation takes at least this long."""
+"""A program is cached only if its compilation takes at least this number of seconds."""
 
 
 def cache_dir() -> Path:
@@ -28,15 +28,15 @@ def cache_dir() -> Path:
 def enable_disk_cache() -> None:
     """Tell JAX to cache compiled programs in `cache_dir`.
 
-    Nothing is changed if $JAX_COMPILATION_CACHE_DIR names another folder (if empty, no folder), or if the folder
-    cannot be written.
+    The function changes nothing if the folder cannot be written, or if $JAX_COMPILATION_CACHE_DIR is set: JAX then
+    uses the folder that this variable names, or no cache if the variable is empty.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     try:
         folder = cache_dir()
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # the disk is full, the folder is not ours to write, or there is no home folder
+    except (OSError, RuntimeError):  # a full disk, no permission to write, or no home folder
         return
     if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -46,23 +46,23 @@ def enable_disk_cache() -> None:
 CPU_OPTIONS: dict[str, Any] = {
     # Use Eigen's matrix products instead of YNNPACK's: a loss and its gradient take 11 % less time.
     "xla_cpu_experimental_ynn_fusion_type": "",
-    # With fusion emitters, the last digits depend on where in memory an array happens to lie (`experiments/LOG.md`,
+    # With fusion emitters, the last digits of results depend on the memory addresses of arrays (`experiments/LOG.md`,
     # 2026-11-21).
     "xla_cpu_use_fusion_emitters": False,
 }
-"""Options of XLA that make programs faster on CPUs and their results the same each time."""
+"""Options of XLA for CPUs: programs run faster, and give exactly the same results each time."""
 
 
 @functools.lru_cache(maxsize=1)
 def compiler_options() -> dict[str, Any]:
-    """Return the `CPU_OPTIONS` that this version of XLA knows; on other devices than CPUs, return none."""
+    """Return the `CPU_OPTIONS` that this version of XLA knows; return no options if the device is not a CPU."""
     if jax.default_backend() != "cpu":
         return {}
     return {name: value for name, value in CPU_OPTIONS.items() if _is_known({name: value})}
 
 
 def _is_known(option: dict[str, Any]) -> bool:
-    """Try to compile a small program with an option."""
+    """Return whether XLA knows an option: compile a small program with it."""
     try:
         jax.jit(lambda x: x, compiler_options=option).lower(0.0).compile()
     except jax.errors.JaxRuntimeError:

@@ -1,8 +1,8 @@
 """Share the rows of a picture, or the frames of an animation, among several devices.
 
-JAX's own partitioner shares the work of the pyramid and of the optimizer. For the network's layers, that partitioner
-would gather the whole picture on every device; `subjective.statistics.tiles` therefore gives each device its rows and
-a halo from the neighboring devices.
+JAX's own partitioner shares out the work of the pyramid and of the optimizer. For the layers of the network, that
+partitioner would gather the whole picture on every device. `subjective.statistics.tiles` therefore gives each device
+its own rows, and a halo: the rows beside them, which come from the neighboring devices.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ SHARES = "shares"
 
 @lru_cache(maxsize=8)
 def mesh_of(count: int) -> Mesh:
-    """Arrange devices in a mesh with the one axis `SHARES`.
+    """Arrange devices in a mesh that has one axis, `SHARES`.
 
     Args:
-        count: number of devices; the first ones are taken. In a run of several processes, devices of all processes
-            count.
+        count: number of devices. The mesh has the first ``count`` devices of all processes of the run.
 
     Raises:
-        InputError: there are fewer devices.
+        InputError: there are fewer than ``count`` devices.
     """
     devices = jax.devices()
     if count > len(devices):
@@ -38,15 +37,16 @@ def mesh_of(count: int) -> Mesh:
 
 
 def share_out(picture: jax.Array | np.ndarray, count: int, axis: int = -3) -> jax.Array:
-    """Share an axis of a picture, or of several pictures, among devices.
+    """Divide a picture, or several pictures, along one axis, and put each share on a device.
 
     Args:
         picture: ``(…, height, width, 3)``.
         count: number of devices.
-        axis: the axis that is shared, counted from the end: -3 for the rows, -4 for the frames before them.
+        axis: the axis to divide, counted from the end: -3 for the rows, -4 for the frames of an animation.
 
     Returns:
-        The same numbers. If the axis cannot be divided into ``count`` equal shares, each device holds them all.
+        An array with the same numbers. If the axis cannot be divided into ``count`` equal shares, each device holds
+        the whole array.
     """
     mesh, before = mesh_of(count), (None,) * (picture.ndim + axis)
     shares = PartitionSpec(*before, SHARES if picture.shape[axis] % count == 0 else None)
@@ -55,7 +55,7 @@ def share_out(picture: jax.Array | np.ndarray, count: int, axis: int = -3) -> ja
 
 
 def gather(value: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
-    """Return the whole of an array, in every process."""
+    """Return the whole array in every process, also if each process holds only a part of it."""
     if not isinstance(value, jax.Array) or value.is_fully_addressable or value.is_fully_replicated:
         return value
     return np.asarray(multihost_utils.process_allgather(value, tiled=True))

@@ -1,7 +1,7 @@
 """Read, write, find and resize pictures. Only this module converts between the integers of files and floats.
 
-Everywhere in this package, an image is float32 RGB in [0, 1] of shape ``(height, width, 3)``. This module converts
-whatever else a file may hold: a palette, alpha, CMYK, 16 bits, a color profile, the camera's orientation.
+Everywhere in this package, an image is float32 RGB in [0, 1] of shape ``(height, width, 3)``. This module
+converts every other form that a file may have: a palette, alpha, CMYK, 16 bits, a color profile, a rotated picture.
 """
 
 from __future__ import annotations
@@ -27,19 +27,23 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 """Suffixes of the files that are read when a folder or a pattern is given. A file given by name may have any suffix."""
 
 MAX_PIXELS = 2**27
-"""Refuse to read or make a picture of more pixels (11585 x 11585). A file of a few kilobytes can claim to hold more."""
+"""Largest number of pixels of a picture that is read or made, for example 11585 x 11585.
+
+A file of a few kilobytes can claim to hold more pixels than fit into memory.
+"""
 
 Image = Float[np.ndarray, "height width 3"]
 """RGB in [0, 1], float32."""
 
 
 def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source") -> list[Path]:
-    """List the picture files that files, folders and glob patterns stand for.
+    """List the picture files that are given as files, folders and glob patterns.
 
     Args:
-        sources: each is a file, a folder (stands for its pictures, sorted by name, not recursive) or a glob
-            pattern (``**`` recurses). The name of an existing file is not read as a pattern.
-        what: how error messages call a source, such as ``content``.
+        sources: each source is a file, a folder or a glob pattern. A folder gives its own pictures, sorted by name, but
+            not those of its subfolders. In a pattern, ``**`` also matches subfolders. If a source is the name of an
+            existing file, it is not treated as a pattern.
+        what: what error messages call a source, such as ``content``.
 
     Returns:
         The files, in the order of the sources.
@@ -58,7 +62,7 @@ def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source")
 
 
 def _find_one(source: str | os.PathLike[str], what: str) -> list[Path]:
-    """List the picture files that one source stands for."""
+    """List the picture files that one source gives."""
     path = Path(source)
     if path.is_dir():
         found = _keep_pictures(path.iterdir())
@@ -86,14 +90,14 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
 
     Grey becomes three equal channels. Palette indices become colors. Transparent pixels are laid over white, as a
     browser shows them. CMYK and other color spaces are converted to sRGB through the file's own profile, if the file
-    has one. 16-bit grey keeps its 16 bits (the decoder rounds 16-bit color to 8). The camera's orientation is
-    applied. Of an animation, the first frame is read.
+    has one. 16-bit grey keeps its 16 bits, but the decoder rounds 16-bit color to 8 bits. If the camera recorded an
+    orientation, the picture is rotated upright. Only the first frame of an animation is read.
 
     Args:
         path: the file.
         width: resize to this width in pixels, and the height in proportion.
-        scale: resize by this factor; give either ``width`` or ``scale``. Both resize the file's integers with
-            Lanczos' filter, as the 2017 program did.
+        scale: resize by this factor; give either ``width`` or ``scale``. Either way, the integers of the file are
+            resized with Lanczos' filter before they become floats, as in the 2017 program.
 
     Returns:
         Image in [0, 1], shape ``(height, width, 3)``.
@@ -123,7 +127,7 @@ def _decode(name: str, data: bytes) -> Pillow.Image:
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns about sizes, which `_check_pixels` checks, and about metadata, which is not used.
+            # Pillow warns about large pictures, which `_check_pixels` refuses, and about metadata, which is not used.
             warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(data)) as file:
                 _check_pixels(name, *file.size)
@@ -160,7 +164,7 @@ def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale:
 def _to_float(picture: Pillow.Image) -> Image:
     """Return the pixels of a picture from `_to_rgb` as an image."""
     array = np.asarray(picture)
-    if array.ndim == 2:  # grey of more than 8 bits, which `_to_rgb` has made float in [0, 1]
+    if array.ndim == 2:  # grey of more than 8 bits; `_to_rgb` has converted it to floats in [0, 1]
         array = np.repeat(array[:, :, np.newaxis], 3, axis=2)
         return np.ascontiguousarray(np.clip(array, 0, 1), dtype=np.float32)
     return np.asarray(array, dtype=np.float32) / np.float32(255)
@@ -186,7 +190,7 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
 
 
 def _orient(picture: Pillow.Image) -> Pillow.Image:
-    """Rotate a picture as its camera recorded; leave the picture as it is if that record is damaged."""
+    """Rotate a picture upright if its camera recorded an orientation. A damaged record is ignored."""
     try:
         return ImageOps.exif_transpose(picture)
     except Exception:  # the parser of metadata failed; the pixels do not depend on the metadata
@@ -219,7 +223,10 @@ def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
 
 
 def _scale_grey(name: str, picture: Pillow.Image) -> Pillow.Image:
-    """Divide 16-bit grey by 65535. Pillow's own conversion clips at 255; older versions open a 16-bit PNG in mode I."""
+    """Divide 16-bit grey by 65535, because Pillow's own conversion clips at 255.
+
+    Older versions of Pillow open a 16-bit PNG in mode I, which has 32-bit integers.
+    """
     integers = np.asarray(picture)
     if integers.min() < 0 or integers.max() > 65535:
         raise InputError(f"{name!r} holds integers from {integers.min()} to {integers.max()}; wanted 16 bits at most")
@@ -229,7 +236,7 @@ def _scale_grey(name: str, picture: Pillow.Image) -> Pillow.Image:
 
 
 def _check_floats(name: str, picture: Pillow.Image) -> Pillow.Image:
-    """Return a picture of floats; refuse values outside [0, 1]."""
+    """Return a picture of floats unchanged; refuse values outside [0, 1]."""
     values = np.asarray(picture, dtype=np.float32)
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 1):
@@ -261,16 +268,17 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mapping[str, str] | None = None) -> None:
     """Write an 8-bit picture completely or not at all.
 
-    The bytes go to a temporary file in the same folder, which is then renamed. An interrupt or a full disk therefore
-    neither leaves half a picture nor destroys the picture that was there before.
+    The bytes go to a temporary file in the same folder, which is then renamed. After an interrupt or on a full disk,
+    there is therefore never half a picture, and an older picture of the same name is still whole.
 
     Args:
         path: the file; its suffix chooses the format.
         image: ``(height, width, 3)`` in [0, 1]. Values outside are clipped; all values are rounded to 8 bits.
-        text: provenance for PNG text chunks. Other formats do not store the text.
+        text: entries for the text chunks of a PNG file, such as the settings of the run, by keyword. Other formats do
+            not store the text.
 
     Raises:
-        InputError: the image has another shape, is not finite, or the suffix names no known format.
+        InputError: the image has another shape or is not finite, or the suffix is not that of a known format.
         FileError: the file cannot be written.
     """
     array = np.asarray(image)
@@ -306,9 +314,9 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def write_atomically(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path``; when the block ends, fsync the temporary file and rename it to ``path``.
+    """Open a temporary file beside ``path`` for the block, then flush the file to disk and rename it to ``path``.
 
-    If the block fails, the temporary file is removed and ``path`` stays as it was.
+    If the block fails, the temporary file is removed and the file at ``path`` is not changed.
 
     Raises:
         FileError: the file cannot be written.

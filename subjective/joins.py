@@ -1,8 +1,8 @@
-"""Joins, which make one target of several sources: four means of the sources' statistics.
+"""Join the statistics of several sources into one target, by one of four means.
 
 Each mean takes arrays of one shape and weights that sum to one. The means are computed in float64 on the host, because
-targets are made once in a run. `log_euclidean` and `geodesic` treat Gram matrices as points of the cone of positive
-matrices, where the shortest path between two points is not the straight line.
+a run computes its targets only once. `log_euclidean` and `geodesic` treat Gram matrices as points of the cone of
+positive matrices, where the shortest path between two points is not the straight line.
 
 References:
     Arsigny, Fillard, Pennec and Ayache, "Geometric means in a novel vector space structure on symmetric
@@ -31,42 +31,49 @@ JoinMode = Literal["average", "max", "log_euclidean", "geodesic", "affine_invari
 JOIN_MODES: tuple[str, ...] = get_args(JoinMode)
 
 EIGENVALUE_FLOOR = 1e-6
-"""Eigenvalues below this share of the largest eigenvalue are raised to the share before a logarithm is taken.
+"""Smallest eigenvalue that is used, as a share of the matrix's largest eigenvalue; smaller ones are raised to it.
 
-A Gram matrix in float32 does not resolve smaller eigenvalues, and the small eigenvalues of a small feature map are
-zero. Without the floor, features that one source lacks entirely would be lost from the mean.
+A logarithm or an inverse of a matrix needs eigenvalues above zero. A Gram matrix in float32 does not resolve smaller
+eigenvalues, and a small feature map has some that are zero. Without the floor, the mean would lose every feature that
+one source lacks.
 """
 
 RIDGE = 1.0
-"""Share of the mean eigenvalue that is added to the diagonal of each matrix before a matrix mean, and subtracted after.
+"""Number that is added to the diagonal of each matrix before a matrix mean, and subtracted from that of the mean.
+
+The unit is the mean eigenvalue of the matrices' average.
 
 A Gram matrix of n pixels has rank n at most, and at coarse octaves n is far below the number of channels. The geometric
-mean of two such matrices almost vanishes, and the picture loses its contrast and is gray. With the ridge, features that
-only one source has are weakened and not lost. A ridge of 0 gives the plain mean, an infinite ridge the average
+mean of two such matrices is almost zero, so that the picture loses its contrast and becomes gray. With the ridge, the
+mean keeps features that only one source has, but weakens them. A ridge of 0 gives the mean of the matrices themselves;
+an infinite ridge gives their average
 (`experiments/LOG.md`, 2026-11-21).
 """
 
 KARCHER_STEPS = 100
-"""Largest number of steps of the iteration for the geodesic mean of three or more matrices."""
+"""Largest number of steps of the iteration that computes the geodesic mean of three or more matrices."""
 
 KARCHER_TOLERANCE = 1e-9
-"""The iteration stops when its residual is below this number. The residual is ‖Σ wᵢ log(X^-½ Aᵢ X^-½)‖ / √channels."""
+"""The iteration of `geodesic` stops when its residual is below this number.
+
+The residual is ‖Σ wᵢ log(X^-½ Aᵢ X^-½)‖ / √channels.
+"""
 
 Matrix = NDArray[np.float64]
 
 
 def average(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
-    """Return the weighted arithmetic mean: the statistics of a picture that is made of parts of each source."""
+    """Return the weighted arithmetic mean. A picture composed of parts of each source has such statistics."""
     return np.sum([weight * array for weight, array in zip(weights, arrays, strict=True)], axis=0)
 
 
 def maximum(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
-    """Return the elementwise maximum. Each array is first multiplied by its weight over the mean weight."""
+    """Return the elementwise maximum. Before, each array is multiplied by its weight divided by the mean weight."""
     return np.max([weight * len(arrays) * array for weight, array in zip(weights, arrays, strict=True)], axis=0)
 
 
 def log_euclidean(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
-    """Return exp(Σ wᵢ log Aᵢ) of symmetric positive matrices."""
+    """Return the log-Euclidean mean of symmetric positive matrices Aᵢ with weights wᵢ: exp(Σ wᵢ log Aᵢ)."""
     logs = [_map_eigenvalues(np.log, _make_positive(array)) for array in arrays]
     return _map_eigenvalues(np.exp, average(logs, weights))
 
@@ -74,12 +81,13 @@ def log_euclidean(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
 def geodesic(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
     """Return the affine-invariant (Riemannian) mean of symmetric positive matrices: the Karcher mean.
 
-    For two matrices the mean is A^½ (A^-½ B A^-½)^t A^½, where t is the weight of B. For more matrices it is the X for
-    which Σ wᵢ log(X^-½ Aᵢ X^-½) is zero. The iteration starts at the log-Euclidean mean and follows this sum; the
-    condition numbers of X^-½ Aᵢ X^-½ limit the length of a step (Bini and Iannazzo, 2013).
+    For two matrices A and B the mean is A^½ (A^-½ B A^-½)^t A^½, where t is the weight of B. For more matrices Aᵢ with
+    weights wᵢ, the mean is the matrix X for which Σ wᵢ log(X^-½ Aᵢ X^-½) is zero. An iteration computes X: it starts at
+    the log-Euclidean mean, and each step goes in the direction of this sum. The larger the condition numbers of
+    X^-½ Aᵢ X^-½, the shorter is the step (Bini and Iannazzo, 2013).
 
     Raises:
-        InputError: the iteration has not converged; the message names the residual.
+        InputError: the iteration has not converged. The message gives the residual.
     """
     if len(arrays) == 2:
         root, inverse = _square_roots(arrays[0])
@@ -117,7 +125,7 @@ def _map_eigenvalues(function: Callable[[Matrix], Matrix], matrix: Matrix) -> Ma
 
 
 def _raise_to_floor(values: Matrix) -> Matrix:
-    """Raise eigenvalues, given in ascending order, to at least `EIGENVALUE_FLOOR` of the largest."""
+    """Raise eigenvalues below `EIGENVALUE_FLOOR` times the largest to that value; ``values`` are in ascending order."""
     return np.maximum(values, max(EIGENVALUE_FLOOR * values[-1], np.finfo(np.float64).tiny))
 
 
@@ -126,7 +134,7 @@ def _make_positive(matrix: Matrix) -> Matrix:
 
 
 def _square_roots(matrix: Matrix) -> tuple[Matrix, Matrix]:
-    """Return A^½ and A^-½."""
+    """Return A^½ and A^-½ of a symmetric matrix A."""
     values, vectors = np.linalg.eigh(_symmetrize(matrix))
     roots = np.sqrt(_raise_to_floor(values))
     return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
@@ -151,23 +159,24 @@ def join(
 ) -> Statistics:
     """Join the statistics of several sources into one target, octave by octave and layer by layer.
 
-    The matrix means (``log_euclidean``, ``geodesic``) join the statistics that are positive matrices, such as Gram
-    matrices and covariances. All other statistics are averaged.
+    The matrix means (``log_euclidean``, ``geodesic``) are defined for positive matrices, such as Gram matrices and
+    covariances. In these modes, statistics that are not positive matrices are averaged.
 
     Args:
-        sources: statistics of one structure and shape.
+        sources: the statistics of each source. All must have the same structure and shapes.
         mode: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and ``riemann`` are other
             names of ``geodesic``.
-        source_weights: how much each source counts, not negative; only the proportions matter. Equal if None.
-        ridge: for the matrix means, see `RIDGE`; 0 for the plain means.
+        source_weights: how much each source counts. Weights must not be negative, and only their proportions matter.
+            None gives all sources the same weight.
+        ridge: see `RIDGE`; only the matrix means use it.
 
     Returns:
         A target of the same structure, shapes and dtypes. A single source is returned unchanged.
 
     Raises:
-        InputError: no source, an unknown mode, weights that do not fit the sources, a matrix mean of statistics that
-            are not square matrices, or a mean that does not converge.
-        ValueError: sources that differ in shape.
+        InputError: there is no source, the mode is unknown, the weights do not fit the sources, a matrix mean gets a
+            statistic that should be a square matrix and is not, or the geodesic mean does not converge.
+        ValueError: the sources differ in structure or shape.
     """
     if not sources:
         raise InputError("no statistics to join; give at least one source")
@@ -178,7 +187,7 @@ def join(
         return sources[0]
 
     def join_arrays(path: tuple[Any, ...], *arrays: jax.Array) -> jax.Array:
-        """Join one statistic of one layer and octave; the path ends with the statistic's name."""
+        """Join one statistic of one layer and octave. The last entry of ``path`` is the statistic's name."""
         shapes = {array.shape for array in arrays}
         if len(shapes) > 1:
             raise ValueError(f"cannot join statistics of different shapes {sorted(shapes)}")
@@ -190,7 +199,7 @@ def join(
         matrices = [np.asarray(array, dtype=np.float64) for array in arrays]
         if array_mode in ("average", "max"):
             return jnp.asarray(_MEANS[array_mode](matrices, shares), dtype=arrays[0].dtype)
-        # Subtracting the ridge again leaves the result positive, and equal sources still join to themselves.
+        # The mean without the ridge is still positive, and the mean of equal sources is still equal to each of them.
         level = ridge * np.trace(average(matrices, shares)) / shape[0] * np.eye(shape[0])
         joined = _MEANS[mode]([matrix + level for matrix in matrices], shares) - level
         return jnp.asarray(joined, dtype=arrays[0].dtype)

@@ -1,7 +1,8 @@
-"""The losses that are minimized: functions ``loss(image, *arguments) -> (scalar, parts)``.
+"""Make the losses that are minimized: functions ``loss(image, *arguments) -> (scalar, parts)``.
 
-Targets are arguments and never captured, so that one trace serves all targets. The scalar is the sum of the parts, a
-pytree that is kept for the log.
+A loss gets its targets as arguments and never captures them in a closure, so that JAX traces it only once for all
+targets. The scalar is the sum of the parts. The parts are a pytree of scalars, which is kept for the log. Only
+`variation_loss` has no parts.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ Scalar = Float[Array, ""]
 Loss = Callable[..., tuple[Scalar, Any]]
 
 TINY = 1e-20
-"""Number that is added to a divisor; the targets of a black source have size 0."""
+"""Small number that keeps a divisor above zero, and the argument of a power in `variation_loss`.
+
+For example, losses are divided by the size of a target, and the targets of a black source have size 0.
+"""
 
 
 ContentForm = Literal["content", "content_sum"]
 
 Parts = tuple[dict[str, dict[str, Scalar]], ...]
-"""The parts that a loss is the sum of: ``{layer: {name: scalar}}`` for each octave."""
+"""The parts of a loss, whose sum is the loss: ``{layer: {name: scalar}}`` for each octave."""
 
 
 def match(
@@ -44,23 +48,25 @@ def match(
     regions: Sequence[Regions] | None = None,
     blocks: Grid = WHOLE,
 ) -> Parts:
-    """Return the weighted distances of a picture's statistics to their targets.
+    """Return the weighted distances between the statistics of a picture and their targets.
 
     Args:
         found: statistics of the picture.
-        targets: statistics of the same structure and shapes.
+        targets: statistics to match, of the same structure and shapes as ``found``. Only statistics that are measured
+            by blocks have one more axis in ``found``, the first.
         terms: the statistics and their weights.
-        octave_weights: one for each octave; 1 if None.
-        relative: divide each distance by the target's own size (`Statistic.size`).
-        regions: of the picture. Each region has a target of its own; the distance is the mean of the regions'
-            distances, each multiplied by the region's trust.
-        blocks: of the picture. All blocks have the same target; the distance is the mean of the blocks' distances.
+        octave_weights: weight of each octave; None for 1.
+        relative: whether to divide each distance by the size of its target (`Statistic.size`).
+        regions: the regions of the picture at each octave. Each region has a target of its own. The distance of a
+            statistic is the mean over the regions of each region's distance times the region's trust.
+        blocks: the blocks of the picture. All blocks have the same target. The distance of a statistic is the mean of
+            the distances of the blocks.
 
     Returns:
-        Distances in the structure of the targets.
+        The weighted distances, in the structure of the targets.
 
     Raises:
-        ValueError: structures or shapes differ. Nothing is broadcast.
+        ValueError: structures or shapes do not fit; arrays are never broadcast.
     """
     wanted, came = str(jax.tree.structure(targets)), str(jax.tree.structure(found))
     if wanted != came:
@@ -100,21 +106,22 @@ def weigh_differences(
     octave_weights: Sequence[float] | None = None,
     sizes: Differences | None = None,
 ) -> Parts:
-    """Return the weighted squared differences of a picture's feature maps and a content's.
+    """Return the weighted squared differences between the feature maps of a picture and those of a content.
 
     Args:
         differences: from `subjective.statistics.analysis.analyze_and_compare`.
-        comparison: of the analysis, with the weights of the layers.
-        octave_weights: one for each octave; 1 if None.
-        sizes: number by which each difference is divided; None to divide none.
+        comparison: the layers that are compared and their weights.
+        octave_weights: weight of each octave; None for 1.
+        sizes: numbers by which the differences are divided, in the structure of ``differences``; None to divide by
+            nothing.
 
     Returns:
-        ``{layer: {"content": scalar}}`` for each octave; ``content_sum`` instead of ``content`` if the differences are
-        sums.
+        ``{layer: {"content": scalar}}`` for each octave. The key is ``content_sum`` instead of ``content`` if the
+        squared differences are summed and not averaged.
 
     References:
-        Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016, equation 1, as a
-        mean.
+        Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016, equation 1,
+        without the factor of 1/2 and usually with the mean in place of the sum.
     """
     name: ContentForm = "content" if comparison.mean else "content_sum"
     weights = dict(zip(comparison.layers, comparison.weights, strict=True))
@@ -152,19 +159,19 @@ def sum_parts(parts: Any) -> Scalar:
 def texture_loss(
     analysis: Analysis, octave_weights: tuple[float, ...] | None = None, *, relative: bool = False
 ) -> Loss:
-    """Make the texture loss, summed over octaves: a function ``loss(image, targets, params)``.
+    """Make the texture loss: a function ``loss(image, targets, params)`` that is summed over octaves.
 
-    The same arguments give the same function, so that JAX finds the compiled function again.
+    Calls with the same arguments return the same function, so that JAX need not compile it again.
 
     Args:
         analysis: octaves, terms with their weights, padding and pooling.
-        octave_weights: one for each of ``analysis.octaves``; 1 if None.
-        relative: divide each distance by the target's own size, so that a weight means the same at every layer and
-            octave, and for every source.
+        octave_weights: weight of each of ``analysis.octaves``; None for 1.
+        relative: whether to divide each distance by the size of its target. A weight then has the same effect at every
+            layer and octave, and for every source.
 
     Returns:
-        ``loss(image, targets, params) -> (scalar, parts)`` with parts as in `match`. For a picture with regions, call
-        ``loss(image, targets, params, regions)``.
+        ``loss(image, targets, params) -> (scalar, parts)``. The parts are those that `match` returns. For a picture
+        with regions, call ``loss(image, targets, params, regions)``.
 
     References:
         Gatys, Ecker and Bethge, 2015, equations 3 and 4, without their factor of 1/4. Several octaves at once:
@@ -189,20 +196,20 @@ def texture_loss(
 def style_and_content_loss(
     analysis: Analysis, octave_weights: tuple[float, ...] | None = None, *, relative: bool = False
 ) -> Loss:
-    """Make the sum of a style's texture loss and the content loss, computed in one pass of the network.
+    """Make the sum of the texture loss of a style and the content loss, computed in one pass through the network.
 
     Args:
-        analysis: as in `texture_loss`; its comparison says at which layers the content is compared.
+        analysis: as in `texture_loss`. ``analysis.comparison`` has the layers at which the content is compared.
         octave_weights: as in `texture_loss`.
-        relative: as in `texture_loss`; differences from the content are divided by ``sizes``.
+        relative: as in `texture_loss`; if true, the differences from the content are divided by ``sizes``.
 
     Returns:
         ``loss(image, targets, params, regions, contents, sizes) -> (scalar, parts)``. ``regions`` may be None.
-        ``contents`` is from `subjective.statistics.analysis.content_maps`; ``sizes`` holds the differences between the
-        content and a flat picture. The parts of style and content are merged.
+        ``contents`` comes from `subjective.statistics.analysis.content_maps`. ``sizes`` holds the differences between
+        the content and a flat picture. The parts of style and content are merged into one structure.
 
     Raises:
-        ValueError: an analysis without a comparison.
+        ValueError: the analysis has no comparison.
 
     References:
         Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016.
@@ -235,8 +242,8 @@ def variation_loss(power: float, wraps: bool) -> Loss:
     """Make the total variation: the mean over pixels and colors of (dx² + dy²)^power, as a function ``loss(image)``.
 
     Args:
-        power: 1 for squared differences; 1.25 in the first Keras program.
-        wraps: whether the first row and column are neighbors of the last ones.
+        power: 1 gives the mean of squared differences. The first Keras program used 1.25.
+        wraps: whether the last row and column are neighbors of the first row and column.
 
     Returns:
         ``loss(image) -> (scalar, {})``.
@@ -249,7 +256,7 @@ def variation_loss(power: float, wraps: bool) -> Loss:
         down, right = (jnp.roll(image, -1, axis) - image for axis in (0, 1))
         if not wraps:
             down, right = down[:-1, :-1], right[:-1, :-1]
-        # A power below 1 has no finite slope at zero.
+        # Without `TINY`, a power below 1 would have an infinite derivative at zero.
         return jnp.mean((down**2 + right**2 + TINY) ** power), {}
 
     return loss
@@ -263,25 +270,26 @@ def novelty_loss(
     internal: bool = False,
     octave_weights: tuple[float, ...] | None = None,
 ) -> Loss:
-    """Make a loss that is small if statistics are unlike each other: a function ``loss(frames, params)``.
+    """Make a loss that is small if statistics differ from each other: a function ``loss(frames, params)``.
 
-    The statistics of n pictures (or, if ``internal``, of the n octaves of one picture) are n vectors, the rows of a
-    matrix V. The loss is ‖V Vᵀ − scale · I‖². It is zero if all vectors have the norm √scale and are orthogonal. There
-    is one such term for each octave and layer (or, if ``internal``, for each layer and picture).
+    By default, the loss compares pictures: a statistic of n pictures at one octave and layer is n vectors, the rows of
+    a matrix V. The term for this octave and layer is ‖V Vᵀ − scale · I‖². The term is zero if the vectors are
+    orthogonal and each has the norm √scale. The loss is the weighted sum of the terms. If ``internal``, the loss
+    compares the n octaves of each picture instead: there is a matrix V for each layer and picture.
 
     Args:
         analysis: octaves, terms with their weights, padding and pooling.
         scale: the squared norm that each vector should have.
-        internal: compare the octaves of each picture with each other; otherwise compare the pictures.
-        octave_weights: one for each of ``analysis.octaves``; 1 if None. Ignored if ``internal``.
+        internal: whether to compare the octaves of each picture with each other, and not the pictures.
+        octave_weights: weight of each of ``analysis.octaves``; None for 1. Ignored if ``internal``.
 
     Returns:
         ``loss(frames, params) -> (scalar, parts)``. ``frames`` is ``(count, height, width, 3)``. ``parts`` is
-        ``{layer: {statistic: scalar}}`` for each octave; a single dict in a tuple if ``internal``.
+        ``{layer: {statistic: scalar}}`` for each octave; if ``internal``, the tuple has only one such dictionary.
 
     References:
-        `novelty.py` of the 2017 program. The internal form of that program could not run, because it stacked matrices
-        of different layers.
+        `novelty.py` of the 2017 program. In that program the internal form could not run, because the program stacked
+        matrices of different layers.
     """
     places = index_terms(analysis.terms)
     by_octave = octave_weights or (1.0,) * len(analysis.octaves)
@@ -294,7 +302,7 @@ def novelty_loss(
         found = jax.vmap(lambda image: analyze(params, image, analysis))(frames)
         flat = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], -1), found)
         if internal:
-            # (count, octaves, numbers) at each layer, so that each picture is one comparison.
+            # Each array is (count, octaves, numbers), so that `measure_likeness` gets the octaves of one picture.
             flat = (jax.tree.map(lambda *octaves: jnp.stack(octaves, axis=1), *flat),)
         likeness = jax.vmap(measure_likeness) if internal else measure_likeness
         parts = tuple(
@@ -310,15 +318,15 @@ def novelty_loss(
 
 
 def weighted_sum(terms: Mapping[str, tuple[float, Loss]]) -> Loss:
-    """Add up several losses, each ``loss(value, *its arguments)``.
+    """Make the weighted sum of several losses.
 
     Args:
-        terms: name to (weight, loss).
+        terms: (weight, loss) by name. A loss is a function ``loss(value, *arguments) -> (scalar, parts)``.
 
     Returns:
-        ``loss(value, arguments) -> (scalar, {name: parts})``. ``arguments[name]`` is the tuple of arguments that the
-        loss of that name takes after the value. The parts are those of the losses, times their weights. If
-        ``arguments`` has other names than ``terms``, the function raises `ValueError`.
+        ``loss(value, arguments) -> (scalar, {name: parts})``. ``arguments[name]`` is the tuple of arguments that
+        ``terms[name]`` takes after the value. The parts of each loss are multiplied by its weight. The function raises
+        `ValueError` if ``arguments`` has other names than ``terms``.
     """
 
     def loss(value: Array, arguments: Mapping[str, tuple[Any, ...]]) -> tuple[Scalar, dict[str, Any]]:

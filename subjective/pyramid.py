@@ -1,6 +1,6 @@
-"""Gaussian and Laplacian pyramids of Burt and Adelson.
+"""Make Gaussian and Laplacian pyramids (Burt and Adelson).
 
-Octave 0 is the image itself; octave k is the image reduced k times. Every function takes one image
+Octave 0 is the image itself; octave k is the image reduced k times. The functions take one image
 ``(height, width, channels)``; use `jax.vmap` for several images.
 
 References:
@@ -21,10 +21,10 @@ from jaxtyping import Array, Float
 
 Padding = Literal["valid", "same", "circular"]
 PADDINGS: tuple[Padding, ...] = ("valid", "same", "circular")
-"""All paddings."""
+"""All values of `Padding`; `reduce` explains them."""
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
-"""The generating kernel with a = 0.4: (1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2)."""
+"""The generating kernel (1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2) of Burt and Adelson, with a = 0.4."""
 
 Planes = Float[Array, "height width channels"]
 """An image with any number of channels."""
@@ -37,12 +37,12 @@ Pyramid = list[Float[Array, "_ _ channels"]]
 
 
 def reduced_size(size: int, padding: Padding) -> int:
-    """Return the length of a side after one `reduce`, in pixels; 0 or less if no pixel is left."""
+    """Return the length in pixels that a side of ``size`` pixels has after one `reduce`; 0 or less if none is left."""
     return (size - 5) // 2 + 1 if padding == "valid" else (size + 1) // 2
 
 
 def octave_size(size: int, octave: int, padding: Padding) -> int:
-    """Return the length of a side at an octave, in pixels; 0 or less if no pixel is left."""
+    """Return the length in pixels that a side of ``size`` pixels has at an octave; 0 or less if none is left."""
     for _ in range(octave):
         size = reduced_size(size, padding)
     return size
@@ -53,16 +53,17 @@ def reduce(image: Planes, padding: Padding = "circular") -> Resized:
 
     Args:
         image: ``(height, width, channels)``.
-        padding: what lies outside the image. ``valid``: nothing, so that the result starts at pixel 2;
-            ``circular``: the opposite side of the image; ``same``: the image mirrored about its border pixel.
+        padding: what lies outside the image. For ``valid``, nothing: the first pixel of the result is at pixel 2 of the
+            image. For ``circular``, the opposite side of the image. For ``same``, the image mirrored about its border
+            pixels.
 
     Returns:
         ``(reduced_size(height), reduced_size(width), channels)``.
 
-    Departure from the 2017 program: for ``same``, that program would have had zeros outside, which darken the rim of
-    each octave more.
+    Departure from the 2017 program: for ``same``, that program assumed zeros outside the image. Such zeros darken the
+    border of the image, and more so at each further octave.
     """
-    # Move the channels first: with three channels last, no vector register would ever be full.
+    # Channels come first here, because the last axis fills vector registers, and three channels are too few for that.
     planes = image.transpose(2, 0, 1)
     return _reduce_axis(_reduce_axis(planes, 1, padding), 2, padding).transpose(1, 2, 0)
 
@@ -87,10 +88,10 @@ def _blur_and_halve_forward(padded: Array, axis: int) -> tuple[Array, int]:
 
 
 def _blur_and_halve_backward(axis: int, size: int, cotangent: Array) -> tuple[Array]:
-    """Return the derivative that JAX would find, computed for even and odd pixels apart as in `expand`.
+    """Return the same derivative as JAX, but compute even and odd pixels separately, as `expand` does.
 
-    JAX puts zeros between the pixels of each of the five taps: five arrays of the picture's size, which took half of
-    the memory for a picture of 8192 pixels.
+    JAX's own derivative makes an array of the picture's size for each of the five taps, with zeros between the pixels.
+    These arrays took half of the memory for a picture of 8192x8192 pixels.
     """
     widths = [(0, 0)] * cotangent.ndim
     widths[axis] = (2, 2)
@@ -107,14 +108,14 @@ _blur_and_halve.defvjp(_blur_and_halve_forward, _blur_and_halve_backward)
 def band(image: Planes, padding: Padding = "circular") -> Resized:
     """Return the detail that the 5-tap blur removes: the image minus its blur.
 
-    The band holds one octave of detail, the finest.
+    This band of spatial frequencies is the finest octave of the image.
 
     Args:
         image: ``(height, width, channels)``.
-        padding: as in `reduce`; ``valid`` loses two pixels on each side.
+        padding: as in `reduce`.
 
     Returns:
-        ``(height, width, channels)``; for ``valid``, height and width are 4 pixels less.
+        ``(height, width, channels)``. For ``valid``, two pixels are lost on each side.
     """
     padded = image if padding == "valid" else _pad_axis(_pad_axis(image, 0, 2, padding), 1, 2, padding)
     height, width = padded.shape[0] - 4, padded.shape[1] - 4
@@ -128,36 +129,36 @@ def band(image: Planes, padding: Padding = "circular") -> Resized:
 
 
 def _take_every_second(image: Array, axis: int, start: int, length: int) -> Array:
-    """Return ``length`` pixels along an axis: every second one from ``start``."""
+    """Return every second pixel along an axis, from ``start``, ``length`` pixels in all."""
     index = [slice(None)] * image.ndim
     index[axis] = slice(start, start + 2 * length - 1, 2)
     return image[tuple(index)]
 
 
 def _pad_axis(image: Array, axis: int, amount: int, padding: Padding) -> Array:
-    """Add ``amount`` pixels at both ends of an axis: wrapped for ``circular``, else mirrored."""
+    """Add ``amount`` pixels at both ends of an axis: from the other end for ``circular``, otherwise mirrored."""
     widths = [(0, 0)] * image.ndim
     widths[axis] = (amount, amount)
     return jnp.pad(image, widths, mode="wrap" if padding == "circular" else "reflect")
 
 
 def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") -> Resized:
-    """Enlarge an image by two.
+    """Double the size of an image.
 
-    Put zeros between the pixels, then blur along each axis with twice the 5-tap kernel. For ``circular`` and even
-    sizes, `expand` is four times the adjoint of `reduce`.
+    The result is the image with zeros between its pixels, blurred along each axis with twice the 5-tap kernel.
+    For ``circular`` and even sizes, `expand` is four times the adjoint of `reduce`.
 
     Args:
         image: ``(height, width, channels)``.
-        size: (height, width) of the result. `reduced_size` of each must be the image's own height and width.
+        size: (height, width) of the result. `reduced_size` of these must be the height and width of ``image``.
         padding: ``circular`` or ``same``.
 
     Returns:
         ``(*size, channels)``.
 
     Raises:
-        ValueError: the padding is ``valid``, which has no inverse of full size, or ``size`` does not reduce to the
-            image's size.
+        ValueError: the padding is ``valid``, for which the border of the larger image cannot be computed, or ``size``
+            does not reduce to the size of ``image``.
     """
     if padding == "valid":
         raise ValueError("expand has no 'valid' form, because reduce lost the border; use 'circular' or 'same'")
@@ -200,7 +201,8 @@ def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular")
 def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> Pyramid:
     """Return each octave of the Gaussian pyramid minus the expanded next octave, and the last octave itself.
 
-    To get the image back, start from the last octave; for each octave before it, expand the sum and add that octave.
+    To compute the image from its pyramid, start with the last octave. Then expand the sum so far and add the octave
+    before, until octave 0 is added.
     """
     gaussian = gaussian_pyramid(image, octaves, padding)
     bands = [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairwise(gaussian)]

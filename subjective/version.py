@@ -1,3 +1,3 @@
-"""The version, alone in its module so that the build can read it without JAX."""
+"""The version. It has a module of its own, so that the build can read it without importing JAX."""
 
 __version__ = "0.1.0"
