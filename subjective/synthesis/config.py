@@ -1,4 +1,4 @@
-"""The settings of each verb: those of `subjective.synthesis.settings`, with what the verb has alone or otherwise."""
+"""The settings of each verb: groups of `subjective.synthesis.settings`, and fields and defaults of the verb's own."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """The statistics that are matched by default (`experiments/04_settings.md`)."""
 
 HOST_PIXELS = 2**21
-"""Most pixels for which L-BFGS-B is the default optimizer; L-BFGS-B takes 750 bytes of memory a pixel."""
+"""L-BFGS-B is the default optimizer up to this number of pixels; it needs 750 bytes of memory for each pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSettings, ComputeSettings):
-    """Settings of every picture, and what follows from them. Invalid settings raise `InputError` at once."""
+    """Settings that every picture has, and properties computed from them. An invalid setting raises `InputError`."""
 
     def __post_init__(self) -> None:
         """Check all settings."""
@@ -50,11 +50,11 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels of what is optimized: the result and a margin that is cut off at the end."""
+        """(height, width) in pixels during the optimization: a transfer adds a margin, which is cut off at the end."""
         return self.output_size
 
     def name_with_size(self, name: str) -> str:
-        """Say in a message that `size` includes a margin, where there is a margin."""
+        """Return a picture's name for a message about `size`, followed by "with its margin" if there is a margin."""
         return name if self.size == self.output_size else f"{name} with its margin"
 
     @property
@@ -74,13 +74,16 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
 
     @property
     def optimizer_name(self) -> OptimizerName:
-        """The preferred optimizer, or L-BFGS in place of an L-BFGS-B that cannot run and that nobody asked for."""
+        """The preferred optimizer; L-BFGS if L-BFGS-B is only the default and cannot run with the installed scipy."""
         asked = self.optimizer is not None or self.bounds
         return "lbfgs" if not asked and lbfgsb.unavailable() else self.preferred_optimizer
 
     @property
     def preferred_optimizer(self) -> OptimizerName:
-        """The optimizer that is asked for; by default L-BFGS-B where its memory allows, L-BFGS elsewhere."""
+        """The optimizer that the settings name.
+
+        Default: L-BFGS-B with bounds, or for at most `HOST_PIXELS` pixels in a step on one device; otherwise L-BFGS.
+        """
         if self.optimizer is not None:
             return self.optimizer
         if self.bounds:
@@ -90,23 +93,23 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
 
     @property
     def preconditioned(self) -> bool:
-        """Whether the optimizer moves fine detail further than large shapes and colors."""
+        """Whether L-BFGS begins with the gains of `subjective.synthesis.preconditioner`."""
         return self.preconditioner == "octaves"
 
     def steps(self, size: tuple[int, ...]) -> int:
-        """Most steps of the optimizer for a picture of that size (height, width)."""
+        """Return the largest number of optimizer steps for a picture of a size (height, width)."""
         return self.max_iter
 
     def blocks(self, sources: Sequence[tuple[int, int]]) -> Grid:
-        """Return the blocks of the picture that match one by one, given the sources' sizes (height, width)."""
+        """Return the grid of blocks that each match the target; ``sources`` holds (height, width) of each source."""
         return WHOLE
 
     @property
     def octave_indices(self) -> tuple[int, ...]:
-        """The octaves that are matched, 0 being full size.
+        """Indices of the octaves that are matched; 0 is full size.
 
         Raises:
-            InputError: the number of octaves is still open, see `subjective.synthesis.plan.choose_octaves`.
+            InputError: the number of octaves is None; `subjective.synthesis.plan.choose_octaves` chooses a number.
         """
         if self.octaves is None:
             raise InputError(f"{setting('octaves')} is open; choose the number of octaves first")
@@ -116,7 +119,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         """Check each setting by itself, then the rules between settings.
 
         Raises:
-            InputError: naming the setting, what came and what was wanted.
+            InputError: a setting is invalid. The message names the setting, its value and what was wanted.
         """
         check_settings(self)
         self._check_optimizer()
@@ -146,7 +149,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         self._check_routine()
 
     def _check_routine(self) -> None:
-        """Refuse L-BFGS-B, where it is asked for and the installed scipy has an unknown routine."""
+        """Refuse L-BFGS-B if the settings ask for it and the installed scipy has an unknown routine."""
         unavailable = lbfgsb.unavailable() if self.optimizer_name == "lbfgsb" else None
         if unavailable is None:
             return
@@ -157,7 +160,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
 
 
 def _optimizers_with(ability: str) -> str:
-    """Name the optimizers that have an ability."""
+    """Return the names of the optimizers whose attribute ``ability`` is true, joined by "or"."""
     return " or ".join(name for name, kind in OPTIMIZERS.items() if getattr(kind, ability))
 
 
@@ -167,12 +170,12 @@ def check_statistics(
     """Check the texts of a config's statistics.
 
     Args:
-        statistic: as `parse_term` reads them.
-        layers: where a statistic is taken that names no layer.
-        layer_weights: of these layers; equal if None.
+        statistic: texts in the form that `parse_term` reads.
+        layers: layers at which a statistic is measured if its text names no layers.
+        layer_weights: weight of each of ``layers``; 1 if None.
 
     Raises:
-        InputError: no layer, no statistic, or a text that `parse_term` refuses.
+        InputError: there is no layer or no statistic, or `parse_term` refuses a text.
     """
     if not layers:
         raise InputError(f"{setting('layers')} got no layer; wanted at least one, such as pool1")
@@ -196,18 +199,18 @@ class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
     max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 60
     tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.03
     count: Annotated[int, arg("-c", metavar="N"), at_least(1)] = 1
-    """Number of pictures, each from other noise."""
+    """Number of pictures. Each picture starts from its own noise."""
 
     @property
     def preconditioned(self) -> bool:
-        """See `PictureConfig.preconditioned`. The default for a texture or a loop that wraps."""
-        # Where a picture does not wrap, nothing looks at its rim; the rim would then keep what the interior loses.
+        """See `PictureConfig.preconditioned`. By default true if the picture wraps and the optimizer allows it."""
+        # If a picture does not wrap, the layers hardly see its rim. With the gains, a colored rim of some pixels grows.
         takes = OPTIMIZERS[self.optimizer_name].takes_preconditioner
         fits = self.padding_mode == "circular" and takes and not self.bounds
         return super().preconditioned or (self.preconditioner is None and fits)
 
     def steps(self, size: tuple[int, ...]) -> int:
-        """See `PictureConfig.steps`; ``size`` is that of a stage's picture."""
+        """See `PictureConfig.steps`; ``size`` is the size of a stage's picture."""
         if tuple(size) == self.size:
             return self.max_iter
         return self.coarse_iter if self.coarse_iter is not None else self.max_iter * 5 // 3
@@ -234,8 +237,8 @@ class AnimationConfig(FrameSettings, SynthesisConfig):
     max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 120
     tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = NO_TOLERANCE
     init: Annotated[str, arg("-i", "--seed", metavar="random|symmetric|phases|FILE")] = "phases"
-    """Start of the frames, each between two pictures: the sources' spectrum at random phases (phases), faint noise
-    (random), a smooth symmetric pattern under noise (symmetric), or a picture file."""
+    """Starting picture: the sources' spectrum at random phases (phases), faint noise (random), a smooth symmetric
+    pattern under noise (symmetric), or a picture file. Each frame starts as a mixture of two such pictures."""
 
     @property
     def pictures_per_step(self) -> int:
@@ -244,7 +247,7 @@ class AnimationConfig(FrameSettings, SynthesisConfig):
 
     @property
     def row_shards(self) -> int:
-        """See `PictureConfig.row_shards`: each device has whole frames."""
+        """See `PictureConfig.row_shards`. 1, because each device has whole frames."""
         return 1
 
     @property
@@ -254,17 +257,17 @@ class AnimationConfig(FrameSettings, SynthesisConfig):
 
     @property
     def frame_steps(self) -> tuple[int, ...]:
-        """Steps between frames that are compared."""
+        """Distances, in frames, between the frames that are compared: 1 for the next frame, 2 for the one after it."""
         return steps_of(self.count, self.if_order)
 
     @property
     def frame_shifts(self) -> tuple[float, ...]:
-        """Pixels by which a source is moved for each of `frame_steps`."""
+        """Pixels by which a source is moved to find the distance that is wanted for each of `frame_steps`."""
         return tuple(step * self.if_shift for step in self.frame_steps)
 
     @property
     def distance_octaves(self) -> int:
-        """Octaves at which frames are compared at each stage; a small picture has fewer."""
+        """Largest number of octaves at which frames are compared; a stage with a small picture has fewer."""
         return self.if_octaves or len(self.octave_indices)
 
     def check(self) -> None:
@@ -277,18 +280,24 @@ class AnimationConfig(FrameSettings, SynthesisConfig):
 
 
 MARGIN = 8
-"""Pixels of the coarsest octave that are mirrored around a content, so that the rim is painted like the middle."""
+"""Width of a transfer's margin, in pixels of the coarsest octave.
+
+The margin is a mirror image of the content around the content, so that the rim is painted like the middle.
+"""
 
 MARGIN_OCTAVES = 3
-"""Most octaves with which the margin grows: 64 pixels would be 1.7 times the area of a picture of 512x341."""
+"""The margin doubles with each octave up to this number of octaves, to 32 pixels of full size.
+
+With a margin of 64 pixels a picture of 512x341 would have 1.7 times its area.
+"""
 
 CONTENT_ROWS = 8
-"""Rows of a picture to a row of the content's layer, and of all layers that the package has parameters for."""
+"""Rows of the picture for one row of a map at conv4_2 (the content's layer) or conv4_3 (the deepest in the package)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferConfig(ContentSettings, SynthesisConfig):
-    """Settings of `transfer`; layers and statistics are those of the style."""
+    """Settings of `transfer`; ``layers`` and ``statistic`` say how the style is measured."""
 
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = (
         "gram",
@@ -302,8 +311,8 @@ class TransferConfig(ContentSettings, SynthesisConfig):
     """Starting picture: the content, faint noise (noise), the styles' spectrum at random phases (phases), or a picture
     file."""
     padding_mode: Annotated[Padding, arg("-p")] = "valid"
-    """What lies outside the picture: nothing (valid), its other side (circular), or zeros (same). Zeros turn wide rims
-    grey at coarse octaves."""
+    """What lies outside the picture: nothing (valid), the picture's other side (circular), or zeros (same). With zeros,
+    wide rims turn grey at coarse octaves."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -313,7 +322,7 @@ class TransferConfig(ContentSettings, SynthesisConfig):
 
     @property
     def preconditioned(self) -> bool:
-        """See `PictureConfig.preconditioned`. Off by default: colors far from the style's would change too slowly."""
+        """See `PictureConfig.preconditioned`. False by default: colors far from the style's would change too slowly."""
         return self.preconditioner == "octaves"
 
     @property
@@ -324,7 +333,7 @@ class TransferConfig(ContentSettings, SynthesisConfig):
         if self.padding_mode == "circular":
             return 0
         wanted = MARGIN * 2 ** (min(self.octaves or 1, MARGIN_OCTAVES) - 1)
-        unit = CONTENT_ROWS // 2 * self.devices  # devices that could share the picture can still share it
+        unit = CONTENT_ROWS // 2 * self.devices  # as many devices can share the rows as without a margin
         return -(-wanted // unit) * unit
 
     def check(self) -> None:
@@ -343,11 +352,11 @@ class NoveltyConfig(PictureConfig):
     group: ClassVar[str] = "what is matched"
 
     count: Annotated[int | None, arg("-c", metavar="N"), at_least(1)] = None
-    """Number of pictures, made together. Default: 4, and 1 with --internal."""
+    """Number of pictures, which are made together. Default: 4, or 1 with --internal."""
     internal: bool = False
-    """Make the octaves of each picture unlike each other, not the pictures."""
+    """Make the octaves of each picture differ from each other, instead of the pictures."""
     mul: Annotated[float, arg(metavar="FACTOR"), FINITE] = 1.0
-    """Squared norm wanted of the statistics of each picture."""
+    """Squared norm that the statistics of each picture should have."""
 
     @property
     def pictures_per_step(self) -> int:

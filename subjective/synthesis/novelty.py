@@ -1,4 +1,4 @@
-"""Novelty: pictures whose statistics are as unlike each other as can be, from no source at all."""
+"""Novelty: pictures without a source, whose statistics differ from each other as much as possible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from subjective.synthesis.stages import Stage
 from subjective.synthesis.starts import make_start
 
 GREY = np.full(3, 0.5)
-"""Mean color of the start."""
+"""Mean color of the starting pictures."""
 
 
 def invent(
@@ -30,27 +30,27 @@ def invent(
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> Result:
-    """Make pictures whose statistics are as unlike each other as can be, from no source at all.
+    """Make pictures without a source, whose statistics differ from each other as much as possible.
 
     Args:
         config: settings; the defaults if None.
         params: the network, from `load_params`.
-        init: a starting image of the output's size, instead of what ``config.init`` says.
-        on_step: called with 0 and each `Step`; the pictures are optimized together.
+        init: a starting image of the output's size; None for the start that ``config.init`` names.
+        on_step: called as ``on_step(0, step)``; the pictures are optimized together, so their number is always 0.
         resume: as in `synthesize`.
 
     Returns:
         One `Result`; ``value`` is ``(count, height, width, 3)``, not clipped.
 
     Raises:
-        InputError: settings or sizes that do not fit.
+        InputError: a setting or a size is invalid.
         NonFiniteLossError: see `minimize`.
     """
     return run(prepare(config or NoveltyConfig(), params, init), on_step, resume)[0]
 
 
 def prepare(config: NoveltyConfig, params: Params, init: np.ndarray | None = None) -> Job:
-    """Make novelty ready; arguments and errors as of `invent`."""
+    """Return the job of `invent`; arguments and errors are the same."""
     check_inputs((), config, None, init)
     plan = make_plan(config, params)
     config = plan.config

@@ -1,6 +1,6 @@
-"""All settings but those of a single verb, in the groups in which the command line's help shows them.
+"""Groups of settings; `subjective.synthesis.config` combines groups into the settings of each verb.
 
-Each field is written once: type, range, default, and a help text as its docstring. `subjective.checks` checks the
+Each field has a type, a range, a default, and a docstring that is the flag's help. `subjective.checks` checks the
 ranges; `subjective.cli` makes the flags.
 """
 
@@ -24,21 +24,22 @@ from subjective.synthesis.morph import Ease
 from subjective.synthesis.stages import Schedule
 
 NOISE = 1 / 255
-"""Standard deviation of the noise that every start carries, the same in red, green and blue.
+"""Default standard deviation of the noise in every starting picture. The noise is equal in red, green and blue.
 
 The noise is faint: noise as strong as a texture's own contrast stays visible to the end, because the layers that are
 matched by default hardly see the highest frequencies. The noise has no color: few textures have as much color at the
-highest frequencies, and excess color takes many steps to disappear (`experiments/LOG.md`, 2026-11-21).
+highest frequencies as colored noise has, and excess color takes many steps to disappear (`experiments/LOG.md`,
+2026-11-21).
 """
 
 NO_TOLERANCE = 1e-9
-"""A tolerance at which a stage makes all its steps, or as many as still lower the loss."""
+"""Tolerance so small that a stage ends early only if steps no longer lower the loss."""
 
 Preconditioner = Literal["octaves", "none"]
 
 
 def arg(*aliases: str, metavar: str | None = None, name: str | None = None) -> Any:
-    """Give a command-line flag its other names, and its value a name for the help."""
+    """Describe a flag: ``aliases``, the name of its value in the help (``metavar``), and its own ``name``."""
     return tyro.conf.arg(aliases=list(aliases), metavar=metavar, name=name)
 
 
@@ -56,32 +57,32 @@ class OutputSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class MatchSettings:
-    """What is measured, and matched to the sources."""
+    """Which statistics are measured and matched to the sources."""
 
     group: ClassVar[str] = "what is matched"
 
     octaves: Annotated[int | None, arg("-o", metavar="N"), between(1, 16)] = None
-    """Number of octaves. Each octave has half the size of the one before; 1 is full size alone. Default: as many as
-    all pictures have room for, at most 5."""
+    """Number of octaves; 1 means full size only, and each further octave has half the size of the one before. Default:
+    as many as all pictures have room for, but at most 5."""
     octave_step: Annotated[int, arg("-os", metavar="N"), at_least(1)] = 1
     """Use every N-th octave only."""
     layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("pool1", "conv3_2")
     """Layers to match, by name (conv1_1, pool1, ...) or by the 2017 program's number (2 is pool1, 7 is conv3_2). The
     layers rgb, opponent and band are the picture itself, its opponent colors and its finest detail."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram",)
-    """Statistics to match: {statistics}. A statistic is taken at --layers unless its text names layers after @; its
+    """Statistics to match: {statistics}. A statistic is measured at --layers unless its text names layers after @; its
     weight is 1 unless its text gives a weight after =."""
     layer_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Weight of each of --layers in the loss."""
     octave_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """Weight of each octave in the loss, full size first."""
     padding_mode: Annotated[Padding, arg("-p")] = "circular"
-    """What lies outside the picture: its other side (circular; the picture then tiles), zeros (same) or nothing
-    (valid)."""
+    """What lies outside the picture: the picture's other side (circular; the picture then tiles), zeros (same) or
+    nothing (valid)."""
     pooling: Pooling = "average"
     """How the network pools."""
     raw_weights: bool = False
-    """Use the network's parameters as published, not normalized to a mean activation of one."""
+    """Use the network's parameters as published. Otherwise they are normalized, so that the mean activation is 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +95,13 @@ class ScheduleSettings:
     """Starting picture: faint noise (random), a smooth symmetric pattern under noise (symmetric), the sources'
     spectrum at random phases under noise (phases), or a picture file."""
     seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
-    """Number that all noise comes from. The same number, settings and machine give the same picture."""
+    """Integer from which all noise comes. The same integer, settings and machine give the same picture."""
     noise: Annotated[float, arg(metavar="SIZE"), SHARE] = NOISE
     """Standard deviation of the noise in every start, between 0 and 1."""
     max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 200
-    """Most steps of the optimizer at each stage."""
+    """Largest number of optimizer steps at each stage."""
     tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = NO_TOLERANCE
-    """End a stage when ten steps (of Adam: fifty) lower the loss by less than this share of the loss."""
+    """End a stage when ten steps (with Adam, fifty) lower the loss by less than this share of the loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,38 +112,38 @@ class OptimizerSettings:
 
     optimizer: OptimizerName | None = None
     """Optimizer: lbfgsb (scipy's, in float64 on the host), lbfgs or adam (both on the device). Default: lbfgsb for
-    pictures of at most 2 megapixels or with --bounds, lbfgs for larger ones and where lbfgsb does not know the
-    routine of the installed scipy."""
+    at most 2 megapixels on one device, or with --bounds; lbfgs for more pixels or devices, or if lbfgsb cannot run
+    with the installed scipy."""
     history: Annotated[int, arg(metavar="N"), at_least(1)] = 10
-    """Steps that L-BFGS remembers. Each step costs two copies of the picture, allocated before the first step."""
+    """Number of steps that L-BFGS remembers. Each takes the memory of two copies of the picture from the beginning."""
     history_type: HistoryType = "float32"
-    """Number type of the history of --optimizer lbfgs; lbfgsb keeps float64."""
+    """Number type of the history of --optimizer lbfgs; lbfgsb always uses float64."""
     preconditioner: Preconditioner | None = None
-    """First inverse Hessian of L-BFGS: octaves lets fine detail change more than large shapes and colors; none treats
-    all waves alike and needs several times the steps for the same loss. Default: octaves for textures and loops that
-    wrap, none with --bounds or --optimizer adam."""
+    """Inverse Hessian with which L-BFGS begins. With octaves, fine detail changes more than large shapes and colors;
+    with none, all change alike, and the same loss takes several times as many steps. Default: octaves for textures and
+    loops that wrap, but none with --bounds or --optimizer adam; none for everything else."""
     first_step: Annotated[float, arg(metavar="SIZE"), above(0)] = 0.01
-    """Root mean square change of the picture in the first step that is tried, between 0 and 1; with adam, in every
-    step."""
+    """Size of the first step that is tried (with adam, of every step): the root mean square change of the picture,
+    whose values lie between 0 and 1."""
     bounds: bool = False
     """Keep every value between black and white while optimizing. Otherwise values are clipped at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeSettings:
-    """In what memory and on what devices the picture is computed."""
+    """How much memory and which devices the computation uses."""
 
     group: ClassVar[str] = "computing"
 
     tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
-    """Compute the network's layers in tiles of so many rows of the picture: the same result in less memory and more
-    time. Default: the largest tiles that fit into memory."""
+    """Number of the picture's rows in a tile. The network's layers are computed tile by tile: smaller tiles take less
+    memory and more time for the same result. Default: the largest tiles that fit into memory."""
     precision: Precision = "float32"
     """Number type of the network's feature maps. bfloat16 halves their memory and is meant for GPUs and TPUs; the last
-    quarter of the steps is made in float32."""
+    quarter of the steps at full size still uses float32."""
     devices: Annotated[int, arg(metavar="N"), at_least(1)] = 1
-    """Number of devices that share the picture's rows, or the frames of a loop: the same result in a part of the
-    memory and time."""
+    """Number of devices that share the picture's rows, or the frames of a loop. Each device needs only a part of the
+    memory and time; the result is the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,19 +153,19 @@ class MixSettings:
     group: ClassVar[str] = "what is matched"
 
     join_mode: Annotated[JoinMode | None, arg("-j")] = None
-    """How to join several sources. average lays the sources side by side; geodesic makes one material between them
-    (affine_invariant and riemann are other names of geodesic). Default: average, and geodesic for frames that turn
-    from one source into another."""
+    """How to join several sources. average makes a picture with parts of each source; geodesic makes one material
+    between the sources (affine_invariant and riemann are other names of geodesic). Default: average, but geodesic for
+    frames that turn from one source into another."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts. Default: all the same."""
     relative: bool = True
     """Divide each distance by the target's own size, so that weights mean the same for every source, layer and
     octave."""
     block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 0.5
-    """Match gram, gram_sum, covariance and gaussian in blocks, so that a large picture stays uniform. Smallest block
-    side, as a fraction of the smallest source's side; 0 disables blocks. A picture has at most 16 blocks a side."""
+    """Smallest side of a block, as a share of the smallest source's side; 0 turns blocks off. Each block matches gram,
+    gram_sum, covariance and gaussian by itself, so that a large picture stays uniform. At most 16 blocks a side."""
     mul: Annotated[float, arg(metavar="FACTOR"), FINITE] = 1.0
-    """Multiply the target by this factor, as if the power of every feature were so many times the source's."""
+    """Multiply the power of every feature in the target by this factor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,16 +175,16 @@ class StageSettings:
     group: ClassVar[str] = "schedule"
 
     schedule: Schedule = "coarse-to-fine"
-    """coarse-to-fine makes a small picture first and doubles it octave by octave; plain begins at full size."""
+    """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
     first_stage: Annotated[int, arg(metavar="PIXELS"), at_least(1)] = 128
-    """Begin with the coarsest octave that has at least so many pixels a side, or with half the full size. A smaller
-    first picture has too few places for all that is matched, and later stages cannot undo its errors. 1 begins with
-    the coarsest octave of all."""
+    """Begin with the coarsest octave that has at least this number of pixels a side; if none has, begin with half the
+    full size. A smaller first picture has too few places for all statistics, and later stages cannot undo its errors.
+    1 begins with the coarsest octave of all."""
     coarse_iter: Annotated[int | None, arg(metavar="N"), at_least(0)] = None
-    """Most steps at each stage before the last; there an evaluation costs a quarter or less. Default: five for every
-    three of --max-iter."""
+    """Largest number of optimizer steps at each stage before full size. A step there costs a quarter or less of a step
+    at full size. Default: 5/3 of --max-iter."""
     starts: Annotated[int, arg(metavar="N"), at_least(1)] = 1
-    """Make the first stage so many times, each time from other noise, and go on with the one of the lowest loss."""
+    """Number of attempts at the first stage, each from its own noise. The attempt with the lowest loss is continued."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,19 +194,19 @@ class FrameSettings:
     group: ClassVar[str] = "frames"
 
     if_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 1.0
-    """Weight of the distances between frames, against the textures."""
+    """Weight of the distances between frames in the loss. The frames' textures have weight 1."""
     if_order: Annotated[int, arg(metavar="N"), at_least(1)] = 2
-    """Compare each frame with the next, the one after the next, and so on up to the N-th."""
+    """Compare each frame with the next frame, the one after it, and so on up to the N-th."""
     if_shift: Annotated[float, arg(metavar="PIXELS"), WEIGHT] = 0.25
-    """Wanted distance of neighboring frames: as far as a source is from itself, moved by so many pixels. The N-th
-    frame on is N times as far. Above one pixel the frames may flicker."""
+    """Wanted distance of neighboring frames: the distance of a source from itself after a move by this number of
+    pixels. For frames that are N steps apart, the move is N times as long. Above 1 pixel the frames may flicker."""
     if_distance_type: DistanceType = "l2"
     """Distance of frames: l2, the root mean square of Gaussian octaves, or lap1, the mean absolute value of Laplacian
     octaves."""
     if_octaves: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
-    """Number of octaves at which frames are compared, from full size up. Default: as many as --octaves."""
+    """Number of octaves at which frames are compared, full size first. Default: as many as are matched."""
     ease: Ease = "smooth"
-    """Between keyframes: smooth rests at each keyframe, linear moves at one speed."""
+    """Speed of the change between keyframes: smooth rests at each keyframe, linear keeps one speed."""
     batch: Annotated[int, arg(metavar="N"), at_least(1)] = 1
     """Number of frames whose feature maps are in memory at one time."""
 
@@ -217,18 +218,18 @@ class ContentSettings:
     group: ClassVar[str] = "content"
 
     content_layers: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ("conv4_2",)
-    """Layers at which the picture is held to the content, at every octave."""
+    """Layers at which the picture is compared with the content, at every octave."""
     content_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
-    """Weight of the content against the style."""
+    """Weight of the content in the loss, relative to the style."""
     content_statistic: ContentForm = "content"
-    """Content loss: content, the mean squared difference of features, or content_sum, the sum, which grows with the
-    picture."""
+    """Content loss: the mean squared difference of features (content), or the sum of the squared differences
+    (content_sum), which grows with the picture's size."""
     tv_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.0
-    """Weight of the total variation."""
+    """Weight of the total variation in the loss; a larger weight makes the picture smoother."""
     colors: ColorMode = "style"
-    """Colors of the result: style; luminance keeps the content's colors and transfers light and dark alone; match
-    gives the styles the content's colors first."""
+    """Colors of the result. style takes the style's colors; luminance keeps the content's colors and transfers only
+    light and dark; match first changes the styles to the content's colors."""
     margin: Annotated[int | None, arg(metavar="PIXELS"), at_least(0, "pixels")] = None
-    """Paint so many pixels of the content's mirror image on each side, and cut them off at the end. Few pixels of the
-    network look at a picture's rim, which would stay pale. Default: 8, 16 or 32 pixels for one, two, or three and more
-    octaves; 0 where the picture wraps."""
+    """Width of a margin around the content: a mirror image that is painted too and cut off at the end. Without a margin
+    the picture's rim stays pale, because few pixels of the network's maps see the rim. Default: 8 pixels for one
+    octave, 16 for two, 32 for more; 0 if the picture wraps."""
