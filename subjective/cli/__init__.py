@@ -1,1 +1,1 @@
-"""The command line: a thin shell over the library, one file a command."""
+"""The command line: a thin shell over the library, with one file for each command."""

@@ -1,4 +1,4 @@
-"""`subjective animate`: the frames of a loop, as PNG and as files that play."""
+"""`subjective animate`: make the frames of a loop, as PNG files and as animations."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ from subjective.synthesis.settings import arg
 
 @dataclass(frozen=True, kw_only=True)
 class KeyframeOptions:
-    """What the frames of a loop are made of."""
+    """Options that say how much of each source a frame has."""
 
     group: ClassVar[str] = "input"
 
     keyframes: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
-    """Pictures whose textures the loop goes through, in order and back to the first; instead of --source."""
+    """Pictures whose textures the loop goes through in order, and back to the first. Replaces --source."""
     frame_weights: Annotated[str | None, arg(metavar="FILE.csv")] = None
-    """How much each source counts at each frame: a line for each frame, a number for each source."""
+    """CSV file with the share of each source in each frame: one line for each frame, one number for each source."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions:
-    """What is written of a loop."""
+    """Options that say in which files a loop is written."""
 
     group: ClassVar[str] = "output"
 
     fps: Annotated[float, arg(metavar="N"), above(0, 1000)] = 12.0
     """Frames a second."""
     formats: tuple[Format, ...] = FORMATS
-    """What is written besides a PNG for each frame: gif, webp, mp4 (mp4 needs the video extra)."""
+    """Formats of the loop: gif, webp, mp4 (mp4 needs the video extra). A PNG for each frame is always written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOptions):
-    """Make the frames of a loop. The loop has the texture of its sources, or goes from one keyframe's texture to the
-    next one's and back to the first."""
+    """Make the frames of a loop. Every frame has the texture of the sources; with --keyframes, the loop goes from the
+    texture of each keyframe to the next, and back to the first."""
 
     source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")] = ()
     save_every: Annotated[int, arg("-n", metavar="N"), at_least(0)] = 0
-    """Save all frames every N steps; 0 saves the last ones alone."""
+    """Save all frames every N steps. 0 saves only the finished frames."""
 
     @staticmethod
     def presets() -> dict[str, dict[str, SynthesisConfig]]:
@@ -97,7 +97,7 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     for kind in options.formats:
         if not can_write(kind):
             note(f"note: no {kind} will be written; pip install 'subjective[video]' for it")
-    if options.keyframes or options.frame_weights is not None:  # chosen here, so that config.json says it
+    if options.keyframes or options.frame_weights is not None:  # chosen here, so that config.json records the choice
         options = dataclasses.replace(options, join_mode=options.join_mode or TURN_BY)
     files = [_keyframe_file(name) for name in options.keyframes] or find_images(options.source)
     inputs = read_texture_inputs(options, files)
@@ -128,7 +128,11 @@ def _scores_of_loop(
     frame_weights: np.ndarray | None,
     folder: Path,
 ) -> Iterator[tuple[Any, str]]:
-    """Write the loop's videos, and measure how it moves and what its frames score."""
+    """Write the videos of the loop, then measure the motion and score the frames if --evaluate is on.
+
+    Yields:
+        One pair for the whole loop: what ``summary.json`` says of the loop, and the same in words.
+    """
     kinds = [kind for kind in options.formats if can_write(kind)]
     found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
     if options.evaluate:
@@ -148,7 +152,7 @@ def _keyframe_file(name: str) -> Path:
 
 
 def _frame_weights(options: AnimateCommand, inputs: TextureInputs) -> np.ndarray | None:
-    """How much each source counts at each frame; None if all frames are alike."""
+    """Return how much each source counts in each frame, ``(frames, sources)``; None if all frames have equal shares."""
     if options.keyframes:
         return around(options.count, len(options.keyframes), options.ease)
     if options.frame_weights is None:
@@ -162,11 +166,14 @@ def _frame_weights(options: AnimateCommand, inputs: TextureInputs) -> np.ndarray
 def _score_frames(
     inputs: TextureInputs, frames: np.ndarray, job: Job, options: AnimateCommand, frame_weights: np.ndarray | None
 ) -> list[Any]:
-    """Score each frame against the sources, each counting by its weight to a quarter of the largest weight."""
+    """Score each frame against the sources.
+
+    Each source counts by its weight in the frame, rounded to quarters of the frame's largest weight.
+    """
     if frame_weights is None:
         return score_against_sources(inputs, list(frames), job, options.source_weights)
     scores: list[Any] = [None] * len(frames)
-    alike: dict[tuple[float, ...], list[int]] = {}  # sources are measured anew for other weights
+    alike: dict[tuple[float, ...], list[int]] = {}  # the sources are measured once for each key
     for number, row in enumerate(frame_weights):
         alike.setdefault(tuple((np.round(4 * row / row.max()) / 4).tolist()), []).append(number)
     for weights, numbers in alike.items():
@@ -177,7 +184,7 @@ def _score_frames(
 
 
 def _in_words(found: dict[str, Any]) -> str:
-    """Say what was measured of a loop."""
+    """Say in words which files of a loop were written, and what was measured."""
     words = [f"written: {', '.join(found['loops'])}"] if found["loops"] else []
     for name, given in found.get("motion", {}).items():
         words.append(

@@ -1,4 +1,4 @@
-"""`subjective apply`: pictures repainted and textures rendered by a trained network."""
+"""`subjective apply`: repaint pictures, or render a texture, with a trained network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from subjective.runs.videos import VIDEO_SUFFIXES, convert_video
 from subjective.synthesis.settings import arg
 
 OUTPUTS = "outputs"
-"""Folder in which pictures go where no output is named."""
+"""Folder for the results if no output is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,28 +37,28 @@ class ApplyCommand(Options):
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")] = ()
     """Pictures, folders of pictures, glob patterns or videos to repaint."""
     output: Annotated[str | None, arg("-o", metavar="FILE|FOLDER")] = None
-    """Where results go: a file for one picture, else a folder, in which each picture keeps its name. Default:
-    `outputs`."""
+    """File for one result, or folder for several; in the folder, each result has its picture's name. Default: the
+    folder `outputs`."""
     size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
     """Size of the texture. Default: 512x512."""
     blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
-    """Share of each source that the network knows. Default: all the same."""
+    """Share of each source that the network was trained on. Default: equal shares."""
     seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
-    """Number that a texture's noise comes from."""
+    """Seed of the noise from which a texture is rendered."""
     scale: Annotated[float | None, arg(metavar="FACTOR"), above(0, 1000)] = None
-    """Resize each picture by this factor first."""
+    """Resize each picture by this factor before repainting."""
     tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
-    """Repaint in strips of so many rows: the same picture in less memory. Default: strips for pictures of more than 2
-    megapixels."""
+    """Repaint in strips of this many rows, which gives the same picture with less memory. Default: strips only for
+    pictures of more than 2 megapixels."""
     export: Annotated[str | None, arg(metavar="FILE")] = None
-    """Write the network as portable StableHLO, which runs on CPU, CUDA and TPU without this package."""
+    """Write the network to this file as portable StableHLO, which runs on CPU, CUDA and TPU without this package."""
 
     @property
     def texture_size(self) -> tuple[int, int]:
-        """(height, width) of a texture.
+        """(height, width) of a texture, in pixels.
 
         Raises:
-            InputError: --size is no size.
+            InputError: --size is neither WIDTHxHEIGHT nor one number.
         """
         words = (self.size or "512").lower().split("x")
         if len(words) not in (1, 2) or not all(word.isdecimal() and int(word) > 0 for word in words):
@@ -67,7 +67,7 @@ class ApplyCommand(Options):
 
 
 def run(options: ApplyCommand) -> int:
-    """Run the command; the path of each file that is written goes to stdout."""
+    """Run the command, and print the path of each written file on stdout."""
     network = network_file.read(options.network)
     blend = normalize_blend(options.blend, network.architecture.sources)
     if options.export is not None:
@@ -103,7 +103,10 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
 
 
 def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, ...]) -> int:
-    """Repaint each picture and video; one that fails is left out, unless it is the only one."""
+    """Repaint each picture and video, and return the exit status.
+
+    A file that cannot be repainted is left out with a note; if it is the only file, the error is raised.
+    """
     files = _list_files(options)
     failed = 0
     for file, target in _targets(options, files):
@@ -131,7 +134,7 @@ def _is_video(file: Path) -> bool:
 
 
 def _list_files(options: ApplyCommand) -> list[Path]:
-    """Return the pictures, then the videos."""
+    """Return the picture files, then the video files."""
     videos = [Path(name) for name in options.images if _is_video(Path(name))]
     pictures = [name for name in options.images if not _is_video(Path(name))]
     if not pictures:
@@ -140,7 +143,7 @@ def _list_files(options: ApplyCommand) -> list[Path]:
 
 
 def _targets(options: ApplyCommand, files: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each file, and where its result goes."""
+    """Yield each file with the path of its result."""
     folder = Path(options.output or OUTPUTS)
     if len(files) == 1 and options.output is not None and folder.suffix != "":
         yield files[0], folder

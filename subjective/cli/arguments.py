@@ -1,4 +1,4 @@
-"""From words to a command's options, and from options to JSON and back."""
+"""Parse the words of a command line into options, and turn options into JSON and back."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ PATHS = frozenset(
         "data_dir",
     ]
 )
-"""Options that name files or folders; a run folder records them as absolute paths."""
+"""Options that name files or folders. A run folder records these options as absolute paths."""
 
 
 def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
     """Parse the words of a command, and check the options.
 
-    The settings of ``--preset`` or ``--like`` are what the parser starts from. The settings of ``--config`` come next,
-    then the words themselves.
+    The parser starts from the settings of ``--preset`` or ``--like``. The settings of ``--config`` replace these
+    settings, and the other flags replace both.
 
     Args:
         kind: class of the command's options.
-        name: of the command.
-        words: what follows the command's name.
+        name: name of the command.
+        words: words of the command line after the command's name.
 
     Raises:
-        InputError: words that are not understood, or options that do not fit.
+        InputError: the parser does not understand a word, or an option has a value that cannot be used.
     """
     words = list(words)
     file = last_value(words, "--config")
@@ -64,10 +64,14 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
 
 
 def recorded_words(name: str, file: str | Path) -> list[str]:
-    """Return the words that give the settings of a recorded run of a command.
+    """Return the words that give a command the settings of a recorded run.
+
+    Args:
+        name: name of the command.
+        file: ``config.json`` of the run's folder.
 
     Raises:
-        InputError: a record of another command.
+        InputError: the file is no record, or a record of another command.
     """
     record = read_record(file)
     if record["command"] != name:
@@ -78,7 +82,7 @@ def recorded_words(name: str, file: str | Path) -> list[str]:
 
 
 def to_flags(values: Mapping[str, Any]) -> list[str]:
-    """Return the flags that give these JSON values; None is left out, as the default."""
+    """Return the flags that set options to these JSON values. A value of None gives no flag."""
     flags: list[str] = []
     for key, value in values.items():
         name = key.replace("_", "-")
@@ -92,18 +96,18 @@ def to_flags(values: Mapping[str, Any]) -> list[str]:
 
 
 def to_json(options: Any) -> dict[str, Any]:
-    """Return options as JSON, each under its flag's name; `to_flags` makes flags of them."""
+    """Return options as JSON values; each key is a flag's name with underscores. `to_flags` turns them into flags."""
     values = dataclasses.asdict(options)
     names = {name: flag_of(name, type(options)).removeprefix("--").replace("-", "_") for name in values}
     return {names[key]: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 def record(options: Any, **changes: Any) -> dict[str, Any]:
-    """Return options as a run folder records them: paths are absolute, so that they mean the same from any folder.
+    """Return options as a run folder records them. Paths are absolute, so that they are valid in any working folder.
 
     Args:
-        options: of the command.
-        changes: values that are recorded instead of the options' own, by flag's name.
+        options: options of the command.
+        changes: values to record instead of the values in ``options``; each keyword is a flag's name.
     """
     values = to_json(options) | changes
     for name in PATHS & values.keys():
@@ -117,14 +121,14 @@ def record(options: Any, **changes: Any) -> dict[str, Any]:
 
 
 def flag_of(name: str, kind: type | None = None) -> str:
-    """Return the flag of a field: ``--max-iter`` for ``max_iter``; ``kind`` is the class of the options."""
+    """Return the flag of a field, such as ``--max-iter`` for ``max_iter``. ``kind`` is the class of the options."""
     renamed = _flag_names(kind).get(name) if kind is not None else None
     return f"--{renamed or name.replace('_', '-')}"
 
 
 @lru_cache(maxsize=32)
 def _flag_names(kind: type) -> dict[str, str]:
-    """Return the fields of a class whose flags have names of their own."""
+    """Return the fields whose flag has another name than the field, with the name of the flag."""
     return {
         name: extra.name
         for name, hint in get_type_hints(kind, include_extras=True).items()
@@ -134,12 +138,12 @@ def _flag_names(kind: type) -> dict[str, str]:
 
 
 def render_error(error: InputError | Message, kind: type | None = None) -> str:
-    """Return the message of an error, or of a note, in one line, with settings as flags."""
+    """Return the message of an error or of a note in one line; the message names flags instead of fields."""
     return " ".join(error.render(lambda name: flag_of(name, kind)).split())
 
 
 def last_value(words: Sequence[str], flag: str) -> str | None:
-    """Return the word after the last such flag; None where there is none."""
+    """Return the value of the last ``flag`` among the words; None if the words do not have the flag."""
     places = [place for place, word in enumerate(words) if word == flag or word.startswith(f"{flag}=")]
     if not places:
         return None
@@ -147,7 +151,7 @@ def last_value(words: Sequence[str], flag: str) -> str | None:
 
 
 def without_flag(words: Sequence[str], flag: str) -> list[str]:
-    """Return the words that are no such flag and no value of one."""
+    """Return the words without ``flag`` and without the flag's values."""
     kept, dropping = [], False
     for word in words:
         if word.startswith("-"):
@@ -158,21 +162,21 @@ def without_flag(words: Sequence[str], flag: str) -> list[str]:
 
 
 def _insert(words: list[str], recorded: list[str]) -> list[str]:
-    """Put recorded words before the flags that are given; these thereby win."""
+    """Put recorded words before the given flags. If a flag comes twice, the parser uses the last, which is given."""
     positional = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
     if positional and recorded and not recorded[0].startswith("-"):
-        recorded = recorded[1:]  # the content is given anew
-    # Before a flag that takes several words, which would take these as well.
+        recorded = recorded[1:]  # the given words name another content
+    # The content comes before all flags: a flag that takes several words would take the content as well.
     return [*positional, *recorded, *words[len(positional) :]]
 
 
 def _start_of(kind: type[Command], words: Sequence[str]) -> Command | None:
-    """Return the options from which the parser starts: those of a preset; None for the defaults of the class."""
+    """Return the options of the preset that the words name, from which the parser starts; None without a preset."""
     for flag, table in getattr(kind, "presets", lambda: {})().items():
         chosen = last_value(words, flag)
         if chosen in table:
             given = changes_of(table[chosen]) | {flag.removeprefix("--"): chosen}
-            # Made field by field, since the class refuses tyro's mark of a value that is still to come.
+            # A field without a default gets `tyro.MISSING`, which tells tyro that the words must give the value.
             start = object.__new__(kind)
             for field in dataclasses.fields(kind):  # type: ignore[arg-type]
                 default = tyro.MISSING if field.default is dataclasses.MISSING else field.default
@@ -190,7 +194,7 @@ def _refuse_preset_beside_config(kind: type, words: Sequence[str]) -> None:
 
 
 def _parse_words(kind: type[Command], name: str, words: Sequence[str], start: Command | None) -> Any:
-    """Parse by tyro; its boxed error messages become one line."""
+    """Parse the words with tyro. An error message of tyro, which has several lines in a box, becomes one line."""
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
@@ -204,7 +208,7 @@ def _parse_words(kind: type[Command], name: str, words: Sequence[str], start: Co
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        # A box, or its plain form: a title, the message, a rule, and where to find help.
+        # tyro writes a title, the message, a horizontal rule, and where to find help, with or without a box.
         lines = [line.strip(" │╭╮╰╯─") for line in box.getvalue().splitlines()[1:]]
         groups = itertools.groupby(lines, key=lambda line: bool(line.strip("-")))
         message = " ".join(next((group for is_text, group in groups if is_text), ["these words were not understood"]))
@@ -213,10 +217,10 @@ def _parse_words(kind: type[Command], name: str, words: Sequence[str], start: Co
 
 
 def record_file(folder: Path) -> Path:
-    """Return the record of a run folder.
+    """Return the path of the ``config.json`` of a run folder.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: the folder holds no ``config.json``.
     """
     file = folder / CONFIG_FILE
     if not file.is_file():

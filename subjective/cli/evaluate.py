@@ -24,19 +24,19 @@ from subjective.synthesis.settings import arg
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateCommand(Options, NetworkOptions, SourceOptions):
-    """Measure pictures, made by any tool, against their source. A score of 1 means as close as the source is to
-    itself."""
+    """Measure pictures, made by any tool, against their source. A score of 1 means: as close to the source as the
+    source is to itself."""
 
     group: ClassVar[str] = "input"
 
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
     """Pictures, folders of pictures, or glob patterns."""
     json: Annotated[str, arg(metavar="FILE")] = "evaluation.json"
-    """Where every value, reference and score is written, of each layer and channel too."""
+    """File for the value, reference and score of each measure, and for the scores of each layer and channel."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
-    """How much each source counts. Default: all the same."""
+    """How much each source counts. Default: all sources count the same."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
-    """Layers by which the pictures were made; these layers are left out at whole octaves."""
+    """Layers that the pictures were made to match. The scores leave out these layers at whole octaves."""
 
     def check(self) -> None:
         """See `Options.check`."""
@@ -46,7 +46,7 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
 
 
 def run(options: EvaluateCommand) -> int:
-    """Print a table of scores, and write every figure as JSON."""
+    """Print a table of scores, and write all numbers to a JSON file."""
     files = find_images(options.images, "picture")
     params = load_params(options.weights, data_dir=options.data_dir)
     matched = resolve_layers(options.matched, params) if options.matched else ()
@@ -63,7 +63,7 @@ def run(options: EvaluateCommand) -> int:
         if size not in yardsticks:
             yardsticks[size] = Yardstick(sources, picture.shape, params, source_weights=weights, matched=matched)
         results[str(file)] = yardsticks[size].score(picture)
-    sys.stdout.write(score_table(results))  # before the disk may turn out to be full
+    sys.stdout.write(score_table(results))  # printed before the file is written, which fails if the disk is full
     sys.stderr.write(LEGEND)
     text = json.dumps({name: scores_as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
     write_bytes(Path(options.json), text.encode())

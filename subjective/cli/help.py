@@ -1,4 +1,4 @@
-"""The help of a command: the flags that people need first, then all flags in groups."""
+"""Write the help of a command: first the flags that people need most, then all flags in groups."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from subjective.statistics.registry import STATISTICS
 FIRST = (
     "source", "output_width", "output_height", "preset", "count", "max_iter", "init", "join_mode", "seed", "dry_run",
 )  # fmt: skip
-"""The ten settings that people need first."""
+"""The ten settings that people need most, in the order in which the help shows them."""
 
 GROUPS = ("input", "output", "what is matched", "content", "frames", "schedule", "optimizer", "computing")
-"""The groups in their order; a group that is not named here comes last."""
+"""The groups of flags, in the order in which the help shows them. Other groups come last."""
 
 INDENT = 6
 REQUIRED = "required"
@@ -32,7 +32,7 @@ def help_text(kind: type, name: str) -> str:
 
     Args:
         kind: class of the command's options.
-        name: of the command.
+        name: name of the command.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
     positional = [field for field in fields.values() if _is_positional(kind, field.name)]
@@ -51,7 +51,7 @@ def _entries(kind: type, fields: Iterable[dataclasses.Field[Any]], *, brief: boo
 
 
 def _grouped(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
-    """Fields by the group of the class that first declares them."""
+    """Return the fields in each group. A field's group is that of the most basic class that declares the field."""
     found: dict[str, list[dataclasses.Field[Any]]] = {}
     for field in dataclasses.fields(kind):
         if _is_positional(kind, field.name):
@@ -63,7 +63,14 @@ def _grouped(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
 
 
 def _entry(kind: type, field: dataclasses.Field[Any], title: str | None = None, brief: bool = False) -> list[str]:
-    """Write a flag with its other names, and what the flag does."""
+    """Return the lines about a flag: all its names, then what the flag does.
+
+    Args:
+        kind: class of the command's options.
+        field: the field whose flag is described.
+        title: replaces the names; used for words without a flag.
+        brief: whether to keep only the first sentence of the text.
+    """
     names = title or ", ".join([*_aliases(kind, field.name), flag_of(field.name, kind)])
     value = "" if title else _value(kind, field.name)
     text = field_docs(kind).get(field.name, "").replace("{statistics}", ", ".join(STATISTICS))
@@ -128,7 +135,7 @@ def _is_positional(kind: type, name: str) -> bool:
 
 @lru_cache(maxsize=16)
 def field_docs(kind: type) -> dict[str, str]:
-    """Return the docstring under each field of a class and its bases; a subclass's docstring wins."""
+    """Return the text below each field of a class and its bases. A text in a subclass replaces that of the base."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if not dataclasses.is_dataclass(base):

@@ -1,4 +1,4 @@
-"""Read what a command names: sources, masks, a starting picture, a network's parameters."""
+"""Read files that a command names: masks, a starting picture, frame weights, a network's parameters."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from subjective.synthesis.starts import INITS
 
 @dataclass(frozen=True)
 class LossNetwork:
-    """The network of a run.
+    """The network that the loss of a run uses.
 
     Attributes:
-        params: as the run takes them, raw or normalized.
-        judge: as `subjective evaluate` takes them, so that scores compare whatever a run was made with.
-        facts: what the run folder says of the network.
+        params: parameters for the loss: raw or normalized, as the run asks.
+        judge: parameters for the scores: normalized if the network has scales, as in `subjective evaluate`. Thus the
+            scores of raw and of normalized runs can be compared.
+        facts: what ``config.json`` says about the network.
     """
 
     params: Params
@@ -41,8 +42,8 @@ def read_network(options: NetworkOptions, *, raw: bool) -> LossNetwork:
     """Load the network that the options name.
 
     Args:
-        options: of the command.
-        raw: whether the run takes the parameters as published.
+        options: options of the command.
+        raw: whether the run uses the parameters as published; otherwise they are normalized.
     """
     if options.data_dir is not None and not Path(options.data_dir).is_dir():
         raise InputError(
@@ -62,7 +63,11 @@ def read_network(options: NetworkOptions, *, raw: bool) -> LossNetwork:
 
 
 def read_start(config: PictureConfig) -> tuple[np.ndarray | None, list[dict[str, str]]]:
-    """Read the starting picture, in the output's size, and describe its file; None where the start is made of noise."""
+    """Read the starting picture, resized to the output's size, and describe the picture's file.
+
+    Returns:
+        The picture and a list with the description; None and an empty list if ``config.init`` names no file.
+    """
     if config.init in INITS:
         return None, []
     path = Path(config.init)
@@ -74,7 +79,7 @@ def read_start(config: PictureConfig) -> tuple[np.ndarray | None, list[dict[str,
 
 
 def read_mask(name: str, size: tuple[int, int]) -> np.ndarray:
-    """Read a grey picture ``(height, width)``, in that size."""
+    """Read a mask as gray values ``(height, width)``, resized to ``size``, which is (height, width)."""
     if not Path(name).is_file():
         raise MissingFileError(
             f"no such mask: {name!r}; give a picture, white where its source holds and black elsewhere"
@@ -83,13 +88,14 @@ def read_mask(name: str, size: tuple[int, int]) -> np.ndarray:
 
 
 def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
-    """Read a table of weights: a line for each frame and a column for each source; a head of words is skipped.
+    """Read a CSV table of weights: one line for each frame, one column for each source. A header line is skipped.
 
     Returns:
         ``(frames, sources)``, each row divided by its sum.
 
     Raises:
-        InputError: no such file, other numbers of lines or columns, or weights that do not fit.
+        InputError: the file cannot be read, the table has another number of lines or columns, or the weights of a
+            frame are negative, not finite, or all 0.
     """
     name = Path(path).name
     rows = _read_table(path)
@@ -107,7 +113,7 @@ def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
 
 
 def _read_table(path: str) -> list[list[str]]:
-    """Read the cells of a CSV file; empty lines and a head of words are skipped."""
+    """Read the cells of a CSV file. Empty lines are skipped, and also a first line without any number."""
     try:
         with file_errors("read", path), open(path, encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
@@ -132,7 +138,12 @@ def _is_number(text: str) -> bool:
 
 
 def check_output_file(name: str, path: str | None) -> None:
-    """Refuse a result's name that is a folder, or that lies in a folder that is not there."""
+    """Refuse the path of a result if the path is a folder, or lies in a folder that does not exist.
+
+    Args:
+        name: name of the setting, for the message.
+        path: the path; None is accepted.
+    """
     if path is None:
         return
     if Path(path).is_dir():

@@ -1,8 +1,8 @@
-"""The command line: a table of commands, each a file of this package that is loaded when it is asked for.
+"""The command line: a table of commands. Each command is a module of this package, imported only when it is used.
 
-stdout carries results alone (a run's folder, a table that was asked for); progress and notes go to stderr. What the
-user can mend is one line on stderr, and exit status 2. Any other exception is a fault of this program: its traceback
-goes to the run folder, or to stderr where there is none, and the exit status is 1.
+Only results go to stdout, such as the path of a run folder or a table of scores; progress and notes go to stderr. For
+an error that the user can mend, stderr gets one line and the exit status is 2. Any other exception is a fault of this
+program: the traceback goes to the run folder, or to stderr if there is no folder, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from subjective.version import __version__
 
 
 class Entry(NamedTuple):
-    """A command: its module in this package, the class of its options, and what it does."""
+    """A command: the module in this package, the name of the class of options, and what the command does."""
 
     module: str
     options: str
@@ -47,7 +47,7 @@ COMMANDS = {
     "apply": Entry("apply", "ApplyCommand", "make pictures with a trained network"),
     "weights": Entry("weights", "WeightsCommand", "list, show, convert or fetch network parameters"),
 }
-"""Every command; a new one is a file of this package and a line here."""
+"""Every command. To add a command, write a module in this package and a line here."""
 
 DESCRIPTION = "Multiscale neural texture synthesis: new pictures from what a network sees in old ones."
 
@@ -56,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        argv: arguments after the program's name; those of the process if None.
+        argv: arguments after the program's name; None for the arguments of the process.
 
     Returns:
-        The exit status: 0; 2 for what the user can mend; 1 for a fault of this program; 128 and the signal's number
-        when interrupted.
+        The exit status: 0 for success, 2 for an error that the user can mend, 1 for a fault of this program, and 128
+        plus the signal's number after an interrupt.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words in ([], ["-h"], ["--help"]):
@@ -91,11 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explain(error: Exception, kind: type | None) -> int:
-    """Say what went wrong, and return the exit status."""
+    """Say on stderr what went wrong, and return the exit status. ``kind`` is the class of the options, if known."""
     if isinstance(error, InputError):
         note(render_error(error, kind))
         return 2
-    if isinstance(error, BrokenPipeError):  # nobody reads stdout any more
+    if isinstance(error, BrokenPipeError):  # the reader of stdout has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     traceback.print_exception(error)
@@ -104,17 +104,17 @@ def _explain(error: Exception, kind: type | None) -> int:
 
 
 def list_commands() -> str:
-    """Write the help of the program: its commands, a line each."""
+    """Return the help of the program: one line for each command."""
     lines = [f"  {name:<12}{entry.summary}" for name, entry in COMMANDS.items()]
     more = "subjective COMMAND --help says what a command takes; subjective --version says the version."
     return "\n".join(["usage: subjective COMMAND ...", "", DESCRIPTION, "", *lines, "", more]) + "\n"
 
 
 def options_class(name: str) -> type:
-    """Load the class of a command's options.
+    """Import the module of a command, and return the class of the command's options.
 
     Raises:
-        InputError: no such command.
+        InputError: there is no command of this name.
     """
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
@@ -129,7 +129,7 @@ def _module(name: str) -> Any:
 
 
 def _resume(folder: Path) -> int:
-    """Run the command that made a run folder, on that folder again."""
+    """Read which command made a run folder, and run that command again to continue the run."""
     file = record_file(folder)
     module = _module("resume")
     module.check_unfinished(folder)

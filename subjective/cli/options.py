@@ -1,4 +1,4 @@
-"""The options that several commands share, in the groups in which the help shows them."""
+"""The options that several commands share, one class for each topic."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from subjective.synthesis.settings import arg
 
 
 class Options:
-    """The base of every command's options. A command comes first among a class's bases."""
+    """The base class of every command's options.
+
+    A command whose options are also a config derives from this class before the config, so that `check` here comes
+    first and can call the config's `check`.
+    """
 
     def __post_init__(self) -> None:
-        """Check nothing yet: `check` runs when all words are understood, and its messages then name flags."""
+        """Check nothing: `subjective.cli.arguments.parse` calls `check` after parsing, and its messages name flags."""
 
     def check(self) -> None:
         """Check each option by itself, then the rules between options."""
-        of_config = getattr(super(), "check", None)  # of the config that a command is as well
+        of_config = getattr(super(), "check", None)  # the config's, if the options are a config too
         if of_config is None:
             check_settings(self)
         else:
@@ -29,19 +33,19 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """Where the network's parameters come from."""
+    """Options that choose the network's parameters."""
 
     group: ClassVar[str] = "input"
 
     weights: Annotated[str, arg(metavar="NAME|FILE")] = "vgg16"
-    """Network parameters: a name that `subjective weights list` shows, or a file."""
+    """Parameters of the network: a name that `subjective weights list` shows, or a file."""
     data_dir: Annotated[str | None, arg("-d", metavar="DIR")] = None
-    """Folder of further parameters. Default: the user's own data folder."""
+    """Folder with further network parameters. Default: the user's data folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """Which pictures are the sources, and at what scale."""
+    """Options that choose the sources and the scale of the sources."""
 
     group: ClassVar[str] = "input"
 
@@ -53,56 +57,56 @@ class SourceOptions:
     """Resize every source to this width."""
 
     def check_sources(self) -> None:
-        """Refuse a scale together with a width."""
+        """Refuse a scale and a width for the same sources."""
         if self.source_scale is not None and self.source_width is not None:
             raise InputError(
                 f"{setting('source_scale')} and {setting('source_width')} were both given; give one of them"
             )
 
     def read_source(self, file: Path) -> Image:
-        """Read one of the sources at the scale that is asked for."""
+        """Read one source, resized as the options say."""
         return read_image(file, width=self.source_width, scale=self.source_scale)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderOptions:
-    """Where results go, and what is kept on the way."""
+    """Options that say where results go, and what is saved during a run."""
 
     group: ClassVar[str] = "output"
 
     output_dir: Annotated[str, arg(metavar="DIR")] = "outputs"
-    """Folder in which each run makes a folder of its own."""
+    """Folder in which each run makes a new folder, the run folder."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "out"
     """Beginning of the run folder's name."""
     save_every: Annotated[int, arg("-n", metavar="N"), at_least(0)] = 10
-    """Save the picture every N steps; 0 saves the last one alone."""
+    """Save the picture every N steps. 0 saves only the finished picture."""
     checkpoint_every: Annotated[float, arg(metavar="SECONDS"), at_least(0, "seconds")] = 120.0
-    """Seconds between checkpoints, from which `subjective resume` continues; 0 makes none."""
+    """Seconds between checkpoints; 0 writes none during a run. `subjective resume` continues at the last checkpoint."""
     config: Annotated[str | None, arg(metavar="FILE")] = None
-    """Take the settings of a run folder's config.json; other flags change them."""
+    """Use the settings in this config.json of a run folder. Other flags change these settings."""
 
     def check_folder(self) -> None:
-        """Refuse a prefix that is no name."""
+        """Refuse a prefix that cannot begin a folder's name."""
         if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
             raise InputError(f"{setting('output_prefix')} is {self.output_prefix!r}; wanted a name without '/'")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryOptions:
-    """What memory a run may take."""
+    """Options that limit or forecast a run's memory."""
 
     group: ClassVar[str] = "computing"
 
     memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
-    """Memory that may be used, such as 4GB. Tiles and optimizer are chosen so that the picture fits; a picture that
-    does not fit is refused. Default: what the machine has free."""
+    """Memory that the run may use, such as 4GB. The program chooses tiles and optimizer to stay below this limit, and
+    refuses a picture that cannot. Default: the free memory of the machine."""
     dry_run: bool = False
-    """Say what memory and time the run will take, and make nothing."""
+    """Say how much memory and time the run will take, and make no picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions(Options, NetworkOptions, FolderOptions, MemoryOptions):
-    """What all commands that make pictures share."""
+    """Options of all commands that make pictures."""
 
     def check(self) -> None:
         """See `Options.check`."""
@@ -112,15 +116,15 @@ class PictureOptions(Options, NetworkOptions, FolderOptions, MemoryOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TextureOptions(PictureOptions, SourceOptions):
-    """What the commands that make textures share."""
+    """Options of the commands that make textures."""
 
     blend_map: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
-    """Where each source holds, instead of all sources everywhere: a grey picture for each source, white where the
-    source holds, grey at soft borders. The last source has the rest if it has no picture."""
+    """Give each source a region of the result: one gray picture for each source, white in the source's region, black
+    elsewhere, gray at soft borders. Without a picture, the last source takes the rest."""
     preset: Preset = "default"
-    """Settings to begin with; other flags change them: fast, default, best, or paper (those of the 2017 program)."""
+    """Settings to begin with: fast, default, best, or paper (settings of the 2017 program). Other flags change them."""
     evaluate: bool = True
-    """Measure the finished pictures against their sources (see `subjective evaluate`) for summary.json."""
+    """Score the finished pictures against the sources as in `subjective evaluate`. The scores go to summary.json."""
 
     group: ClassVar[str] = "input"
 

@@ -1,4 +1,4 @@
-"""What the commands that make pictures share: from options and a prepared job to a run folder with scores."""
+"""Code that all commands that make pictures share: fit a run into memory, then keep its results and scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from subjective.synthesis.problem import Job
 from subjective.synthesis.starts import INITS
 
 PictureCommand = Any
-"""Options of a command that makes pictures: a `PictureOptions` and a `PictureConfig`, for which Python has no type."""
+"""Options of a command that makes pictures: both `PictureOptions` and `PictureConfig`. Python has no such type."""
 
 
 def fit(
@@ -36,21 +36,24 @@ def fit(
 ) -> tuple[PictureCommand, Job]:
     """Choose tiles and optimizer so that the run fits into memory, and prepare the job.
 
-    A resumed run keeps its recorded choice. Notes go to stderr.
+    A resumed run keeps the tiles and the optimizer that its folder records. Notes go to stderr.
 
     Args:
-        options: of the command, with the number of octaves chosen.
-        params: the network.
+        options: options of the command, with the number of octaves chosen.
+        params: parameters of the network.
         sizes: (height, width) of each source.
-        prepare: makes the job of such options.
+        prepare: makes the job for given options.
         resume: the folder of the run that is resumed, if any.
+
+    Returns:
+        The options with tiles and optimizer chosen, and the job.
     """
     if resume is not None:
         return options, prepare(options)
     if options.optimizer_name != options.preferred_optimizer:
         note(f"note: using --optimizer {options.optimizer_name}, because {lbfgsb.unavailable()}")
     limit = allowed_bytes(options.memory_limit)
-    if not options.dry_run:  # where nothing can be written nothing needs to be compiled
+    if not options.dry_run:  # first, because compiling would be in vain if nothing can be written
         with file_errors("make", options.output_dir):
             Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     options, job = fit_to_memory(options, params, sizes, prepare, limit, note)
@@ -60,7 +63,7 @@ def fit(
 
 
 class PictureSession(Session):
-    """The session of a run that makes pictures: its folder says what was asked, and ends with scores.
+    """The session of a run that makes pictures. The run folder records the settings, and the scores at the end.
 
     Attributes:
         path: the run folder.
@@ -77,19 +80,19 @@ class PictureSession(Session):
         asked: dict[str, Any] | None = None,
         begun: Callable[[Path], None] | None = None,
     ):
-        """Make the run folder, or open the one that is resumed.
+        """Make the run folder, or open the folder of the run that is resumed.
 
         Args:
-            command: its name.
-            options: of the command.
-            job: what is made.
+            command: name of the command.
+            options: options of the command.
+            job: the job that the run will do.
             facts: what ``config.json`` holds besides the settings: the files that were read, and the network.
             resume: the folder of the run that is resumed, if any.
-            asked: settings that are recorded as they were asked for, not as they were worked out.
-            begun: told the folder; by default the folder's path goes to stdout.
+            asked: settings to record with the values that the user gave, where ``options`` holds computed values.
+            begun: called with the path of the folder; None for `announce`.
 
         Raises:
-            InputError: files of the run that is resumed have changed.
+            InputError: the run is resumed, and files that it reads have changed.
         """
         _check_files(options.config, facts, resume)
         self.path = resume or new_folder(Path(options.output_dir), options.output_prefix)
@@ -110,9 +113,11 @@ class PictureSession(Session):
         self._description = (command, record(options, **changes), facts)
 
     def begin(self) -> Position | None:
-        """Write down what was asked, and hold room on the disk; return where a resumed run stands.
+        """Write ``config.json`` for a new run, and reserve room on the disk.
 
-        Nobody but the run should hold the position, which is as large as all that the run takes.
+        Returns:
+            The position at which a resumed run continues; None for a new run, or without a checkpoint. The caller must
+            not keep the position, whose arrays fill as much memory as the run itself.
         """
         if not self._resumes:
             command, settings, facts = self._description
@@ -121,17 +126,18 @@ class PictureSession(Session):
         return self._folder.resume() if self._resumes else None
 
     def finish(self, result: list[Result]) -> None:
-        """See `Session.finish`; say how each picture ended."""
+        """See `Session.finish`; then say on stderr how each picture's optimization ended."""
         super().finish(result)
         for one in result:
             effort = f"{one.steps} steps, {one.evaluations} evaluations"
             write_line(sys.stderr, f"loss {one.loss:.6g} after {effort}: {one.message}")
 
     def score(self, scores: Iterable[tuple[Any, str]]) -> None:
-        """Measure the pictures.
+        """Add scores to ``summary.json``, and print the scores on stderr.
 
         Args:
-            scores: for each picture, what ``summary.json`` says of it, and the same in words.
+            scores: one pair for each picture: what ``summary.json`` says about the picture, and the same in words. The
+                pictures are measured while the pairs are read.
         """
         write_line(sys.stderr, "measuring ...")
         found = list(scores)
@@ -141,18 +147,18 @@ class PictureSession(Session):
 
 
 def announce(path: Path) -> None:
-    """Name a folder or file on stdout."""
+    """Write the path of a folder or file to stdout."""
     sys.stdout.write(f"{path}\n")
     sys.stdout.flush()
 
 
 def _steps_of(options: PictureConfig) -> Callable[[tuple[int, ...]], int]:
-    """Most steps of the stage whose picture, without its margin, has a size."""
+    """Return a function from a stage's picture size, without margin, to the largest number of steps of the stage."""
     return lambda shown: options.steps(options.size if tuple(shown) == options.output_size else shown)
 
 
 def _check_files(config: str | None, facts: dict[str, Any], resume: Path | None) -> None:
-    """Note files that have changed since a run was recorded; refuse to resume a run whose files have changed."""
+    """Print a note on files that have changed since ``config`` was written; refuse to resume if files have changed."""
     if config is not None:
         for name in changed_files(read_record(config), facts):
             note(f"note: {name} has changed since {config!r} was written")

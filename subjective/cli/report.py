@@ -1,4 +1,4 @@
-"""Scores as people read them: a table, a line, JSON."""
+"""Write scores as a table, as a line or as JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = {
     "repetition": "repeats",
     "copied": "copied",
 }
-"""Measures in the order of the table, and their heads; other measures come after these, by their names."""
+"""Measures in the order of the table's columns, with the heads of the columns. Other measures come last, by name."""
 
 LEGEND = (
     "A score of 1 means: as far off as a crop of the source is from the rest of the source. Less is closer. seam- and "
@@ -35,7 +35,7 @@ LEGEND = (
 
 
 def score_table(results: dict[str, dict[str, Score]]) -> str:
-    """Write scores as text: a row for each picture, a column for each measure."""
+    """Return a table of scores as text: one row for each picture, one column for each measure."""
     found = {name: name for scores in results.values() for name in scores}
     names = [name for name in COLUMNS | found if name in found]
     heads = ["", *(COLUMNS.get(name, name) for name in names)]
@@ -44,7 +44,7 @@ def score_table(results: dict[str, dict[str, Score]]) -> str:
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows of cells as lines: the first column to the left, the others to the right."""
+    """Return rows of cells as lines of text. The first column is aligned left, the other columns right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -54,7 +54,7 @@ def align_columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def scores_as_json(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
-    """Return scores as plain values, four digits each."""
+    """Return scores as JSON values, rounded to four digits."""
 
     def short(value: float) -> float:
         return float(f"{value:.4g}")
@@ -75,9 +75,20 @@ def score_pictures(
     matched: Sequence[str],
     source_weights: Sequence[float] | None = None,
 ) -> list[Any]:
-    """Score the pictures of a run, as JSON; where they cannot be measured, a sentence says why.
+    """Score the pictures of a run, which all have the same size.
 
-    The Portilla-Simoncelli statistics are left out: plenoptic brings PyTorch along, and takes as long as the rest.
+    The Portilla-Simoncelli statistics are left out: plenoptic would load PyTorch, and take as long as all other
+    measures.
+
+    Args:
+        pictures: ``(height, width, 3)`` each.
+        sources: the sources of the run.
+        params: parameters of the network.
+        matched: layers that the pictures were made to match; left out at whole octaves.
+        source_weights: how much each source counts; equal if None.
+
+    Returns:
+        The scores of each picture as JSON values, or for each picture the sentence that says why it has no scores.
     """
     sources, weights = select_sources(sources, source_weights)
     try:
@@ -96,7 +107,7 @@ def score_pictures(
 
 
 def score_line(scores: dict[str, dict[str, Any]] | str) -> str:
-    """Write the scores of a picture in a line, or why there are none."""
+    """Return the scores of a picture in a line, or the sentence that says why there are no scores."""
     if isinstance(scores, str):
         return scores
     figures = ", ".join(f"{COLUMNS.get(name, name)} {score['score']:.3g}" for name, score in scores.items())

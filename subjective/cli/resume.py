@@ -1,4 +1,4 @@
-"""`subjective resume`: continue a run that was stopped, as if it had never stopped."""
+"""`subjective resume`: continue a run that was stopped."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from subjective.synthesis.settings import arg
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeCommand(Options):
-    """Continue a run that was stopped, whatever stopped it, as if it had never stopped."""
+    """Continue a run that was stopped for any reason. The result is the same as without the stop."""
 
     run: Annotated[tyro.conf.Positional[str], arg(metavar="RUN")]
-    """Folder of the run."""
+    """Folder of the run to continue."""
 
 
 def check_unfinished(folder: Path) -> None:

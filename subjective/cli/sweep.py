@@ -1,4 +1,4 @@
-"""`subjective sweep`: a grid of settings, one contact sheet, one table."""
+"""`subjective sweep`: run a grid of settings, and show the results on one contact sheet and in one table."""
 
 from __future__ import annotations
 
@@ -26,46 +26,54 @@ from subjective.runs.progress import write_line
 from subjective.synthesis.settings import arg
 
 SHOWN = (("gram", "sliced_wasserstein"), ("peak", "repetition"))
-"""Scores over a picture of the sheet, line by line; the table has all scores."""
+"""Scores above each picture on the sheet, one tuple for each line of text. The table has all scores."""
 
 FIGURES = ("loss", "evaluations", "full_size_evaluations", "seconds")
-"""Figures of a run that the table has besides scores."""
+"""Numbers about each picture that the table has besides scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaryOptions:
-    """What a sweep varies."""
+    """Options that say what a sweep varies."""
 
     group: ClassVar[str] = "input"
 
     vary: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE/VALUE/...")]
-    """What to vary: a flag's long name and its values. + joins the words of a value (layers=pool1/pool1+conv3_2); yes
-    and no are for flags without a value; a value itself holds no /. Several: all combinations."""
+    """Long name of a flag, and its values. Put + between the words of one value (layers=pool1/pool1+conv3_2); write yes
+    or no for a flag without a value. A value cannot contain /. Several NAMEs give all combinations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepCommand(SynthesizeCommand, VaryOptions):
-    """Run a grid of settings, and show all pictures on one contact sheet and in one table. Other flags hold for all
+    """Run a grid of settings, and show the results on one contact sheet and in one table. The other flags apply to all
     runs."""
 
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "sweep"
-    """Beginning of the folder's name. Names of the runs in it begin with their number and the varied values."""
+    """Beginning of the sweep folder's name. The name of a run folder inside begins with a number and the values."""
     recorded_as: ClassVar[str] = "synthesize"
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One point of the grid: what is set, in words, and the flags that set it."""
+    """One point of the grid.
+
+    Attributes:
+        chosen: name of each varied setting to its value, as given.
+        flags: the flags that set these values.
+    """
 
     chosen: dict[str, str]
     flags: list[str]
 
 
 def list_variations(texts: Sequence[str]) -> list[Variation]:
-    """List all combinations of ``NAME=VALUE/VALUE/...``; ``+`` joins the words of a value.
+    """List all combinations of values.
+
+    Args:
+        texts: ``NAME=VALUE/VALUE/...`` for each setting to vary; ``+`` joins the words of a value.
 
     Raises:
-        InputError: a text without a name or with an empty value.
+        InputError: there is no text, a text has no name, or a value is empty.
     """
     wanted = "wanted NAME=VALUE/VALUE/..., such as octaves=2/3/4"
     if not texts:
@@ -91,14 +99,14 @@ def _flags(name: str, value: str) -> list[str]:
 
 
 def run(options: SweepCommand, words: Sequence[str]) -> int:
-    """Run every combination of settings, and keep sheet and table up to date after each run.
+    """Run every combination of settings. After each run, write the contact sheet and the table again.
 
     Args:
-        options: of the command.
-        words: from which the options were parsed; each run has them all but what is varied.
+        options: options of the command.
+        words: the words that ``options`` was parsed from. Each run gets all of them except --vary and its values.
 
     Raises:
-        InputError: options that do not fit, before anything is made; or, after all runs, that none made a picture.
+        InputError: the options of a run cannot be used, which is found before the first run; or no run made a picture.
     """
     grid = list_variations(options.vary)
     shared = without_flag(words, "--vary")
@@ -132,7 +140,11 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
 
 
 def _run_one(options: SynthesizeCommand) -> tuple[list[Path], str | None]:
-    """Make one run; return its folder, and what was refused."""
+    """Make one run.
+
+    Returns:
+        A list with the run folder, empty if no folder was made; and the message of an `InputError`, None without one.
+    """
     folders: list[Path] = []
     try:
         synthesize.run(options, begun=folders.append)
@@ -144,7 +156,14 @@ def _run_one(options: SynthesizeCommand) -> tuple[list[Path], str | None]:
 def _results_of(
     run: Path, heads: list[str], chosen: dict[str, str], *, several: bool
 ) -> tuple[list[dict[str, Any]], list[tuple[list[str], Any]]]:
-    """Rows of the table and cells of the sheet for the pictures of a run."""
+    """Return the rows of the table and the cells of the sheet for a run.
+
+    Args:
+        run: the run folder.
+        heads: lines above each picture that say what was varied.
+        chosen: see `Variation`.
+        several: whether the run makes several pictures, so that a cell must name its file.
+    """
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     known = {**chosen, "status": summary["status"]}
     rows: list[dict[str, Any]] = []
@@ -159,20 +178,20 @@ def _results_of(
 
 
 def _scores(picture: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Scores of a picture in a summary; none where a sentence says why there are none."""
+    """Return the scores of a picture in ``summary.json``; empty if the summary has no scores of the picture."""
     scores = picture.get("scores")
     return scores if isinstance(scores, dict) else {}
 
 
 def _figures(picture: dict[str, Any]) -> dict[str, float]:
-    """Return the figures that the table has of a picture."""
+    """Return the numbers about a picture in the table: `FIGURES`, scores, and the values of the measures."""
     scores = _scores(picture)
     values = {f"{key}_value": score["value"] for key, score in scores.items()}
     return {key: picture[key] for key in FIGURES} | {key: score["score"] for key, score in scores.items()} | values
 
 
 def _lines(picture: dict[str, Any]) -> list[str]:
-    """Return the lines over a picture on the sheet, besides its settings."""
+    """Return the lines of numbers above a picture on the sheet, which follow the lines of settings."""
     scores = _scores(picture)
     lines = [[f"{COLUMNS[name]} {scores[name]['score']:.2f}" for name in line] for line in SHOWN] if scores else []
     return [

@@ -1,4 +1,4 @@
-"""`subjective synthesize`: textures out of source pictures."""
+"""`subjective synthesize`: make textures from source pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from subjective.synthesis.problem import Job, sizes_of
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesizeCommand(TextureOptions, SynthesisConfig):
-    """Make a new picture of the same texture as one or several sources."""
+    """Make new pictures with the texture of one or several sources."""
 
     @staticmethod
     def presets() -> dict[str, dict[str, SynthesisConfig]]:
@@ -43,15 +43,15 @@ class SynthesizeCommand(TextureOptions, SynthesisConfig):
 
 @dataclass(frozen=True)
 class TextureInputs:
-    """What a command that makes textures has read.
+    """The inputs of a command that makes textures, as read from files.
 
     Attributes:
-        network: of the loss, and of the scores.
-        sources: images.
-        masks: the region of each source; None if all sources make one texture.
-        init: starting picture; None for noise.
-        facts: what ``config.json`` says of the files and the network.
-        names: what to call each source in messages.
+        network: the network for the loss and the scores.
+        sources: images ``(height, width, 3)``.
+        masks: the region of each source, ``(height, width, sources)``; None without regions.
+        init: starting picture; None if ``--init`` names no file.
+        facts: what ``config.json`` says about the files and the network.
+        names: name of each source in messages.
     """
 
     network: LossNetwork
@@ -63,7 +63,12 @@ class TextureInputs:
 
 
 def read_texture_inputs(options: Any, files: Sequence[Path]) -> TextureInputs:
-    """Read the network, the sources, the masks and the starting picture of a command."""
+    """Read the network, the sources, the masks and the starting picture of a command.
+
+    Args:
+        options: options of the command.
+        files: the source files.
+    """
     check_weights("source_weights", options.source_weights, len(files), "source")
     network = read_network(options, raw=options.raw_weights)
     sources = [options.read_source(file) for file in files]
@@ -82,9 +87,9 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     """Run the command.
 
     Args:
-        options: of the command.
+        options: options of the command.
         resume: the folder of the run that is resumed, if any.
-        begun: told the run's folder.
+        begun: see `PictureSession`.
     """
     inputs = read_texture_inputs(options, find_images(options.source))
     sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
@@ -111,13 +116,16 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
 def score_against_sources(
     inputs: TextureInputs, pictures: Sequence[np.ndarray], job: Job, source_weights: Sequence[float] | None
 ) -> list[Any]:
-    """Score pictures against the sources: each counts by its weight, or by the area of its region.
+    """Score pictures against the sources.
 
     Args:
-        inputs: of the command.
-        pictures: what was made.
-        job: by which they were made; its layers are left out at whole octaves.
-        source_weights: how much each source counts.
+        inputs: inputs of the command.
+        pictures: the pictures that were made.
+        job: the job that made the pictures. The scores leave out the layers that the job matches at whole octaves.
+        source_weights: how much each source counts. With masks, the area of a source's region counts instead.
+
+    Returns:
+        See `subjective.cli.report.score_pictures`.
     """
     if inputs.masks is not None:
         source_weights = inputs.masks.mean(axis=(0, 1)).tolist()

@@ -1,4 +1,4 @@
-"""`subjective train`: a small network out of source pictures."""
+"""`subjective train`: train a small network on source pictures."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ from subjective.synthesis.settings import arg
 from subjective.version import __version__
 
 SHOWN = 256
-"""Longer side of the pictures beside the curves."""
+"""Longer side, in pixels, of the pictures beside the curves."""
 
 OF_ONE_MACHINE = ("output", "output_dir", "output_prefix", "config", "init", "data_dir", "source", "content")
-"""Settings that a network's file leaves out."""
+"""Settings that a network's file leaves out, because they have a meaning only on the machine of the training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContentOptions:
-    """What a style network learns from, and where a training begins."""
+    """Options that choose the photographs for a style network, and how a training begins."""
 
     group: ClassVar[str] = "input"
 
     content: Annotated[tuple[str, ...] | None, arg(metavar="FOLDER...")] = None
     """Photographs that a style network learns to repaint: pictures, folders of pictures, or glob patterns."""
     init: Annotated[str | None, arg(metavar="NETWORK")] = None
-    """Begin with the parameters of a trained network of the same kind and size."""
+    """Start with the parameters of a trained network of the same kind and size."""
     like: Like = "subjective"
-    """Settings to begin with; other flags change them: subjective, or matlab, MATLAB's example of fast style
-    transfer."""
+    """Settings to begin with: subjective (this program's), or matlab (those of MATLAB's example of fast style
+    transfer). Other flags change these settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +62,10 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
     group: ClassVar[str] = "output"
 
     output: Annotated[str | None, arg("-o", metavar="FILE.safetensors")] = None
-    """Where the trained network is written, besides the run folder."""
+    """File for the trained network. The run folder holds the network in any case."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
     save_every: Annotated[int, arg("-n", metavar="N")] = 100
-    """Draw the curves, and what the network makes by now, every N steps; 0 draws the last ones alone."""
+    """Every N steps, draw the curves and some pictures that the network makes. 0 draws them only at the end."""
 
     @staticmethod
     def presets() -> dict[str, dict[str, TrainConfig]]:
@@ -144,7 +144,7 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
 
 
 def _first_state(options: TrainCommand, plan: TrainPlan) -> TrainState:
-    """Random, or with the parameters of the network that --init names."""
+    """Return the state before the first step. Its parameters are random, or those of the network that --init names."""
     state = first_state(plan, options.seed)
     if options.init is None:
         return state
@@ -159,7 +159,10 @@ def _first_state(options: TrainCommand, plan: TrainPlan) -> TrainState:
 def _writer(
     options: TrainCommand, architecture: Architecture, pictures: list[dict[str, str]], folder: Path
 ) -> Callable[[TrainState, float], None]:
-    """Write the network's file in the run folder, and where it was asked for."""
+    """Return the function that writes the network to the run folder, and to the file that --output names.
+
+    The function takes the state of the training, and the seconds that the training has taken.
+    """
 
     def write(state: TrainState, seconds: float) -> None:
         facts = {
@@ -179,7 +182,10 @@ def _writer(
 
 
 def _recorded(options: TrainCommand) -> dict[str, Any]:
-    """All settings as a run folder records them; what --like stands for is among them."""
+    """Return all settings as a run folder records them.
+
+    --like is left out, because the settings that it chose are recorded themselves.
+    """
     changes = {}
     for name in ("init", "weights"):
         value = getattr(options, name)
@@ -191,7 +197,7 @@ def _recorded(options: TrainCommand) -> dict[str, Any]:
 
 
 def _refuse_changes(folder: Path, facts: dict[str, Any]) -> None:
-    """Refuse to resume a training whose sources, or number of photographs, have changed."""
+    """Refuse to resume a training if the sources or the number of photographs have changed."""
     recorded = read_record(folder / CONFIG_FILE)
     if not isinstance(recorded.get("pictures"), list) or "photographs" not in recorded:
         raise InputError(f"{str(folder / CONFIG_FILE)!r} does not say what was read; train anew")
@@ -205,7 +211,11 @@ def _refuse_changes(folder: Path, facts: dict[str, Any]) -> None:
 def _drawer(
     architecture: Architecture, contents: Sequence[Path], options: TrainCommand
 ) -> Callable[[Any], list[np.ndarray]]:
-    """Draw what stands beside the curves: a texture of each source; or a photograph, and the same repainted."""
+    """Return the function that makes the pictures beside the curves from the network's parameters.
+
+    A texture network makes a texture of each source, for the first four sources. A style network repaints one
+    photograph in each of the first four styles; the photograph itself comes first.
+    """
     each = np.eye(architecture.sources, dtype=np.float32)[:4]
     if options.texture:
         size = (min(options.size, SHOWN),) * 2

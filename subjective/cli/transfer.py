@@ -1,4 +1,4 @@
-"""`subjective transfer`: the content of one picture in the style of others."""
+"""`subjective transfer`: make a picture with the content of one picture and the style of others."""
 
 from __future__ import annotations
 
@@ -29,46 +29,46 @@ from subjective.synthesis.problem import Job, sizes_of
 from subjective.synthesis.settings import arg
 
 SMALLEST_PART = 1e-3
-"""Smallest share of a style that its mask may leave."""
+"""Smallest mean of a style mask. A darker mask is refused, because it leaves no part of the style."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferOptions:
-    """The content, and where each style holds."""
+    """Options that choose the content, and the regions of the styles."""
 
     group: ClassVar[str] = "input"
 
     content: Annotated[tyro.conf.Positional[str], arg(metavar="CONTENT")]
-    """The picture whose content the result has. The result is as wide as --output-width, and as high as the content's
-    proportions say unless --output-height says otherwise."""
+    """Picture whose content the result has. --output-width sets the result's width. Without --output-height, the result
+    keeps the content's proportions."""
     content_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
-    """Where in the picture each style holds: grey pictures as in synthesize --blend-map."""
+    """Where each style applies: gray pictures, white where the style applies, as in synthesize --blend-map."""
     style_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
-    """Which part of each style counts: a grey picture for each style."""
+    """Which part of each style counts: one gray picture for each style, white where the style counts."""
     like: Like = "multiscale"
-    """Settings to begin with; other flags change them: multiscale, or those of a published program."""
+    """Settings to begin with: multiscale, or those of a published program. Other flags change these settings."""
     evaluate: bool = True
-    """Measure the finished picture against the styles for summary.json."""
+    """Score the finished picture against the styles. The scores go to summary.json."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultOptions:
-    """Where the result goes besides the run folder."""
+    """Options for a copy of the result outside the run folder."""
 
     group: ClassVar[str] = "output"
 
     out: Annotated[str | None, arg(metavar="FILE")] = None
-    """Also copy the finished PNG there."""
+    """File to which the finished PNG is copied."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOptions, ResultOptions):
-    """Make a picture of the content of one picture and the style of others."""
+    """Make a picture with the content of one picture and the style of others."""
 
     source: Annotated[tuple[str, ...], arg("-s", "--style", metavar="STYLE...")]
     """The styles: pictures, folders of pictures, or glob patterns."""
     source_scale: Annotated[float | None, arg("-ss", "--style-scale", metavar="FACTOR"), above(0, 1000)] = None
-    """Resize every style by this factor: larger strokes, or smaller."""
+    """Resize every style by this factor. A larger style makes larger strokes."""
 
     @staticmethod
     def presets() -> dict[str, dict[str, TransferConfig]]:
@@ -127,7 +127,7 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
 
 
 def _find_files(options: TransferCommand) -> tuple[Path, list[Path]]:
-    """Find the content and the styles, and check that weights and masks are as many as the styles."""
+    """Find the files of the content and of the styles, and check the numbers of style weights and style masks."""
     content, *more = find_images([options.content], "content")
     if more:
         raise InputError(f"{options.content!r} stands for {1 + len(more)} pictures; give the content as one file")
@@ -147,7 +147,7 @@ def _score(
     options: TransferCommand,
     masks: np.ndarray | None,
 ) -> tuple[dict[str, Any], str]:
-    """Say how far the picture is from content and style, in the loss and in scores."""
+    """Return what ``summary.json`` says about the result, and the same in words: parts of the loss, and scores."""
     found = _losses(result)
     words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
     if options.evaluate:
@@ -159,7 +159,7 @@ def _score(
 
 
 def _resize_content(content: Image, options: TransferCommand) -> np.ndarray:
-    """Return the content at the width that is asked for, and the height, or the height that keeps its proportions."""
+    """Resize the content to the output's width and height. Without a height, the content keeps its proportions."""
     height, width = content.shape[:2]
     rows = options.output_height or max(1, round(options.output_width * height / width))
     return resize(content, (rows, options.output_width))
@@ -173,7 +173,7 @@ def _read_part(name: str, size: tuple[int, int]) -> np.ndarray:
 
 
 def _losses(result: Result) -> dict[str, Any]:
-    """Content and style in the loss."""
+    """Return the content's part and the style's part of the loss, summed over octaves and layers."""
     content = style = 0.0
     octaves: Sequence[dict[str, dict[str, float]]] = result.parts["features"]
     for octave in octaves:

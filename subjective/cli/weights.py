@@ -1,4 +1,4 @@
-"""`subjective weights list | show | convert | normalize | fetch`."""
+"""`subjective weights list | show | convert | normalize | fetch`: manage network parameters."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from subjective.version import __version__
 @dataclass(frozen=True, kw_only=True)
 class _DataDir:
     data_dir: Annotated[str | None, tyro.conf.arg(aliases=["-d"], metavar="DIR", help_behavior_hint="")] = None
-    """Folder of further parameters. Default: the user's own data folder."""
+    """Folder with further network parameters. Default: the user's data folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsList(_DataDir):
-    """List the parameters that are here, and those that `fetch` knows."""
+    """List the parameters on this machine, and those that `fetch` can download."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsShow(_DataDir):
-    """Verify parameters and say what they are."""
+    """Verify parameters, and describe them as JSON."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME|FILE")] = "vgg16"
     """A name that `list` shows, or a file."""
@@ -38,34 +38,34 @@ class WeightsShow(_DataDir):
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsConvert(_DataDir):
-    """Read parameters of another program, and keep them with their activation scales."""
+    """Convert parameters of another program, and store them in the data folder with activation scales."""
 
     file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
     """Keras .h5 or .keras, torchvision .pth or .safetensors, .npz, MatConvNet .mat, Gatys' .npy, or ONNX."""
     name: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
-    """Name to keep them under. Default: the file's own."""
+    """Name of the stored parameters. Default: the name of the file."""
     convention: Annotated[
         str | None, tyro.conf.arg(metavar="caffe-bgr|caffe-rgb|torchvision", help_behavior_hint="")
     ] = None
-    """What the network expects of its input, where the format does not tell."""
+    """Order and range of colors in the network's input. Default: the usual convention of the file's format."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsNormalize(_DataDir):
-    """Measure activation scales anew, and keep them beside the parameters."""
+    """Measure activation scales again, and store them beside the parameters."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME|FILE")]
     """A name that `list` shows, or a file in this package's own format."""
     pictures: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="PICTURE...", help_behavior_hint="")] = None
-    """Pictures, folders or patterns. Default: the photographs that come with the package."""
+    """Pictures to measure on: files, folders or patterns. Default: the photographs that come with the package."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsFetch(_DataDir):
-    """Download published parameters, verify, convert and keep them."""
+    """Download published parameters, verify and convert them, and store them in the data folder."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-    """A name that `list` shows."""
+    """Name of published parameters that `list` shows."""
 
 
 WeightsAction = (
@@ -134,7 +134,7 @@ def _fetch(action: WeightsFetch) -> int:
 
 
 def _keep_with_scales(path: Path, pictures: list[Path] | None = None) -> int:
-    """Measure a kept network's activation scales, write them beside it, and print its path."""
+    """Measure the activation scales of the network in a file, and write them beside the file; print the file's path."""
     network = weights.load(path)
     files = normalization.find_photographs() if pictures is None else pictures
     sys.stderr.write(f"measuring activations on {len(files)} pictures ...\n")
