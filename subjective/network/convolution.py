@@ -1,12 +1,13 @@
 """Compute a 3x3 convolution with bias, ReLU and, if wanted, 2x2 average pooling: all the arithmetic of VGG.
 
-On GPUs and TPUs, the convolution is `lax.conv_general_dilated`, for which the vendors' libraries choose the fastest
-form. On CPUs, where XLA's own convolution would be the slowest part of the program, the convolution is Winograd's
-minimal filtering (`subjective.network.winograd`), computed strip by strip (`subjective.network.cpu_convolution`).
-Memory bandwidth limits Winograd's transforms; the transforms of one strip stay in the CPU's cache, so that no array
-larger than the result is made. The derivative with respect to the input is the same algorithm with the kernel rotated
-by 180 degrees. The derivative needs one bit for each activation of the forward pass (whether ReLU let the number
-pass), not the activation itself.
+On GPUs and TPUs, the convolution is `lax.conv_general_dilated` (the direct form); the vendors' libraries choose the
+fastest algorithm. On CPUs, XLA's own convolution would be the slowest part of the program. There the convolution is
+Winograd's minimal filtering (`subjective.network.winograd`), computed strip by strip
+(`subjective.network.cpu_convolution`). The speed of Winograd's transforms is limited by memory bandwidth. Therefore
+strips are so small that their transforms stay in the CPU's cache; no array larger than the result is made.
+
+The derivative with respect to the input is the same algorithm with the kernel rotated by 180 degrees. From the forward
+pass, this derivative needs only one bit for each activation: whether the activation is positive.
 
 Feature maps may be stored in bfloat16. Hardware that is made for bfloat16 then multiplies bfloat16 numbers. CPUs
 convert the same numbers to float32 first, because XLA's bfloat16 products take 1.4 to 7.0 times as long there,
@@ -36,26 +37,26 @@ from subjective.network.cpu_convolution import (
 from subjective.pyramid import Padding
 
 SMALL_PIXELS = 1024
-"""Use the direct form on every device for maps of at most so many pixels.
+"""The direct form is used on every device for maps of at most this many pixels, except in a loop.
 
-For such maps on CPUs, the direct form is as fast as strips and compiles in a third less time. In a loop, however, XLA's
-own convolution of such a map takes 3.5 times as long on CPUs; strips are used there.
+For such maps on CPUs, the direct form is as fast as strips and compiles in a third less time. In a compiled loop,
+however, the direct form takes 3.5 times as long on CPUs; therefore strips are used in loops.
 """
 
 MIN_STRIP_CHANNELS = 16
-"""Use the direct form on every device for results of fewer channels.
+"""The direct form is used on every device for results of fewer channels than this.
 
-Winograd's matrix products are then too thin to win back the cost of the transforms.
+For so few channels, Winograd's matrix products save less time than the transforms cost.
 """
 
 DType = np.dtype | type | str
-"""A number type, in any form that `jax.numpy` takes."""
+"""A number type, in any form that `jax.numpy` accepts."""
 
 FeatureMap = Float[Array, "height width inputs"]
 """Input of a convolution."""
 
 Kernel = Float[Array, "3 3 inputs outputs"]
-"""HWIO."""
+"""Kernel of a convolution: (height, width, inputs, outputs), the order called HWIO."""
 
 Bias = Float[Array, "outputs"]
 """One number for each output channel."""
@@ -74,28 +75,29 @@ def conv3x3_relu(
     dtype: DType | None = None,
     in_loop: bool = False,
 ) -> Activations:
-    """Compute max(0, x ∗ kernel + bias), and its 2x2 mean if ``pool`` is set.
+    """Compute max(0, x ∗ kernel + bias), and average 2x2 pixels of the result if ``pool`` is true.
 
     ∗ is a cross-correlation, as in every network library. The derivative with respect to ``x`` is as fast as the
-    function. The derivatives with respect to kernel and bias are exact and use the direct convolution. Use `jax.vmap`
-    for several maps.
+    function. The derivatives with respect to kernel and bias are exact and use the direct form. Use `jax.vmap` for
+    several maps.
 
     Args:
         x: feature map ``(height, width, inputs)``.
-        kernel: HWIO.
+        kernel: ``(3, 3, inputs, outputs)``.
         bias: one number for each output channel.
-        padding: what lies outside the map. ``valid``: nothing, so that a pixel on each side is lost; ``same``: zeros;
-            ``circular``: the opposite side of the map. Give a pair if rows and columns differ.
+        padding: what lies outside the map: zeros for ``same``, the opposite side of the map for ``circular``. With
+            ``valid`` there is no padding, and the result is one pixel smaller on each side. Give a pair if rows and
+            columns differ.
         pool: whether to average 2x2 pixels afterwards, stride 2. An odd last row or column is dropped.
-        dtype: number type of the result, and therefore of the derivative with respect to the result; the type of
-            ``x`` if not given.
+        dtype: number type of the result, and therefore of the derivative with respect to the result; None for the
+            type of ``x``.
         in_loop: whether the function is part of the body of a compiled loop; see `SMALL_PIXELS`.
 
     Returns:
         ``(rows, columns, outputs)``.
 
     Raises:
-        ValueError: the map is so small that no pixel would be left.
+        ValueError: the map is too small; the result would have no pixel.
     """
     return _forward(x, kernel, bias, _pair(padding), pool, dtype, in_loop)[0]
 
@@ -104,7 +106,7 @@ def _conv3x3_relu_fwd(
     x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, dtype: DType | None, in_loop: bool
 ) -> tuple[Array, Any]:
     y, mask = _forward(x, kernel, bias, _pair(padding), pool, dtype, in_loop)
-    return y, (x, kernel, mask)  # XLA removes x again if nobody needs the derivative with respect to the kernel
+    return y, (x, kernel, mask)  # XLA does not keep x unless the derivative with respect to the kernel is used
 
 
 def _conv3x3_relu_bwd(
@@ -122,11 +124,11 @@ conv3x3_relu.defvjp(_conv3x3_relu_fwd, _conv3x3_relu_bwd)
 
 
 def _pair(padding: Padding | Paddings) -> Paddings:
-    """Return the paddings of rows and of columns."""
+    """Return the padding of rows and the padding of columns."""
     return (padding, padding) if isinstance(padding, str) else padding
 
 
-# The function and its derivative: choose the direct form or strips
+# The function and its derivative: both choose between the direct form and strips
 
 
 def _forward(
@@ -174,7 +176,7 @@ def _all_indices(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Arra
 
 
 def _correlate(x: Array, kernel: Array, padding: Paddings) -> Array:
-    """Cross-correlate, in the number type of x."""
+    """Cross-correlate a map with a kernel, in the number type of x."""
     wrapped = [(1, 1) if along == "circular" else (0, 0) for along in padding]
     if "circular" in padding:
         x = jnp.pad(x, (*wrapped, (0, 0)), mode="wrap")

@@ -1,7 +1,8 @@
-"""Compute a 3x3 convolution strip by strip, for CPUs: Winograd's minimal filtering with all transforms in the cache.
+"""Compute a 3x3 convolution on CPUs strip by strip, by Winograd's minimal filtering.
 
-A strip is a band of rows. Padding costs no time, because the indices with which a strip is gathered do the padding.
-All arithmetic is in float32, even if the maps are stored in bfloat16.
+A strip is a band of rows, small enough for its transforms to stay in the CPU's cache. Padding costs no time, because a
+strip is copied from the map by indices, and these indices also do the padding. All arithmetic is in float32, even if
+the maps are stored in bfloat16.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from subjective.network.winograd import convolve_cells, convolve_from_few, convo
 from subjective.pyramid import Padding
 
 STRIP_CELLS = 256
-"""Put so many of Winograd's cells (4x4 outputs each) into a strip: enough for a fast matrix product, and few enough
-for the cache."""
+"""Largest number of Winograd's cells (4x4 outputs each) in a strip, except that a strip has at least one row of cells.
+
+This number is large enough for a fast matrix product, and small enough for the cache.
+"""
 
 STRIP_PIXELS = 4096
-"""Put so many pixels into a strip of a convolution from or to few channels, which does not use cells."""
+"""Approximate number of pixels in a strip of a convolution from or to few channels, which does not use cells."""
 
 FEW_CHANNELS = 4
-"""At most so many channels are few: nine shifted copies and one matrix product are then faster than cells."""
+"""Largest number of input or output channels for which a matrix product without cells is faster than Winograd's."""
 
 Paddings = tuple[Padding, Padding]
 """The padding of rows and the padding of columns."""
@@ -40,7 +43,7 @@ Size = tuple[int, int]
 
 
 def average_pool(x: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
-    """Take the mean of each 2x2 pixels. An odd last row or column is dropped.
+    """Take the mean of each square of 2x2 pixels. An odd last row or column is dropped.
 
     On CPUs this is faster than `lax.reduce_window`.
     """
@@ -51,7 +54,7 @@ def average_pool(x: Float[Array, "height width channels"]) -> Float[Array, "rows
 
 
 def convolved_size(shape: tuple[int, ...], padding: Paddings) -> Size:
-    """Return (height, width) of the convolution of a map of a shape, before pooling."""
+    """Return (height, width) of the result of a convolution before pooling, for a map of the given shape."""
     return (shape[0] - 2 + 2 * PAD[padding[0]], shape[1] - 2 + 2 * PAD[padding[1]])
 
 
@@ -62,13 +65,13 @@ Indices = Callable[[Any], tuple[Array, Array]]
 def forward_strips(
     x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, dtype: Any
 ) -> tuple[Array, Array]:
-    """Compute max(0, x ∗ kernel + bias), and its 2x2 mean if ``pool`` is set.
+    """Compute max(0, x ∗ kernel + bias), and average 2x2 pixels of the result if ``pool`` is true.
 
     Args:
         x: feature map ``(height, width, inputs)``.
-        kernel: HWIO.
+        kernel: ``(3, 3, inputs, outputs)``.
         bias: one number for each output channel.
-        padding: of rows and of columns.
+        padding: padding of rows and padding of columns.
         pool: whether to average 2x2 pixels. An odd last row or column is dropped.
         dtype: number type of the result.
 
@@ -97,13 +100,13 @@ def backward_strips(
 
     Args:
         dy: derivative with respect to the result.
-        mask: of the positive activations, from `forward_strips`.
-        kernel: HWIO.
+        mask: mask of the positive activations, from `forward_strips`.
+        kernel: ``(3, 3, inputs, outputs)``.
         like: shape and number type of the input.
         padding: as in `forward_strips`.
         pool: as in `forward_strips`.
     """
-    # The derivative is a full correlation with the rotated kernel. It wraps around if the forward convolution did.
+    # The derivative is a full correlation with the rotated kernel. Its padding is circular where the forward's is.
     height, width = like.shape[:2]
     convolve, rows, columns = _choose_convolution(kernel[::-1, ::-1].swapaxes(2, 3), height, width)
     indices = _make_indices(convolved_size(like.shape, padding), padding, rows + 2, columns + 2, full=True)
@@ -119,12 +122,13 @@ def _choose_convolution(kernel: Array, height: int, width: int) -> tuple[Callabl
     """Choose the fastest convolution of a strip for a kernel, and the size of strips.
 
     Args:
-        kernel: HWIO.
-        height: rows of the whole result.
-        width: columns of the whole result.
+        kernel: ``(3, 3, inputs, outputs)``.
+        height: number of rows of the whole result.
+        width: number of columns of the whole result.
 
     Returns:
-        A function from ``(rows + 2, columns + 2, inputs)`` to ``(rows, columns, outputs)``, and rows and columns.
+        A function from ``(rows + 2, columns + 2, inputs)`` to ``(rows, columns, outputs)``, the number of rows, and
+        the number of columns.
     """
     channels = kernel.shape[2:]
     if min(channels) <= FEW_CHANNELS:
@@ -139,13 +143,13 @@ def _choose_convolution(kernel: Array, height: int, width: int) -> tuple[Callabl
 def _assemble_strips(compute: Callable[[Any], Any], height: int, rows: int) -> Any:
     """Compute strip after strip, and write the strips into whole arrays.
 
-    The last strip starts so early that it ends at the last row, and therefore computes some rows again.
+    The last strip ends at the last row. It may overlap the strip before; the rows in both are computed twice.
 
     Args:
-        compute: ``compute(start)`` returns a pytree of strips that begin at row ``start``. With pooling, a strip has
-            one row for two of the map; ``rows`` and ``height`` must then be even.
-        height: rows of the map.
-        rows: rows of the map in a strip.
+        compute: ``compute(start)`` returns a pytree of strips that begin at row ``start``. A strip that was pooled has
+            one row for every two rows of the map; ``rows`` and ``height`` must then be even.
+        height: number of rows of the map, before pooling.
+        rows: number of rows of a strip, before pooling.
     """
     if rows >= height:
         return jax.tree.map(lambda y: y[: height * y.shape[0] // rows], compute(0))
@@ -168,10 +172,10 @@ def _make_indices(size: Size, padding: Paddings, rows: int, columns: int, *, ful
 
     Args:
         size: (height, width) of the map.
-        padding: of rows and of columns.
-        rows: of a strip, with its border.
-        columns: of a strip, with its border.
-        full: pad as the transpose of the convolution does, by two pixels minus the padding of the convolution.
+        padding: padding of rows and padding of columns.
+        rows: number of rows of a strip, with its border.
+        columns: number of columns of a strip, with its border.
+        full: whether to pad for the transpose of the convolution: by two pixels minus the convolution's padding.
     """
     pads = [2 - PAD[along] if full else PAD[along] for along in padding]
 
@@ -188,7 +192,7 @@ def _make_indices(size: Size, padding: Paddings, rows: int, columns: int, *, ful
 
 
 def _gather(x: Array, row: Array, column: Array) -> Array:
-    """Return x[row, column], and zero outside x. As fast as a slice, without a padded copy."""
+    """Return x[row, column], and zero outside x. This is as fast as a slice and makes no padded copy of x."""
     places = (row[:, None], column[None, :])
     return _from_bits(_to_bits(x).at[places].get(mode="fill", fill_value=0, wrap_negative_indices=False), x.dtype)
 
@@ -204,17 +208,17 @@ def _from_bits(bits: Array, dtype: Any) -> Array:
 
 
 def backward_relu(dy: Array, mask: Array, row: Array, column: Array, pool: bool) -> Array:
-    """Carry a derivative back through ReLU, and through pooling if ``pool`` is set.
+    """Pass a derivative back through ReLU, and through pooling if ``pool`` is true.
 
     Args:
         dy: derivative with respect to the result.
-        mask: of the positive activations before pooling.
-        row: indices of the rows wanted, before pooling.
-        column: indices of the columns wanted, before pooling.
+        mask: mask of the positive activations before pooling.
+        row: indices of the rows to return, before pooling.
+        column: indices of the columns to return, before pooling.
         pool: whether the result was pooled.
 
     Returns:
-        The derivative with respect to the convolution plus bias, at these rows and columns.
+        The derivative with respect to the input of ReLU (convolution plus bias), at these rows and columns.
     """
     share, places = (0.25, (row // 2, column // 2)) if pool else (1.0, (row, column))
     spread = _gather(dy, *places) * np.asarray(share, dy.dtype)

@@ -1,13 +1,13 @@
 """Download published VGG parameters, verify them by their published hash, and write them as native files.
 
 No half-written file is left behind. A download goes to a temporary folder and is used only if its hash is right. The
-native file is written under a temporary name and renamed; then the temporary folder is removed. An interrupted download
-therefore starts again from the beginning. Addresses must be https, and redirections are not followed; loopback
-addresses may be http, which the tests use.
+native file is written under a temporary name and then renamed; at the end the temporary folder is removed. An
+interrupted download starts again from the beginning. Addresses must be https; only loopback addresses, which the tests
+use, may be http. Redirections are not followed.
 
 References:
-    The urls and hashes are those of keras.applications (`vgg16.py`, `vgg19.py`) and of torchvision.models.vgg, whose
-    file names contain the first eight digits of the sha256.
+    The addresses and hashes come from keras.applications (`vgg16.py`, `vgg19.py`) and from torchvision.models.vgg.
+    The names of torchvision's files contain the first eight digits of the sha256.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from subjective.network.formats.layout import WIDTHS, Widths, one_line
 from subjective.network.formats.native import read_tensors, verify
 
 Progress = Callable[[int, int], None]
-"""``progress(done, total)`` in bytes; the total is 0 if the server does not say."""
+"""``progress(done, total)``, in bytes; ``total`` is 0 if the server does not send the size of the file."""
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _OXFORD = "VGG, Simonyan and Zisserman 2014, Visual Geometry Group, University of Oxford"
@@ -43,11 +43,11 @@ class PublishedFile:
     """A file of parameters that somebody has published.
 
     Attributes:
-        url: its address.
-        known_hash: its published hash, as ``md5:...`` or ``sha256:...``.
+        url: address of the file.
+        known_hash: published hash of the file, as ``md5:...`` or ``sha256:...``.
         origin: who made the parameters; stored in the native file.
-        licence: stored in the native file.
-        needs: an optional package that is needed to read the file; None for no package.
+        licence: licence of the parameters; stored in the native file.
+        needs: the optional package that reads the file; None if none is needed.
     """
 
     url: str
@@ -85,7 +85,7 @@ PUBLISHED_FILES: Mapping[str, PublishedFile] = {
         "BSD 3-Clause",
     ),
 }
-"""Map the name of a network to the file that `fetch` downloads."""
+"""Map from the name of a network to the file that `fetch` downloads."""
 
 
 def fetch(
@@ -99,22 +99,22 @@ def fetch(
 ) -> Path:
     """Download, verify and convert one network.
 
-    If the native file exists, is undamaged and was made from the same published file, nothing is downloaded.
+    Nothing is downloaded if the native file exists already, is undamaged, and was made from the same published file.
 
     Args:
-        name: one of ``files``.
+        name: name of the network, a key of ``files``.
         data_dir: the folder to write into; None for `weights.default_data_dir`.
         files: the files that can be fetched; give other files to use a mirror.
-        progress: called while the download goes on.
-        timeout: give up after so many seconds without an answer.
+        progress: called again and again during the download.
+        timeout: number of seconds without an answer from the server after which the download fails.
         widths: channels that each block must have; None accepts any.
 
     Returns:
-        The native file, ``<data_dir>/<name>.safetensors``.
+        The path of the native file, ``<data_dir>/<name>.safetensors``.
 
     Raises:
-        MissingFileError: there is no such name. The message lists the names.
-        MissingPackageError: pooch or h5py is missing. The message says how to install it.
+        MissingFileError: no file has this name. The message lists the names.
+        MissingPackageError: pooch or h5py is missing. The message says how to install the package.
         FileError: the download fails, or the folder or the native file cannot be written.
         InputError: the file does not have the published hash, or is not VGG.
     """
@@ -205,7 +205,7 @@ def _download(name: str, published: PublishedFile, folder: Path, progress: Progr
 
 
 def _find_reason(error: Exception) -> str:
-    """Describe the innermost cause of an error. Requests wraps urllib3's errors several times, in the same words."""
+    """Describe the innermost cause of an error. Requests wraps errors of urllib3 in further errors of the same text."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"the server says {response.status_code} {response.reason}"

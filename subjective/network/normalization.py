@@ -1,9 +1,9 @@
 """Measure the scales that bring the mean activation of every filter to one, and load normalized parameters.
 
-Raw activations of different filters differ by orders of magnitude, and a Gram matrix squares the difference: a match
-would depend on a few loud filters only. Gatys and others therefore divide each filter by its mean activation over many
-photographs. ReLU and pooling commute with positive factors; the scales can therefore be multiplied into the kernels
-exactly (`subjective.network.weights.normalize`).
+Raw activations of different filters differ by orders of magnitude, and a Gram matrix squares the difference. A match of
+Gram matrices would therefore depend on a few strong filters only. Gatys and others divide each filter by its mean
+activation over many photographs. ReLU and pooling commute with positive factors; multiplying the kernels by the scales
+is therefore exact (`subjective.network.weights.normalize`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from subjective.network import weights
 from subjective.network.vgg import Params, extract_features, layer_names
 
 MIN_ACTIVATION = 1e-2
-"""Raise the mean activation of a filter to at least this share of the median of its layer.
+"""A mean activation below this share of the layer's median is replaced by this share of the median.
 
-Without this floor, filters that hardly respond to photographs would get huge scales.
+Without this lower limit, filters that hardly respond to photographs would get huge scales.
 """
 
 
@@ -33,14 +33,14 @@ def find_photographs() -> list[Path]:
 
 
 def activation_scales(params: Params, pictures: Iterable[Path] | None = None) -> dict[str, np.ndarray]:
-    """Measure one over the mean activation of each filter, over all pixels and pictures.
+    """Measure the mean activation of each filter over all pixels and pictures, and return one over this mean.
 
-    Every picture counts the same. Padding is ``valid``, so that borders do not count, and pooling is ``average``, as
-    in synthesis.
+    Every picture counts equally. Padding is ``valid``, so that nothing outside a picture counts, and pooling is
+    ``average``, as in synthesis.
 
     Args:
         params: raw parameters.
-        pictures: files; the pictures of `find_photographs` if not given.
+        pictures: files of pictures; None for the pictures of `find_photographs`.
 
     Returns:
         ``{layer: (channels,)}``, float32, for every convolution. All numbers are positive and finite.
@@ -70,27 +70,28 @@ def activation_scales(params: Params, pictures: Iterable[Path] | None = None) ->
 
 
 def _invert(means: np.ndarray) -> np.ndarray:
-    """Return one over the mean activations, which are raised to the floor that `MIN_ACTIVATION` sets."""
+    """Return one over the mean activations, after raising small means to the limit that `MIN_ACTIVATION` sets."""
     floor = max(MIN_ACTIVATION * float(np.median(means)), float(np.finfo(np.float32).tiny) * 1e4)
     return (1 / np.maximum(means, floor)).astype(np.float32)
 
 
 def load_params(name: str | Path = "vgg16", *, data_dir: str | Path | None = None, raw: bool = False) -> Params:
-    """Load the parameters of a network, in the form that the functions of this package take.
+    """Load the parameters of a network, and normalize them unless ``raw`` is true.
 
-    The file is verified first.
+    The file is verified first, if `SHA256SUMS` in its folder lists the file's hash.
 
     Args:
         name: name or file of a network; see `subjective.network.weights.load`.
         data_dir: a folder of networks, searched after the folder that comes with the package.
-        raw: whether to return the parameters as published; otherwise they are normalized to a mean activation of one.
+        raw: whether to return the parameters as published. If not, every filter is normalized to a mean activation of
+            one.
 
     Returns:
         ``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, …}``.
 
     Raises:
         MissingFileError: there is no such network.
-        InputError: the file is damaged or not VGG, or there are no scales to normalize the parameters with.
+        InputError: the file is damaged or not VGG, or ``raw`` is false and the network has no file of scales.
     """
     return params_of(weights.load(name, data_dir), raw=raw)
 

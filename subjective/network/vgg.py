@@ -1,4 +1,4 @@
-"""The convolutional part of VGG, as a function of a dict of parameters and an image.
+"""The convolutional part of VGG, as a function of an image and a dictionary of parameters.
 
 Layers are named ``conv{block}_{depth}`` (a convolution with its ReLU) and ``pool{block}``. The names of the parameters
 determine whether the network is VGG-16 or VGG-19, and where the network ends.
@@ -27,16 +27,16 @@ POOLINGS: tuple[Pooling, ...] = ("average", "max")
 """All poolings."""
 
 Precision = Literal["float32", "bfloat16"]
-"""Number type of the feature maps. The picture, sums over a map, and all later numbers have the picture's own type."""
+"""Number type of the feature maps. The picture, the sums over a map, and all later numbers have the picture's type."""
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 """All precisions."""
 
 Params = Mapping[str, Mapping[str, Array | np.ndarray]]
-"""``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, ...}``; kernels are HWIO."""
+"""``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, ...}``; kernels are (height, width, inputs, outputs)."""
 
 Features = dict[str, Array]
-"""Map the name of a layer to its feature map ``(height, width, channels)``."""
+"""Map from the name of a layer to its feature map ``(height, width, channels)``."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Layer:
     Attributes:
         name: for example ``conv3_2`` or ``pool1``.
         kind: whether the step is a convolution or a pooling.
-        stride: the step keeps one pixel of so many pixels along each axis.
-        reach: number of pixels that the step looks at on each side of a pixel.
+        stride: factor by which the step reduces the number of pixels along each axis: 1 for a convolution, 2 for a
+            pooling.
+        reach: how many neighbors on each side of a pixel enter the result: 1 for a convolution, 0 for a pooling.
     """
 
     name: str
@@ -60,10 +61,10 @@ class Layer:
 
         Args:
             size: length of the side before the step, in pixels.
-            padding: of convolutions.
+            padding: padding of convolutions.
 
         Returns:
-            Pixels; 0 or less if no pixel is left.
+            The length in pixels; 0 or less if no pixel is left.
         """
         return (size - 2 * self.reach if padding == "valid" else size) // self.stride
 
@@ -105,7 +106,7 @@ def path_to(layers: Iterable[str], params: Iterable[str]) -> tuple[Layer, ...]:
     """List the network's layers from the first to the deepest of the named layers.
 
     Args:
-        layers: names.
+        layers: names of layers.
         params: parameters, or only the names of the convolutions.
 
     Raises:
@@ -125,7 +126,7 @@ def _find_layer(name: str, places: Mapping[str, int]) -> int:
 
 
 Value = TypeVar("Value")
-"""What `walk` passes through the network: a feature map, a tile of a map, a map's masks, or the length of its side."""
+"""What `walk` passes through the network: a feature map, a tile of a map, masks of a map, or the length of a side."""
 
 
 def walk(
@@ -141,13 +142,13 @@ def walk(
 
     Args:
         path: from `path_to`.
-        value: enters the first layer.
-        convolve: ``convolve(layer, value, pooling)`` returns the value after a convolution. If ``pooling`` is a layer
-            and not None, the function returns the value after the convolution and that pooling.
+        value: the input of the first layer.
+        convolve: ``convolve(layer, value, None)`` returns the value after a convolution.
+            ``convolve(layer, value, pooling)`` returns the value after a convolution and the pooling that follows.
         pool: ``pool(layer, value)`` returns the value after a pooling.
         wanted: names of the layers to keep.
-        fuse: ``fuse(pooling)`` says whether ``convolve`` may do that pooling too. `walk` asks only if the map between
-            the convolution and the pooling is not wanted.
+        fuse: ``fuse(pooling)`` says whether ``convolve`` may do this pooling too. `walk` calls ``fuse`` only if the
+            value between the convolution and the pooling is not wanted.
 
     Returns:
         ``{name: value}`` of each wanted layer.
@@ -211,19 +212,20 @@ def extract_features(
     precision: Precision = "float32",
     in_loop: bool = False,
 ) -> Features:
-    """Compute the feature maps of some layers, after ReLU or pooling. Deeper layers are not computed.
+    """Compute the feature maps of some layers, after ReLU or pooling. Layers after the last of these are not computed.
 
     Args:
         params: parameters of the network.
         image: RGB in [0, 1].
-        layers: names, in any order.
-        padding: what every convolution sees outside its map. ``valid``: nothing, so that a map loses a pixel on each
-            side; ``same``: zeros (at the input, the network's mean color); ``circular``: the opposite side.
+        layers: names of layers, in any order.
+        padding: what lies outside the map of every convolution: zeros for ``same`` (at the input, this is the network's
+            mean color), the opposite side of the map for ``circular``. With ``valid`` there is no padding, and each
+            convolution makes a map one pixel smaller on each side.
         pooling: average or maximum of 2x2 pixels, stride 2. An odd last row or column is dropped.
-        precision: number type of the maps. The first convolution, which sees the picture, computes in float32 in
-            either precision.
-        in_loop: whether the function is part of the body of a compiled loop, where another form of the convolution is
-            fastest.
+        precision: number type of the maps. The first convolution, whose input is the picture, computes in float32 in
+            both precisions.
+        in_loop: whether the function is called in the body of a compiled loop, where another form of the convolution
+            is fastest.
 
     Returns:
         ``{layer: (height, width, channels)}``.
@@ -252,12 +254,12 @@ def extract_features(
 
 
 def map_type(precision: Precision) -> str | None:
-    """Return the number type of feature maps; None stands for the picture's own type, which is float64 in tests."""
+    """Return the number type of feature maps; None means the picture's own type, which may be float64 in tests."""
     return None if precision == "float32" else precision
 
 
 def max_pool(features: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:
-    """Take the maximum of each 2x2 pixels, stride 2. An odd last row or column is dropped."""
+    """Take the maximum of each square of 2x2 pixels, stride 2. An odd last row or column is dropped."""
     rows, columns = features.shape[0] // 2, features.shape[1] // 2
     windows = features[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, -1)
     return windows.max(axis=(1, 3))
@@ -268,12 +270,12 @@ def feature_size(size: int, layer: str, padding: Padding, params: Iterable[str])
 
     Args:
         size: length of the picture's side, in pixels.
-        layer: name.
-        padding: of convolutions.
+        layer: name of the layer.
+        padding: padding of convolutions.
         params: parameters, or only the names of the convolutions.
 
     Returns:
-        Pixels; 0 or less if the picture is too small.
+        The length in pixels; 0 or less if the picture is too small.
     """
 
     def shrink(step: Layer, size: int, _: Layer | None = None) -> int:
@@ -286,13 +288,13 @@ def minimum_size(layers: Sequence[str], octaves: int, padding: Padding, params: 
     """Find the smallest side of a picture for which every layer has at least one pixel at every octave.
 
     Args:
-        layers: names.
-        octaves: number of octaves. The last octave is the picture reduced ``octaves - 1`` times.
-        padding: of the pyramid and of convolutions.
+        layers: names of layers.
+        octaves: number of octaves. The last octave is the picture after ``octaves - 1`` reductions.
+        padding: padding of the pyramid and of convolutions.
         params: parameters, or only the names of the convolutions.
 
     Returns:
-        Pixels. For ``valid``, pool1 and 1 to 5 octaves: 6, 15, 33, 69, 141.
+        The length of the side in pixels. For ``valid`` and pool1, it is 6, 15, 33, 69 and 141 with 1 to 5 octaves.
     """
     names = tuple(params)
     size = 1

@@ -1,12 +1,12 @@
-"""Convolve one strip of a feature map by matrix products, for CPUs.
+"""Convolve one strip (a band of rows) of a feature map by matrix products, on CPUs.
 
-Winograd's minimal filtering F(4x4, 3x3) needs a quarter of the multiplications of a direct convolution, and does them
-in one batched matrix product:
+Winograd's minimal filtering F(4x4, 3x3) needs a quarter of the multiplications of a direct convolution. These
+multiplications are one batched matrix product:
 
     Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A        d: 6x6 inputs of a cell, g: 3x3 kernel, Y: 4x4 outputs of the cell
 
 A cell is a square of 4x4 outputs (Lavin and Gray call it a tile). The inputs of neighboring cells overlap by two
-pixels. In float32, a layer errs by some 1e-6 of its largest value.
+pixels. In float32, the error of a layer is about 1e-6 of the layer's largest value.
 
 References:
     Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, section 4.3.
@@ -21,7 +21,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-# Bᵀ, G and Aᵀ for the points 0, 1, -1, 2, -2 and infinity.
+# Bᵀ, G and Aᵀ for the interpolation points 0, 1, -1, 2, -2 and infinity.
 INPUT_TRANSFORM = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -41,7 +41,7 @@ Outputs = Float[Array, "_ _ outputs"]
 
 
 def transform_kernel(kernel: Kernel) -> Float[Array, "36 inputs outputs"]:
-    """Compute G g Gᵀ of each kernel. The column of a cell comes before its row, as in `convolve_cells`."""
+    """Compute G g Gᵀ for each input and output. The first axis lists the 6x6 numbers of G g Gᵀ column by column."""
     both = np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM).astype(kernel.dtype)
     inputs, outputs = kernel.shape[2:]
     return jnp.dot(both, kernel.swapaxes(0, 1).reshape(9, -1), precision="highest").reshape(36, inputs, outputs)
@@ -50,8 +50,8 @@ def transform_kernel(kernel: Kernel) -> Float[Array, "36 inputs outputs"]:
 def convolve_cells(x: Strip, kernels: Float[Array, "36 inputs outputs"]) -> Outputs:
     """Convolve a strip of s x t cells.
 
-    Each transform is done first along rows, then along columns. The barriers keep XLA from merging the two steps; XLA
-    would then repeat the first step for each output of the second.
+    Each transform is done first along rows, then along columns. The barriers keep XLA from merging these two steps.
+    Merged, the first step would be repeated for each output of the second step.
 
     Args:
         x: ``(4 s + 2, 4 t + 2, inputs)``.
@@ -72,7 +72,7 @@ def convolve_cells(x: Strip, kernels: Float[Array, "36 inputs outputs"]) -> Outp
 
 
 def _combine(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
-    """Multiply a matrix with parts, and stack the results along a new axis.
+    """Multiply a matrix with a vector of arrays, and stack the resulting arrays along a new axis.
 
     The product is written out as sums, because most coefficients are 0, 1 or -1.
     """
@@ -84,9 +84,10 @@ def _combine(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
 
 
 def convolve_from_few(x: Strip, kernel: Kernel) -> Outputs:
-    """Convolve ``(rows + 2, columns + 2, inputs)`` of few inputs with nine shifted copies and one matrix product.
+    """Convolve a strip ``(rows + 2, columns + 2, inputs)`` of few channels.
 
-    Few channels are moved to the first axis, so that a row of pixels fills a vector register.
+    The convolution is one matrix product of the kernel with nine shifted copies of the strip. The channels are moved to
+    the first axis, so that neighboring pixels fill the CPU's vector registers.
     """
     rows, columns, channels = x.shape[0] - 2, x.shape[1] - 2, x.shape[2]
     x = lax.optimization_barrier(x.transpose(2, 0, 1))
@@ -97,10 +98,10 @@ def convolve_from_few(x: Strip, kernel: Kernel) -> Outputs:
 
 
 def convolve_to_few(x: Strip, kernel: Kernel) -> Outputs:
-    """Convolve ``(rows + 2, columns + 2, inputs)`` to few outputs.
+    """Convolve a strip ``(rows + 2, columns + 2, inputs)`` to few output channels.
 
-    One matrix product gives nine numbers for each output, one for each tap of the kernel; the numbers are then shifted
-    and summed.
+    One matrix product gives nine maps for each output channel, one for each of the kernel's 3x3 pixels. The nine maps
+    are then shifted and summed.
     """
     rows, columns, few = x.shape[0] - 2, x.shape[1] - 2, kernel.shape[3]
     x = lax.optimization_barrier(x)
