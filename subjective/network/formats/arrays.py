@@ -4,10 +4,12 @@ Every reader returns a `FileContent`: HWIO kernels and biases by layer name, and
 format.
 
 References:
-    Layouts: frossard's VGG in TensorFlow (`vgg16_weights.npz`: RGB minus the RGB mean); Gatys' and machrisaa's `.npy`
-    dictionaries (converted from Caffe, therefore BGR; both programs passed the arrays directly to a TensorFlow
-    convolution); MatConvNet's `utils/import-caffe.py` (which moves the height of kernels first and converts conv1_1 to
-    RGB).
+    The layouts come from these programs:
+
+    - frossard's VGG in TensorFlow. The input of `vgg16_weights.npz` is RGB minus the RGB mean.
+    - The programs of Gatys and of machrisaa. Their `.npy` dictionaries were converted from Caffe; therefore the input
+      is BGR. Both programs pass the arrays directly to a TensorFlow convolution, so that kernels are HWIO.
+    - MatConvNet's `utils/import-caffe.py`. It makes the height the first axis of kernels, and converts conv1_1 to RGB.
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ LAYER = re.compile(r"conv[1-5]_[1-4]")
 """The name of a convolution."""
 
 MAX_ARRAY_BYTES = 1 << 28
-"""Refuse an array, or a storage of PyTorch, of more bytes.
+"""An array, or a storage of PyTorch, with more bytes than this is refused.
 
-VGG's largest convolution has 2.4 million numbers, 19 million bytes in float64; a storage may hold several arrays.
+VGG's largest convolution has 2.4 million numbers, 19 million bytes in float64. A storage may hold several arrays.
 """
 
-_MAX_FILE_BYTES = 1 << 31  # refuse a file that unpacks to more bytes; all of VGG-19 has 575 million
+_MAX_FILE_BYTES = 1 << 31  # a file that unpacks to more bytes is refused; all of VGG-19 has 575 million bytes
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class FileContent:
     Attributes:
         format: name of the format.
         convolutions: ``{layer: {"kernel": HWIO, "bias": (out,)}}``.
-        convention: the input convention; None if the file does not determine it.
-        mean: (3,) BGR in 0 to 255; None if the file does not contain it.
+        convention: the input convention; None if the file does not determine the convention.
+        mean: mean color, (3,) BGR in 0 to 255; None if the file does not contain the mean.
         metadata: strings stored in the file.
     """
 
@@ -115,7 +117,10 @@ def _unpack_layer(name: str, layer: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_array(stream: BufferedIOBase, size: int) -> Any:
-    """Read a .npy array of `size` bytes with its header. Numpy's own reader would run the pickle of an object array."""
+    """Read a .npy array; `size` counts the bytes of header and array.
+
+    Numpy's own reader is not used, because it would run the pickle of an object array.
+    """
     with warnings.catch_warnings():
         # Numpy warns about headers that Python 2 wrote.
         warnings.filterwarnings("ignore", message=r".*additional header parsing", category=UserWarning)
@@ -135,10 +140,11 @@ def _read_array(stream: BufferedIOBase, size: int) -> Any:
 
 
 def read_mat(stream: BufferedIOBase) -> FileContent:
-    """Read MatConvNet's `imagenet-vgg-verydeep-*.mat`: `weights{1,2}`, or before 2015 `filters` and `biases`; RGB.
+    """Read MatConvNet's `imagenet-vgg-verydeep-*.mat`, whose input is RGB.
 
-    The mean is `meta.normalization.averageImage` or `normalization.averageImage`: three numbers, or the mean color of a
-    picture.
+    The parameters of a layer are `weights{1,2}`; in files from before 2015, they are `filters` and `biases`. The mean
+    is `meta.normalization.averageImage` or `normalization.averageImage`. The average image is three numbers or a
+    picture; the mean color of a picture is used.
     """
     from scipy.io import loadmat
 
@@ -188,9 +194,9 @@ def _struct_fields(value: Any) -> dict[str, Any]:
 
 
 def _refuse_zip_bomb(stream: BufferedIOBase) -> None:
-    """Unpack every compressed variable once, piece by piece, and refuse a file that unpacks to too many bytes.
+    """Unpack every compressed variable piece by piece, and refuse a file that unpacks to more than `_MAX_FILE_BYTES`.
 
-    Scipy would unpack the same variables into memory.
+    No piece is kept. Without this check, scipy might unpack more bytes than fit into memory.
     """
     size = stream.seek(0, os.SEEK_END)
     position, total = 128, 0
@@ -200,7 +206,7 @@ def _refuse_zip_bomb(stream: BufferedIOBase) -> None:
         if position + 8 + count > size:
             raise InputError(f"is cut short: a variable needs {count} bytes, {size - position - 8} are left")
         unpack = zlib.decompressobj()
-        left = count if kind == 15 else 0  # 15 is miCOMPRESSED
+        left = count if kind == 15 else 0  # 15 is the MATLAB type miCOMPRESSED
         while left and not unpack.eof:
             piece = stream.read(min(left, 1 << 16))
             left -= len(piece)

@@ -1,10 +1,11 @@
 """Read VGG's convolutions from HDF5 files of Keras 1 on TensorFlow, Keras 2 and Keras 3.
 
-Files of whole models and files of weights only are read. A dataset belongs to the layer in its path: `block1_conv1`
+A file may hold a whole model or only its weights. The path of a dataset contains the name of its layer: `block1_conv1`
 (keras.applications) or `conv1_1` (Gatys' naming). The last name in the path tells whether the dataset is a kernel
-(`kernel`, `kernel:0`, `*_W_1:0`) or a bias (`bias`, `bias:0`, `*_b_1:0`). In `.weights.h5` files, kernels are `vars/0`
-and biases `vars/1`; there a layer is called by its class and number (`layers/conv2d`, `layers/conv2d_1`, ...), and the
-order of the numbers determines the layer's name.
+(`kernel`, `kernel:0`, `*_W_1:0`) or a bias (`bias`, `bias:0`, `*_b_1:0`).
+
+In `.weights.h5` files, kernels are `vars/0` and biases are `vars/1`. There the path contains the class of the layer and
+a number (`layers/conv2d`, `layers/conv2d_1`, ...); the layers get their names in the order of these numbers.
 
 Links to other files, and datasets stored in other files, are refused.
 """
@@ -27,8 +28,8 @@ _NAMED = re.compile(r"(?:block([1-5])_conv([1-4])|conv([1-5])_([1-4]))")
 _NUMBERED = re.compile(r"conv2d(?:_(\d+))?")
 _KERNEL = re.compile(r"(?:kernel|.*_W(?:_\d+)?|W)(?::0)?|vars/0")
 _BIAS = re.compile(r"(?:bias|.*_b(?:_\d+)?|b)(?::0)?|vars/1")
-_MAX_OBJECTS = 20_000  # refuse a file of more objects
-_MAX_MEMBER_BYTES = 1 << 30  # refuse weights of more bytes; all of VGG-19 has 575 million
+_MAX_OBJECTS = 20_000  # a file with more objects is refused
+_MAX_MEMBER_BYTES = 1 << 30  # weights with more bytes are refused; all of VGG-19 has 575 million bytes
 
 
 def read_keras_zip(archive: zipfile.ZipFile) -> FileContent:
@@ -43,12 +44,12 @@ def read_hdf5(file: str | BufferedIOBase) -> FileContent:
     """Read the kernels and biases of convolutions. Dense layers, optimizer state and configuration are not read.
 
     Args:
-        file: path or stream.
+        file: path or stream of the file.
 
     Raises:
         MissingPackageError: h5py is missing.
-        InputError: there are no such layers, two datasets belong to the same kernel or bias, or the file refers to
-            another file.
+        InputError: the file has no such layers, two datasets are the kernel or the bias of the same layer, or the file
+            refers to another file.
     """
     try:
         import h5py
@@ -74,7 +75,7 @@ def read_hdf5(file: str | BufferedIOBase) -> FileContent:
 
 
 def _layer_of(parts: list[str]) -> str | int | None:
-    """Return the layer in a dataset's path, by its name or by its number; None if the path contains neither."""
+    """Return the name or, without a name, the number of the layer in a dataset's path; None if there is neither."""
     names = [match for part in parts if (match := _NAMED.fullmatch(part))]
     if names:
         block, depth = names[-1][1] or names[-1][3], names[-1][2] or names[-1][4]
@@ -90,7 +91,10 @@ def _role_of(parts: list[str]) -> str | None:
 
 
 def _datasets(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every dataset with its path. Visit each group once and by hard links only, so that the visit ends."""
+    """Yield every dataset with its path.
+
+    Only hard links are followed, and each group is visited once, so that links in a circle do no harm.
+    """
     waiting, seen = [("", root)], 0
     visited = {h5py.h5o.get_info(root.id).addr}
     while waiting:
@@ -116,7 +120,7 @@ def _datasets(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _read_numbers(path: str, dataset: Any) -> np.ndarray:
-    """Read a dataset; refuse data in another file, and data that is no convolution of VGG."""
+    """Read a dataset; refuse a dataset that is stored in another file, too large, or not of a float type."""
     if dataset.external or dataset.is_virtual:
         raise InputError(f"{path!r} keeps its numbers in another file; wanted all parameters in one file")
     if dataset.dtype.kind != "f" or dataset.size * 8 > MAX_ARRAY_BYTES:

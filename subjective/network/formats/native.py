@@ -1,8 +1,8 @@
-"""Read and write this package's own files: safetensors, listed in the `SHA256SUMS` of their folder.
+"""Read and write this package's own files: safetensors files that the `SHA256SUMS` of their folder lists.
 
 A file is written completely or not at all. A safetensors file consists of eight bytes for the length of the header, a
-JSON header of shapes and offsets, and the numbers. This module writes the bytes itself, because the safetensors library
-stores metadata in random order, and the same network must give the same bytes.
+JSON header of shapes and offsets, and the numbers. The same network must always give the same bytes. The safetensors
+library stores metadata in random order; therefore this module writes the bytes itself.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
     """Write a safetensors file in float32, and list the file in the `SHA256SUMS` of its folder.
 
-    Another process sees either the old or the new file, never a part. After a crash while writing, the file is not
-    listed.
+    Another process sees either the old file or the complete new file. After a crash during the writing, `SHA256SUMS`
+    does not list the file.
 
     Args:
-        path: must end in `.safetensors`.
+        path: path of the file; it must end in `.safetensors`.
         tensors: name to array.
         metadata: strings to store in the file.
 
@@ -85,7 +85,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
         The sha256 of the file.
 
     Raises:
-        InputError: the path ends otherwise.
+        InputError: the path does not end in `.safetensors`.
         FileError: the file cannot be written.
     """
     if path.suffix != ".safetensors":
@@ -123,10 +123,10 @@ def _read_sums(folder: Path) -> dict[str, str]:
     """Read the `SHA256SUMS` of a folder, in the format of the sha256sum program.
 
     Returns:
-        ``{file: sha256}``; empty if there is no such file.
+        ``{file: sha256}``; empty if the folder has no `SHA256SUMS`.
 
     Raises:
-        InputError: a line has another format.
+        InputError: a line of `SHA256SUMS` does not have this format.
     """
     path, sums = folder / SUMS, {}
     if not path.is_file():
@@ -141,7 +141,7 @@ def _read_sums(folder: Path) -> dict[str, str]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write under a temporary name beside `path` and rename, so that `path` is never half a file."""
+    """Write a file under a temporary name in the folder of `path`, then rename it: `path` is never half a file."""
     with file_errors("write", path):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
@@ -149,7 +149,7 @@ def _replace(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide files in a shared folder from other users
+            os.chmod(temporary, 0o644)  # with mkstemp's 0600, other users of a shared folder could not read the file
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -1,8 +1,9 @@
 """Read VGG's convolutions from the Conv nodes of an ONNX graph, in the order of the graph.
 
-The names in the graph do not matter, except that they tell the input convention: Keras' (`block1_conv1`) or
-torchvision's (`features.0.weight`). A graph that prepares its input itself is not recognized; in that case, give the
-convention of the input of its first convolution.
+Only the input convention depends on the names in the graph: Keras' names (`block1_conv1`) mean `caffe-bgr`, and
+torchvision's names (`features.0.weight`) mean `torchvision`. Some graphs convert their input themselves before the
+first convolution. This module does not notice such a conversion; for such a graph, state the convention that the first
+convolution takes.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ _PLAIN = {"group": 1, "strides": [1, 1], "dilations": [1, 1]}  # attributes of V
 def read_onnx(path: Path) -> FileContent:
     """Read the 3x3 convolutions of a graph, and name them by their order.
 
-    The first convolution of another size ends the network; some exporters write dense layers as convolutions.
+    Reading ends at the first convolution of another size, because some exporters write dense layers as convolutions.
 
     Raises:
         MissingPackageError: onnx is missing.
-        InputError: a convolution is not VGG's, or its numbers are neither in the graph nor in a file in the graph's
-            folder.
+        InputError: the graph has batch normalization, a convolution differs from VGG's, or the numbers of a
+            convolution are neither in the graph nor in a file in the graph's folder.
     """
     try:
         import onnx
@@ -57,9 +58,9 @@ class _Stored(NamedTuple):
     """The tensors that a graph stores.
 
     Attributes:
-        path: file of the graph.
+        path: path of the graph's file.
         tensors: name to tensor.
-        aliases: output of an Identity node to its input.
+        aliases: name of the output of an Identity node to the name of its input.
     """
 
     path: Path
@@ -89,14 +90,14 @@ def _read_convolution(stored: _Stored, node: Any) -> dict[str, np.ndarray] | Non
 
 
 def _find_convention(names: list[str]) -> str | None:
-    """Tell the input convention by the names in a graph; return None if the names do not determine the convention."""
+    """Return the input convention that the names in a graph determine; None if they determine no convention."""
     keras = any(re.search(r"block[1-5]_conv[1-4]", name) for name in names)
     torchvision = any(re.search(r"features\.\d+\b", name) for name in names)
     return {(True, False): "caffe-bgr", (False, True): "torchvision"}.get((keras, torchvision))
 
 
 def _read_numbers(stored: _Stored, name: str) -> np.ndarray:
-    """Read a stored tensor; refuse a tensor that the graph computes, and a tensor that is larger than VGG's."""
+    """Read a stored tensor; refuse a tensor that the graph computes, or that is larger than `MAX_ARRAY_BYTES`."""
     from onnx import TensorProto, numpy_helper
 
     for _ in range(len(stored.aliases) + 1):

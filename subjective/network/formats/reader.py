@@ -10,10 +10,11 @@ The content of a file determines its format, not the file's name:
 | .npz of TensorFlow tutorials | `conv1_1_W`, `conv1_1_b` | HWIO | caffe-rgb |
 | .npy dictionary (Gatys, machrisaa) | `conv1_1` | HWIO | caffe-bgr |
 | MatConvNet .mat | `conv1_1` | HWIO | caffe-rgb |
-| ONNX | any; the graph's order counts | OIHW | told by the names |
+| ONNX | any; the graph's order counts | OIHW | depends on the names |
 
-The argument `convention` overrides the last column, for example for Caffe parameters under torchvision's names
-(jcjohnson's).
+HWIO means (height, width, inputs, outputs), OIHW means (outputs, inputs, height, width). `layout.to_bgr` explains the
+input conventions. The argument `convention` overrides the last column; for example, jcjohnson's files hold Caffe's
+parameters under torchvision's names.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def read(
 
     Args:
         path: the file.
-        convention: `caffe-bgr`, `caffe-rgb` or `torchvision`, if it is not the usual one of the format.
+        convention: `caffe-bgr`, `caffe-rgb` or `torchvision`; None for the usual convention of the format.
         widths: channels that each block must have; None accepts any.
 
     Returns:
@@ -66,8 +67,8 @@ def read(
         MissingFileError: there is no such file.
         FileError: the file cannot be read.
         MissingPackageError: h5py or onnx is missing. The message says how to install the package.
-        InputError: the file has no known format, is damaged, is hostile, or is not VGG. The message is one line and
-            begins with the path.
+        InputError: the format of the file is unknown, or the file is damaged, hostile or not VGG. The message is one
+            line and begins with the path.
     """
     path = Path(path)
     if not path.is_file():
@@ -87,7 +88,7 @@ def read(
             raise
     except ValueError as error:
         raise InputError(one_line(f"{path}: {error}")) from error
-    # Five libraries parse a file from a stranger; for damaged files, they raise exceptions of almost any class.
+    # The libraries that read these formats raise exceptions of almost any class when a file is damaged.
     except Exception as error:
         raise InputError(
             one_line(f"{path}: damaged or cut short ({type(error).__name__}: {error}); download or export it again")
@@ -105,7 +106,7 @@ def read(
 
 
 def _collect_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> FileContent:
-    """Collect tensors with this package's own names: `convB_C.kernel`, `convB_C.bias` and perhaps `input.mean`."""
+    """Collect tensors with this package's own names: `convB_C.kernel`, `convB_C.bias` and, if stored, `input.mean`."""
     convolutions: dict[str, dict[str, np.ndarray]] = {}
     mean = None
     for name, array in tensors.items():
@@ -141,7 +142,7 @@ def _read_content(path: Path) -> FileContent:
 
 
 def _read_stream(stream: BufferedReader, head: bytes) -> FileContent | None:
-    """Read a file of a format that is read from a stream; return None for any other format."""
+    """Read a file whose format can be read from an open stream; return None for any other format."""
     if head.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(stream) as archive:
             return _read_zip(archive)
@@ -185,7 +186,7 @@ def _collect_torchvision(form: str, tensors: Mapping[str, Any], read: Callable[[
     Args:
         form: name of the format.
         tensors: name to tensor.
-        read: returns the array of a tensor; called only for convolutions.
+        read: ``read(tensor)`` returns the array of a tensor; it is called only for convolutions.
     """
     if any(name.endswith("running_mean") for name in tensors):
         raise InputError("has batch normalization (torchvision's vgg*_bn); wanted VGG-16 or VGG-19 without it")

@@ -1,11 +1,12 @@
 """Read tensors from PyTorch's files (`torch.save`) with numpy only.
 
-Torch is not imported, and nothing in a file is run.
+Torch is not imported, and no code in a file is run.
 
-Two layouts are known. Since PyTorch 1.6, a file is a zip archive that contains `*/data.pkl` and, under `*/data/`, one
-member for each storage. An older file, such as torchvision's VGG files of 2017, is a stream of five pickles followed by
-the storages. A tensor is read only when its array is asked for; the dense layers, 90 % of those files, therefore cost
-no time.
+PyTorch stores the numbers of tensors in storages; a storage is an array without a shape. Two layouts of files are
+known. Since PyTorch 1.6, a file is a zip archive that contains `*/data.pkl` and, under `*/data/`, one member for each
+storage. An older file, such as torchvision's VGG files of 2017, is a stream of five pickles followed by the storages.
+The numbers of a tensor are read only when they are needed. The dense layers, which are 90 % of torchvision's files,
+therefore cost no time.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage that is not read yet: an array without a shape, which tensors view.
+    """A storage whose numbers are not read yet. Tensors are views of storages.
 
     Attributes:
         dtype: number type.
         numel: count of numbers.
-        read: returns the `nbytes` bytes; raises `PickleError` if the file does not hold so many.
+        read: returns the storage's bytes; raises `PickleError` if the file does not hold `nbytes` bytes for them.
     """
 
     dtype: str
@@ -63,7 +64,14 @@ class Storage:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that is not read yet: a strided view of a storage. Offset and strides count numbers, not bytes."""
+    """A tensor whose numbers are not read yet: a strided view of a storage.
+
+    Attributes:
+        storage: the storage.
+        offset: index of the tensor's first number in the storage.
+        shape: shape of the tensor.
+        stride: distance of neighbors along each axis, counted in numbers, not in bytes.
+    """
 
     storage: Storage
     offset: int
@@ -71,11 +79,11 @@ class Tensor:
     stride: tuple[int, ...]
 
     def read(self) -> np.ndarray:
-        """Read the numbers, in the tensor's shape.
+        """Read the numbers, and return them in the tensor's shape.
 
         Raises:
-            PickleError: the view reaches past its storage, or the tensor or its storage is larger than any convolution
-                of VGG.
+            PickleError: the tensor reaches past the end of its storage, or the tensor or its storage is larger than
+                `MAX_ARRAY_BYTES`.
         """
         numel = math.prod(self.shape)
         reach = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True)) + 1 if numel else 0
@@ -83,7 +91,7 @@ class Tensor:
             raise PickleError(
                 f"a tensor of shape {self.shape} reaches past its storage of {self.storage.numel} numbers"
             )
-        # With a stride of 0, a small storage makes a large tensor; check both.
+        # A tensor with a stride of 0 can be larger than its storage; check the sizes of both.
         if max(numel * 8, self.storage.nbytes) > MAX_ARRAY_BYTES:
             raise PickleError(f"a tensor of shape {self.shape} or its storage is larger than any convolution of VGG")
         raw = self.storage.read()
@@ -101,14 +109,14 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
     """Find the tensors in a zip archive of `torch.save`.
 
     Args:
-        archive: must stay open while tensors are read.
+        archive: the archive; it must stay open while tensors are read.
 
     Returns:
         Name to tensor.
 
     Raises:
-        PickleError: the archive holds anything else than a state_dict of tensors, or, when a tensor is read, the size
-            of a storage does not agree with its member.
+        PickleError: the archive is damaged, or holds something else than a state_dict of tensors. `Tensor.read` raises
+            this error if a member of the archive has another size than its storage.
     """
     pickles = [name for name in archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -147,18 +155,18 @@ def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
     """Find the tensors in a file of the older layout.
 
     Args:
-        stream: must stay open while tensors are read.
+        stream: the file; it must stay open while tensors are read.
 
     Returns:
         Name to tensor.
 
     Raises:
-        PickleError: see `read_zip`.
+        PickleError: the file is damaged, or holds something else than a state_dict of tensors.
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     storages: dict[str, Storage] = {}
-    places: dict[str, tuple[int, int]] = {}  # key of a storage to its position and its count of numbers
+    places: dict[str, tuple[int, int]] = {}  # key of a storage to its position in the file and its count of numbers
 
     def find_storage(pid: Any) -> Storage:
         dtype, key, numel = _parse_persistent_id(pid)
@@ -214,7 +222,7 @@ def _parse_persistent_id(pid: Any) -> tuple[str, str, int]:
 
 
 def _make_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Tensor:
-    """Make a tensor of the arguments of PyTorch's `_rebuild_tensor`, and check them."""
+    """Check the arguments of PyTorch's `_rebuild_tensor`, and make a tensor from them."""
     expect_shape((offset,))
     if not isinstance(storage, Storage) or len(expect_shape(shape)) != len(expect_shape(stride)):
         raise PickleError("damaged pickle (a tensor without a storage, or with strides of another rank)")
@@ -222,7 +230,7 @@ def _make_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) ->
 
 
 def _refuse_call(*_: Any) -> Any:
-    """Refuse to call the type of a storage, which only names a number type."""
+    """Refuse a call of a storage's type. In a valid file, the type only names a number type and is never called."""
     raise PickleError("damaged pickle (calls a storage's type)")
 
 
