@@ -46,8 +46,7 @@ The unit is the mean eigenvalue of the matrices' average.
 A Gram matrix of n pixels has rank n at most, and at coarse octaves n is far below the number of channels. The geometric
 mean of two such matrices is almost zero, so that the picture loses its contrast and becomes gray. With the ridge, the
 mean keeps features that only one source has, but weakens them. A ridge of 0 gives the mean of the matrices themselves;
-an infinite ridge gives their average
-(`experiments/LOG.md`, 2026-11-21).
+an infinite ridge gives their average (`experiments/LOG.md`, 2026-11-21).
 """
 
 KARCHER_STEPS = 100

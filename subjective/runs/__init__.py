@@ -1,1 +1,1 @@
-"""Run folders, which hold the settings, steps and results of a run; checkpoints, progress, memory, Ctrl-C."""
+"""Keep what a run makes: folders and checkpoints. Show its progress, forecast its memory and handle Ctrl-C."""

@@ -1,8 +1,8 @@
-"""Checkpoints: files that hold the position of a run, so that a run that was killed can be resumed.
+"""Write and read checkpoints: files that hold the position of a run, so that a killed run can be resumed.
 
-A checkpoint is a safetensors file. Its tensors are the position's arrays, named by number; its metadata hold everything
-else as JSON, with a digest of each array. A checkpoint appears whole or not at all: the file gets its name when all of
-it is on the disk, and only then is the oldest one removed.
+A checkpoint is a safetensors file. Its tensors are the arrays of the position, named by number. Its metadata hold
+everything else as JSON, with a digest of each array. A checkpoint is never incomplete: the file gets its name when all
+its bytes are on the disk. Only then is the oldest checkpoint removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from subjective.optimize.protocol import State
 from subjective.synthesis.coarse_to_fine import Position
 
 KEPT = 2
-"""Number of checkpoints that are kept: the newest, and one to fall back to."""
+"""Number of checkpoints that are kept: the newest, and the one before, in case the newest is damaged."""
 
 # Checkpoints name these classes and their fields: do not rename them.
 _CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (Position, Point, State, Result)}
@@ -36,15 +36,15 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
 
     Args:
         folder: folder of the run.
-        number: number of the checkpoint; each checkpoint of a run has a higher number than the one before.
+        number: number of the checkpoint. Numbers rise during a run.
         position: where the run stands.
-        facts: further JSON for the checkpoint.
+        facts: further values to keep in the checkpoint, as JSON.
 
     Returns:
         Path of the checkpoint.
 
     Raises:
-        OSError: no room; the checkpoints before are as they were.
+        FileError: the file cannot be written. Earlier checkpoints are not changed.
     """
     arrays: list[np.ndarray] = []
     content = {"position": _encode(position, arrays), "facts": facts, "digests": []}
@@ -71,10 +71,10 @@ def read(path: Path) -> tuple[Position, dict[str, Any]]:
     """Read a checkpoint.
 
     Returns:
-        The position, and the facts that `write` was given.
+        The position and the facts that were passed to `write`.
 
     Raises:
-        ValueError: the file is damaged.
+        InputError: the file is damaged, or another version of this program wrote it.
     """
     try:
         with open(path, "rb") as file:
@@ -89,7 +89,7 @@ def read(path: Path) -> tuple[Position, dict[str, Any]]:
 
 
 def _encode(thing: Any, arrays: list[np.ndarray]) -> Any:
-    """Turn a position, or a part of it, into JSON; append its arrays to ``arrays`` and refer to them by number."""
+    """Convert a position, or a part of one, to JSON. Arrays are appended to ``arrays``; the JSON has their numbers."""
     if isinstance(thing, (np.ndarray, jax.Array)):
         arrays.append(np.asarray(thing))
         return {"array": len(arrays) - 1, "device": isinstance(thing, jax.Array)}
@@ -106,7 +106,7 @@ def _encode(thing: Any, arrays: list[np.ndarray]) -> Any:
 
 
 def _decode(thing: Any, arrays: list[np.ndarray]) -> Any:
-    """Undo `_encode`."""
+    """Return the position, or the part of one, that `_encode` converted."""
     if not isinstance(thing, dict):
         return thing
     if "array" in thing:
@@ -122,7 +122,7 @@ def _decode(thing: Any, arrays: list[np.ndarray]) -> Any:
 
 
 def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, Any]) -> None:
-    """Write a safetensors file array by array; the safetensors library would first copy all arrays into one."""
+    """Write a safetensors file array by array. The safetensors library would need memory for a copy of all arrays."""
     header: dict[str, Any] = {}
     end = 0
     for number, array in enumerate(arrays):
@@ -143,7 +143,7 @@ def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, 
 
 
 def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
-    """Read the arrays that follow a header, and check the header and each array against its digest."""
+    """Read the arrays after a header. Check the digests of the header and of each array."""
     digest = header["__metadata__"].pop("digest")
     if _digest(json.dumps(header).encode()) != digest:
         raise InputError("its header has changed since it was written")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM stop a run after the current step, or at once if steps are long."""
+"""Stop a run on Ctrl-C or SIGTERM: after the current step, or at once if steps are long."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from types import FrameType
 
 SHORT_STEP = 3.0
-"""Wait for the current step to finish if steps take less than this many seconds; schedulers send SIGKILL shortly after
-SIGTERM."""
+"""A run finishes its current step after a signal only if a step takes less than this number of seconds.
+
+The time is limited, because schedulers send SIGKILL shortly after SIGTERM.
+"""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM has come.
+    """The process has received SIGINT (Ctrl-C) or SIGTERM.
 
     Attributes:
         number: number of the signal.
@@ -27,12 +29,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Signals:
-    """The signals that have come, and whether they wait.
+    """What is known of signals: whether one has come, and whether the next one will wait for the current step.
 
     Attributes:
-        number: number of the signal that has come and waits for the current step; None if there is none.
-        polled: time of the last `poll`; 0 if no steps are made.
-        waits: whether a signal waits for the current step.
+        number: number of the signal that has come and waits for the end of the current step; None if there is none.
+        polled: time of the last `poll`; 0 if no step has been made.
+        waits: whether the next signal will wait for the end of the current step.
     """
 
     number: int | None = None
@@ -45,7 +47,7 @@ _signals = _Signals()
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Make SIGINT and SIGTERM raise `Interrupted`: after the current step if steps are short, at once otherwise."""
+    """Make SIGINT and SIGTERM raise `Interrupted`: after the current step if steps are short, otherwise at once."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if _signals.waits and _signals.number is None:
@@ -63,7 +65,7 @@ def interruptible() -> Iterator[None]:
 
 
 def poll() -> bool:
-    """Return whether a signal has come, and let the next signal wait if steps are short. Call it after each step."""
+    """Return whether a signal has come. Call this after each step: it also measures whether steps are short."""
     now = time.monotonic()
     _signals.waits = _signals.polled > 0 and now - _signals.polled < SHORT_STEP
     _signals.polled = now
@@ -78,11 +80,11 @@ def stop() -> None:
 
 
 def stop_waiting() -> None:
-    """Forget the signal that has come, and let the next signal interrupt at once."""
+    """Forget a signal that has come. The next signal then raises `Interrupted` at once."""
     _signals.number, _signals.polled, _signals.waits = None, 0.0, False
 
 
 def ignore() -> None:
-    """Ignore further signals, so that a second Ctrl-C does not spoil what is saved after the first one."""
+    """Ignore further signals, so that a second Ctrl-C cannot interrupt what is saved after the first one."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

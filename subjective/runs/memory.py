@@ -1,6 +1,6 @@
-"""How much memory a run may use, and how much the process uses; sizes and times as text.
+"""Find out how much memory a run may use and how much the process uses. Format sizes and times as text.
 
-`subjective.runs.preflight` forecasts how much a run will need.
+`subjective.runs.preflight` forecasts how much memory a run will need.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def allowed_bytes(text: str | None) -> int:
     """Return how many bytes a run may use.
 
     Args:
-        text: a number with K, M, G or T, such as 800MB, 4GB or 4GiB (of 1024 MiB). None asks for the free memory: that
-            of the device; or, if the host computes, the memory of this process and the free memory of the host, within
-            the limit of a container.
+        text: a size with a unit, such as 800MB, 4GB or 4GiB (4 * 1024 MiB). None means all memory that is free on the
+            device. If the host computes, None means the memory of this process plus the free memory of the host, or
+            less if a container has a limit.
 
     Raises:
-        InputError: the text is no size.
+        InputError: the text is not a size.
     """
     if text is not None:
         found = re.fullmatch(r"([\d.]+)\s*([KMGT])(i?)B?", text.strip(), re.IGNORECASE)
@@ -44,11 +44,11 @@ def allowed_bytes(text: str | None) -> int:
 
 
 def _container_bytes() -> int:
-    """Return the bytes that a container's limit leaves free (control groups, version 2), or `sys.maxsize` if none."""
+    """Return the bytes that are free in the container (control groups, version 2); `sys.maxsize` without a limit."""
     try:
         limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
         return max(int(limit) - int(used), 0)
-    except (OSError, ValueError):  # no control group, or "max", which is no limit
+    except (OSError, ValueError):  # no control group, or the text "max", which means no limit
         return sys.maxsize
 
 
@@ -63,7 +63,7 @@ def used_bytes() -> int:
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:  # not Linux; the peak is close
+    except OSError:  # not Linux: the peak is a good estimate
         return peak_bytes()
 
 
@@ -80,5 +80,5 @@ def format_duration(seconds: float) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory ran out, of the host or of a device."""
+    """Return whether an error means that the host or a device ran out of memory."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

@@ -1,4 +1,4 @@
-"""Pictures that show other pictures or numbers: contact sheets, the curves of a training, the motion of a loop."""
+"""Draw pictures that show other pictures or numbers: contact sheets, curves of a training, the motion of a loop."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from subjective.evaluation.motion import FrameDistances, Frames
 from subjective.images import resize, to_uint8
 
 CELL = 512
-"""Longest side in pixels of a picture on a sheet. Larger pictures are reduced, not cropped, because repetition and
-uneven places show in whole pictures only."""
+"""Longest side in pixels of a picture on a sheet. Larger pictures are reduced and not cropped, because
+repetition and uneven places are visible only in whole pictures."""
 
 LEAST_WIDTH = 208
-"""Smallest width of a cell in pixels: room for a line of two scores."""
+"""Smallest width of a cell in pixels: a line with two scores needs this width."""
 
 LINE_HEIGHT = 16
 """Height of a line of text in pixels."""
 
 GAP = 8
-"""Pixels between pictures."""
+"""Number of pixels between pictures."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-"""A font of Pillow's."""
+"""A font of Pillow."""
 
 Picture = NDArray[np.float32]
 """RGB in [0, 1], ``(height, width, 3)``."""
 
 
 def draw_contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: int | None = None) -> Picture:
-    """Lay pictures out in rows, each with its lines of text above it.
+    """Arrange pictures in rows, each picture with its lines of text above it.
 
     Args:
         cells: (lines of text, image ``(height, width, 3)`` in [0, 1]).
-        columns: number of pictures in a row. Default: about as many as there are rows.
+        columns: number of pictures in a row. By default, there are about as many columns as rows.
 
     Returns:
         Image ``(height, width, 3)``.
 
     Raises:
-        InputError: there is no picture.
+        InputError: ``cells`` is empty.
     """
     if not cells:
         raise InputError("no picture to show")
@@ -84,10 +84,10 @@ def _shorten(line: str, width: int, font: Font) -> str:
 
 
 CURVES_WIDTH, CURVES_HEIGHT = 640, 400
-"""Size of the chart of curves in pixels."""
+"""Width and height of the chart of curves in pixels."""
 
 CURVES_MARGIN = 56
-"""Pixels between the curves and each side of the chart."""
+"""Number of pixels between the curves and each side of the chart."""
 
 CURVE_COLORS = ("black", "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf")
 """Colors of the curves, in order; after the last color, the first one is used again."""
@@ -99,10 +99,10 @@ def draw_curves(
     """Draw curves on a logarithmic scale, and pictures to the right of the chart.
 
     Args:
-        lines: name of each curve to its values, one for each step. Values that are not above zero or not finite are
-            left out.
-        steps: the number of each step, rising.
-        pictures: images ``(height, width, 3)`` in [0, 1].
+        lines: the values of each curve, one for each step, by the curve's name. Values are left out if they are zero,
+            negative or not finite.
+        steps: the number of each step, in rising order.
+        pictures: the pictures to the right of the chart, ``(height, width, 3)`` in [0, 1].
 
     Returns:
         Image ``(height, width, 3)``.
@@ -120,13 +120,13 @@ def draw_curves(
 
 @dataclass(frozen=True)
 class _Axes:
-    """The axes of a chart: steps across, and the powers of ten up.
+    """The axes of a chart: steps on the horizontal axis, and values on a logarithmic vertical axis.
 
     Attributes:
         first: number of the first step.
-        last: number of the last step, at least one more.
-        low: lowest power.
-        high: highest power, at least one more.
+        last: number of the last step; larger than ``first``.
+        low: exponent of the lowest power of ten that is shown.
+        high: exponent of the highest power of ten that is shown; larger than ``low``.
     """
 
     first: int
@@ -135,7 +135,7 @@ class _Axes:
     high: int
 
     def place(self, step: float, value: float) -> tuple[float, float]:
-        """Return where on the chart a value at a step lies, in pixels from the left and from the top."""
+        """Return the position of a value at a step, in pixels from the left and from the top of the chart."""
         across = (step - self.first) / (self.last - self.first)
         up = (math.log10(value) - self.low) / (self.high - self.low)
         return CURVES_MARGIN + across * (CURVES_WIDTH - 2 * CURVES_MARGIN), CURVES_HEIGHT - CURVES_MARGIN - up * (
@@ -157,7 +157,7 @@ def _choose_axes(lines: Mapping[str, Sequence[float]], steps: Sequence[int]) -> 
 
 
 def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, font: Font) -> None:
-    """Draw a line at each power of ten, and the numbers of the first and the last step."""
+    """Draw a line at each power of ten, and label the first and the last step with their numbers."""
     for power in range(axes.low, axes.high + 1):
         (x, y), (end, _) = axes.place(axes.first, 10.0**power), axes.place(axes.last, 10.0**power)
         draw.line((x, y, end, y), fill="#dddddd")
@@ -168,7 +168,7 @@ def _draw_axes(draw: ImageDraw.ImageDraw, axes: _Axes, font: Font) -> None:
 
 
 def _draw_lines(draw: ImageDraw.ImageDraw, lines: Mapping[str, Sequence[float]], steps: Sequence[int]) -> None:
-    """Draw the axes, and each curve with its name; the first curve is thicker."""
+    """Draw the axes, the curves and their names. The first curve is thicker than the others."""
     font = ImageFont.load_default(12)
     axes = _choose_axes(lines, steps)
     _draw_axes(draw, axes, font)
@@ -184,15 +184,15 @@ def _draw_lines(draw: ImageDraw.ImageDraw, lines: Mapping[str, Sequence[float]],
 def thin_out(
     steps: Sequence[int], lines: Mapping[str, Sequence[float]], most: int = 400
 ) -> tuple[list[int], dict[str, list[float]]]:
-    """Replace groups of neighboring steps by their median, because the values of single steps jump.
+    """Replace the values of each group of neighboring steps by their median, because single values jump up and down.
 
     Args:
-        steps: the number of each step, rising.
-        lines: name of each curve to its values, one for each step.
+        steps: the number of each step, in rising order.
+        lines: the values of each curve, one for each step, by the curve's name.
         most: largest number of groups.
 
     Returns:
-        The number of each group's last step, and the curves.
+        The number of the last step of each group, and the curves of the medians.
     """
     size = max(1, -(-len(steps) // most))
     parts = [slice(start, start + size) for start in range(0, len(steps), size)]
@@ -201,19 +201,19 @@ def thin_out(
 
 
 def plot_motion(frames: Frames, found: dict[str, FrameDistances]) -> bytes:
-    """Plot the motion of a loop: the middle row of each frame, one below the other, and the distances between frames.
+    """Plot the motion of a loop: the middle rows of all frames, one below the other, and the distances between frames.
 
-    If the loop closes, the last row continues at the first. The distance from the last frame to the first is drawn as a
-    red diamond.
+    If a loop closes without a jump, the bottom row continues in the top row. A red diamond shows the distance from the
+    last frame to the first.
 
     Args:
         frames: ``(count, height, width, 3)`` in [0, 1].
-        found: name of each measure to the distances of each frame to the next.
+        found: the distances from each frame to the next, by the name of the measure.
 
     Returns:
-        A PNG file.
+        The bytes of a PNG file.
     """
-    from matplotlib.figure import Figure  # takes half a second to import
+    from matplotlib.figure import Figure  # The import takes half a second.
 
     figure = Figure(figsize=(9, 1.5 + 0.12 * len(frames)), layout="constrained")
     picture, *charts = figure.subplots(1, 1 + len(found), width_ratios=[3, *(1 for _ in found)])

@@ -1,7 +1,8 @@
 """Forecast before the first step how much memory and time a run needs, and whether it fits.
 
-`choose_to_fit` estimates memory by a rule of thumb. `compile_job` compiles the programs of a run and asks them how much
-memory they use. A run that does not fit is refused before its loss is evaluated. `forecast` times one evaluation.
+`choose_to_fit` estimates memory by a rule of thumb. `compile_job` compiles the programs of a run and asks the compiler
+how much memory they use. A run that does not fit is refused before its loss is evaluated. `forecast` measures the time
+of one evaluation.
 """
 
 from __future__ import annotations
@@ -26,37 +27,39 @@ from subjective.synthesis.plan import analysis_of, choose_optimizer
 from subjective.synthesis.problem import Job
 
 MAP_BYTES = 2500
-"""Bytes of all feature maps and their derivatives, for each pixel of a tile and its halo (measured: 2,300 to 2,450)."""
+"""Bytes of all feature maps and their derivatives for each pixel of a tile with its halo (measured: 2,300 to 2,450)."""
 
 PICTURE_BYTES = 32
-"""Bytes of the pyramid and its derivatives, for each pixel of the picture; the optimizer's arrays are not included
-(measured: 29 to 36)."""
+"""Bytes of the pyramid and its derivatives for each pixel of the picture (measured: 29 to 36).
+
+The optimizer's arrays are not included.
+"""
 
 COMPILER_BYTES = 1_000_000_000
-"""Bytes that compiling leaves allocated in the process (measured: 0.6 to 1.0 GB)."""
+"""Bytes that stay allocated in the process after the programs are compiled (measured: 0.6 to 1.0 GB)."""
 
 REST_BYTES = 300_000_000
 """Bytes of everything else in the process: noise, pictures that are written, small programs (measured: 0.2 to 0.45
 GB)."""
 
 TILES = (None, 1024, 512, 256, 128, 64, 32)
-"""Numbers of rows of a tile that are tried, the fastest first; None computes the picture in one piece."""
+"""Numbers of rows of a tile to try, the fastest first. None means one piece: the picture is not divided into tiles."""
 
 SMALL_TILES = 128
-"""Tiles of fewer rows than this are slow, and tried only after optimizers that need less memory."""
+"""Tiles of fewer rows than this are slow; the program first tries optimizers that need less memory."""
 
 LIGHTER_OPTIMIZERS: tuple[dict[str, Any], ...] = (
     {"optimizer": "lbfgs"},
     {"optimizer": "lbfgs", "history_type": "bfloat16"},
     {"optimizer": "lbfgs", "history_type": "bfloat16", "history": 4},
 )
-"""Settings of optimizers that need less and less memory, for configs that name no optimizer."""
+"""Settings of optimizers to try if the config names no optimizer. Each one needs less memory than the one before."""
 
 LIGHTEST_OPTIMIZER: dict[str, Any] = {"optimizer": "adam"}
-"""Settings of the last optimizer that is tried; Adam needs ten times the steps."""
+"""Settings of the last optimizer to try: Adam, which needs ten times as many steps as L-BFGS."""
 
 EVALUATIONS_PER_STEP = 1.06
-"""Evaluations of the loss that L-BFGS makes for a step: the mean of many runs."""
+"""Number of evaluations of the loss that L-BFGS needs for a step: the mean of many runs."""
 
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
@@ -65,10 +68,11 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class CompiledJob:
-    """All programs of a job, ready to run.
+    """The compiled programs of a job.
 
     Attributes:
-        peak_bytes: the most memory that the job uses: of the process if the host computes, else of the device.
+        peak_bytes: the most bytes that the job uses at any time, in the process if the host computes, otherwise on the
+            device.
         seconds: time that compiling took.
         evaluate: evaluates the loss and gradient of the last stage once.
     """
@@ -78,7 +82,7 @@ class CompiledJob:
     evaluate: Callable[[], None]
 
     def __str__(self) -> str:
-        """Say memory and compile time in a line."""
+        """Describe the memory and the compile time in one line."""
         return f"{format_size(self.peak_bytes)} of memory at most, compiled in {self.seconds:.0f} s"
 
 
@@ -88,14 +92,14 @@ class Forecast:
 
     Attributes:
         evaluation_seconds: time of one evaluation of the loss and gradient at full size.
-        total_seconds: time of all steps if no stage ends early, without compiling.
+        total_seconds: time of all steps if no stage ends early. The time for compiling is not included.
     """
 
     evaluation_seconds: float
     total_seconds: float
 
     def __str__(self) -> str:
-        """Say both times in a line."""
+        """Describe both times in one line."""
         return (
             f"{self.evaluation_seconds:.2g} s a step at full size, {format_duration(self.total_seconds)} in all at most"
         )
@@ -111,8 +115,8 @@ def fit_to_memory(
 ) -> tuple[Config, Job]:
     """Choose tiles and optimizer so that the run fits into memory, and prepare the job.
 
-    If the compiled programs need more memory than the rule of thumb said, tiles and optimizer are chosen again, for a
-    lower limit.
+    If the compiled programs need more than ``limit``, tiles and optimizer are chosen again, with a lower limit for the
+    rule of thumb.
 
     Args:
         config: all settings, with the number of octaves chosen.
@@ -120,7 +124,7 @@ def fit_to_memory(
         sizes: (height, width) of each source.
         prepare: makes the job of a config.
         limit: number of bytes that may be used.
-        note: called with lines that say what is compiled, and how much memory and time the run needs.
+        note: called with lines of text that say what is compiled, and how much memory and time the run needs.
 
     Returns:
         The config with tiles and optimizer chosen, and its job.
@@ -150,7 +154,8 @@ def fit_to_memory(
                 raise
             raise TooLargeError(config.output_size, None, limit) from None
         peak = programs.peak_bytes
-        # Lower the limit by the factor by which the rule of thumb was too low, and below the choice that failed.
+        # Divide the limit by peak / limit, by which the programs were too large. The limit must also be below the
+        # estimate of the choice that failed.
         allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
 
 
@@ -158,11 +163,11 @@ class TooLargeError(InputError):
     """A picture needs more memory than may be used."""
 
     def __init__(self, size: Size, needed: int | None, limit: int):
-        """Say how much memory is missing.
+        """Make the message, which says how much memory the picture needs and how much may be used.
 
         Args:
             size: (height, width) of the picture.
-            needed: number of bytes; None if it is not known.
+            needed: number of bytes that the picture needs; None if this is not known.
             limit: number of bytes that may be used.
         """
         more = "more" if needed is None else format_size(needed)
@@ -184,8 +189,9 @@ def _describe(config: PictureConfig) -> str:
 def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit: int) -> Config:
     """Choose tiles and optimizer that fit into a limit by the rule of thumb.
 
-    Settings that the config names are kept: tiles are chosen if the config names no tile; optimizer and history if it
-    names no optimizer. Tiles go down to 128 rows before an optimizer is chosen that remembers less.
+    The function changes no setting that the config names. It chooses tiles if the config names no tile, and optimizer
+    and history if the config names no optimizer. It tries tiles down to `SMALL_TILES` rows before it tries an
+    optimizer that needs less memory.
 
     Args:
         config: all settings, with the number of octaves chosen.
@@ -204,12 +210,12 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
     for choice in _choices(config):
         try:
             needed = _estimate(choice, params, sources)
-        except InputError:  # a statistic cannot be measured in such tiles
+        except InputError:  # a statistic cannot be measured in tiles of this size
             if choice.tile == config.tile:
                 raise
             continue
         if needed <= limit:
-            # Named in the config, so that a repeated or resumed run makes the same choice whatever memory is free.
+            # The config names the choice, so that a repeated or resumed run chooses the same, whatever memory is free.
             tile = choice.size[0] if choice.tile is None else choice.tile
             return dataclasses.replace(choice, tile=tile, optimizer=choice.optimizer_name)
         least = needed if least is None else min(least, needed)
@@ -217,7 +223,7 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
 
 
 def _choices(config: Config) -> Iterator[Config]:
-    """Yield the config with the tiles and optimizers to try, the fastest first."""
+    """Yield copies of the config with each choice of tiles and optimizer to try, the fastest first."""
     tiles = TILES if config.tile is None else (config.tile,)
     large = [tile for tile in tiles if tile is None or tile >= SMALL_TILES]
     small = [tile for tile in tiles if tile is not None and tile < SMALL_TILES]
@@ -229,7 +235,7 @@ def _choices(config: Config) -> Iterator[Config]:
 
 
 def _optimizer_choices(config: PictureConfig) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the changes of optimizer settings to try, and the last ones to try, which need more steps."""
+    """Return two lists of changes to the optimizer's settings: those to try first, and those that need more steps."""
     if config.optimizer is not None or config.bounds:
         return [{}], []
     lighter = [
@@ -261,7 +267,7 @@ def _optimizer_bytes(config: PictureConfig) -> int:
 
 
 def process_bytes() -> int:
-    """Return the bytes that the process needs without any picture; 0 if the device has memory of its own."""
+    """Return the bytes that the process needs apart from pictures; 0 if the device has memory of its own."""
     return used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
 
 
@@ -273,9 +279,9 @@ def compile_job(job: Job) -> CompiledJob:
         loss, arguments = job.problem(stage)
         function, value = value_and_gradient(loss), jax.ShapeDtypeStruct(job.shape(stage), jnp.float32)
         memory = function.lower(value, arguments).compile().memory_analysis()
-        if memory is None:  # some compilers do not say
+        if memory is None:  # some compilers do not report memory
             continue
-        # If the host computes, the arguments are counted with the process.
+        # If the host computes, the arguments are in the memory of the process, which is added below.
         given = 0 if jax.default_backend() == "cpu" else memory.argument_size_in_bytes
         temporary = max(temporary, int(memory.temp_size_in_bytes + given))
     seconds = time.perf_counter() - began
@@ -290,11 +296,11 @@ def compile_job(job: Job) -> CompiledJob:
 
 
 def forecast(job: Job, programs: CompiledJob) -> Forecast:
-    """Time one evaluation of the last stage, which is the largest, and extrapolate to the whole job.
+    """Measure the time of one evaluation of the last stage, the largest, and extrapolate to the whole job.
 
     Args:
         job: the job.
-        programs: from `compile_job`.
+        programs: what `compile_job` returned for the job.
     """
     began = time.perf_counter()
     programs.evaluate()

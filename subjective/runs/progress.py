@@ -1,4 +1,4 @@
-"""Progress and notes on stderr. A terminal shows a bar; other streams get a plain line now and then."""
+"""Write progress and notes to stderr. A terminal shows a bar; other streams get a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from subjective.optimize.minimizer import Step
 from subjective.synthesis.coarse_to_fine import Position
 
 PLAIN_INTERVAL = 10.0
-"""Seconds between plain lines; the first steps and the last are always shown."""
+"""Seconds between plain lines. The first and the last step are always shown."""
 
 
 @runtime_checkable
@@ -26,7 +26,7 @@ class Stream(Protocol):
         """Write text."""
 
     def flush(self) -> Any:
-        """Write all text that is still in a buffer."""
+        """Write the text that is still in a buffer."""
 
     def isatty(self) -> bool:
         """Return whether the stream is a terminal."""
@@ -38,14 +38,14 @@ def note(line: str) -> None:
 
 
 def write_line(stream: Stream, line: str) -> None:
-    """Write a line to a stream; do nothing if the stream is closed at its other end."""
+    """Write a line to a stream; do nothing if the program that reads the stream has closed it."""
     with contextlib.suppress(OSError):
         stream.write(f"{line}\n")
         stream.flush()
 
 
 class PictureProgress:
-    """Shows the steps of a run that makes pictures; each stage of a picture has a bar of its own."""
+    """Shows the steps of a run that makes pictures. Each stage of a picture has its own bar."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class PictureProgress:
         """Prepare to show the steps.
 
         Args:
-            steps_of: returns the largest number of steps of a stage, given the (height, width) of its picture.
-            pictures: number of pictures that are made one after the other.
-            stream: stream that the progress is written to; None for stderr.
-            starts: number of times that the first stage is made.
+            steps_of: takes the (height, width) of a stage's picture, and returns the most steps that the stage makes.
+            pictures: number of pictures of the run, which are made one after the other.
+            stream: where to write the progress; None for stderr.
+            starts: number of attempts at the first stage.
         """
         self.starts = starts
         self.steps_of = steps_of
@@ -95,7 +95,7 @@ class PictureProgress:
     def _begin(self, picture: int, step: Step) -> None:
         """Begin to show a stage, given its first step."""
         self.close()
-        # Steps are counted over all stages of a picture; only the first stage tells of its starting point.
+        # `step.step` counts the steps of all stages of a picture. Only the first stage reports its starting point.
         first = picture != self._stage[0]
         self._base = 0 if first else self._last
         if first and isinstance(step.position, Position) and step.position.stage > 0:  # resumed in a later stage
@@ -103,7 +103,7 @@ class PictureProgress:
         self.max_steps = self.steps_of(step.value.shape[-3:-1]) * (self.starts if first else 1)
         self._stage, self._begun, self._known = (picture, step.value.shape), time.monotonic(), step.step - self._base
         if self.terminal:
-            # The sizes are given, because tqdm shows an empty bar on a terminal that does not tell its size.
+            # tqdm would show an empty bar on a terminal that does not report its size, so the size is passed to tqdm.
             columns, rows = shutil.get_terminal_size()
             self._bar = tqdm(
                 total=self.max_steps,
@@ -115,7 +115,7 @@ class PictureProgress:
             )
 
     def _name(self) -> str:
-        """Name the picture, if there are several, and its size."""
+        """Return the size of the picture, and its number if there are several pictures."""
         picture, shape = self._stage
         name = "" if self.pictures == 1 else f"picture {picture + 1}/{self.pictures} "
         return name + (f"{shape[-2]}x{shape[-3]} " if len(shape) >= 3 else "")

@@ -1,4 +1,4 @@
-"""Record what the result of a run depends on: settings, versions, device, and the sha256 of every file read."""
+"""Record what the result of a run depends on: settings, versions, device, and the sha256 of every file that is read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from subjective.network.formats.native import sha256
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
-"""Packages whose versions a run folder records."""
+"""Packages whose versions are recorded in a run folder."""
 
 CONFIG_FILE = "config.json"
-"""File of a run folder that holds the settings."""
+"""Name of the file in a run folder that holds the settings."""
 
 
 def describe_run(command: str, settings: dict[str, Any], started: float, **facts: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def describe_file(path: Path, use: str) -> dict[str, str]:
-    """Describe a file that was read; ``use`` says what for, such as ``source``."""
+    """Describe a file that was read; ``use`` is its purpose, such as ``source``."""
     return {"use": use, "name": path.name, "path": str(path.resolve()), "sha256": sha256(path)}
 
 
@@ -67,7 +67,7 @@ def read_record(path: str | Path) -> dict[str, Any]:
     """Read the ``config.json`` of a run folder.
 
     Raises:
-        InputError: there is no such file, or it holds no settings.
+        InputError: the file does not exist or holds no settings.
     """
     name = str(path)
     try:
@@ -82,13 +82,18 @@ def read_record(path: str | Path) -> dict[str, Any]:
 
 
 def changed_files(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
-    """Name the files whose sha256 differs between a recorded run and one that is about to start."""
+    """Name the files whose sha256 differs between a recorded run and a run that is about to start.
+
+    Args:
+        record: the ``config.json`` of the recorded run.
+        facts: the facts of the new run, as for `describe_run`.
+    """
     recorded, found = _hashes(record), _hashes(facts)
     return [name for name in dict.fromkeys([*recorded, *found]) if recorded.get(name) != found.get(name)]
 
 
 def _hashes(facts: dict[str, Any]) -> dict[str, str | None]:
-    """Return the name of each file with its sha256; nothing if the record was edited so that it has no such entries."""
+    """Return the sha256 of each file by its name; nothing if somebody removed the entries from the record."""
     try:
         network = facts.get("weights") or {}
         use = network.get("use")

@@ -1,7 +1,8 @@
-"""A session: everything around the steps of a run, whatever the run makes.
+"""Do what every run needs around its steps, whatever the run makes.
 
-A `Session` records each step in the run folder, tells the observers, stops after the current step on Ctrl-C, and keeps
-what was made when something goes wrong: a full disk, a loss that is not finite, no memory, or a fault of this program.
+A `Session` records each step in the run folder, tells the observers of the step, and stops after the current step on
+Ctrl-C. If something goes wrong, the session keeps what the run has made so far. Examples are a full disk, a loss that
+is not finite, too little memory, and a fault of this program.
 """
 
 from __future__ import annotations
@@ -24,21 +25,23 @@ from subjective.runs.memory import is_out_of_memory
 from subjective.runs.progress import note, write_line
 
 TRACEBACK_FILE = "traceback.txt"
-"""File of a run folder that holds the traceback of a fault of this program."""
+"""Name of the file in a run folder that holds the traceback of a fault of this program."""
 
 OneSession = TypeVar("OneSession", bound="Session")
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of the operating system that mean that there is no room for a file."""
+"""Error numbers of the operating system that mean that a disk has no room for a file."""
 
 
 @runtime_checkable
 class RunFolder(Protocol):
-    """The folder of a run, as a session fills it. ``event`` stands for the arguments with which a run tells of a step.
+    """The methods of a run folder that a session calls.
+
+    ``event`` are the arguments of `Session.on_step`, which describe a step. They depend on what the run makes.
 
     Attributes:
         folder: path of the folder.
-        memory_advice: what to do when memory runs out.
+        memory_advice: advice for the user when memory runs out, such as to make a smaller picture.
     """
 
     folder: Path
@@ -46,13 +49,13 @@ class RunFolder(Protocol):
 
     @property
     def record(self) -> Callable[..., None]:
-        """``record(*event, last)``: record a step; ``last`` if the run is stopped after the step."""
+        """``record(*event, last)``: record a step. ``last`` is true if the run is stopped after the step."""
 
     def finish(self, result: Any) -> None:
-        """Write the result of a run that came to its end."""
+        """Write the result of a run that has made all its steps."""
 
     def abandon(self, status: str, reason: str) -> tuple[str, bool]:
-        """Keep what a stopped run has made; return what is kept, in a sentence, and whether the run can be resumed."""
+        """Keep what a stopped run has made. Return a phrase about what is kept, and whether the run can be resumed."""
 
 
 @runtime_checkable
@@ -64,16 +67,17 @@ class Observer(Protocol):
         """``update(*event)``: show a step."""
 
     def close(self) -> None:
-        """End; no more steps come."""
+        """Stop watching: the run makes no more steps."""
 
 
 class Session:
-    """The session of one run, as a context manager.
+    """The session of one run: a context manager around the steps.
 
     Attributes:
         run: the run folder.
         observers: the objects that are told of each step.
-        status: exit status: 0 for success, 2 for an error that the user can mend, 1 for a fault of this program.
+        status: exit status of the program: 0 for success, 2 for an error that the user can mend, 1 for a fault of this
+            program.
     """
 
     def __init__(
@@ -82,12 +86,12 @@ class Session:
         observers: Sequence[Observer],
         render: Callable[[InputError], str] = str,
     ):
-        """Prepare to watch over a run.
+        """Prepare to run the steps.
 
         Args:
-            run: the run folder, which exists.
+            run: the run folder; it exists already.
             observers: objects that are told of each step.
-            render: returns the message of an error.
+            render: returns the text of an error for the user.
         """
         self.run, self.observers, self.status = run, observers, 0
         self._render, self._finished = render, False
@@ -115,7 +119,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Keep what the run has made; return whether the error is dealt with. `Interrupted` is raised further."""
+        """After an error, keep what the run has made. Return whether to suppress the error; `Interrupted` is raised."""
         self._close_observers()
         if error is None:
             return False
@@ -133,7 +137,7 @@ class Session:
         return True
 
     def _explain(self, error: Exception) -> str | None:
-        """Return a line about an error that the user can mend; None for a fault of this program."""
+        """Describe an error that the user can mend in one line; return None for a fault of this program."""
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return f"no room left to write in {self.run.folder} ({error.strerror or error})"
         if isinstance(error, InputError):
@@ -145,7 +149,7 @@ class Session:
         return None
 
     def _keep_traceback(self, error: Exception) -> str:
-        """Write the traceback into the run folder, or to stderr; say where."""
+        """Write the traceback into the run folder, or to stderr if this fails. Return a line that says where it is."""
         fault, path = f"a fault of this program, {type(error).__name__}", self.run.folder / TRACEBACK_FILE
         text = "".join(traceback.format_exception(error))
         try:
@@ -156,7 +160,7 @@ class Session:
         return f"{fault}; the traceback is in {path}"
 
     def _abandon(self, status: str, reason: str) -> None:
-        """Keep what the run has made, and say on stderr why it stopped, what is kept and how to resume it."""
+        """Keep what the run has made. Tell the user on stderr why the run stopped, what is kept and how to resume."""
         if self._finished:  # the result is already written
             if status == "failed":
                 note(reason)

@@ -1,8 +1,13 @@
-"""The run folder of a training.
+"""Write and read the run folder of a training.
 
-``config.json`` holds the settings; ``trace.jsonl`` a line for each step; ``checkpoints/`` the last two checkpoints, in
-Orbax's format; ``curves.png`` the loss, beside pictures that the network makes; ``network.safetensors`` the network;
-``summary.json`` how the training ended.
+The folder holds:
+
+- ``config.json``: the settings.
+- ``trace.jsonl``: a line for each step.
+- ``checkpoints/``: the last two checkpoints, in Orbax's format.
+- ``curves.png``: a chart of the loss, and pictures that the network makes.
+- ``network.safetensors``: the network.
+- ``summary.json``: how the training ended.
 """
 
 from __future__ import annotations
@@ -30,7 +35,7 @@ from subjective.runs.pictures import draw_curves, thin_out
 from subjective.runs.progress import PLAIN_INTERVAL, Stream, note, write_line
 
 KEPT = 2
-"""Number of checkpoints that are kept: the newest, and one to fall back to."""
+"""Number of checkpoints that are kept: the newest, and the one before, in case the newest is damaged."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,10 @@ class SaveSettings:
         steps: number of steps of the training.
         save_every: number of steps between drawings of the curves; 0 to draw them at the end only.
         checkpoint_every: seconds between checkpoints; 0 to write one at the end only.
-        draw: makes the pictures beside the curves, given the network's parameters.
-        write: writes the network's file, given a state and the seconds that the training has taken.
-        photographs: the photographs that the network learns from; None for a texture.
+        draw: ``draw(params)`` makes the pictures beside the curves from the parameters of the network.
+        write: ``write(state, seconds)`` writes the file of the network. ``seconds`` is the time that the training has
+            taken.
+        photographs: the photographs that a style network learns to repaint; None for a texture network.
     """
 
     steps: int
@@ -85,16 +91,16 @@ class TrainingFolder(TracedFolder):
         self._state: TrainState | None = None
 
     def resume(self, like: TrainState) -> TrainState | None:
-        """Continue at the newest sound checkpoint, and remove the lines of the trace that are newer than it.
+        """Continue at the newest checkpoint that is not damaged, and remove the lines of later steps from the trace.
 
         Args:
-            like: any state of the same training; says the shapes of the arrays.
+            like: any state of the same training, which has the shapes of the arrays.
 
         Returns:
-            The state of the checkpoint; None if there is no checkpoint, so that the training begins again.
+            The state of the checkpoint. If there is no checkpoint, None: the training begins again.
 
         Raises:
-            InputError: there are checkpoints, and none can be read.
+            InputError: there are checkpoints, but none can be read.
         """
         orbax = self._orbax
         abstract = jax.tree.map(orbax.utils.to_shape_dtype_struct, like)
@@ -109,9 +115,9 @@ class TrainingFolder(TracedFolder):
                         facts=orbax.args.JsonRestore(),
                     ),
                 )
-            except Exception as error:  # Orbax and the file system raise many kinds for a damaged checkpoint
+            except Exception as error:  # a damaged checkpoint raises errors of many classes
                 first = (str(error).splitlines() or [type(error).__name__])[0]
-                note(f"note: checkpoint {step} is damaged ({first[:200]}); taking the one before")
+                note(f"note: checkpoint {step} is damaged ({first[:200]}); the run goes on from the checkpoint before")
                 continue
             self._steps = self._cut_trace(step)
             self._seconds_before = found.facts["seconds"]
@@ -132,7 +138,7 @@ class TrainingFolder(TracedFolder):
 
         Args:
             step: the step.
-            last: whether the training stops after this step; a checkpoint is then due.
+            last: whether the training stops after this step. If so, a checkpoint is written.
         """
         self._state = step.state
         line = {
@@ -154,7 +160,7 @@ class TrainingFolder(TracedFolder):
             self._checkpoint(step.state)
 
     def finish(self, result: TrainState) -> None:
-        """Write checkpoint, curves, network and ``summary.json`` of a training that came to its end."""
+        """Write checkpoint, curves, network and ``summary.json`` of a training that has made all its steps."""
         self._checkpoint(result)
         self._show(result)
         self._settings.write(result, self.seconds)
@@ -165,7 +171,7 @@ class TrainingFolder(TracedFolder):
         self._conclude("finished", None, unreadable=skipped)
 
     def abandon(self, status: str, reason: str) -> tuple[str, bool]:
-        """Write the network of a training that was stopped; see `subjective.runs.session.RunFolder`."""
+        """Write the network of a training that was stopped; see `subjective.runs.session.RunFolder.abandon`."""
         kept = "no step was made yet"
         try:
             if self._state is not None:
@@ -179,7 +185,7 @@ class TrainingFolder(TracedFolder):
         return kept, True
 
     def _checkpoint(self, state: TrainState) -> None:
-        """Write a checkpoint if there is none of this step; Orbax writes it whole or not at all."""
+        """Write a checkpoint of this step if none exists. Orbax never leaves an incomplete checkpoint."""
         self._sync_trace()
         args = self._orbax.args
         step = int(state.step)
@@ -198,7 +204,7 @@ class TrainingFolder(TracedFolder):
         self._checkpointed = time.monotonic()
 
     def _show(self, state: TrainState) -> None:
-        """Draw ``curves.png``: the loss and its parts at each step that changed the parameters, beside pictures."""
+        """Draw ``curves.png``: pictures, and curves of the loss and its parts at the steps that changed parameters."""
         moved = [line for line in self._steps if line["moved"]]
         names = dict.fromkeys(name for line in moved for name in line["parts"])
         lines = {"loss": [line["loss"] for line in moved]}
@@ -225,7 +231,7 @@ class TrainingFolder(TracedFolder):
 
 
 def _finite(value: float) -> float | None:
-    """Return a number, or None for NaN and infinity, which JSON does not have."""
+    """Return a number unchanged, but None for NaN and infinity, because JSON cannot hold them."""
     return value if math.isfinite(value) else None
 
 
@@ -248,7 +254,7 @@ class TrainProgress:
     """Shows the steps of a training."""
 
     def __init__(self, steps: int, stream: Stream | None = None):
-        """Prepare to show ``steps`` steps, on stderr if no stream is given."""
+        """Prepare to show ``steps`` steps on a stream; None for stderr."""
         self.stream = stream if stream is not None else sys.stderr
         self._bar = tqdm(total=steps, desc="step", unit="step", file=self.stream) if self.stream.isatty() else None
         self._first: tuple[int, float] | None = None

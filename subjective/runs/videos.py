@@ -20,7 +20,7 @@ Format = Literal["gif", "webp", "mp4"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 WEBP_QUALITY = 90
-"""Quality of animated WebP, at most 100."""
+"""Quality of animated WebP, from 0 to 100."""
 
 
 def can_write(kind: Format) -> bool:
@@ -29,18 +29,20 @@ def can_write(kind: Format) -> bool:
 
 
 def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) -> None:
-    """Write a loop to a file, whole or not at all. GIF and WebP repeat for ever.
+    """Write a loop to a file completely or not at all. Players repeat GIF and WebP endlessly.
 
-    A GIF has at most 256 colors a frame, and each frame lasts whole hundredths of a second. An MP4 holds H.264 in
-    yuv420p, which every player knows; its sides must be even, so that an odd side loses its last pixel.
+    A GIF has at most 256 colors in each frame, and a frame lasts a whole number of hundredths of a second. An MP4 holds
+    H.264 video with pixels in yuv420p, which every player knows. The sides of an MP4 must be even: if the number of
+    rows or columns is odd, the last one is cut off.
 
     Args:
-        path: the file; its suffix gives the format.
+        path: the file; its suffix chooses the format.
         frames: ``(count, height, width, 3)`` in [0, 1]; other values are clipped.
         fps: frames a second.
 
     Raises:
-        InputError: the frames have another shape, the suffix is none of `FORMATS`, or MP4 cannot be written.
+        InputError: the frames have another shape, the suffix is none of `FORMATS`, the frames are too small for MP4, or
+            the ``video`` extra, which MP4 needs, is not installed.
         FileError: the file cannot be written.
     """
     target, array = Path(path), to_uint8(frames)
@@ -80,10 +82,10 @@ def write_videos(folder: Path, stem: str, frames: np.ndarray, fps: float, kinds:
 
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
-"""Suffixes of the files that are taken for videos."""
+"""Suffixes of the files that are read as videos."""
 
 DEFAULT_RATE = 24.0
-"""Frames a second of a video that does not say how many it has."""
+"""Frames a second for a copy of a video whose file does not give its own number."""
 
 
 def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray]) -> int:
@@ -91,14 +93,15 @@ def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.n
 
     Args:
         source: the video.
-        target: the new video; it appears whole or not at all.
-        paint: returns the new frame for a frame ``(height, width, 3)`` in [0, 1]; the size stays.
+        target: the new video; it is written completely or not at all.
+        paint: takes a frame ``(height, width, 3)`` in [0, 1], and returns the new frame, of the same size.
 
     Returns:
         The number of frames.
 
     Raises:
-        InputError: the file is no video, or cannot be read or written.
+        InputError: a file cannot be read or written as a video, the video has no frame, or the ``video`` extra is not
+            installed.
     """
     if importlib.util.find_spec("av") is None:
         raise InputError("to read and write videos, install the video extra: pip install 'subjective[video]'")
@@ -110,7 +113,7 @@ def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.n
             out.init_video_stream("libx264", fps=round(rate))
             for frame in iio.imiter(source, plugin="pyav"):
                 painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
-                # The sides of H.264 must be even; an odd side loses its last pixel.
+                # The sides of H.264 must be even; the last row or column of an odd number is cut off.
                 out.write_frame(painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2])
                 count += 1
         if not count:
@@ -118,7 +121,7 @@ def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.n
         os.replace(temporary, target)
     except ValueError:
         raise
-    except Exception as error:  # decoders and encoders raise many kinds
+    except Exception as error:  # decoders and encoders raise errors of many classes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{source.name!r} cannot be made into {target.name!r} ({reason[:200]})") from None
     finally:
