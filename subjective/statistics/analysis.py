@@ -1,7 +1,7 @@
 """Measure a picture: every statistic at every octave and layer.
 
-A `Statistic` measures one feature map. A `Term` says at which layers a statistic is measured, and its weight. An
-`Analysis` holds all terms and says how the picture is measured; `analyze` measures it.
+A `Statistic` measures one feature map. A `Term` says at which layers a statistic is measured, and with which weights.
+An `Analysis` holds all terms and says how the picture is measured. `analyze` measures the picture.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from subjective.statistics.tiling import choose_tiling
 Image = Float[Array, "height width 3"]
 
 ContentMaps = dict[str, Array]
-"""A content at an octave: layer to feature map; `PICTURE` to the content itself where maps are computed in tiles."""
+"""The content at one octave: a dict from layer to feature map. If maps are computed in tiles, the network's maps are
+missing, and the key `PICTURE` has the content's picture, from which the maps of each tile are computed."""
 
 PICTURE = ""
-"""Key of the content's picture in `ContentMaps`."""
+"""Key of the content's picture in `ContentMaps`. No layer has this name."""
 
 Differences = tuple[dict[str, Array], ...]
-"""For each octave, layer to the squared difference of a picture's map and the content's."""
+"""One dict for each octave, from layer to the squared difference between the picture's map and the content's map."""
 
 
 def analyze(params: Params, image: Image, analysis: Analysis, regions: Sequence[Regions] | None = None) -> Statistics:
@@ -41,16 +42,16 @@ def analyze(params: Params, image: Image, analysis: Analysis, regions: Sequence[
         params: the network.
         image: RGB in [0, 1].
         analysis: what is measured, and how.
-        regions: from `subjective.statistics.regions.carry_masks`, if each region of the picture is measured by itself.
-            A statistic that cannot be measured of a region (`Statistic.by_region`) is measured of the whole picture.
+        regions: from `subjective.statistics.regions.carry_masks`, to measure each region of the picture by itself. A
+            statistic that cannot measure a region (see `Statistic.by_region`) measures the whole picture.
 
     Returns:
-        One dict ``{layer: {statistic: array}}`` for each octave of the analysis. An array that is measured of each
-        region has a leading axis for the regions.
+        One dict ``{layer: {name of the statistic: array}}`` for each octave of the analysis. If a statistic measures
+        each region, its array has a leading axis for the regions.
 
     Raises:
-        InputError: the network lacks a layer, the image is too small at some octave, or a picture that is measured in
-            blocks has regions.
+        InputError: the network lacks a layer, the image is too small at some octave, or both blocks and regions are
+            given.
     """
     measured = []
     for place, octave_image in enumerate(_reduce_to_octaves(params, image, analysis, regions)):
@@ -66,18 +67,18 @@ def analyze_and_compare(
     regions: Sequence[Regions] | None,
     contents: Sequence[ContentMaps] | None,
 ) -> tuple[Statistics, Differences]:
-    """Measure a picture as `analyze` does, and compare its feature maps with those of a content in the same pass.
+    """Measure a picture as `analyze` does, and compare its feature maps with the content's maps in the same pass.
 
     Args:
         params: the network.
         image: RGB in [0, 1].
-        analysis: what is measured; its comparison says at which layers maps are compared.
+        analysis: what is measured; `Analysis.comparison` says at which layers maps are compared.
         regions: as in `analyze`.
         contents: from `content_maps`; None for no comparison.
 
     Returns:
-        The statistics as from `analyze`; and for each octave, layer to the squared difference of the two maps, as a
-        mean or a sum.
+        The statistics, as from `analyze`; and for each octave, a dict from layer to the squared difference of the two
+        maps. `Comparison.mean` says whether the difference is a mean or a sum over the map.
 
     Raises:
         InputError: as in `analyze`.
@@ -116,18 +117,18 @@ def _measure_octave(
     regions: Regions | None,
     content: ContentMaps | None,
 ) -> tuple[dict[str, dict[str, Array]], dict[str, Array]]:
-    """Measure one octave, and compare its maps with the content's.
+    """Measure one octave, and compare its feature maps with the content's maps.
 
     Args:
         params: the network.
         image: the octave's picture.
         place: the octave's place in ``analysis.octaves``.
-        analysis: of the picture.
-        regions: of the octave.
-        content: at the octave.
+        analysis: what is measured, and how.
+        regions: the regions at this octave; None to measure the whole picture.
+        content: the content at this octave; None for no comparison.
 
     Returns:
-        ``{layer: {statistic: array}}``, and layer to the squared difference.
+        ``{layer: {name of the statistic: array}}``; and a dict from layer to the squared difference.
     """
     octave = analysis.octaves[place]
     layers = analysis.layers_at(octave)
@@ -161,21 +162,21 @@ def _measure(statistic: Statistic, features: Array, analysis: Analysis, masks: A
 
 
 def _compare(features: Array, content: Array, comparison: Comparison) -> Array:
-    """Return the squared difference of two maps, as a mean or a sum."""
+    """Return the mean or the sum of the squared differences of two maps."""
     total = squared_difference(features, content)
     return divide_by_count(total, features.shape) if comparison.mean else total
 
 
 def content_maps(params: Params, image: Image, analysis: Analysis) -> tuple[ContentMaps, ...]:
-    """Compute what `analyze_and_compare` compares a picture with.
+    """Compute the content's side of the comparison in `analyze_and_compare`.
 
     Args:
         params: the network.
-        image: the content, of the size of the pictures that are compared with it.
-        analysis: of these pictures.
+        image: the content. It has the same size as the pictures that are compared with it.
+        analysis: the analysis with which the pictures are measured.
 
     Returns:
-        For each octave, layer to the content's map; where maps are computed in tiles, the content itself.
+        One `ContentMaps` for each octave.
     """
     contents = []
     for octave, picture in zip(analysis.octaves, _reduce_to_octaves(params, image, analysis), strict=True):
@@ -190,7 +191,7 @@ def content_maps(params: Params, image: Image, analysis: Analysis) -> tuple[Cont
 
 
 def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> dict[str, Array]:
-    """Compute the maps of those layers that are made of the picture without the network."""
+    """Compute the maps of those ``layers`` that need no network (`PICTURE_LAYERS`)."""
     maps: dict[str, Array] = {}
     if "rgb" in layers:
         maps["rgb"] = image
@@ -202,7 +203,7 @@ def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> di
 
 
 def _network_maps(params: Params, image: Array, layers: Sequence[str], analysis: Analysis) -> dict[str, Array]:
-    """Compute the maps of those layers that are the network's."""
+    """Compute the maps of those ``layers`` that belong to the network."""
     names = network_layers(layers)
     if not names:
         return {}

@@ -1,7 +1,7 @@
-"""Autocorrelation and power spectrum: how features are arranged relative to each other, in regular patterns too.
+"""Autocorrelation and power spectrum: how each feature is arranged in the plane, for example in a regular pattern.
 
-The two are each other's Fourier transform. Both are measured at a fixed number of lags, so that pictures of any two
-sizes can be compared; the coarser octaves carry the long distances.
+The power spectrum is the Fourier transform of the autocorrelation. Both use a fixed number of lags, so that pictures of
+different sizes can be compared. The coarse octaves cover long distances.
 """
 
 from __future__ import annotations
@@ -15,53 +15,53 @@ from jaxtyping import Array, Float
 from subjective.statistics.protocol import Scalar, Statistic, Sums, divide_by_count, widen
 
 LAGS = 16
-"""Largest lag in each direction, in pixels of the feature map."""
+"""Largest lag along each axis, in pixels of the feature map."""
 
 FAR_LAGS = 32
-"""Largest lag of `AUTOCORRELATION_32`, which needs maps of twice the size.
+"""Largest lag of `AUTOCORRELATION_32`, which needs maps with sides twice as long.
 
-These lags hold two periods of a lattice where `LAGS` hold one; two periods tell a row that is shifted from one that is
-not.
+Lags up to `FAR_LAGS` cover two periods of a lattice if lags up to `LAGS` cover one period. Two periods are needed to
+tell a shifted row of the lattice from an unshifted row.
 """
 
 TILE_ROWS = 256
-"""Number of rows that are Fourier transformed at one time if a map has more than twice as many rows."""
+"""Number of rows in a tile. Only maps with more than twice this number of rows are Fourier transformed in tiles."""
 
 ADDED_POWER_SHARE = 1e-3
-"""Share of a channel's mean power that is added to every power, of the picture and of the target.
+"""Share of the target's mean power in a channel. This power is added to each frequency of picture and target.
 
-Without the addition the faintest frequencies, which nobody sees, decide how well the problem is conditioned: at 1e-5
-metal did not converge (`experiments/LOG.md`, 2026-11-21).
+Without the added power, the faintest frequencies, which nobody sees, make the problem ill-conditioned: with a share of
+1e-5, the texture `metal` did not converge (`experiments/LOG.md`, 2026-11-21).
 """
 
 ADDED_POWER = 1e-8
-"""Power that is added as well. It is far below the power of rounding to 8 bits; a flat channel has no power of its
-own."""
+"""Power that is also added to each frequency, because a flat channel has no power. It is far below the power of the
+errors from rounding to 8 bits."""
 
 MIN_PAIRS_SHARE = 1e-3
-"""Smallest number of pixel pairs by which products at a lag are divided, as a share of the region's pixels. A region
-may be narrower than the lag."""
+"""Smallest number of pixel pairs by which the products at a lag are divided, as a share of the region's pixels. There
+may be no pair at all, because a region can be narrower than the lag."""
 
 ADDED_SIZE = 1e-12
-"""Number that is added to the size of an autocorrelation: the size that rounding to 8 bits gives. A flat source has no
-size of its own."""
+"""Number that is added to the size of an autocorrelation, because the size of a flat source is 0. The number is the
+size of the autocorrelation of errors from rounding to 8 bits."""
 
 
 def autocorrelation(
     features: Float[Array, "height width channels"], wraps: bool = True, lags: int = LAGS
 ) -> Float[Array, "lags half channels"]:
-    """Return the mean product of each channel with itself, shifted by up to ``lags`` pixels down or up, and right.
+    """Return the mean product of each channel and the shifted channel, after subtracting the channel's mean.
 
-    The channel's mean is subtracted first. In a map that does not wrap, only pixels with a partner count (an unbiased
-    estimate).
+    The shifts (lags) go up to ``lags`` pixels up, down and to the right. In a map that does not wrap, the mean is over
+    pixels whose shifted partner lies in the map (an unbiased estimate).
 
     Returns:
         ``(2 · lags + 1, lags + 1, channels)``, divided by the number of channels; lag (0, 0) is at ``[lags, 0]``. Lags
-        to the left equal those to the right, mirrored.
+        to the left are left out, because lag (-a, -b) has the same value as lag (a, b).
 
     References:
         Sendik and Cohen-Or, "Deep correlations for texture synthesis", 2017. They do not subtract the mean. The square
-        of the mean is then nearly all of the autocorrelation, and the fainter a structure is, the less it counts.
+        of the mean then makes up nearly all of the autocorrelation, and faint structures hardly count.
     """
     return _correlate(_center(features), wraps, lags)
 
@@ -74,7 +74,7 @@ def _center(features: Float[Array, "height width channels"]) -> Float[Array, "he
 def _correlate(
     features: Float[Array, "height width channels"], wraps: bool, lags: int = LAGS
 ) -> Float[Array, "lags half channels"]:
-    """Return the `autocorrelation` of features without subtracting the mean, by FFT; of a tall map, tile by tile."""
+    """Compute `autocorrelation` by FFT, without subtracting the mean. A tall map is transformed tile by tile."""
     if features.shape[0] > 2 * TILE_ROWS:
         sums = Sums(partial(_sum_products, lags=lags), partial(_divide_by_pairs, lags=lags), reach=lags)
         return sums.measure_map(features, wraps, TILE_ROWS)
@@ -87,24 +87,27 @@ def _correlate(
 
 
 def _sum_products(around: Array, weights: Array, wraps: bool, *, lags: int) -> Array:
-    """Sum the products of a tile's pixels x with the pixels x′ around them, at each lag to the right."""
+    """Sum the products of each pixel x of a tile and the pixel x′ at a lag from x; lags as in `autocorrelation`."""
     around = widen(around)
     here = around[lags : lags + weights.shape[0]] * weights
     return _cross_correlate(here, around, wraps, lags)[:, lags:]
 
 
 def _sum_products_and_pixels(around: Array, weights: Array, wraps: bool, *, lags: int) -> Array:
-    """Return the sums of products x x′, and after all channels the sums of x + x′, from which the mean is computed."""
+    """Return the sums of x x′ for each channel, then the sums of x + x′, which `_subtract_mean` needs.
+
+    x is a pixel of the tile, and x′ the pixel at a lag from x. Both kinds of sums lie along the last axis.
+    """
     around = widen(around)
     ones = jnp.broadcast_to(weights, (weights.shape[0], around.shape[1], 1))
-    # At each lag the sum of the pixels that lie this lag after the tile's pixels; at the opposite lag, before them.
+    # `sums` at a lag is the sum of the second pixels x′ of all pairs. At the opposite lag it is the sum of the first.
     sums = _cross_correlate(ones, around, wraps, lags)
     both = sums[:, lags:] + sums[::-1, lags::-1]
     return jnp.concatenate([_sum_products(around, weights, wraps, lags=lags), both], axis=2)
 
 
 def _cross_correlate(here: Array, around: Array, wraps: bool, lags: int) -> Array:
-    """Sum the products of a tile with the map around it by Fourier transforms, at lags in both directions."""
+    """Sum the products of a tile's pixels and the pixels at each lag from them, by FFT. Lags have both signs."""
     rows, width = here.shape[0], around.shape[1]
     size = (rows + 2 * lags, width if wraps else width + lags)
     here = jnp.pad(here, ((lags, lags), (0, 0), (0, 0)))
@@ -115,7 +118,7 @@ def _cross_correlate(here: Array, around: Array, wraps: bool, lags: int) -> Arra
 
 
 def _divide_by_pairs(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
-    """Divide the sums at each lag by the number of pairs of pixels, and by the number of channels."""
+    """Divide the sums at each lag by the number of pixel pairs at this lag, and by the number of channels."""
     height, width, channels = shape
     if wraps:
         return divide_by_count(total, shape)
@@ -125,7 +128,7 @@ def _divide_by_pairs(total: Array, shape: tuple[int, ...], wraps: bool, *, lags:
 
 
 def _subtract_mean(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:
-    """Return the mean of (x − m)(x′ − m), given the sums of x x′ and of x + x′."""
+    """Return the mean of (x − m)(x′ − m) from the sums of x x′ and of x + x′, where m is the channel's mean."""
     products, sums = jnp.split(_divide_by_pairs(total, shape, wraps, lags=lags), 2, axis=2)
     mean = shape[2] * sums[lags : lags + 1, :1] / 2  # at lag (0, 0) each pixel is a pair with itself
     return products - mean * sums + mean**2 / shape[2]
@@ -134,10 +137,9 @@ def _subtract_mean(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: i
 def power_spectrum(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "rows columns channels"]:
-    """Return the power spectrum of each channel around its mean: the transform of its `autocorrelation` times a window.
+    """Return the power spectrum of each channel: the Fourier transform of `autocorrelation` times a window.
 
-    The window blurs the spectrum so that it holds ``(2 · LAGS + 1) · (LAGS + 1)`` frequencies, whatever the picture's
-    size.
+    The window blurs the spectrum. A picture of any size has ``(2 · LAGS + 1) · (LAGS + 1)`` frequencies.
     """
     return _transform(autocorrelation(features, wraps) * features.shape[2])
 
@@ -145,13 +147,13 @@ def power_spectrum(
 def regional_spectrum(
     features: Float[Array, "height width channels"], weights: Float[Array, "height width"], wraps: bool
 ) -> Float[Array, "rows columns channels"]:
-    """Return the power spectrum of a part of a map around the part's mean.
+    """Return the power spectrum of a region of a map, after subtracting the region's mean.
 
-    Only pairs of pixels that both belong to the part count.
+    A pair of pixels counts only if both pixels belong to the region.
 
     Args:
         features: the map.
-        weights: how much each pixel belongs to the part.
+        weights: how much each pixel belongs to the region.
         wraps: see `subjective.statistics.protocol.Statistic`.
     """
     share = weights[:, :, None]
@@ -164,7 +166,7 @@ def regional_spectrum(
 def _transform(found: Float[Array, "lags half channels"]) -> Float[Array, "rows columns channels"]:
     """Return the Fourier transform of an autocorrelation times a window."""
     half = _WINDOW[:, LAGS:]
-    full = jnp.concatenate([found[::-1, :0:-1], found], axis=1)  # with the lags to the left
+    full = jnp.concatenate([found[::-1, :0:-1], found], axis=1)  # add the lags to the left
     centered = full * jnp.concatenate([half[:, :0:-1], half], axis=1)[:, :, None]
     return jnp.fft.rfft2(jnp.fft.ifftshift(centered, axes=(0, 1)), axes=(0, 1)).real
 
@@ -174,15 +176,15 @@ _WINDOW = np.outer(_TAPER, _TAPER).astype(np.float32)
 
 
 def amplitude_distance(found: Array, target: Array) -> Scalar:
-    """Return the mean of (√((power + q) / (power′ + q)) − 1)², the relative error of the amplitudes.
+    """Return the mean of (√((power + q) / (power′ + q)) − 1)², the squared relative error of the amplitudes.
 
-    power′ is the target's. q is `ADDED_POWER_SHARE` of the target's mean power in the channel, plus `ADDED_POWER`. Each
-    frequency counts the same.
+    power′ is the power of the target. q is `ADDED_POWER_SHARE` times the target's mean power in the channel, plus
+    `ADDED_POWER`. All frequencies have the same weight.
 
     References:
         Liu, Gousseau and Xia, "Texture synthesis through convolutional neural networks and spectrum constraints",
-        2016, equation 5, which does not divide. Without the division only the few lowest frequencies of a photograph
-        count; but the other statistics fail to see the highest frequencies.
+        2016, equation 5. They do not divide by the target's power. Without the division, only the few lowest
+        frequencies of a photograph count; but the highest frequencies matter here: the other statistics miss them.
     """
     added = ADDED_POWER_SHARE * jnp.mean(target, axis=(0, 1), keepdims=True) + ADDED_POWER
     wanted = jnp.maximum(target, 0) + added
@@ -191,14 +193,14 @@ def amplitude_distance(found: Array, target: Array) -> Scalar:
 
 
 SMALLEST_SIDES = (2 * LAGS, 3 * LAGS // 2)
-"""Smallest side of a map that wraps, and of one that does not, for lags up to `LAGS`.
+"""Smallest sides for lags up to `LAGS`: of a map that wraps, and of a map that does not wrap.
 
-In a map that wraps, a lag beyond half of the side equals a shorter lag in the other direction. In a map that does not
-wrap, pairs of pixels must remain at every lag.
+In a map that wraps, a lag longer than half of the side equals a shorter lag in the other direction. In a map that does
+not wrap, there must be pairs of pixels at every lag.
 """
 
 FAR_SMALLEST_SIDES = (2 * FAR_LAGS, 3 * FAR_LAGS // 2)
-"""Smallest sides of a map for lags up to `FAR_LAGS`, as `SMALLEST_SIDES`."""
+"""The same as `SMALLEST_SIDES`, for lags up to `FAR_LAGS`."""
 
 
 def _make_sums(lags: int) -> Sums:

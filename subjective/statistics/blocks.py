@@ -1,7 +1,7 @@
-"""Blocks of a picture, each of which has to match the target by itself.
+"""Blocks of a picture: each block is measured by itself and has to match the target.
 
-A statistic is a mean over all pixels. In a picture many times as large as its source, the mean leaves more and more
-undetermined: one place may have too much of what another place lacks, so that an uneven picture matches as a whole
+A statistic is a mean over all pixels. The larger a picture is, compared with its source, the less this mean determines
+the picture: an uneven picture can match as a whole, because one place has too much of what another place lacks
 (`experiments/06_size.md`).
 """
 
@@ -20,27 +20,27 @@ from jaxtyping import Array, Float
 from subjective.statistics.protocol import Statistic, Sums
 
 MIN_BLOCK_SIDE = 8
-"""Smallest side of a block, in pixels of a map; a statistic of fewer pixels is mostly chance."""
+"""Smallest side of a block, in pixels of a map. A statistic of a smaller block would mostly depend on chance."""
 
 Grid = tuple[int, int]
 """Numbers of blocks along the height and along the width of a picture."""
 
 WHOLE: Grid = (1, 1)
-"""One block, the whole picture."""
+"""The grid with one block, which is the whole picture."""
 
 
 def uses_blocks(statistic: Statistic, grid: Grid) -> bool:
-    """Return whether a statistic is measured of each block of a picture that is divided into such a grid."""
+    """Return whether a statistic measures each block of a picture that is divided into this grid."""
     return grid != WHOLE and statistic.by_block
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks of one map: of n blocks along H rows, row r is in block ⌊r n / H⌋.
+    """The blocks of one map. If n blocks divide H rows, row r belongs to block ⌊r n / H⌋.
 
     Attributes:
-        shape: of the map.
-        grid: the picture's grid; a small map has fewer blocks.
+        shape: ``(height, width, channels)`` of the map.
+        grid: the grid of the picture. A map that is too small for `MIN_BLOCK_SIDE` has fewer blocks.
     """
 
     shape: tuple[int, ...]
@@ -48,25 +48,25 @@ class Blocks:
 
     @property
     def counts(self) -> Grid:
-        """Numbers of blocks of this map along its height and its width."""
+        """Numbers of blocks along the height and along the width of this map."""
         rows, columns = (max(min(n, side // MIN_BLOCK_SIDE), 1) for n, side in zip(self.grid, self.shape, strict=False))
         return rows, columns
 
     def edges(self, axis: int) -> np.ndarray:
-        """Return the first row (or column) of each block, and the number of all rows."""
+        """Return the first row of each block, then the height of the map; for axis 1, first columns and the width."""
         count, side = self.counts[axis], self.shape[axis]
         return -(-np.arange(count + 1) * side // count)
 
     def measure_map(self, sums: Sums, features: Float[Array, "height width channels"], wraps: bool) -> Array:
-        """Measure each block of a map in one piece.
+        """Measure each block of a map that is not divided into tiles.
 
         Args:
-            sums: of the statistic, with a reach of 0.
+            sums: `Statistic.sums` of a statistic with a reach of 0.
             features: the map.
             wraps: see `Statistic`.
 
         Returns:
-            ``(blocks, …)``.
+            ``(blocks, …)``: one measure for each block, row by row.
         """
         rows, of_row = cut_into_blocks(features, 0, self.edges(0))
         cells, of_column = cut_into_blocks(rows, 2, self.edges(1))
@@ -79,17 +79,17 @@ class Blocks:
         return self.finish(sums, total, wraps)
 
     def sum_rows(self, sums: Sums, features: Array, weights: Array, first: Any, wraps: bool) -> Array:
-        """Compute what a tile of a map adds to each block's total.
+        """Compute what a tile of a map adds to the sum over each block.
 
         Args:
-            sums: of the statistic, with a reach of 0.
+            sums: `Statistic.sums` of a statistic with a reach of 0.
             features: the tile, ``(rows, width, channels)``.
             weights: as in `Sums.measure_tile`, ``(rows, 1, 1)``.
-            first: number of the tile's first row; may be traced.
+            first: index of the tile's first row in the map; may be a traced value.
             wraps: see `Statistic`.
 
         Returns:
-            ``(rows of blocks, columns of blocks, …)``.
+            ``(rows of blocks, columns of blocks, …)``; zero for blocks that have no row in the tile.
         """
         edges, rows = jnp.asarray(self.edges(0)), features.shape[0]
         sides = np.diff(self.edges(0))
@@ -115,15 +115,15 @@ class Blocks:
         return jnp.asarray(total)
 
     def finish(self, sums: Sums, total: Array, wraps: bool) -> Array:
-        """Compute the measure of each block from the blocks' totals.
+        """Compute the measure of each block from the sum over its pixels.
 
         Args:
-            sums: of the statistic.
-            total: sum over all tiles of what `sum_rows` returns.
+            sums: `Statistic.sums` of the statistic.
+            total: the results of `sum_rows`, added up over all tiles.
             wraps: see `Statistic`.
 
         Returns:
-            ``(blocks, …)``.
+            ``(blocks, …)``: one measure for each block, row by row.
         """
         shares = np.outer(*(np.diff(self.edges(axis)) / self.shape[axis] for axis in (0, 1))).ravel()
         found = jax.vmap(lambda one: sums.finish(one, self.shape, wraps))(total.reshape(-1, *total.shape[2:]))
@@ -131,16 +131,18 @@ class Blocks:
 
 
 def cut_into_blocks(features: Array, axis: int, edges: np.ndarray) -> tuple[Array, np.ndarray]:
-    """Cut a map along an axis into blocks of one length; a shorter block is filled up with rows of the next one.
+    """Cut a map along an axis into blocks, and extend shorter blocks to the length of the longest block.
+
+    The extra rows of a block are copies of the rows that follow, or of the map's last row.
 
     Args:
         features: the map.
-        axis: the axis that is cut.
+        axis: the axis to cut.
         edges: from `Blocks.edges`.
 
     Returns:
-        The map with two axes, ``(blocks, length)``, in place of the one; and ``(blocks, length)``, 1 for a block's own
-        rows and 0 for the others.
+        The map, with two axes ``(blocks, length)`` in place of the axis that was cut; and a mask ``(blocks, length)``,
+        which is 1 for the rows of the block and 0 for the extra rows.
     """
     mask = _mask_own_rows(edges)
     shape = (*features.shape[:axis], *mask.shape, *features.shape[axis + 1 :])
@@ -156,13 +158,14 @@ def _mask_own_rows(edges: np.ndarray) -> np.ndarray:
 
 
 def choose_blocks(size: Sequence[int], sources: Sequence[Sequence[int]], share: float, most: int = 16) -> Grid:
-    """Choose as many blocks as fit, each at least as large as a share of the smallest source's sides.
+    """Choose the grid with the most blocks whose sides are at least a share of the sources' shortest sides.
 
     Args:
         size: (height, width) of the picture.
         sources: (height, width) of each source.
-        share: smallest side of a block, as a share of a source's side; 0 for one block, the whole picture.
-        most: largest number of blocks along a side.
+        share: shortest side of a block, as a share of the same side of a source. For several sources, the shortest
+            height and the shortest width count. 0 gives one block, the whole picture.
+        most: largest number of blocks along a side of the picture.
     """
     if share == 0 or not sources:
         return WHOLE

@@ -12,12 +12,11 @@ from subjective.statistics.protocol import Statistic, Sums, divide_by_count, mea
 def gram(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "channels channels"]:
     """Return the Gram matrix FᵀF / (height · width · channels), which says which features occur together.
 
-    F is the feature map as a matrix of ``height * width`` rows. Because of the division by all three numbers, the
-    result does not depend on the picture's size, and its scale is comparable between layers. ``wraps`` makes no
-    difference.
+    F is the feature map as a matrix of ``height * width`` rows. The division makes the Gram matrix independent of the
+    picture's size, and gives the Gram matrices of all layers a similar scale. ``wraps`` has no effect.
 
     References:
-        Gatys, Ecker and Bethge, 2015, equation 1; they leave the division to the loss.
+        Gatys, Ecker and Bethge, 2015, equation 1. They divide in the loss, not in the Gram matrix.
     """
     return multiply(features) / float(features.size)
 
@@ -26,7 +25,7 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
 def multiply(features: Float[Array, "height width channels"]) -> Float[Array, "channels channels"]:
     """Return FᵀF, the Gram matrix before the division.
 
-    The result is float32 if the map is bfloat16; products of two bfloat16 numbers are exact in float32.
+    The result of a bfloat16 map is float32: a product of two bfloat16 numbers is exact in float32.
     """
     return _matmul(features.reshape(-1, features.shape[2]).T, features.reshape(-1, features.shape[2]))
 
@@ -41,7 +40,7 @@ def _multiply_fwd(features: Array) -> tuple[Array, Array]:
 
 
 def _multiply_bwd(features: Array, cotangent: Array) -> tuple[Array]:
-    # F (C + Cᵀ): one product. Automatic differentiation of FᵀF would compute two.
+    # The derivative is F (C + Cᵀ), where C is the cotangent: one matrix product. Automatic differentiation needs two.
     symmetric = (cotangent + cotangent.T).astype(features.dtype)
     matrix = features.reshape(-1, features.shape[2])
     return (_matmul(matrix, symmetric).reshape(features.shape).astype(features.dtype),)
@@ -65,5 +64,5 @@ GRAM_SUM = Statistic(
 )
 """FᵀF without the division, as in the first TensorFlow programs.
 
-This matrix grows with the picture, so source and picture should be of one size.
+The entries grow with the number of pixels, so the source and the picture should have the same size.
 """

@@ -1,4 +1,7 @@
-"""The network's own grid: waves of two and four pixels that pooling leaves in a picture and no other statistic sees."""
+"""The grid of the network: waves with periods of two and four pixels, which the network's pooling leaves in pictures.
+
+The other statistics cannot measure these waves.
+"""
 
 from __future__ import annotations
 
@@ -9,37 +12,39 @@ from jaxtyping import Array, Float
 from subjective.statistics.protocol import Scalar, Statistic, widen
 
 PERIOD = 4
-"""Period of the grid in pixels: after two poolings the network treats every fourth pixel alike."""
+"""Period of the grid in pixels. After two poolings, the network treats every fourth pixel in the same way."""
 
 AROUND = 2
-"""Number of frequencies on each side of a wave's own with which the wave is compared."""
+"""A wave is compared with its neighbors: this number of frequencies below and above the wave's, along each axis."""
 
 ADDED_POWER = 1e-8
-"""Number that is added to the power around a wave. It is far below the power of rounding to 8 bits; a flat channel has
-no power at all."""
+"""Number that is added to the power around a wave, because a flat channel has no power. It is far below the power of
+the errors from rounding to 8 bits."""
 
 PIXELS = 256**2
-"""Number of pixels of a picture up to which a wave counts with its whole power.
+"""Number of pixels above which the excess power of a wave is reduced.
 
-The power of a wave that is in step everywhere grows with the number of pixels, and the power of a texture does not; but
-a wave is as visible in a large picture as in a small one.
+The power of a wave that is in phase everywhere grows with the number of pixels, but the power of a texture does not.
+The wave is as visible in a large picture as in a small picture, so its excess must not grow.
 """
 
 CHANCE = 3.0
-"""Ratio of powers that chance can give a wave in a texture without any wave; ratios up to this one cost nothing."""
+"""Ratio of a wave's power to the power around the wave that can occur by chance. Ratios up to this cost nothing."""
 
 
 def grid_powers(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "two waves waves channels"]:
-    """Measure the power of each wave whose period divides `PERIOD`, and the mean power of the frequencies around it.
+    """Measure the power of each wave that repeats every `PERIOD` pixels, and the mean power around each wave.
 
-    Such a wave stands out by a fraction of a gray level, and is plainly visible where the texture is smooth; in a
-    spectrum of fixed resolution it is lost. Rows and columns beyond a multiple of `PERIOD` are ignored.
+    Such a wave has an amplitude of a fraction of a gray level. The wave is still visible where the texture is smooth,
+    but a spectrum of fixed resolution does not show it. Rows and columns after the last multiple of `PERIOD` are
+    ignored.
 
     Returns:
-        ``(2, PERIOD, PERIOD, channels)``: the power of each wave, then the power around it. The excess of the first
-        over the second is reduced to that of a picture of `PIXELS`. The wave of frequency zero has power 0.
+        ``(2, PERIOD, PERIOD, channels)``: the power of each wave, then the mean power of the neighboring frequencies.
+        In a picture of more than `PIXELS` pixels, the excess of the first power over the second is reduced to the
+        excess in a picture of `PIXELS`. The power of the wave with frequency zero is set to 0.
     """
     height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
     whole = widen(features)[:height, :width]
@@ -57,17 +62,18 @@ def grid_powers(
 
 
 def _waves(size: int) -> np.ndarray:
-    """Return cosine and sine of each wave of `PERIOD` and of its neighbors, over √size: ``(2, frequencies, size)``."""
+    """Return cosine and sine of each wave and its neighboring frequencies, over √size: ``(2, frequencies, size)``."""
     near = np.arange(-AROUND, AROUND + 1)
     frequencies = (np.arange(PERIOD)[:, None] * (size // PERIOD) + near).reshape(-1)
-    turns = np.outer(frequencies, np.arange(size)) % size / size  # without whole turns, which would cost digits
+    turns = np.outer(frequencies, np.arange(size)) % size / size  # whole turns are left out: they would cost precision
     return np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)]) / np.sqrt(size)
 
 
 def excess_distance(found: Array, target: Array) -> Scalar:
-    """Return the mean squared excess of the waves' amplitudes over those of the target and of chance (`CHANCE`).
+    """Return the mean squared excess of the waves' amplitudes over the amplitudes that are allowed.
 
-    Amplitudes are in units of the target's amplitudes around each wave.
+    The target's amplitude of a wave is allowed, and at least √`CHANCE`. The unit is the root of the target's power
+    around the wave.
     """
     around = target[1] + ADDED_POWER
     allowed = jnp.maximum(target[0] / around, CHANCE)

@@ -1,7 +1,8 @@
-"""Mean and covariance of the features, compared one by one or as two Gaussians.
+"""Mean and covariance of the features, in two statistics: `COVARIANCE` and `GAUSSIAN`.
 
-Both statistics measure the same matrix: the Gram matrix of the features and one more feature, which is 1 everywhere.
-That matrix holds mean and second moments, and adds up over tiles. The two statistics differ in the distance.
+Both statistics measure the same matrix: the Gram matrix of the features together with an extra feature that is 1
+everywhere. This matrix holds the mean and the second moments, and is a sum over tiles. The distances differ:
+`COVARIANCE` compares means and covariances, and `GAUSSIAN` compares two Gaussian distributions.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ from subjective.statistics.gram import multiply
 from subjective.statistics.protocol import Scalar, Statistic, Sums, divide_by_count
 
 ADDED_VARIANCE_SHARE = 1e-4
-"""Share of the target's mean variance that is added in every direction before roots are taken; float32 does not resolve
-smaller variances."""
+"""Share of the target's mean variance that is added to the diagonal of both covariances before matrix roots are taken.
+Float32 cannot resolve smaller variances."""
 
 ADDED_VARIANCE = 1e-12
-"""Variance that is added as well, because a black source has no variance."""
+"""Variance that is also added to the diagonal, because a flat source has no variance."""
 
 
 def moments(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "rows rows"]:
-    """Return [F 1]ᵀ[F 1] / (height · width · channels): Gram matrix, mean and 1 / channels.
+    """Return [F 1]ᵀ[F 1] / (height · width · channels).
 
-    ``rows`` is channels + 1. ``wraps`` makes no difference.
+    F is the feature map as a matrix with a row for each pixel, and 1 is a column of ones. The result holds the Gram
+    matrix; the mean / channels in the last row and column; and 1 / channels in the corner. ``wraps`` has no effect.
+
+    Returns:
+        ``(channels + 1, channels + 1)``.
     """
     return _multiply_with_ones(features, jnp.ones((features.shape[0], 1, 1), features.dtype), wraps) / float(
         features.size
@@ -38,7 +43,7 @@ def _multiply_with_ones(around: Array, weights: Array, wraps: bool) -> Array:
 
 
 def mean_and_covariance(found: Array) -> tuple[Float[Array, "channels"], Float[Array, "channels channels"]]:
-    """Compute the mean, and the covariance divided by the number of channels, from `moments`."""
+    """Compute the mean and the covariance from `moments`; the covariance is divided by the number of channels."""
     channels = found.shape[0] - 1
     # The corner is 1 / channels, unless a join of matrices has changed it.
     found = found / (channels * jnp.maximum(found[-1, -1], jnp.finfo(found.dtype).tiny))
@@ -59,11 +64,11 @@ def scale_moments(target: Array, factor: float) -> Array:
 
 
 def covariance_distance(found: Array, target: Array) -> Scalar:
-    """Return ‖Σ − Σ′‖² + s (s + tr Σ′), where s = ‖μ − μ′‖² / channels, and each Σ is divided by the channels.
+    """Return ‖Σ − Σ′‖² + s (s + tr Σ′), where s = ‖μ − μ′‖² / channels.
 
-    Without the trace, the mean would contribute s², as in the distance of Gram matrices if the mean were independent of
-    the rest. s² hardly determines a mean that is nearly right: colors of soil were off by four times as much
-    (`experiments/LOG.md`, 2026-11-23).
+    μ is the mean and Σ the covariance, divided by the number of channels; μ′ and Σ′ belong to the target. Without the
+    trace, the mean would only contribute s². That term is almost flat near the target, so the mean drifts: with s²
+    alone, the color error of soil was more than four times as large (`experiments/LOG.md`, 2026-11-23).
     """
     (mean, covariance), (wanted_mean, wanted_covariance) = mean_and_covariance(found), mean_and_covariance(target)
     shift = jnp.sum((mean - wanted_mean) ** 2) / mean.shape[0]
@@ -73,8 +78,8 @@ def covariance_distance(found: Array, target: Array) -> Scalar:
 def gaussian_distance(found: Array, target: Array) -> Scalar:
     """Return the squared Wasserstein-2 distance of two Gaussians, divided by the number of channels.
 
-    ‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½), where a little is added to the diagonal of each covariance
-    (`ADDED_VARIANCE_SHARE`).
+    The distance is ‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½), with the means μ and covariances Σ of the picture, and
+    μ′ and Σ′ of the target. `ADDED_VARIANCE_SHARE` and `ADDED_VARIANCE` enlarge the diagonals of Σ and Σ′.
 
     References:
         Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982. Used for texture by
@@ -88,17 +93,17 @@ def gaussian_distance(found: Array, target: Array) -> Scalar:
 
 @jax.custom_batching.sequential_vmap
 def _eigh(matrix: Array) -> tuple[Array, Array]:
-    """Compute eigenvalues and eigenvectors; of several matrices, one matrix after the other.
+    """Compute eigenvalues and eigenvectors. `jax.vmap` decomposes several matrices one after the other.
 
-    A batched decomposition can deadlock on CPUs: XLA divides the matrices among the threads that already wait for them
-    (jaxlib 0.10: two pictures and four layers hang nearly always).
+    Decomposing several matrices at once can deadlock on CPUs: XLA gives the matrices to threads that are all waiting
+    for the result. With jaxlib 0.10, two pictures and four layers almost always hang.
     """
     return jnp.linalg.eigh(matrix)
 
 
 @jax.custom_vjp
 def _bures_distance(covariance: Array, wanted: Array) -> Array:
-    """Return tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½); differentiable in Σ alone."""
+    """Return tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½); differentiable only in Σ, ``covariance``."""
     return _bures_distance_fwd(covariance, wanted)[0]
 
 
@@ -108,9 +113,9 @@ def _bures_distance_fwd(covariance: Array, wanted: Array) -> tuple[Array, Array]
     values, vectors = _eigh(root @ covariance @ root)
     least = jnp.finfo(values.dtype).eps * jnp.abs(values[-1]) + jnp.finfo(values.dtype).tiny
     roots = jnp.sqrt(jnp.maximum(values, least))
-    # Rounding could make the distance negative.
+    # Rounding errors could make the distance negative.
     distance = jnp.maximum(jnp.trace(covariance) + jnp.trace(wanted) - 2 * jnp.sum(roots), 0)
-    # The derivative is 1 minus the optimal transport map, so that no eigenvector is differentiated.
+    # The derivative in Σ is the identity minus the optimal transport map. No eigenvector has to be differentiated.
     across = root @ vectors
     return distance, jnp.eye(root.shape[0], dtype=root.dtype) - (across / roots[None, :]) @ across.T
 

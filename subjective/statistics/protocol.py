@@ -148,8 +148,8 @@ class Statistic:
         measure_region: ``measure_region(features, weights, wraps)`` measures a region of a map; ``weights`` is
             ``(height, width)``, how much each pixel belongs to the region. None if ``sums`` can measure regions, or if
             regions cannot be measured.
-        whole_with_regions: matters if regions cannot be measured: whether to measure the whole picture instead when a
-            picture has regions. Otherwise the statistic is left out.
+        whole_with_regions: for a statistic that cannot measure regions: whether a picture with regions is measured as
+            a whole. If not, the statistic is refused for pictures with regions.
     """
 
     name: str

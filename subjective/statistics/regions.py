@@ -1,4 +1,7 @@
-"""Regions of a picture, each with a target of its own: how much each pixel of each map counts for each region."""
+"""Regions of a picture, each with its own target.
+
+This module computes how much each pixel of each feature map counts for each region.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ class RegionMap(NamedTuple):
 
     Attributes:
         weights: ``(height, width, regions)``: how much each pixel of the map counts for each region.
-        trust: ``(regions,)``: how much the region's distance at this map counts; 1 where the region's pixels see
-            nothing but the region.
+        trust: ``(regions,)``: how much the distance of each region at this map counts. 1 if the map separates the
+            region from its surroundings as clearly as the picture's own masks do; less if the map is blurrier.
     """
 
     weights: Masks
@@ -32,42 +35,45 @@ class RegionMap(NamedTuple):
 
 
 Regions = dict[str, RegionMap]
-"""Layer to the regions of the layer's map."""
+"""A dict from layer to the regions of the layer's map."""
 
 WEIGHT_POWER = 2.0
-"""Power of a pixel's share that gives the pixel's weight.
+"""Exponent that turns a pixel's share of a region into the pixel's weight for the region.
 
-A part of what a pixel of a layer's map sees belongs to a region; this share to this power is the pixel's weight for the
-region. Pixels that look across a border thus count little for either side.
+The share is the part of the pixel's receptive field that belongs to the region. Because of the exponent, pixels near a
+border count little for both sides.
 """
 
 TRUST_POWER = 32.0
-"""Power of a region's average share that gives the region's trust.
+"""Exponent that turns the clearness of a region at a map (`_measure_clearness`) into `RegionMap.trust`.
 
-A path may be too narrow for a coarse map to see by itself; without this power the path would color what lies beside it
-(`experiments/LOG.md`, 2026-11-22).
+Each pixel of a coarse map may see more than a narrow region, such as a path. Without the exponent, the target of the
+path would color the pixels beside the path (`experiments/LOG.md`, 2026-11-22).
 """
 
 TINY = 1e-20
-"""Smallest sum of weights by which a sum is divided; a region may have no pixels in a map."""
+"""Smallest sum of weights by which a sum is divided. The weights sum to 0 if a region has no pixels in a map."""
 
 SMALLEST_SHARE = 1e-6
-"""Smallest share of a map by which a region's measure is divided; at a coarse octave a region may have no pixels."""
+"""Smallest share of a map by which a region's measure is divided. At a coarse octave a region may have no pixels."""
 
 
 def complete_masks(
     given: Sequence[np.ndarray], sources: int, name: str = "masks"
 ) -> Float[np.ndarray, "height width regions"]:
-    """Make masks that add up to one everywhere from the masks given.
+    """Scale the given masks so that they add up to one at each pixel, and make the last mask if it is not given.
 
     Args:
-        given: gray pictures ``(height, width)`` in [0, 1], one for each source, or one for each source but the last,
-            which then has the rest. Where all masks are black, the sources share the pixel equally.
+        given: gray pictures ``(height, width)`` in [0, 1], one for each source. If the last source has no mask, it
+            gets what the other masks leave. If all sources have masks, they share a pixel equally where all are black.
         sources: number of sources, two or more.
-        name: of the setting that named the masks, for the message.
+        name: name of the setting that the masks come from, for the messages.
+
+    Returns:
+        Masks in the order of the sources.
 
     Raises:
-        InputError: a single source, another number of masks, or a source that has no part of the picture.
+        InputError: there is only one source, the number of masks is wrong, or a source has no part of the picture.
     """
     if sources < 2:
         raise InputError(f"{setting(name)} divides the picture between sources, and there is one; give two or more")
@@ -88,22 +94,23 @@ def complete_masks(
 
 
 def carry_masks(masks: Masks, octaves: Sequence[int], padding: Padding, params: Params) -> tuple[Regions, ...]:
-    """Pass masks through the pyramid and the network: how much of each region each pixel of each map sees.
+    """Pass masks through the pyramid and the network, to find how much of each region each pixel of each map sees.
 
     Args:
-        masks: of the picture.
+        masks: the masks of the picture, which add up to one at each pixel.
         octaves: octaves at which the picture is measured.
         padding: of pyramid and network.
         params: the network.
 
     Returns:
-        For each octave, layer to `RegionMap`. The weights of the layers ``rgb`` and ``opponent`` are the masks
-        themselves.
+        One dict for each octave, from layer to `RegionMap`. At the layers ``rgb`` and ``opponent``, the weights are the
+        octave's masks themselves.
 
     References:
         Gatys, Ecker, Bethge, Hertzmann and Shechtman, "Controlling perceptual factors in neural style transfer", 2017,
-        section 4: guided Gram matrices. They erode masks by what a layer sees. A narrow region then has no coarse
-        layers at all, and the border belongs to no region; here both fade.
+        section 4: guided Gram matrices. They erode the masks by the receptive field of a layer. A narrow region then
+        has no pixels in coarse layers, and the border belongs to no region. Here, weights fade towards the border, and
+        the trust of narrow regions fades in coarse layers.
     """
     pyramid = gaussian_pyramid(masks, max(octaves) + 1, padding)
     clearest = _measure_clearness(masks, masks)
@@ -111,7 +118,7 @@ def carry_masks(masks: Masks, octaves: Sequence[int], padding: Padding, params: 
 
 
 def _carry_through_network(masks: Masks, clearest: Array, padding: Padding, params: Params) -> Regions:
-    """Pass the masks of one octave through the network; ``clearest`` is the clearness of the picture's own masks."""
+    """Pass one octave's masks through the network. ``clearest`` is the clearness of the regions in the full picture."""
 
     def make_region_map(seen: Masks, weights: Masks) -> RegionMap:
         return RegionMap(weights, jnp.minimum(_measure_clearness(seen, weights) / clearest, 1) ** TRUST_POWER)
@@ -129,7 +136,7 @@ def _carry_through_network(masks: Masks, clearest: Array, padding: Padding, para
 
 
 def _blur_as_seen(masks: Masks, padding: Padding) -> Float[Array, "rows columns regions"]:
-    """Average each 3x3 window. Repeated windows weigh the middle most, as a series of convolutions does."""
+    """Average each 3x3 window. Repeated averages give the middle the largest weight, as repeated convolutions do."""
     if padding != "valid":
         masks = jnp.pad(masks, ((1, 1), (1, 1), (0, 0)), mode="wrap" if padding == "circular" else "edge")
     masks = (masks[:-2] + masks[1:-1] + masks[2:]) / 3
@@ -137,11 +144,19 @@ def _blur_as_seen(masks: Masks, padding: Padding) -> Float[Array, "rows columns 
 
 
 def _measure_clearness(masks: Masks, weights: Masks) -> Float[Array, " regions"]:
-    """Return, for each region, the share of what its pixels see that belongs to the region."""
+    """Return the clearness of each region: the mean share of the region in what its pixels see, 1 if they see no other.
+
+    Args:
+        masks: share of each region in what each pixel sees.
+        weights: weight of each pixel in the mean.
+    """
     return jnp.sum(masks * weights, axis=(0, 1)) / jnp.maximum(jnp.sum(weights, axis=(0, 1)), TINY)
 
 
 def divide_by_share(measured: Float[Array, "regions *rest"], weights: Masks) -> Float[Array, "regions *rest"]:
-    """Divide each region's measure by the region's share of the map, as if the whole map were like the region."""
+    """Divide each region's measure by the region's share of the map.
+
+    The result is the measure of a whole map that looks like the region.
+    """
     shares = jnp.maximum(jnp.mean(weights, axis=(0, 1)), SMALLEST_SHARE).astype(measured.dtype)
     return jax.vmap(jnp.divide)(measured, shares)

@@ -1,4 +1,4 @@
-"""Room: how large a picture must be for octaves, layers and statistics."""
+"""How large a picture must be, so that all statistics can be measured at all octaves and layers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from subjective.pyramid import Padding, octave_size
 from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
 
 Side = tuple[int, Padding]
-"""Smaller side of a picture in pixels, and the padding with which the picture is measured."""
+"""The shorter side of a picture in pixels, and the padding with which the picture is measured."""
 
 
 def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> int:
-    """Return the length of a side of a layer's map, for `PICTURE_LAYERS` too.
+    """Return the length of a side of a layer's map. The layer may be one of `PICTURE_LAYERS`.
 
     Args:
         size: length of the side of the octave's picture.
-        layer: name.
-        padding: of the network.
+        layer: name of the layer.
+        padding: padding of the network and of ``band``.
         params: the network, or the names of its convolutions.
 
     Returns:
-        Pixels; 0 or less if the picture is too small to have a map.
+        Length in pixels; 0 or less if the picture is too small for the layer.
     """
     if layer in PICTURE_LAYERS:
         return size - 4 if layer == "band" and padding == "valid" else size
@@ -33,14 +33,14 @@ def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> 
 
 
 def fits(size: int, term: Term, octave: int, padding: Padding, params: Iterable[str]) -> bool:
-    """Return whether a picture whose smaller side has ``size`` pixels is large enough for a term at an octave."""
+    """Return whether a picture is large enough for a term at an octave. ``size`` is the shorter side in pixels."""
     side = octave_size(size, octave, padding)
     least = term.statistic.smallest_sides[padding != "circular"]
     return all(map_size(side, layer, padding, params) >= least for layer in term.layers)
 
 
 def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
-    """Return the smallest side in pixels of a picture that is large enough for every statistic at every octave."""
+    """Return the shortest side in pixels that a picture may have, to be large enough for the whole analysis."""
     names, padding = tuple(params), analysis.padding
     needs = {(octave, layer): 1 for octave in analysis.octaves for layer in analysis.compared_at(octave)}
     for term in analysis.terms:
@@ -63,7 +63,7 @@ def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
 
 
 def has_room(analysis: Analysis, sides: Sequence[Side], params: Params) -> bool:
-    """Return whether all pictures are large enough for an analysis, each with its own padding."""
+    """Return whether all pictures are large enough for an analysis. ``sides`` gives each picture's own padding."""
     return all(
         side >= smallest_picture(dataclasses.replace(analysis, padding=padding), params) for side, padding in sides
     )
@@ -72,17 +72,17 @@ def has_room(analysis: Analysis, sides: Sequence[Side], params: Params) -> bool:
 def place_terms(
     terms: Sequence[Term], octaves: tuple[int, ...], sides: Sequence[Side], params: Params
 ) -> tuple[Term, ...]:
-    """Leave out each statistic at the octaves at which some picture is too small for the statistic.
+    """Leave out each statistic at the octaves where at least one picture is too small for the statistic.
 
     Args:
         terms: statistics and layers.
-        octaves: of the analysis.
-        sides: of all pictures.
+        octaves: octaves of the analysis.
+        sides: sides of all pictures.
         params: the network.
 
     Returns:
-        The terms for which some octave has room. A statistic that needs a map of one pixel only is kept at all octaves;
-        `check_size` then refuses the picture that is too small.
+        The terms that are left. A statistic that can measure a map of one pixel is kept at all octaves; if a picture
+        is too small even for one pixel, `check_size` refuses the picture.
     """
     placed = []
     for term in terms:
@@ -95,13 +95,13 @@ def place_terms(
 def count_octaves(
     analyze_at: Callable[[int], tuple[Analysis, Sequence[Side]]], most: int, least_side: int, params: Params
 ) -> int:
-    """Return the largest number of octaves for which all pictures have room, at least 1.
+    """Return the largest number of octaves for which all pictures are large enough; at least 1.
 
     Args:
-        analyze_at: ``analyze_at(octaves)`` returns the analysis with a number of octaves, and the sides of all
-            pictures; those of the picture that is made come first.
-        most: largest number of octaves.
-        least_side: smallest side in pixels that the coarsest octave of the picture that is made may have.
+        analyze_at: ``analyze_at(octaves)`` returns the analysis with this number of octaves, and the sides of all
+            pictures. The first of the sides belongs to the picture that is made.
+        most: upper limit of the result.
+        least_side: shortest side in pixels that the picture that is made may have at the coarsest octave.
         params: the network.
     """
     for octaves in range(most, 1, -1):
@@ -116,13 +116,14 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
     """Refuse a picture that is too small for its octaves and layers, before anything is compiled.
 
     Args:
-        name: of the picture, for the message.
+        name: name of the picture, for the message.
         size: (height, width) in pixels.
         analysis: octaves, layers and padding.
         params: the network.
 
     Raises:
-        InputError: the picture is too small; the message names a sufficient size and a possible number of octaves.
+        InputError: the picture is too small. The message gives a sufficient size and, if one exists, a number of
+            octaves that fits.
     """
     smallest = smallest_picture(analysis, params)
     if min(size) >= smallest:

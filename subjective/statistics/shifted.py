@@ -1,4 +1,4 @@
-"""Gram matrices of a feature map and the shifted map: which features occur beside which."""
+"""Gram matrices between a feature map and the shifted map: which features occur next to which."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from jaxtyping import Array, Float
 from subjective.statistics.protocol import Statistic, Sums, widen
 
 SHIFTS = (2, 4, 8)
-"""Pixels by which the feature map is shifted, down and right; octaves multiply the reach of the shifts."""
+"""Pixels by which the feature map is shifted, down and to the right. In coarse octaves the shifts cover more of the
+picture."""
 
 REACH = max(SHIFTS)
 """Largest shift in pixels."""
@@ -17,9 +18,14 @@ REACH = max(SHIFTS)
 def shifted_grams(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "shifts channels channels"]:
-    """Return F(x)ᵀF(x + δ) / (pixels · channels) for each shift δ of `SHIFTS`, down and right.
+    """Return F(x)ᵀF(x + δ) / (pixels · channels) for each shift δ: `SHIFTS` down and to the right.
 
-    In a map that does not wrap, only pixels with a partner count.
+    F(x) is the feature map as a matrix with a row for each pixel x, and F(x + δ) is the shifted map. In a map that does
+    not wrap, a pixel x counts only if x + δ lies in the map too.
+
+    Returns:
+        ``(2 · len(SHIFTS), channels, channels)``: for each of `SHIFTS`, the matrix for the shift down, then the one for
+        the shift to the right.
 
     References:
         Berger and Memisevic, "Incorporating long-range consistency in CNN-based texture generation", 2017.
@@ -28,7 +34,7 @@ def shifted_grams(
 
 
 def _multiply_shifted(around: Array, weights: Array, wraps: bool) -> Array:
-    """Return F(x)ᵀF(x + δ) of a tile's pixels x, for each shift."""
+    """Return F(x)ᵀF(x + δ) for each shift δ, where x are the pixels of a tile."""
     rows, width, channels = weights.shape[0], *around.shape[1:]
     around = widen(around)
     here = around[REACH : REACH + rows] * weights
@@ -43,7 +49,7 @@ def _multiply_shifted(around: Array, weights: Array, wraps: bool) -> Array:
 
 
 def _divide_by_pairs(total: Array, shape: tuple[int, ...], wraps: bool) -> Array:
-    """Divide each shift's sums by its number of pairs of pixels, and by the number of channels."""
+    """Divide the sums for each shift by the number of pixel pairs with this shift, and by the number of channels."""
     height, width, channels = shape
     pairs = [
         count

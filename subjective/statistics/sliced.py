@@ -1,4 +1,4 @@
-"""Sliced Wasserstein: the whole distribution of the features, along many directions."""
+"""Sliced Wasserstein: the distribution of the features, projected on many directions in the space of channels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from subjective.checks import InputError
 from subjective.statistics.protocol import Statistic, mean_squared_distance, widen
 
 MOST_DIRECTIONS = 64
-"""Largest number of directions for a layer; a layer with fewer channels has one direction for each channel."""
+"""Largest number of directions for a layer. A layer with fewer channels has as many directions as channels, but at
+least 8."""
 
 BINS = 256
-"""Number of equal shares into which the sorted values are divided; the means of the shares are compared."""
+"""Number of equal parts into which a direction's sorted values are divided. The means of the parts are compared."""
 
 
 @lru_cache(maxsize=64)
 def random_directions(channels: int, count: int, seed: int = 0) -> np.ndarray:
-    """Draw unit vectors, orthogonal in groups of ``channels``; the same arguments always give the same vectors.
+    """Draw random unit vectors. The same arguments always give the same vectors.
+
+    The first ``channels`` vectors are orthogonal to each other; so are the next ``channels``, and so on.
 
     Args:
         channels: number of channels of the feature map.
@@ -29,7 +32,7 @@ def random_directions(channels: int, count: int, seed: int = 0) -> np.ndarray:
         seed: of the random numbers.
 
     Returns:
-        ``(channels, count)``.
+        ``(channels, count)``: each column is a unit vector.
     """
     random = np.random.default_rng([seed, channels])
     groups = [
@@ -40,22 +43,25 @@ def random_directions(channels: int, count: int, seed: int = 0) -> np.ndarray:
 
 
 def directions(channels: int) -> np.ndarray:
-    """Return a layer's directions, which never change: L-BFGS cannot minimize a loss that draws new ones each time."""
+    """Return the directions of a layer with ``channels`` channels.
+
+    The directions never change, because L-BFGS cannot minimize a loss that draws new directions at each evaluation.
+    """
     return random_directions(channels, max(min(channels, MOST_DIRECTIONS), 8))
 
 
 def quantiles(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "bins directions"]:
-    """Project the features on each direction, and return the mean of each of `BINS` equal shares of the sorted values.
+    """Project the features on each direction, sort the values, and return the means of `BINS` equal parts.
 
-    The means are exact for any number of pixels: a pixel at the border of two shares counts partly in both. Every
-    pixel therefore has a gradient. ``wraps`` makes no difference.
+    The parts are equal for any number of pixels: a pixel at the border of two parts counts partly in both. So every
+    pixel has a gradient. ``wraps`` has no effect.
 
     Returns:
-        Means in ascending order.
+        ``(BINS, directions)``: for each direction, the means in ascending order.
 
     References:
         Heitz, Vanhoey, Chambon and Belcour, "A sliced Wasserstein loss for neural texture synthesis", 2021. They draw
-        directions anew at each evaluation, and repeat pixels where sizes differ.
+        new directions at each evaluation, and repeat pixels if two pictures differ in size.
     """
     values = widen(features).reshape(-1, features.shape[2])
     projected = jnp.matmul(values, directions(features.shape[2]).astype(values.dtype), precision="highest")
@@ -63,12 +69,12 @@ def quantiles(features: Float[Array, "height width channels"], wraps: bool = Tru
 
 
 def _average_shares(ordered: Float[Array, "directions pixels"]) -> Float[Array, "directions bins"]:
-    """Return the mean of each equal share of every sorted row."""
+    """Divide each sorted row into `BINS` equal parts and return the mean of each part."""
     pixels = ordered.shape[1]
     edges = np.linspace(0, pixels, BINS + 1)
     whole = np.minimum(edges.astype(int), pixels - 1)
     rest = (edges - whole).astype(np.float32)
-    middle = jnp.mean(ordered, axis=1, keepdims=True)  # sums of centered values lose less to rounding
+    middle = jnp.mean(ordered, axis=1, keepdims=True)  # centered values have smaller rounding errors in sums
     centered = ordered - jax.lax.stop_gradient(middle)
     sums = jnp.concatenate([jnp.zeros_like(middle), jnp.cumsum(centered, axis=1)], axis=1)
     at_edges = sums[:, whole] + rest[None, :] * centered[:, whole]
@@ -87,4 +93,4 @@ def scale_quantiles(target: Array, factor: float) -> Array:
 
 
 SLICED = Statistic("sliced", quantiles, mean_squared_distance, scale_quantiles)
-"""Its distance is the squared Wasserstein-2 distance along a direction, averaged over the directions."""
+"""The distance is the squared Wasserstein-2 distance of the means in `quantiles`, averaged over the directions."""

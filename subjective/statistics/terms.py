@@ -1,4 +1,4 @@
-"""Terms, which say what is measured at which layers, and the analysis, which holds all terms of a picture."""
+"""`Term` says which statistic is measured at which layers. `Analysis` says how a picture is measured with all terms."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]
-"""The statistics of a picture, or the targets made of them: ``{layer: {statistic: array}}`` for each octave."""
+"""Statistics of a picture, or targets for them: one dict ``{layer: {name of the statistic: array}}`` per octave."""
 
 PICTURE_LAYERS = ("rgb", "opponent", "band")
-"""Layers that are not the network's: the octave's pixels, the pixels in opponent colors, and the detail that a 5-tap
-blur removes."""
+"""Layers that are computed without the network: the RGB pixels of the octave's picture, the pixels in opponent colors,
+and the detail that a 5-tap blur removes."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Term:
     Attributes:
         statistic: one of `subjective.statistics.registry.STATISTICS`, or another `Statistic`.
         layers: names of the network's layers, or of `PICTURE_LAYERS`.
-        weights: one for each of ``layers``.
+        weights: one weight for each of ``layers``.
         octaves: the octaves at which the statistic is measured; None for all octaves of the analysis.
     """
 
@@ -46,12 +46,12 @@ class Term:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Layers at which the picture's feature maps are compared with the maps of another picture: the content.
+    """Says at which layers the picture's feature maps are compared with the maps of a second picture, the content.
 
     Attributes:
         layers: names of the network's layers, or of `PICTURE_LAYERS`.
-        weights: one for each of ``layers``.
-        mean: whether to take the mean of the squared differences; otherwise their sum.
+        weights: one weight for each of ``layers``.
+        mean: whether to take the mean of the squared differences over a map; if not, their sum is taken.
         octaves: the octaves at which the maps are compared; None for all octaves of the analysis.
     """
 
@@ -63,21 +63,22 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Analysis:
-    """How a picture is measured. Hashable, so that an analysis can key a compiled function.
+    """Says how a picture is measured. Hashable, so that a compiled function can be kept for each analysis.
 
     Attributes:
         octaves: indices of the octaves that are measured; 0 is full size.
         terms: the statistics with their layers and weights.
-        padding: what lies outside the picture, for the network and the pyramid (which mirrors for ``same``).
+        padding: what lies outside the picture, for the network and the pyramid. For ``same``, the pyramid mirrors the
+            picture.
         pooling: ``average`` or ``max``.
         tile: rows of a tile (see `subjective.statistics.tiles`); None to measure the picture in one piece.
         devices: number of devices that share the picture's rows.
         precision: number type of the feature maps.
-        blocks: numbers of blocks along the picture's height and width. Statistics that allow it are measured of each
-            block; their measure then has a leading axis for the blocks.
-        comparison: layers at which the picture's maps are compared with those of another picture; None for none.
-        in_loop: whether pictures are measured one after the other in a compiled loop, where another form of the
-            network is the fastest.
+        blocks: numbers of blocks along the picture's height and width. A statistic with `Statistic.by_block` is
+            measured in each block, and its array then has a leading axis for the blocks.
+        comparison: layers at which the picture's maps are compared with a content's maps; None for no comparison.
+        in_loop: whether a compiled loop measures one picture after the other; a different form of the convolution is
+            fastest there.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
@@ -116,7 +117,7 @@ class Analysis:
         return compared.layers if compared and (compared.octaves is None or octave in compared.octaves) else ()
 
     def from_octave(self, octave: int) -> Analysis:
-        """Return the same analysis for the picture reduced to an octave, which becomes octave 0."""
+        """Return the analysis of the picture reduced to ``octave``, now octave 0. Finer octaves are left out."""
 
         def shift(octaves: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(o - octave for o in octaves if o >= octave)
@@ -148,5 +149,5 @@ def index_terms(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic,
 
 
 def network_layers(layers: Sequence[str]) -> tuple[str, ...]:
-    """Keep the layers that are the network's, not the picture's."""
+    """Return the layers of the network, without `PICTURE_LAYERS`."""
     return tuple(layer for layer in layers if layer not in PICTURE_LAYERS)

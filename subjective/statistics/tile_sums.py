@@ -1,8 +1,8 @@
-"""Sums over tiles, differentiated in bounded memory: one pass adds up, a second pass computes each tile again.
+"""Sums over tiles, and the derivatives of these sums, in bounded memory.
 
-In both passes, what is computed for a tile is freed with the tile; the price is that each tile is computed twice. Tiles
-are cut from the array itself, with their halo, and derivatives are added to the rows they belong to: there is no padded
-copy of the array or of its derivative.
+A first pass adds up what the tiles give. A second pass computes each tile again, for the derivative. Both passes free
+the memory of a tile before the next tile. Each tile and its halo are cut directly from the array, and the tile's
+derivative is added directly to the same rows, so neither the array nor the derivative is copied for padding.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import jax.numpy as jnp
 from jax import lax
 
 MeasureTile = Callable[[Any, jax.Array, Any], Any]
-"""``measure_tile(constants, cut, tile)`` returns what a tile adds, a pytree.
+"""``measure_tile(constants, cut, tile)`` returns what a tile adds to the sum, as a pytree.
 
-``cut`` holds the tile's rows and its halo; ``tile`` is the tile's number.
+``cut`` holds the rows of the tile and of its halo; ``tile`` is the tile's number, from 0.
 """
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """The tiles of an array's rows, each with some rows of halo. The last tile may reach past the last row.
+    """The tiles into which an array's rows are divided. The last tile may extend past the array's last row.
 
     Attributes:
         rows: number of rows in a tile, without the halo.
         above: number of rows of the halo above a tile.
         below: number of rows of the halo below a tile.
         count: number of tiles.
-        wraps: whether the array continues with its other end beyond each end; otherwise the rows there are zero.
-        has_halo: whether the array itself holds the halo of its first and its last tile; it is then never cut beyond
-            an end.
+        wraps: whether the first row follows the last row. If not, rows beyond the ends of the array are zero.
+        has_halo: whether the array includes the halo above the first tile and below the last tile. Then no tile
+            extends beyond the array.
     """
 
     rows: int
@@ -51,7 +51,7 @@ class Tiles:
         return array.at[self._row_numbers(array, tile)].get(mode="fill", fill_value=0)
 
     def add(self, array: jax.Array, tile: Any, cut: jax.Array) -> jax.Array:
-        """Return an array with ``cut`` added to a tile and its halo; the transpose of `cut`."""
+        """Return the array with ``cut`` added to the rows of a tile and its halo. This is the transpose of `cut`."""
         if self.has_halo:
             start = tile * self.rows
             there = lax.dynamic_slice_in_dim(array, start, self._window)
@@ -64,7 +64,7 @@ class Tiles:
         return self.above + self.rows + self.below
 
     def _row_numbers(self, array: jax.Array, tile: Any) -> jax.Array:
-        """Return the row numbers of a tile and its halo; a row that the array lacks gets a number past the last."""
+        """Return the row numbers of a tile and its halo. Rows that the array does not have get numbers past the end."""
         height = array.shape[0]
         rows = tile * self.rows - self.above + jnp.arange(self._window)
         return rows % height if self.wraps else jnp.where(rows < 0, height, rows)
@@ -73,7 +73,7 @@ class Tiles:
 def sum_over_rows(
     measure_tile: MeasureTile, rows: int, above: int, below: int, constants: Any, array: jax.Array, wraps: bool
 ) -> Any:
-    """Divide an array into tiles and sum over them.
+    """Divide an array into tiles and sum over the tiles.
 
     Args:
         measure_tile: as in `sum_over_tiles`.
@@ -92,13 +92,14 @@ def sum_over_tiles(measure_tile: MeasureTile, tiles: Tiles, constants: Any, arra
     """Return Σ measure_tile(constants, tiles.cut(array, tile), tile) over all tiles.
 
     Args:
-        measure_tile: what a tile adds. Hashable, and equal for equal work, so that nothing is traced twice.
-        tiles: of the array.
-        constants: passed on to ``measure_tile``; their derivative is zero.
+        measure_tile: computes what a tile adds. Must be hashable; two objects that compute the same must be equal, so
+            that JAX does not trace them twice.
+        tiles: the tiles of the array.
+        constants: first argument of ``measure_tile``; the derivative with respect to the constants is zero.
         array: ``(height, …)``.
 
     Returns:
-        The sum of what ``measure_tile`` returns; differentiable in ``array``.
+        The sum of the results of ``measure_tile``; differentiable in ``array``.
     """
 
     def add(tile: Any, total: Any) -> Any:

@@ -1,9 +1,9 @@
-"""Exact statistics of a picture of any size in bounded memory, tile by tile with a halo.
+"""Exact statistics of a picture of any size in bounded memory: the picture passes through the network tile by tile.
 
-A tile is a band of rows as wide as the picture; only the rows next to it, its halo, are computed twice. `tiling` plans
-which rows these are, `tile_sums` adds up over tiles, and here the tiles pass through the network. Measures that add up
-over tiles (`Sums`) are summed in one pass. A second pass computes each tile again, to pass the derivative with respect
-to the sums back to the picture. All feature maps of a tile are freed with the tile.
+A tile is a band of rows as wide as the picture. Its halo is the neighboring rows that the network needs to compute the
+tile's features. `tiling` plans tiles and halos, this module passes each tile through the network, and `tile_sums` adds
+up what the tiles give. The statistics need `Sums`. For the derivative, a second pass computes each tile again. The
+memory for the feature maps of a tile is freed before the next tile.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from subjective.statistics.tile_sums import Tiles, sum_over_rows, sum_over_tiles
 from subjective.statistics.tiling import Shape, Tiling, Window, map_shapes, plan_windows
 
 Measured = dict[str, dict[str, Array]]
-"""``{layer: {name of the statistic: measure}}``."""
+"""``{layer: {name of the statistic: array}}``."""
 
 Constants = tuple[Params, dict[str, Masks]]
-"""The network; and layer to the weights of the regions, empty without regions."""
+"""The network; and a dict from layer to the weights of the regions, which is empty without regions."""
 
 
 def measure_in_tiles(
@@ -41,20 +41,23 @@ def measure_in_tiles(
     regions: Regions | None = None,
     content: Float[Array, "height width 3"] | None = None,
 ) -> tuple[Measured, dict[str, Array]]:
-    """Measure a picture's layers tile by tile; the result is the same as for the whole picture in one piece.
+    """Measure a picture's layers tile by tile. The result equals the measures of the whole picture in one piece.
 
-    The result is differentiable in the image; its derivative with respect to the network's parameters is taken as zero.
+    The result is differentiable in the image. The derivative with respect to the network's parameters is zero by
+    definition.
 
     Args:
         params: the network.
         image: RGB in [0, 1], large enough for all layers (`subjective.statistics.room.smallest_picture`).
         tiling: layers, statistics and rows of a tile.
         regions: the regions of each layer, if each region is measured by itself.
-        content: picture with which the feature maps are compared; its maps are computed tile by tile as well.
+        content: picture whose feature maps are compared with the image's maps. The content's maps are computed tile by
+            tile too.
 
     Returns:
-        ``{layer: {statistic: array}}``, with a leading axis for regions if there are any; and layer to the squared
-        difference of the picture's map and the content's, as a mean or a sum.
+        ``{layer: {name of the statistic: array}}``, where arrays have a leading axis for the regions, if regions are
+        given; and a dict from layer to the squared difference between the maps of image and content.
+        `Comparison.mean` says whether the difference is a mean or a sum over the map.
     """
     windows = plan_windows(params, image.shape[0], tiling)
     above, below = windows[""].above, windows[""].below
@@ -80,7 +83,7 @@ def measure_in_tiles(
 
 
 def _finish(statistic: Statistic, total: Array, shape: Shape, tiling: Tiling, masks: Masks | None) -> Array:
-    """Compute a statistic of a layer from the sum over all tiles; for each region, if there are masks."""
+    """Compute a layer's statistic from the sum over all tiles. With ``masks``, do this for each region."""
     sums, wraps = statistic.sums, tiling.padding == "circular"
     assert sums is not None
     if uses_blocks(statistic, tiling.blocks):
@@ -95,10 +98,10 @@ def _finish(statistic: Statistic, total: Array, shape: Shape, tiling: Tiling, ma
 
 
 def _sum_over_devices(measure_tile: _MeasureTile, constants: Constants, pictures: Array, above: int, below: int) -> Any:
-    """Sum over the tiles of all devices. Each device gets the rows above and below its own from its neighbors."""
+    """Sum over the tiles of all devices. Neighboring devices send each device the rows of its halo."""
     tiling, count = measure_tile.tiling, measure_tile.tiling.devices
     share = pictures.shape[0] // count
-    ring = range(count if tiling.padding == "circular" else count - 1)  # nothing comes from beyond a border
+    ring = range(count if tiling.padding == "circular" else count - 1)  # ends are joined only if maps wrap
 
     def sum_on_device(constants: Constants, own: Array) -> Any:
         rows_above = lax.ppermute(own[share - above :], SHARES, [(i, (i + 1) % count) for i in ring])
@@ -121,7 +124,7 @@ def _sum_over_devices(measure_tile: _MeasureTile, constants: Constants, pictures
 
 @dataclass(frozen=True)
 class _MeasureLaterTile:
-    """Calls ``measure_tile`` with tile numbers that count from a device's first tile."""
+    """Adds the number of the device's first tile to each tile number, and calls ``measure_tile``."""
 
     measure_tile: _MeasureTile
 
@@ -132,7 +135,7 @@ class _MeasureLaterTile:
 
 @dataclass(frozen=True)
 class _MeasureTile:
-    """What a tile adds to the sums. Hashable, as `sum_over_tiles` needs."""
+    """Computes what a tile adds to the sums. Hashable, as `sum_over_tiles` needs."""
 
     tiling: Tiling
     windows: tuple[Window, ...]
@@ -144,11 +147,11 @@ class _MeasureTile:
 
         Args:
             constants: the network and the weights of the regions.
-            cut: the tile's window of the picture, and as channels 3 to 5 of the content if there is one.
+            cut: the tile's window of the picture in channels 0 to 2, and of the content, if any, in channels 3 to 5.
             tile: the tile's number.
 
         Returns:
-            What the tile adds to each statistic of each layer; and to the squared difference at each compared layer.
+            What the tile adds to each statistic of each layer, and to the squared difference at each compared layer.
         """
         params, weights = constants
         windows, tiling = {window.name: window for window in self.windows}, self.tiling
@@ -167,7 +170,7 @@ class _MeasureTile:
         }
 
     def compute_maps(self, params: Params, cut: Array, tile: Any) -> dict[str, Array]:
-        """Compute the maps of a tile's window of a picture, each with the map's own halo."""
+        """Compute all maps of a tile from the tile's window of the picture. Each map includes its own halo."""
         windows, tiling = {window.name: window for window in self.windows}, self.tiling
         parents = dict(zip((layer.name for layer in self.path), self.windows, strict=False))
 
@@ -198,14 +201,14 @@ class _MeasureTile:
         return walk(self.path, start, convolve, pool, wanted=tiling.layers, fuse=fuse)
 
     def sum_difference(self, window: Window, current: Array, content: Array, tile: Any) -> Array:
-        """Compute what a tile adds to the squared difference of two maps."""
+        """Compute what a tile adds to the sum of the squared differences of two maps."""
         inside = _rows_inside(window, tile, current)
         return squared_difference(*(_trim(features, window, 0, 0) * inside for features in (current, content)))
 
     def sum_statistic(
         self, statistic: Statistic, window: Window, current: Array, masks: Masks | None, tile: Any
     ) -> Array:
-        """Compute what a tile adds to one statistic of one layer; for each region, if there are masks."""
+        """Compute what a tile adds to one statistic of one layer. With ``masks``, do this for each region."""
         sums = statistic.sums
         assert sums is not None
         around, first = _trim(current, window, sums.reach, sums.reach), tile * window.rows
@@ -220,13 +223,13 @@ class _MeasureTile:
 
 
 def _clear_outside(current: Array, window: Window, tile: Any) -> Array:
-    """Set the rows of a window that lie beyond the map to zero."""
+    """Set those rows of a window to zero that lie above or below the whole map."""
     row = tile * window.rows - window.above + jnp.arange(current.shape[0])
     return current * _as_weights((row >= 0) & (row < window.height), current)
 
 
 def _rows_inside(window: Window, tile: Any, current: Array) -> Array:
-    """Return 1 for those of a tile's own rows that lie in the map, and 0 for those past its last row."""
+    """Return the weight of each row of a tile without its halo: 1 for rows of the map, 0 for rows past the last row."""
     return _as_weights(tile * window.rows + jnp.arange(window.rows) < window.height, current)
 
 
@@ -235,14 +238,15 @@ def _as_weights(rows: Array, current: Array) -> Array:
 
 
 def _trim(current: Array, window: Window, above: int, below: int) -> Array:
-    """Trim a map with the halo of a window to so many rows above and below the tile's own."""
+    """Trim the halo of a window's map to ``above`` rows above the tile and ``below`` rows below the tile."""
     return current[window.above - above : current.shape[0] - (window.below - below)]
 
 
 def _pools_in_step(window: Window, tiling: Tiling) -> bool:
-    """Return whether pooled row r is made of rows 2 r and 2 r + 1, beyond the ends of a map that wraps too.
+    """Return whether each pooled row r is made of rows 2 r and 2 r + 1.
 
-    That is not so if the map before the pooling has an odd number of rows, the last of which pooling drops.
+    This fails only in a map that wraps and has an odd number of rows: pooling drops the last row, so that the numbers
+    of the rows beyond the end are shifted by one.
     """
     return tiling.padding != "circular" or window.parent == 2 * window.height
 

@@ -1,11 +1,11 @@
-"""How a picture is divided into tiles, and the rows of each map that a tile needs.
+"""Divide a picture into tiles, and find the rows of each feature map that a tile needs.
 
-A tile is a band of rows as wide as the picture. A tile needs its own rows of each map, and its halo: the rows next to
-them that the following layers look at. Only the halo is computed twice.
+A tile is a band of rows as wide as the picture. In each map, a tile needs its own rows and its halo: the neighboring
+rows from which later layers compute the tile's rows. Rows in the halo are computed again for the neighboring tile.
 
-In a map that wraps, the numbers of rows continue beyond the last row, where the first rows follow. Pooling drops an odd
-last row, so that the number of a pooled row is then not half the number of a row in the map before the pooling;
-`Window.row_before` converts the numbers.
+In a map that wraps, the first row follows the last row, and the row numbers go on counting: in a map of 5 rows, row 5
+is row 0. Pooling drops this map's last row, because 5 is odd. Beyond the end, pooled row r is then no longer made of
+rows 2 r and 2 r + 1. `Window.row_before` converts the numbers.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Tiling:
-    """What is measured of one octave's picture, and its tiles. Hashable.
+    """Says what is measured at one octave, and with which tiles. Hashable.
 
     Attributes:
-        statistics: pairs of a layer of the network and the statistics that are measured there, each with `Sums`.
+        statistics: pairs of a layer of the network and the statistics that are measured there. Each statistic must have
+            `Statistic.sums`.
         padding: what lies outside the picture.
         pooling: ``average`` or ``max``.
-        rows: rows of the picture in a tile, without its halo; a multiple of `row_unit` of the layers.
-        devices: number of devices that share the tiles; the height of the picture is then a multiple of
-            ``rows · devices``.
+        rows: number of rows of the picture in a tile, without the halo; a multiple of `row_unit` of the layers.
+        devices: number of devices that share the tiles. With several devices, the height of the picture must be a
+            multiple of ``rows · devices``.
         precision: number type of the maps.
         blocks: as in `Analysis`.
-        comparison: as in `Analysis`, with the layers of the network alone.
+        comparison: as in `Analysis`, but without layers that do not belong to the network.
     """
 
     statistics: tuple[tuple[str, tuple[Statistic, ...]], ...]
@@ -55,7 +56,7 @@ class Tiling:
 
     @property
     def layers(self) -> dict[str, tuple[Statistic, ...]]:
-        """Layer to the statistics that are measured there."""
+        """A dict from layer to the statistics that are measured there."""
         return dict(self.statistics)
 
     @property
@@ -65,21 +66,21 @@ class Tiling:
 
 
 def row_unit(layers: Iterable[str], params: Params) -> int:
-    """Return how many rows of the picture make one row of the deepest layer; a tile has a multiple of these rows."""
+    """Return how many rows of the picture make one row of the deepest map. A tile has a multiple of this number."""
     return math.prod(layer.stride for layer in path_to(layers, params))
 
 
 @dataclass(frozen=True)
 class Window:
-    """The rows of a map that a tile needs: the tile's own rows, and the rows of the halo above and below them.
+    """The rows of a map that a tile needs: the tile's own rows, and the halo above and below.
 
     Attributes:
-        name: the layer; "" for the picture.
+        name: name of the layer; "" for the picture.
         rows: number of the tile's own rows.
         height: height of the whole map.
-        above: number of rows above the tile's own.
-        below: number of rows below the tile's own.
-        parent: height of the map before this one in the network.
+        above: number of halo rows above the tile's own rows.
+        below: number of halo rows below the tile's own rows.
+        parent: height of the map from which the layer computes this map; 0 for the picture.
     """
 
     name: str
@@ -90,20 +91,23 @@ class Window:
     parent: int = 0
 
     def row_before(self, row: Any) -> Any:
-        """Return the first of the two rows of the map before the pooling that make a pooled row.
+        """Return which row of the map before the pooling is the first of the two rows that make the pooled ``row``.
 
-        Where the maps wrap, both numbers of rows continue beyond the last row.
+        If the maps wrap, row numbers may be negative or past the last row, and so may the result.
         """
         return row // self.height * self.parent + 2 * (row % self.height)
 
 
 def map_shapes(params: Params, shape: tuple[int, ...], tiling: Tiling) -> dict[str, Shape]:
-    """Return layer to the shape of its map, in the order of the layers.
+    """Compute the shape of each layer's map.
 
     Args:
         params: the network.
-        shape: of the picture.
-        tiling: says the layers and the padding.
+        shape: shape of the picture.
+        tiling: layers and padding.
+
+    Returns:
+        Dict from layer to shape, for all layers up to the deepest, in the order of the network.
     """
     path = path_to(tiling.layers, params)
 
@@ -123,15 +127,15 @@ def map_shapes(params: Params, shape: tuple[int, ...], tiling: Tiling) -> dict[s
 
 
 def plan_windows(params: Params, height: int, tiling: Tiling) -> dict[str, Window]:
-    """Choose the window of each map, the picture's ("") first; each window is as large as the next one needs.
+    """Choose the window of each map, large enough for the next layer and for the statistics at the map.
 
     Args:
         params: the network.
-        height: of the picture.
+        height: height of the picture.
         tiling: layers, statistics and rows of a tile.
 
     Returns:
-        Layer to window.
+        Dict from layer to window, in the order of the network; the first window is the picture's, under the name "".
     """
     path, tiles = path_to(tiling.layers, params), -(-height // tiling.rows)
     heights = {"": height} | {name: shape[0] for name, shape in map_shapes(params, (height, height, 3), tiling).items()}
@@ -149,20 +153,20 @@ def plan_windows(params: Params, height: int, tiling: Tiling) -> dict[str, Windo
 
 
 def _halo_before(layer: Layer, window: Window, tiles: int, padding: Padding) -> tuple[int, int]:
-    """Return how many rows above and below a tile a layer needs in the map before it, to make a window of its own map.
+    """Return how many halo rows above and below a tile a layer's input must have to compute a window of the output.
 
     Args:
         layer: a convolution or a pooling.
-        window: of the layer's map.
+        window: window of the layer's output.
         tiles: number of tiles.
-        padding: of the network.
+        padding: padding of the network.
     """
     above, below = window.above, window.below
     if layer.kind == "convolution":
         return (above, below + 2 * layer.reach) if padding == "valid" else (above + layer.reach, below + layer.reach)
     if padding != "circular":
         return 2 * above, 2 * below
-    # Where maps wrap, the pooling skips an odd last row each time the window passes the end of the map.
+    # In a map that wraps, pooling skips an odd last row. This moves the rows beyond each end by one.
     first, last = -above, tiles * window.rows + below - 1
     skipped_above = -min(window.row_before(first) - 2 * first, 0)
     skipped_below = max(window.row_before(last) - 2 * last, 0)
@@ -170,15 +174,15 @@ def _halo_before(layer: Layer, window: Window, tiles: int, padding: Padding) -> 
 
 
 def window_rows(params: Params, height: int, tiling: Tiling) -> int:
-    """Return how many rows of a picture of some height are computed for a tile: the tile's own and its halo's."""
+    """Return how many rows of a picture of this height a tile needs, with its halo."""
     picture = plan_windows(params, height, tiling)[""]
     return picture.above + picture.rows + picture.below
 
 
 def can_share(params: Params, height: int, tiling: Tiling) -> bool:
-    """Return whether the tiling's devices can share a picture of some height.
+    """Return whether the tiling's devices can share a picture of this height.
 
-    They can if all have the same number of whole tiles, and no tile needs rows from beyond the next device.
+    All devices must get the same number of whole tiles, and no halo may extend beyond the neighboring device's rows.
     """
     share, rest = divmod(height, tiling.devices)
     picture = plan_windows(params, height, tiling)[""]
@@ -186,22 +190,22 @@ def can_share(params: Params, height: int, tiling: Tiling) -> bool:
 
 
 def choose_tiling(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
-    """Choose the tiles in which the network's layers are measured at an octave.
+    """Choose the tiles for the network's layers at an octave.
 
-    If there are several devices, each device has one or more tiles. If the octave is too small for that, each device
-    measures the whole octave.
+    Several devices share the octave if each device can get the same number of whole tiles (see `can_share`). If not,
+    each device measures the whole octave.
 
     Args:
         analysis: what is measured.
         octave: index of the octave.
-        height: of the octave's picture.
+        height: height of the octave's picture.
         params: the network.
 
     Returns:
         The tiling; None if the octave is measured in one piece.
 
     Raises:
-        InputError: a statistic does not add up over tiles.
+        InputError: tiles are needed, but a statistic does not add up over tiles.
     """
     layers = network_layers(analysis.layers_at(octave))
     if not layers or (analysis.tile is None and analysis.devices == 1):
@@ -227,7 +231,11 @@ def choose_tiling(analysis: Analysis, octave: int, height: int, params: Params) 
 
 
 def _check_sums(tiling: Tiling) -> None:
-    """Refuse statistics that do not add up over tiles."""
+    """Refuse statistics that do not add up over tiles.
+
+    Raises:
+        InputError: as in `choose_tiling`.
+    """
     for layer, statistics in tiling.statistics:
         for statistic in statistics:
             if statistic.sums is None:
@@ -239,7 +247,7 @@ def _check_sums(tiling: Tiling) -> None:
 
 
 def _share_tiles(tiling: Tiling, devices: int, unit: int, height: int, params: Params) -> Tiling | None:
-    """Divide the tiles among devices; None if that is not possible."""
+    """Choose tiles that the devices share; None for a single device, or if the devices cannot share the picture."""
     share = height // devices
     if devices == 1 or share % unit:
         return None
@@ -250,17 +258,17 @@ def _share_tiles(tiling: Tiling, devices: int, unit: int, height: int, params: P
 
 
 def _choose_shared_rows(fitting: Sequence[int], wanted: int) -> int:
-    """Choose a tile's rows from the numbers of rows that divide a device's share.
+    """Choose the number of rows in a tile from the numbers that divide a device's rows evenly.
 
-    The largest number up to ``wanted``; but the smallest number above ``wanted`` if the former is less than a quarter
-    of ``wanted``.
+    The choice is the largest number up to ``wanted``. If this number is less than a quarter of ``wanted``, the choice
+    is the smallest number above ``wanted`` instead, if there is one.
 
     Args:
-        fitting: the numbers in ascending order.
-        wanted: number of rows that was asked for.
+        fitting: the numbers to choose from, in ascending order.
+        wanted: number of rows that the settings ask for.
 
     Returns:
-        Rows; 0 if no number fits.
+        Number of rows; 0 if ``fitting`` is empty.
     """
     fewer, more = ([rows for rows in fitting if (rows <= wanted) is side] for side in (True, False))
     if fewer and (4 * fewer[-1] >= wanted or not more):
