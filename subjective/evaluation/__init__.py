@@ -1,1 +1,1 @@
-"""Measures that judge pictures. No loss minimizes them; each is compared with what crops of the source score."""
+"""Measures that judge pictures. They differ from what a synthesis minimizes; the references are crops of the source."""

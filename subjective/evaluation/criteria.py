@@ -1,4 +1,4 @@
-"""Criteria, by which pictures are judged. Each measures the sources' crops once, and then any number of pictures.
+"""Criteria judge pictures. Each criterion measures crops of the sources once, and then scores any number of pictures.
 
 To add a criterion, write a class here and add a line to `make_criteria`.
 """
@@ -29,17 +29,17 @@ from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
 
 LEAST_SHARE = 0.01
-"""Smallest reference of relative distances; and number that is added to shares before they are divided.
+"""Smallest reference by which a relative distance is divided. Also added to both shares before a score divides them.
 
-One percent more or less does not matter. A source that repeats itself exactly has references of almost 0; without a
-smallest reference, a shifted crop of such a source would score as far off.
+A difference of one percent does not matter. A source that repeats itself exactly has references of almost 0; without
+this number, a shifted crop of such a source would get a very bad score.
 """
 
 LEAST_DECIBELS = 0.1
-"""Smallest reference of spectra, in dB."""
+"""Smallest reference by which a distance of spectra is divided, in dB."""
 
 LEAST_LEVELS = 0.5
-"""Smallest reference of colors, in levels of 255."""
+"""Smallest reference by which a distance of colors is divided, in levels of 255."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class Score:
     """One measure of one picture.
 
     Attributes:
-        value: of the picture, in the measure's own unit.
-        reference: what crops of the source score against the rest of the source; for a seam, the spread that chance
-            gives.
-        score: 1 if value and reference are alike. A larger score is worse; for a seam, a smaller score is worse too.
-        details: scores at each layer and scale, such as ``conv3_3@0.5`` (half size), or of each channel or axis.
+        value: what is measured of the picture, in the unit of the measure.
+        reference: value of crops of the source, measured against the rest of the source; for a seam, the spread that
+            chance gives.
+        score: 1 if the picture is as good as a crop of the source. A larger score is worse; for a seam, a score below 1
+            is worse too.
+        details: score of each layer and scale, such as ``conv3_3@0.5`` (half size); or of each color channel or axis,
+            or of each kind of statistic.
     """
 
     value: float
@@ -62,25 +64,25 @@ class Score:
 
 @runtime_checkable
 class Criterion(Protocol):
-    """A way to judge pictures, made from the sources' crops."""
+    """A way to judge pictures. A criterion is made from crops of the sources."""
 
     def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
         """Judge a picture.
 
         Args:
             image: the picture.
-            parts: parts of the crops' size that cover the picture.
+            parts: parts of the picture, as large as the crops, from `cut_parts`.
 
         Returns:
-            Name of each measure to its score.
+            Map from the name of each measure to its score.
         """
 
 
 class FeatureDistances:
-    """Distances of Gram matrices and distributions of the network's features, and of the radial spectrum."""
+    """Distances of Gram matrices and of distributions of the network's features, and distance of radial spectra."""
 
     def __init__(self, crops: Crops, params: Params, matched: Collection[str]):
-        """Observe the crops at all layers and scales, without the layers of ``matched`` at whole octaves."""
+        """Observe the crops at all layers and scales, except the layers ``matched`` at whole octaves."""
         side = min(crops.size)
         self._places = choose_places(params, matched, side)
         self._observe = partial(observe, params=params, places=self._places, side=side)
@@ -114,11 +116,16 @@ _DISTANCES = {
     "sliced_wasserstein": (sliced_distances, LEAST_SHARE),
     "spectrum": (_spectrum_error, LEAST_DECIBELS),
 }
-"""Name to (distance of two observations, at each place or as one number; the smallest reference)."""
+"""Map from the name of a measure to a distance of two observations, and the smallest reference of this measure.
+
+The distance is an array, with a number for each place, or one number.
+"""
 
 
 class PortillaSimoncelli:
-    """Relative distance of the statistics of Portilla and Simoncelli, computed by plenoptic: the mean over their kinds.
+    """Distance of the statistics of Portilla and Simoncelli, which plenoptic computes.
+
+    The value is the mean of the relative distances of all kinds of statistics, such as variances and correlations.
 
     References:
         Portilla and Simoncelli, "A parametric texture model based on joint statistics of complex wavelet
@@ -127,7 +134,9 @@ class PortillaSimoncelli:
     """
 
     def __init__(self, crops: Crops):
-        """Measure the crops of each source, in square windows with the crops' smaller side.
+        """Measure the crops of each source in square windows.
+
+        The side of a window is the crops' smaller side, rounded down to a multiple that plenoptic's pyramid needs.
 
         Raises:
             MissingPackageError: plenoptic is not installed.
@@ -157,19 +166,19 @@ class PortillaSimoncelli:
         return {"portilla_simoncelli": score}
 
     def _measure(self, picture: Image) -> dict[str, Array]:
-        """Average each kind of statistic over windows: means, variances, correlations of several sorts."""
+        """Return each kind of statistic (such as means, variances, correlations), averaged over windows."""
         import torch
 
         squares = pixels.place_windows(picture.shape, self._side)
         gray = np.stack([pixels.luminance(picture[square]) for square in squares])[:, None]
         found = self._model(torch.as_tensor(gray, dtype=torch.float32)).mean(dim=(0, 1), keepdim=True)
         kinds = self._model.convert_to_dict(found).items()
-        # Kinds that compare several scales are empty if there is only one scale.
+        # A kind that compares two scales has no values if there is only one scale; such a kind is left out.
         return {kind: values[~values.isnan()].double().numpy() for kind, values in kinds if values.numel()}
 
     @staticmethod
     def _distances(found: dict[str, Array], others: Sequence[dict[str, Array]], weights: Array | None = None) -> Array:
-        """Return the relative distance of each kind of statistic to the mean of others."""
+        """Return the relative distance of each kind of statistic to the weighted mean of the ``others``."""
         wanted = {kind: np.average([other[kind] for other in others], axis=0, weights=weights) for kind in found}
         return np.array(
             [np.linalg.norm(found[k] - wanted[k]) / max(float(np.linalg.norm(wanted[k])), _LEAST_NORM) for k in found]
@@ -177,7 +186,7 @@ class PortillaSimoncelli:
 
 
 _LEAST_NORM = 1e-12
-"""Smallest norm by which a distance is divided; the statistics of a flat picture are 0."""
+"""Smallest norm by which a distance is divided, because some statistics of a flat picture are 0."""
 
 
 class Peaks:
@@ -195,7 +204,7 @@ class Peaks:
 
 
 class ColorDistances:
-    """Distances of color histograms, by channel and in opponent axes."""
+    """Distances of color histograms: of each channel, and along each opponent axis."""
 
     def __init__(self, crops: Crops):
         """Collect the colors of the crops."""
@@ -215,20 +224,20 @@ class ColorDistances:
 
 
 _HISTOGRAMS = {"color": ("red", "green", "blue"), "opponent": ("light-dark", "red-green", "yellow-blue")}
-"""Name of the measure to the names of its histograms."""
+"""Map from the name of a measure to the names of its histograms."""
 
 
 def _compare_histograms(image: Image, other: Image) -> Array:
-    """Return `pixels.color_distance` with the mean of each row before the row: ``(2, 4)``."""
+    """Return `pixels.color_distance` with a new first column, which holds the mean of each row: ``(2, 4)``."""
     found = pixels.color_distance(image, other)
     return np.concatenate([found.mean(axis=1, keepdims=True), found], axis=1)
 
 
 class Seams:
-    """Steps across the border where the picture is repeated."""
+    """Steps between opposite edges of the picture, which meet where the picture is repeated."""
 
     def __init__(self, crops: Crops):
-        """Measure nothing: a seam is compared with the inside of the same picture."""
+        """Take the crops, but measure nothing: a seam is compared with the inside of the same picture."""
 
     def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
         """Judge a picture, as `Criterion.score`."""
@@ -238,10 +247,10 @@ class Seams:
 
 
 class Repetition:
-    """Whether the picture repeats itself."""
+    """The highest autocorrelation of the picture, which is high if the picture repeats itself."""
 
     def __init__(self, crops: Crops):
-        """Measure how far the crops repeat themselves."""
+        """Measure how much the crops repeat themselves."""
         self._coarse = min(*crops.size, pixels.MAX_PEAK_SIDE) / 16
         self._reference = crops.average(lambda crop: pixels.repetition(crop, self._coarse))
 
@@ -251,10 +260,10 @@ class Repetition:
 
 
 class Copies:
-    """Whether the picture is put together from patches of the sources."""
+    """The share of the picture's patches that are copied from the sources."""
 
     def __init__(self, crops: Crops, sources: Sequence[Image]):
-        """Measure how much of two crops of each source is copied from the source's other crops."""
+        """For two crops of each source, measure the share of patches that are copies from the source's other crops."""
         self._sources = sources
         pairs = [pair_with_rest([group]) for group in crops.by_source]
         chosen = [(group[0], group[len(group) // 2]) for group in pairs]
@@ -277,14 +286,15 @@ def make_criteria(
     matched: Collection[str],
     portilla_simoncelli: bool | None,
 ) -> list[Criterion]:
-    """Make all criteria, in the order of the table of scores.
+    """Make all criteria, in the order of their columns in the table of scores.
 
     Args:
-        crops: of the sources.
+        crops: crops of the sources.
         sources: the whole sources.
         params: the network.
         matched: layers that the pictures were made to match.
-        portilla_simoncelli: whether to measure these statistics as well; if None, where plenoptic is installed.
+        portilla_simoncelli: whether to measure the statistics of Portilla and Simoncelli too; None measures them if
+            plenoptic is installed.
 
     Raises:
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.

@@ -1,7 +1,8 @@
-"""Crops of one size for evaluation.
+"""Crops of the sources and parts of a picture for evaluation.
 
-Crops of a source are compared with the rest of that source (the reference); parts of a picture with the whole source.
-Crops and parts are of one size, because chance alone makes a larger picture closer to the source than a crop.
+A crop of a source is compared with the other crops of that source; this gives the reference. A part of a picture is
+compared with the crops of all sources together. Crops and parts have the same size, because chance alone brings the
+statistics of a larger piece closer to the source.
 """
 
 from __future__ import annotations
@@ -22,41 +23,41 @@ MOST_CROPS = 9
 """Largest number of crops of a source."""
 
 MOST_PIXELS = 2**18
-"""Largest number of pixels whose colors are compared."""
+"""Largest number of pixels of all crops together whose colors are compared."""
 
 Item = TypeVar("Item")
 Array = NDArray[np.floating]
 
 
 def crop_size(sources: Sequence[Image], shape: tuple[int, ...]) -> tuple[int, int]:
-    """Choose (height, width) of the crops: those of the picture, but at most half of the smallest source's.
+    """Choose (height, width) of the crops: as large as the picture, but at most half as large as any source.
 
     Args:
         sources: images.
-        shape: of the picture, height and width first.
+        shape: shape of the picture, height and width first.
     """
     height, width = (min(shape[axis], *(source.shape[axis] // 2 for source in sources)) for axis in (0, 1))
     return height, width
 
 
 def cut_crops(source: Image, size: tuple[int, int]) -> list[Image]:
-    """Cut crops out of a source that do not overlap: evenly spread, at most `MOST_CROPS`."""
+    """Cut crops out of a source, evenly spread. They do not overlap; there are at most `MOST_CROPS`."""
     counts = [length // part for length, part in zip(source.shape[:2], size, strict=True)]
     return [source[crop] for crop in place_evenly(source.shape, size, counts, MOST_CROPS)]
 
 
 def cut_parts(image: Image, size: tuple[int, int]) -> list[Image]:
-    """Cut a picture into parts that cover it: evenly spread, at most `MOST_PARTS`."""
+    """Cut a picture into parts, evenly spread. The parts cover the picture if `MOST_PARTS` parts are enough."""
     counts = [-(-length // part) for length, part in zip(image.shape[:2], size, strict=True)]
     return [image[part] for part in place_evenly(image.shape, size, counts, MOST_PARTS)]
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Crops of one size of every source.
+    """Crops of all sources. All crops have the same size.
 
     Attributes:
-        by_source: the crops of each source.
+        by_source: for each source, its crops.
         source_weights: how much each source counts; the weights add up to one.
     """
 
@@ -71,7 +72,7 @@ class Crops:
 
     @property
     def weights(self) -> Array:
-        """How much each crop of any source counts; the weights add up to one."""
+        """How much each crop counts, in the order of `flatten`. The weights of all crops add up to one."""
         return np.concatenate(
             [
                 np.full(len(crops), weight / len(crops))
@@ -84,19 +85,19 @@ class Crops:
         return [[measure(crop) for crop in crops] for crops in self.by_source]
 
     def average(self, measure: Callable[[Image], float]) -> float:
-        """Measure each crop, and return the weighted mean."""
+        """Measure each crop, and return the mean, weighted by `weights`."""
         return float(np.average(flatten(self.measure_each(measure)), weights=self.weights))
 
 
 def pool_pixels(crops: Sequence[Image], weights: Array | None = None) -> Image:
-    """Collect the pixels of several crops, at random if there are too many.
+    """Collect the pixels of several crops; choose pixels at random if there are more than `MOST_PIXELS`.
 
     Args:
         crops: images.
-        weights: how much each crop counts; equal if None.
+        weights: how much each crop counts, which is how many pixels it gives; equal if None.
 
     Returns:
-        A picture of one column.
+        The pixels as a picture of one column.
     """
     columns, random = [crop.reshape(-1, 1, 3) for crop in crops], np.random.default_rng(0)
     counts = allot(weights, [len(column) for column in columns], MOST_PIXELS)
@@ -112,12 +113,12 @@ def allot(weights: Array | None, most: Sequence[int], total: int) -> list[int]:
     """Choose how many samples to take from each of several groups, in proportion to the groups' weights.
 
     Args:
-        weights: of the groups; equal if None.
+        weights: weights of the groups; equal if None.
         most: number of samples that each group has.
-        total: largest number of samples of all groups together.
+        total: largest number of samples to take from all groups together.
 
     Returns:
-        Numbers of samples, at least 1 from each group.
+        Number of samples to take from each group, at least 1.
     """
     shares = np.ones(len(most)) if weights is None else np.asarray(weights, np.float64)
     scale = min(total / shares.sum(), *(has / share for has, share in zip(most, shares, strict=True) if share > 0))
@@ -130,7 +131,7 @@ def flatten(items: Sequence[Sequence[Item]]) -> list[Item]:
 
 
 def pair_with_rest(items: Sequence[Sequence[Item]]) -> list[tuple[Item, list[Item]]]:
-    """Pair each item with the other items of the same source; sources are never compared with each other."""
+    """Pair each item with the other items of the same source, never with items of another source."""
     return [(one, [*group[:i], *group[i + 1 :]]) for group in items for i, one in enumerate(group)]
 
 

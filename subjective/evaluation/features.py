@@ -1,7 +1,7 @@
-"""Observations of a picture for evaluation: the network's features and the spectrum.
+"""Observe a picture for evaluation: measure the network's features and the spectrum.
 
-The network sees a picture in small windows, at octaves and half octaves, so that memory is bounded for pictures of any
-size, and little is compiled.
+The network sees a picture in small windows, at octaves and half octaves. So memory is bounded for pictures of any size,
+and few programs are compiled.
 """
 
 from __future__ import annotations
@@ -26,30 +26,31 @@ from subjective.statistics.gram import gram
 from subjective.statistics.sliced import random_directions
 
 LAYERS = ("conv1_2", "conv2_1", "conv3_3", "conv4_2")
-"""Layers that are observed; by default a synthesis matches none of them."""
+"""Layers that are observed. By default, a synthesis matches none of these layers."""
 
 SCALES = (1.0, 2**-0.5, 0.5, 2**-1.5, 0.25)
-"""Scales at which pictures are observed, if they have enough pixels: octaves, and half octaves, which no synthesis
-matches."""
+"""Scales at which pictures are observed, if the reduced pictures have enough pixels: octaves, and half octaves. No
+synthesis matches half octaves."""
 
 COARSEST_SIDE = 64
-"""Large pictures are also observed at smaller scales, for their largest shapes, as long as their crops have at least
-this side."""
+"""A large picture is also observed at scales below those of `SCALES`, for its largest shapes, as long as its crops have
+at least this many pixels a side there."""
 
 WINDOW_SIDES = (128, 64, 32)
-"""Sides of the windows that the network sees; the first that fits into the picture is used."""
+"""Possible sides of the windows that the network sees; the first side that fits into the reduced crops is used."""
 
 MOST_WINDOWS = 64
-"""Largest number of windows of a picture at one scale; a larger picture is observed in parts only."""
+"""Largest number of windows of a picture at one scale. Windows do not cover a picture that needs more."""
 
 SAMPLES = 2048
-"""Number of pixels of a picture's feature maps from which the sliced Wasserstein distance is computed."""
+"""Number of pixels of a picture's feature map that are kept for the sliced Wasserstein distance."""
 
 MOST_SAMPLES = 4 * SAMPLES
-"""Number of such pixels of several pictures together."""
+"""Largest number of pixels of feature maps that are kept if several pictures are pooled."""
 
 DIRECTIONS = 32
-"""Number of directions of the sliced Wasserstein distance; not those that a synthesis may have matched."""
+"""Number of directions of the sliced Wasserstein distance. The directions differ from those that a synthesis may have
+matched."""
 
 MIN_SIDE = 32
 """Smallest side in pixels of a picture or a crop."""
@@ -62,12 +63,12 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Observation:
-    """What the network and the spectrum say of a picture, or of several pictures together.
+    """The features and the spectrum that were measured of a picture, or of several pictures together.
 
     Attributes:
         grams: Gram matrix at each place.
-        samples: pixels of the feature map at each place, projected on directions: ``(pixels, directions)``.
-        spectrum: from `pixels.radial_spectrum`.
+        samples: random pixels of the feature map at each place, projected on directions: ``(pixels, directions)``.
+        spectrum: radial spectrum, from `pixels.radial_spectrum`.
     """
 
     grams: dict[Place, Array]
@@ -84,7 +85,7 @@ def _scale_side(side: int, scale: float) -> int:
 
 
 def list_scales(side: int) -> tuple[float, ...]:
-    """List `SCALES` and the half octaves after them at which a side still has `COARSEST_SIDE` pixels."""
+    """List `SCALES`, then the following half octaves at which a ``side`` in pixels still has `COARSEST_SIDE` pixels."""
     further = max(math.floor(2 * math.log2(max(side, 1) / COARSEST_SIDE)) + 1, len(SCALES))
     return (*SCALES, *(2 ** (-half / 2) for half in range(len(SCALES), further)))
 
@@ -92,12 +93,13 @@ def list_scales(side: int) -> tuple[float, ...]:
 def choose_places(params: Params, matched: Collection[str], side: int) -> tuple[Place, ...]:
     """Choose the layers and scales at which pictures are observed.
 
-    A place is left out if a crop has no pixel there, or if the layer was matched and the scale is a whole octave.
+    A place is left out if a reduced crop has fewer than `MIN_SIDE` pixels a side, if a window's map at the layer has no
+    pixel, or if the layer was matched and the scale is a whole octave. If no place is left, one is returned.
 
     Args:
         params: the network.
         matched: layers that the pictures were made to match.
-        side: smaller side of the crops.
+        side: smaller side of the crops in pixels.
     """
     names = layer_names(params)
     layers = [layer for layer in LAYERS if layer in names] or [names[0]]
@@ -114,7 +116,11 @@ def choose_places(params: Params, matched: Collection[str], side: int) -> tuple[
 
 @lru_cache(maxsize=8)
 def _compile_window(layers: tuple[str, ...]) -> Callable[..., Any]:
-    """Make the compiled function that measures one window: layer to its Gram matrix and the pixels of its map."""
+    """Make the compiled function that measures one window.
+
+    The function takes the parameters and a window. It returns, for each layer, the Gram matrix and the pixels of the
+    feature map, ``(pixels, channels)``.
+    """
 
     @jax.jit
     def measure(params: Params, window: jax.Array) -> Any:
@@ -130,8 +136,8 @@ def observe(image: Image, params: Params, places: Sequence[Place], side: int) ->
     Args:
         image: ``(height, width, 3)``, RGB in [0, 1].
         params: the network.
-        places: layers and scales.
-        side: smaller side of the smallest picture that is compared.
+        places: layers and scales at which the network observes the picture.
+        side: smaller side of the crops in pixels, which determines the size of the windows.
     """
     grams: dict[Place, Array] = {}
     samples: dict[Place, Array] = {}
@@ -151,17 +157,17 @@ def observe(image: Image, params: Params, places: Sequence[Place], side: int) ->
 
 
 def pool_observations(observations: Sequence[Observation], weights: Array | None = None) -> Observation:
-    """Pool the observations of several pictures of one size, as if the pictures were one.
+    """Pool the observations of several pictures of one size, as if the pictures were one picture.
 
     Args:
-        observations: of the pictures.
+        observations: observations of the pictures.
         weights: how much each picture counts; equal if None.
     """
 
     def pool_samples(place: Place) -> Array:
         samples = [one.samples[place] for one in observations]
         counts = allot(weights, [len(one) for one in samples], MOST_SAMPLES)
-        # The samples are in random order already.
+        # `observe` has put the samples in random order, so that the first samples are a random choice.
         return np.concatenate([one[:count] for one, count in zip(samples, counts, strict=True)])
 
     return Observation(
@@ -182,10 +188,10 @@ def gram_distances(one: Observation, other: Observation) -> Array:
 
 
 def sliced_distances(one: Observation, other: Observation) -> Array:
-    """Return the Wasserstein-1 distance along random directions at each place, in standard deviations of ``other``.
+    """Return the mean Wasserstein-1 distance along the directions at each place, in standard deviations of ``other``.
 
-    Where the standard deviation is very small, as it may be for a lattice, a hundredth of the root mean square takes
-    its place.
+    If a standard deviation is below a hundredth of the root mean square, as for some regular grids, the distance is
+    divided by this hundredth.
     """
 
     def distance(found: Array, wanted: Array) -> float:

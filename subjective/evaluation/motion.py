@@ -1,4 +1,4 @@
-"""How a loop moves: how far each frame is from the next, whether the loop closes, and whether it flickers."""
+"""Measure how a loop moves: how much each frame differs from the next, whether the loop closes, whether it flickers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from subjective.compilation import jit
 from subjective.network.vgg import Params, extract_features
 
 LAYER = "pool2"
-"""Layer at which features are compared; its features are details of some ten pixels."""
+"""Layer whose features are compared. Each feature depends on 16 x 16 pixels of a frame."""
 
 _features = jit(lambda params, image: extract_features(params, image, (LAYER,), padding="same")[LAYER])
 
@@ -22,13 +22,14 @@ Frames = Float[np.ndarray, "count height width 3"]
 
 @dataclass(frozen=True)
 class FrameDistances:
-    """Distances between each frame of a loop and the next; the last one is between the last frame and the first.
+    """Distances between the frames of a loop.
 
     Attributes:
-        values: one distance for each frame.
-        flicker: root mean square of the second differences over that of the first differences: 0 for a steady motion,
-            √3 for frames that are independent of each other.
-        across: root mean square distance of frames half a loop apart, over that of neighbors.
+        values: distance of each frame to the next frame; the last value is the distance of the last frame to the first.
+        flicker: root mean square of the second differences, divided by that of the first differences; 0 for a steady
+            motion, √3 for frames that are independent of each other.
+        across: root mean square distance between frames that are half a loop apart, divided by that between neighboring
+            frames.
     """
 
     values: tuple[float, ...]
@@ -36,7 +37,11 @@ class FrameDistances:
     across: float
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, with mean and spread of the inner steps and whether the step around the end is alike."""
+        """Return a dict of plain values for JSON.
+
+        ``mean``, ``spread``, ``least`` and ``most`` describe all distances but the last, which is ``around_the_end``.
+        ``closes`` tells whether the last distance lies between ``least`` and ``most``.
+        """
         within, around = np.asarray(self.values[:-1]), self.values[-1]
         figures = {
             "mean": within.mean(),
@@ -54,13 +59,13 @@ class FrameDistances:
 
 
 def measure_distances(states: Float[np.ndarray, "count *rest"]) -> FrameDistances:
-    """Measure how far each state of a loop is from the next.
+    """Measure the distances between the states of a loop.
 
     Args:
-        states: pictures or feature maps, any unit; two or more.
+        states: two or more pictures or feature maps, in any unit.
 
     Returns:
-        Root mean square distances in that unit.
+        The distances; ``values`` are root mean squares in the unit of the states.
     """
     first = np.roll(states, -1, axis=0) - states
     second = np.roll(first, -1, axis=0) - first
@@ -75,12 +80,12 @@ def measure_motion(frames: Frames, params: Params) -> dict[str, FrameDistances]:
     """Measure the distances between the frames of a loop.
 
     Args:
-        frames: RGB in [0, 1], two or more.
-        params: the network, down to `LAYER` at least.
+        frames: two or more frames, RGB in [0, 1].
+        params: the network, which must reach at least `LAYER`.
 
     Returns:
-        ``pixels``: distances of the frames, in units of the distance from black to white. ``features``: distances of
-        their features, divided by the features' root mean square.
+        A dict. ``pixels`` has the distances of the frames, where 1 is the distance from black to white. ``features``
+        has the distances of the frames' features at `LAYER`, divided by the root mean square of all features.
     """
     clipped = np.clip(frames, 0, 1)
     maps = np.stack([np.asarray(_features(params, jnp.asarray(frame, jnp.float32))) for frame in clipped])

@@ -1,7 +1,7 @@
 """Measures of a picture's pixels: spectrum, color, seams, repetition, copying.
 
-Every function takes images ``(height, width, 3)``, RGB in [0, 1], and computes plain numbers with numpy. A number says
-little by itself; `subjective.evaluation.yardstick` compares it with the number of a crop of the source.
+Images are ``(height, width, 3)``, RGB in [0, 1]; results are numbers or NumPy arrays. A result says little by itself;
+`subjective.evaluation.yardstick` compares the result of a picture with the result of a crop of the source.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ MAX_PEAK_SIDE = 512
 """Largest side in pixels of the windows in which peaks are searched."""
 
 PEAK_WINDOWS = 256
-"""Largest number of windows in which peaks are searched; with the largest side they cover 4096 pixels a side."""
+"""Largest number of windows in which peaks are searched. Windows of the largest side cover up to 8192 x 8192 pixels."""
 
 QUANTILES = (np.arange(256) + 0.5) / 256
-"""The quantiles that are compared, as shares."""
+"""Quantiles at which two distributions are compared, as numbers between 0 and 1."""
 
 PATCH = 12
-"""Side of the patches that are searched in the sources, in pixels of octave 1."""
+"""Side of the patches that are searched for in the sources, in pixels of octave 1."""
 
 COPY_CORRELATION = 0.95
-"""Correlation from which a patch counts as copied; independent patches of real textures hardly exceed 0.8."""
+"""Smallest correlation with a patch of a source at which a patch counts as copied. Independent patches of real textures
+seldom have a correlation above 0.8."""
 
 MAX_PATCHES = 1024
-"""Largest number of a picture's patches that are searched.
+"""Largest number of a picture's patches that are searched for in the sources.
 
-If the sources have more pixels than `SOURCE_PIXELS`, proportionally fewer patches are searched, but at least 64.
+If the sources together have more pixels than `SOURCE_PIXELS`, the number of patches is divided by the ratio, but is at
+least 64.
 """
 
 SOURCE_PIXELS = 2**20
-"""Number of pixels of all sources in which `MAX_PATCHES` patches are searched."""
+"""Largest number of pixels of all sources together for which `MAX_PATCHES` patches are searched for."""
 
 Gray = NDArray[np.floating]
 
@@ -56,11 +58,11 @@ def luminance(image: Image) -> Gray:
 
 
 def place_windows(shape: tuple[int, ...], side: int, most: int = 16) -> list[tuple[slice, slice]]:
-    """Place square windows evenly on a picture; they cover the picture if ``most`` windows are enough.
+    """Place square windows evenly on a picture. The windows cover the picture if ``most`` windows are enough.
 
     Args:
-        shape: of the picture, height and width first.
-        side: of the windows; at most the picture's smaller side.
+        shape: shape of the picture, height and width first.
+        side: side of the windows; at most the picture's smaller side.
         most: largest number of windows.
 
     Returns:
@@ -69,7 +71,7 @@ def place_windows(shape: tuple[int, ...], side: int, most: int = 16) -> list[tup
     counts = [-(-length // side) for length in shape[:2]]
     more = [min(count + 1, length - side + 1) for count, length in zip(counts, shape, strict=False)]
     if more[0] * more[1] <= most:
-        counts = more  # windows overlap, so that the next window sees what a window's border hides
+        counts = more  # windows overlap: what lies at the edge of a window lies inside the next
     return place_evenly(shape, (side, side), counts, most)
 
 
@@ -79,10 +81,10 @@ def place_evenly(
     """Place windows of one size evenly on a picture.
 
     Args:
-        shape: of the picture, height and width first.
+        shape: shape of the picture, height and width first.
         size: (height, width) of the windows.
         counts: numbers of windows along the height and along the width.
-        most: largest number of windows; ``counts`` are lowered to it.
+        most: largest number of all windows; the larger of the two ``counts`` is lowered until the product fits.
 
     Returns:
         Slices of rows and of columns.
@@ -98,7 +100,10 @@ def place_evenly(
 
 
 def _compute_power(gray: Gray) -> Numbers:
-    """Compute the power at each frequency of a square times a Hann window: ``(side, side)``, zero frequency first."""
+    """Return the power at each frequency of a square, after subtracting its mean and applying a Hann window.
+
+    The result is ``(side, side)``, with frequency zero first.
+    """
     side = len(gray)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(side) + 0.5) / side)
     taper = np.outer(hann, hann)
@@ -107,21 +112,21 @@ def _compute_power(gray: Gray) -> Numbers:
 
 
 def _radius(side: int) -> Numbers:
-    """Return the absolute value of each frequency of a square, in cycles a window."""
+    """Return the absolute value of each two-dimensional frequency of a square, in cycles per window."""
     frequencies = scipy.fft.fftfreq(side) * side
     return np.hypot(frequencies[:, None], frequencies[None, :])
 
 
 def radial_spectrum(image: Image, side: int = SPECTRUM_SIDE) -> Numbers:
-    """Measure the power of the luminance in each ring of frequencies, averaged over windows.
+    """Measure the mean power of the luminance in each ring of frequencies, averaged over windows.
 
     Args:
         image: at least ``side`` pixels a side.
-        side: of the windows.
+        side: side of the windows in pixels.
 
     Returns:
-        Power at 2, 3, … ``side // 2`` cycles a window. 0 and 1 cycles are left out: they are the mean and the Hann
-        window itself.
+        Power at 2, 3, … ``side // 2`` cycles per window. The rings of 0 and 1 cycles are left out, because the mean
+        and the Hann window itself dominate them.
 
     References:
         Welch, "The use of fast Fourier transform for the estimation of power spectra", 1967.
@@ -134,21 +139,21 @@ def radial_spectrum(image: Image, side: int = SPECTRUM_SIDE) -> Numbers:
 
 
 def spectrum_error(found: Numbers, wanted: Numbers) -> float:
-    """Return the root mean square difference of two results of `radial_spectrum` over rings, in dB."""
+    """Return the root mean square difference, over rings and in dB, of two results of `radial_spectrum`."""
     least = 1e-12
     return float(np.sqrt(np.mean((10 * np.log10((found + least) / (wanted + least))) ** 2)))
 
 
 def spectral_peak(image: Image, side: int) -> float:
-    """Return log10 of the strongest isolated peak over the median of its ring, averaged over windows.
+    """Return log10 of a ratio: the strongest isolated peak of the spectrum, over the median of the peak's ring.
 
-    Dot grids and checkerboards give such peaks. Noise of any color gives about 1.2, a grid 3 and more. The mean over
-    windows is taken, not the maximum, so that a larger picture has no larger peak by chance.
+    Dot grids and checkerboards have strong peaks. The result is about 1.2 for noise of any color, and 3 or more for a
+    grid. It is the mean over windows, not the maximum, so that a larger picture has no larger peak by chance.
 
     Args:
         image: at least ``side`` pixels a side.
-        side: of the windows. Only results for one side can be compared, because the largest of more frequencies is
-            larger.
+        side: side of the windows in pixels. Compare only results for the same side: a larger window has more
+            frequencies, and the largest of more powers is larger by chance.
     """
     gray = luminance(image)
     return float(
@@ -158,7 +163,12 @@ def spectral_peak(image: Image, side: int) -> float:
 
 @lru_cache(maxsize=4)
 def _rings(side: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the ring of each frequency of a square, the frequencies sorted by ring, and where each ring begins."""
+    """Sort the frequencies of a square by ring: the rounded absolute value of a frequency.
+
+    Returns:
+        The ring of each frequency; the frequencies' indices, sorted by ring; and where each ring begins among these
+        indices.
+    """
     rings = np.rint(_radius(side)).astype(np.intp).ravel()
     order = np.argsort(rings, kind="stable")
     return rings, order, np.searchsorted(rings[order], np.arange(rings.max() + 2))
@@ -170,27 +180,27 @@ def _find_peak(power: Numbers) -> float:
     rings, order, bounds = _rings(side)
     ratios = power.ravel()
     medians = np.array([np.median(ratios[order[a:b]]) if b > a else np.inf for a, b in pairwise(bounds)])
-    # Rings beyond side / 2 lie only in the corners and hold fewer and fewer frequencies: the last whole ring's median
-    # serves them all. The lowest rings are left out: they have few frequencies, and the spectrum is steep there.
+    # Rings beyond side / 2 lie only in the corners and hold ever fewer frequencies: use the median of the last whole
+    # ring for them. Leave out the lowest rings: they hold few frequencies, and the spectrum is steep there.
     medians[side // 2 + 1 :] = medians[side // 2]
     inside = rings >= max(side // 16, 4)
-    # A median of almost nothing is no background to compare with, so that the median has a least value.
+    # If a median is almost zero, the ratio would be meaninglessly large; so the median has a smallest value.
     ratios = ratios / np.maximum(medians[rings], 1e-9 * power.max() + 1e-30)
-    return float(np.log10(max(ratios[inside].max(), 1.0)))  # a ratio of 1 if there is no power at all
+    return float(np.log10(max(ratios[inside].max(), 1.0)))  # a picture without power gives 0
 
 
 def take_quantiles(values: Numbers) -> Numbers:
-    """Return 256 evenly spaced quantiles along the first axis."""
+    """Return the quantiles along the first axis at `QUANTILES`."""
     ordered = np.sort(values, axis=0)
     return ordered[(QUANTILES * len(ordered)).astype(int)]
 
 
 def color_distance(image: Image, source: Image) -> Numbers:
-    """Measure the distance of two color histograms as the mean difference of their quantiles.
+    """Measure how the color histograms of two images differ: the mean difference of their quantiles.
 
     Returns:
-        Wasserstein-1 distances in levels of 255, ``(2, 3)``: of red, green and blue, and along the three axes of
-        `OPPONENT`.
+        Wasserstein-1 distances in levels of 255, ``(2, 3)``. The first row is for red, green and blue, the second for
+        the three axes of `OPPONENT`.
     """
     one, other = (np.asarray(picture, dtype=np.float64).reshape(-1, 3) for picture in (image, source))
     channels = np.abs(take_quantiles(one) - take_quantiles(other)).mean(axis=0)
@@ -199,16 +209,16 @@ def color_distance(image: Image, source: Image) -> Numbers:
 
 
 def seam(image: Image, axis: int) -> tuple[float, float]:
-    """Compare the step across the seam, when the picture is repeated along an axis, with the steps inside the picture.
+    """Repeat a picture along an axis, and compare the step across the seam with the steps inside the picture.
 
     Args:
         image: the picture.
-        axis: 0 for the seam between last and first row, 1 for the one between last and first column.
+        axis: 0 for the seam between the last row and the first row, 1 for the seam between the last and first column.
 
     Returns:
-        The mean absolute difference between the last and the first line, divided by the mean of the differences between
-        neighboring lines inside; and the standard deviation of this ratio over the lines inside, which is the spread
-        that chance gives.
+        Two numbers. The first is the mean absolute difference across the seam, divided by the mean of the differences
+        between neighboring lines inside. The second is the spread that chance gives to this ratio: the standard
+        deviation of the differences inside, divided by their mean.
     """
     lines = np.moveaxis(np.asarray(image), axis, 0)
 
@@ -223,14 +233,16 @@ def seam(image: Image, axis: int) -> tuple[float, float]:
 
 
 def repetition(image: Image, coarse: float) -> float:
-    """Return the highest autocorrelation of the detail away from the center: 1 for a verbatim repetition.
+    """Return the highest autocorrelation of a picture's detail, away from the center.
 
     Args:
-        image: at least twice ``coarse`` pixels a side; the whole image is measured.
-        coarse: in pixels. Coarser structure is not detail, and shorter shifts are ignored.
+        image: at least ``2 * coarse`` pixels a side; the whole image is measured.
+        coarse: length in pixels. Coarser structures are removed, so that only detail is left; shifts of at most this
+            length are ignored.
 
     Returns:
-        Correlation of the luminance's detail with the same detail, shifted by at most half of each side.
+        Correlation of the luminance's detail with the same detail, shifted by at most half of each side: 1 for a
+        picture that repeats itself exactly.
     """
     gray = luminance(image).astype(np.float32)
     detail = gray - scipy.ndimage.gaussian_filter(gray, coarse / 2, mode="reflect")
@@ -248,10 +260,11 @@ def repetition(image: Image, coarse: float) -> float:
 
 
 def copied_share(image: Image, sources: Sequence[Image]) -> float:
-    """Return the share of the picture's patches of which the sources hold a near-exact copy.
+    """Return the share of a picture's patches that are near-exact copies of patches of the sources.
 
-    Patches are squares of `PATCH` pixels of the luminance, blurred to octave 1. Each is compared with the patches at
-    every pixel of the sources by correlation (`COPY_CORRELATION`). Patches without contrast count as not copied.
+    Patches are squares of `PATCH` pixels a side of the luminance at octave 1. A patch is copied if its correlation with
+    some patch of the sources, at any pixel, is `COPY_CORRELATION` or more. A patch with less than a tenth of the median
+    contrast of the picture's patches counts as not copied.
 
     Args:
         image: at least ``2 * PATCH`` pixels a side.
@@ -276,13 +289,16 @@ def _blur(image: Image) -> Gray:
 
 
 def _cut_patches(gray: Gray, stride: int) -> Numbers:
-    """Cut out every ``stride``-th patch, of every second pixel; each patch is a row of the result."""
+    """Cut out patches that are ``stride`` pixels apart, and keep every second pixel; each row of the result is a patch.
+
+    The full-size picture is blurred, so that every second pixel is the picture at octave 1.
+    """
     views = np.lib.stride_tricks.sliding_window_view(gray, (2 * PATCH - 1, 2 * PATCH - 1))
     return views[::stride, ::stride, ::2, ::2].reshape(-1, PATCH * PATCH)
 
 
 def _cut_in_batches(gray: Gray) -> Iterator[Numbers]:
-    """Yield all patches, those of some rows of pixels at a time."""
+    """Yield the patches at all pixels, in batches of some rows of pixels, so that memory is bounded."""
     rows = max(2**15 // gray.shape[1], 1)
     last = gray.shape[0] - 2 * PATCH + 2
     for start in range(0, last, rows):
@@ -290,7 +306,7 @@ def _cut_in_batches(gray: Gray) -> Iterator[Numbers]:
 
 
 def _normalize(patches: Numbers) -> tuple[Numbers, Numbers]:
-    """Return patches with mean 0 and norm 1, and the contrast of each patch (standard deviation)."""
+    """Return the patches with mean 0 and norm 1, and the standard deviation (the contrast) of each patch."""
     centered = patches - patches.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(centered, axis=1, keepdims=True)
     return centered / np.maximum(norms, 1e-6), norms[:, 0] / PATCH

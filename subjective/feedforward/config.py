@@ -48,7 +48,7 @@ class LossSettings:
     octaves: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
     """Number of octaves at which the statistics are matched. Default for textures: the largest number, up to 4, for
     which all sources and textures are large enough. Default for pictures: 1, because at coarse octaves most photographs
-    have far more contrast than a style; there, the loss would measure little but this contrast."""
+    have far more contrast than a style, so that the loss would measure almost nothing but this contrast."""
     relative: bool = True
     """Divide each distance by the size of the statistic that is matched, so that a weight has the same effect for every
     source and layer."""
