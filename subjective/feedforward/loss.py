@@ -44,7 +44,7 @@ class Objective:
 
     Attributes:
         analysis: how a picture that the network makes is measured. Its ``comparison`` says how the picture is compared
-            with the original; None for textures.
+            with the original; the comparison is None for textures.
         relative: whether each distance is divided by the size of its target.
         variation: weight of the mean squared difference between neighboring pixels.
     """

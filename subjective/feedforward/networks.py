@@ -109,11 +109,11 @@ class TransformNet(nnx.Module):
         self.last = Convolution(w, 3, 9, gain=0.1, random=random)
 
     def opens(self, place: int) -> bool:
-        """Return whether the block at a place in `blocks` is the first of the two of a residual block."""
+        """Return whether the block at a place in `blocks` is the first half of a residual block."""
         return 3 <= place < len(self.blocks) - 2 and place % 2 == 1
 
     def closes(self, place: int) -> bool:
-        """Return whether the block at a place in `blocks` is the second of the two of a residual block."""
+        """Return whether the block at a place in `blocks` is the second half of a residual block."""
         return 3 <= place < len(self.blocks) - 2 and place % 2 == 0
 
     def __call__(self, image: Picture, blend: Blend) -> Picture:

@@ -91,7 +91,8 @@ def train(
         params: parameters of the loss network.
         photographs: an endless iterator of batches ``(pictures, height, width, 3)`` that a style network learns to
             repaint (`subjective.feedforward.data.Photographs`); None for textures.
-        steps: number of steps. None takes `count_steps` with one photograph, so give the number for a style network.
+        steps: number of steps. None takes `count_steps` for one photograph, so that a style network needs the number
+            here or in the config.
         state: the state from which the training continues; ``photographs`` must continue from the same step. None
             begins a new training.
         on_step: called after each step, with what is known of the step.
