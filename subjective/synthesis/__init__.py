@@ -1,1 +1,1 @@
-"""The verbs: a texture, a loop, a transfer, novelty; and what they share."""
+"""The four verbs (texture, loop, transfer and novelty) and the modules that the verbs share."""

@@ -1,7 +1,7 @@
-"""The loop over the stages of a picture, from the coarsest to the finest, as the paper has it.
+"""The loop over the stages of a picture, from the coarsest to the finest, as in the paper.
 
-A run is a number of pictures, each made stage by stage. Whoever watches a run is told of each step as if all stages
-were one optimization; the step's `Position` is all that it takes to resume the run.
+A run makes one or several pictures, each stage by stage. An `OnStep` function is called after each step; the step's
+number counts all stages of the picture. The step's `Position` holds everything that is needed to resume the run.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge
 
 OnStep = Callable[[int, Step], None]
-"""``on_step(picture, step)``: the picture's number, counted from 0, and where its optimization stands."""
+"""``on_step(picture, step)`` is called after each step; ``picture`` is the picture's number, counted from 0."""
 
 FLAT_STD = 1 / 255
 """A picture is flat if its standard deviation is less than this in every channel."""
 
 MIN_LOSS_DROP = 0.01
-"""Share of its first loss by which the last stage must lower the loss; otherwise the result says so."""
+"""If the last stage lowers its first loss by less than this share, the result's message says so."""
 
 MAX_CLIPPED = 0.2
-"""Share of a picture's values that may lie beyond black and white; otherwise the result says so."""
+"""If more than this share of a picture's values lies beyond black or white, the result's message says so."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """Where a run stands after a step: all that it takes to continue as if the run had never stopped.
+    """The state of a run after a step: everything that is needed to continue as if the run had never stopped.
 
     Attributes:
-        picture: its number.
-        stage: its place in the schedule.
-        attempt: at the first stage; from the second stage on, the attempt that is continued.
-        steps: of the picture's optimizations that have ended.
-        evaluations: of the same.
-        seconds: of the same.
-        attempts: the results of the attempts at the first stage so far.
-        finished: the results of the pictures before this one.
-        point: of the optimization that goes on.
+        picture: number of the picture that is being made.
+        stage: index of the current stage.
+        attempt: number of the current attempt at the first stage; at later stages, of the attempt that is continued.
+        steps: number of steps of this picture in the stages and attempts that have ended.
+        evaluations: number of evaluations of the loss in the same stages and attempts.
+        seconds: seconds that the same stages and attempts took.
+        attempts: results of this picture's finished attempts at the first stage.
+        finished: results of the pictures before this one.
+        point: state of the current stage's optimization.
     """
 
     picture: int
@@ -68,11 +68,11 @@ def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None)
     Args:
         job: from `prepare` of a verb.
         on_step: called with a picture's number and each `Step`.
-        resume: where the run continues; used up.
+        resume: the position from which the run continues; `run` clears its arrays.
 
     Returns:
-        A `Result` for each picture. Its value is what ``job.render`` makes of the last stage's value; its steps and
-        evaluations are those of all stages.
+        A `Result` for each picture. The result's value is the picture that ``job.render`` makes from the value of the
+        last stage; steps, evaluations and seconds are sums over all stages.
 
     Raises:
         NonFiniteLossError: see `minimize`.
@@ -86,7 +86,7 @@ def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None)
 
 
 def coarse_to_fine(job: Job, counter: StepCounter) -> Result:
-    """Make the first stage from ``job.starts`` noises; every later stage from the best picture so far, enlarged."""
+    """Make a picture: attempt the first stage ``job.starts`` times, then enlarge the best attempt stage by stage."""
     first, picture = job.stages[0], counter.picture
     tries = counter.attempts
     for attempt in counter.attempts_left():
@@ -98,7 +98,7 @@ def coarse_to_fine(job: Job, counter: StepCounter) -> Result:
         begin = partial(_enlarge_result, job, picture, best, result, before, stage)
         begun = result.begun if before.octave == stage.octave else None
         result = minimize_stage(job, counter, stage, best, begin)
-        if begun is not None:  # the same picture, polished in another precision
+        if begun is not None:  # the stage continues the stage before in float32: keep its first loss
             result = dataclasses.replace(result, begun=begun)
     return result
 
@@ -109,11 +109,11 @@ def minimize_stage(
     """Minimize a stage's loss.
 
     Args:
-        job: what is made.
-        counter: told of each step; knows where a resumed run continues.
+        job: the job.
+        counter: counts the steps, and holds the point from which a resumed run continues.
         stage: the stage.
-        attempt: its number.
-        begin: makes the starting value, where the stage is not resumed.
+        attempt: number of the attempt at the first stage.
+        begin: makes the starting value; not called if the stage is resumed.
     """
     config, point = job.config, counter.enter(stage, attempt)
     start = jnp.asarray(begin() if point is None else jnp.zeros(job.shape(stage)), jnp.float32)
@@ -130,13 +130,13 @@ def minimize_stage(
         resume=point,
     )
     counter.leave(result)
-    if point is not None:  # used up: whoever still holds the point holds none of its arrays
+    if point is not None:  # free the memory, even if the caller still holds the point
         point.state.arrays.clear()
     return result
 
 
 def _enlarge_result(job: Job, picture: int, attempt: int, result: Result, before: Stage, stage: Stage) -> jax.Array:
-    """Return the start of a stage: the value of the stage before, enlarged, with the finer detail of a fresh start."""
+    """Return the start of a stage: the enlarged value of the stage before, with the fine detail of a new start."""
     detail = job.start(picture, attempt, stage)
     value = result.value if result.value.ndim == detail.ndim else job.render(result.value, before)
 
@@ -147,7 +147,7 @@ def _enlarge_result(job: Job, picture: int, attempt: int, result: Result, before
 
 
 def _place(start: jax.Array, point: Point | None, config: PictureConfig) -> jax.Array:
-    """Share a start, and the arrays of a point that was read from disk, among the devices."""
+    """Divide a start among the devices, and also the arrays of the point, which may have been read from disk."""
     if config.devices == 1:
         return start
     axis = -3 if config.row_shards > 1 else -4  # rows of a picture, or frames
@@ -159,17 +159,17 @@ def _place(start: jax.Array, point: Point | None, config: PictureConfig) -> jax.
 
 
 class StepCounter:
-    """Counts the steps of a picture over all its stages, and knows what a resumed run has done already.
+    """Counts the steps of a picture over all its stages, and knows what a resumed run has finished already.
 
     Attributes:
-        picture: its number.
-        attempts: results of the attempts at the first stage so far.
+        picture: number of the picture.
+        attempts: results of the finished attempts at the first stage.
     """
 
     def __init__(
         self, job: Job, picture: int, on_step: OnStep | None, finished: Sequence[Result], resume: Position | None
     ):
-        """Begin at the first step, or where a run is resumed."""
+        """Begin at the first step, or at the position from which a run is resumed."""
         self.job, self.picture, self.on_step, self._finished = job, picture, on_step, finished
         self.attempts: list[Result] = list(resume.attempts) if resume else []
         self._steps, self._evaluations, self._seconds = 0, 0, 0.0
@@ -180,27 +180,27 @@ class StepCounter:
         self._stage = job.stages[self._place]
 
     def attempts_left(self) -> range:
-        """Return the attempts at the first stage that are still to be made."""
+        """Return the numbers of the attempts at the first stage that are not finished."""
         return range(len(self.attempts), self.job.starts if self._place == 0 else 0)
 
     def stages_left(self) -> list[tuple[Stage, Stage]]:
-        """Each later stage that is still to be made, after the stage before it."""
+        """Return a pair for each later stage that is not finished: the stage before it, and the stage."""
         return list(pairwise(self.job.stages))[max(self._place - 1, 0) :]
 
     def enter(self, stage: Stage, attempt: int) -> Point | None:
-        """Note which stage begins; return the point from which the stage is resumed, once."""
+        """Note which stage begins. Return the point of a resumed run at the first call, and None at later calls."""
         self._stage, self._place, self._attempt = stage, self.job.stages.index(stage), attempt
         point, self._point = self._point, None
         return point
 
     def leave(self, result: Result) -> None:
-        """Count the steps of a stage that has ended."""
+        """Add the steps, evaluations and seconds of a stage that has ended."""
         self._steps += result.steps
         self._evaluations += result.evaluations
         self._seconds += result.seconds
 
     def tell(self, step: Step) -> None:
-        """Tell of a step; the starting point is told of the first stage alone."""
+        """Report a step to ``on_step``. Starting points are not reported, except the first one of the picture."""
         if step.step == 0 and self._told:
             return
         self._told = True
@@ -219,7 +219,10 @@ class StepCounter:
         self._tell(dataclasses.replace(step, value=value, position=position), step)
 
     def tell_best(self, result: Result, best: int) -> None:
-        """Where one stage is all, tell of the best attempt once more, if it was not the last: the last step is kept."""
+        """Report the best attempt again if there is one stage and another attempt came last.
+
+        Observers keep the picture of the last step that is reported.
+        """
         if len(self.job.stages) == 1 and best != self.job.starts - 1:
             value = self.job.render(result.value, self.job.stages[0])
             step = Step(0, value, result.loss, result.parts, result.gradient_norm, 0, 0.0)
@@ -232,7 +235,7 @@ class StepCounter:
             self.on_step(self.picture, dataclasses.replace(shown, step=steps, evaluations=evaluations, seconds=seconds))
 
     def sum_up(self, result: Result) -> Result:
-        """Return the last stage's result as that of the whole picture."""
+        """Turn the last stage's result into the result of the whole picture."""
         last = self.job.stages[-1]
         result = dataclasses.replace(result, value=self.job.render(result.value, last))
         message = "; ".join([result.message, *_find_faults(result, last.steps > 0)])
@@ -242,7 +245,7 @@ class StepCounter:
 
 
 def _find_faults(result: Result, stepped: bool) -> list[str]:
-    """Say what is wrong with a picture that nobody has asked for; ``stepped`` whether any step was asked for."""
+    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether the last stage made steps."""
     faults, (contrast, clipped) = [], map(float, _measure_faults(result.value))
     if stepped and result.loss > (1 - MIN_LOSS_DROP) * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"

@@ -1,7 +1,7 @@
-"""The frames of a loop: each frame has a texture loss, and wanted distances to its neighbors.
+"""The losses of a loop's frames: each frame's own texture loss, and a loss of the distances between frames.
 
-The distance between two frames is measured octave by octave. The wanted distance is that of a source from itself, moved
-by a few pixels. Steps from frame to frame wrap, so that the loop closes.
+The distance between two frames is measured at each octave. The wanted distance is the distance between a source and the
+same source moved by a few pixels. The last frame is also compared with the first, so that the loop closes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from subjective.pyramid import Padding, gaussian_pyramid, laplacian_pyramid
 DistanceType = Literal["l2", "lap1"]
 
 SOFT = 1e-3
-"""Distance below which the square root is rounded off, a quarter of a grey level; the root's slope at zero would be
+"""Distances below this one, a quarter of a grey level, are rounded off: the slope of a square root at zero is
 infinite."""
 
 LEAST = 1 / 255
-"""Smallest distance by which an error is divided. A flat source that is moved has the distance 0, and coarse octaves
-nearly so."""
+"""Smallest number by which an error is divided. The wanted distance of a flat source is 0, and at coarse octaves the
+wanted distance of any source is small."""
 
 
 def frame_distance(
@@ -41,22 +41,23 @@ def frame_distance(
     """Measure the distance of two frames at each octave, from full size up.
 
     ``l2`` is the root mean square of each octave of the Gaussian pyramid, rounded off at zero (`SOFT`). ``lap1`` is the
-    mean absolute value of each octave of the Laplacian pyramid, whose last octave is a Gaussian one. Both pyramids are
-    linear, so that the pyramid of the frames' difference is enough.
+    mean absolute value of each octave of the Laplacian pyramid, whose last octave is a Gaussian octave. Both pyramids
+    are linear, so the pyramid of the frames' difference is enough.
 
     Args:
         difference: difference of two frames with values in [0, 1].
         kind: ``l2`` or ``lap1``.
         octaves: number of octaves.
-        padding: of the pyramid; ``valid`` is taken as ``same``, because a Laplacian pyramid has no valid form.
+        padding: padding of the pyramid; ``valid`` means ``same``, because a Laplacian pyramid has no valid form.
 
     Returns:
         Distances in the units of the frames, one for each octave.
 
     References:
-        The 2017 program's inter-frame loss. Departures: octave by octave instead of a mean over all; its Laplacian was
-        off by two pixels and its root had an infinite slope at zero. Lap1: Bojanowski, Joulin, Lopez-Paz and Szlam,
-        "Optimizing the latent space of generative networks", 2018, here as means of each octave.
+        The 2017 program's inter-frame loss. Departures: octaves are compared one by one; that program took the mean
+        over all octaves. Its Laplacian was off by two pixels, and its square root had an infinite slope at zero; both
+        are corrected. Lap1: Bojanowski, Joulin, Lopez-Paz and Szlam, "Optimizing the latent space of generative
+        networks", 2018; here the mean of each octave is taken.
     """
     around: Padding = "same" if padding == "valid" else padding
     if kind == "l2":
@@ -66,19 +67,19 @@ def frame_distance(
 
 
 def steps_of(frames: int, order: int) -> tuple[int, ...]:
-    """Return the steps between frames that are compared: up to the order, and at most half of the loop."""
+    """Return the distances, in frames, between frames that are compared: 1 to ``order``, at most half of the loop."""
     return tuple(range(1, min(order, frames // 2) + 1))
 
 
 @dataclass(frozen=True)
 class Distances:
-    """The distances between frames that count.
+    """Which frames are compared, and how their distance is measured.
 
     Attributes:
         steps: from `steps_of`.
         kind: see `frame_distance`.
-        octaves: likewise.
-        padding: likewise.
+        octaves: see `frame_distance`.
+        padding: see `frame_distance`.
     """
 
     steps: tuple[int, ...]
@@ -91,15 +92,16 @@ class Distances:
 def interframe_loss(distances: Distances) -> Loss:
     """Return the loss of the distances between frames, as ``loss(frames, least, most)``.
 
-    The loss is the mean of ((d − d′) / max(least, `LEAST`))² over frames, steps and octaves. d is the distance of a
-    frame from the frame so many steps on, around the loop; d′ is d clipped to the least and the most distance wanted.
+    The loss is the mean of ((d − d′) / max(least, `LEAST`))² over frames, steps and octaves. d is the distance between
+    frame n and frame n + step, counted around the loop. d′ is d, clipped to the range from ``least`` to ``most``.
 
     Args:
-        distances: the distances that count.
+        distances: which frames are compared, and how.
 
     Returns:
-        ``loss(frames, least, most) -> (scalar, parts)``; frames ``(count, height, width, 3)``, least and most
-        ``(steps, octaves)`` or, if every frame has its own, ``(count, steps, octaves)``; parts ``{step: scalar}``.
+        ``loss(frames, least, most) -> (scalar, parts)``. ``frames`` is ``(count, height, width, 3)``. ``least`` and
+        ``most``, the smallest and largest wanted distances, are ``(steps, octaves)``, or ``(count, steps, octaves)`` if
+        every frame has its own. ``parts`` is ``{step: scalar}``.
     """
 
     steps, kind, octaves, padding = distances.steps, distances.kind, distances.octaves, distances.padding
@@ -123,13 +125,13 @@ def interframe_loss(distances: Distances) -> Loss:
 
 
 def octaves_of(size: tuple[int, int], less: float = 0) -> int:
-    """Count the octaves of 4 pixels a side or more that a picture (height, width) has, cut by ``less`` pixels."""
+    """Count the octaves with at least 4 pixels a side, after ``less`` pixels are cut off ``size`` (height, width)."""
     return max(int(min(size) - less).bit_length() - 2, 1)
 
 
 @partial(jit, static_argnums=(1, 2, 3, 4))
 def _moved(source: Array, shift: int, kind: DistanceType, octave: int, octaves: int) -> Array:
-    """Measure the distance of a source from itself, moved by whole pixels; the mean of down and right."""
+    """Measure the distance between a source and itself moved by ``shift`` pixels: the mean of a move down and right."""
     found = []
     for image in (source, source.swapaxes(0, 1)):
         difference = gaussian_pyramid(image[shift:] - image[: image.shape[0] - shift], octave + 1, "same")[-1]
@@ -140,20 +142,20 @@ def _moved(source: Array, shift: int, kind: DistanceType, octave: int, octaves: 
 def shifted_distances(
     source: np.ndarray, shifts: Sequence[float], kind: DistanceType, octave: int, octaves: int
 ) -> Float[np.ndarray, "shifts octaves"]:
-    """Measure how far a source is from itself, moved by some pixels: the distances wanted between a loop's frames.
+    """Measure the distance between a source and itself moved by some pixels: the distance wanted between frames.
 
     Args:
         source: image ``(height, width, 3)``.
-        shifts: pixels of octave 0; between two whole numbers the distance is interpolated.
+        shifts: lengths of the moves in pixels of octave 0; for a fraction, two whole moves are interpolated.
         kind: see `frame_distance`.
-        octave: octave at which the frames are made.
-        octaves: number of octaves from that octave on.
+        octave: octave at which the frames are made, the first that is measured.
+        octaves: number of octaves that are measured.
 
     Returns:
         Distances ``(shifts, octaves)``.
 
     Raises:
-        InputError: the source is too small to be moved so far.
+        InputError: the source is too small for the moves.
     """
     check_moves([source], shifts, octave + octaves)
     image = jnp.asarray(source, jnp.float32)
@@ -167,10 +169,10 @@ def shifted_distances(
 
 
 def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves: int) -> None:
-    """Refuse sources that are too small to be moved so far and to keep so many octaves.
+    """Refuse sources that, without the pixels of the longest move, are too small for the octaves.
 
     Raises:
-        InputError: naming the size and the move.
+        InputError: a source is too small. The message names the source's size and the move.
     """
     for source in sources:
         if min(source.shape[:2]) - max(shifts) - 1 < 2**octaves:
@@ -180,12 +182,12 @@ def check_moves(sources: Sequence[np.ndarray], shifts: Sequence[float], octaves:
             )
 
 
-# Each frame by itself
+# The loss of each frame by itself
 
 
 @lru_cache(maxsize=32)
 def weigh_frames(loss: Loss) -> Loss:
-    """Multiply a frame's loss by the frame's own weight, as ``loss(image, (first, weight), *others)``."""
+    """Turn ``loss(image, first, *others)`` into ``loss(image, (first, weight), *others)``, multiplied by the weight."""
 
     def weighted(image: Float[Array, "height width 3"], given: tuple[Any, Scalar], *others: Any) -> tuple[Scalar, Any]:
         first, weight = given
@@ -197,16 +199,16 @@ def weigh_frames(loss: Loss) -> Loss:
 
 @lru_cache(maxsize=32)
 def mean_over_frames(loss: Loss, batch: int, own: bool, devices: int = 1) -> Loss:
-    """Return the mean of a picture's loss over frames, computed for so many frames at a time.
+    """Turn the loss of one picture into the mean loss of several frames, which is computed batch by batch.
 
-    Loss and gradient of a batch are computed together, and no feature map outlives its batch. So the feature maps of a
-    long animation take no more memory than those of a short one.
+    The loss and the gradient of a batch are computed together, and the batch's feature maps are freed. So the feature
+    maps of a long animation take no more memory than the feature maps of a short one.
 
     Args:
         loss: ``loss(image, first, *others)``.
         batch: number of frames whose feature maps are in memory at one time.
-        own: whether each frame has a ``first`` of its own, on a leading axis.
-        devices: number of devices that share the frames, in equal numbers.
+        own: whether each frame has its own ``first``; ``first`` then has a leading axis for the frames.
+        devices: number of devices among which the frames are divided equally.
 
     Returns:
         ``loss(frames, first, *others) -> (scalar, parts)``, differentiable in the frames.
@@ -220,7 +222,7 @@ def mean_over_frames(loss: Loss, batch: int, own: bool, devices: int = 1) -> Los
 
 
 class _Work:
-    """The loss and gradient of each frame; hashable, as `jax.custom_vjp` needs it."""
+    """Computes the loss and gradient of each frame. An object is hashable, which `jax.custom_vjp` needs."""
 
     def __init__(self, loss: Loss, batch: int, own: bool, devices: int):
         self.loss, self.batch, self.own, self.devices = loss, batch, own, devices
@@ -242,7 +244,7 @@ class _Work:
         return jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), found), gradients / frames.shape[0]
 
     def of_share(self, frames: Array, first: Any, *others: Any) -> tuple[tuple[Array, Any], Array]:
-        """Compute loss, parts and gradient of each frame of a device's share."""
+        """Compute loss, parts and gradient of each of the frames that one device holds."""
 
         def of_frame(given: tuple[Array, Any]) -> Any:
             frame, its = given

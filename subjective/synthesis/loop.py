@@ -1,4 +1,4 @@
-"""A loop: frames that each have the texture of the sources, each near its neighbors, around the end as elsewhere."""
+"""A loop: frames that each have the sources' texture and differ little from the next frame, from last to first too."""
 
 from __future__ import annotations
 
@@ -52,31 +52,32 @@ def animate(
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> Result:
-    """Make the frames of a loop, each of the texture of the sources, and each near its neighbors.
+    """Make the frames of a loop. Each frame has the sources' texture and differs little from its neighbors.
 
     Args:
         sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
         config: settings; the defaults if None.
         params: the network, from `load_params`.
         frame_weights: how much each source counts at each frame, ``(count, sources)``, see
-            `subjective.synthesis.morph`. If None, all frames have the texture that ``config.source_weights`` join.
-        masks: as in `synthesize`, for every frame; instead of ``frame_weights``.
-        init: as in `synthesize`, for every frame.
-        on_step: called with 0 and each `Step`; the frames are optimized together.
+            `subjective.synthesis.morph`. If None, all frames have one texture, joined by ``config.source_weights``.
+        masks: as in `synthesize`; all frames have the same masks. Do not give masks and ``frame_weights`` together.
+        init: as in `synthesize`; all frames start near this image.
+        on_step: called as ``on_step(0, step)``; the frames are optimized together as one value.
         resume: as in `synthesize`.
 
     Returns:
         One `Result`; ``value`` is ``(count, height, width, 3)``, not clipped.
 
     Raises:
-        InputError: settings, sources or sizes that do not fit.
+        InputError: a setting, a source or a size is invalid.
         NonFiniteLossError: see `minimize`.
 
     References:
-        As for `synthesize`. Departures: distances are compared octave by octave, at every stage. A frame that is N
-        steps on is to be as far as a source moved N times as far. The frames start on a circle: each is a mixture of
-        two pictures in changing shares, random phases of the sources' spectrum at every stage unless ``init`` says
-        otherwise. So the loop is closed from the beginning, and its detail turns steadily.
+        As for `synthesize`. Departures: distances are compared octave by octave, at every stage. For frames that are N
+        steps apart, the wanted distance is that of a source moved N times as far. The frames start on a circle: each
+        is a mixture of two pictures, whose shares change from frame to frame. The two pictures have the sources'
+        spectrum at random phases, at every stage, unless ``init`` says otherwise. So the loop is closed from the
+        beginning, and its detail turns steadily.
     """
     job = prepare(sources, config or AnimationConfig(), params, frame_weights, masks, init)
     return run(job, on_step, resume)[0]
@@ -90,7 +91,7 @@ def prepare(
     masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
 ) -> Job:
-    """Make a loop ready; arguments and errors as of `animate`."""
+    """Return the job of `animate`; arguments and errors are the same."""
     if frame_weights is not None:
         _check_frame_weights(frame_weights, (config.count, len(sources)), masks)
         config = dataclasses.replace(config, join_mode=config.join_mode or TURN_BY)
@@ -154,7 +155,7 @@ def _check_frame_weights(frame_weights: np.ndarray, wanted: tuple[int, int], mas
 def _weights_of_sources(
     config: AnimationConfig, sources: int, frame_weights: np.ndarray | None, masks: np.ndarray | None
 ) -> np.ndarray:
-    """How much each source counts, ``(sources,)``, or how much it counts at each frame, ``(frames, sources)``."""
+    """Return how much each source counts: ``(sources,)``, or ``(frames, sources)`` if frames differ."""
     if frame_weights is not None:
         return frame_weights
     if masks is not None:
@@ -163,7 +164,7 @@ def _weights_of_sources(
 
 
 def _distances_at(config: AnimationConfig, sources: Sequence[np.ndarray], stage: Stage) -> Distances:
-    """Return the distances between frames that count at a stage, at octaves that all pictures have room for."""
+    """Return which frames are compared at a stage, and how; with as many octaves as all pictures have room for."""
     room = [octaves_of(size, max(config.frame_shifts)) for size in sizes_of(sources)]
     octaves = max(min(config.distance_octaves, octaves_of(stage.size), min(room) - stage.octave), 1)
     return Distances(config.frame_steps, config.if_distance_type, octaves, config.padding_mode)
@@ -172,7 +173,7 @@ def _distances_at(config: AnimationConfig, sources: Sequence[np.ndarray], stage:
 def _wanted_distances(
     config: AnimationConfig, sources: Sequence[np.ndarray], shares: np.ndarray, distances: Distances, stage: Stage
 ) -> np.ndarray:
-    """Return the distances of sources from themselves, moved, each source counting by its share."""
+    """Return the distances of moved sources from themselves, averaged over the sources by their shares."""
     moved = [
         shifted_distances(source, config.frame_shifts, distances.kind, stage.octave, distances.octaves)
         for source in sources
@@ -188,7 +189,7 @@ def _turning_start(
     masks: np.ndarray | None,
     init: np.ndarray | None,
 ) -> Start:
-    """Start the frames on a circle: each is a mixture of two pictures, whose shares turn once around the loop."""
+    """Start frame n of N as a mean, plus cos(2πn / N) times one noise picture, plus sin(2πn / N) times another."""
     by_frame = np.broadcast_to(weights, (config.count, len(colors)))
     means = (by_frame @ colors / by_frame.sum(axis=1, keepdims=True)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Morphs: how much each source counts at each frame, and how far apart frames are whose texture changes."""
+"""Morphs: how much each source counts at each frame, and the wanted distances of frames whose texture changes."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ Weights = Float[np.ndarray, "frames sources"]
 
 DISSOLVE = 3
 """Number of frames in which a patch of one texture turns into a patch of another. A patch that turns in one frame
-flickers; the slower it turns, the more of the old texture is left where the old texture should be gone
+flickers; a patch that turns slowly keeps the old texture in frames where it should be gone
 (`experiments/09_loops.md`)."""
 
 TURN_BY: JoinMode = "geodesic"
-"""Default join of the targets between two textures: one texture then turns into the other stone by stone. With average,
-patches of both textures lie side by side, and the rest of the old texture has more than its own contrast
+"""Default join for the targets of mixed frames: one texture then turns into the other stone by stone. With average,
+patches of both textures lie side by side, and the last patches of the old texture have too much contrast
 (`experiments/09_loops.md`)."""
 
 TINY = 1e-12
 
 
 def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
-    """Make the weights of frames that go from each keyframe to the next, and from the last back to the first.
+    """Make the weights of a loop that goes from each keyframe to the next, and from the last back to the first.
 
     Args:
         frames: number of frames in the loop; the first frame is the first keyframe.
         keyframes: number of keyframes, one or more.
-        ease: ``smooth`` rests at each keyframe (half a cosine), ``linear`` moves at one speed.
+        ease: ``smooth`` rests at each keyframe (weights follow half a cosine); ``linear`` keeps one speed.
 
     Returns:
-        ``(frames, keyframes)``, each row adding up to 1.
+        ``(frames, keyframes)``; each row adds up to 1.
     """
     weights = np.zeros((frames, keyframes))
     for frame in range(frames):
@@ -55,16 +55,16 @@ def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
 
 
 def frame_importance(shares: Weights) -> Float[np.ndarray, " frames"]:
-    """Return the weight of each frame's texture loss: a frame of one source counts four times an even mixture of two.
+    """Return the weight of each frame's texture loss. A frame of one source weighs 4 times an even mixture of two.
 
-    A mixed frame cannot reach its target, statistics half way between two textures. With equal weights it would pull
-    its neighbors away from targets that they can reach.
+    A mixed frame cannot reach its target, because the target lies between the statistics of two textures. With equal
+    weights a mixed frame would pull its neighbors away from targets that the neighbors can reach.
 
     Args:
         shares: share of each source in each frame.
 
     Returns:
-        One weight a frame, 1 on average.
+        One weight for each frame; the mean is 1.
     """
     pure = np.sum(shares**2, axis=1) ** 2
     return pure / pure.mean()
@@ -74,13 +74,13 @@ def frame_importance(shares: Weights) -> Float[np.ndarray, " frames"]:
 def measure_contrast(
     source: Float[Array, "height width 3"], kind: DistanceType, octave: int, octaves: int
 ) -> Float[Array, " octaves"]:
-    """Measure how far a source is from its own mean color, in the units of `frame_distance`.
+    """Measure the `frame_distance` between a source and a flat picture of the source's mean color.
 
     Args:
         source: image.
         kind: see `frame_distance`.
-        octave: the first octave.
-        octaves: number of octaves from the first.
+        octave: the first octave that is measured.
+        octaves: number of octaves that are measured.
     """
     image = gaussian_pyramid(source, octave + 1, "same")[-1]
     return frame_distance(image - jnp.mean(image, axis=(0, 1), keepdims=True), kind, octaves, "same")
@@ -94,24 +94,25 @@ def add_changes(
     steps: Sequence[int],
     kind: DistanceType,
 ) -> tuple[Float[np.ndarray, "count steps octaves"], Float[np.ndarray, "count steps octaves"]]:
-    """Add the change of texture to the wanted distances between frames, at right angles to the motion.
+    """Add the distance that a change of texture causes to the wanted distances between frames.
 
-    The least distance is that of a cross-fade from a picture of one source into an unrelated picture of another. The
-    most is the distance if patches of the picture turned from one source into another, each within `DISSOLVE` frames.
-    A cross-fade is the smaller distance: if frames could be no further apart, the rest of the old texture would have to
-    stay. With ``lap1``, a mean and not a root mean square, both distances are equal.
+    Motion and change of texture count as perpendicular: their squares are added. The smallest distance allows a
+    cross-fade from a picture of one source to an unrelated picture of another. The largest allows patches of the
+    picture to turn from one source to another, each within `DISSOLVE` frames. The cross-fade's distance is the smaller
+    one; if frames could not be further apart, the rest of the old texture would have to stay. With ``lap1``, which is a
+    mean and not a root mean square, both distances are equal.
 
     Args:
-        apart: wanted distances of frames that have one texture.
+        apart: wanted distances of frames that all have the same texture.
         shares: share of each source in each frame.
         colors: mean color of each source.
-        contrasts: of each source, from `measure_contrast`.
+        contrasts: contrasts of each source, from `measure_contrast`.
         steps: steps between frames that are compared.
-        kind: see `frame_distance`. A change of mean color shows in every Gaussian octave, and in the last Laplacian
-            octave alone.
+        kind: see `frame_distance`. A change of the mean color shows in every Gaussian octave, but only in the last
+            Laplacian octave.
 
     Returns:
-        The least and the most distances, each ``(frames, steps, octaves)``.
+        The smallest and the largest wanted distances, each ``(frames, steps, octaves)``.
     """
     least, most = apart.copy(), apart.copy()
     touched = slice(None) if kind == "l2" else slice(-1, None)

@@ -1,4 +1,4 @@
-"""What a config means for pictures of given sizes: octaves, statistics and stages, and which pictures are too small."""
+"""Planning: choose octaves, statistics, stages and optimizer for pictures of given sizes; refuse too small pictures."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from subjective.synthesis.preconditioner import apply_octave_gains
 from subjective.synthesis.stages import Schedule, Stage, plan_stages
 
 SOURCE_PADDING: Padding = "valid"
-"""A source is always analyzed with this padding: a photograph has no outside."""
+"""A source is always analyzed with this padding, because nothing is known about what lies outside a photograph."""
 
 MOST_OCTAVES = 5
-"""Most octaves that are chosen where a config leaves their number open."""
+"""Largest number of octaves that is chosen if a config leaves the number open."""
 
 LEAST_OCTAVE = 32
-"""Fewest pixels a side of the smallest octave of the picture, where the number of octaves is chosen."""
+"""If the number of octaves is chosen, the picture's coarsest octave has at least this number of pixels a side."""
 
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
@@ -35,13 +35,13 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Plan(Generic[Config]):
-    """A config made definite for given sources.
+    """A config whose number of octaves is chosen, and what follows from the config for the given sources.
 
     Attributes:
-        config: with its number of octaves chosen.
+        config: the config with its number of octaves.
         analysis: how the full picture is measured.
         stages: the stages of the picture, coarsest first.
-        notes: one line for each setting that has no effect, and each statistic that no octave has room for.
+        notes: one line for each setting without effect, and for each statistic that is left out at all octaves.
     """
 
     config: Config
@@ -66,11 +66,11 @@ def make_plan(
         params: the network.
         sources: (height, width) of each source.
         by_regions: whether the picture has regions, each with a source of its own.
-        picture: what to call the picture that is made, for messages.
-        names: what to call each source; ``source 1`` and so on if None.
+        picture: name of the picture that is made, for messages.
+        names: names of the sources, for messages; ``source 1`` and so on if None.
 
     Raises:
-        InputError: a layer that the network lacks, a statistic that regions or tiles do not allow, or a picture too
+        InputError: the network lacks a layer, a statistic cannot be measured in regions or tiles, or a picture is too
             small.
     """
     config = choose_octaves(config, params, sources)
@@ -88,7 +88,7 @@ def make_plan(
 
 
 def choose_octaves(config: Config, params: Params, sources: Sequence[Size] = ()) -> Config:
-    """Choose the number of octaves, where the config leaves it open.
+    """Choose the number of octaves if the config leaves the number open.
 
     Args:
         config: settings.
@@ -111,7 +111,7 @@ def choose_octaves(config: Config, params: Params, sources: Sequence[Size] = ())
 
 
 def _sides(config: PictureConfig, sources: Sequence[Size]) -> list[Side]:
-    """Return the smaller side and the padding of the picture, and of each source."""
+    """Return the smaller side and the padding: of the picture, then of each source."""
     return [(min(config.size), config.padding_mode), *((min(size), SOURCE_PADDING) for size in sources)]
 
 
@@ -120,18 +120,18 @@ def analysis_of(
 ) -> Analysis:
     """Return the analysis of the picture that a config asks for.
 
-    A statistic that needs a map of some size (the spectrum: 32 pixels a side) is left out at the octaves where the
-    picture, or a source, is too small for it; see `dropped_statistics`.
+    Some statistics need a map of some size (the spectrum needs 32 pixels a side). Such a statistic is left out at the
+    octaves where the picture or a source is too small; see `dropped_statistics`.
 
     Args:
         config: settings with the number of octaves chosen; layers by name or number.
-        params: the network, which says what layers there are.
+        params: the network, whose layers the config may name.
         sources: (height, width) of each source.
-        by_regions: whether the picture has regions; it is then not measured in blocks.
+        by_regions: whether the picture has regions; a picture with regions is not measured in blocks.
 
     Raises:
-        InputError: a layer that the network lacks, a statistic that does not add up over the tiles or cannot be
-            measured of a region, or no statistic that any octave has room for.
+        InputError: the network lacks a layer, a statistic cannot be computed as a sum over tiles, a statistic cannot
+            be measured of a region, or no octave has room for any statistic.
     """
     terms = _terms(config, params)
     index_terms(terms)
@@ -165,7 +165,7 @@ def check_regions(terms: Sequence[Term]) -> None:
     """Refuse statistics that have no meaning for a part of a picture.
 
     Raises:
-        InputError: naming the statistic.
+        InputError: there is such a statistic. The message names it.
     """
     for term in terms:
         if not (term.statistic.by_region or term.statistic.whole_with_regions):
@@ -176,7 +176,7 @@ def check_regions(terms: Sequence[Term]) -> None:
 
 
 def dropped_statistics(config: PictureConfig, params: Params, analysis: Analysis) -> tuple[str, ...]:
-    """Name the config's statistics that the analysis has no room for at any octave."""
+    """Return the texts of the config's statistics that the analysis leaves out at all octaves."""
     kept = index_terms(analysis.terms)
     return tuple(
         text
@@ -218,14 +218,14 @@ def _comparison(config: PictureConfig, params: Params) -> Comparison | None:
 
 
 def _resolve(layers: Sequence[str], params: Params) -> tuple[str, ...]:
-    """Names of layers, with the 2017 program's numbers replaced; `PICTURE_LAYERS` as they are."""
+    """Return names of layers: replace the 2017 program's numbers by names, and keep `PICTURE_LAYERS` unchanged."""
     named = network_layers(layers)
     found = dict(zip(named, resolve_layers(named, params), strict=True)) if named else {}
     return tuple(found.get(layer, layer) for layer in layers)
 
 
 def choose_optimizer(config: PictureConfig) -> Optimizer:
-    """Create the optimizer that a config asks for, or leaves to its picture's size."""
+    """Create the optimizer that `PictureConfig.optimizer_name` names, with the config's settings."""
     return create_optimizer(
         config.optimizer_name,
         history=config.history,

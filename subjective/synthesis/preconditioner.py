@@ -1,10 +1,10 @@
-"""The gains of each octave, in brightness and in color, with which L-BFGS begins.
+"""The first inverse Hessian of L-BFGS: a gain for each octave, in brightness and in color.
 
-A texture loss is steep for large shapes and colors, and flat for fine detail. Along waves of 3 pixels its curvature is
-some hundred times less than along waves of 30, and along large patches of color ten times more again
-(`experiments/13_curvature.md`). With the same step for all waves the detail converges last. Here the assumed inverse
-Hessian is half as large at each octave as at the octave above it, and a quarter as large in color, down to the coarsest
-of `LEVELS`.
+A texture loss is steep for large shapes and colors, and flat for fine detail. Its curvature for waves of 3 pixels is
+about a hundredth of the curvature for waves of 30 pixels; for large patches of color the curvature is ten times larger
+again (`experiments/13_curvature.md`). With the same step size for all waves, the detail converges last. Here the first
+inverse Hessian is, at each octave, half as large in brightness and a quarter as large in color as at the next finer
+octave, for `LEVELS` octaves.
 """
 
 from __future__ import annotations
@@ -21,31 +21,35 @@ from subjective.compilation import jit
 from subjective.pyramid import reduce
 
 LEVELS = 4
-"""Number of octaves whose gains differ. Coarser octaves are no steeper, and earlier stages have settled them."""
+"""Number of octaves whose gains differ. Still coarser octaves have no larger curvature, and earlier stages have
+optimized them already."""
 
 BRIGHTNESS, COLOR = 2**-0.5, 2**-1.0
-"""Gain of the root from an octave to the next coarser one: along the first axis of `OPPONENT`, and along the others."""
+"""Factor from an octave's gain to the next coarser octave's, for the first axis of `OPPONENT` and for the others.
+
+The gains belong to the square root of the inverse Hessian.
+"""
 
 DIFFERENCES = [
     OPPONENT.T @ np.diag([gain**level - gain ** (level - 1) for gain in (BRIGHTNESS, COLOR, COLOR)]) @ OPPONENT
     for level in range(1, LEVELS)
 ]
-"""Gains of each octave minus the gains of the octave above it, ``(3, 3)`` in RGB."""
+"""Gains of each octave minus the gains of the next finer octave, as matrices ``(3, 3)`` on RGB."""
 
 
 @jit
 def apply_octave_gains(change: jax.Array) -> jax.Array:
-    """Multiply a change of pictures by the symmetric root of the inverse Hessian that is assumed at first.
+    """Multiply a change of pictures by the symmetric square root of the first inverse Hessian.
 
-    1 + Σ 4^k Rᵀ…Rᵀ D_k R…R, with k of the pyramid's reductions R and their adjoints Rᵀ, which enlarge: each octave of
-    the image, times the octave's gains D_k. The product is symmetric, with eigenvalues between the last gain and 1,
-    for any size. Pictures are taken to wrap, whatever lies outside them: the gains measure steps, not pictures.
+    The root is 1 + Σ 4^k Rᵀ…Rᵀ D_k R…R. R is a reduction of the pyramid, its adjoint Rᵀ enlarges, and each occurs k
+    times. D_k is the k-th of `DIFFERENCES`. The root is symmetric; its eigenvalues lie between the last gain and 1 for
+    any size. The change is treated as if it wrapped, whatever the picture's padding is.
 
     Args:
-        change: ``(height, width, 3)``, or several such.
+        change: ``(height, width, 3)``, with or without leading axes for several pictures.
 
     Returns:
-        The same shape and dtype.
+        The product, of the same shape and dtype.
 
     References:
         Burt and Adelson, 1983, as in `subjective.pyramid`.
@@ -58,9 +62,10 @@ def _apply_gains(change: jax.Array) -> jax.Array:
 
 
 def _coarser_part(image: jax.Array, level: int) -> jax.Array:
-    """Return what the octaves below a level add to a change."""
+    """Return what the octaves coarser than a level add to a change."""
     reduced, enlarge = jax.vjp(partial(reduce, padding="circular"), image)
-    # The root of 4, but less where an odd side ends: there two samples lie side by side, and would count twice.
+    # 2, the square root of 4, in most places. At the end of an odd side two samples lie side by side; the share is
+    # smaller there, because otherwise these samples would count twice.
     share = lax.rsqrt(enlarge(jnp.ones_like(reduced))[0])
     small = reduce(share * image, "circular")
     gained = jnp.matmul(small, DIFFERENCES[level].astype(image.dtype), precision="highest")

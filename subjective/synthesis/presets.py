@@ -40,10 +40,10 @@ PRESETS: dict[str, SynthesisConfig] = {
         block=0.0,
     ),
 }
-"""Settings for textures. `paper` has the 2017 program's own (`experiments/05_presets.md` has their scores)."""
+"""Settings for textures; `paper` has the settings of the 2017 program. `experiments/05_presets.md` has the scores."""
 
 NETWORK_UNIT = 255 * 0.226
-"""torchvision's networks divide by this number and these do not: distances here are 57.6 times as large."""
+"""torchvision divides the network's input by this number. Here nothing is divided: features are 57.6 times as large."""
 
 Like = Literal["multiscale", "tensorflow", "pytorch", "prisma"]
 
@@ -70,7 +70,8 @@ PUBLISHED_SETTINGS: dict[str, TransferConfig] = {
     ),
     "pytorch": TransferConfig(
         layers=("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"),
-        # Gram matrices over a·b·c·d are ours; a mean square over their entries is the sum over channels squared.
+        # This program also divides its Gram matrices by height, width and channels. But its loss is the mean over
+        # all channels² entries of a matrix, and ours is the sum.
         layer_weights=tuple(1e6 / NETWORK_UNIT**4 / channels**2 for channels in (64, 64, 128, 128, 256)),
         statistic=("gram",),
         content_layers=("conv2_2",),
@@ -83,7 +84,9 @@ PUBLISHED_SETTINGS: dict[str, TransferConfig] = {
     ),
     "prisma": TransferConfig(
         layers=("conv1_1", "conv2_1", "conv3_1", "conv4_1"),
-        # Of sums over 3 · height · width: pooling has divided the pixels of a map by 16 each time, channels multiply.
+        # This program divides FᵀF by 3 · height · width of the picture, not by the size of the map. Relative to ours,
+        # squared distances are channels² / 9 times as large, and each pooling makes them 16 times smaller (4 times
+        # fewer pixels, squared). Its loss also has a factor of 1/4, and is the mean over the four layers.
         layer_weights=tuple(channels**2 / (36 * 16**pooled) / 4 for pooled, channels in enumerate((64, 128, 256, 512))),
         statistic=("gram",),
         content_layers=("conv4_2",),
@@ -96,7 +99,7 @@ PUBLISHED_SETTINGS: dict[str, TransferConfig] = {
         **_PUBLISHED,
     ),
 }
-"""Settings of published programs for style transfer (`experiments/12_transfer.md` says where they depart)."""
+"""Settings of published programs for style transfer; `experiments/12_transfer.py` lists the departures."""
 
 
 def preset(name: Preset, **changes: Any) -> SynthesisConfig:
@@ -107,7 +110,7 @@ def preset(name: Preset, **changes: Any) -> SynthesisConfig:
         changes: settings that differ from the preset.
 
     Raises:
-        InputError: another name.
+        InputError: no preset has this name.
     """
     if name not in PRESETS:
         raise InputError(f"there is no preset {name!r}; wanted {', '.join(PRESETS)}")

@@ -1,4 +1,4 @@
-"""The Job: a picture made ready to be optimized, and the only thing that is handed on from `prepare` to `run`."""
+"""The Job: all that `coarse_to_fine.run` needs to make a picture. The `prepare` of each verb returns a Job."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from subjective.synthesis.starts import Start
 from subjective.synthesis.targets import targets_by_region
 
 Problem = Callable[[Stage], tuple[Loss, Any]]
-"""Of a stage: the loss, and the argument that the loss takes after the value."""
+"""``problem(stage)`` returns the stage's loss, and the argument that the loss takes after the value."""
 
 Render = Callable[[Array, Stage], Array]
-"""From a stage's value to the picture that the value stands for."""
+"""``render(value, stage)`` turns the value that a stage optimizes into a picture."""
 
 _carry_masks = jit(carry_masks, static_argnums=(1, 2))
 
@@ -39,19 +39,19 @@ def _as_it_is(value: Array, stage: Stage) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A picture made ready to be optimized: `subjective.synthesis.coarse_to_fine.run` needs nothing else.
+    """Everything that `subjective.synthesis.coarse_to_fine.run` needs to make a picture.
 
     Attributes:
         config: the settings, with the number of octaves chosen.
-        stages: coarsest first.
-        problem: what is minimized at a stage.
-        start: the starting value of a stage, for each picture and attempt.
-        render: the picture that a stage's value stands for. What is optimized may be more than a picture: it may have a
-            margin, colors that come later, or regions that are made one by one.
-        shape: shape of a stage's value.
+        stages: the stages, coarsest first.
+        problem: returns the loss of a stage, and the loss's argument.
+        start: returns the starting value of a stage, for each picture and attempt.
+        render: turns a stage's value into a picture. The value may differ from the picture: it may have a margin, it
+            may lack the final colors, or it may hold each region as a picture of its own.
+        shape: returns the shape of a stage's value.
         starts: number of attempts at the first stage.
         pictures: number of pictures that are made one after the other.
-        notes: lines for the user: what is left out, and what has no effect.
+        notes: lines for the user about statistics that are left out and settings without effect.
     """
 
     config: PictureConfig
@@ -76,8 +76,8 @@ def check_inputs(
     """Check the arrays that a picture is made from.
 
     Raises:
-        InputError: an array that is no image, masks or a start of another size than the picture's, or another number
-            of source weights than of sources.
+        InputError: an array is not an image; masks or the start do not have the picture's size; masks are given
+            together with source weights or a join mode; or source weights are not one for each source.
     """
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)
@@ -94,30 +94,33 @@ def check_inputs(
 
 
 def sizes_of(pictures: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """(height, width) of each picture."""
+    """Return the (height, width) of each picture."""
     return [(picture.shape[0], picture.shape[1]) for picture in pictures]
 
 
 def octave_weights_at(config: PictureConfig, stage: Stage) -> tuple[float, ...] | None:
-    """Weights of the octaves that take part in a stage."""
+    """Return the weights of the octaves that a stage matches; None if the config has no weights."""
     return config.octave_weights and config.octave_weights[stage.first_octave :]
 
 
 def source_per_region(masks: np.ndarray | None) -> np.ndarray | None:
-    """How much each source counts for the target of each region: all of its own source. None without regions."""
+    """Return how much each source counts for each region, ``(regions, sources)``: region n has source n alone.
+
+    Without masks, return None.
+    """
     return None if masks is None else np.eye(masks.shape[2])
 
 
 def place_targets(
     targets: Statistics, params: Params, masks: np.ndarray, stage: Stage
 ) -> tuple[Statistics, Params, tuple[Regions, ...]]:
-    """Return what the texture loss of a picture with regions takes after the picture, at a stage.
+    """Return the arguments that the texture loss of a picture with regions takes after the picture.
 
     Args:
-        targets: of each source by itself, on a leading axis.
+        targets: the targets of the single sources, stacked on a leading axis.
         params: the network.
         masks: the region of each source, ``(height, width, sources)``, at full size.
-        stage: whose maps the masks are carried to.
+        stage: the stage; the masks are reduced to the size of each of its maps.
     """
     analysis = stage.analysis
     reduced = reduce_to_stage(masks, stage, analysis.padding)
