@@ -84,7 +84,7 @@ def _combine(matrix: np.ndarray, parts: Sequence[Array], axis: int) -> Array:
 
 
 def convolve_from_few(x: Strip, kernel: Kernel) -> Outputs:
-    """Convolve a strip ``(rows + 2, columns + 2, inputs)`` of few channels.
+    """Convolve a strip ``(rows + 2, columns + 2, inputs)`` of few input channels.
 
     The convolution is one matrix product of the kernel with nine shifted copies of the strip. The channels are moved to
     the first axis, so that neighboring pixels fill the CPU's vector registers.

@@ -1,7 +1,7 @@
 """Minimize a loss with any of the optimizers, through one function `minimize` and one class `Result`.
 
-This module does what is the same for all optimizers: it decides when to stop, reports each step, and repeats a step
-that failed. It knows nothing of images.
+This module does what is the same for all optimizers: it decides when to stop, reports each step, and restarts the
+optimizer after a failed step. It knows nothing of images.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from subjective.optimize.protocol import (
 )
 
 RETRIES = 5
-"""How many times in a row a failed step is tried again; each time, the step is a tenth as long as before."""
+"""Largest number of restarts in a row after failed steps. Restart number n begins with 0.1**n of the first step."""
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Result:
 
 
 class NonFiniteLossError(InputError):
-    """The loss or the gradient is NaN or infinite at the start, or the same step failed too often.
+    """The loss or the gradient is NaN or infinite at the start, or a step failed too often.
 
     Attributes:
         result: the result at the last accepted step; None if the loss or the gradient is not finite at the start.
@@ -139,8 +139,9 @@ def minimize(
 ) -> Result:
     """Minimize a loss.
 
-    The length of the first step does not depend on the units of the loss. If a step reaches a point where the loss or
-    the gradient is not finite, the optimizer starts again from the last accepted point, with a step a tenth as long.
+    The length of the first step does not depend on the units of the loss. A step fails if the loss or the gradient
+    is not finite after the step, or if Adam's loss rises far too much. After a failed step, the optimizer starts again
+    from the last accepted value, with a first step a tenth as long.
 
     Args:
         fn: ``fn(value, *args) -> (scalar, parts)``, differentiable in ``value``.
@@ -229,7 +230,7 @@ class _Run:
         self._tell()
 
     def retry(self, error: NotFiniteError) -> None:
-        """Start the optimizer again from the last accepted value, with a shorter step.
+        """Start the optimizer again from the last accepted value, with a shorter first step.
 
         Raises:
             NonFiniteLossError: the optimizer was already started again `RETRIES` times in a row.
