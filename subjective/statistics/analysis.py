@@ -168,7 +168,7 @@ def _compare(features: Array, content: Array, comparison: Comparison) -> Array:
 
 
 def content_maps(params: Params, image: Image, analysis: Analysis) -> tuple[ContentMaps, ...]:
-    """Compute the content's side of the comparison in `analyze_and_compare`.
+    """Compute the content's feature maps, with which `analyze_and_compare` compares a picture's maps.
 
     Args:
         params: the network.

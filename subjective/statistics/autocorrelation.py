@@ -100,7 +100,8 @@ def _sum_products_and_pixels(around: Array, weights: Array, wraps: bool, *, lags
     """
     around = widen(around)
     ones = jnp.broadcast_to(weights, (weights.shape[0], around.shape[1], 1))
-    # `sums` at a lag is the sum of the second pixels x′ of all pairs. At the opposite lag it is the sum of the first.
+    # At each lag, `sums` is the sum of the second pixels x′ of all pairs. At the opposite lag, `sums` is the sum of the
+    # first pixels x.
     sums = _cross_correlate(ones, around, wraps, lags)
     both = sums[:, lags:] + sums[::-1, lags::-1]
     return jnp.concatenate([_sum_products(around, weights, wraps, lags=lags), both], axis=2)

@@ -158,7 +158,7 @@ def _mask_own_rows(edges: np.ndarray) -> np.ndarray:
 
 
 def choose_blocks(size: Sequence[int], sources: Sequence[Sequence[int]], share: float, most: int = 16) -> Grid:
-    """Choose the grid with the most blocks whose sides are at least a share of the sources' shortest sides.
+    """Choose the grid with the most blocks, if each block must have a ``share`` of a source's height and width.
 
     Args:
         size: (height, width) of the picture.

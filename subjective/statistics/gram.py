@@ -25,7 +25,7 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
 def multiply(features: Float[Array, "height width channels"]) -> Float[Array, "channels channels"]:
     """Return FᵀF, the Gram matrix before the division.
 
-    The result of a bfloat16 map is float32: a product of two bfloat16 numbers is exact in float32.
+    The result of a bfloat16 map is float32, because a product of two bfloat16 numbers is exact in float32.
     """
     return _matmul(features.reshape(-1, features.shape[2]).T, features.reshape(-1, features.shape[2]))
 

@@ -22,14 +22,17 @@ ADDED_POWER = 1e-8
 the errors from rounding to 8 bits."""
 
 PIXELS = 256**2
-"""Number of pixels above which the excess power of a wave is reduced.
+"""Number of pixels in a picture above which the excess power of a wave is reduced.
 
 The power of a wave that is in phase everywhere grows with the number of pixels, but the power of a texture does not.
 The wave is as visible in a large picture as in a small picture, so its excess must not grow.
 """
 
 CHANCE = 3.0
-"""Ratio of a wave's power to the power around the wave that can occur by chance. Ratios up to this cost nothing."""
+"""Largest ratio of a wave's power to the mean power around the wave that chance gives to a texture without waves.
+
+Ratios up to `CHANCE` cost nothing.
+"""
 
 
 def grid_powers(
@@ -49,7 +52,7 @@ def grid_powers(
     height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
     whole = widen(features)[:height, :width]
     centered = whole - jnp.mean(whole, axis=(0, 1), keepdims=True)
-    # A few rows and columns of a Fourier transform are two small matrix products, which need almost no memory.
+    # Two small matrix products compute the few frequencies that are needed; they need almost no memory.
     rows, columns = _waves(height).astype(whole.dtype), _waves(width).astype(whole.dtype)
     along = jnp.einsum("pfy,yxc->pfxc", rows, centered, precision="highest")
     both = jnp.einsum("qgx,pfxc->pqfgc", columns, along, precision="highest")
@@ -72,8 +75,8 @@ def _waves(size: int) -> np.ndarray:
 def excess_distance(found: Array, target: Array) -> Scalar:
     """Return the mean squared excess of the waves' amplitudes over the amplitudes that are allowed.
 
-    The target's amplitude of a wave is allowed, and at least √`CHANCE`. The unit is the root of the target's power
-    around the wave.
+    All amplitudes are divided by the root of the target's power around the wave. The allowed amplitude is then the
+    larger of the target's amplitude and √`CHANCE`.
     """
     around = target[1] + ADDED_POWER
     allowed = jnp.maximum(target[0] / around, CHANCE)

@@ -55,7 +55,7 @@ def scale_moments(target: Array, factor: float) -> Array:
     """Return the moments of features that are √factor times as large.
 
     Raises:
-        InputError: a negative factor.
+        InputError: the factor is negative.
     """
     if factor < 0:
         raise InputError(f"a covariance cannot be multiplied by {factor:g}; wanted a factor of 0 or more")
@@ -78,8 +78,8 @@ def covariance_distance(found: Array, target: Array) -> Scalar:
 def gaussian_distance(found: Array, target: Array) -> Scalar:
     """Return the squared Wasserstein-2 distance of two Gaussians, divided by the number of channels.
 
-    The distance is ‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½), with the means μ and covariances Σ of the picture, and
-    μ′ and Σ′ of the target. `ADDED_VARIANCE_SHARE` and `ADDED_VARIANCE` enlarge the diagonals of Σ and Σ′.
+    Before the division it is ‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½). μ and Σ are the mean and the covariance of the
+    picture; μ′ and Σ′ belong to the target. `ADDED_VARIANCE_SHARE` and `ADDED_VARIANCE` enlarge the diagonals of Σ and Σ′.
 
     References:
         Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982. Used for texture by

@@ -52,8 +52,8 @@ def mean_squared_distance(found: Array, target: Array) -> Scalar:
 
 
 def divide_by_count(total: Array, shape: tuple[int, ...], wraps: bool = True) -> Array:
-    """Divide the sums over a map of this shape by the count of numbers in the map. Can serve as `Sums.finish`."""
-    return total / float(math.prod(shape))  # float: a map of 8192x8192x32 exceeds int32
+    """Divide sums over a map by height · width · channels, which are the ``shape``. Can serve as `Sums.finish`."""
+    return total / float(math.prod(shape))  # a map of 8192x8192x32 has too many numbers for int32
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Sums:
             for rows past the map's last row, or ``(rows, width, 1)``, how much each pixel counts.
         finish: ``finish(total, shape, wraps)`` returns the measure of a map of this shape from the sum over all tiles.
         reach: a pixel is compared with pixels up to this number of rows above and below.
-        weighs_twice: whether ``measure_tile`` multiplies two pixels and weights both. `cut_weights` then passes on the
-            square roots of the weights, so that the product has the right weight.
+        weighs_twice: whether ``measure_tile`` multiplies both factors of a product by ``weights``. `cut_weights` then
+            returns the square roots of the weights, so that the product has the right weight.
     """
 
     measure_tile: Callable[[Array, Array, bool], Array]
@@ -168,7 +168,8 @@ class Statistic:
     def by_region(self) -> bool:
         """Whether a region of a map can be measured by itself.
 
-        A sum that compares pixels (`Sums.reach` above 0) cannot, because it would compare across the region's border.
+        A measure that compares pixels would compare them across the region's border. Such a statistic (`Sums.reach`
+        above 0) needs ``measure_region``.
         """
         return self.measure_region is not None or self.by_block
 

@@ -99,7 +99,7 @@ def carry_masks(masks: Masks, octaves: Sequence[int], padding: Padding, params: 
     Args:
         masks: the masks of the picture, which add up to one at each pixel.
         octaves: octaves at which the picture is measured.
-        padding: of pyramid and network.
+        padding: padding of the pyramid and the network.
         params: the network.
 
     Returns:
@@ -144,7 +144,7 @@ def _blur_as_seen(masks: Masks, padding: Padding) -> Float[Array, "rows columns 
 
 
 def _measure_clearness(masks: Masks, weights: Masks) -> Float[Array, " regions"]:
-    """Return the clearness of each region: the mean share of the region in what its pixels see, 1 if they see no other.
+    """Return the clearness of each region: the mean share of the region in what the region's pixels see.
 
     Args:
         masks: share of each region in what each pixel sees.

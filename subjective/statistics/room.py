@@ -101,7 +101,7 @@ def count_octaves(
         analyze_at: ``analyze_at(octaves)`` returns the analysis with this number of octaves, and the sides of all
             pictures. The first of the sides belongs to the picture that is made.
         most: upper limit of the result.
-        least_side: shortest side in pixels that the picture that is made may have at the coarsest octave.
+        least_side: shortest side in pixels that is allowed at the coarsest octave of the picture that is made.
         params: the network.
     """
     for octaves in range(most, 1, -1):

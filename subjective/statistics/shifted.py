@@ -1,4 +1,4 @@
-"""Gram matrices between a feature map and the shifted map: which features occur next to which."""
+"""Gram matrices between a feature map and the shifted map: which features occur at fixed distances from each other."""
 
 from __future__ import annotations
 

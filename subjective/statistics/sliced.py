@@ -29,7 +29,7 @@ def random_directions(channels: int, count: int, seed: int = 0) -> np.ndarray:
     Args:
         channels: number of channels of the feature map.
         count: number of directions.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
 
     Returns:
         ``(channels, count)``: each column is a unit vector.
@@ -53,8 +53,8 @@ def directions(channels: int) -> np.ndarray:
 def quantiles(features: Float[Array, "height width channels"], wraps: bool = True) -> Float[Array, "bins directions"]:
     """Project the features on each direction, sort the values, and return the means of `BINS` equal parts.
 
-    The parts are equal for any number of pixels: a pixel at the border of two parts counts partly in both. So every
-    pixel has a gradient. ``wraps`` has no effect.
+    The parts have equal size for any number of pixels: a pixel at the border of two parts counts partly in both. So
+    every pixel has a gradient. ``wraps`` has no effect.
 
     Returns:
         ``(BINS, directions)``: for each direction, the means in ascending order.
@@ -85,7 +85,7 @@ def scale_quantiles(target: Array, factor: float) -> Array:
     """Return the quantiles of features that are √factor times as large.
 
     Raises:
-        InputError: a negative factor.
+        InputError: the factor is negative.
     """
     if factor < 0:
         raise InputError(f"a distribution cannot be multiplied by {factor:g}; wanted a factor of 0 or more")

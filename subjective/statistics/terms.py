@@ -1,4 +1,4 @@
-"""`Term` says which statistic is measured at which layers. `Analysis` says how a picture is measured with all terms."""
+"""`Term` says which statistic is measured at which layers. `Analysis` holds all terms of a picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ and the detail that a 5-tap blur removes."""
 
 @dataclass(frozen=True)
 class Term:
-    """A statistic, the layers at which it is measured, and its weights in the loss.
+    """A statistic, the layers at which it is measured, and the weights of these layers in the loss.
 
     Attributes:
         statistic: one of `subjective.statistics.registry.STATISTICS`, or another `Statistic`.
@@ -71,7 +71,7 @@ class Analysis:
         padding: what lies outside the picture, for the network and the pyramid. For ``same``, the pyramid mirrors the
             picture.
         pooling: ``average`` or ``max``.
-        tile: rows of a tile (see `subjective.statistics.tiles`); None to measure the picture in one piece.
+        tile: number of rows in a tile (see `subjective.statistics.tiles`); None to measure the picture in one piece.
         devices: number of devices that share the picture's rows.
         precision: number type of the feature maps.
         blocks: numbers of blocks along the picture's height and width. A statistic with `Statistic.by_block` is
@@ -117,7 +117,7 @@ class Analysis:
         return compared.layers if compared and (compared.octaves is None or octave in compared.octaves) else ()
 
     def from_octave(self, octave: int) -> Analysis:
-        """Return the analysis of the picture reduced to ``octave``, now octave 0. Finer octaves are left out."""
+        """Return the analysis for the picture reduced to ``octave``, which becomes octave 0. Drop finer octaves."""
 
         def shift(octaves: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(o - octave for o in octaves if o >= octave)

@@ -2,8 +2,8 @@
 
 A tile is a band of rows as wide as the picture. Its halo is the neighboring rows that the network needs to compute the
 tile's features. `tiling` plans tiles and halos, this module passes each tile through the network, and `tile_sums` adds
-up what the tiles give. The statistics need `Sums`. For the derivative, a second pass computes each tile again. The
-memory for the feature maps of a tile is freed before the next tile.
+up what the tiles give. Every statistic must have `Sums`. For the derivative, a second pass computes each tile again.
+The memory for the feature maps of a tile is freed before the next tile.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ def measure_in_tiles(
 ) -> tuple[Measured, dict[str, Array]]:
     """Measure a picture's layers tile by tile. The result equals the measures of the whole picture in one piece.
 
-    The result is differentiable in the image. The derivative with respect to the network's parameters is zero by
-    definition.
+    The result is differentiable in the image. The derivative with respect to the network's parameters is set to zero.
 
     Args:
         params: the network.
@@ -101,7 +100,7 @@ def _sum_over_devices(measure_tile: _MeasureTile, constants: Constants, pictures
     """Sum over the tiles of all devices. Neighboring devices send each device the rows of its halo."""
     tiling, count = measure_tile.tiling, measure_tile.tiling.devices
     share = pictures.shape[0] // count
-    ring = range(count if tiling.padding == "circular" else count - 1)  # ends are joined only if maps wrap
+    ring = range(count if tiling.padding == "circular" else count - 1)  # the last sends to the first if maps wrap
 
     def sum_on_device(constants: Constants, own: Array) -> Any:
         rows_above = lax.ppermute(own[share - above :], SHARES, [(i, (i + 1) % count) for i in ring])
@@ -252,7 +251,7 @@ def _pools_in_step(window: Window, tiling: Tiling) -> bool:
 
 
 def _pool(current: Array, parent: Window, window: Window, tile: Any, tiling: Tiling) -> Array:
-    """Pool a map with the halo of ``parent``; the result has the halo of ``window``."""
+    """Pool a map that has the halo of ``parent``. Return a map that has the halo of ``window``."""
     if _pools_in_step(window, tiling):
         current = _trim(current, parent, 2 * window.above, 2 * window.below)
     else:

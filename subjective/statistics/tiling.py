@@ -166,7 +166,7 @@ def _halo_before(layer: Layer, window: Window, tiles: int, padding: Padding) -> 
         return (above, below + 2 * layer.reach) if padding == "valid" else (above + layer.reach, below + layer.reach)
     if padding != "circular":
         return 2 * above, 2 * below
-    # In a map that wraps, pooling skips an odd last row. This moves the rows beyond each end by one.
+    # In a map that wraps, pooling skips an odd last row. The window needs one more row each time it passes an end.
     first, last = -above, tiles * window.rows + below - 1
     skipped_above = -min(window.row_before(first) - 2 * first, 0)
     skipped_below = max(window.row_before(last) - 2 * last, 0)
