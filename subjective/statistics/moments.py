@@ -79,7 +79,8 @@ def gaussian_distance(found: Array, target: Array) -> Scalar:
     """Return the squared Wasserstein-2 distance of two Gaussians, divided by the number of channels.
 
     Before the division it is ‖μ − μ′‖² + tr(Σ + Σ′ − 2 (Σ′^½ Σ Σ′^½)^½). μ and Σ are the mean and the covariance of the
-    picture; μ′ and Σ′ belong to the target. `ADDED_VARIANCE_SHARE` and `ADDED_VARIANCE` enlarge the diagonals of Σ and Σ′.
+    picture; μ′ and Σ′ belong to the target. `ADDED_VARIANCE_SHARE` and `ADDED_VARIANCE` enlarge the diagonals of Σ and
+    Σ′.
 
     References:
         Dowson and Landau, "The Fréchet distance between multivariate normal distributions", 1982. Used for texture by
