@@ -245,7 +245,7 @@ class StepCounter:
 
 
 def _find_faults(result: Result, stepped: bool) -> list[str]:
-    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether the last stage made steps."""
+    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether steps were asked for."""
     faults, (contrast, clipped) = [], map(float, _measure_faults(result.value))
     if stepped and result.loss > (1 - MIN_LOSS_DROP) * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"

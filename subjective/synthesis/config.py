@@ -203,7 +203,7 @@ class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
 
     @property
     def preconditioned(self) -> bool:
-        """See `PictureConfig.preconditioned`. By default true if the picture wraps and the optimizer allows it."""
+        """See `PictureConfig.preconditioned`. By default true if the picture wraps, except with bounds or Adam."""
         # If a picture does not wrap, the layers hardly see its rim. With the gains, a colored rim of some pixels grows.
         takes = OPTIMIZERS[self.optimizer_name].takes_preconditioner
         fits = self.padding_mode == "circular" and takes and not self.bounds

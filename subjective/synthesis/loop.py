@@ -1,4 +1,4 @@
-"""A loop: frames that each have the sources' texture and differ little from the next frame, from last to first too."""
+"""A loop: frames that each have the sources' texture and differ little from the next; the first follows the last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planning: choose octaves, statistics, stages and optimizer for pictures of given sizes; refuse too small pictures."""
+"""Planning: choose octaves, statistics, stages and optimizer by the sizes; refuse pictures that are too small."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def check_inputs(
 
     Raises:
         InputError: an array is not an image; masks or the start do not have the picture's size; masks are given
-            together with source weights or a join mode; or source weights are not one for each source.
+            together with source weights or a join mode other than average; or there are not as many source weights as
+            sources.
     """
     for number, source in enumerate(sources, 1):
         check_image(f"source {number}", source)

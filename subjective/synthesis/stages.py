@@ -1,8 +1,8 @@
 """The stages in which a picture is made, each at twice the size of the stage before.
 
-The first stage makes a small picture that matches the coarsest octaves alone. Each later stage enlarges the picture and
-matches one octave more. The pyramid's own `expand` enlarges: any other way leaves a grid and does not wrap. So large
-structure settles where an evaluation costs next to nothing.
+The first stage makes a small picture that matches the coarsest octaves only. Each later stage enlarges the picture and
+matches one more octave. So large structure forms in small pictures, for which an evaluation of the loss costs little.
+The pyramid's `expand` enlarges the picture: other methods leave a grid and do not wrap.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from subjective.statistics.terms import Analysis
 Schedule = Literal["coarse-to-fine", "plain"]
 
 POLISH = 0.25
-"""Share of the last stage's steps that are made in float32, where the earlier steps are made in bfloat16. Near the end
-bfloat16 errs by a tenth and more of the gradient (`experiments/08_precision.md`)."""
+"""If feature maps are bfloat16, the last steps at full size are made in float32: this share of the steps. Near the end
+the errors of bfloat16 reach a tenth of the gradient and more (`experiments/08_precision.md`)."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Stage:
     """One of the optimizations that make a picture.
 
     Attributes:
-        octave: number of reductions from the full picture to the stage's picture; 0 for the last stage.
+        octave: how many times the full picture is reduced to the size of the stage's picture; 0 for the last stage.
         size: (height, width) of the stage's picture.
         analysis: how the stage's picture is measured.
-        first_octave: place of the stage's finest octave among the octaves of the full analysis.
-        steps: most steps of the optimizer.
+        first_octave: index of the stage's finest octave in the octaves of the full analysis.
+        steps: largest number of optimizer steps.
     """
 
     octave: int
@@ -61,17 +61,17 @@ def plan_stages(
     """Plan the stages of a picture, coarsest first.
 
     Args:
-        schedule: ``plain`` plans the last stage alone.
+        schedule: ``plain`` plans full size only.
         size: (height, width) of the full picture.
         analysis: how the full picture is measured.
         params: the network.
-        steps: most steps of a stage, given the (height, width) of its picture.
-        least: fewest pixels a side of a stage before the last. If no such stage has so many pixels, the largest of
-            them is planned all the same.
+        steps: returns the largest number of steps of a stage, given the (height, width) of the stage's picture.
+        least: smallest side, in pixels, of a stage before full size. If all these stages are smaller, only the largest
+            of them is planned.
 
     Returns:
-        One stage for each octave whose picture is large enough for the statistics at that octave and the coarser ones.
-        Where feature maps are bfloat16, one more stage at full size follows, in float32.
+        One stage for each octave whose picture has room for the statistics of that octave and of coarser octaves. If
+        feature maps are bfloat16, one more stage at full size follows, in float32.
     """
     stages = []
     for first, octave in enumerate(analysis.octaves if schedule == "coarse-to-fine" else analysis.octaves[:1]):
@@ -85,7 +85,7 @@ def plan_stages(
 
 
 def _add_polish(stages: list[Stage]) -> list[Stage]:
-    """Make a share of the last stage's steps in float32, as a stage of its own."""
+    """Split the last stage in two if its feature maps are bfloat16: `POLISH` of its steps become a stage in float32."""
     if not stages or stages[-1].analysis.precision == "float32":
         return stages
     *before, last = stages
@@ -96,7 +96,7 @@ def _add_polish(stages: list[Stage]) -> list[Stage]:
 
 
 def stage_size(size: int, octave: int) -> int:
-    """Return the length of a side after so many halvings, rounded up as `expand` needs it."""
+    """Return the length of a side at an octave: ``size`` / 2^octave, rounded up, as `expand` needs it."""
     return -(-size // 2**octave)
 
 
@@ -112,16 +112,16 @@ def _reduce(image: Array, octaves: int, padding: Padding) -> Array:
 
 
 def add_margin(image: Array | np.ndarray, margin: int) -> np.ndarray:
-    """Add so many pixels of its mirror image to each side of a picture, ``(height, width, channels)``."""
+    """Add ``margin`` pixels of a picture's mirror image on each side of the picture, ``(height, width, channels)``."""
     return np.pad(np.asarray(image), ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
 
 
 def remove_margin(image: Array, margin: int, size: tuple[int, int]) -> Array:
-    """Cut the margin off a picture of any stage, ``(rows, columns, channels)``.
+    """Cut the margin off a picture of any stage.
 
     Args:
-        image: a picture with its margin.
-        margin: pixels of the margin at full size.
+        image: a picture of any stage's size with its margin, ``(rows, columns, channels)``.
+        margin: width of the margin in pixels of full size.
         size: (height, width) of the full picture with its margin.
     """
     top, left = (margin * side // whole for side, whole in zip(image.shape[:2], size, strict=True))
@@ -133,14 +133,14 @@ def _padding_of_pyramid(padding: Padding) -> Padding:
 
 
 def enlarge(value: Array, before: Stage, stage: Stage, start: Array, padding: Padding) -> Array:
-    """Enlarge the picture of a stage to the size of the next, and add the finer detail of a start.
+    """Enlarge the picture of a stage to the size of the next stage, and add the finer detail of a starting picture.
 
     Args:
         value: the picture of the stage before.
         before: the stage before.
         stage: the stage that begins.
-        start: image of the new stage's size; noise, or a picture.
-        padding: of the picture; ``valid`` is enlarged by mirroring.
+        start: starting picture of the new stage's size.
+        padding: the picture's padding; for ``valid``, the picture is mirrored at its sides.
 
     Returns:
         Image of the new stage's size.
@@ -150,7 +150,7 @@ def enlarge(value: Array, before: Stage, stage: Stage, start: Array, padding: Pa
     around, steps = _padding_of_pyramid(padding), before.octave - stage.octave
     height, width = stage.size
     sizes = tuple((stage_size(height, octave), stage_size(width, octave)) for octave in reversed(range(steps)))
-    change = value - _reduce(start, steps + 1, around)  # zero, to the bit, if the value still is the start
+    change = value - _reduce(start, steps + 1, around)  # exactly zero if the value is still the reduced start
     return jnp.asarray(start + _expand(change, sizes, around))
 
 

@@ -1,4 +1,4 @@
-"""Targets: the statistics of the sources, joined into one target, one for each frame or one for each region."""
+"""Targets: the statistics of the sources, joined into one target for the picture, for each frame or for each region."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.stages import Stage
 
 SOURCE_ROWS = 512
-"""Rows of a source that are analyzed at one time; a photograph is large, and its statistics are small."""
+"""Number of rows in the tiles of a source. Tiles save memory, because a photograph may be large."""
 
 _analyze = jit(analyze, static_argnums=2)
 
@@ -35,13 +35,13 @@ def _analyze_part(params: Params, image: jax.Array, mask: jax.Array, analysis: A
 def measure_sources(
     sources: Sequence[np.ndarray], analysis: Analysis, params: Params, parts: Sequence[np.ndarray] | None = None
 ) -> list[Statistics]:
-    """Measure the statistics of each source, always with ``valid`` padding: a photograph has no outside.
+    """Measure the statistics of each source, always with the padding `SOURCE_PADDING`.
 
     Args:
         sources: images ``(height, width, 3)``, of any sizes.
-        analysis: how the picture to be made is measured.
+        analysis: how the picture that is made is measured.
         params: the network.
-        parts: how much of each pixel of each source counts, ``(height, width)``; all of every pixel if None.
+        parts: for each source, how much each pixel counts, ``(height, width)`` in [0, 1]; 1 if None.
     """
     adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
     tile = SOURCE_ROWS if adds_up else None
@@ -60,7 +60,7 @@ def measure_sources(
 
 
 def _drop_region_axis(found: Statistics, analysis: Analysis) -> Statistics:
-    """Drop the leading axis, where there is one region alone."""
+    """Drop the leading axis for the regions from the statistics of one region."""
     places = index_terms(analysis.terms)
     return tuple(
         {
@@ -78,12 +78,12 @@ def join_sources(
 
     Args:
         found: from `measure_sources`.
-        weights: how much each source counts; a source of weight 0 takes no part.
-        analysis: how the picture to be made is measured.
-        config: join mode, average if None, and ``mul``.
+        weights: how much each source counts; a source with the weight 0 is left out. Equal if None.
+        analysis: how the picture that is made is measured.
+        config: the settings ``join_mode`` (average if None) and ``mul`` are used.
 
     Raises:
-        InputError: weights that do not fit.
+        InputError: the weights are invalid.
     """
     if weights is not None:
         counted = [(one, weight) for one, weight in zip(found, weights, strict=True) if weight > 0]
@@ -93,7 +93,7 @@ def join_sources(
 
 
 def _scale_target(target: Statistics, factor: float, analysis: Analysis) -> Statistics:
-    """Return the target as if the power of every feature were so many times as large."""
+    """Return the target in which the power of every feature is multiplied by ``factor``."""
     places = index_terms(analysis.terms)
     return tuple(
         {
@@ -108,13 +108,13 @@ def targets_by_region(of_sources: Statistics, shares: Sequence[float], analysis:
     """Return the targets of a picture's regions, one region for each source.
 
     Args:
-        of_sources: the target of each source by itself, on a leading axis.
-        shares: share of the picture that each region has. The target of a statistic of the whole picture is the
-            average of the sources' targets by these shares.
+        of_sources: the targets of the single sources, stacked on a leading axis.
+        shares: share of the picture's area that each region has. Some statistics are measured of the whole picture;
+            their target is the average of the sources' targets, weighted by the shares.
         analysis: how the picture is measured.
 
     Returns:
-        Statistics. Those that are measured of each region have a leading axis for the regions.
+        Targets. The target of a statistic that is measured of each region has a leading axis for the regions.
     """
     places = index_terms(analysis.terms)
 
@@ -135,7 +135,7 @@ def targets_of(
     params: Params,
     parts: Sequence[np.ndarray] | None = None,
 ) -> Statistics:
-    """Measure several sources and join them; arguments and errors as of `measure_sources` and `join_sources`."""
+    """Measure and join sources by ``config.source_weights``; other arguments as in `measure_sources`."""
     return join_sources(measure_sources(sources, analysis, params, parts), config.source_weights, analysis, config)
 
 
@@ -148,20 +148,20 @@ def targets_by_precision(
     weights: np.ndarray | None,
     parts: Sequence[np.ndarray] | None = None,
 ) -> dict[Precision, Statistics]:
-    """Make the targets in the precision of each stage: the errors of that precision then cancel in a distance.
+    """Make the targets in the precision of each stage, so that the errors of that precision cancel in a distance.
 
     Args:
         sources: as in `measure_sources`.
-        stages: whose precisions are needed.
+        stages: the stages; a target is made for each precision that occurs in the stages.
         analysis: as in `measure_sources`.
         config: as in `join_sources`.
         params: as in `measure_sources`.
-        weights: how much each source counts for each of several targets, ``(targets, sources)``; None for one target,
-            by the config's source weights.
+        weights: how much each source counts for each of several targets, ``(targets, sources)``. None makes one
+            target, by ``config.source_weights``.
         parts: as in `measure_sources`.
 
     Returns:
-        Precision to target; several targets are stacked on a leading axis.
+        Map from precision to target. Several targets are stacked on a leading axis.
     """
     targets: dict[Precision, Statistics] = {}
     for precision in dict.fromkeys(stage.analysis.precision for stage in stages):

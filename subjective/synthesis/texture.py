@@ -42,33 +42,33 @@ def synthesize(
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> list[Result]:
-    """Make pictures of the texture that the sources share.
+    """Make new pictures with the texture of one or several sources.
 
     Args:
         sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
-        config: settings; the defaults if None. With ``count`` above 1 so many pictures are made one after the other,
+        config: settings; the defaults if None. If ``count`` is above 1, the pictures are made one after the other,
             each from its own noise and independent of the others.
         params: the network, from `load_params`.
         masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see
             `subjective.statistics.regions`). If None, all sources make one texture, as ``config.join_mode`` says.
-        init: a starting image of the output's size, instead of what ``config.init`` says.
-        on_step: called with a picture's number and each `Step`. Steps are counted over all stages; the value is a
-            picture of the stage's size.
-        resume: the ``position`` of a step of the same synthesis, copied or read from disk. The synthesis continues from
-            there, bit for bit, and uses the position up.
+        init: a starting image of the output's size; None for the start that ``config.init`` names.
+        on_step: called as ``on_step(picture, step)`` after each step; ``picture`` is the picture's number. The step's
+            number counts all stages; the step's value is a picture of the stage's size.
+        resume: the ``position`` of a step of the same synthesis, copied or read from disk. The synthesis continues at
+            this position with the same bits as without the break, and clears the position's arrays.
 
     Returns:
-        A `Result` for each picture; ``value`` is ``(height, width, 3)``, not clipped. Steps and evaluations are those
-        of all stages, whatever their size.
+        A `Result` for each picture; ``value`` is ``(height, width, 3)``, not clipped. Steps and evaluations are sums
+        over all stages.
 
     Raises:
-        InputError: settings, sources or sizes that do not fit.
+        InputError: a setting, a source or a size is invalid.
         NonFiniteLossError: see `minimize`.
 
     References:
         Snelgrove, "High-resolution multi-scale neural texture synthesis", SIGGRAPH Asia 2017 Technical Briefs.
-        Departures: the output wraps, the start is faint noise around the sources' mean color, the coarse octaves
-        come first, and the spectrum of the pixels is matched beside Gram matrices of more layers.
+        Departures: the output wraps; the start is faint noise around the sources' mean color; coarse octaves are made
+        first; Gram matrices of more layers are matched, and also the spectrum of the pixels.
     """
     return run(prepare(sources, config or SynthesisConfig(), params, masks, init), on_step, resume)
 
@@ -86,12 +86,12 @@ def prepare(
         sources: see `synthesize`.
         config: see `synthesize`.
         params: see `synthesize`.
-        masks: see `synthesize`. Before the last octave each region is made as a whole picture: a region that is narrow
-            for a coarse map would otherwise be painted with what lies beside it.
+        masks: see `synthesize`. At stages before full size, each region is made as a whole picture of its own;
+            otherwise a narrow region would be painted with the texture beside it, because coarse maps do not see it.
         init: see `synthesize`.
 
     Raises:
-        InputError: settings, sources or sizes that do not fit.
+        InputError: a setting, a source or a size is invalid.
     """
     check_inputs(sources, config, masks, init)
     plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
@@ -116,7 +116,7 @@ def prepare(
         return (*regions, *stage.size, 3)
 
     def render(value: Array, stage: Stage) -> Array:
-        """Lay regions side by side that are made one by one."""
+        """Put together the pictures of the regions, each masked by its region."""
         if stage.octave not in reduced_masks:
             return value
         return jnp.einsum("yxr,ryxc->yxc", reduced_masks[stage.octave], value)

@@ -35,7 +35,7 @@ from subjective.synthesis.starts import make_start
 from subjective.synthesis.targets import targets_by_precision
 
 VARIATION_POWER = 1.25
-"""Power of the total variation, that of the first Keras program."""
+"""Power of the total variation, as in the first Keras program."""
 
 _analyze_and_compare = jit(analyze_and_compare, static_argnums=2)
 _content_maps = jit(content_maps, static_argnums=2)
@@ -53,29 +53,30 @@ def transfer(
     on_step: OnStep | None = None,
     resume: Position | None = None,
 ) -> Result:
-    """Make a picture of the content of one picture and the style of others.
+    """Make a picture with the content of one picture and the style of others.
 
     Args:
-        content: image in [0, 1], ``(height, width, 3)``; the result has its size, whatever the config says.
+        content: image in [0, 1], ``(height, width, 3)``. The result has the content's size, not the config's.
         styles: images, of any sizes.
         config: settings; the defaults if None.
         params: the network, from `load_params`.
         masks: the region of each style, as in `synthesize`.
-        parts: how much of each pixel of each style counts, ``(height, width)`` in [0, 1]; all of them if None.
-        init: a starting image of the content's size, instead of what ``config.init`` says.
-        on_step: called with 0 and each `Step`.
+        parts: for each style, how much each pixel counts, ``(height, width)`` in [0, 1]; 1 if None.
+        init: a starting image of the content's size; None for the start that ``config.init`` names.
+        on_step: called as ``on_step(0, step)`` after each step.
         resume: as in `synthesize`.
 
     Returns:
         One `Result`; ``value`` is ``(height, width, 3)``, not clipped.
 
     Raises:
-        InputError: settings, pictures or sizes that do not fit.
+        InputError: a setting, a picture or a size is invalid.
         NonFiniteLossError: see `minimize`.
 
     References:
         Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016. Departures: style and
-        content are matched at several octaves, each relative to its own size; coarse octaves come first.
+        content are matched at several octaves; a style distance is divided by the size of its target, and a content
+        difference by the difference of a flat picture; coarse octaves are made first.
     """
     job = prepare(content, styles, config or TransferConfig(), params, masks, parts, init)
     return run(job, on_step, resume)[0]
@@ -90,7 +91,7 @@ def prepare(
     parts: Sequence[np.ndarray] | None = None,
     init: np.ndarray | None = None,
 ) -> Job:
-    """Make a transfer ready; arguments and errors as of `transfer`."""
+    """Return the job of `transfer`; arguments and errors are the same."""
     check_image("the content", content)
     config = dataclasses.replace(config, output_height=content.shape[0], output_width=content.shape[1])
     check_inputs(styles, config, masks, init)
@@ -128,7 +129,7 @@ def prepare(
 def _transfer_loss(
     analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool, variation: float, wraps: bool
 ) -> Loss:
-    """As ``loss(picture, {"features": arguments of `style_and_content_loss`, "variation": ()})``."""
+    """Return ``loss(picture, {"features": arguments of `style_and_content_loss`, "variation": ()})``."""
     features = style_and_content_loss(analysis, octave_weights, relative=relative)
     terms: dict[str, tuple[float, Loss]] = {"features": (1.0, features)}
     if variation:
@@ -137,8 +138,9 @@ def _transfer_loss(
 
 
 def _differences_of_flat(params: Params, content: Array, analysis: Analysis) -> Differences:
-    """How far a picture of the content's mean color is from the content: the unit of content differences."""
-    alone = dataclasses.replace(analysis, terms=())  # alone, content may be in tiles where beside the style it is not
+    """Return the differences of the content and a flat picture in the content's mean color: the unit of differences."""
+    # Without the style's terms, other octaves may be cut into tiles. So the content's maps are computed again.
+    alone = dataclasses.replace(analysis, terms=())
     flat = jnp.broadcast_to(jnp.mean(content, axis=(0, 1), keepdims=True), content.shape)
     return _analyze_and_compare(params, flat, alone, None, _content_maps(params, content, alone))[1]
 
@@ -146,7 +148,7 @@ def _differences_of_flat(params: Params, content: Array, analysis: Analysis) -> 
 def _render_without_margin(
     content: np.ndarray, config: TransferConfig, stages: Sequence[Stage]
 ) -> Callable[[Array, Stage], Array]:
-    """Cut the margin off; with ``colors="luminance"`` first put the content's colors on light and dark."""
+    """Return a `Render` that cuts the margin off; with ``colors="luminance"`` it first adds the content's colors."""
     colored = {}
     if config.colors == "luminance":
         whole = add_margin(content, config.margin_pixels)
