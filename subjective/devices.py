@@ -25,7 +25,8 @@ def mesh_of(count: int) -> Mesh:
     """Arrange devices in a mesh that has one axis, `SHARES`.
 
     Args:
-        count: number of devices. The mesh has the first ``count`` devices of all processes of the run.
+        count: number of devices. The mesh has the first ``count`` devices of `jax.devices()`, which lists the devices
+            of all processes of the run.
 
     Raises:
         InputError: there are fewer than ``count`` devices.

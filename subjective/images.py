@@ -1,4 +1,4 @@
-"""Read, write, find and resize pictures. Only this module converts between the integers of files and floats.
+"""Read, write, find and resize pictures. Only this module converts between integers (in files) and floats.
 
 Everywhere in this package, an image is float32 RGB in [0, 1] of shape ``(height, width, 3)``. This module
 converts every other form that a file may have: a palette, alpha, CMYK, 16 bits, a color profile, a rotated picture.

@@ -26,7 +26,7 @@ Scalar = Float[Array, ""]
 Loss = Callable[..., tuple[Scalar, Any]]
 
 TINY = 1e-20
-"""Small number that keeps a divisor above zero, and the argument of a power in `variation_loss`.
+"""Small number that is added to each divisor, and in `variation_loss` to the base of the power, so that none is zero.
 
 For example, losses are divided by the size of a target, and the targets of a black source have size 0.
 """
@@ -52,13 +52,14 @@ def match(
 
     Args:
         found: statistics of the picture.
-        targets: statistics to match, of the same structure and shapes as ``found``. Only statistics that are measured
-            by blocks have one more axis in ``found``, the first.
+        targets: statistics to match, of the same structure as ``found``. The shapes are also the same, with one
+            exception: if a statistic is measured by blocks, its first axis in ``found`` counts the blocks, and the
+            target does not have this axis.
         terms: the statistics and their weights.
         octave_weights: weight of each octave; None for 1.
         relative: whether to divide each distance by the size of its target (`Statistic.size`).
-        regions: the regions of the picture at each octave. Each region has a target of its own. The distance of a
-            statistic is the mean over the regions of each region's distance times the region's trust.
+        regions: the regions of the picture at each octave. Each region has a target of its own. The distance of each
+            region is multiplied by the region's trust, and the distance of a statistic is the mean of these products.
         blocks: the blocks of the picture. All blocks have the same target. The distance of a statistic is the mean of
             the distances of the blocks.
 
@@ -272,10 +273,11 @@ def novelty_loss(
 ) -> Loss:
     """Make a loss that is small if statistics differ from each other: a function ``loss(frames, params)``.
 
-    By default, the loss compares pictures: a statistic of n pictures at one octave and layer is n vectors, the rows of
-    a matrix V. The term for this octave and layer is ‖V Vᵀ − scale · I‖². The term is zero if the vectors are
-    orthogonal and each has the norm √scale. The loss is the weighted sum of the terms. If ``internal``, the loss
-    compares the n octaves of each picture instead: there is a matrix V for each layer and picture.
+    By default, the loss compares n pictures. There is one matrix V for each octave, layer and statistic. It has n rows:
+    row i is the statistic of picture i, written as a vector. The term for this matrix is ‖V Vᵀ − scale · I‖². The term
+    is zero if the rows are orthogonal and each has the norm √scale. The loss is the weighted sum of the terms. If
+    ``internal``, the loss compares the n octaves of each picture instead. There is then one matrix V for each picture,
+    layer and statistic, and row i is the statistic at octave i.
 
     Args:
         analysis: octaves, terms with their weights, padding and pooling.

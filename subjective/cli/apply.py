@@ -42,7 +42,8 @@ class ApplyCommand(Options):
     size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
     """Size of the texture. Default: 512x512."""
     blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
-    """Share of each source that the network was trained on. Default: equal shares."""
+    """One number for each source that the network was trained on: the source's share in the result. Default: equal
+    shares."""
     seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
     """Seed of the noise from which a texture is rendered."""
     scale: Annotated[float | None, arg(metavar="FACTOR"), above(0, 1000)] = None

@@ -91,8 +91,9 @@ def train(
         params: parameters of the loss network.
         photographs: an endless iterator of batches ``(pictures, height, width, 3)`` that a style network learns to
             repaint (`subjective.feedforward.data.Photographs`); None for textures.
-        steps: number of steps. None takes `count_steps` for one photograph, so that a style network needs the number
-            here or in the config.
+        steps: number of steps. None takes the number from the config. If the config has no number either, a texture
+            network gets `TEXTURE_STEPS`, but a style network gets the steps for a single photograph, which are too
+            few: for a style network, give the number here or in the config.
         state: the state from which the training continues; ``photographs`` must continue from the same step. None
             begins a new training.
         on_step: called after each step, with what is known of the step.
@@ -176,8 +177,8 @@ def draw(
     Args:
         architecture: kind and sizes of a texture network.
         params: parameters of the network.
-        size: (height, width) in pixels. If both are multiples of 2^(scales - 1), the texture tiles exactly at each
-            scale.
+        size: (height, width) in pixels. If both are multiples of 2^(``architecture.depth`` - 1), no scale of the
+            network has to round its size up, and the texture tiles exactly.
         blend: share of each source; the shares sum to one.
         seed: seed of the random noise.
 

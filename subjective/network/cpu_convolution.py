@@ -1,8 +1,8 @@
 """Compute a 3x3 convolution on CPUs strip by strip, by Winograd's minimal filtering.
 
-A strip is a band of rows, small enough for its transforms to stay in the CPU's cache. Padding costs no time, because a
-strip is copied from the map by indices, and these indices also do the padding. All arithmetic is in float32, even if
-the maps are stored in bfloat16.
+A strip is a band of rows, small enough for its transforms to stay in the CPU's cache. Padding costs no time. A strip
+is copied from the map by the indices of its rows and columns; an index outside the map gives zero or, if the padding is
+circular, a pixel from the other side of the map. All arithmetic is in float32, even if the maps are stored in bfloat16.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ STRIP_PIXELS = 4096
 """Approximate number of pixels in a strip of a convolution from or to few channels, which does not use cells."""
 
 FEW_CHANNELS = 4
-"""Largest number of input or output channels for which a matrix product without cells is faster than Winograd's."""
+"""A convolution with at most this many input channels, or at most this many output channels, does not use cells.
+
+For so few channels, a plain matrix product is faster than Winograd's filtering.
+"""
 
 Paddings = tuple[Padding, Padding]
 """The padding of rows and the padding of columns."""
@@ -106,7 +109,8 @@ def backward_strips(
         padding: as in `forward_strips`.
         pool: as in `forward_strips`.
     """
-    # The derivative is a full correlation with the rotated kernel. Its padding is circular where the forward's is.
+    # The derivative is the correlation of `dy` (zero where the mask is false) with the rotated kernel. Along an axis
+    # where the padding of the input was circular, the padding of `dy` is circular too; otherwise it is zeros.
     height, width = like.shape[:2]
     convolve, rows, columns = _choose_convolution(kernel[::-1, ::-1].swapaxes(2, 3), height, width)
     indices = _make_indices(convolved_size(like.shape, padding), padding, rows + 2, columns + 2, full=True)
@@ -175,7 +179,8 @@ def _make_indices(size: Size, padding: Paddings, rows: int, columns: int, *, ful
         padding: padding of rows and padding of columns.
         rows: number of rows of a strip, with its border.
         columns: number of columns of a strip, with its border.
-        full: whether to pad for the transpose of the convolution: by two pixels minus the convolution's padding.
+        full: whether the map is a derivative that is passed back through the convolution (`backward_strips`). If so,
+            each side is padded by two pixels minus the number of pixels by which the convolution padded its input.
     """
     pads = [2 - PAD[along] if full else PAD[along] for along in padding]
 

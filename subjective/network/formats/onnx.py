@@ -119,7 +119,8 @@ def _read_external(path: Path, tensor: Any) -> Any:
 
     entries = {entry.key: entry.value for entry in tensor.external_data}
     folder, location = path.resolve().parent, entries.get("location", "")
-    data = (folder / location).resolve()  # follows links, so that no link can lead out of the folder
+    # `resolve` follows links, so that the next check also refuses a link that leads out of the folder.
+    data = (folder / location).resolve()
     if not location or not data.is_relative_to(folder):
         raise InputError(
             f"{tensor.name!r} lies outside the graph's folder, at {location!r}; wanted it beside the graph"

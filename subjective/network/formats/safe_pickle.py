@@ -2,14 +2,15 @@
 
 A pickle is a program, and `pickle.load` runs it. This module only parses the opcodes (with `pickletools`, which
 executes nothing) and interprets them on a stack of inert values. It knows the names of the few constructors that arrays
-and plain containers need, and builds these values itself, in numpy. Any other global is refused by name as soon as the
-pickle mentions it. Nothing that the file names is imported, and no method is called on an object that the file chooses.
-No array is copied before `to_plain` asks for it, so that a file cannot fill the memory by naming one array a million
-times.
+and plain containers need. If a pickle calls such a constructor, a function of this package builds the array or the
+container instead. Any other global is refused by name as soon as the pickle mentions it. Nothing that the file names is
+imported, and no method is called on an object that the file chooses. Loading does not copy the bytes of an array; only
+`to_plain` may copy them. A file that names one array many times therefore cannot fill the memory.
 
 References:
     The opcodes are those of Python's `pickletools`. The constructors are those that numpy's `ndarray.__reduce__`
-    writes, under the module names of numpy 1 and 2 and of Python 2 and 3. `torch` adds PyTorch's constructors.
+    writes, under the module names of numpy 1 and 2 and of Python 2 and 3. The module
+    `subjective.network.formats.torch` adds PyTorch's constructors.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ Calls = Mapping[str, Callable[..., Any]]
 MAX_OPCODES = 50_000
 """A pickle with more opcodes than this is refused. A network of 32 arrays needs a few thousand.
 
-Without this limit, each byte of a compressed file could create a new list.
+Without this limit, a small file could fill the memory: an opcode of one byte can create a list, which needs many bytes,
+and a compressed file can hold millions of such opcodes.
 """
 
 
@@ -56,7 +58,7 @@ class _Dtype:
 class _Array:
     """An array that is not converted yet. Numpy's `_reconstruct` creates it empty, and the opcode BUILD fills it.
 
-    `raw` is bytes, a str (of Python 2) or a list of objects.
+    `raw` is bytes, a str with one character for each byte (from Python 2 or from `_encode`), or a list of objects.
     """
 
     raw: Any = None
@@ -285,7 +287,8 @@ def _make_dict(items: list[Any]) -> dict[Any, Any]:
 def _make_ordered_dict(pairs: Any = None) -> dict[Any, Any]:
     """Make a dictionary from the list of [key, value] that Python 2 writes for an OrderedDict.
 
-    The list is emptied, so that no item is copied twice.
+    A pickle can call this constructor many times with the same list. The list is therefore emptied, so that only the
+    first call copies its items.
     """
     items = [] if pairs is None else [item for pair in expect(pairs, list) for item in expect(pair, list)[:2]]
     if pairs:
@@ -304,9 +307,10 @@ def _make_dtype(code: Any, *_: Any) -> _Dtype:
 
 
 def _encode(text: Any, codec: Any = None) -> str:
-    """Return the str that stands for bytes: protocol 2 of Python 3 writes bytes as a call of `encode` with a str.
+    """Return ``text``, a str with one character for each byte. `to_plain` turns the str into bytes.
 
-    `to_plain` turns the str into bytes.
+    Protocol 2 has no opcode for bytes. Python 3 therefore writes bytes as a call of `_codecs.encode` with such a str
+    and the codec latin1.
     """
     if codec not in ("latin1", "latin-1"):
         raise PickleError("asks for a codec other than latin1")
