@@ -23,6 +23,7 @@ def random_image(seed, size=(24, 32)):
 
 
 # conv3_2 at octave 1 sees every 2 * 4 = 8th pixel: rolls by 8 respect octaves and layers.
+@pytest.mark.slow
 def test_circular_loss_and_gradient_roll_with_the_picture(in_float64):
     params = jax.tree.map(lambda x: x.astype(np.float64), random_params(0, blocks=3))
     targets = analyze_fast(params, random_image(0).astype(jnp.float64), TWO_OCTAVES)
@@ -36,6 +37,7 @@ def test_circular_loss_and_gradient_roll_with_the_picture(in_float64):
 
 
 # One with every part of the path (two octaves, three layers, pooling fused and not), the others with one octave.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("padding", "pooling", "octaves", "layers"),
     [

@@ -32,6 +32,7 @@ def test_valid_reduce_is_scipys_correlation_away_from_the_border(size, rng, in_f
     np.testing.assert_allclose(pyramid.reduce(jnp.asarray(image), "valid"), expected, rtol=0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_expand_is_four_times_the_adjoint_of_reduce(rng, in_float64):
     fine, coarse = rng.standard_normal((16, 20, 2)), rng.standard_normal((8, 10, 2))
     left = np.vdot(pyramid.reduce(jnp.asarray(fine)), coarse)
@@ -39,6 +40,7 @@ def test_expand_is_four_times_the_adjoint_of_reduce(rng, in_float64):
     assert left == pytest.approx(right, rel=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", pyramid.PADDINGS)
 def test_the_gradient_of_reduce_is_its_adjoint(padding, rng, in_float64):
     fine = jnp.asarray(rng.standard_normal((13, 16, 2)))

@@ -12,6 +12,7 @@ from subjective.cli.main import main
 pytestmark = pytest.mark.usefixtures("here")
 
 
+@pytest.mark.slow
 def test_a_texture_is_rendered_in_any_size_and_blend(capsys):
     write_network("net.safetensors", "texture", sources=2)
     assert main(["apply", "net.safetensors", "--size", "40x24", "--blend", "0.3", "0.7", "-o", "one.png"]) == 0
@@ -36,6 +37,7 @@ def test_a_network_is_exported(here, capsys):
     assert (here / "made" / "net.stablehlo").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_video_becomes_a_video(rng):
     frames = np.repeat(rng.integers(0, 255, (5, 4, 6, 3), dtype=np.uint8), 8, 1).repeat(8, 2)
     iio.imwrite("in.mp4", frames, plugin="pyav", codec="libx264", fps=12)

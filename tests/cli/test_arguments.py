@@ -195,6 +195,7 @@ def first(here, capsys):
     return here / made(capsys, "synthesize", "-s", ROCK, *SMALL, *flags)
 
 
+@pytest.mark.slow
 def test_a_recorded_config_reproduces_its_run_byte_for_byte(first, here, capsys, monkeypatch):
     again = made(capsys, "synthesize", "--config", first / "config.json")
     assert read_image(again / "result.png").tobytes() == read_image(first / "result.png").tobytes()
@@ -209,6 +210,7 @@ def test_a_recorded_config_reproduces_its_run_byte_for_byte(first, here, capsys,
     assert json.loads((fourth / "config.json").read_text())["settings"]["init"] == "random"
 
 
+@pytest.mark.slow
 def test_a_record_of_a_preset_makes_the_same_picture(here, capsys):
     small = ["-s", ROCK, "-ow", "48", "-m", "1", "-o", "1", "--no-evaluate"]
     folder = made(capsys, "synthesize", *small, "--preset", "paper", "--layers", "pool1")
@@ -219,6 +221,7 @@ def test_a_record_of_a_preset_makes_the_same_picture(here, capsys):
     assert read_image(again / "result.png").tobytes() == read_image(folder / "result.png").tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_run_recorded_before_the_redesign_is_made_again(capsys):
     record = REFERENCE / "records" / "synthesize.json"

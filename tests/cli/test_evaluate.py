@@ -63,6 +63,7 @@ def test_what_cannot_be_measured_is_refused(here, capsys, words, message):
     assert not list(here.glob("*.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bound_by_modes")
 def test_scores_that_cannot_be_written_are_still_printed(here, capsys):
     images.write_image(here / "crop.png", images.read_image(ROCK)[:64, :64])

@@ -13,13 +13,19 @@ OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has command
 POSITIONAL = {"transfer": {"content"}, "resume": {"run"}, "evaluate": {"images"}, "apply": {"network", "images"}}
 
 
+HELP = {}
+"""The help by its words, since the parser takes a second to write it."""
+
+
 def help_of(capsys, *words):
+    if words in HELP:
+        return HELP[words]
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("COLUMNS", "200")  # an entry's text in few lines
         assert main([*words, "--help"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    return out
+    return HELP.setdefault(words, out)
 
 
 def sections(text):

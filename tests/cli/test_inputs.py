@@ -10,6 +10,7 @@ from subjective.checks import InputError
 from subjective.cli.inputs import read_frame_weights, read_mask
 
 
+@pytest.mark.slow
 def test_sources_that_cannot_be_used_are_refused(here, capsys):
     (here / "text.png").write_text("no picture")
     (here / "empty.png").touch()
@@ -30,6 +31,7 @@ def test_a_source_that_may_not_be_read_is_refused(here, capsys):
     assert not (here / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_picture_can_be_the_start(here, capsys):
     folder = made(capsys, "synthesize", "-s", ROCK, "--seed", ROCK, "-ow", "40", "-o", "1", "-m", "0", *PLAIN)
     expected = images.resize(images.read_image(ROCK), (40, 40))

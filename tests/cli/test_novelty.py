@@ -6,6 +6,7 @@ import pytest
 from helpers.processes import made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], ["--internal", "-o", "2"]])
 def test_novelty_makes_pictures_from_nothing(here, capsys, flags):
     folder = made(capsys, "novelty", "-ow", "32", "-o", "2", "-m", "3", *flags)

@@ -10,6 +10,7 @@ from helpers.processes import SMALL, made, refusal
 from subjective.cli.main import main
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
     assert main(["synthesize", "-s", str(ROCK), *SMALL, "--dry-run"]) == 0
     out, err = capsys.readouterr()
@@ -19,6 +20,7 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
     assert not (here / "outputs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_a_picture_that_does_not_fit_into_memory_is_refused(capsys):
     line = refusal(capsys, "synthesize", "-s", ROCK, *SMALL, "--memory-limit", "100MB")
@@ -32,6 +34,7 @@ def without_lbfgsb(monkeypatch):
     monkeypatch.delattr("scipy.optimize._lbfgsb.setulb")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_lbfgsb")
 def test_without_the_lbfgsb_of_scipy_a_picture_is_made_by_lbfgs(here, capsys):
     assert main(["synthesize", "-s", str(ROCK), *SMALL]) == 0
@@ -57,6 +60,7 @@ def test_without_the_lbfgsb_of_scipy_what_needs_it_is_refused(capsys, flags, ref
     assert instead in line
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here", "without_lbfgsb")
 def test_without_the_lbfgsb_of_scipy_adam_keeps_bounds(capsys):
     made(capsys, "synthesize", "-s", ROCK, *SMALL, "--bounds", "--optimizer", "adam")

@@ -36,6 +36,7 @@ def stopped_at_its_end(here, capsys, monkeypatch):
     return folder, folder / newest, pictures
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_after_its_last_step_writes_its_pictures(stopped_at_its_end):
     folder, _, pictures = stopped_at_its_end
     assert main(["resume", str(folder)]) == 0
@@ -43,6 +44,7 @@ def test_a_run_that_was_stopped_after_its_last_step_writes_its_pictures(stopped_
         np.testing.assert_array_equal(images.read_image(folder / f"result-{number:03d}.png"), pictures[number])
 
 
+@pytest.mark.slow
 def test_a_run_without_a_sound_checkpoint_is_refused(stopped_at_its_end, capsys):
     folder, checkpoint, _ = stopped_at_its_end
     checkpoint.write_bytes(checkpoint.read_bytes()[:100])
@@ -51,6 +53,7 @@ def test_a_run_without_a_sound_checkpoint_is_refused(stopped_at_its_end, capsys)
     assert f"no checkpoint in '{folder}' can be read; to begin again, use --config {folder}/config.json" in err
 
 
+@pytest.mark.slow
 def test_a_run_recorded_before_the_redesign_is_resumed(here, capsys):
     """It had no checkpoint yet, so that it begins again."""
     record = json.loads((REFERENCE / "records" / "synthesize.json").read_text())
@@ -81,6 +84,7 @@ def unfinished(here, capsys):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_whose_source_has_changed_is_refused(unfinished, here, capsys):
     images.write_image(here / "source.png", images.read_image(ROCK)[::-1])
     line = refusal(capsys, "resume", unfinished)
@@ -88,6 +92,7 @@ def test_a_run_whose_source_has_changed_is_refused(unfinished, here, capsys):
     assert "source.png has changed since the run started; start a new run with --config" in line
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_of_sources_has_a_new_one_is_refused(unfinished, here, capsys):
     images.write_image(here / "another.png", images.read_image(ROCK))
     config = json.loads((unfinished / "config.json").read_text())

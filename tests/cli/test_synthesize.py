@@ -36,6 +36,7 @@ def loss_with(tmp_path_factory):
     return functools.cache(loss_with)
 
 
+@pytest.mark.slow
 def test_nothing_changes_without_a_flag(loss_with):
     assert loss_with.__wrapped__() == loss_with()
 
@@ -64,6 +65,7 @@ def test_every_flag_changes_what_it_says(loss_with, before, flags):
     assert loss_with(*before, *flags) != pytest.approx(loss_with(*before), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("mode", ["average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"])
 def test_two_sources_are_joined_into_two_pictures(capsys, mode):
@@ -75,6 +77,7 @@ def test_two_sources_are_joined_into_two_pictures(capsys, mode):
     assert images.read_image(folder / "result-000.png").shape == (40, 32, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("synthesize",), ("transfer", ROCK, "--content-layers", "pool1")], ids=lambda words: words[0]
 )
@@ -85,6 +88,7 @@ def test_sources_are_measured_once_for_the_forecast_and_the_run(here, capsys, mo
     assert len(times) == 1
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_the_step_and_keeps_a_picture(here, capsys):
     status = main(["synthesize", "-s", str(ROCK), *SMALL, "--no-relative", "--mul", "3e38"])
     out, err = capsys.readouterr()
@@ -134,6 +138,7 @@ def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, ca
         assert picture["scores"][measure]["score"] == pytest.approx(scores[measure]["score"], rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("statistic", "name"), [("covariance", "covariance"), ("sliced", "distribution")])
 def test_a_negative_factor_of_what_has_none_is_refused(capsys, statistic, name):

@@ -32,6 +32,7 @@ def test_a_loop_that_does_not_close_is_noticed():
     assert measure_distances(np.concatenate([arc, arc[-2:0:-1]])).to_json()["closes"]
 
 
+@pytest.mark.slow
 def test_pictures_and_features_are_both_measured_and_plotted(small_params):
     frames = circle()
     found = measure_motion(frames, small_params)

@@ -41,6 +41,7 @@ def quick(picture, sources, params, **options):
     return evaluate(picture, sources, params, **{"portilla_simoncelli": False, **options})
 
 
+@pytest.mark.slow
 def test_every_measure_has_a_value_and_a_finite_score(scores):
     for name, found in scores.items():
         assert set(found) == NAMES, name
@@ -82,6 +83,7 @@ def test_scores_details_say_where_a_picture_is_off(scores):
     assert not found["spectrum"].details
 
 
+@pytest.mark.slow
 def test_a_channel_that_is_off_is_named(gravel, params):
     source, picture = gravel[:128, :128], gravel[160:224, 64:128]
     redder = np.clip(picture + np.array([0.2, 0, 0], np.float32), 0, 1)
@@ -113,6 +115,7 @@ def test_a_tile_as_large_as_a_crop_is_found_by_repetition(gravel, params):
     assert found["repetition"].score > 4
 
 
+@pytest.mark.slow
 def test_a_source_that_repeats_itself_exactly_is_no_yardstick_of_nothing(params):
     board = np.where((np.indices((256, 256)) // 8).sum(axis=0) % 2, 0.8, 0.2).astype(np.float32)
     board = np.repeat(board[..., None], 3, axis=2)
@@ -144,6 +147,7 @@ def test_noise_has_no_seam(scores):
         assert scores["crop"][axis].value > 1 + 2 * scores["crop"][axis].reference
 
 
+@pytest.mark.slow
 def test_what_lies_outside_zero_and_one_is_clipped(gravel, params):
     source = gravel[:128, :128]
     picture = (3 * gravel[160:224, 64:128] - 0.7).astype(np.float32)
@@ -165,6 +169,7 @@ def test_sources_are_taken_together_and_may_differ_in_size(gravel, params):
     assert apart["copied"].value < 0.5 < together["copied"].value == 1, "the picture lies within the second source"
 
 
+@pytest.mark.slow
 def test_a_picture_may_be_larger_than_its_source(gravel, params):
     crop = gravel[:64, :64]
     found = quick(np.tile(crop, (3, 2, 1)), [crop], params)
@@ -184,6 +189,7 @@ def test_a_large_source_counts_as_a_whole(params):
     assert of_corner == pytest.approx(255 * 0.7 / 9, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_picture_of_four_parts_is_as_close_as_they_are(gravel, params):
     source, part = gravel[:128, :128], gravel[160:224, 64:128]
     once, twice = (quick(picture, [source], params) for picture in (part, np.tile(part, (2, 2, 1))))

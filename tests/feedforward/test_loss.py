@@ -15,6 +15,7 @@ from subjective.feedforward.loss import make_objective, measure_targets
 LOOK = dataclasses.replace(TEXTURE, size=32, layers=("conv1_1", "pool1"), octaves=2)
 
 
+@pytest.mark.slow
 def test_targets_are_mixed_as_the_sources_are(small_params, rng):
     sources = [rng.uniform(size=(40, 44, 3)).astype(np.float32) for _ in range(2)]
     objective = make_objective(LOOK, small_params, [(40, 44)] * 2)
@@ -27,6 +28,7 @@ def test_targets_are_mixed_as_the_sources_are(small_params, rng):
         assert float(loss) == pytest.approx(float(wanted), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_picture_left_as_it_is_has_no_content_loss(small_params, rng):
     source = rng.uniform(size=(40, 44, 3)).astype(np.float32)
     config = dataclasses.replace(LOOK, texture=False, content_layer="pool1")
@@ -52,6 +54,7 @@ def test_around_a_picture_is_nothing_unless_zeros_are_asked_for(small_params, rn
     assert (float(loss) > 1e-3) if apart else (float(loss) < 1e-9)
 
 
+@pytest.mark.slow
 def test_variation_is_the_mean_square_between_neighbors(small_params, rng):
     source, made = (rng.uniform(size=(32, 36, 3)).astype(np.float32) for _ in range(2))
     objective = make_objective(dataclasses.replace(LOOK, variation_weight=0.5), small_params, [(32, 36)])

@@ -64,6 +64,7 @@ def test_a_texture_tiles():
     np.testing.assert_allclose(net(moved, blend), jnp.roll(net(noise, blend), (2, 2), (0, 1)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_texture_has_any_size():
     architecture, params = random_network("texture", "circular", depth=2, width=2)
     for size in ((32, 48), (13, 6)):

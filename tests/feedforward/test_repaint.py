@@ -13,6 +13,7 @@ def picture(rng):
     return rng.uniform(size=(37, 50, 3)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("border", "rows"), [("reflect", 7), ("circular", 16), ("same", 1000)])
 def test_strips_give_the_picture_that_the_whole_gives(picture, border, rows):
     architecture, params = random_network(border=border, depth=1)

@@ -15,6 +15,7 @@ def first_step(config, params, source, pictures=None):
     return before, *compile_step(plan)(before, make_batch(config, 1, 0, pictures), targets, params)
 
 
+@pytest.mark.slow
 def test_a_step_moves_the_parameters_along_adams_direction(small_params, rng):
     before, after, report = first_step(TEXTURE, small_params, rng.uniform(size=(48, 48, 3)).astype(np.float32))
     assert bool(report["moved"])
@@ -24,6 +25,7 @@ def test_a_step_moves_the_parameters_along_adams_direction(small_params, rng):
     assert max(jax.tree.leaves(change)) == pytest.approx(TEXTURE.learning_rate / 2, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_moves_nothing(small_params, rng):
     bad = np.full((2, 16, 16, 3), np.nan, np.float32)
     before, after, report = first_step(STYLE, small_params, rng.uniform(size=(48, 48, 3)).astype(np.float32), bad)

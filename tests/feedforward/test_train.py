@@ -6,6 +6,7 @@ from subjective.checks import InputError
 from subjective.feedforward.train import train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [TEXTURE, STYLE], ids=["texture", "style"])
 def test_training_lowers_the_loss(small_params, rng, config):
     source = rng.uniform(size=(48, 48, 3)).astype(np.float32) ** 3

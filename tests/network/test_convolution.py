@@ -96,6 +96,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "channels", "padding", "pool"), CASES)
 def test_both_forms_are_scipys_correlation_and_their_gradients_jaxs_own(size, channels, padding, pool, in_float64):
     """Both forms run here, whichever the device and the map's size would choose."""
@@ -121,6 +122,7 @@ def test_both_forms_are_scipys_correlation_and_their_gradients_jaxs_own(size, ch
             np.testing.assert_allclose(one, other, atol=1e-11 * max(1, float(jnp.abs(other).max())))
 
 
+@pytest.mark.slow
 def test_float32_errs_by_less_than_a_hundred_thousandth():
     x, kernel, bias = arguments((40, 44), (64, 64))
     expected = by_scipy(*(np.asarray(a, np.float64) for a in (x, kernel, bias)), "circular", False)
@@ -128,6 +130,7 @@ def test_float32_errs_by_less_than_a_hundred_thousandth():
     assert error < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(9, 7), (37, 53)])
 @pytest.mark.parametrize("pool", [False, True])
 def test_bfloat16_maps_err_by_their_own_rounding(size, pool):
@@ -154,6 +157,7 @@ def test_bfloat16_maps_err_by_their_own_rounding(size, pool):
         assert jnp.linalg.norm(gradient - slope) < most * jnp.linalg.norm(slope)
 
 
+@pytest.mark.slow
 def test_what_is_kept_may_be_narrower_than_what_came():
     x, kernel, bias = arguments((37, 53), (3, 16))
     found, pull = jax.vjp(lambda x: conv3x3_relu(x, kernel, bias, "circular", False, "bfloat16"), x)

@@ -101,6 +101,7 @@ def test_views_and_shared_storages_of_torch_are_read():
     assert_same(reader.read(torch_file("one-views"), "caffe-bgr", WIDTHS)[0], TORCH_NETWORKS["one"])
 
 
+@pytest.mark.slow
 def test_torch_is_not_imported_for_its_own_files():
     program = (
         f"import sys; from subjective.network.formats.reader import read; "

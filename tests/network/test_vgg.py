@@ -40,6 +40,7 @@ def test_a_layer_given_twice_is_refused():
 
 # Smallest sides for 1 to 5 octaves and `valid` padding. pool1 and conv3_2 as measured on the original; for
 # conv4_1 one pixel is left at 60 (58, 56 | 28, 26, 24 | 12, 10, 8, 6 | 3, 1).
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "sizes"),
     [("pool1", (6, 15, 33, 69, 141)), ("conv3_2", (32, 67, 137, 277, 557)), ("conv4_1", (60, 123, 249, 501, 1005))],
@@ -48,6 +49,7 @@ def test_minimum_size_for_valid_padding(layer, sizes):
     assert tuple(vgg.minimum_size([layer], n, "valid", VGG16) for n in range(1, 6)) == sizes
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     size=st.integers(1, 150),

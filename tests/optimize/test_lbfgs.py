@@ -11,6 +11,7 @@ from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.minimizer import minimize
 
 
+@pytest.mark.slow
 def test_directions_of_lbfgs_are_those_of_optax(in_float64):
     rng, history = np.random.default_rng(0), 3
     transform = optax.scale_by_lbfgs(memory_size=history, scale_init_precond=True)
@@ -32,6 +33,7 @@ def test_directions_of_lbfgs_are_those_of_optax(in_float64):
         value = value + jnp.asarray(0.1 * rng.standard_normal((2, 5)))
 
 
+@pytest.mark.slow
 def test_lbfgs_needs_as_many_evaluations_as_lbfgsb():
     """On a hard valley of 200 dimensions, in float32: within a few percent of the loss."""
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from PIL import Image
 from subjective.runs.videos import FORMATS, write_video, write_videos
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_loop_plays(kind, tmp_path):
     frames = np.repeat(np.repeat(circle()[:, ::4, ::4], 4, axis=1), 4, axis=2)
@@ -28,6 +29,7 @@ def test_a_loop_plays(kind, tmp_path):
             assert (file.info["duration"], file.info["loop"]) == (80, 0)
 
 
+@pytest.mark.slow
 def test_an_odd_side_loses_a_pixel_in_mp4(tmp_path):
     write_video(tmp_path / "odd.mp4", circle()[:, :31, :39], 12)
     assert iio.imread(tmp_path / "odd.mp4", plugin="pyav").shape == (12, 30, 38, 3)

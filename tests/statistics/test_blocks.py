@@ -45,6 +45,7 @@ def test_a_block_measures_as_a_crop_of_the_map(name, shape, grid, in_float64):
         np.testing.assert_allclose(one, wanted, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_BLOCK)
 @pytest.mark.parametrize("rows", [4, 5, 8, 16, 32, 64])
 @pytest.mark.parametrize("shape", [(32, 48), (35, 50)])
@@ -95,6 +96,7 @@ def test_tiles_have_the_same_loss_and_gradient_in_blocks(small_params, padding, 
         np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-7, atol=1e-9 * float(jnp.abs(gradient).max()))
 
 
+@pytest.mark.slow
 def test_the_loss_of_blocks_is_that_of_the_whole_and_their_spread(small_params, in_float64):
     """Σ‖G_p − T‖² / n = ‖Ḡ − T‖² + Σ‖G_p − Ḡ‖² / n, where blocks are of one size."""
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), small_params)

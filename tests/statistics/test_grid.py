@@ -8,6 +8,7 @@ from helpers.features import distance_of, numbers
 from subjective.statistics.grid import grid_powers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(36, 32), (19, 22)])
 def test_grid_powers_are_those_of_waves_of_two_and_four_pixels_and_of_their_neighbors(size, in_float64):
     features = numbers(0, size, 3)

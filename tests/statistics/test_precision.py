@@ -36,6 +36,7 @@ def analyzed(params, how):
     return jax.jit(lambda params, image: analyze(params, image, how))(params, picture())
 
 
+@pytest.mark.slow
 def test_the_first_convolution_sees_the_picture_in_float32(vgg16):
     extract = jax.jit(extract_features, static_argnames=("layers", "precision"))
     narrow, wide = (extract(vgg16, picture(), EVERYWHERE, precision=each) for each in ("bfloat16", "float32"))
@@ -55,6 +56,7 @@ def test_every_statistic_is_summed_in_float32(name):
     np.testing.assert_allclose(found, wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
+@pytest.mark.slow
 def test_tiles_give_what_the_whole_picture_gives(vgg16):
     whole = analyzed(vgg16, analysis("gram"))
     tiled = analyzed(vgg16, analysis("gram", tile=24))
@@ -96,6 +98,7 @@ def test_a_synthesis_ends_in_float32(small_params):
     assert result.loss == pytest.approx(float(loss), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_it_is_gone_on_with_bit_for_bit_from_every_stage(small_params, tmp_path):
     config, kept = SynthesisConfig(**LIKE_PLANNED, precision="bfloat16"), {}
 
@@ -114,6 +117,7 @@ def test_it_is_gone_on_with_bit_for_bit_from_every_stage(small_params, tmp_path)
         assert (again.steps, again.evaluations, again.loss) == (whole.steps, whole.evaluations, whole.loss)
 
 
+@pytest.mark.slow
 def test_pictures_out_of_nothing_end_in_float32_too(small_params):
     told = []
     config = NoveltyConfig(**LIKE_PLANNED | {"octaves": 1}, count=2, precision="bfloat16")

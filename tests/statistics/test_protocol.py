@@ -139,6 +139,7 @@ def test_what_adds_up_over_tiles_is_known():
     assert ["gram", "gram_sum", "covariance", "gaussian", *of_pairs] == ADDITIVE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "wraps"), [pair for pair in EACH if pair[0] in ADDITIVE and pair[0] != "gaussian"])
 def test_a_measure_is_the_sum_of_its_tiles(name, wraps, in_float64):
     statistic = STATISTICS[name]
@@ -161,6 +162,7 @@ def test_a_measure_is_the_sum_of_its_tiles(name, wraps, in_float64):
             np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):
     features = numbers(0)
     targets = {

@@ -25,6 +25,7 @@ def analysis_of(names, layers=LAYERS, octaves=(0, 1), **changes):
     return Analysis(octaves, terms, **changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_weights_have_the_size_of_each_map_and_shares_add_up_to_one(small_params, padding):
     masks = halves(49, 54)
@@ -52,6 +53,7 @@ def test_a_picture_has_regions_or_blocks_not_both(small_params):
         jax.eval_shape(measured, noise(32, 32, 3))
 
 
+@pytest.mark.slow
 def test_what_sees_one_region_alone_counts_for_it_in_full_and_elsewhere_not_at_all(small_params):
     masks = np.zeros((64, 96, 2), np.float32)
     masks[:, :48, 0] = masks[:, 48:, 1] = 1
@@ -97,6 +99,7 @@ def test_the_loss_counts_each_region_as_far_as_it_is_trusted(small_params):
     assert loss((0, 0)) == 0 < loss((1, 0))
 
 
+@pytest.mark.slow
 def test_the_gram_of_a_region_is_the_weighted_sum_over_pixels(small_params, in_float64):
     image, masks = jnp.asarray(noise(24, 31, 3), jnp.float64), jnp.asarray(halves(24, 31), jnp.float64)
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), small_params)

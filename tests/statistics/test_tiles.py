@@ -91,6 +91,7 @@ def test_any_picture_in_any_tiles_has_the_same_loss_and_gradient(
         assert gradient < 1e-11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "valid"])
 def test_lags_reach_over_tiles(small_params, padding, in_float64):
     analysis = Analysis((0,), terms(["autocorrelation"], ("conv1_1", "pool1")), padding)
@@ -146,6 +147,7 @@ def test_frames_go_through_vmap(small_params):
         np.testing.assert_allclose(together[i], alone(frame), atol=1e-5 * float(jnp.abs(together[i]).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, statistic in STATISTICS.items() if statistic.sums])
 def test_the_largest_picture_has_no_more_numbers_than_are_counted(vgg16, name):
     """Its first map has more than an int32 holds."""

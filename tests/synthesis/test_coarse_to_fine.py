@@ -118,6 +118,7 @@ def black(picture, attempt, stage):
     return jnp.zeros((*stage.size, 3))
 
 
+@pytest.mark.slow
 def test_a_stage_begins_with_the_one_before_enlarged_and_the_detail_of_a_fresh_start():
     def start(picture, attempt, stage):
         return jnp.asarray(noise(*stage.size, 3, seed=stage.octave))

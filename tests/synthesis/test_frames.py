@@ -95,6 +95,7 @@ def test_a_frame_is_never_compared_with_itself():
             assert all(0 < step <= frames // 2 for step in steps_of(frames, order))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_is_zero_where_distances_are_those_wanted_and_wraps(kind, in_float64):
     frames = jnp.asarray(noise(0, 4))

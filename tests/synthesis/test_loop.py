@@ -26,6 +26,7 @@ def loop(small_params):
     return animate([photograph()], AnimationConfig(**SMALL), params=small_params)
 
 
+@pytest.mark.slow
 def test_a_loop_closes_and_its_frames_are_as_far_apart_as_asked(loop):
     assert loop.value.shape == (6, 32, 32, 3)
     found = measure_distances(np.asarray(loop.value))
@@ -35,6 +36,7 @@ def test_a_loop_closes_and_its_frames_are_as_far_apart_as_asked(loop):
     assert loop.loss < loop.begun / 5
 
 
+@pytest.mark.slow
 def test_the_weight_of_the_distances_counts(small_params, loop):
     alone, far = (
         animate([photograph()], AnimationConfig(**SMALL, **changes), params=small_params)
@@ -45,6 +47,7 @@ def test_the_weight_of_the_distances_counts(small_params, loop):
     assert steps[2] > 1.3 * steps[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [2, 4])
 def test_frames_made_together_are_those_made_one_by_one(small_params, loop, batch):
     config = AnimationConfig(**SMALL | {"max_iter": 2})
@@ -79,6 +82,7 @@ def test_a_picture_may_be_every_frames_start(small_params):
     assert 0 < np.abs(frames - start).max() < 10 * config.noise
 
 
+@pytest.mark.slow
 def test_a_morph_goes_from_keyframe_to_keyframe_and_back(small_params):
     dark, light = photograph() * 0.4, 0.6 + photograph("gravel") * 0.4
     weights = around(6, 2)
@@ -88,6 +92,7 @@ def test_a_morph_goes_from_keyframe_to_keyframe_and_back(small_params):
     np.testing.assert_allclose(means, wanted, atol=0.06)
 
 
+@pytest.mark.slow
 def test_textures_turn_into_one_another_by_geodesic_mean_unless_said(small_params):
     pair = [photograph("rock"), photograph("grass")]
     shares = np.array([[1, 0], [0.5, 0.5], [0, 1], [0.5, 0.5]])
@@ -110,6 +115,7 @@ def test_weights_of_another_shape_are_refused(small_params):
         animate([photograph()], AnimationConfig(**SMALL), params=small_params, frame_weights=np.ones((5, 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["lbfgsb", "lbfgs"])
 def test_a_loop_resumes_bit_for_bit(small_params, tmp_path, optimizer):
     config = AnimationConfig(**SMALL | {"max_iter": 3}, optimizer=optimizer)

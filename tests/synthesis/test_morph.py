@@ -54,6 +54,7 @@ def two_textures(kind, size=(96, 96)):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "exact"), [("l2", 0.05), ("lap1", 0.25)])
 def test_a_cross_fade_goes_the_least_way(kind, exact, in_float64):
     """Frames that drift, and fade from one texture and color towards another, are the least apart that is wanted."""

@@ -12,6 +12,7 @@ from subjective.synthesis.novelty import invent
 SMALL = {"output_width": 32, "output_height": 24, "octaves": 2, "max_iter": 8}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("internal", [False, True])
 def test_invented_pictures_become_less_alike(small_params, internal):
     losses = []
@@ -22,6 +23,7 @@ def test_invented_pictures_become_less_alike(small_params, internal):
     assert result.loss < losses[0]
 
 
+@pytest.mark.slow
 def test_pictures_that_start_from_one_picture_differ(small_params):
     start = smooth_noise(5, (24, 32))
     first, second = invent(NoveltyConfig(**SMALL, count=2), params=small_params, init=start).value

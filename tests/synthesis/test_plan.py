@@ -28,6 +28,7 @@ def notes(config, params, sources=SOURCES, **how):
     return [str(InputError(note)) for note in plan.make_plan(config, params, sources, **how).notes]
 
 
+@pytest.mark.slow
 def test_octaves_that_are_not_given_are_as_many_as_all_pictures_have_room_for(small_params):
     def chosen(width, source, **settings):
         config = SynthesisConfig(output_width=width, **settings)
@@ -42,6 +43,7 @@ def test_octaves_that_are_not_given_are_as_many_as_all_pictures_have_room_for(sm
     assert chosen(40, 4000) == 1
 
 
+@pytest.mark.slow
 def test_the_plan_has_the_octaves_that_were_chosen_and_ends_with_the_full_picture(small_params):
     made = plan.make_plan(SynthesisConfig(output_width=256), small_params, [(512, 521)])
     assert made.config.octaves == 4

@@ -69,6 +69,7 @@ def steep(image, center, inverse):
     return jnp.sum(waves * (inverse @ (image - center).reshape(-1)) ** 2), ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_loss_that_is_as_steep_as_it_assumes_takes_few_steps(optimizer, in_float64):
     shape = (8, 8, 3)

@@ -10,6 +10,7 @@ from subjective.synthesis.config import SynthesisConfig, TransferConfig
 from subjective.synthesis.presets import PRESETS, PUBLISHED_SETTINGS, changes_of, preset
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_setting_of_a_preset_takes_effect(small_params, name):
     made = plan.make_plan(preset(name, output_width=256), small_params, [(512, 512)])

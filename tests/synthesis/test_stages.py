@@ -49,6 +49,7 @@ def test_stages_go_from_the_coarsest_octave_to_the_full_picture():
     assert stages[-1].analysis == FOUR
 
 
+@pytest.mark.slow
 def test_the_size_of_a_stage_is_that_of_its_octave():
     for padding in ("circular", "same"):
         pyramid = gaussian_pyramid(planes(0, (37, 20)), 4, padding)
@@ -125,6 +126,7 @@ def test_a_stage_whose_value_is_its_starts_own_reduction_begins_as_that_start(pa
     np.testing.assert_array_equal(enlarge(value, before, stage, full, padding), full)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "same", "valid"])
 @pytest.mark.parametrize(("size", "steps"), [((24, 16), 1), ((23, 17), 1), ((23, 18), 2)])
 def test_what_a_stage_made_brighter_stays_as_much_brighter(padding, size, steps):

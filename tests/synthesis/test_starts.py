@@ -57,6 +57,7 @@ def test_random_phases_differ_between_pictures_and_attempts_and_mix_their_source
     assert power[3:6].sum() / power[7:10].sum() == pytest.approx(3, rel=0.5)
 
 
+@pytest.mark.slow
 def test_the_first_stage_starts_from_random_phases(small_params):
     config = SynthesisConfig(
         output_width=32,

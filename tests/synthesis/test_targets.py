@@ -19,6 +19,7 @@ def targets_of(sources, config, params):
     return targets.targets_of(sources, plan.analysis_of(config, params), config, params)
 
 
+@pytest.mark.slow
 def test_sources_of_different_sizes_join_and_weights_choose_between_them(small_params):
     config = SynthesisConfig(**SMALL, source_weights=(1.0, 0.0))
     pair = targets_of([smooth_noise(0), smooth_noise(1, (90, 100))], config, small_params)
@@ -34,6 +35,7 @@ def test_mul_multiplies_the_target(small_params):
     np.testing.assert_allclose(twice[1]["pool1"]["gram"], 2 * once[1]["pool1"]["gram"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_octave_step_uses_every_second_octave(small_params):
     settings = {"octaves": 3, "output_width": 48, "statistic": ("gram",)}
     picture = smooth_noise(0, (140, 140))

@@ -32,6 +32,7 @@ def test_the_loss_falls_and_the_picture_has_the_size_asked_for(small_params):
     assert result.loss < 0.1 * losses[0]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(small_params):
     def made(seed):
         [result] = texture.synthesize([smooth_noise()], SynthesisConfig(**SMALL, seed=seed), params=small_params)
@@ -76,6 +77,7 @@ def test_pictures_of_a_count_that_start_from_one_picture_differ(small_params):
     assert not np.allclose(first.value, second.value, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["lbfgsb", "lbfgs", "adam"])
 @pytest.mark.parametrize(
     ("value", "changes", "remark"),
@@ -101,6 +103,7 @@ def test_no_picture_ends_flat_or_not_finite_without_a_word(small_params, optimiz
         assert remark in result.message
 
 
+@pytest.mark.slow
 def test_bounds_keep_every_value_between_black_and_white(small_params):
     def made(**settings):
         config = SynthesisConfig(**SMALL | {"max_iter": 25}, mul=3.0, **settings)
@@ -112,6 +115,7 @@ def test_bounds_keep_every_value_between_black_and_white(small_params):
     assert float(jnp.max(bound)) <= 1
 
 
+@pytest.mark.slow
 def test_starting_from_a_solution_leaves_little_to_do(small_params):
     picture = smooth_noise(3, (64, 64))
     config = {"output_width": 64, "octaves": 2, "padding_mode": "valid", "layers": ("pool1",), "statistic": ("gram",)}

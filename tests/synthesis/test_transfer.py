@@ -60,6 +60,7 @@ def test_the_picture_has_the_contents_size_and_begins_with_it(small_params, made
     assert losses(made)[1] < losses(start)[1] / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colors", ["style", "luminance"])
 def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
     steps = []
@@ -80,6 +81,7 @@ def test_what_is_said_at_the_end_is_of_the_picture_without_its_margin(small_para
     assert "25% of it lies beyond black or white" in result.message
 
 
+@pytest.mark.slow
 def test_with_a_margin_a_rim_is_painted_as_the_middle_is(small_params):
     def painted(margin):
         """How much of the paint of the middle the outermost two pixels have."""
@@ -92,6 +94,7 @@ def test_with_a_margin_a_rim_is_painted_as_the_middle_is(small_params):
     assert 0.9 < painted(16) < 1.1
 
 
+@pytest.mark.slow
 def test_more_weight_on_the_content_keeps_more_of_it(small_params):
     near, far = (
         transfer(content(), [style()], TransferConfig(**SMALL, content_weight=weight), params=small_params)
@@ -101,6 +104,7 @@ def test_more_weight_on_the_content_keeps_more_of_it(small_params):
     assert losses(far)[1] < losses(near)[1] / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["same", "valid", "circular"])
 def test_the_content_loss_is_the_mean_squared_difference_of_features(small_params, padding):
     config = TransferConfig(
@@ -124,6 +128,7 @@ def test_the_content_loss_is_the_mean_squared_difference_of_features(small_param
     np.testing.assert_allclose(parts["features"][0]["conv2_2"]["content"], wanted, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("padding", "name"), [("same", "content"), ("valid", "content_sum"), ("circular", "content")])
 def test_tiles_give_what_the_whole_picture_gives(small_params, padding, name):
     big = np.tile(content(), (2, 1, 1))
@@ -147,6 +152,7 @@ def test_tiles_give_what_the_whole_picture_gives(small_params, padding, name):
     assert difference < 1e-4 * jnp.linalg.norm(found[0][1])
 
 
+@pytest.mark.slow
 def test_a_part_of_a_style_is_measured_as_if_it_were_all(small_params):
     """A style of which one half is another picture, masked away."""
     half = style()[:96, :60]
@@ -165,6 +171,7 @@ def test_a_part_of_a_style_is_measured_as_if_it_were_all(small_params):
         np.testing.assert_allclose(other[layer]["gram"], one[layer]["gram"], rtol=0.1)
 
 
+@pytest.mark.slow
 def test_regions_take_styles_of_their_own(small_params):
     masks = np.zeros((40, 48, 2), np.float32)
     masks[:, :24, 0] = masks[:, 24:, 1] = 1
@@ -183,6 +190,7 @@ def test_luminance_alone_leaves_the_contents_colors(small_params):
     assert np.abs(to_grey(value) - to_grey(colored)).max() > 0.05
 
 
+@pytest.mark.slow
 def test_variation_is_that_of_neighbors():
     step = jnp.zeros((6, 6, 3)).at[:, 3:].set(0.5)
     # One step a row inside; around the sides another.
@@ -192,6 +200,7 @@ def test_variation_is_that_of_neighbors():
     assert jnp.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_variation_smooths(small_params, made):
     smooth = transfer(content(), [style()], TransferConfig(**SMALL, tv_weight=100), params=small_params)
     found, plain = (variation_loss(1.25, False)(result.value)[0] for result in (smooth, made))
