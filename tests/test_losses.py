@@ -65,6 +65,7 @@ def test_gradients_are_finite_differences_in_float64(padding, pooling, octaves, 
     assert float(jnp.vdot(gradient, direction)) == pytest.approx(numeric, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_loss_is_zero_at_its_target_and_the_sum_of_its_parts(small_params):
     loss = jax.jit(texture_loss(WEIGHTED, (1.0, 0.5)))
     targets = analyze_fast(small_params, random_image(0), TWO_OCTAVES)
@@ -161,6 +162,7 @@ def test_a_weighted_sum_weighs_its_terms_and_wants_arguments_for_each():
         loss(jnp.array([1.0]), {"square": ()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("internal", [False, True])
 def test_novelty_is_the_distance_of_the_products_of_statistics_from_the_identity(internal, small_params):
     analysis = Analysis(octaves=(0, 1), terms=(parse_term("gram@pool1,conv2_1"),))

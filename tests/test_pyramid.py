@@ -17,6 +17,7 @@ def blurred_by_scipy(image, mode):
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(16, 12), (17, 9), (5, 6)])
 @pytest.mark.parametrize("padding", ["circular", "same"])
 def test_reduce_is_scipys_correlation_at_every_second_pixel(size, padding, rng, in_float64):
@@ -64,6 +65,7 @@ def test_expand_wraps_without_a_seam(rng, in_float64):
     np.testing.assert_allclose(rolled, jnp.roll(pyramid.expand(coarse, (16, 16)), 6, axis=0), atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "same"])
 @settings(max_examples=5, deadline=None)
 @given(height=st.integers(8, 40), width=st.integers(8, 40), octaves=st.integers(1, 3))
@@ -80,6 +82,7 @@ def test_the_laplacian_pyramid_adds_up_to_the_image(padding, height, width, octa
     np.testing.assert_allclose(there_and_back(image), image, atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(size=st.integers(1, 500), octave=st.integers(0, 4))
 def test_octave_size_is_the_size_that_comes_out(size, octave):

@@ -30,6 +30,7 @@ def test_a_network_is_found_by_its_name(here, capsys, monkeypatch):
     assert capsys.readouterr().out == "outputs/mine-16x16.png\n"
 
 
+@pytest.mark.slow
 def test_a_network_is_exported(here, capsys):
     write_network("net.safetensors")
     assert main(["apply", "net.safetensors", "--export", "made/net.stablehlo"]) == 0

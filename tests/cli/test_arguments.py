@@ -140,6 +140,7 @@ def test_words_of_a_record_begin_with_the_content_of_a_transfer():
     assert recorded_words("transfer", REFERENCE / "records" / "transfer.json")[0].endswith("rock.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -46,6 +46,7 @@ def test_a_folder_that_cannot_be_read_is_refused(here, capsys):
     assert "Permission denied" in refusal(capsys, *STYLE, "--content", folder)
 
 
+@pytest.mark.slow
 def test_settings_that_do_not_fit_are_refused_by_their_flags(capsys):
     assert "wanted a name that ends in .safetensors" in refusal(capsys, *TEXTURE, "-o", "net")
     assert "source 1 of 48x38 pixels is too small for 5 octaves" in refusal(capsys, *TEXTURE, "--octaves", "5")

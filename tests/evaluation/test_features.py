@@ -68,6 +68,7 @@ def test_several_looks_together_are_one_at_all_their_pixels():
     assert len(both.samples[HERE]) == 2 * len(one)
 
 
+@pytest.mark.slow
 def test_matched_layers_are_left_out_at_whole_octaves(params):
     everywhere = choose_places(params, (), 512)
     further = {(layer, scale) for layer in LAYERS[:3] for scale in (2**-2.5, 2**-3)}  # conv4_2 has no pixel there

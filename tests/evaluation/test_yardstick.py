@@ -109,6 +109,7 @@ def test_a_verbatim_tile_is_found_by_repetition(scores):
         assert scores[name]["repetition"].value < 0.4, name
 
 
+@pytest.mark.slow
 def test_a_tile_as_large_as_a_crop_is_found_by_repetition(gravel, params):
     found = quick(np.tile(gravel[60:124, 70:134], (2, 2, 1)), [gravel[:128, :128]], params)
     assert found["repetition"].value == pytest.approx(1, abs=0.03)
@@ -177,6 +178,7 @@ def test_a_picture_may_be_larger_than_its_source(gravel, params):
     assert all(np.isfinite(score.score) for score in found.values())
 
 
+@pytest.mark.slow
 def test_a_large_source_counts_as_a_whole(params):
     """Not its corners alone."""
     source = np.full((96, 96, 3), 0.2, np.float32)
@@ -207,6 +209,7 @@ def test_each_source_is_held_against_itself_alone(gravel, params):
         assert apart[0] - 1e-9 <= both[measure].reference <= apart[1] + 1e-9, measure
 
 
+@pytest.mark.slow
 def test_sources_count_as_much_as_is_said(gravel, params):
     one, other = gravel[:64, :64], 1 - gravel[-64:, -64:]
     picture = np.concatenate([one[32:56, :32], other[:8, :32]])  # three quarters of one

@@ -43,6 +43,7 @@ def test_a_picture_left_as_it_is_has_no_content_loss(small_params, rng):
     assert float(total) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("padding", "apart"), [(None, False), ("valid", False), ("same", True)])
 def test_around_a_picture_is_nothing_unless_zeros_are_asked_for(small_params, rng, padding, apart):
     """A source's own picture is of its style to the last digit, but where zeros around it are looked at too."""

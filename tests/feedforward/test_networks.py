@@ -13,6 +13,7 @@ from subjective.feedforward.step import build_network
 from subjective.feedforward.train import draw, paint
 
 
+@pytest.mark.slow
 def test_transform_net_is_what_its_formulas_say(rng):
     architecture, params = random_network()
     image = rng.uniform(size=(36, 44, 3)).astype(np.float32)
@@ -36,6 +37,7 @@ def test_transform_net_is_what_its_formulas_say(rng):
     np.testing.assert_allclose(paint(architecture, params, image, blend), wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_repainted_picture_keeps_any_size(rng):
     architecture, params = random_network(depth=1, width=2)
     for size in ((16, 16), (17, 30)):

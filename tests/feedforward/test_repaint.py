@@ -24,6 +24,7 @@ def test_strips_give_the_picture_that_the_whole_gives(picture, border, rows):
     np.testing.assert_allclose(strips, whole, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_rows_of_a_strip_change_no_picture(picture):
     network = TrainedNetwork(*random_network(depth=1))
     whole, strips = (repaint(network, picture, (0.3, 0.7), rows) for rows in (None, 16))

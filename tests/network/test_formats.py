@@ -216,6 +216,7 @@ def test_a_truncated_file_is_refused_in_one_line(tmp_path, kind):
         refusal(path, widths=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*DAMAGED, "zip", "legacy"])
 def test_a_flipped_bit_gives_one_line_or_a_network_of_the_right_shape(tmp_path, kind):
     path = undamaged(tmp_path / "file.bin", kind, "one")

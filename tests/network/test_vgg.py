@@ -78,6 +78,7 @@ def test_a_picture_too_small_is_refused_with_the_size_that_would_do(small_params
         vgg.extract_features(small_params, jnp.zeros((31, 40, 3)), ["conv3_2"], padding="valid")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", vgg.POOLINGS)
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_features_are_those_of_torchvisions_layout(padding, pooling, rng):
@@ -93,6 +94,7 @@ def test_features_are_those_of_torchvisions_layout(padding, pooling, rng):
         np.testing.assert_allclose(found[name], features, rtol=1e-4, atol=1e-5 * np.abs(features).max(), err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", vgg.POOLINGS)
 def test_circular_features_roll_with_the_image(small_params, pooling, rng):
     image = jnp.asarray(rng.uniform(size=(16, 24, 3)), jnp.float32)

@@ -4,12 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from helpers.functions import rosenbrock
 
 from subjective.optimize.adam import Adam
 from subjective.optimize.minimizer import minimize
 
 
+@pytest.mark.slow
 def test_adam_takes_the_steps_of_optax():
     transform, value = optax.adam(0.03), jnp.zeros(4)
     state, expected = transform.init(value), []

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from helpers.functions import bowl
 
 from subjective.optimize.lbfgs import LBFGS, direction

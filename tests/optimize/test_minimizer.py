@@ -23,6 +23,7 @@ def test_it_finds_the_minimum_of_rosenbrocks_valley(name, in_float64):
     assert result.converged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(name):
     """From any of its points, taken as it was told and copied, as a file would."""

@@ -134,6 +134,7 @@ def test_a_forecast_is_of_the_job_that_then_runs(small_params):
     assert "in all" in str(found)
 
 
+@pytest.mark.slow
 def test_what_fits_is_prepared_once_and_what_it_takes_is_said(small_params):
     notes, prepared = [], []
 
@@ -161,6 +162,7 @@ def wasteful(job, copies):
     return Job(job.config, job.stages, lambda stage: (loss, ()), job.start)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_once_compiled_is_never_evaluated(small_params):
     notes, prepared, limit = [], [], preflight.process_bytes() + 2 * 10**9
 
@@ -174,6 +176,7 @@ def test_what_does_not_fit_once_compiled_is_never_evaluated(small_params):
     assert not [note for note in notes if "a step" in note]
 
 
+@pytest.mark.slow
 def test_what_a_compiled_program_takes_makes_tiles_and_optimizer_smaller(small_params):
     """The rule of thumb is off by some gigabytes for the first choice, and right for the next."""
     notes, prepared = [], []

@@ -31,6 +31,7 @@ def test_analyze_measures_each_term_where_it_is_taken():
     ]
 
 
+@pytest.mark.slow
 def test_octaves_are_those_of_the_analysis_and_may_hold_nothing():
     found = analyze_fast({}, noise(48, 40, 3), Analysis((0, 2), (term("gram", ("rgb",), (2,)),)))
     assert shape_of_tree(found) == [{}, {"rgb": ["gram"]}]

@@ -33,6 +33,7 @@ def test_what_is_taken_of_blocks_is_known():
     assert BY_BLOCK == ["gram", "gram_sum", "covariance", "gaussian"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_BLOCK)
 @pytest.mark.parametrize(("shape", "grid"), [((32, 48), (2, 3)), ((35, 50), (3, 4)), ((40, 9), (5, 1))])
 def test_a_block_measures_as_a_crop_of_the_map(name, shape, grid, in_float64):

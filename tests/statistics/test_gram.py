@@ -2,12 +2,14 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from subjective.statistics.gram import gram
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(rows=st.integers(-9, 9), columns=st.integers(-9, 9))
 def test_the_gram_matrix_does_not_change_when_features_roll(rows, columns):

@@ -69,6 +69,7 @@ def test_the_distance_of_gaussians_is_the_closed_form(in_float64):
     assert float(found) == pytest.approx(expected.real / 5, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_gaussians_of_several_pictures_are_taken_apart_one_by_one():
     """Several at once are a call in which XLA's threads may wait for each other for ever."""
     target = moments(jnp.asarray(noise(48, 40, 3)))

@@ -46,6 +46,7 @@ def test_the_first_convolution_sees_the_picture_in_float32(vgg16):
         assert jnp.linalg.norm(narrow[layer] - features) < 0.01 * jnp.linalg.norm(features), layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATISTICS)
 def test_every_statistic_is_summed_in_float32(name):
     features = jnp.asarray(np.random.default_rng(0).uniform(size=(72, 80, 8)), jnp.bfloat16)

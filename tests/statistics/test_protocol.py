@@ -189,6 +189,7 @@ def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):
         assert found == pytest.approx(value, rel=0.02 if name == "gaussian" else 1e-5), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in STATISTICS if name not in RATIOS])
 def test_a_black_target_has_no_size(name):
     measured = STATISTICS[name].measure(jnp.zeros((*SIZE, 5)), True)

@@ -67,6 +67,7 @@ def test_what_sees_one_region_alone_counts_for_it_in_full_and_elsewhere_not_at_a
         assert bool(jnp.all((left[:, around] > 1e-9) & (left[:, around] < 1)))
 
 
+@pytest.mark.slow
 def test_a_region_is_trusted_as_far_as_a_layer_can_see_it_alone(small_params):
     masks = np.zeros((96, 96, 2), np.float32)
     masks[:, 36:60, 0] = 1

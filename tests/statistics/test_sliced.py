@@ -9,6 +9,7 @@ from helpers.features import numbers, single
 from subjective.statistics.sliced import BINS, MOST_DIRECTIONS, directions, mean_squared_distance, quantiles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(16, 16), (32, 24), (24, 20), (17, 13), (3, 4), (1, 1)])
 def test_quantiles_are_means_of_equal_shares_of_the_ordered_values(size, in_float64):
     features = numbers(0, size)
@@ -18,6 +19,7 @@ def test_quantiles_are_means_of_equal_shares_of_the_ordered_values(size, in_floa
     np.testing.assert_allclose(quantiles(jnp.asarray(features)), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_quantiles_of_many_pixels_are_those_in_float64():
     features = 100 + numbers(0, (128, 128), 3)
     with jax.enable_x64(True):

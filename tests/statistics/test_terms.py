@@ -46,6 +46,7 @@ def test_the_smallest_picture_leaves_out_what_is_not_measured():
     assert smallest_picture(finest, ()) == 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("octave", [0, 1])
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("layer", ["rgb", "band", "pool1"])

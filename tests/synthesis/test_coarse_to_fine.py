@@ -75,6 +75,7 @@ def test_a_position_says_where_a_step_belongs(small_params):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["plain", "coarse-to-fine"])
 def test_of_several_starts_the_one_of_the_lowest_loss_goes_on(small_params, schedule):
     [one], _ = synthesize(small_params, schedule=schedule, seed=1)

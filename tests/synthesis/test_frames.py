@@ -134,6 +134,7 @@ def test_the_gradient_of_the_loss_is_a_finite_difference(in_float64):
     np.testing.assert_allclose((along(1e-6) - along(-1e-6)) / 2e-6, slope, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_source_moved_further_is_further_away_and_between_pixels_it_is_interpolated():
     smooth = np.cumsum(noise(0, size=(80, 90)) - 0.5, axis=1) / 10
     found = shifted_distances(smooth, (1, 1.25, 2, 3), "l2", 0, 2)

@@ -30,6 +30,7 @@ def test_pictures_that_start_from_one_picture_differ(small_params):
     assert not np.allclose(first, second, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_gives_the_same_bits(small_params):
     config = NoveltyConfig(output_width=20, octaves=1, layers=("pool1",), max_iter=6, count=2)
     taken = []

@@ -72,6 +72,7 @@ def test_pictures_too_small_are_refused_with_what_would_fit(small_params, change
         texture.synthesize([smooth_noise(0, source)], config, params=small_params)
 
 
+@pytest.mark.slow
 def test_pictures_too_small_are_refused_under_the_names_that_were_given(small_params):
     config = SynthesisConfig(**SMALL)
     with pytest.raises(InputError, match=r"^'rock\.png' of 72x40 pixels") as refused:

@@ -29,18 +29,21 @@ def matrix_of(shape):
     return np.asarray(jax.vmap(apply_octave_gains)(jnp.eye(size).reshape(size, *shape))).reshape(size, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(8, 8, 3), (7, 10, 3), (1, 5, 3)])
 def test_it_is_symmetric_for_any_size(shape, in_float64):
     matrix = matrix_of(shape)
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_its_eigenvalues_lie_between_its_gains(in_float64):
     values = np.linalg.eigvalsh(matrix_of((16, 8, 3)))
     assert values.min() == pytest.approx(COLOR ** (LEVELS - 1), abs=1e-12)
     assert values.max() == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(7, 10, 3), (25, 9, 3)])
 def test_its_eigenvalues_lie_between_its_gains_at_odd_sides_too(shape, in_float64):
     values, last = np.linalg.eigvalsh(matrix_of(shape)), COLOR ** (LEVELS - 1)
@@ -56,6 +59,7 @@ def test_even_color_has_the_last_gain_and_the_finest_waves_the_first(axis, gain,
     np.testing.assert_allclose(apply_octave_gains(jnp.asarray(finest)), finest, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_several_pictures_are_mapped_one_by_one():
     pictures = jax.random.normal(jax.random.key(0), (3, 12, 8, 3))
     np.testing.assert_array_equal(
@@ -87,6 +91,7 @@ def picture_loss(image, target):
     return jnp.sum((jnp.sin(3 * image) - target) ** 2), ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(optimizer):
     start, points, losses = jax.random.normal(jax.random.key(2), (9, 6, 3)), {}, []
@@ -115,6 +120,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(optimizer):
         assert rest.evaluations == whole.evaluations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_first_step_is_as_long_in_pixels_as_without(optimizer, in_float64):
     start = jax.random.normal(jax.random.key(3), (16, 16, 3))

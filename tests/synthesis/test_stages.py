@@ -137,6 +137,7 @@ def test_what_a_stage_made_brighter_stays_as_much_brighter(padding, size, steps)
     np.testing.assert_allclose(found, full + 0.25, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2])
 def test_a_start_without_detail_is_what_was_made_before_enlarge(steps):
     stage, before = two_stages((32, 24), steps)

@@ -1,6 +1,7 @@
 """What is measured of the sources, and how several sources make one target."""
 
 import numpy as np
+import pytest
 from helpers.pictures import smooth_noise
 
 from subjective.synthesis import plan, targets

@@ -63,6 +63,7 @@ def test_a_loss_and_its_gradient_are_the_same_bytes_wherever_arrays_lie(small_pa
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_pictures_of_a_count_are_independent_of_each_other(small_params):
     both = texture.synthesize([smooth_noise()], SynthesisConfig(**SMALL, count=2), params=small_params)
     [alone] = texture.synthesize([smooth_noise()], SynthesisConfig(**SMALL), params=small_params)
@@ -125,6 +126,7 @@ def test_starting_from_a_solution_leaves_little_to_do(small_params):
     assert result.loss < 1e-10 * start.loss
 
 
+@pytest.mark.slow
 def test_coarse_to_fine_starts_the_full_picture_far_lower_than_noise(small_params):
     def first_loss(schedule):
         losses = {}
@@ -139,6 +141,7 @@ def test_coarse_to_fine_starts_the_full_picture_far_lower_than_noise(small_param
     assert first_loss("coarse-to-fine") < 0.7 * first_loss("plain")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statistic", sorted(STATISTICS))
 def test_every_statistic_can_be_minimized(small_params, statistic):
     losses, side = [], 128 if statistic == "autocorrelation32" else 64

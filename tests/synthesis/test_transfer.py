@@ -207,6 +207,7 @@ def test_variation_smooths(small_params, made):
     assert found < plain / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["lbfgsb", "adam"])
 def test_a_transfer_resumes_bit_for_bit(small_params, tmp_path, optimizer):
     config = TransferConfig(**SMALL | {"max_iter": 3}, optimizer=optimizer)
