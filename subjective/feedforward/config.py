@@ -47,8 +47,8 @@ class LossSettings:
     """Statistics to match: {statistics}. Default: gram for pictures, and the defaults of synthesize for textures."""
     octaves: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
     """Number of octaves at which the statistics are matched. Default for textures: the largest number, up to 4, for
-    which all sources and textures are large enough. Default for pictures: 1, because at coarse octaves most photographs
-    have far more contrast than a style, so that the loss would measure almost nothing but this contrast."""
+    which all sources and textures are large enough. Default for pictures: 1. At coarse octaves most photographs have
+    far more contrast than a style, and the loss would measure almost nothing but this contrast."""
     relative: bool = True
     """Divide each distance by the size of the statistic that is matched, so that a weight has the same effect for every
     source and layer."""
@@ -80,9 +80,9 @@ class TrainConfig(NetworkSettings, LossSettings):
     size: Annotated[int, arg(metavar="PIXELS"), at_least(16)] = 256
     """Side of the square pictures in training."""
     zoom: Annotated[float | None, arg(metavar="N"), at_least(1)] = None
-    """Shrink each photograph until its shorter side has a random length between --size and N times --size (default 4),
-    then cut out a square of --size. If the shorter side is near --size, the network sees almost the whole photograph;
-    if the shorter side is longer, the network sees smooth places and large shapes, which large pictures have."""
+    """Shrink each photograph until its shorter side has a random length between --size and N times --size, then cut out
+    a square of --size. N is 4 by default. If the shorter side is near --size, the network sees almost the whole
+    photograph. If it is longer, the network sees a part of a larger picture, with smooth places and large shapes."""
     batch: Annotated[int, arg(metavar="N"), at_least(1)] = 4
     """Number of pictures in each step."""
     epochs: Annotated[int, arg(metavar="N"), at_least(1)] = 2
@@ -90,7 +90,7 @@ class TrainConfig(NetworkSettings, LossSettings):
     steps: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
     """Number of steps. Default: the number that --epochs needs; 2000 for a texture."""
     learning_rate: Annotated[float, arg(metavar="SIZE"), WEIGHT] = 1e-3
-    """Learning rate of Adam, whose decays are 0.9 and 0.999."""
+    """Learning rate of Adam; Adam's decay rates b1 and b2 are 0.9 and 0.999."""
     decay: bool = True
     """Let the learning rate rise over the first steps, then fall along a cosine to a hundredth of --learning-rate at
     the last step."""

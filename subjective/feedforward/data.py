@@ -119,7 +119,8 @@ def crop_at_random(file: Path, size: int, zoom: float, random: np.random.Generat
 
     The photograph is resized so that its shorter side is ``size`` times a factor. The factor's logarithm is uniform
     between 0 and the logarithm of ``zoom``. A factor that would enlarge the photograph is reduced, so that the
-    photograph keeps its size; only a photograph smaller than the square is enlarged, to the size of the square.
+    photograph keeps its size. Only a photograph whose shorter side is less than ``size`` is enlarged: this side becomes
+    ``size``.
 
     Args:
         file: the photograph.

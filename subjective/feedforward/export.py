@@ -61,7 +61,7 @@ def write(path: Path, network: TrainedNetwork) -> None:
 
     Raises:
         MissingPackageError: flatbuffers is not installed.
-        FileError: the folder cannot be made.
+        FileError: the folder cannot be made, or the file cannot be written.
     """
     try:
         import flatbuffers  # noqa: F401 JAX uses it

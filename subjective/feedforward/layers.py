@@ -1,13 +1,13 @@
 """The layers of both networks: a convolution with its border, and instance normalization with a gain for each source.
 
 `subjective.feedforward.repaint` computes a `Block` exactly in strips of rows, in two steps: `Block.convolution` needs
-only the rows of the strip and around it; `Block.finish` needs only the rows of the strip, and the mean and variance of
-the whole map. Every function takes one picture; `jax.vmap` adds batches.
+only the rows of the strip and a few rows above and below; `Block.finish` needs only the rows of the strip, and the mean
+and variance of the whole map. Every function takes one picture; `jax.vmap` adds batches.
 
 References:
     Ulyanov, Vedaldi and Lempitsky, "Improved texture networks", CVPR 2017 (instance normalization). Dumoulin, Shlens
-    and Kudlur, "A learned representation for artistic style", ICLR 2017 (one gain and shift for each style, which a
-    blend mixes).
+    and Kudlur, "A learned representation for artistic style", ICLR 2017 (one gain and one shift for each
+    style; a blend mixes the gains and the shifts).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def moments(x: Map) -> tuple[Channels, Channels]:
 
 
 class Convolution(nnx.Module):
-    """A cross-correlation without bias. The middle of the kernel of ``side`` x ``side`` pixels is the output's pixel.
+    """A cross-correlation without bias. The kernel has ``side`` x ``side`` pixels, centered on the output's pixel.
 
     Attributes:
         kernel: ``(side, side, inputs, outputs)``.
@@ -84,7 +84,10 @@ class Convolution(nnx.Module):
     def __init__(
         self, inputs: int, outputs: int, side: int, *, stride: int = 1, gain: float = 2.0, random: np.random.Generator
     ):
-        """Draw a random kernel, so that a ReLU's outputs have ``gain`` / 2 times the inputs' power (He et al. 2015)."""
+        """Draw a random kernel.
+
+        After the convolution and a ReLU, the mean square is about ``gain`` / 2 times the input's (He et al. 2015).
+        """
         deviation = (gain / (inputs * side * side)) ** 0.5
         # NumPy draws the numbers, because JAX would compile a program for each shape.
         kernel = deviation * random.standard_normal((side, side, inputs, outputs), np.float32)
@@ -97,7 +100,7 @@ class Convolution(nnx.Module):
         return self.kernel.shape[0] // 2
 
     def __call__(self, x: Map) -> Map:
-        """Convolve a map that has its border already: `pad` has added `reach` rows and columns."""
+        """Convolve a map that already has its border: `reach` rows or columns on each side."""
         return convolve(x, self.kernel[...], self.stride)
 
 
@@ -126,10 +129,11 @@ def _convolve_directly(x: Array, kernel: Array, stride: int = 1) -> Array:
 
 
 def _convolve_to_few(x: Array, kernel: Array) -> Array:
-    """Convolve to few outputs in two steps: down the columns to ``side`` maps for each output, then add up these maps.
+    """Convolve to few outputs in two steps, which is faster on a CPU.
 
-    A matrix product with three outputs leaves most of a vector unit idle. The first step for a kernel of 9 pixels a
-    side has 27 outputs.
+    The first step convolves down the columns only, and gives ``side`` maps for each output. The second step shifts
+    these maps sideways and adds them up. A matrix product with three outputs would leave most of a vector unit idle;
+    with three outputs and a kernel of 9 pixels a side, the first step has 27 outputs.
     """
     side, _, inputs, outputs = kernel.shape
     down = kernel.transpose(0, 2, 1, 3).reshape(side, 1, inputs, side * outputs)
@@ -157,8 +161,8 @@ class Norm(nnx.Module):
 
         Args:
             x: the map or its rows.
-            mean: of each channel of the whole map.
-            variance: of each channel of the whole map.
+            mean: mean of each channel of the whole map.
+            variance: variance of each channel of the whole map.
             blend: share of each source.
         """
         scale = jnp.dot(blend, self.gain[...], precision="highest") * lax.rsqrt(variance + EPSILON)
@@ -212,7 +216,7 @@ class Block(nnx.Module):
         return self.finish(y, *moments(y), blend)
 
     def finish(self, y: Map, mean: Channels, variance: Channels, blend: Blend) -> Map:
-        """Normalize and activate any rows of the convolution's output, by the mean and variance of the whole output."""
+        """Normalize and activate rows of the convolution's output, by the mean and variance of the whole output."""
         return activate(self.norm(y, mean, variance, blend), self.activation)
 
 

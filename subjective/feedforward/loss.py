@@ -29,7 +29,7 @@ MOST_OCTAVES = 4
 """Largest default number of octaves of a texture."""
 
 LEAST_OCTAVE = 32
-"""Side in pixels that a texture has at least at its coarsest octave, if the number of octaves is the default."""
+"""Smallest side in pixels of a texture at its coarsest octave, if the number of octaves is the default."""
 
 Picture = Float[Array, "height width 3"]
 """RGB in [0, 1]."""
@@ -123,7 +123,7 @@ def make_objective(config: TrainConfig, vgg: Params, sources: Sequence[Size]) ->
 
     Raises:
         InputError: the loss network lacks a layer; or a source or the training's pictures are too small for the layers
-            and octaves, or for all of the statistics.
+            and octaves, or too small for any of the statistics.
     """
     terms = [parse_term(text, config.layers, (1.0,) * len(config.layers)) for text in config.terms]
     _check_layers(terms, config, vgg)
@@ -170,7 +170,7 @@ def _sides(config: TrainConfig, sources: Sequence[Size]) -> list[tuple[int, Padd
 def _make_analysis(
     terms: Sequence[Term], octaves: int, config: TrainConfig, sources: Sequence[Size], vgg: Params
 ) -> Analysis:
-    """Return the analysis of a number of octaves.
+    """Return the analysis at the ``octaves`` finest octaves.
 
     As in `synthesize`, a statistic is left out at the octaves that are too small for the statistic.
     """

@@ -37,7 +37,7 @@ KEY = "subjective"
 SUFFIX = ".safetensors"
 
 FOLDER = "networks"
-"""Name of the folders of the networks that can be read by name; each lies beside the files of the loss networks."""
+"""Name of the folder for networks that can be read by name, in a folder of loss networks; see `folders`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class TrainedNetwork:
 
     Attributes:
         architecture: kind and sizes of the network.
-        params: nested dict of arrays, from `subjective.feedforward.step.parameters_of`.
+        params: nested dict of arrays, as from `subjective.feedforward.step.parameters_of`.
         facts: how the network was trained, as values for JSON: settings, sources with their sha256, number of steps,
             version of this program.
     """

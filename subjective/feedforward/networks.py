@@ -138,8 +138,8 @@ class TextureNet(nnx.Module):
     """Ulyanov's generator: noise at several scales; each scale's maps are joined with the maps of the coarser scales.
 
     Every convolution wraps, so that the texture tiles. Normalization is by instance, not by batch. A texture may have
-    any size: each scale has half the height and width of the next finer scale, rounded up. When a map is doubled, the
-    surplus pixels are cut off.
+    any size: each scale has half the height and width of the next finer scale, rounded up. A map
+    that is doubled may therefore be a pixel too high or too wide for the finer scale; this pixel is cut off.
 
     Attributes:
         architecture: kind and sizes of the network.
@@ -171,14 +171,14 @@ class TextureNet(nnx.Module):
 
 
 class Scale(nnx.Module):
-    """One scale of a `TextureNet`: a `Chain` for the noise, and another for the noise's maps and the coarser maps.
+    """One scale of a `TextureNet`: it makes maps from its noise, and joins them with the maps of the coarser scale.
 
     Attributes:
-        fresh: the chain that makes maps of the noise.
-        joined: the chain for the noise's maps and the coarser maps, joined along the channels; None at the coarsest
-            scale.
-        norms: two normalizations, one for the noise's maps and one for the coarser maps. They are applied before the
-            maps are joined, so that neither outweighs the other. Empty at the coarsest scale.
+        fresh: the chain that makes maps from the noise.
+        joined: the chain that is applied after the maps from the noise and the coarser maps are joined along the
+            channels; None at the coarsest scale.
+        norms: two normalizations, one for the maps from the noise and one for the coarser maps. They are applied before
+            the maps are joined, so that neither outweighs the other. Empty at the coarsest scale.
     """
 
     def __init__(self, width: int, number: int, *, sources: int, random: np.random.Generator):
@@ -202,7 +202,7 @@ class Scale(nnx.Module):
         if self.joined is None or coarser is None:
             return x
         y = double(coarser)[: x.shape[0], : x.shape[1]]
-        # Each map is normalized by its own mean and variance, after the surplus pixels have been cut off.
+        # Each map is normalized by its own mean and variance, after the doubled map has been cut.
         parts = [norm(map_, *moments(map_), blend) for norm, map_ in zip(self.norms, (x, y), strict=True)]
         return self.joined(jnp.concatenate(parts, axis=2), blend, border)
 

@@ -84,7 +84,7 @@ def repaint_in_strips(
         blend: share of each style; the shares sum to one.
         rows: number of rows of a strip.
         host_bytes: size in bytes of the largest map that is kept in memory; a larger map lies in a file.
-        on_layer: called after each layer with two numbers: the layers that are done, and all layers.
+        on_layer: called after each layer with two numbers: how many layers are done, and how many there are.
 
     Returns:
         Image in [0, 1], of the same shape.
@@ -151,7 +151,7 @@ def _convolve_map(
         y[cut] = np.asarray(program(params, window))
         total += y[cut].sum((0, 1), dtype=np.float64)
     mean = total / (height * width)
-    # Sum the squared differences from the mean. Mean square minus squared mean would lose digits: both may be large.
+    # The variance is the mean squared difference from the mean. E[y^2] - E[y]^2 would lose digits if both are large.
     squares = np.zeros_like(total)
     for cut in _split_rows(height, rows):
         squares += ((y[cut] - mean.astype(np.float32)) ** 2).sum((0, 1), dtype=np.float64)
@@ -168,7 +168,7 @@ def _allocate(shape: tuple[int, ...], host_bytes: int) -> Any:
     size = 4 * int(np.prod(shape, dtype=np.int64))
     if size <= host_bytes:
         return np.empty(shape, np.float32)
-    with tempfile.TemporaryFile() as file:  # a file without a name; the system removes it with its last map
+    with tempfile.TemporaryFile() as file:  # has no name; removed when no map uses it
         return np.memmap(file, np.float32, "w+", shape=shape)
 
 

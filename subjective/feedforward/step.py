@@ -31,7 +31,8 @@ LAST_SHARE = 0.01
 
 RISING_PARTS = 20
 """The learning rate rises over the first 1 / `RISING_PARTS` of the steps. Without this rise, large first steps may make
-every picture of a network gray, where the gradient almost vanishes (`experiments/LOG.md`, 2026-11-21)."""
+all pictures of a network gray, and for gray pictures the gradient almost vanishes (`experiments/LOG.md`,
+2026-11-21)."""
 
 MOST_RISING = 100
 """Largest number of steps over which the learning rate rises."""
@@ -80,8 +81,8 @@ class TrainPlan:
         architecture: kind and sizes of the network.
         objective: the loss.
         size: side in pixels of the square pictures.
-        steps: number of steps of the training; the learning rate depends on it if ``decay``.
-        learning_rate: Adam's learning rate; if ``decay``, the largest learning rate.
+        steps: number of steps of the training; the learning rate depends on it if ``decay`` is true.
+        learning_rate: Adam's learning rate; if ``decay`` is true, the largest learning rate.
         decay: whether the learning rate rises over the first steps and then falls.
         devices: number of devices that share the pictures of a step.
     """
