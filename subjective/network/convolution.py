@@ -10,8 +10,8 @@ The derivative with respect to the input is the same algorithm with the kernel r
 pass, this derivative needs only one bit for each activation: whether the activation is positive.
 
 Feature maps may be stored in bfloat16. Hardware that is made for bfloat16 then multiplies bfloat16 numbers. CPUs
-convert the same numbers to float32 first, because XLA's bfloat16 products take 1.4 to 7.0 times as long there,
-depending on the form (`experiments/LOG.md`, 2026-11-21). Sums are in float32 everywhere.
+convert the numbers to float32 first: with XLA's bfloat16 products, a convolution on a CPU takes 1.4 to 7.0 times as
+long as Winograd's filtering in float32 (`experiments/LOG.md`, 2026-11-21). Sums are in float32 everywhere.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SMALL_PIXELS = 1024
 """The direct form is used on every device for maps of at most this many pixels, except in a loop.
 
 For such maps on CPUs, the direct form is as fast as strips and compiles in a third less time. In a compiled loop,
-however, the direct form takes 3.5 times as long on CPUs; therefore strips are used in loops.
+however, the direct form takes 3.5 times as long on CPUs as outside a loop; therefore strips are used in loops.
 """
 
 MIN_STRIP_CHANNELS = 16
@@ -86,8 +86,8 @@ def conv3x3_relu(
         kernel: ``(3, 3, inputs, outputs)``.
         bias: one number for each output channel.
         padding: what lies outside the map: zeros for ``same``, the opposite side of the map for ``circular``. With
-            ``valid`` there is no padding, and the result is one pixel smaller on each side. Give a pair if rows and
-            columns differ.
+            ``valid`` there is no padding, and the result is one pixel smaller on each side. Give a pair (of
+            rows, of columns) if the two paddings differ.
         pool: whether to average 2x2 pixels afterwards, stride 2. An odd last row or column is dropped.
         dtype: number type of the result, and therefore of the derivative with respect to the result; None for the
             type of ``x``.

@@ -1,8 +1,9 @@
 """Compute a 3x3 convolution on CPUs strip by strip, by Winograd's minimal filtering.
 
-A strip is a band of rows, small enough for its transforms to stay in the CPU's cache. Padding costs no time. A strip
-is copied from the map by the indices of its rows and columns; an index outside the map gives zero or, if the padding is
-circular, a pixel from the other side of the map. All arithmetic is in float32, even if the maps are stored in bfloat16.
+A strip is a band of rows, small enough for its transforms to stay in the CPU's cache. A strip is copied from the map by
+the indices of its rows and columns; an index outside the map gives zero or, if the padding is circular, a pixel from
+the other side of the map. Padding therefore needs no copy of its own. All arithmetic is in float32, even if the maps
+are stored in bfloat16.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def _make_indices(size: Size, padding: Paddings, rows: int, columns: int, *, ful
         rows: number of rows of a strip, with its border.
         columns: number of columns of a strip, with its border.
         full: whether the map is a derivative that is passed back through the convolution (`backward_strips`). If so,
-            each side is padded by two pixels minus the number of pixels by which the convolution padded its input.
+            each side is padded by 2 - p pixels; the convolution padded each side of its input by p pixels.
     """
     pads = [2 - PAD[along] if full else PAD[along] for along in padding]
 
@@ -203,7 +204,7 @@ def _gather(x: Array, row: Array, column: Array) -> Array:
 
 
 def _to_bits(x: Array) -> Array:
-    """View bfloat16 as integers. On a CPU, XLA would convert a whole bfloat16 map to float32 even to copy the map."""
+    """View bfloat16 as integers. To copy a part of a bfloat16 map, XLA on a CPU converts the whole map to float32."""
     return lax.bitcast_convert_type(x, jnp.uint16) if x.dtype == jnp.bfloat16 else x
 
 

@@ -106,7 +106,7 @@ def fetch(
         data_dir: the folder to write into; None for `weights.default_data_dir`.
         files: the files that can be fetched; give other files to use a mirror.
         progress: called again and again during the download.
-        timeout: number of seconds without an answer from the server after which the download fails.
+        timeout: the download fails if the server sends nothing for this number of seconds.
         widths: channels that each block must have; None accepts any.
 
     Returns:
@@ -173,7 +173,8 @@ def _download(name: str, published: PublishedFile, folder: Path, progress: Progr
     file = folder / (Path(urlsplit(published.url).path).name or "download")
 
     def download(url: str, output: str, pooch: object) -> None:
-        # Pooch's own downloader counts whole chunks, follows redirections, and leaves the connection open on errors.
+        # Pooch's own downloader counts the last chunk as a full one, follows redirections, and leaves the connection
+        # open on errors.
         with requests.get(url, stream=True, timeout=timeout, allow_redirects=False) as response:
             response.raise_for_status()
             if response.status_code != 200:

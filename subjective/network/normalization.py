@@ -1,9 +1,9 @@
 """Measure the scales that bring the mean activation of every filter to one, and load normalized parameters.
 
-Raw activations of different filters differ by orders of magnitude, and a Gram matrix squares the difference. A match of
-Gram matrices would therefore depend on a few strong filters only. Gatys and others divide each filter by its mean
-activation over many photographs. ReLU and pooling commute with positive factors; multiplying the kernels by the scales
-is therefore exact (`subjective.network.weights.normalize`).
+Raw activations of different filters differ by orders of magnitude; elements of a Gram matrix, as products of two
+activations, differ by twice as many. A match of Gram matrices would therefore depend on a few strong filters only.
+Gatys and others divide each filter by its mean activation over many photographs. ReLU and pooling commute with positive
+factors; multiplying the kernels by the scales is therefore exact (`subjective.network.weights.normalize`).
 """
 
 from __future__ import annotations

@@ -212,13 +212,13 @@ def extract_features(
     precision: Precision = "float32",
     in_loop: bool = False,
 ) -> Features:
-    """Compute the feature maps of some layers, after ReLU or pooling. Layers after the last of these are not computed.
+    """Compute the feature maps of some layers, after ReLU or pooling. Layers deeper than ``layers`` are not computed.
 
     Args:
         params: parameters of the network.
         image: RGB in [0, 1].
         layers: names of layers, in any order.
-        padding: what lies outside the map of every convolution: zeros for ``same`` (at the input, this is the network's
+        padding: what lies outside the map of every convolution: zeros for ``same`` (in the network's input, zero is the
             mean color), the opposite side of the map for ``circular``. With ``valid`` there is no padding, and each
             convolution makes a map one pixel smaller on each side.
         pooling: average or maximum of 2x2 pixels, stride 2. An odd last row or column is dropped.

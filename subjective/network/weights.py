@@ -120,7 +120,7 @@ def load(
     Args:
         name_or_path: a name from `list_networks`, or the path of any file that `network.formats.reader` reads.
         data_dir: the second folder to search for a name; None for `default_data_dir`.
-        convention: input convention of another framework's file, if this is not the usual convention of the format.
+        convention: see `network.formats.reader.read`.
         widths: channels that each block must have; None accepts any, which small test networks need.
 
     Raises:
@@ -165,9 +165,9 @@ def describe(network: Network) -> dict[str, Any]:
 def normalize(params: NumpyParams, scales: Scales) -> NumpyParams:
     """Change the parameters so that every activation is multiplied by its scale.
 
-    kernel'[..., i, o] = kernel[..., i, o] s_o / s_i and bias'[o] = bias[o] s_o, where s_i is the scale of the layer
-    before (1 for the input). The change is exact, because ReLU, average pooling and max pooling commute with positive
-    factors.
+    kernel'[..., i, o] = kernel[..., i, o] s_o / s_i and bias'[o] = bias[o] s_o. Here s_o is the scale of filter o in
+    this layer, and s_i is the scale of filter i in the layer before (1 in the first layer). The change is exact,
+    because ReLU, average pooling and max pooling commute with positive factors.
 
     Args:
         params: raw parameters.

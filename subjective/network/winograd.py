@@ -50,8 +50,8 @@ def transform_kernel(kernel: Kernel) -> Float[Array, "36 inputs outputs"]:
 def convolve_cells(x: Strip, kernels: Float[Array, "36 inputs outputs"]) -> Outputs:
     """Convolve a strip of s x t cells.
 
-    Each transform is done first along rows, then along columns. The barriers keep XLA from merging these two steps.
-    Merged, the first step would be repeated for each output of the second step.
+    Each transform has two steps, one along rows and one along columns. The barriers keep XLA from merging the two
+    steps. If they were merged, the first step would be repeated for each output of the second step.
 
     Args:
         x: ``(4 s + 2, 4 t + 2, inputs)``.

@@ -19,17 +19,19 @@ from subjective.compilation import jit
 from subjective.optimize.protocol import Evaluation, NotFiniteError, Problem, State
 
 EXPLODED = 100.0
-"""A step fails if it raises the loss to more than this many times the last loss, and above the loss at the start."""
+"""A step fails if its loss is more than this many times the loss before the step, and is also above the loss at which
+Adam began or, after a failed step, began again.
+"""
 
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with its state on the device. The length of the first step is the learning rate.
+    """Adam with its state on the device. The argument ``first_step`` of `begin` is the learning rate of all steps.
 
     Attributes:
         bounds: lowest and highest number that an element may have; None for no bounds. The value is clipped to the
             bounds after each step.
-        patience: see `Optimizer.patience`. Single steps of Adam may raise the loss.
+        patience: see `Optimizer.patience`. Adam's is larger, because single steps of Adam may raise the loss.
     """
 
     keeps_bounds: ClassVar[bool] = True

@@ -1,9 +1,9 @@
 """L-BFGS whose memory stays on the device; the host sees only the scalars of the line search.
 
 `optax.lbfgs` runs its line search in a loop on the device, and XLA's convolutions are several times slower in such a
-loop on CPUs. It also keeps its history in the precision of the value. Here `scipy.optimize.line_search` runs on the
-host: it searches a function of one number, the length of the step, and calls the loss that is already compiled. The
-history may be bfloat16. The directions equal those of `optax.scale_by_lbfgs`, as the tests check.
+loop on CPUs. `optax.lbfgs` also keeps its history in the precision of the value. Here `scipy.optimize.line_search` runs
+on the host: it searches a function of one number, the length of the step, and calls the loss that is already compiled.
+The history may be bfloat16. The directions equal those of `optax.scale_by_lbfgs`, as the tests check.
 
 References:
     Nocedal and Wright, "Numerical optimization", 2006, algorithms 7.4 (two loops) and 3.5 (line search).

@@ -63,7 +63,7 @@ class _Routine:
 
         Args:
             count: number of variables.
-            history: number of pairs of a step and a change of the gradient.
+            history: number of pairs in the history; a pair is a step and the gradient's change.
         """
         sizes = {
             "wa": 2 * history * count + 5 * count + 11 * history * history + 8 * history,
@@ -78,7 +78,7 @@ class _Routine:
         return {name: np.full(size, 0, self._type(name)) for name, size in sizes.items()}
 
     def adapt(self, arrays: dict[str, Any]) -> None:
-        """Convert the integer arrays to this routine's type; a routine of another type may have written them."""
+        """Convert the integer arrays to this routine's type. A resumed run may have saved them in another type."""
         for name in _INTEGERS:
             arrays[name] = arrays[name].astype(self.integers, copy=False)
 
@@ -97,7 +97,7 @@ class _Routine:
             np.full(count, 0 if bounds is None else 2, self.integers),
             arrays["f"],
             arrays["g"],
-            0.0,  # the stopping rules are ours
+            0.0,  # this number and the next turn off the routine's stopping rules; `minimize` has its own
             0.0,
             *(arrays[name] for name in ("wa", "iwa", "task", "lsave", "isave", "dsave")),
             LINE_SEARCH_EVALUATIONS,
@@ -138,9 +138,9 @@ def _checked(setulb: Any) -> _Routine | None:
 def _takes_steps_of_scipy(routine: _Routine, bounds: Bounds | None) -> bool:
     """Whether our loop takes the same steps as scipy's public function on a small quadratic function.
 
-    The second half of the steps is also repeated from copied arrays. The points are compared to six digits, because
-    the last digits of some BLAS libraries depend on where the arrays lie in memory. Extra numbers follow each array; a
-    routine that needs larger arrays would overwrite these numbers.
+    The second half of the steps is also repeated from copied arrays. The points may differ by 1e-6, because with
+    some BLAS libraries the last digits of a result depend on where the arrays lie in memory. Extra numbers follow each
+    array; a routine that needs larger arrays would overwrite these numbers.
     """
     steps, kept_at, history, margin = 12, 6, 2, 1000
     start, center = np.zeros(8), np.linspace(-1, 1, 8)
@@ -238,7 +238,8 @@ class LBFGSB:
         unit = first_step * math.sqrt(flat.size)
         arrays: dict[str, Any] = {
             "unit": np.float64(unit),
-            # The routine's loss is the loss times `scale`: its first gradient has norm one, whatever the loss's units.
+            # The routine gets the loss times `scale`. In any units of the loss, the routine's first gradient then has
+            # norm one.
             "scale": np.float64(1 / ((found.gradient_norm or 1.0) * unit)),
             "x": flat / unit,
             "f": np.zeros((), np.float64),

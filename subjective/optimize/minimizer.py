@@ -43,8 +43,9 @@ class Point:
         seconds: run time so far.
         retries: number of failed steps since the last accepted step.
         begun: loss at the start.
-        lowest: loss after the last step that lowered the loss enough (by more than the tolerance).
-        since: number of steps since that step.
+        lowest: loss after the last improvement, or at the start. A step is an improvement if its loss is below
+            ``lowest`` by more than the share ``tolerance`` of ``lowest``.
+        since: number of steps since the last improvement, or since the start.
     """
 
     state: State
@@ -146,7 +147,7 @@ def minimize(
     Args:
         fn: ``fn(value, *args) -> (scalar, parts)``, differentiable in ``value``.
         init: starting value, of any shape.
-        args: further arguments of ``fn``. Other numbers of the same shapes need no new compilation.
+        args: further arguments of ``fn``. A call with arguments of the same shapes needs no new compilation.
         optimizer: how to minimize, such as ``LBFGS(history=10)``; L-BFGS-B if None.
         max_steps: largest number of accepted steps. 0 evaluates the loss at ``init`` and returns ``init``.
         tolerance: stop when ten steps (of Adam: fifty) together lower the loss by less than this share of the loss.

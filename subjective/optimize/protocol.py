@@ -122,7 +122,7 @@ class Optimizer(Protocol):
         keeps_bounds: whether the optimizer can keep every element between two bounds.
         takes_preconditioner: whether `Preconditioned` can wrap the optimizer.
         has_history_type: whether the number type of the optimizer's history can be chosen.
-        preconditioned_bytes: bytes for each number of the value that `Preconditioned` adds to `bytes_per_number`.
+        preconditioned_bytes: how many bytes `Preconditioned` adds to `bytes_per_number`.
     """
 
     keeps_bounds: ClassVar[bool]

@@ -1,6 +1,7 @@
 """The names of the optimizers: L-BFGS-B runs on the host, L-BFGS and Adam run on the device.
 
-To add an optimizer, write a new file in this package and add its name to `OPTIMIZERS` and `OptimizerName`.
+To add an optimizer, write it in a new file of this package, and add the optimizer to `OPTIMIZERS` and its name to
+`OptimizerName`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def create_optimizer(
             for no preconditioner.
 
     Raises:
-        ValueError: the optimizer does not take bounds or a preconditioner but was given them, or both were given.
+        ValueError: bounds or a preconditioner are given for an optimizer that does not take them, or both are given.
     """
     kind = OPTIMIZERS[name]
     if bounds is not None and not kind.keeps_bounds:

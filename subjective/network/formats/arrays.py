@@ -6,10 +6,11 @@ format.
 References:
     The layouts come from these programs:
 
-    - frossard's VGG in TensorFlow. The input of `vgg16_weights.npz` is RGB minus the RGB mean.
+    - frossard's VGG in TensorFlow. The network in `vgg16_weights.npz` takes RGB minus the RGB mean.
     - The programs of Gatys and of machrisaa. Their `.npy` dictionaries were converted from Caffe; therefore the input
-      is BGR. Both programs pass the arrays directly to a TensorFlow convolution, so that kernels are HWIO.
-    - MatConvNet's `utils/import-caffe.py`. It makes the height the first axis of kernels, and converts conv1_1 to RGB.
+      is BGR. Both programs pass the arrays directly to a TensorFlow convolution; therefore kernels are HWIO.
+    - MatConvNet's `utils/import-caffe.py`. This script makes the height the first axis of kernels, and converts conv1_1
+      to RGB.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Read VGG's convolutions from HDF5 files of Keras 1 on TensorFlow, Keras 2 and Keras 3.
+"""Read VGG's convolutions from HDF5 files of Keras 1 (with TensorFlow), Keras 2 and Keras 3.
 
 A file may hold a whole model or only its weights. The path of a dataset contains the name of its layer: `block1_conv1`
 (keras.applications) or `conv1_1` (Gatys' naming). The last name in the path tells whether the dataset is a kernel
 (`kernel`, `kernel:0`, `*_W_1:0`) or a bias (`bias`, `bias:0`, `*_b_1:0`).
 
-In `.weights.h5` files, kernels are `vars/0` and biases are `vars/1`. There the path contains the class of the layer and
-a number (`layers/conv2d`, `layers/conv2d_1`, ...); the layers get their names in the order of these numbers.
+In `.weights.h5` files, kernels are `vars/0` and biases are `vars/1`. There the path contains the class of the layer
+and, after the first layer, a number (`layers/conv2d`, `layers/conv2d_1`, ...); the layers get their names in the order
+of these numbers.
 
 Links to other files, and datasets stored in other files, are refused.
 """
@@ -48,7 +49,7 @@ def read_hdf5(file: str | BufferedIOBase) -> FileContent:
 
     Raises:
         MissingPackageError: h5py is missing.
-        InputError: the file has no such layers, two datasets are the kernel or the bias of the same layer, or the file
+        InputError: the file has no convolutions with known names, a layer has two kernels or two biases, or the file
             refers to another file.
     """
     try:

@@ -146,9 +146,10 @@ def to_bgr(params: NumpyParams, convention: str, mean_given: bool = False) -> Nu
     """Convert a network of any input convention to one that takes BGR in 0 to 255, minus `input.mean`.
 
     `caffe-bgr` is this convention; the parameters are returned unchanged. `caffe-rgb` takes RGB minus the RGB mean: the
-    order of conv1_1's input channels is reversed. `torchvision` takes (x / 255 - m) / s in RGB, with x in 0 to
-    255: the order is reversed too, conv1_1's kernel is divided by 255 s, and `input.mean` becomes 255 m. So a zero of
-    the padding is still the mean color, and every padding gives the same features as in torchvision.
+    order of conv1_1's input channels is reversed. `torchvision` takes (x / 255 - m) / s, where x is RGB in
+    0 to 255, m is `TORCHVISION_MEAN` and s is `TORCHVISION_STD`: the order is reversed too, conv1_1's kernel is divided
+    by 255 s, and `input.mean` becomes 255 m. A zero of the padding is the mean color before and after the conversion;
+    therefore every padding gives the same features as in torchvision.
 
     Args:
         params: from `build_params`; `input.mean` is in BGR already.

@@ -60,7 +60,7 @@ class _Stored(NamedTuple):
     Attributes:
         path: path of the graph's file.
         tensors: name to tensor.
-        aliases: name of the output of an Identity node to the name of its input.
+        aliases: for each Identity node, the name of the node's output to the name of the node's input.
     """
 
     path: Path

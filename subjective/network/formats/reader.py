@@ -1,6 +1,6 @@
 """Read VGG-16 and VGG-19 from the files of other frameworks, without executing anything in the files.
 
-The content of a file determines its format, not the file's name:
+The content of a file determines its format; the name counts only for ONNX, by the suffix `.onnx`:
 
 | format | names of layers | kernel | input convention |
 | --- | --- | --- | --- |
@@ -13,8 +13,8 @@ The content of a file determines its format, not the file's name:
 | ONNX | any; the graph's order counts | OIHW | depends on the names |
 
 HWIO means (height, width, inputs, outputs), OIHW means (outputs, inputs, height, width). `layout.to_bgr` explains the
-input conventions. The argument `convention` overrides the last column; for example, jcjohnson's files hold Caffe's
-parameters under torchvision's names.
+input conventions. The argument `convention` overrides the last column. For example, jcjohnson's files need
+`caffe-bgr`, because they hold Caffe's parameters under torchvision's names.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _collect_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] 
 
 
 def _read_content(path: Path) -> FileContent:
-    """Recognize the format of a file by its first bytes, and read the file."""
+    """Recognize the format of a file by its first bytes (of ONNX, also by the suffix), and read the file."""
     with path.open("rb") as stream:
         head = stream.read(512)
         stream.seek(0)

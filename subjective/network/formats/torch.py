@@ -49,7 +49,7 @@ class Storage:
     Attributes:
         dtype: number type.
         numel: count of numbers.
-        read: returns the storage's bytes; raises `PickleError` if the file does not hold `nbytes` bytes for them.
+        read: returns the storage's bytes; raises `PickleError` if the file does not hold `nbytes` bytes for it.
     """
 
     dtype: str
