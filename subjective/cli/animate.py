@@ -128,7 +128,7 @@ def _scores_of_loop(
     frame_weights: np.ndarray | None,
     folder: Path,
 ) -> Iterator[tuple[Any, str]]:
-    """Write the videos of the loop, then measure the motion and score the frames if --evaluate is on.
+    """Write the videos of the loop. If --evaluate is on, also measure the motion and score the frames.
 
     Yields:
         One pair for the whole loop: what ``summary.json`` says of the loop, and the same in words.
@@ -152,7 +152,7 @@ def _keyframe_file(name: str) -> Path:
 
 
 def _frame_weights(options: AnimateCommand, inputs: TextureInputs) -> np.ndarray | None:
-    """Return how much each source counts in each frame, ``(frames, sources)``; None if all frames have equal shares."""
+    """Return the weight of each source in each frame, ``(frames, sources)``; None if the weights never change."""
     if options.keyframes:
         return around(options.count, len(options.keyframes), options.ease)
     if options.frame_weights is None:

@@ -38,7 +38,7 @@ class ApplyCommand(Options):
     """Pictures, folders of pictures, glob patterns or videos to repaint."""
     output: Annotated[str | None, arg("-o", metavar="FILE|FOLDER")] = None
     """File for one result, or folder for several; in the folder, each result has its picture's name. Default: the
-    folder `outputs`."""
+    folder `outputs`, where the network's name is added to each picture's name."""
     size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
     """Size of the texture. Default: 512x512."""
     blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None

@@ -162,7 +162,7 @@ def without_flag(words: Sequence[str], flag: str) -> list[str]:
 
 
 def _insert(words: list[str], recorded: list[str]) -> list[str]:
-    """Put recorded words before the given flags. If a flag comes twice, the parser uses the last, which is given."""
+    """Put recorded words before the given flags: if a flag comes twice, the parser uses the last one."""
     positional = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
     if positional and recorded and not recorded[0].startswith("-"):
         recorded = recorded[1:]  # the given words name another content
@@ -171,7 +171,7 @@ def _insert(words: list[str], recorded: list[str]) -> list[str]:
 
 
 def _start_of(kind: type[Command], words: Sequence[str]) -> Command | None:
-    """Return the options of the preset that the words name, from which the parser starts; None without a preset."""
+    """Return the options from which the parser starts: those of the named preset; None without a preset."""
     for flag, table in getattr(kind, "presets", lambda: {})().items():
         chosen = last_value(words, flag)
         if chosen in table:

@@ -36,7 +36,8 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts. Default: all sources count the same."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
-    """Layers that the pictures were made to match. The scores leave out these layers at whole octaves."""
+    """Layers that the pictures were made to match. The scores leave out these layers at whole octaves (scales 1, 1/2,
+    1/4 and so on), and keep them at the half octaves between."""
 
     def check(self) -> None:
         """See `Options.check`."""

@@ -28,8 +28,8 @@ class LossNetwork:
 
     Attributes:
         params: parameters for the loss: raw or normalized, as the run asks.
-        judge: parameters for the scores: normalized if the network has scales, as in `subjective evaluate`. Thus the
-            scores of raw and of normalized runs can be compared.
+        judge: parameters for the scores, as in `subjective evaluate`: normalized if the network's activation scales are
+            known. Thus the scores of raw and of normalized runs can be compared.
         facts: what ``config.json`` says about the network.
     """
 

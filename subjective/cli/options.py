@@ -15,12 +15,12 @@ from subjective.synthesis.settings import arg
 class Options:
     """The base class of every command's options.
 
-    A command whose options are also a config derives from this class before the config, so that `check` here comes
-    first and can call the config's `check`.
+    If the options are also a config, their class must name this class before the config among its bases. The method
+    `check` of this class then replaces the config's `check`, and calls it.
     """
 
     def __post_init__(self) -> None:
-        """Check nothing: `subjective.cli.arguments.parse` calls `check` after parsing, and its messages name flags."""
+        """Check nothing yet: `subjective.cli.arguments.parse` calls `check`, whose messages can then name flags."""
 
     def check(self) -> None:
         """Check each option by itself, then the rules between options."""
@@ -99,7 +99,7 @@ class MemoryOptions:
 
     memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
     """Memory that the run may use, such as 4GB. The program chooses tiles and optimizer to stay below this limit, and
-    refuses a picture that cannot. Default: the free memory of the machine."""
+    refuses a picture that needs more in any case. Default: the free memory of the machine."""
     dry_run: bool = False
     """Say how much memory and time the run will take, and make no picture."""
 
@@ -120,7 +120,7 @@ class TextureOptions(PictureOptions, SourceOptions):
 
     blend_map: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
     """Give each source a region of the result: one gray picture for each source, white in the source's region, black
-    elsewhere, gray at soft borders. Without a picture, the last source takes the rest."""
+    elsewhere, gray at soft borders. If the last source has no gray picture, it takes the rest."""
     preset: Preset = "default"
     """Settings to begin with: fast, default, best, or paper (settings of the 2017 program). Other flags change them."""
     evaluate: bool = True

@@ -24,7 +24,7 @@ from subjective.synthesis.problem import Job
 from subjective.synthesis.starts import INITS
 
 PictureCommand = Any
-"""Options of a command that makes pictures: both `PictureOptions` and `PictureConfig`. Python has no such type."""
+"""Options that are both `PictureOptions` and `PictureConfig`; a Python annotation cannot say so."""
 
 
 def fit(
@@ -88,7 +88,7 @@ class PictureSession(Session):
             job: the job that the run will do.
             facts: what ``config.json`` holds besides the settings: the files that were read, and the network.
             resume: the folder of the run that is resumed, if any.
-            asked: settings to record with the values that the user gave, where ``options`` holds computed values.
+            asked: values that the user gave for settings, recorded instead of the computed values in ``options``.
             begun: called with the path of the folder; None for `announce`.
 
         Raises:
@@ -153,7 +153,7 @@ def announce(path: Path) -> None:
 
 
 def _steps_of(options: PictureConfig) -> Callable[[tuple[int, ...]], int]:
-    """Return a function from a stage's picture size, without margin, to the largest number of steps of the stage."""
+    """Return a function that takes (height, width) of a stage's picture, without margin, and returns its most steps."""
     return lambda shown: options.steps(options.size if tuple(shown) == options.output_size else shown)
 
 

@@ -78,13 +78,13 @@ def score_pictures(
     """Score the pictures of a run, which all have the same size.
 
     The Portilla-Simoncelli statistics are left out: plenoptic would load PyTorch, and take as long as all other
-    measures.
+    measures together.
 
     Args:
         pictures: ``(height, width, 3)`` each.
         sources: the sources of the run.
         params: parameters of the network.
-        matched: layers that the pictures were made to match; left out at whole octaves.
+        matched: layers that the pictures were made to match; at whole octaves, the scores leave out these layers.
         source_weights: how much each source counts; equal if None.
 
     Returns:

@@ -58,7 +58,7 @@ class Variation:
     """One point of the grid.
 
     Attributes:
-        chosen: name of each varied setting to its value, as given.
+        chosen: a map from the name of each varied setting to its value, as given.
         flags: the flags that set these values.
     """
 
@@ -106,7 +106,7 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
         words: the words that ``options`` was parsed from. Each run gets all of them except --vary and its values.
 
     Raises:
-        InputError: the options of a run cannot be used, which is found before the first run; or no run made a picture.
+        InputError: the options of a run cannot be used (raised before the first run), or no run made a picture.
     """
     grid = list_variations(options.vary)
     shared = without_flag(words, "--vary")
@@ -143,7 +143,7 @@ def _run_one(options: SynthesizeCommand) -> tuple[list[Path], str | None]:
     """Make one run.
 
     Returns:
-        A list with the run folder, empty if no folder was made; and the message of an `InputError`, None without one.
+        A list with the run folder, empty if no folder was made; and the message of the error, None without an error.
     """
     folders: list[Path] = []
     try:

@@ -121,7 +121,7 @@ def score_against_sources(
     Args:
         inputs: inputs of the command.
         pictures: the pictures that were made.
-        job: the job that made the pictures. The scores leave out the layers that the job matches at whole octaves.
+        job: the job that made the pictures. At whole octaves, the scores leave out the layers that the job matches.
         source_weights: how much each source counts. With masks, the area of a source's region counts instead.
 
     Returns:

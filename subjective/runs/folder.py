@@ -60,7 +60,7 @@ class TracedFolder:
         self._trace = self._open_trace()
 
     def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
-        """Write ``config.json``; the arguments are those of `subjective.runs.provenance.describe_run`."""
+        """Write ``config.json``; `subjective.runs.provenance.describe_run` explains the arguments."""
         self.config = describe_run(command, settings, self._started, **facts)
         self._write_json(CONFIG_FILE, self.config)
 
@@ -126,14 +126,14 @@ class PictureFolder(TracedFolder):
         self.last: dict[int, Step] = {}
         self._checkpointed = time.monotonic()
         self._checkpoints = 0
-        self._effort: dict[int, tuple[int, int]] = {}  # number of a picture: (evaluations, sum of their pixels)
+        self._effort: dict[int, tuple[int, int]] = {}  # of each picture: evaluations, pixels of all of them
         self._summary: dict[str, Any] = {}
 
     def resume(self) -> Position | None:
-        """Continue at the newest sound checkpoint, and remove the newer lines of the trace.
+        """Continue at the newest undamaged checkpoint, and remove the lines of later steps from the trace.
 
         Returns:
-            Where the run stands; None if there is no checkpoint, so that the run begins again.
+            Where the run stands. None if there is no checkpoint: the run begins again.
 
         Raises:
             InputError: there are checkpoints, and none can be read.
@@ -170,7 +170,7 @@ class PictureFolder(TracedFolder):
                 self.last[number] = Step(**known, value=position.finished[number].value)
 
     def reserve(self, size: tuple[int, int]) -> None:
-        """Fill room on the disk with a file, so that a disk that becomes full still has room for the last pictures.
+        """Reserve room on the disk for the last pictures: write a file that is removed just before they are written.
 
         The file has three bytes a pixel and a few more, because pictures of random noise do not compress.
 
@@ -225,7 +225,7 @@ class PictureFolder(TracedFolder):
             self._checkpoint(step.position)
 
     def _count(self, picture: int, evaluations: int, size: Sequence[int]) -> None:
-        """Note how often a picture's loss has been evaluated, and the sum of the pixels of these evaluations."""
+        """Note how often a picture's loss has been evaluated, and on how many pixels in all."""
         before, pixels = self._effort.get(picture, (0, 0))
         self._effort[picture] = (evaluations, pixels + (evaluations - before) * size[0] * size[1])
 

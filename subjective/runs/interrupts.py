@@ -85,6 +85,6 @@ def stop_waiting() -> None:
 
 
 def ignore() -> None:
-    """Ignore further signals, so that a second Ctrl-C cannot interrupt what is saved after the first one."""
+    """Ignore further signals, so that a second Ctrl-C cannot interrupt the saving that follows the first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -154,8 +154,8 @@ def fit_to_memory(
                 raise
             raise TooLargeError(config.output_size, None, limit) from None
         peak = programs.peak_bytes
-        # Divide the limit by peak / limit, by which the programs were too large. The limit must also be below the
-        # estimate of the choice that failed.
+        # The programs were too large by the factor peak / limit, so the allowed bytes are divided by this factor.
+        # They must also be fewer than the estimate for the choice that failed.
         allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
 
 
@@ -187,7 +187,7 @@ def _describe(config: PictureConfig) -> str:
 
 
 def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit: int) -> Config:
-    """Choose tiles and optimizer that fit into a limit by the rule of thumb.
+    """Choose tiles and optimizer with which, by the rule of thumb, the run fits into a limit.
 
     The function changes no setting that the config names. It chooses tiles if the config names no tile, and optimizer
     and history if the config names no optimizer. It tries tiles down to `SMALL_TILES` rows before it tries an
@@ -215,7 +215,7 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
                 raise
             continue
         if needed <= limit:
-            # The config names the choice, so that a repeated or resumed run chooses the same, whatever memory is free.
+            # The returned config names the choice. A repeated or resumed run then keeps it, whatever memory is free.
             tile = choice.size[0] if choice.tile is None else choice.tile
             return dataclasses.replace(choice, tile=tile, optimizer=choice.optimizer_name)
         least = needed if least is None else min(least, needed)

@@ -93,7 +93,7 @@ def changed_files(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
 
 
 def _hashes(facts: dict[str, Any]) -> dict[str, str | None]:
-    """Return the sha256 of each file by its name; nothing if somebody removed the entries from the record."""
+    """Return a map from the name of each file to its sha256; empty if the entries are missing or damaged."""
     try:
         network = facts.get("weights") or {}
         use = network.get("use")

@@ -1,8 +1,8 @@
 """Do what every run needs around its steps, whatever the run makes.
 
 A `Session` records each step in the run folder, tells the observers of the step, and stops after the current step on
-Ctrl-C. If something goes wrong, the session keeps what the run has made so far. Examples are a full disk, a loss that
-is not finite, too little memory, and a fault of this program.
+Ctrl-C. After any error, such as a full disk, a loss that is not finite, too little memory, or a fault of this program,
+the session keeps what the run has made so far.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class RunFolder(Protocol):
     """The methods of a run folder that a session calls.
 
-    ``event`` are the arguments of `Session.on_step`, which describe a step. They depend on what the run makes.
+    The arguments ``event`` describe a step, and are those of `Session.on_step`. They depend on what the run makes.
 
     Attributes:
         folder: path of the folder.
@@ -119,7 +119,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """After an error, keep what the run has made. Return whether to suppress the error; `Interrupted` is raised."""
+        """After an error, keep what the run has made. Return whether to suppress the error, False for `Interrupted`."""
         self._close_observers()
         if error is None:
             return False
@@ -137,7 +137,7 @@ class Session:
         return True
 
     def _explain(self, error: Exception) -> str | None:
-        """Describe an error that the user can mend in one line; return None for a fault of this program."""
+        """Describe in one line an error that the user can mend; return None for a fault of this program."""
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return f"no room left to write in {self.run.folder} ({error.strerror or error})"
         if isinstance(error, InputError):
@@ -149,7 +149,7 @@ class Session:
         return None
 
     def _keep_traceback(self, error: Exception) -> str:
-        """Write the traceback into the run folder, or to stderr if this fails. Return a line that says where it is."""
+        """Write the traceback into the run folder, or to stderr if this fails. Return a line that names the place."""
         fault, path = f"a fault of this program, {type(error).__name__}", self.run.folder / TRACEBACK_FILE
         text = "".join(traceback.format_exception(error))
         try:

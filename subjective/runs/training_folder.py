@@ -94,7 +94,7 @@ class TrainingFolder(TracedFolder):
         """Continue at the newest checkpoint that is not damaged, and remove the lines of later steps from the trace.
 
         Args:
-            like: any state of the same training, which has the shapes of the arrays.
+            like: any state of the same training; only the shapes and types of its arrays are used.
 
         Returns:
             The state of the checkpoint. If there is no checkpoint, None: the training begins again.

@@ -85,7 +85,7 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 """Suffixes of the files that are read as videos."""
 
 DEFAULT_RATE = 24.0
-"""Frames a second for a copy of a video whose file does not give its own number."""
+"""Frames a second of a new video, if the file of the original does not give a number."""
 
 
 def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray]) -> int:
