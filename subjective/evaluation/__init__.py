@@ -1,1 +1,1 @@
-"""Measures that judge pictures. They differ from what a synthesis minimizes; the references are crops of the source."""
+"""Measures that judge pictures by comparison with crops of the source. A synthesis minimizes other measures."""

@@ -29,7 +29,7 @@ from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
 
 LEAST_SHARE = 0.01
-"""Smallest reference by which a relative distance is divided. Also added to both shares before a score divides them.
+"""Smallest reference by which a relative distance is divided. `_score_share` adds this number to value and reference.
 
 A difference of one percent does not matter. A source that repeats itself exactly has references of almost 0; without
 this number, a shifted crop of such a source would get a very bad score.
@@ -48,8 +48,8 @@ class Score:
 
     Attributes:
         value: what is measured of the picture, in the unit of the measure.
-        reference: value of crops of the source, measured against the rest of the source; for a seam, the spread that
-            chance gives.
+        reference: value of crops of the source. If the measure compares pictures, a crop is compared with the rest of
+            the source. For a seam: the spread that chance gives to the value.
         score: 1 if the picture is as good as a crop of the source. A larger score is worse; for a seam, a score below 1
             is worse too.
         details: score of each layer and scale, such as ``conv3_3@0.5`` (half size); or of each color channel or axis,
@@ -136,7 +136,8 @@ class PortillaSimoncelli:
     def __init__(self, crops: Crops):
         """Measure the crops of each source in square windows.
 
-        The side of a window is the crops' smaller side, rounded down to a multiple that plenoptic's pyramid needs.
+        The side of a window is the crops' smaller side, rounded down so that plenoptic's pyramid can halve it at each
+        scale.
 
         Raises:
             MissingPackageError: plenoptic is not installed.
@@ -263,7 +264,7 @@ class Copies:
     """The share of the picture's patches that are copied from the sources."""
 
     def __init__(self, crops: Crops, sources: Sequence[Image]):
-        """For two crops of each source, measure the share of patches that are copies from the source's other crops."""
+        """Choose two crops of each source, and measure which share of their patches is copied from the other crops."""
         self._sources = sources
         pairs = [pair_with_rest([group]) for group in crops.by_source]
         chosen = [(group[0], group[len(group) // 2]) for group in pairs]

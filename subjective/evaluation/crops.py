@@ -23,14 +23,14 @@ MOST_CROPS = 9
 """Largest number of crops of a source."""
 
 MOST_PIXELS = 2**18
-"""Largest number of pixels of all crops together whose colors are compared."""
+"""Largest number of pixels whose colors are compared, in all crops together."""
 
 Item = TypeVar("Item")
 Array = NDArray[np.floating]
 
 
 def crop_size(sources: Sequence[Image], shape: tuple[int, ...]) -> tuple[int, int]:
-    """Choose (height, width) of the crops: as large as the picture, but at most half as large as any source.
+    """Choose (height, width) of the crops: that of the picture, but at most half the height and width of any source.
 
     Args:
         sources: images.
@@ -94,7 +94,7 @@ def pool_pixels(crops: Sequence[Image], weights: Array | None = None) -> Image:
 
     Args:
         crops: images.
-        weights: how much each crop counts, which is how many pixels it gives; equal if None.
+        weights: how much each crop counts; equal if None. The number of pixels from a crop is proportional to this.
 
     Returns:
         The pixels as a picture of one column.

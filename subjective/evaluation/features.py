@@ -33,8 +33,8 @@ SCALES = (1.0, 2**-0.5, 0.5, 2**-1.5, 0.25)
 synthesis matches half octaves."""
 
 COARSEST_SIDE = 64
-"""A large picture is also observed at scales below those of `SCALES`, for its largest shapes, as long as its crops have
-at least this many pixels a side there."""
+"""To judge the largest shapes, pictures are also observed at scales below those of `SCALES`, as long as the reduced
+crops have at least this many pixels a side."""
 
 WINDOW_SIDES = (128, 64, 32)
 """Possible sides of the windows that the network sees; the first side that fits into the reduced crops is used."""
@@ -85,7 +85,7 @@ def _scale_side(side: int, scale: float) -> int:
 
 
 def list_scales(side: int) -> tuple[float, ...]:
-    """List `SCALES`, then the following half octaves at which a ``side`` in pixels still has `COARSEST_SIDE` pixels."""
+    """List `SCALES`, then smaller scales in half octaves, where ``side`` pixels become `COARSEST_SIDE` or more."""
     further = max(math.floor(2 * math.log2(max(side, 1) / COARSEST_SIDE)) + 1, len(SCALES))
     return (*SCALES, *(2 ** (-half / 2) for half in range(len(SCALES), further)))
 
@@ -94,7 +94,8 @@ def choose_places(params: Params, matched: Collection[str], side: int) -> tuple[
     """Choose the layers and scales at which pictures are observed.
 
     A place is left out if a reduced crop has fewer than `MIN_SIDE` pixels a side, if a window's map at the layer has no
-    pixel, or if the layer was matched and the scale is a whole octave. If no place is left, one is returned.
+    pixel, or if the layer was matched and the scale is a whole octave. If no place is left, the first layer at full
+    size is returned.
 
     Args:
         params: the network.
@@ -190,8 +191,8 @@ def gram_distances(one: Observation, other: Observation) -> Array:
 def sliced_distances(one: Observation, other: Observation) -> Array:
     """Return the mean Wasserstein-1 distance along the directions at each place, in standard deviations of ``other``.
 
-    If a standard deviation is below a hundredth of the root mean square, as for some regular grids, the distance is
-    divided by this hundredth.
+    If a standard deviation is below a hundredth of the samples' root mean square, as for some regular grids, the
+    distance is divided by this hundredth instead.
     """
 
     def distance(found: Array, wanted: Array) -> float:

@@ -42,8 +42,8 @@ seldom have a correlation above 0.8."""
 MAX_PATCHES = 1024
 """Largest number of a picture's patches that are searched for in the sources.
 
-If the sources together have more pixels than `SOURCE_PIXELS`, the number of patches is divided by the ratio, but is at
-least 64.
+If the sources together have n times `SOURCE_PIXELS` pixels, and n is above 1, the number of patches is divided by n,
+but is at least 64.
 """
 
 SOURCE_PIXELS = 2**20
@@ -145,10 +145,12 @@ def spectrum_error(found: Numbers, wanted: Numbers) -> float:
 
 
 def spectral_peak(image: Image, side: int) -> float:
-    """Return log10 of a ratio: the strongest isolated peak of the spectrum, over the median of the peak's ring.
+    """Return how strong the strongest isolated peak of the spectrum is.
 
-    Dot grids and checkerboards have strong peaks. The result is about 1.2 for noise of any color, and 3 or more for a
-    grid. It is the mean over windows, not the maximum, so that a larger picture has no larger peak by chance.
+    The result is log10 of a ratio: the power of the peak, divided by the median power of the peak's ring. A ring is all
+    frequencies with the same rounded absolute value. Dot grids and checkerboards have strong peaks. The result is about
+    1.2 for noise of any color, and 3 or more for a grid. It is the mean over windows, not the maximum, so that a larger
+    picture has no larger peak by chance.
 
     Args:
         image: at least ``side`` pixels a side.
@@ -184,7 +186,7 @@ def _find_peak(power: Numbers) -> float:
     # ring for them. Leave out the lowest rings: they hold few frequencies, and the spectrum is steep there.
     medians[side // 2 + 1 :] = medians[side // 2]
     inside = rings >= max(side // 16, 4)
-    # If a median is almost zero, the ratio would be meaninglessly large; so the median has a smallest value.
+    # Division by a median of almost zero would give a meaninglessly large ratio; so the divisor has a lower limit.
     ratios = ratios / np.maximum(medians[rings], 1e-9 * power.max() + 1e-30)
     return float(np.log10(max(ratios[inside].max(), 1.0)))  # a picture without power gives 0
 
@@ -262,7 +264,7 @@ def repetition(image: Image, coarse: float) -> float:
 def copied_share(image: Image, sources: Sequence[Image]) -> float:
     """Return the share of a picture's patches that are near-exact copies of patches of the sources.
 
-    Patches are squares of `PATCH` pixels a side of the luminance at octave 1. A patch is copied if its correlation with
+    A patch is a square of the luminance at octave 1, `PATCH` pixels a side. A patch is copied if its correlation with
     some patch of the sources, at any pixel, is `COPY_CORRELATION` or more. A patch with less than a tenth of the median
     contrast of the picture's patches counts as not copied.
 
@@ -291,7 +293,7 @@ def _blur(image: Image) -> Gray:
 def _cut_patches(gray: Gray, stride: int) -> Numbers:
     """Cut out patches that are ``stride`` pixels apart, and keep every second pixel; each row of the result is a patch.
 
-    The full-size picture is blurred, so that every second pixel is the picture at octave 1.
+    ``gray`` is blurred and has full size. Every second pixel of ``gray`` gives the picture at octave 1.
     """
     views = np.lib.stride_tricks.sliding_window_view(gray, (2 * PATCH - 1, 2 * PATCH - 1))
     return views[::stride, ::stride, ::2, ::2].reshape(-1, PATCH * PATCH)

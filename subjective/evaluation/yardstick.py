@@ -1,7 +1,7 @@
 """Measure how good a picture is, by other statistics than the picture was made to match.
 
-Each measure comes with a reference: what a crop of the source scores against the rest of the source. A score compares
-the picture with this reference, so that 1 means "as close as the source is to itself", for any source and any measure.
+Most measures come with a reference: the value of crops of the source (see `Score.reference`). A score compares the
+picture's value with this reference. For any source and any measure, 1 means "as close as the source is to itself".
 Pictures may come from any tool.
 """
 
@@ -32,8 +32,9 @@ def evaluate(
 
     Args:
         image: ``(height, width, 3)``, RGB; values outside [0, 1] are clipped, as in a file.
-        sources: images that the picture should look like, at the scale at which the picture was made. Several sources
-            are pooled, so that a picture with a region for each source scores as far from the sources.
+        sources: images that the picture should look like, at the scale at which the picture was made. Each part of the
+            picture is compared with all sources together. A picture with a region for each source therefore gets bad
+            scores.
         params: parameters of the network; normalized parameters are best.
         source_weights: how much each source counts; equal if None.
         matched: layers that the picture was made to match; the program does not measure these layers at scales of
@@ -48,11 +49,11 @@ def evaluate(
           relative distance of Gram matrices, and distance of distributions in standard deviations.
         - ``portilla_simoncelli`` (if measured): relative distance of the statistics of Portilla and Simoncelli.
         - ``spectrum``: distance of the radial power spectra, in dB.
-        - ``peak``: log10 of a ratio: the strongest isolated peak of the spectrum, over the median of the peak's ring.
+        - ``peak``: log10 of the strength of the strongest isolated peak of the spectrum (`pixels.spectral_peak`).
         - ``color`` and ``opponent``: distance of the histograms, in levels of 255.
         - ``seam_rows`` and ``seam_columns``: ratio of the step across the seam to the steps inside the picture. This
           ratio is also the score; the reference is the spread that chance gives to the ratio.
-        - ``repetition``: highest autocorrelation away from the center, up to half of the picture.
+        - ``repetition``: highest autocorrelation of detail, for shifts of at most half of the picture's sides.
         - ``copied``: share of the picture's patches that are copied from a source.
 
     Raises:
@@ -77,10 +78,7 @@ def evaluate(
 
 
 class Yardstick:
-    """Measures the sources once, so that any number of pictures can be compared with the sources.
-
-    The references are what crops of each source score against the rest of that source.
-    """
+    """Measures the sources once, so that any number of pictures can be compared with the sources."""
 
     def __init__(
         self,

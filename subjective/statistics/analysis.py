@@ -25,8 +25,8 @@ from subjective.statistics.tiling import choose_tiling
 Image = Float[Array, "height width 3"]
 
 ContentMaps = dict[str, Array]
-"""The content at one octave: a dict from layer to feature map. If maps are computed in tiles, the network's maps are
-missing, and the key `PICTURE` has the content's picture, from which the maps of each tile are computed."""
+"""The content at one octave: a dict from layer to feature map. If the picture is measured in tiles, the network's maps
+are missing. The key `PICTURE` then has the content's picture, from which the maps of each tile are computed."""
 
 PICTURE = ""
 """Key of the content's picture in `ContentMaps`. No layer has this name."""

@@ -18,20 +18,20 @@ LAGS = 16
 """Largest lag along each axis, in pixels of the feature map."""
 
 FAR_LAGS = 32
-"""Largest lag of `AUTOCORRELATION_32`, which needs maps with sides twice as long.
+"""Largest lag of `AUTOCORRELATION_32`. Its maps must have sides twice as long as the maps of `AUTOCORRELATION`.
 
-Lags up to `FAR_LAGS` cover two periods of a lattice if lags up to `LAGS` cover one period. Two periods are needed to
-tell a shifted row of the lattice from an unshifted row.
+If lags up to `LAGS` cover one period of a lattice, lags up to `FAR_LAGS` cover two periods. Two periods are needed to
+see whether some rows of the lattice are shifted.
 """
 
 TILE_ROWS = 256
 """Number of rows in a tile. Only maps with more than twice this number of rows are Fourier transformed in tiles."""
 
 ADDED_POWER_SHARE = 1e-3
-"""Share of the target's mean power in a channel. This power is added to each frequency of picture and target.
+"""Power that is added to each frequency of picture and target, as a share of the target's mean power in the channel.
 
-Without the added power, the faintest frequencies, which nobody sees, make the problem ill-conditioned: with a share of
-1e-5, the texture `metal` did not converge (`experiments/LOG.md`, 2026-11-21).
+Without the added power, the faintest frequencies, which nobody sees, make the problem ill-conditioned: even with a
+share of 1e-5, the texture `metal` did not converge (`experiments/LOG.md`, 2026-11-21).
 """
 
 ADDED_POWER = 1e-8
@@ -39,12 +39,12 @@ ADDED_POWER = 1e-8
 errors from rounding to 8 bits."""
 
 MIN_PAIRS_SHARE = 1e-3
-"""Smallest number of pixel pairs by which the products at a lag are divided, as a share of the region's pixels. There
-may be no pair at all, because a region can be narrower than the lag."""
+"""The sum of the products at a lag is divided by the number of pixel pairs, but at least by this share of the number of
+the region's pixels. There may be no pair at all, because a region can be narrower than the lag."""
 
 ADDED_SIZE = 1e-12
-"""Number that is added to the size of an autocorrelation, because the size of a flat source is 0. The number is the
-size of the autocorrelation of errors from rounding to 8 bits."""
+"""Number that is added to the size of an autocorrelation, because the size of a flat source is 0. A picture that only
+consists of errors from rounding to 8 bits has about this size."""
 
 
 def autocorrelation(
@@ -87,21 +87,22 @@ def _correlate(
 
 
 def _sum_products(around: Array, weights: Array, wraps: bool, *, lags: int) -> Array:
-    """Sum the products of each pixel x of a tile and the pixel x′ at a lag from x; lags as in `autocorrelation`."""
+    """Return Σ x x′ for each lag of `autocorrelation`. x is each pixel of a tile; x′ is the pixel at the lag from x."""
     around = widen(around)
     here = around[lags : lags + weights.shape[0]] * weights
     return _cross_correlate(here, around, wraps, lags)[:, lags:]
 
 
 def _sum_products_and_pixels(around: Array, weights: Array, wraps: bool, *, lags: int) -> Array:
-    """Return the sums of x x′ for each channel, then the sums of x + x′, which `_subtract_mean` needs.
+    """Return Σ x x′ and Σ (x + x′) for each lag and channel, which `_subtract_mean` needs.
 
-    x is a pixel of the tile, and x′ the pixel at a lag from x. Both kinds of sums lie along the last axis.
+    x is each pixel of the tile, and x′ the pixel at the lag from x. Along the last axis, the sums of x x′ for all
+    channels come first, then the sums of x + x′.
     """
     around = widen(around)
     ones = jnp.broadcast_to(weights, (weights.shape[0], around.shape[1], 1))
-    # At each lag, `sums` is the sum of the second pixels x′ of all pairs. At the opposite lag, `sums` is the sum of the
-    # first pixels x.
+    # Added up over all tiles, `sums` at a lag is the sum of the second pixels x′ of all pairs with this lag. At the
+    # opposite lag, `sums` is the sum of the first pixels x of the same pairs.
     sums = _cross_correlate(ones, around, wraps, lags)
     both = sums[:, lags:] + sums[::-1, lags::-1]
     return jnp.concatenate([_sum_products(around, weights, wraps, lags=lags), both], axis=2)
@@ -138,9 +139,9 @@ def _subtract_mean(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: i
 def power_spectrum(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "rows columns channels"]:
-    """Return the power spectrum of each channel: the Fourier transform of `autocorrelation` times a window.
+    """Return the power spectrum of each channel: multiply `autocorrelation` by a window, and Fourier transform it.
 
-    The window blurs the spectrum. A picture of any size has ``(2 · LAGS + 1) · (LAGS + 1)`` frequencies.
+    The window blurs the spectrum. The spectrum has ``(2 · LAGS + 1) · (LAGS + 1)`` frequencies for a map of any size.
     """
     return _transform(autocorrelation(features, wraps) * features.shape[2])
 
@@ -165,7 +166,7 @@ def regional_spectrum(
 
 
 def _transform(found: Float[Array, "lags half channels"]) -> Float[Array, "rows columns channels"]:
-    """Return the Fourier transform of an autocorrelation times a window."""
+    """Multiply an autocorrelation by a window, and return the Fourier transform of the product."""
     half = _WINDOW[:, LAGS:]
     full = jnp.concatenate([found[::-1, :0:-1], found], axis=1)  # add the lags to the left
     centered = full * jnp.concatenate([half[:, :0:-1], half], axis=1)[:, :, None]
@@ -185,7 +186,7 @@ def amplitude_distance(found: Array, target: Array) -> Scalar:
     References:
         Liu, Gousseau and Xia, "Texture synthesis through convolutional neural networks and spectrum constraints",
         2016, equation 5. They do not divide by the target's power. Without the division, only the few lowest
-        frequencies of a photograph count; but the highest frequencies matter here: the other statistics miss them.
+        frequencies of a photograph count. Here the highest frequencies matter, because other statistics miss them.
     """
     added = ADDED_POWER_SHARE * jnp.mean(target, axis=(0, 1), keepdims=True) + ADDED_POWER
     wanted = jnp.maximum(target, 0) + added

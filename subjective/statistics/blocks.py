@@ -40,7 +40,7 @@ class Blocks:
 
     Attributes:
         shape: ``(height, width, channels)`` of the map.
-        grid: the grid of the picture. A map that is too small for `MIN_BLOCK_SIDE` has fewer blocks.
+        grid: the grid of the picture. A map has fewer blocks if its blocks would be smaller than `MIN_BLOCK_SIDE`.
     """
 
     shape: tuple[int, ...]
@@ -53,7 +53,7 @@ class Blocks:
         return rows, columns
 
     def edges(self, axis: int) -> np.ndarray:
-        """Return the first row of each block, then the height of the map; for axis 1, first columns and the width."""
+        """Return the first row of each block, then the map's height; for axis 1, each first column, then the width."""
         count, side = self.counts[axis], self.shape[axis]
         return -(-np.arange(count + 1) * side // count)
 
@@ -158,7 +158,7 @@ def _mask_own_rows(edges: np.ndarray) -> np.ndarray:
 
 
 def choose_blocks(size: Sequence[int], sources: Sequence[Sequence[int]], share: float, most: int = 16) -> Grid:
-    """Choose the grid with the most blocks, if each block must have a ``share`` of a source's height and width.
+    """Choose the grid with the most blocks that are at least ``share`` times as high and as wide as a source.
 
     Args:
         size: (height, width) of the picture.

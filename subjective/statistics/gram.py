@@ -62,7 +62,7 @@ GRAM_SUM = Statistic(
     positive=True,
     sums=_UNDIVIDED_SUMS,
 )
-"""FᵀF without the division, as in the first TensorFlow programs.
+"""FᵀF without the division, as in the program whose settings `--like tensorflow` uses.
 
 The entries grow with the number of pixels, so the source and the picture should have the same size.
 """

@@ -15,23 +15,24 @@ PERIOD = 4
 """Period of the grid in pixels. After two poolings, the network treats every fourth pixel in the same way."""
 
 AROUND = 2
-"""A wave is compared with its neighbors: this number of frequencies below and above the wave's, along each axis."""
+"""The power of a wave is compared with the mean power of its neighboring frequencies. Along each axis, the neighbors
+reach from this number of frequencies below the wave's frequency to the same number above."""
 
 ADDED_POWER = 1e-8
 """Number that is added to the power around a wave, because a flat channel has no power. It is far below the power of
 the errors from rounding to 8 bits."""
 
 PIXELS = 256**2
-"""Number of pixels in a picture above which the excess power of a wave is reduced.
+"""In a picture with more pixels than this, the excess power of each wave is reduced.
 
 The power of a wave that is in phase everywhere grows with the number of pixels, but the power of a texture does not.
 The wave is as visible in a large picture as in a small picture, so its excess must not grow.
 """
 
 CHANCE = 3.0
-"""Largest ratio of a wave's power to the mean power around the wave that chance gives to a texture without waves.
+"""A ratio of a wave's power to the mean power around the wave.
 
-Ratios up to `CHANCE` cost nothing.
+Smaller ratios occur by chance in a texture without waves, so they cost nothing.
 """
 
 
@@ -46,13 +47,13 @@ def grid_powers(
 
     Returns:
         ``(2, PERIOD, PERIOD, channels)``: the power of each wave, then the mean power of the neighboring frequencies.
-        In a picture of more than `PIXELS` pixels, the excess of the first power over the second is reduced to the
-        excess in a picture of `PIXELS`. The power of the wave with frequency zero is set to 0.
+        In a picture of more than `PIXELS` pixels, the excess of the first power over the second is multiplied by
+        `PIXELS` / (number of pixels). The power of the wave with frequency zero is set to 0.
     """
     height, width = (size // PERIOD * PERIOD for size in features.shape[:2])
     whole = widen(features)[:height, :width]
     centered = whole - jnp.mean(whole, axis=(0, 1), keepdims=True)
-    # Two small matrix products compute the few frequencies that are needed; they need almost no memory.
+    # Two small matrix products compute only the few wanted frequencies. The products take almost no memory.
     rows, columns = _waves(height).astype(whole.dtype), _waves(width).astype(whole.dtype)
     along = jnp.einsum("pfy,yxc->pfxc", rows, centered, precision="highest")
     both = jnp.einsum("qgx,pfxc->pqfgc", columns, along, precision="highest")
@@ -65,7 +66,7 @@ def grid_powers(
 
 
 def _waves(size: int) -> np.ndarray:
-    """Return cosine and sine of each wave and its neighboring frequencies, over √size: ``(2, frequencies, size)``."""
+    """Return (cosine, sine) / √size of each wave and its neighboring frequencies: ``(2, frequencies, size)``."""
     near = np.arange(-AROUND, AROUND + 1)
     frequencies = (np.arange(PERIOD)[:, None] * (size // PERIOD) + near).reshape(-1)
     turns = np.outer(frequencies, np.arange(size)) % size / size  # whole turns are left out: they would cost precision

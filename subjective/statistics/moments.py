@@ -66,9 +66,9 @@ def scale_moments(target: Array, factor: float) -> Array:
 def covariance_distance(found: Array, target: Array) -> Scalar:
     """Return ‖Σ − Σ′‖² + s (s + tr Σ′), where s = ‖μ − μ′‖² / channels.
 
-    μ is the mean and Σ the covariance, divided by the number of channels; μ′ and Σ′ belong to the target. Without the
+    μ is the mean; Σ is the covariance divided by the number of channels; μ′ and Σ′ belong to the target. Without the
     trace, the mean would only contribute s². That term is almost flat near the target, so the mean drifts: with s²
-    alone, the color error of soil was more than four times as large (`experiments/LOG.md`, 2026-11-23).
+    alone, the texture `soil` had more than four times the color error (`experiments/LOG.md`, 2026-11-23).
     """
     (mean, covariance), (wanted_mean, wanted_covariance) = mean_and_covariance(found), mean_and_covariance(target)
     shift = jnp.sum((mean - wanted_mean) ** 2) / mean.shape[0]
@@ -94,10 +94,10 @@ def gaussian_distance(found: Array, target: Array) -> Scalar:
 
 @jax.custom_batching.sequential_vmap
 def _eigh(matrix: Array) -> tuple[Array, Array]:
-    """Compute eigenvalues and eigenvectors. `jax.vmap` decomposes several matrices one after the other.
+    """Compute eigenvalues and eigenvectors. Under `jax.vmap`, the matrices are decomposed one after the other.
 
     Decomposing several matrices at once can deadlock on CPUs: XLA gives the matrices to threads that are all waiting
-    for the result. With jaxlib 0.10, two pictures and four layers almost always hang.
+    for the result. With jaxlib 0.10, two pictures measured at four layers almost always hang.
     """
     return jnp.linalg.eigh(matrix)
 

@@ -52,7 +52,7 @@ def mean_squared_distance(found: Array, target: Array) -> Scalar:
 
 
 def divide_by_count(total: Array, shape: tuple[int, ...], wraps: bool = True) -> Array:
-    """Divide sums over a map by height · width · channels, which are the ``shape``. Can serve as `Sums.finish`."""
+    """Divide sums over a map of this ``shape`` by height · width · channels. Can serve as `Sums.finish`."""
     return total / float(math.prod(shape))  # a map of 8192x8192x32 has too many numbers for int32
 
 
@@ -63,8 +63,8 @@ class Sums:
     Attributes:
         measure_tile: ``measure_tile(around, weights, wraps)`` returns what a tile adds to the total. ``around`` is the
             tile with ``reach`` more rows above and below, ``(reach + rows + reach, width, channels)``. If the map does
-            not wrap, rows beyond the map are zero. ``weights`` is either ``(rows, 1, 1)``, 1 for rows of the map and 0
-            for rows past the map's last row, or ``(rows, width, 1)``, how much each pixel counts.
+            not wrap, rows beyond the map are zero. ``weights`` is how much each pixel counts, ``(rows, width, 1)``.
+            If all pixels of the map count the same, it is ``(rows, 1, 1)``: 0 for rows past the map's last row, else 1.
         finish: ``finish(total, shape, wraps)`` returns the measure of a map of this shape from the sum over all tiles.
         reach: a pixel is compared with pixels up to this number of rows above and below.
         weighs_twice: whether ``measure_tile`` multiplies both factors of a product by ``weights``. `cut_weights` then
@@ -89,7 +89,8 @@ class Sums:
             features: the map.
             wraps: see `Statistic`.
             rows: number of rows in a tile.
-            weights: how much each pixel counts; their derivative is zero. None if all pixels count the same.
+            weights: how much each pixel counts; None if all pixels count the same. The derivative with respect to the
+                weights is set to zero.
         """
         measure_tile = _MeasureTile(self, wraps, rows, features.shape[0])
         total = sum_over_rows(measure_tile, rows, self.reach, self.reach, weights, features, wraps)
@@ -127,7 +128,7 @@ class _MeasureTile:
 
 @dataclass(frozen=True)
 class Statistic:
-    """Describes what a feature map looks like, but not where. Hashable, so that a compiled function can be kept for it.
+    """Describes what occurs in a feature map, but not where. Hashable, so that a compiled function can be kept for it.
 
     To add a statistic, write a module of this package that makes a `Statistic`, and add it to
     `subjective.statistics.registry.STATISTICS`.
@@ -138,12 +139,12 @@ class Statistic:
             the number of channels alone, so that pictures of different sizes can be compared. If ``wraps``, the
             map continues beyond each border with the opposite side.
         distance: ``distance(found, target)`` returns how far apart two measures are. `size` has the same unit.
-        scale: ``scale(target, factor)`` returns the target for features with ``factor`` times the power.
+        scale: ``scale(target, factor)`` returns the target for features that are √factor times as large.
         smallest_sides: shortest sides in pixels that a feature map may have: first for maps that wrap, then for maps
             that do not wrap.
         positive: whether the measure is a symmetric positive matrix, so that `subjective.joins` can take matrix means.
         sums: computes the measure tile by tile; None if the measure is not a sum over tiles.
-        fixed_size: what `size` returns if distances have no unit already; None to compute the size from the target.
+        fixed_size: what `size` returns, if ``distance`` has no unit; None to compute the size from the target.
         added_size: number that `size` adds, because the distance of a flat target from zero may be 0.
         measure_region: ``measure_region(features, weights, wraps)`` measures a region of a map; ``weights`` is
             ``(height, width)``, how much each pixel belongs to the region. None if ``sums`` can measure regions, or if

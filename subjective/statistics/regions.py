@@ -65,7 +65,8 @@ def complete_masks(
 
     Args:
         given: gray pictures ``(height, width)`` in [0, 1], one for each source. If the last source has no mask, it
-            gets what the other masks leave. If all sources have masks, they share a pixel equally where all are black.
+            gets what the other masks leave. If all sources have masks, a pixel that is black in all masks belongs to
+            all sources equally.
         sources: number of sources, two or more.
         name: name of the setting that the masks come from, for the messages.
 
@@ -94,7 +95,7 @@ def complete_masks(
 
 
 def carry_masks(masks: Masks, octaves: Sequence[int], padding: Padding, params: Params) -> tuple[Regions, ...]:
-    """Pass masks through the pyramid and the network, to find how much of each region each pixel of each map sees.
+    """Pass masks through the pyramid and the network, to find the share of each region in what a map's pixel sees.
 
     Args:
         masks: the masks of the picture, which add up to one at each pixel.
@@ -103,8 +104,8 @@ def carry_masks(masks: Masks, octaves: Sequence[int], padding: Padding, params: 
         params: the network.
 
     Returns:
-        One dict for each octave, from layer to `RegionMap`. At the layers ``rgb`` and ``opponent``, the weights are the
-        octave's masks themselves.
+        One dict for each octave, from layer to `RegionMap`. At ``rgb``, ``opponent`` and ``band``, the weights are the
+        octave's masks themselves, cut to the size of the map.
 
     References:
         Gatys, Ecker, Bethge, Hertzmann and Shechtman, "Controlling perceptual factors in neural style transfer", 2017,
@@ -136,7 +137,10 @@ def _carry_through_network(masks: Masks, clearest: Array, padding: Padding, para
 
 
 def _blur_as_seen(masks: Masks, padding: Padding) -> Float[Array, "rows columns regions"]:
-    """Average each 3x3 window. Repeated averages give the middle the largest weight, as repeated convolutions do."""
+    """Average each 3x3 window.
+
+    Repeated averages give the middle of a receptive field the largest weight, as repeated convolutions do.
+    """
     if padding != "valid":
         masks = jnp.pad(masks, ((1, 1), (1, 1), (0, 0)), mode="wrap" if padding == "circular" else "edge")
     masks = (masks[:-2] + masks[1:-1] + masks[2:]) / 3

@@ -63,7 +63,7 @@ def smallest_picture(analysis: Analysis, params: Iterable[str]) -> int:
 
 
 def has_room(analysis: Analysis, sides: Sequence[Side], params: Params) -> bool:
-    """Return whether all pictures are large enough for an analysis. ``sides`` gives each picture's own padding."""
+    """Return whether all pictures are large enough for an analysis, each with its padding in ``sides``."""
     return all(
         side >= smallest_picture(dataclasses.replace(analysis, padding=padding), params) for side, padding in sides
     )

@@ -77,8 +77,8 @@ class Analysis:
         blocks: numbers of blocks along the picture's height and width. A statistic with `Statistic.by_block` is
             measured in each block, and its array then has a leading axis for the blocks.
         comparison: layers at which the picture's maps are compared with a content's maps; None for no comparison.
-        in_loop: whether a compiled loop measures one picture after the other; a different form of the convolution is
-            fastest there.
+        in_loop: whether a compiled loop measures one picture after the other. In such a loop, a different form of the
+            convolution is fastest.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)

@@ -1,8 +1,9 @@
 """Sums over tiles, and the derivatives of these sums, in bounded memory.
 
 A first pass adds up what the tiles give. A second pass computes each tile again, for the derivative. Both passes free
-the memory of a tile before the next tile. Each tile and its halo are cut directly from the array, and the tile's
-derivative is added directly to the same rows, so neither the array nor the derivative is copied for padding.
+the memory of a tile before the next tile. A tile is cut directly from the array, together with its halo: the
+neighboring rows that it needs. The tile's derivative is added directly to the same rows of the array's derivative. So
+neither the array nor its derivative is copied for padding.
 """
 
 from __future__ import annotations

@@ -97,10 +97,10 @@ def _finish(statistic: Statistic, total: Array, shape: Shape, tiling: Tiling, ma
 
 
 def _sum_over_devices(measure_tile: _MeasureTile, constants: Constants, pictures: Array, above: int, below: int) -> Any:
-    """Sum over the tiles of all devices. Neighboring devices send each device the rows of its halo."""
+    """Sum over the tiles of all devices. Each device receives the rows of its halo from the neighboring devices."""
     tiling, count = measure_tile.tiling, measure_tile.tiling.devices
     share = pictures.shape[0] // count
-    ring = range(count if tiling.padding == "circular" else count - 1)  # the last sends to the first if maps wrap
+    ring = range(count if tiling.padding == "circular" else count - 1)  # if maps wrap, the last also sends to the first
 
     def sum_on_device(constants: Constants, own: Array) -> Any:
         rows_above = lax.ppermute(own[share - above :], SHARES, [(i, (i + 1) % count) for i in ring])

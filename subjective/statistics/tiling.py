@@ -66,7 +66,7 @@ class Tiling:
 
 
 def row_unit(layers: Iterable[str], params: Params) -> int:
-    """Return how many rows of the picture make one row of the deepest map. A tile has a multiple of this number."""
+    """Return how many rows of the picture make one row of the deepest map. `Tiling.rows` is a multiple of this."""
     return math.prod(layer.stride for layer in path_to(layers, params))
 
 
@@ -91,9 +91,10 @@ class Window:
     parent: int = 0
 
     def row_before(self, row: Any) -> Any:
-        """Return which row of the map before the pooling is the first of the two rows that make the pooled ``row``.
+        """Return the first of the two rows from which a pooling makes ``row``.
 
-        If the maps wrap, row numbers may be negative or past the last row, and so may the result.
+        ``row`` is a row number of the pooled map; the result is a row number of the map before the pooling. If the maps
+        wrap, both may be negative or past the last row.
         """
         return row // self.height * self.parent + 2 * (row % self.height)
 
@@ -153,7 +154,7 @@ def plan_windows(params: Params, height: int, tiling: Tiling) -> dict[str, Windo
 
 
 def _halo_before(layer: Layer, window: Window, tiles: int, padding: Padding) -> tuple[int, int]:
-    """Return how many halo rows above and below a tile a layer's input must have to compute a window of the output.
+    """Return the numbers of halo rows above and below a tile in a layer's input, from the window of the layer's output.
 
     Args:
         layer: a convolution or a pooling.
@@ -166,7 +167,8 @@ def _halo_before(layer: Layer, window: Window, tiles: int, padding: Padding) -> 
         return (above, below + 2 * layer.reach) if padding == "valid" else (above + layer.reach, below + layer.reach)
     if padding != "circular":
         return 2 * above, 2 * below
-    # In a map that wraps, pooling skips an odd last row. The window needs one more row each time it passes an end.
+    # In a map that wraps, pooling skips the last row if the number of rows is odd. The input then needs one more row
+    # each time the window passes an end of the map.
     first, last = -above, tiles * window.rows + below - 1
     skipped_above = -min(window.row_before(first) - 2 * first, 0)
     skipped_below = max(window.row_before(last) - 2 * last, 0)
@@ -192,8 +194,8 @@ def can_share(params: Params, height: int, tiling: Tiling) -> bool:
 def choose_tiling(analysis: Analysis, octave: int, height: int, params: Params) -> Tiling | None:
     """Choose the tiles for the network's layers at an octave.
 
-    Several devices share the octave if each device can get the same number of whole tiles (see `can_share`). If not,
-    each device measures the whole octave.
+    If `can_share` allows, several devices share the rows of the octave's picture. If not, each device measures the
+    whole picture.
 
     Args:
         analysis: what is measured.
