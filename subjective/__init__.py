@@ -1,4 +1,4 @@
-"""Multiscale neural texture synthesis: make new pictures that look like given pictures to a trained network.
+"""Multiscale neural texture synthesis: make new pictures that a trained network sees as similar to given ones.
 
     import subjective
 

@@ -47,7 +47,7 @@ class Message(str):
         return message
 
     def render(self, rename: Callable[[str], str]) -> str:
-        """Return the message with the name of each setting replaced by ``rename(name)``, such as its flag."""
+        """Return the message with each setting's name replaced by ``rename(name)``, for example by its flag."""
         return _SETTING.sub(lambda found: rename(found[1]), self.marked)
 
 
@@ -64,7 +64,7 @@ class InputError(ValueError):
         return self.message
 
     def render(self, rename: Callable[[str], str]) -> str:
-        """Return the message with the name of each setting replaced by ``rename(name)``, such as its flag."""
+        """Return the message with each setting's name replaced by ``rename(name)``, for example by its flag."""
         return self.message.render(rename)
 
 
@@ -182,8 +182,8 @@ def check_settings(config: Any) -> None:
 def _annotations(kind: Any) -> dict[str, tuple[Any, type | None, bool]]:
     """Return what is wanted of each checked field, by the field's name.
 
-    A value is a tuple: the field's range or its words, the type of its numbers (None for words), and whether the field
-    may be None.
+    A value is a tuple: the field's range or the words that are allowed, the type of the numbers (None for words), and
+    whether the field may be None.
     """
     found: dict[str, tuple[Any, type | None, bool]] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():

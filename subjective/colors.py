@@ -76,7 +76,7 @@ def match_colors(image: Image, like: Float[np.ndarray, "rows columns 3"]) -> Ima
         ``(height, width, 3)``, clipped to [0, 1].
 
     References:
-        Gatys et al. 2016 as above, section 3.
+        Gatys et al. 2016 (see `replace_luminance`), section 3.
     """
     pixels, wanted = (picture.reshape(-1, 3).astype(np.float64) for picture in (image, like))
     root, inverse = _root(np.cov(wanted.T), 0.5), _root(np.cov(pixels.T), -0.5)

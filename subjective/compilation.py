@@ -1,8 +1,8 @@
 """Compile with options that suit CPUs, and cache compiled programs on disk.
 
 With the cache, a second run with the same sizes of pictures starts without compiling. This module chooses the folder,
-and JAX manages the cache. JAX looks up a compiled program by its code, device and versions, so that a changed program
-is compiled again. If the folder cannot be written, each run compiles its programs again.
+and JAX manages the cache. JAX looks up a compiled program by its code, its device and the versions of JAX and XLA, so
+that a changed program is compiled again. If the folder cannot be written, each run compiles its programs again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def cache_dir() -> Path:
 def enable_disk_cache() -> None:
     """Tell JAX to cache compiled programs in `cache_dir`.
 
-    The function changes nothing if the folder cannot be written, or if $JAX_COMPILATION_CACHE_DIR is set: JAX then
-    uses the folder that this variable names, or no cache if the variable is empty.
+    The function changes nothing if the folder cannot be written. It also changes nothing if $JAX_COMPILATION_CACHE_DIR
+    is set, because JAX itself reads this variable: it names the folder, or turns the cache off if it is empty.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return

@@ -34,12 +34,12 @@ EIGENVALUE_FLOOR = 1e-6
 """Smallest eigenvalue that is used, as a share of the matrix's largest eigenvalue; smaller ones are raised to it.
 
 A logarithm or an inverse of a matrix needs eigenvalues above zero. A Gram matrix in float32 does not resolve smaller
-eigenvalues, and a small feature map has some that are zero. Without the floor, the mean would lose every feature that
-one source lacks.
+eigenvalues, and the Gram matrix of a small feature map has eigenvalues of zero. Without the floor, the mean would lose
+every feature that one source lacks.
 """
 
 RIDGE = 1.0
-"""Number that is added to the diagonal of each matrix before a matrix mean, and subtracted from that of the mean.
+"""Number that is added to each matrix's diagonal before a matrix mean, and subtracted from the mean's diagonal after.
 
 The unit is the mean eigenvalue of the matrices' average.
 
@@ -67,7 +67,7 @@ def average(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
 
 
 def maximum(arrays: Sequence[Matrix], weights: Sequence[float]) -> Matrix:
-    """Return the elementwise maximum. Before, each array is multiplied by its weight divided by the mean weight."""
+    """Return the elementwise maximum of the arrays, each multiplied by its weight divided by the mean weight."""
     return np.max([weight * len(arrays) * array for weight, array in zip(weights, arrays, strict=True)], axis=0)
 
 
@@ -198,7 +198,7 @@ def join(
         matrices = [np.asarray(array, dtype=np.float64) for array in arrays]
         if array_mode in ("average", "max"):
             return jnp.asarray(_MEANS[array_mode](matrices, shares), dtype=arrays[0].dtype)
-        # The mean without the ridge is still positive, and the mean of equal sources is still equal to each of them.
+        # After the ridge is subtracted, the mean is still positive; if all sources are equal, it equals them.
         level = ridge * np.trace(average(matrices, shares)) / shape[0] * np.eye(shape[0])
         joined = _MEANS[mode]([matrix + level for matrix in matrices], shares) - level
         return jnp.asarray(joined, dtype=arrays[0].dtype)

@@ -26,9 +26,9 @@ Scalar = Float[Array, ""]
 Loss = Callable[..., tuple[Scalar, Any]]
 
 TINY = 1e-20
-"""Small number that is added to each divisor, and in `variation_loss` to the base of the power, so that none is zero.
+"""Small number that is added to a divisor, or in `variation_loss` to the base of the power, so that it is not zero.
 
-For example, losses are divided by the size of a target, and the targets of a black source have size 0.
+For example, distances are divided by the size of a target, and the targets of a black source have size 0.
 """
 
 
@@ -59,7 +59,7 @@ def match(
         octave_weights: weight of each octave; None for 1.
         relative: whether to divide each distance by the size of its target (`Statistic.size`).
         regions: the regions of the picture at each octave. Each region has a target of its own. The distance of each
-            region is multiplied by the region's trust, and the distance of a statistic is the mean of these products.
+            region is multiplied by `RegionMap.trust`, and the distance of a statistic is the mean of these products.
         blocks: the blocks of the picture. All blocks have the same target. The distance of a statistic is the mean of
             the distances of the blocks.
 
@@ -291,7 +291,7 @@ def novelty_loss(
 
     References:
         `novelty.py` of the 2017 program. In that program the internal form could not run, because the program stacked
-        matrices of different layers.
+        matrices of different layers, whose shapes differ.
     """
     places = index_terms(analysis.terms)
     by_octave = octave_weights or (1.0,) * len(analysis.octaves)

@@ -37,12 +37,12 @@ Pyramid = list[Float[Array, "_ _ channels"]]
 
 
 def reduced_size(size: int, padding: Padding) -> int:
-    """Return the length in pixels that a side of ``size`` pixels has after one `reduce`; 0 or less if none is left."""
+    """Return how many pixels a side of ``size`` pixels has after one `reduce`; 0 or less if no pixel is left."""
     return (size - 5) // 2 + 1 if padding == "valid" else (size + 1) // 2
 
 
 def octave_size(size: int, octave: int, padding: Padding) -> int:
-    """Return the length in pixels that a side of ``size`` pixels has at an octave; 0 or less if none is left."""
+    """Return how many pixels a side of ``size`` pixels has at an octave; 0 or less if no pixel is left."""
     for _ in range(octave):
         size = reduced_size(size, padding)
     return size
@@ -108,7 +108,7 @@ _blur_and_halve.defvjp(_blur_and_halve_forward, _blur_and_halve_backward)
 def band(image: Planes, padding: Padding = "circular") -> Resized:
     """Return the detail that the 5-tap blur removes: the image minus its blur.
 
-    This band of spatial frequencies is the finest octave of the image.
+    The detail consists of the image's highest spatial frequencies.
 
     Args:
         image: ``(height, width, channels)``.

@@ -1,7 +1,7 @@
 """The loop over the stages of a picture, from the coarsest to the finest, as in the paper.
 
-A run makes one or several pictures, each stage by stage. An `OnStep` function is called after each step; the step's
-number counts all stages of the picture. The step's `Position` holds everything that is needed to resume the run.
+A run makes one or several pictures, each stage by stage. An `OnStep` function is called after each step. The steps of
+a picture are numbered through all its stages. The step's `Position` holds everything that is needed to resume the run.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Position:
     Attributes:
         picture: number of the picture that is being made.
         stage: index of the current stage.
-        attempt: number of the current attempt at the first stage; at later stages, of the attempt that is continued.
+        attempt: at the first stage, number of the current attempt; at later stages, number of the attempt that they
+            continue.
         steps: number of steps of this picture in the stages and attempts that have ended.
         evaluations: number of evaluations of the loss in the same stages and attempts.
         seconds: seconds that the same stages and attempts took.
@@ -68,7 +69,7 @@ def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None)
     Args:
         job: from `prepare` of a verb.
         on_step: called with a picture's number and each `Step`.
-        resume: the position from which the run continues; `run` clears its arrays.
+        resume: the position from which the run continues; `run` clears the position's arrays to free their memory.
 
     Returns:
         A `Result` for each picture. The result's value is the picture that ``job.render`` makes from the value of the
@@ -98,7 +99,7 @@ def coarse_to_fine(job: Job, counter: StepCounter) -> Result:
         begin = partial(_enlarge_result, job, picture, best, result, before, stage)
         begun = result.begun if before.octave == stage.octave else None
         result = minimize_stage(job, counter, stage, best, begin)
-        if begun is not None:  # the stage continues the stage before in float32: keep its first loss
+        if begun is not None:  # the same size again, in float32: keep the earlier first loss
             result = dataclasses.replace(result, begun=begun)
     return result
 
@@ -147,7 +148,7 @@ def _enlarge_result(job: Job, picture: int, attempt: int, result: Result, before
 
 
 def _place(start: jax.Array, point: Point | None, config: PictureConfig) -> jax.Array:
-    """Divide a start among the devices, and also the arrays of the point, which may have been read from disk."""
+    """Divide a start among the devices, and also the arrays of a point, because a point may come from disk."""
     if config.devices == 1:
         return start
     axis = -3 if config.row_shards > 1 else -4  # rows of a picture, or frames
@@ -184,7 +185,7 @@ class StepCounter:
         return range(len(self.attempts), self.job.starts if self._place == 0 else 0)
 
     def stages_left(self) -> list[tuple[Stage, Stage]]:
-        """Return a pair for each later stage that is not finished: the stage before it, and the stage."""
+        """Return (the stage before, the stage) for each stage after the first that is not finished."""
         return list(pairwise(self.job.stages))[max(self._place - 1, 0) :]
 
     def enter(self, stage: Stage, attempt: int) -> Point | None:

@@ -82,7 +82,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
     def preferred_optimizer(self) -> OptimizerName:
         """The optimizer that the settings name.
 
-        Default: L-BFGS-B with bounds, or for at most `HOST_PIXELS` pixels in a step on one device; otherwise L-BFGS.
+        Default: L-BFGS-B with bounds, or for at most `HOST_PIXELS` pixels at a time on one device; otherwise L-BFGS.
         """
         if self.optimizer is not None:
             return self.optimizer
@@ -238,7 +238,7 @@ class AnimationConfig(FrameSettings, SynthesisConfig):
     tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = NO_TOLERANCE
     init: Annotated[str, arg("-i", "--seed", metavar="random|symmetric|phases|FILE")] = "phases"
     """Starting picture: the sources' spectrum at random phases (phases), faint noise (random), a smooth symmetric
-    pattern under noise (symmetric), or a picture file. Each frame starts as a mixture of two such pictures."""
+    pattern under noise (symmetric), or a picture file. Each frame starts as another mixture of two such pictures."""
 
     @property
     def pictures_per_step(self) -> int:
@@ -286,7 +286,7 @@ The margin is a mirror image of the content around the content, so that the rim 
 """
 
 MARGIN_OCTAVES = 3
-"""The margin doubles with each octave up to this number of octaves, to 32 pixels of full size.
+"""Each further octave doubles the margin, up to this number of octaves and 32 pixels of full size.
 
 With a margin of 64 pixels a picture of 512x341 would have 1.7 times its area.
 """

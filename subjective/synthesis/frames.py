@@ -27,8 +27,8 @@ from subjective.pyramid import Padding, gaussian_pyramid, laplacian_pyramid
 DistanceType = Literal["l2", "lap1"]
 
 SOFT = 1e-3
-"""Distances below this one, a quarter of a grey level, are rounded off: the slope of a square root at zero is
-infinite."""
+"""The root mean square is smoothed below this number, a quarter of a grey level, because the slope of a square root at
+zero is infinite."""
 
 LEAST = 1 / 255
 """Smallest number by which an error is divided. The wanted distance of a flat source is 0, and at coarse octaves the
@@ -40,7 +40,7 @@ def frame_distance(
 ) -> Float[Array, "octaves"]:
     """Measure the distance of two frames at each octave, from full size up.
 
-    ``l2`` is the root mean square of each octave of the Gaussian pyramid, rounded off at zero (`SOFT`). ``lap1`` is the
+    ``l2`` is the root mean square of each octave of the Gaussian pyramid, smoothed at zero (`SOFT`). ``lap1`` is the
     mean absolute value of each octave of the Laplacian pyramid, whose last octave is a Gaussian octave. Both pyramids
     are linear, so the pyramid of the frames' difference is enough.
 
@@ -131,7 +131,7 @@ def octaves_of(size: tuple[int, int], less: float = 0) -> int:
 
 @partial(jit, static_argnums=(1, 2, 3, 4))
 def _moved(source: Array, shift: int, kind: DistanceType, octave: int, octaves: int) -> Array:
-    """Measure the distance between a source and itself moved by ``shift`` pixels: the mean of a move down and right."""
+    """Measure the distance between a source and itself moved by ``shift`` pixels: the mean for moves down and right."""
     found = []
     for image in (source, source.swapaxes(0, 1)):
         difference = gaussian_pyramid(image[shift:] - image[: image.shape[0] - shift], octave + 1, "same")[-1]
@@ -148,7 +148,7 @@ def shifted_distances(
         source: image ``(height, width, 3)``.
         shifts: lengths of the moves in pixels of octave 0; for a fraction, two whole moves are interpolated.
         kind: see `frame_distance`.
-        octave: octave at which the frames are made, the first that is measured.
+        octave: octave at which the frames are made; it is also the first octave that is measured.
         octaves: number of octaves that are measured.
 
     Returns:
@@ -222,7 +222,7 @@ def mean_over_frames(loss: Loss, batch: int, own: bool, devices: int = 1) -> Los
 
 
 class _Work:
-    """Computes the loss and gradient of each frame. An object is hashable, which `jax.custom_vjp` needs."""
+    """Computes the loss and gradient of each frame. Objects are hashable, as `jax.custom_vjp` needs."""
 
     def __init__(self, loss: Loss, batch: int, own: bool, devices: int):
         self.loss, self.batch, self.own, self.devices = loss, batch, own, devices

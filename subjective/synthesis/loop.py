@@ -74,10 +74,10 @@ def animate(
 
     References:
         As for `synthesize`. Departures: distances are compared octave by octave, at every stage. For frames that are N
-        steps apart, the wanted distance is that of a source moved N times as far. The frames start on a circle: each
-        is a mixture of two pictures, whose shares change from frame to frame. The two pictures have the sources'
-        spectrum at random phases, at every stage, unless ``init`` says otherwise. So the loop is closed from the
-        beginning, and its detail turns steadily.
+        steps apart, the wanted distance is found with a move of the source N times as long. The frames start on a
+        circle: each is a mixture of the same two pictures, in shares that change from frame to frame. The two pictures
+        have the sources' spectrum at random phases, at every stage, unless ``init`` says otherwise. So the loop is
+        closed from the beginning, and its detail changes steadily.
     """
     job = prepare(sources, config or AnimationConfig(), params, frame_weights, masks, init)
     return run(job, on_step, resume)[0]
@@ -164,7 +164,7 @@ def _weights_of_sources(
 
 
 def _distances_at(config: AnimationConfig, sources: Sequence[np.ndarray], stage: Stage) -> Distances:
-    """Return which frames are compared at a stage, and how; with as many octaves as all pictures have room for."""
+    """Return which frames are compared at a stage, and how; with at most as many octaves as fit all pictures."""
     room = [octaves_of(size, max(config.frame_shifts)) for size in sizes_of(sources)]
     octaves = max(min(config.distance_octaves, octaves_of(stage.size), min(room) - stage.octave), 1)
     return Distances(config.frame_steps, config.if_distance_type, octaves, config.padding_mode)

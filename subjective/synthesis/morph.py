@@ -55,7 +55,7 @@ def around(frames: int, keyframes: int, ease: Ease = "smooth") -> Weights:
 
 
 def frame_importance(shares: Weights) -> Float[np.ndarray, " frames"]:
-    """Return the weight of each frame's texture loss. A frame of one source weighs 4 times an even mixture of two.
+    """Return the weight of each frame's texture loss. A frame of one source gets 4 times the weight of an even mixture.
 
     A mixed frame cannot reach its target, because the target lies between the statistics of two textures. With equal
     weights a mixed frame would pull its neighbors away from targets that the neighbors can reach.
@@ -99,8 +99,8 @@ def add_changes(
     Motion and change of texture count as perpendicular: their squares are added. The smallest distance allows a
     cross-fade from a picture of one source to an unrelated picture of another. The largest allows patches of the
     picture to turn from one source to another, each within `DISSOLVE` frames. The cross-fade's distance is the smaller
-    one; if frames could not be further apart, the rest of the old texture would have to stay. With ``lap1``, which is a
-    mean and not a root mean square, both distances are equal.
+    one. If it were also the largest allowed, a rest of the old texture would stay. With ``lap1``, which is a mean and
+    not a root mean square, both distances are equal.
 
     Args:
         apart: wanted distances of frames that all have the same texture.

@@ -36,7 +36,8 @@ def invent(
         config: settings; the defaults if None.
         params: the network, from `load_params`.
         init: a starting image of the output's size; None for the start that ``config.init`` names.
-        on_step: called as ``on_step(0, step)``; the pictures are optimized together, so their number is always 0.
+        on_step: called as ``on_step(0, step)``; the first argument is always 0, because the pictures are optimized
+            together as one value.
         resume: as in `synthesize`.
 
     Returns:

@@ -96,7 +96,7 @@ def choose_octaves(config: Config, params: Params, sources: Sequence[Size] = ())
         sources: (height, width) of each source.
 
     Returns:
-        The config with as many octaves as all pictures have room for, at most `MOST_OCTAVES`. The smallest octave of
+        The config with as many octaves as all pictures have room for, at most `MOST_OCTAVES`. The coarsest octave of
         the picture has at least `LEAST_OCTAVE` pixels a side.
     """
     if config.octaves is not None:

@@ -25,7 +25,7 @@ LEVELS = 4
 optimized them already."""
 
 BRIGHTNESS, COLOR = 2**-0.5, 2**-1.0
-"""Factor from an octave's gain to the next coarser octave's, for the first axis of `OPPONENT` and for the others.
+"""An octave's gain divided by that of the next finer octave: for the first axis of `OPPONENT`, and for the other two.
 
 The gains belong to the square root of the inverse Hessian.
 """
@@ -64,8 +64,8 @@ def _apply_gains(change: jax.Array) -> jax.Array:
 def _coarser_part(image: jax.Array, level: int) -> jax.Array:
     """Return what the octaves coarser than a level add to a change."""
     reduced, enlarge = jax.vjp(partial(reduce, padding="circular"), image)
-    # 2, the square root of 4, in most places. At the end of an odd side two samples lie side by side; the share is
-    # smaller there, because otherwise these samples would count twice.
+    # The share is 2, the square root of 4, in most places. It is smaller at the end of an odd side, where two samples
+    # lie side by side and would otherwise count twice.
     share = lax.rsqrt(enlarge(jnp.ones_like(reduced))[0])
     small = reduce(share * image, "circular")
     gained = jnp.matmul(small, DIFFERENCES[level].astype(image.dtype), precision="highest")

@@ -115,7 +115,8 @@ class OptimizerSettings:
     at most 2 megapixels on one device, or with --bounds; lbfgs for more pixels or devices, or if lbfgsb cannot run
     with the installed scipy."""
     history: Annotated[int, arg(metavar="N"), at_least(1)] = 10
-    """Number of steps that L-BFGS remembers. Each takes the memory of two copies of the picture from the beginning."""
+    """Number of steps that L-BFGS remembers. Memory for all of them, two copies of the picture for each, is
+    taken at the beginning."""
     history_type: HistoryType = "float32"
     """Number type of the history of --optimizer lbfgs; lbfgsb always uses float64."""
     preconditioner: Preconditioner | None = None
@@ -162,8 +163,9 @@ class MixSettings:
     """Divide each distance by the target's own size, so that weights mean the same for every source, layer and
     octave."""
     block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 0.5
-    """Smallest side of a block, as a share of the smallest source's side; 0 turns blocks off. Each block matches gram,
-    gram_sum, covariance and gaussian by itself, so that a large picture stays uniform. At most 16 blocks a side."""
+    """Smallest height and width of a block, as a share of the smallest height and width of the sources; 0 turns blocks
+    off. Each block matches gram, gram_sum, covariance and gaussian by itself, so that a large picture stays uniform. At
+    most 16 blocks a side."""
     mul: Annotated[float, arg(metavar="FACTOR"), FINITE] = 1.0
     """Multiply the power of every feature in the target by this factor."""
 
@@ -177,9 +179,9 @@ class StageSettings:
     schedule: Schedule = "coarse-to-fine"
     """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
     first_stage: Annotated[int, arg(metavar="PIXELS"), at_least(1)] = 128
-    """Begin with the coarsest octave that has at least this number of pixels a side; if none has, begin with half the
-    full size. A smaller first picture has too few places for all statistics, and later stages cannot undo its errors.
-    1 begins with the coarsest octave of all."""
+    """Begin with the coarsest octave below full size that has at least this number of pixels a side; if none has, begin
+    with the largest octave below full size. A smaller first picture has too few places for all statistics, and later
+    stages cannot undo its errors. 1 begins with the coarsest octave of all."""
     coarse_iter: Annotated[int | None, arg(metavar="N"), at_least(0)] = None
     """Largest number of optimizer steps at each stage before full size. A step there costs a quarter or less of a step
     at full size. Default: 5/3 of --max-iter."""

@@ -140,7 +140,7 @@ def enlarge(value: Array, before: Stage, stage: Stage, start: Array, padding: Pa
         before: the stage before.
         stage: the stage that begins.
         start: starting picture of the new stage's size.
-        padding: the picture's padding; for ``valid``, the picture is mirrored at its sides.
+        padding: the picture's padding; unless it is ``circular``, the picture is mirrored at its sides.
 
     Returns:
         Image of the new stage's size.

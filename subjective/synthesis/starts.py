@@ -24,12 +24,12 @@ SYMMETRIC_CONTRAST = 28 / 255
 
 PHASES_CONTRAST = 0.3
 """Contrast of random phases, as a share of the sources' own contrast. A share of 0.3 is enough to fix where a lattice
-lies; with a share of 1, more errors of the random phases stayed in the result (more rows were shifted)."""
+lies; with a share of 1, the result kept more errors of the random phases, such as shifted rows."""
 
 LOOP_CONTRAST = 1.0
 """Contrast of the random phases of a loop's frames, at every stage, as a share of the sources' own contrast. With this
-contrast the detail turns steadily from the first step on, and the flicker is 0.59. From faint noise the detail would
-grow differently in each frame, and the flicker is 0.87 (`experiments/LOG.md`, 2026-11-21)."""
+contrast the detail changes steadily from frame to frame, and the flicker (`FrameDistances`) is 0.59. From faint
+noise the detail grows differently in each frame, and the flicker is 0.87 (`experiments/LOG.md`, 2026-11-21)."""
 
 INITS = ("random", "symmetric", "phases", "noise", "content")
 """Names of the starts that this module makes; any other name is the path of a picture file. ``noise`` is another name

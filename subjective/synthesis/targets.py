@@ -22,7 +22,7 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.stages import Stage
 
 SOURCE_ROWS = 512
-"""Number of rows in the tiles of a source. Tiles save memory, because a photograph may be large."""
+"""Number of rows in the tiles of a source. Tiles save memory if a photograph is large."""
 
 _analyze = jit(analyze, static_argnums=2)
 
@@ -135,7 +135,7 @@ def targets_of(
     params: Params,
     parts: Sequence[np.ndarray] | None = None,
 ) -> Statistics:
-    """Measure and join sources by ``config.source_weights``; other arguments as in `measure_sources`."""
+    """Measure sources, and join them by ``config.source_weights``; arguments as in `measure_sources`."""
     return join_sources(measure_sources(sources, analysis, params, parts), config.source_weights, analysis, config)
 
 

@@ -1,4 +1,4 @@
-"""A texture: new pictures that match what the sources have in common."""
+"""A texture: new pictures that match the joined statistics of the sources."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def synthesize(
         masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see
             `subjective.statistics.regions`). If None, all sources make one texture, as ``config.join_mode`` says.
         init: a starting image of the output's size; None for the start that ``config.init`` names.
-        on_step: called as ``on_step(picture, step)`` after each step; ``picture`` is the picture's number. The step's
-            number counts all stages; the step's value is a picture of the stage's size.
+        on_step: called as ``on_step(picture, step)`` after each step; ``picture`` is the picture's number. Steps
+            are numbered through all stages of a picture; the step's value is a picture of the stage's size.
         resume: the ``position`` of a step of the same synthesis, copied or read from disk. The synthesis continues at
             this position with the same bits as without the break, and clears the position's arrays.
 
@@ -87,7 +87,7 @@ def prepare(
         config: see `synthesize`.
         params: see `synthesize`.
         masks: see `synthesize`. At stages before full size, each region is made as a whole picture of its own;
-            otherwise a narrow region would be painted with the texture beside it, because coarse maps do not see it.
+            otherwise a narrow region, which coarse maps do not separate, would be painted with the texture beside it.
         init: see `synthesize`.
 
     Raises:

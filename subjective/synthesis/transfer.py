@@ -76,7 +76,7 @@ def transfer(
     References:
         Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016. Departures: style and
         content are matched at several octaves; a style distance is divided by the size of its target, and a content
-        difference by the difference of a flat picture; coarse octaves are made first.
+        difference by the difference between the content and a flat picture; coarse octaves are made first.
     """
     job = prepare(content, styles, config or TransferConfig(), params, masks, parts, init)
     return run(job, on_step, resume)[0]
@@ -138,8 +138,12 @@ def _transfer_loss(
 
 
 def _differences_of_flat(params: Params, content: Array, analysis: Analysis) -> Differences:
-    """Return the differences of the content and a flat picture in the content's mean color: the unit of differences."""
-    # Without the style's terms, other octaves may be cut into tiles. So the content's maps are computed again.
+    """Return the differences between the content and a flat picture of its mean color.
+
+    They are the unit of the differences between the picture and the content.
+    """
+    # An analysis without the style's terms may cut other octaves into tiles, and content maps depend on the tiles. So
+    # the content's maps are computed again.
     alone = dataclasses.replace(analysis, terms=())
     flat = jnp.broadcast_to(jnp.mean(content, axis=(0, 1), keepdims=True), content.shape)
     return _analyze_and_compare(params, flat, alone, None, _content_maps(params, content, alone))[1]
