@@ -20,7 +20,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subjective.network.formats import reader
-from subjective.network.formats.layout import MEAN_BGR, NumpyParams, build_params, convolution_names, random_params
+from subjective.network.formats.layout import (
+    BLOCKS,
+    MEAN_BGR,
+    NumpyParams,
+    architecture_of,
+    build_params,
+    convolution_names,
+    random_params,
+)
 from subjective.network.formats.native import write_tensors
 
 
@@ -282,6 +290,17 @@ def test_a_network_lacking_a_layer_is_refused_naming_it(architecture, blocks, da
         del params[missing]
         with pytest.raises(ValueError, match=f"lacks {missing}"):
             build_params(params, widths=None)
+
+
+def test_another_network_is_a_line_of_the_table(monkeypatch):
+    names = [f"conv{block}_{depth}" for block in range(1, 6) for depth in (1, 2)]  # VGG-13
+    with pytest.raises(ValueError, match=r"lacks conv3_3, conv4_3, conv5_3; wanted complete blocks: vgg16"):
+        architecture_of(names)
+    monkeypatch.setitem(BLOCKS, "vgg13", (2, 2, 2, 2, 2))
+    assert architecture_of(names) == "vgg13"
+    assert architecture_of(convolution_names("vgg19")) == "vgg19"
+    with pytest.raises(ValueError, match=r"has a layer 'conv1_9', which none of vgg16, vgg19, vgg13 has"):
+        architecture_of([*names, "conv1_9"])
 
 
 def test_numbers_that_are_not_finite_or_not_numbers_are_refused():

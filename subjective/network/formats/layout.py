@@ -82,22 +82,29 @@ def name_convolutions(count: int) -> list[str]:
 
 
 def architecture_of(names: Iterable[str]) -> str:
-    """Tell `vgg16` from `vgg19` by the names of the convolutions. Parameters may end after any complete block.
+    """Find the architecture in `BLOCKS` by the names of the convolutions. Parameters may end after any complete block.
+
+    Returns:
+        The first architecture that fits: `vgg16` for the blocks that VGG-16 and VGG-19 have in common.
 
     Raises:
-        InputError: a layer is missing, or belongs to neither network. The message names the layer.
+        InputError: a layer is missing, or belongs to no architecture. The message names the layer.
     """
     found = {name for name in names if name != "input"}
-    architecture = "vgg19" if any(name.endswith("_4") for name in found) else "vgg16"
-    if strange := sorted(found.difference(convolution_names(architecture))):
-        raise InputError(f"has a layer {strange[0]!r}, which neither VGG-16 nor VGG-19 has")
+    able = [architecture for architecture in BLOCKS if found.issubset(convolution_names(architecture))]
+    if not able:
+        known = {name for architecture in BLOCKS for name in convolution_names(architecture)}
+        strange = min(found - known, default=max(found))
+        raise InputError(f"has a layer {strange!r}, which none of {', '.join(BLOCKS)} has")
     last = max((int(name[4]) for name in found), default=1)
-    if missing := [name for name in convolution_names(architecture, last) if name not in found]:
-        raise InputError(
-            f"lacks {', '.join(missing)}; wanted complete blocks: {architecture} has blocks of "
-            f"{BLOCKS[architecture]} convolutions and may end after any block"
-        )
-    return architecture
+    for architecture in able:
+        if found.issuperset(convolution_names(architecture, last)):
+            return architecture
+    missing = [name for name in convolution_names(able[0], last) if name not in found]
+    raise InputError(
+        f"lacks {', '.join(missing)}; wanted complete blocks: {able[0]} has blocks of "
+        f"{BLOCKS[able[0]]} convolutions and may end after any block"
+    )
 
 
 def build_params(convolutions: Convolutions, mean: object = None, widths: Widths = WIDTHS) -> NumpyParams:
