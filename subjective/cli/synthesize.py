@@ -121,7 +121,8 @@ def score_against_sources(
     Args:
         inputs: inputs of the command.
         pictures: the pictures that were made.
-        job: the job that made the pictures. At whole octaves, the scores leave out the layers that the job matches.
+        job: the job that made the pictures. The scores leave out the layers that it matches, but only at
+            whole octaves (scales 1, 1/2, 1/4 and so on), and keep them at the half octaves between.
         source_weights: how much each source counts. With masks, the area of a source's region counts instead.
 
     Returns:

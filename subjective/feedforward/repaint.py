@@ -1,4 +1,6 @@
-"""Repaint a picture of any size in bounded memory, and exactly: layer by layer, each layer in strips of rows.
+"""Repaint a picture of any size, one layer of the network after the other, each layer in strips of rows.
+
+The output equals the network's output for the whole picture at once, up to rounding in float32.
 
 Instance normalization needs the mean and variance of a whole map. A first pass therefore convolves the map strip by
 strip, and the mean and variance of the result are computed; a second pass normalizes the result in place. Maps lie in

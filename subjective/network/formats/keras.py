@@ -5,8 +5,8 @@ A file may hold a whole model or only its weights. The path of a dataset contain
 (`kernel`, `kernel:0`, `*_W_1:0`) or a bias (`bias`, `bias:0`, `*_b_1:0`).
 
 In `.weights.h5` files, kernels are `vars/0` and biases are `vars/1`. There the path contains the class of the layer
-and, after the first layer, a number (`layers/conv2d`, `layers/conv2d_1`, ...); the layers get their names in the order
-of these numbers.
+and, from the second layer of the class on, a number: `layers/conv2d`, `layers/conv2d_1`, `layers/conv2d_2`, ... The
+layers get their names in the order of these numbers.
 
 Links to other files, and datasets stored in other files, are refused.
 """

@@ -66,7 +66,7 @@ def convolution_names(architecture: str, blocks: int = 5) -> list[str]:
 def name_convolutions(count: int) -> list[str]:
     """Name ``count`` convolutions by their order, which is all that is known about them.
 
-    Blocks 1 and 2 are the same in VGG-16 and VGG-19; 2 or 4 convolutions count as VGG-16.
+    The number of convolutions tells VGG-16 from VGG-19, except for 2 or 4: blocks 1 and 2 are the same in both.
 
     Raises:
         InputError: ``count`` convolutions do not fill whole blocks of VGG-16 or VGG-19.
@@ -155,8 +155,8 @@ def to_bgr(params: NumpyParams, convention: str, mean_given: bool = False) -> Nu
     `caffe-bgr` is this convention; the parameters are returned unchanged. `caffe-rgb` takes RGB minus the RGB mean: the
     order of conv1_1's input channels is reversed. `torchvision` takes (x / 255 - m) / s, where x is RGB in
     0 to 255, m is `TORCHVISION_MEAN` and s is `TORCHVISION_STD`: the order is reversed too, conv1_1's kernel is divided
-    by 255 s, and `input.mean` becomes 255 m. A zero of the padding is the mean color before and after the conversion;
-    therefore every padding gives the same features as in torchvision.
+    by 255 s, and `input.mean` becomes 255 m. In the input of either network, zero means the mean
+    color. Therefore pixels padded with zeros, too, give the same features as in torchvision.
 
     Args:
         params: from `build_params`; `input.mean` is in BGR already.

@@ -60,7 +60,7 @@ class _Stored(NamedTuple):
     Attributes:
         path: path of the graph's file.
         tensors: name to tensor.
-        aliases: for each Identity node, the name of the node's output to the name of the node's input.
+        aliases: a map with an entry for each Identity node, from the name of its output to the name of its input.
     """
 
     path: Path
