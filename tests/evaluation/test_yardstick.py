@@ -51,17 +51,20 @@ def test_every_measure_has_a_value_and_a_finite_score(scores):
             assert score.score >= 0
 
 
+@pytest.mark.slow
 def test_a_crop_of_the_source_scores_about_one(scores):
     for measure in ("gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"):
         assert 0.5 < scores["crop"][measure].score < 2, measure
     assert scores["crop"]["repetition"].score < 1.5
 
 
+@pytest.mark.slow
 def test_a_crop_of_the_source_is_copied(scores):
     assert scores["crop"]["copied"].value == 1
     assert scores["crop"]["copied"].score > 2
 
 
+@pytest.mark.slow
 def test_a_blurred_crop_is_found_by_its_spectrum_and_its_features(scores):
     crop, found = scores["crop"], scores["blurred"]
     assert found["spectrum"].score > 5
@@ -72,6 +75,7 @@ def test_a_blurred_crop_is_found_by_its_spectrum_and_its_features(scores):
     assert found["repetition"].score < 1.5
 
 
+@pytest.mark.slow
 def test_scores_details_say_where_a_picture_is_off(scores):
     """A blur is nothing at a quarter of the size, and most of all where finest detail is."""
     found = scores["blurred"]
@@ -94,6 +98,7 @@ def test_a_channel_that_is_off_is_named(gravel, params):
     assert max(found["opponent"].details, key=found["opponent"].details.get) == "red-green"
 
 
+@pytest.mark.slow
 def test_a_grid_is_found_by_its_peak_and_by_little_else(scores):
     crop, found = scores["crop"], scores["grid"]
     assert found["peak"].score > 10
@@ -102,6 +107,7 @@ def test_a_grid_is_found_by_its_peak_and_by_little_else(scores):
         assert found[measure].score < 2 * crop[measure].score, measure
 
 
+@pytest.mark.slow
 def test_a_verbatim_tile_is_found_by_repetition(scores):
     assert scores["tile"]["repetition"].value == pytest.approx(1, abs=0.03)
     assert scores["tile"]["repetition"].score > 4
@@ -132,6 +138,7 @@ def test_what_is_no_picture_is_refused(gravel, params):
         quick(gravel, [gravel, np.full_like(gravel, np.nan)], params)
 
 
+@pytest.mark.slow
 def test_noise_is_far_from_the_source_and_copies_nothing(scores):
     found = scores["noise"]
     for measure in ("gram", "sliced_wasserstein", "spectrum", "color", "opponent"):
@@ -140,6 +147,7 @@ def test_noise_is_far_from_the_source_and_copies_nothing(scores):
     assert found["peak"].score < 1.5
 
 
+@pytest.mark.slow
 def test_noise_has_no_seam(scores):
     for axis in ("seam_rows", "seam_columns"):
         found = scores["noise"][axis]
