@@ -21,7 +21,7 @@ from subjective.synthesis import coarse_to_fine, texture
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.presets import PRESETS
-from subjective.synthesis.problem import Job, sizes_of
+from subjective.synthesis.problem import Job, region_areas, sizes_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,5 +129,5 @@ def score_against_sources(
         See `subjective.cli.report.score_pictures`.
     """
     if inputs.masks is not None:
-        source_weights = inputs.masks.mean(axis=(0, 1)).tolist()
+        source_weights = region_areas(inputs.masks)
     return score_pictures(pictures, inputs.sources, inputs.network.judge, job.analysis.layers, source_weights)

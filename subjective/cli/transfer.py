@@ -25,7 +25,7 @@ from subjective.synthesis import coarse_to_fine, transfer
 from subjective.synthesis.config import TransferConfig
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.presets import PUBLISHED_SETTINGS, Like
-from subjective.synthesis.problem import Job, sizes_of
+from subjective.synthesis.problem import Job, region_areas, sizes_of
 from subjective.synthesis.settings import arg
 
 SMALLEST_PART = 1e-3
@@ -151,7 +151,7 @@ def _score(
     found = _losses(result)
     words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
     if options.evaluate:
-        weights = options.source_weights if masks is None else masks.mean(axis=(0, 1)).tolist()
+        weights = options.source_weights if masks is None else region_areas(masks)
         matched = [layer for term in job.analysis.terms for layer in term.layers]
         (found["style"],) = score_pictures([np.asarray(result.value)], styles, network.judge, matched, weights)
         words += f"; of the style, {score_line(found['style'])}"

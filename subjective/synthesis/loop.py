@@ -31,10 +31,12 @@ from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
     check_inputs,
+    mean_colors,
     octave_weights_at,
     place_targets,
     sizes_of,
     source_per_region,
+    target_at,
 )
 from subjective.synthesis.stages import Stage, reduce_to_stage
 from subjective.synthesis.starts import Start, make_start
@@ -103,13 +105,13 @@ def prepare(
     targets = targets_by_precision(sources, stages, plan.analysis, config, params, several)
     weights = _weights_of_sources(config, len(sources), frame_weights, masks)
     shares = weights / weights.sum(axis=-1, keepdims=True)
-    colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
+    colors = mean_colors(sources)
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
         octave_weights = octave_weights_at(config, stage)
         by_frame = dataclasses.replace(stage.analysis, in_loop=True)
         texture = texture_loss(by_frame, octave_weights, relative=config.relative)
-        target: Any = targets[stage.analysis.precision][stage.first_octave :]
+        target: Any = target_at(targets, stage)
         distances = _distances_at(config, sources, stage)
         least = most = _wanted_distances(config, sources, shares, distances, stage)
         if frame_weights is not None:

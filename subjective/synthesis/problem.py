@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Array
 from subjective.checks import InputError, Message, check_image, check_weights
 from subjective.compilation import jit
 from subjective.losses import Loss
-from subjective.network.vgg import Params
+from subjective.network.vgg import Params, Precision
 from subjective.statistics.regions import Regions, carry_masks
 from subjective.statistics.terms import Analysis, Statistics
 from subjective.synthesis.config import PictureConfig
@@ -99,9 +99,25 @@ def sizes_of(pictures: Sequence[np.ndarray]) -> list[tuple[int, int]]:
     return [(picture.shape[0], picture.shape[1]) for picture in pictures]
 
 
+def mean_colors(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean color of each picture, ``(pictures, 3)``."""
+    return np.stack([picture.mean(axis=(0, 1)) for picture in pictures])
+
+
+def target_at(targets: Mapping[Precision, Statistics], stage: Stage) -> Statistics:
+    """Return the part of the targets that a stage matches: in its precision, from its first octave on."""
+    return targets[stage.analysis.precision][stage.first_octave :]
+
+
 def octave_weights_at(config: PictureConfig, stage: Stage) -> tuple[float, ...] | None:
     """Return the weights of the octaves that a stage matches; None if the config has no weights."""
     return config.octave_weights and config.octave_weights[stage.first_octave :]
+
+
+def region_areas(masks: np.ndarray) -> list[float]:
+    """Return the share of the picture that the region of each source covers."""
+    areas: list[float] = masks.mean(axis=(0, 1)).tolist()
+    return areas
 
 
 def source_per_region(masks: np.ndarray | None) -> np.ndarray | None:
@@ -127,4 +143,4 @@ def place_targets(
     reduced = reduce_to_stage(masks, stage, analysis.padding)
     carried = _carry_masks(reduced, analysis.octaves, analysis.padding, params)
     regions = tuple({layer: maps[layer] for layer in analysis.layers if layer in maps} for maps in carried)
-    return targets_by_region(targets, masks.mean(axis=(0, 1)).tolist(), analysis), params, regions
+    return targets_by_region(targets, region_areas(masks), analysis), params, regions

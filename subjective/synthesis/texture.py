@@ -22,10 +22,12 @@ from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
     check_inputs,
+    mean_colors,
     octave_weights_at,
     place_targets,
     sizes_of,
     source_per_region,
+    target_at,
 )
 from subjective.synthesis.stages import Stage, reduce_to_stage
 from subjective.synthesis.starts import make_start
@@ -104,7 +106,7 @@ def prepare(
     }
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
-        weights, target = octave_weights_at(config, stage), targets[stage.analysis.precision][stage.first_octave :]
+        weights, target = octave_weights_at(config, stage), target_at(targets, stage)
         if stage.octave in reduced_masks:
             loss = _mean_texture_loss(stage.analysis, weights, config.relative)
             return loss, {"texture": (target, params)}
@@ -121,7 +123,7 @@ def prepare(
             return value
         return jnp.einsum("yxr,ryxc->yxc", reduced_masks[stage.octave], value)
 
-    colors = np.stack([source.mean(axis=(0, 1)) for source in sources])
+    colors = mean_colors(sources)
     mean = np.average(colors, axis=0, weights=config.source_weights) if masks is None else masks @ colors
     whole = make_start(config, sources, mean, init, stages[0])
     by_region = [

@@ -25,10 +25,12 @@ from subjective.synthesis.plan import check_regions, make_plan
 from subjective.synthesis.problem import (
     Job,
     check_inputs,
+    mean_colors,
     octave_weights_at,
     place_targets,
     sizes_of,
     source_per_region,
+    target_at,
 )
 from subjective.synthesis.stages import Stage, add_margin, reduce_to_stage, remove_margin
 from subjective.synthesis.starts import make_start
@@ -112,14 +114,14 @@ def prepare(
         weights, analysis = octave_weights_at(config, stage), stage.analysis
         picture = reduce_to_stage(content, stage, config.padding_mode)
         maps = _content_maps(params, picture, analysis)
-        style, regions = targets[analysis.precision][stage.first_octave :], None
+        style, regions = target_at(targets, stage), None
         if masks is not None:
             style, _, regions = place_targets(style, params, masks, stage)
         loss = _transfer_loss(analysis, weights, config.relative, config.tv_weight, wraps)
         features = (style, params, regions, maps, _differences_of_flat(params, picture, analysis))
         return loss, {"features": features, **({"variation": ()} if config.tv_weight else {})}
 
-    mean = np.average([style.mean(axis=(0, 1)) for style in styles], axis=0, weights=config.source_weights)
+    mean = np.average(mean_colors(styles), axis=0, weights=config.source_weights)
     start = make_start(config, styles, mean, begin, stages[0])
     render = _render_without_margin(original, config, stages)
     return Job(config, stages, problem, start, render, starts=config.starts, notes=plan.notes)
