@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ import numpy as np
 from subjective.checks import InputError, above, at_least, setting
 from subjective.cli.inputs import read_frame_weights
 from subjective.cli.options import TextureOptions
-from subjective.cli.pictures import PictureSession, fit
+from subjective.cli.pictures import LOOP_SECONDS_PER_PIXEL, PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_line
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
 from subjective.evaluation.motion import measure_motion
 from subjective.images import find_images, write_bytes
+from subjective.runs.forecast import Phase
 from subjective.runs.pictures import plot_motion
 from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
@@ -94,6 +96,7 @@ class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOpti
 
 def run(options: AnimateCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    began = time.monotonic()
     for kind in options.formats:
         if not can_write(kind):
             note(f"note: no {kind} will be written; pip install 'subjective[video]' for it")
@@ -105,15 +108,21 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     sources, params, masks, sizes = inputs.sources, inputs.network.params, inputs.masks, sizes_of(inputs.sources)
     options = make_plan(options, params, sizes, by_regions=masks is not None, names=inputs.names).config
     check_moves(sources, options.frame_shifts, 1)
+    check_files(options.config, inputs.facts, resume)
 
     def prepare(options: AnimateCommand) -> Job:
         return loop.prepare(sources, options, params, frame_weights, masks, inputs.init)
 
-    options, job = fit(options, params, sizes, prepare, resume)
+    def phases_after(pixel_seconds: float) -> list[Phase]:
+        scored = len(_frames_to_score(options.count)) if options.evaluate else 0
+        return forecast_end(sources, options, scored, pixel_seconds, LOOP_SECONDS_PER_PIXEL)
+
+    planned = plan_run(options, params, sizes, prepare, resume, began, phases_after)
+    options, job = planned.options, planned.job
     if options.dry_run:
         return 0
 
-    with PictureSession("animate", options, job, inputs.facts, resume) as session:
+    with PictureSession("animate", planned, inputs.facts, resume) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         session.score(_scores_of_loop(inputs, np.asarray(results[0].value), job, options, frame_weights, session.path))
@@ -161,6 +170,16 @@ def _frame_weights(options: AnimateCommand, inputs: TextureInputs) -> np.ndarray
     inputs.facts["frame_weights"] = table.round(6).tolist()
     inputs.facts["pictures"].append(describe_file(Path(options.frame_weights), "frame weights"))
     return table
+
+
+SCORED_FRAMES = 4
+"""Largest number of frames that are scored, so that scoring takes a small share of a run."""
+
+
+def _frames_to_score(count: int) -> list[int]:
+    """Return the numbers of the frames that are scored: at most `SCORED_FRAMES`, evenly spread over the loop."""
+    number = min(count, SCORED_FRAMES)
+    return [index * count // number for index in range(number)]
 
 
 def _score_frames(

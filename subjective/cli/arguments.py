@@ -37,6 +37,10 @@ PATHS = frozenset(
 """Options that name files or folders. A run folder records these options as absolute paths."""
 
 
+NOT_RECORDED = frozenset(["config", "quiet", "verbose"])
+"""Options that a run folder does not record, because they do not change what is made."""
+
+
 def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
     """Parse the words of a command, and check the options.
 
@@ -116,8 +120,7 @@ def record(options: Any, **changes: Any) -> dict[str, Any]:
             values[name] = [str(Path(item).absolute()) for item in value]
         elif value is not None:
             values[name] = str(Path(value).absolute())
-    values.pop("config", None)
-    return values
+    return {name: value for name, value in values.items() if name not in NOT_RECORDED}
 
 
 def flag_of(name: str, kind: type | None = None) -> str:

@@ -18,7 +18,7 @@ from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, s
 from subjective.images import find_images, read_image, write_bytes
 from subjective.network.normalization import load_params
 from subjective.network.vgg import resolve_layers
-from subjective.runs.progress import write_line
+from subjective.runs.progress import say
 from subjective.synthesis.settings import arg
 
 
@@ -59,7 +59,7 @@ def run(options: EvaluateCommand) -> int:
     results: dict[str, dict[str, Score]] = {}
     yardsticks: dict[tuple[int, ...], Yardstick] = {}
     for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
-        write_line(sys.stderr, f"measuring {number}/{len(files)}: {file}")
+        say(f"measuring {number}/{len(files)}: {file}")
         size = crop_size(sources, picture.shape)
         if size not in yardsticks:
             yardsticks[size] = Yardstick(sources, picture.shape, params, source_weights=weights, matched=matched)

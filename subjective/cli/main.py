@@ -22,7 +22,7 @@ from subjective.cli.arguments import parse, record_file, recorded_words, render_
 from subjective.cli.help import help_text
 from subjective.compilation import enable_disk_cache
 from subjective.runs.interrupts import Interrupted, interruptible
-from subjective.runs.progress import note
+from subjective.runs.progress import Verbosity, report_error, set_verbosity
 from subjective.runs.provenance import read_record
 from subjective.version import __version__
 
@@ -78,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stdout.write(help_text(kind, name))
                 return 0
             options: Any = parse(kind, name, rest)
+            set_verbosity(getattr(options, "verbosity", Verbosity.NORMAL))
             enable_disk_cache()
             if name == "resume":
                 return _resume(Path(options.run))
@@ -93,13 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _explain(error: Exception, kind: type | None) -> int:
     """Say on stderr what went wrong, and return the exit status. ``kind`` is the class of the options, if known."""
     if isinstance(error, InputError):
-        note(render_error(error, kind))
+        report_error(render_error(error, kind))
         return 2
     if isinstance(error, BrokenPipeError):  # the reader of stdout has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     traceback.print_exception(error)
-    note(f"a fault of this program: {type(error).__name__}; the traceback is above")
+    report_error(f"a fault of this program: {type(error).__name__}; the traceback is above")
     return 1
 
 

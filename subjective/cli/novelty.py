@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from subjective.cli.inputs import read_network, read_start
 from subjective.cli.options import PictureOptions
-from subjective.cli.pictures import PictureSession, fit
+from subjective.cli.pictures import PictureSession, check_files, plan_run
 from subjective.synthesis import coarse_to_fine, novelty
 from subjective.synthesis.config import NoveltyConfig
 from subjective.synthesis.plan import make_plan
@@ -21,17 +22,19 @@ class NoveltyCommand(PictureOptions, NoveltyConfig):
 
 def run(options: NoveltyCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    began = time.monotonic()
     network = read_network(options, raw=options.raw_weights)
     options = make_plan(options, network.params).config
     init, pictures = read_start(options)
+    facts = {"weights": network.facts, **({"pictures": pictures} if pictures else {})}
+    check_files(options.config, facts, resume)
 
     def prepare(options: NoveltyCommand) -> Job:
         return novelty.prepare(options, network.params, init)
 
-    options, job = fit(options, network.params, (), prepare, resume)
+    planned = plan_run(options, network.params, (), prepare, resume, began)
     if options.dry_run:
         return 0
-    facts = {"weights": network.facts, **({"pictures": pictures} if pictures else {})}
-    with PictureSession("novelty", options, job, facts, resume) as session:
-        session.finish(coarse_to_fine.run(job, session.on_step, session.begin()))
+    with PictureSession("novelty", planned, facts, resume) as session:
+        session.finish(coarse_to_fine.run(planned.job, session.on_step, session.begin()))
     return session.status

@@ -8,16 +8,30 @@ from typing import Annotated, ClassVar
 
 from subjective.checks import InputError, above, at_least, check_settings, setting
 from subjective.images import Image, read_image
+from subjective.runs.progress import Verbosity
 from subjective.synthesis.presets import Preset
 from subjective.synthesis.settings import arg
 
 
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """The base class of every command's options.
 
     If the options are also a config, their class must name this class before the config among its bases. The method
     `check` of this class then replaces the config's `check`, and calls it.
     """
+
+    group: ClassVar[str] = "output"
+
+    quiet: Annotated[bool, arg("-q")] = False
+    """Write only errors to stderr."""
+    verbose: Annotated[bool, arg("-v")] = False
+    """Write a line for every step, with the parts of the loss."""
+
+    @property
+    def verbosity(self) -> Verbosity:
+        """How much the command writes to stderr."""
+        return Verbosity.QUIET if self.quiet else Verbosity.VERBOSE if self.verbose else Verbosity.NORMAL
 
     def __post_init__(self) -> None:
         """Check nothing yet: `subjective.cli.arguments.parse` calls `check`, whose messages can then name flags."""

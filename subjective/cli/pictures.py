@@ -1,40 +1,91 @@
-"""Code that all commands that make pictures share: fit a run into memory, then keep its results and scores."""
+"""Code that all commands that make pictures share: plan a run for memory and time, then keep its results and scores."""
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from subjective.checks import InputError, file_errors, setting
 from subjective.cli.arguments import record, render_error
+from subjective.cli.report import forecast_scores
 from subjective.network.vgg import Params
 from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
 from subjective.runs.folder import PictureFolder, new_folder
-from subjective.runs.memory import allowed_bytes
-from subjective.runs.preflight import fit_to_memory
-from subjective.runs.progress import PictureProgress, note, write_line
+from subjective.runs.forecast import Forecast, Phase, forecast
+from subjective.runs.memory import allowed_bytes, format_duration
+from subjective.runs.preflight import compile_job, fit_to_memory
+from subjective.runs.progress import PictureProgress, note, say
 from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
 from subjective.runs.session import Session
 from subjective.synthesis.coarse_to_fine import Position
-from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.problem import Job
 from subjective.synthesis.starts import INITS
+
+PICTURE_SECONDS_PER_PIXEL = 2e-7
+"""Seconds of writing a pixel of a picture as PNG."""
+
+LOOP_SECONDS_PER_PIXEL = 2e-6
+"""Seconds of writing a pixel of a loop as PNG, GIF, WebP and MP4."""
 
 PictureCommand = Any
 """Options that are both `PictureOptions` and `PictureConfig`; a Python annotation cannot say so."""
 
 
-def fit(
+def check_files(config: str | None, facts: dict[str, Any], resume: Path | None) -> None:
+    """Print a note on files that have changed since ``config`` was written; refuse to resume if files have changed.
+
+    Args:
+        config: the ``config.json`` whose settings the run takes, if any.
+        facts: what the new ``config.json`` will say about the files and the network.
+        resume: the folder of the run that is resumed, if any.
+
+    Raises:
+        InputError: the run is resumed, and files that it reads have changed.
+    """
+    if config is not None:
+        for name in changed_files(read_record(config), facts):
+            note(f"note: {name} has changed since {config!r} was written")
+    if resume is not None:
+        for name in changed_files(read_record(resume / CONFIG_FILE), facts):
+            raise InputError(
+                f"cannot resume {str(resume)!r}: {name} has changed since the run started; start a new run with "
+                f"{setting('config')}"
+            )
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that is ready for its first step.
+
+    Attributes:
+        options: options of the command, with tiles and optimizer chosen.
+        job: what the run will do.
+        forecast: how long the run will take.
+    """
+
+    options: PictureCommand
+    job: Job
+    forecast: Forecast
+
+
+def plan_run(
     options: PictureCommand,
     params: Params,
     sizes: Sequence[tuple[int, int]],
     prepare: Callable[[Any], Job],
     resume: Path | None,
-) -> tuple[PictureCommand, Job]:
-    """Choose tiles and optimizer so that the run fits into memory, and prepare the job.
+    began: float,
+    phases_after: Callable[[float], list[Phase]] = lambda pixel_seconds: [],
+) -> PlannedRun:
+    """Choose tiles and optimizer so that the run fits into memory, prepare the job, and forecast the run's time.
 
     A resumed run keeps the tiles and the optimizer that its folder records. Notes go to stderr.
 
@@ -44,22 +95,53 @@ def fit(
         sizes: (height, width) of each source.
         prepare: makes the job for given options.
         resume: the folder of the run that is resumed, if any.
-
-    Returns:
-        The options with tiles and optimizer chosen, and the job.
+        began: time at which the command began to read its inputs, from `time.monotonic`.
+        phases_after: takes the seconds that an evaluation of the loss takes for a pixel; returns the phases after the
+            last step, with their forecasts.
     """
+    read = time.monotonic()
     if resume is not None:
-        return options, prepare(options)
-    if options.optimizer_name != options.preferred_optimizer:
-        note(f"note: using --optimizer {options.optimizer_name}, because {lbfgsb.unavailable()}")
-    limit = allowed_bytes(options.memory_limit)
-    if not options.dry_run:  # first, because compiling would be in vain if nothing can be written
-        with file_errors("make", options.output_dir):
-            Path(options.output_dir).mkdir(parents=True, exist_ok=True)
-    options, job = fit_to_memory(options, params, sizes, prepare, limit, note)
-    for line in job.notes:
-        note(f"note: {render_error(line, type(options))}")
-    return options, job
+        note("compiling ...")
+        job = prepare(options)
+        evaluation_seconds = compile_job(job).time_evaluations()
+    else:
+        if options.optimizer_name != options.preferred_optimizer:
+            note(f"note: using --optimizer {options.optimizer_name}, because {lbfgsb.unavailable()}")
+        limit = allowed_bytes(options.memory_limit)
+        if not options.dry_run:  # first, because compiling would be in vain if nothing can be written
+            with file_errors("make", options.output_dir):
+                Path(options.output_dir).mkdir(parents=True, exist_ok=True)
+        fitted = fit_to_memory(options, params, sizes, prepare, limit, note)
+        options, job, evaluation_seconds = fitted.config, fitted.job, fitted.evaluation_seconds
+        for line in job.notes:
+            note(f"note: {render_error(line, type(options))}")
+    pixel_seconds = evaluation_seconds[-1] / math.prod(job.shape(job.stages[-1])[:-1])
+    before = [Phase("reading", read - began), Phase("compiling", time.monotonic() - read)]
+    found = forecast(job, evaluation_seconds, before, phases_after(pixel_seconds))
+    note(str(found))
+    return PlannedRun(options, job, found)
+
+
+def forecast_end(
+    sources: Sequence[np.ndarray],
+    options: PictureCommand,
+    scored: int,
+    pixel_seconds: float,
+    written_pixel_seconds: float = PICTURE_SECONDS_PER_PIXEL,
+) -> list[Phase]:
+    """Forecast the phases after the last step: measuring and writing.
+
+    Args:
+        sources: the sources that the pictures are scored against.
+        options: options of the command.
+        scored: number of pictures that are scored.
+        pixel_seconds: seconds of one evaluation of the loss and gradient for each pixel.
+        written_pixel_seconds: seconds of writing a pixel.
+    """
+    height, width = options.output_size
+    pixels = options.count * height * width
+    measuring = forecast_scores(sources, (height, width), scored, pixel_seconds) if scored else 0.0
+    return [Phase("measuring", measuring), Phase("writing", pixels * written_pixel_seconds)]
 
 
 class PictureSession(Session):
@@ -72,8 +154,7 @@ class PictureSession(Session):
     def __init__(
         self,
         command: str,
-        options: PictureCommand,
-        job: Job,
+        planned: PlannedRun,
         facts: dict[str, Any],
         resume: Path | None = None,
         *,
@@ -84,17 +165,13 @@ class PictureSession(Session):
 
         Args:
             command: name of the command.
-            options: options of the command.
-            job: the job that the run will do.
+            planned: the run, from `plan_run`.
             facts: what ``config.json`` holds besides the settings: the files that were read, and the network.
             resume: the folder of the run that is resumed, if any.
             asked: values that the user gave for settings, recorded instead of the computed values in ``options``.
             begun: called with the path of the folder; None for `announce`.
-
-        Raises:
-            InputError: the run is resumed, and files that it reads have changed.
         """
-        _check_files(options.config, facts, resume)
+        options, job = planned.options, planned.job
         self.path = resume or new_folder(Path(options.output_dir), options.output_prefix)
         together = options.pictures_per_step
         self._folder = PictureFolder(
@@ -104,8 +181,10 @@ class PictureSession(Session):
             checkpoint_every=options.checkpoint_every,
         )
         (begun or announce)(self.path)
-        progress = PictureProgress(_steps_of(options), job.pictures, starts=job.starts)
-        super().__init__(self._folder, [progress], lambda error: render_error(error, type(options)))
+        self._forecast = planned.forecast
+        super().__init__(
+            self._folder, [PictureProgress(job, planned.forecast)], lambda error: render_error(error, type(options))
+        )
         self._resumes, self._size = resume is not None, options.output_size
         changes = {"weights": facts["weights"]["use"], **(asked or {})}
         if options.init not in INITS:
@@ -130,7 +209,7 @@ class PictureSession(Session):
         super().finish(result)
         for one in result:
             effort = f"{one.steps} steps, {one.evaluations} evaluations"
-            write_line(sys.stderr, f"loss {one.loss:.6g} after {effort}: {one.message}")
+            say(f"loss {one.loss:.6g} after {effort}: {one.message}")
 
     def score(self, scores: Iterable[tuple[Any, str]]) -> None:
         """Add scores to ``summary.json``, and print the scores on stderr.
@@ -139,32 +218,14 @@ class PictureSession(Session):
             scores: one pair for each picture: what ``summary.json`` says about the picture, and the same in words. The
                 pictures are measured while the pairs are read.
         """
-        write_line(sys.stderr, "measuring ...")
+        note(f"measuring ({format_duration(self._forecast.seconds_after)}) ...")
         found = list(scores)
         self._folder.add_scores([figures for figures, _ in found])
         for _, words in found:
-            write_line(sys.stderr, words)
+            say(words)
 
 
 def announce(path: Path) -> None:
     """Write the path of a folder or file to stdout."""
     sys.stdout.write(f"{path}\n")
     sys.stdout.flush()
-
-
-def _steps_of(options: PictureConfig) -> Callable[[tuple[int, ...]], int]:
-    """Return a function that takes (height, width) of a stage's picture, without margin, and returns its most steps."""
-    return lambda shown: options.steps(options.size if tuple(shown) == options.output_size else shown)
-
-
-def _check_files(config: str | None, facts: dict[str, Any], resume: Path | None) -> None:
-    """Print a note on files that have changed since ``config`` was written; refuse to resume if files have changed."""
-    if config is not None:
-        for name in changed_files(read_record(config), facts):
-            note(f"note: {name} has changed since {config!r} was written")
-    if resume is not None:
-        for name in changed_files(read_record(resume / CONFIG_FILE), facts):
-            raise InputError(
-                f"cannot resume {str(resume)!r}: {name} has changed since the run started; start a new run with "
-                f"{setting('config')}"
-            )

@@ -9,7 +9,7 @@ import numpy as np
 
 from subjective.checks import InputError
 from subjective.evaluation.criteria import Score
-from subjective.evaluation.yardstick import Yardstick, check_sizes, select_sources
+from subjective.evaluation.yardstick import Yardstick, check_sizes, count_pixels, select_sources
 from subjective.network.vgg import Params
 
 COLUMNS = {
@@ -32,6 +32,13 @@ LEGEND = (
     "seam| are the step across the border, top to bottom and side to side, over the steps inside; 1 means no seam. "
     "--json has values, units and references.\n"
 )
+
+
+OBSERVATION_SHARE = 0.6
+"""Time in which a measure's network sees a pixel, as a share of an evaluation of the loss and gradient for a pixel."""
+
+SECONDS_PER_PICTURE = 1.0
+"""Seconds that the measures without a network take for each picture, and once for the sources."""
 
 
 def score_table(results: dict[str, dict[str, Score]]) -> str:
@@ -104,6 +111,28 @@ def score_pictures(
         portilla_simoncelli=False,
     )
     return [scores_as_json(yardstick.score(picture)) for picture in pictures]
+
+
+def forecast_scores(
+    sources: Sequence[np.ndarray], shape: tuple[int, ...], pictures: int, pixel_seconds: float
+) -> float:
+    """Forecast how many seconds `score_pictures` takes.
+
+    Args:
+        sources: the sources of the run.
+        shape: shape of a picture, height and width first.
+        pictures: number of pictures.
+        pixel_seconds: seconds of one evaluation of the loss and gradient for each pixel.
+
+    Returns:
+        Seconds; 0 if the pictures or the sources are too small to be scored.
+    """
+    try:
+        check_sizes(np.broadcast_to(np.float32(0), shape), sources)
+    except InputError:
+        return 0.0
+    seen = count_pixels(sources, shape, pictures)
+    return SECONDS_PER_PICTURE * (1 + pictures) + OBSERVATION_SHARE * pixel_seconds * seen
 
 
 def score_line(scores: dict[str, dict[str, Any]] | str) -> str:

@@ -22,7 +22,7 @@ from subjective.cli.synthesize import SynthesizeCommand
 from subjective.images import find_images, read_image, write_bytes, write_image
 from subjective.runs.folder import new_folder
 from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
-from subjective.runs.progress import write_line
+from subjective.runs.progress import say
 from subjective.synthesis.settings import arg
 
 SHOWN = (("gram", "sliced_wasserstein"), ("peak", "repetition"))
@@ -121,7 +121,7 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
     rows: list[dict[str, Any]] = []
     for number, (variation, one) in enumerate(zip(grid, runs, strict=True), 1):
         heads = [f"{name} {value}" for name, value in variation.chosen.items()]
-        write_line(sys.stderr, f"run {number}/{len(grid)}: {', '.join(heads)}")
+        say(f"run {number}/{len(grid)}: {', '.join(heads)}")
         name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
         one = dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}")
         made, error = _run_one(one)

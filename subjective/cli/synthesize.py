@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
 from subjective.cli.options import TextureOptions
-from subjective.cli.pictures import PictureSession, fit
+from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_line, score_pictures
 from subjective.images import find_images
+from subjective.runs.forecast import Phase
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, texture
@@ -91,19 +93,25 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         resume: the folder of the run that is resumed, if any.
         begun: see `PictureSession`.
     """
+    began = time.monotonic()
     inputs = read_texture_inputs(options, find_images(options.source))
     sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
     by_regions, sizes = masks is not None, sizes_of(sources)
     options = make_plan(options, params, sizes, by_regions=by_regions, names=inputs.names).config
+    check_files(options.config, inputs.facts, resume)
 
     def prepare(options: SynthesizeCommand) -> Job:
         return texture.prepare(sources, options, params, masks, inputs.init)
 
-    options, job = fit(options, params, sizes, prepare, resume)
+    def phases_after(pixel_seconds: float) -> list[Phase]:
+        return forecast_end(sources, options, options.count if options.evaluate else 0, pixel_seconds)
+
+    planned = plan_run(options, params, sizes, prepare, resume, began, phases_after)
+    options, job = planned.options, planned.job
     if options.dry_run:
         return 0
 
-    with PictureSession("synthesize", options, job, inputs.facts, resume, begun=begun) as session:
+    with PictureSession("synthesize", planned, inputs.facts, resume, begun=begun) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         if options.evaluate:

@@ -125,7 +125,8 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     )
     folder = TrainingFolder(path, settings)
     announce(path)
-    with Session(folder, [TrainProgress(steps)], lambda error: render_error(error, TrainCommand)) as session:
+    note(f"measuring the sources, and compiling for pictures of {options.size} pixels ...")
+    with Session(folder, [TrainProgress()], lambda error: render_error(error, TrainCommand)) as session:
         if resume is None:
             folder.describe("train", _recorded(options), **facts, steps=steps)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ import tyro
 from subjective.checks import InputError, above, check_weights, setting
 from subjective.cli.inputs import LossNetwork, check_output_file, read_mask, read_network, read_start
 from subjective.cli.options import PictureOptions, SourceOptions
-from subjective.cli.pictures import PictureSession, fit
+from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_line, score_pictures
 from subjective.images import Image, find_images, read_image, resize
 from subjective.optimize.minimizer import Result
+from subjective.runs.forecast import Phase
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, transfer
@@ -87,6 +89,7 @@ class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOpt
 
 def run(options: TransferCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    began = time.monotonic()
     content_file, files = _find_files(options)
     network = read_network(options, raw=options.raw_weights)
     params = network.params
@@ -108,16 +111,21 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         options, params, sizes_of(styles), by_regions=masks is not None, picture="the content", names=names
     )
     init, of_start = read_start(plan.config)
+    facts = {"pictures": pictures + of_start, "weights": network.facts}
+    check_files(options.config, facts, resume)
 
     def prepare(options: TransferCommand) -> Job:
         return transfer.prepare(content, styles, options, params, masks, parts, init)
 
-    options, job = fit(plan.config, params, sizes_of(styles), prepare, resume)
+    def phases_after(pixel_seconds: float) -> list[Phase]:
+        return forecast_end(styles, options, 1 if options.evaluate else 0, pixel_seconds)
+
+    planned = plan_run(plan.config, params, sizes_of(styles), prepare, resume, began, phases_after)
+    options, job = planned.options, planned.job
     if options.dry_run:
         return 0
 
-    facts = {"pictures": pictures + of_start, "weights": network.facts}
-    with PictureSession("transfer", options, job, facts, resume, asked=asked) as session:
+    with PictureSession("transfer", planned, facts, resume, asked=asked) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         if options.out is not None:

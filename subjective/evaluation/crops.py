@@ -48,8 +48,13 @@ def cut_crops(source: Image, size: tuple[int, int]) -> list[Image]:
 
 def cut_parts(image: Image, size: tuple[int, int]) -> list[Image]:
     """Cut a picture into parts, evenly spread. The parts cover the picture if `MOST_PARTS` parts are enough."""
-    counts = [-(-length // part) for length, part in zip(image.shape[:2], size, strict=True)]
-    return [image[part] for part in place_evenly(image.shape, size, counts, MOST_PARTS)]
+    return [image[part] for part in place_parts(image.shape, size)]
+
+
+def place_parts(shape: tuple[int, ...], size: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Return the rows and columns of the parts that `cut_parts` cuts out of a picture of a shape."""
+    counts = [-(-length // part) for length, part in zip(shape[:2], size, strict=True)]
+    return place_evenly(shape, size, counts, MOST_PARTS)
 
 
 @dataclass(frozen=True)

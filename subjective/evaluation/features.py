@@ -157,6 +157,22 @@ def observe(image: Image, params: Params, places: Sequence[Place], side: int) ->
     return Observation(grams, samples, spectrum)
 
 
+def count_pixels(size: tuple[int, int], side: int) -> int:
+    """Return how many pixels the network sees when `observe` measures a picture at all scales.
+
+    Args:
+        size: (height, width) of the picture.
+        side: as in `observe`.
+    """
+    pixels_seen = 0
+    for scale in list_scales(side):
+        small = (_scale_side(size[0], scale), _scale_side(size[1], scale))
+        if _scale_side(side, scale) >= MIN_SIDE:
+            window = _window_side(_scale_side(side, scale))
+            pixels_seen += len(pixels.place_windows(small, window, MOST_WINDOWS)) * window**2
+    return pixels_seen
+
+
 def pool_observations(observations: Sequence[Observation], weights: Array | None = None) -> Observation:
     """Pool the observations of several pictures of one size, as if the pictures were one picture.
 

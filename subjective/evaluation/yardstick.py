@@ -12,8 +12,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from subjective.checks import InputError, check_image, normalize_weights
+from subjective.evaluation import features
 from subjective.evaluation.criteria import Score, make_criteria
-from subjective.evaluation.crops import Crops, crop_size, cut_crops, cut_parts
+from subjective.evaluation.crops import Crops, crop_size, cut_crops, cut_parts, place_parts
 from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
 from subjective.network.vgg import Params
@@ -124,6 +125,19 @@ class Yardstick:
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = cut_parts(image, self._crop_size)
         return {name: score for one in self._criteria for name, score in one.score(image, parts).items()}
+
+
+def count_pixels(sources: Sequence[Image], shape: tuple[int, ...], pictures: int) -> int:
+    """Return how many pixels the network sees when a `Yardstick` is made and scores pictures.
+
+    Args:
+        sources: as in `evaluate`.
+        shape: shape of a picture, height and width first.
+        pictures: number of pictures.
+    """
+    size = crop_size(sources, shape)
+    seen = sum(len(cut_crops(source, size)) for source in sources) + pictures * len(place_parts(shape, size))
+    return seen * features.count_pixels(size, min(size))
 
 
 def select_sources(sources: Sequence[Image], source_weights: Sequence[float] | None) -> tuple[list[Image], list[float]]:

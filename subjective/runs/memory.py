@@ -73,10 +73,17 @@ def format_size(size: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Format a number of seconds as text, such as 10 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    """Format a number of seconds as text, such as 12 s, 2 min 5 s or 3 h 20 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,8 +1,7 @@
-"""Forecast before the first step how much memory and time a run needs, and whether it fits.
+"""Forecast before the first step how much memory a run needs, and whether it fits.
 
 `choose_to_fit` estimates memory by a rule of thumb. `compile_job` compiles the programs of a run and asks the compiler
-how much memory they use. A run that does not fit is refused before its loss is evaluated. `forecast` measures the time
-of one evaluation.
+how much memory they use. A run that does not fit is refused before its loss is evaluated.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from subjective.checks import InputError, setting
 from subjective.network.vgg import Params
 from subjective.optimize.protocol import value_and_gradient
-from subjective.runs.memory import format_duration, format_size, is_out_of_memory, used_bytes
+from subjective.runs.memory import format_size, is_out_of_memory, used_bytes
 from subjective.statistics.tiling import choose_tiling, window_rows
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import analysis_of, choose_optimizer
@@ -58,8 +58,8 @@ LIGHTER_OPTIMIZERS: tuple[dict[str, Any], ...] = (
 LIGHTEST_OPTIMIZER: dict[str, Any] = {"optimizer": "adam"}
 """Settings of the last optimizer to try: Adam, which needs ten times as many steps as L-BFGS."""
 
-EVALUATIONS_PER_STEP = 1.06
-"""Number of evaluations of the loss that L-BFGS needs for a step: the mean of many runs."""
+SHORT_EVALUATION = 1.0
+"""An evaluation that takes less than this number of seconds is measured twice, because the first one is slower."""
 
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
@@ -74,35 +74,47 @@ class CompiledJob:
         peak_bytes: the most bytes that the job uses at any time, in the process if the host computes, otherwise on the
             device.
         seconds: time that compiling took.
-        evaluate: evaluates the loss and gradient of the last stage once.
+        evaluations: for each stage, a function that evaluates the stage's loss and gradient once.
     """
 
     peak_bytes: int
     seconds: float
-    evaluate: Callable[[], None]
+    evaluations: tuple[Callable[[], None], ...]
+
+    def time_evaluations(self) -> tuple[float, ...]:
+        """Return the seconds of one evaluation at each stage."""
+        return tuple(map(_time_evaluation, self.evaluations))
 
     def __str__(self) -> str:
         """Describe the memory and the compile time in one line."""
         return f"{format_size(self.peak_bytes)} of memory at most, compiled in {self.seconds:.0f} s"
 
 
+def _time_evaluation(evaluate: Callable[[], None]) -> float:
+    """Return the seconds of an evaluation. A short evaluation is repeated, because the first one is slower."""
+    seconds = math.inf
+    for _ in range(2):
+        began = time.perf_counter()
+        evaluate()
+        seconds = min(seconds, time.perf_counter() - began)
+        if seconds > SHORT_EVALUATION:
+            break
+    return seconds
+
+
 @dataclass(frozen=True)
-class Forecast:
-    """How long a job will take.
+class FittedJob(Generic[Config]):
+    """A job that fits into memory.
 
     Attributes:
-        evaluation_seconds: time of one evaluation of the loss and gradient at full size.
-        total_seconds: time of all steps if no stage ends early. The time for compiling is not included.
+        config: the settings, with tiles and optimizer chosen.
+        job: the job.
+        evaluation_seconds: time of one evaluation of the loss and gradient at each stage.
     """
 
-    evaluation_seconds: float
-    total_seconds: float
-
-    def __str__(self) -> str:
-        """Describe both times in one line."""
-        return (
-            f"{self.evaluation_seconds:.2g} s a step at full size, {format_duration(self.total_seconds)} in all at most"
-        )
+    config: Config
+    job: Job
+    evaluation_seconds: tuple[float, ...]
 
 
 def fit_to_memory(
@@ -112,8 +124,8 @@ def fit_to_memory(
     prepare: Callable[[Config], Job],
     limit: int,
     note: Callable[[str], None],
-) -> tuple[Config, Job]:
-    """Choose tiles and optimizer so that the run fits into memory, and prepare the job.
+) -> FittedJob[Config]:
+    """Choose tiles and optimizer so that the run fits into memory, prepare the job, and compile its programs.
 
     If the compiled programs need more than ``limit``, tiles and optimizer are chosen again, with a lower limit for the
     rule of thumb.
@@ -124,10 +136,10 @@ def fit_to_memory(
         sizes: (height, width) of each source.
         prepare: makes the job of a config.
         limit: number of bytes that may be used.
-        note: called with lines of text that say what is compiled, and how much memory and time the run needs.
+        note: called with lines of text that say what is compiled, and how much memory the run needs.
 
     Returns:
-        The config with tiles and optimizer chosen, and its job.
+        The config with tiles and optimizer chosen, its job, and the time of an evaluation at each stage.
 
     Raises:
         TooLargeError: no tiles and optimizer fit.
@@ -147,8 +159,7 @@ def fit_to_memory(
             programs = compile_job(job)
             note(str(programs))
             if programs.peak_bytes <= limit:
-                note(str(forecast(job, programs)))
-                return choice, job
+                return FittedJob(choice, job, programs.time_evaluations())
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -273,40 +284,25 @@ def process_bytes() -> int:
 
 def compile_job(job: Job) -> CompiledJob:
     """Compile all stages of a job, so that nothing is compiled when the job is run."""
-    config = job.config
     began, temporary = time.perf_counter(), 0
+    evaluations = []
     for stage in job.stages:
         loss, arguments = job.problem(stage)
         function, value = value_and_gradient(loss), jax.ShapeDtypeStruct(job.shape(stage), jnp.float32)
         memory = function.lower(value, arguments).compile().memory_analysis()
+        evaluations.append(partial(_evaluate, function, value, arguments))
         if memory is None:  # some compilers do not report memory
             continue
         # If the host computes, the arguments are in the memory of the process, which is added below.
         given = 0 if jax.default_backend() == "cpu" else memory.argument_size_in_bytes
         temporary = max(temporary, int(memory.temp_size_in_bytes + given))
     seconds = time.perf_counter() - began
-    peak = _optimizer_bytes(config) + temporary
+    peak = _optimizer_bytes(job.config) + temporary
     if jax.default_backend() == "cpu":
         peak += used_bytes() + REST_BYTES
-
-    def evaluate() -> None:
-        jax.block_until_ready(function(jnp.full(value.shape, 0.5, value.dtype), arguments))
-
-    return CompiledJob(peak, seconds, evaluate)
+    return CompiledJob(peak, seconds, tuple(evaluations))
 
 
-def forecast(job: Job, programs: CompiledJob) -> Forecast:
-    """Measure the time of one evaluation of the last stage, the largest, and extrapolate to the whole job.
-
-    Args:
-        job: the job.
-        programs: what `compile_job` returned for the job.
-    """
-    began = time.perf_counter()
-    programs.evaluate()
-    seconds = time.perf_counter() - began
-    work = sum(
-        each.steps * (job.starts if each is job.stages[0] else 1) * math.prod(job.shape(each)) for each in job.stages
-    )
-    share = work / math.prod(job.shape(job.stages[-1]))
-    return Forecast(seconds, job.pictures * share * EVALUATIONS_PER_STEP * seconds)
+def _evaluate(function: Callable[..., Any], value: jax.ShapeDtypeStruct, arguments: Any) -> None:
+    """Evaluate a loss and its gradient at a gray picture."""
+    jax.block_until_ready(function(jnp.full(value.shape, 0.5, value.dtype), arguments))

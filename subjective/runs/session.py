@@ -22,7 +22,7 @@ import jax
 from subjective.checks import InputError
 from subjective.runs import interrupts
 from subjective.runs.memory import is_out_of_memory
-from subjective.runs.progress import note, write_line
+from subjective.runs.progress import report_error, write_line
 
 TRACEBACK_FILE = "traceback.txt"
 """Name of the file in a run folder that holds the traceback of a fault of this program."""
@@ -163,13 +163,13 @@ class Session:
         """Keep what the run has made. Tell the user on stderr why the run stopped, what is kept and how to resume."""
         if self._finished:  # the result is already written
             if status == "failed":
-                note(reason)
+                report_error(reason)
             return
         interrupts.ignore()
         kept, resumable = self.run.abandon(status, reason)
-        note(f"{reason}; {kept}")
+        report_error(f"{reason}; {kept}")
         if resumable:
-            note(f"to resume: subjective resume {shlex.quote(str(self.run.folder))}")
+            report_error(f"to resume: subjective resume {shlex.quote(str(self.run.folder))}")
 
     def _close_observers(self) -> None:
         for observer in self.observers:

@@ -22,7 +22,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from subjective.checks import InputError, MissingPackageError
 from subjective.feedforward.data import Photographs
@@ -32,7 +31,7 @@ from subjective.images import write_image
 from subjective.runs.folder import TracedFolder
 from subjective.runs.memory import format_duration
 from subjective.runs.pictures import draw_curves, thin_out
-from subjective.runs.progress import PLAIN_INTERVAL, Stream, note, write_line
+from subjective.runs.progress import StepBar, Stream, note
 
 KEPT = 2
 """Number of checkpoints that are kept: the newest, and the one before, in case the newest is damaged."""
@@ -253,34 +252,25 @@ def load_orbax() -> Any:
 class TrainProgress:
     """Shows the steps of a training."""
 
-    def __init__(self, steps: int, stream: Stream | None = None):
-        """Prepare to show ``steps`` steps on a stream; None for stderr."""
+    def __init__(self, stream: Stream | None = None):
+        """Prepare to show the steps on a stream; None for stderr."""
         self.stream = stream if stream is not None else sys.stderr
-        self._bar = tqdm(total=steps, desc="step", unit="step", file=self.stream) if self.stream.isatty() else None
-        self._first: tuple[int, float] | None = None
-        self._shown = -PLAIN_INTERVAL
+        self._bar: StepBar | None = None
+        self._began = time.monotonic()
 
     def update(self, step: TrainStep) -> None:
-        """Show a step."""
-        now = time.monotonic()
+        """Show a step. The first steps tell how long the training takes."""
         if not step.moved:
-            line = f"note: step {step.number} had a loss or gradient that is not finite; the step is left out"
-            write_line(self.stream, f"subjective: {line}")
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {step.loss:.4g}", refresh=False)
-            self._bar.update(step.number - self._bar.n)
-            return
-        self._first = self._first or (step.number, now)
-        if step.number == step.steps or now - self._shown >= PLAIN_INTERVAL:
-            self._shown = now
-            line = f"step {step.number}/{step.steps}  loss {step.loss:.6g}"
-            made, took = step.number - self._first[0], now - self._first[1]
-            if made and took > 0:
-                line += f"  {made / took:.2f} steps/s  {format_duration((step.steps - step.number) * took / made)} left"
-            write_line(self.stream, line)
+            note(f"note: step {step.number} had a loss or gradient that is not finite; the step is left out")
+        if self._bar is None:
+            note(f"compiled in {format_duration(time.monotonic() - self._began)}")
+            self._bar = StepBar("", step.number, step.steps, self.stream)
+        seconds = self._bar.seconds_per_step(step.number)
+        left = "" if seconds is None else f"{format_duration((step.steps - step.number) * seconds)} left"
+        self._bar.show(step.number, step.loss, step.parts, left)
 
     def close(self) -> None:
-        """Finish the bar, if there is one, so that the next text begins on a new line."""
+        """Finish the bar, if there is one."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -16,7 +16,9 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "compiling for 48x48 pixels by lbfgsb ..." in err
-    assert re.search(r"[\d.]+ [GM]B of memory at most, compiled in \d+ s\n.* a step at full size, .* in all", err)
+    assert re.search(
+        r"[\d.]+ [GM]B of memory at most, compiled in \d+ s\n.*about .* in all.*: .*s a step at full size", err
+    )
     assert not (here / "outputs").exists()
 
 
@@ -64,3 +66,22 @@ def test_without_the_lbfgsb_of_scipy_what_needs_it_is_refused(capsys, flags, ref
 @pytest.mark.usefixtures("here", "without_lbfgsb")
 def test_without_the_lbfgsb_of_scipy_adam_keeps_bounds(capsys):
     made(capsys, "synthesize", "-s", ROCK, *SMALL, "--bounds", "--optimizer", "adam")
+
+
+@pytest.mark.slow
+def test_a_quiet_run_writes_its_folder_and_nothing_else_and_quiet_is_not_recorded(here, capsys):
+    assert main(["synthesize", "-s", str(ROCK), *SMALL, "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "quiet" not in json.loads((here / out.strip() / "config.json").read_text())["settings"]
+    assert main(["synthesize", "-s", "nothing.png", "-q"]) == 2
+    assert capsys.readouterr().err.startswith("subjective: ")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+def test_a_verbose_run_writes_every_step(capsys):
+    assert main(["synthesize", "-s", str(ROCK), *SMALL, "-v"]) == 0
+    err = capsys.readouterr().err
+    assert all(f"48x48, step {number}/4  loss" in err for number in range(5))
+    assert "texture" in err

@@ -56,8 +56,8 @@ def finished_run(capsys, *more):
 def test_the_picture_is_in_the_run_folder_and_where_out_says(capsys):
     folder, err = finished_run(capsys)
     assert "content loss" in err
-    assert "24x20 step 5/5 " in err
-    assert "48x40 step 3/3 " in err
+    assert "24x20, step 5/5 " in err
+    assert "48x40, step 3/3 " in err
     assert read_image("made.png").shape == (40, 48, 3)
     assert (folder / "result.png").read_bytes() == Path("made.png").read_bytes()
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]

@@ -1,17 +1,77 @@
 """Progress as a person sees it: on a terminal (a real one, without a size) and off it."""
 
 import contextlib
+import io
 import os
 import pty
 
 import jax.numpy as jnp
+import pytest
 
-from subjective.optimize.minimizer import Step
-from subjective.runs.progress import PictureProgress
+from subjective.optimize.minimizer import Point, Step
+from subjective.optimize.protocol import State
+from subjective.runs import progress
+from subjective.runs.forecast import Forecast, Phase, StageForecast
+from subjective.runs.progress import PictureProgress, Verbosity, note, report_error, say, set_verbosity
+from subjective.statistics.registry import parse_term
+from subjective.statistics.terms import Analysis
+from subjective.synthesis.coarse_to_fine import Position
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.problem import Job
+from subjective.synthesis.stages import Stage
+
+ANALYSIS = Analysis((0,), (parse_term("gram", ("pool1",), (1.0,)),))
 
 
-def step(number, loss=1.5):
-    return Step(number, jnp.zeros(1), loss, (), 1.0, number + 1, float(number))
+def job(*steps, pictures=1, starts=1):
+    """A job whose stages, of 4, 8, ... pixels, have so many steps each; nothing of it can be run."""
+    stages = [Stage(len(steps) - 1 - index, (4 * 2**index,) * 2, ANALYSIS, 0, most) for index, most in enumerate(steps)]
+    return Job(SynthesisConfig(), stages, lambda stage: None, lambda *place: None, starts=starts, pictures=pictures)
+
+
+def step(number, stage=0, attempt=0, picture=0, side=4):
+    """A step with a number in its stage."""
+    point = Point(State({}, 1.5, {}, 1.0), step=number)
+    position = Position(picture, stage, attempt, 0, 0, 0.0, (), (), point)
+    return Step(number, jnp.zeros((side, side, 3)), 1.5, {"texture": 1.5}, 1.0, number + 1, float(number), position)
+
+
+def show(work, steps, forecast=None, stream=None):
+    """Show steps on a stream; return what was written to a stream that is no terminal."""
+    out = stream or io.StringIO()
+    shown = PictureProgress(work, forecast, out)
+    for one in steps:
+        shown.update(one.position.picture, one)
+    shown.close()
+    return "" if stream else out.getvalue()
+
+
+def heads(text):
+    return [line.partition("  ")[0] for line in text.splitlines()]
+
+
+class Clock:
+    """A clock that advances by one second with each step."""
+
+    now = 0.0
+
+    def steps(self, *numbers):
+        for number in numbers:
+            yield step(number)
+            self.now += 1
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    found = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: found.now)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def normal():
+    yield
+    set_verbosity(Verbosity.NORMAL)
 
 
 def read_to_the_end(leader):
@@ -23,52 +83,78 @@ def read_to_the_end(leader):
     return read.decode()
 
 
-def run(stream, pictures=1):
-    progress = PictureProgress(lambda size: 3, pictures, stream)
-    for picture in range(pictures):
-        for number in range(4):
-            progress.update(picture, step(number))
-    progress.close()
-
-
 def test_a_terminal_gets_a_bar_with_loss_rate_and_time_left():
     leader, follower = pty.openpty()
     with os.fdopen(follower, "w") as terminal:
-        run(terminal, pictures=2)
+        show(job(3, 2, pictures=2), [step(number, picture=p) for p in range(2) for number in range(4)], stream=terminal)
     shown = read_to_the_end(leader)
     os.close(leader)
     assert "3/3" in shown
     assert "loss 1.5" in shown
-    assert "picture 2/2" in shown
+    assert "picture 2/2, 4x4 step" in shown
     assert "step/s" in shown or "s/step" in shown
     assert "\r" in shown
 
 
-def test_off_a_terminal_there_are_plain_lines(tmp_path):
-    with open(tmp_path / "log", "w") as stream:
-        run(stream)
-    shown = (tmp_path / "log").read_text()
-    lines = shown.splitlines()
-    assert lines[0] == "step 0/3  loss 1.5"
-    assert lines[-1].startswith("step 3/3  loss 1.5  ")
+def test_off_a_terminal_there_are_plain_lines():
+    lines = show(job(3, 2), [step(number) for number in range(4)]).splitlines()
+    assert lines[0] == "4x4, step 0/3  loss 1.5"
+    assert lines[-1].startswith("4x4, step 3/3  loss 1.5  ")
     assert "steps/s" in lines[-1]
     assert "left" in lines[-1]
-    assert "\r" not in shown
 
 
-def test_the_first_stage_counts_all_its_starts(tmp_path):
-    with open(tmp_path / "log", "w") as stream:
-        progress = PictureProgress(lambda size: 2, 1, stream, starts=2)
-        for number, side in enumerate((4, 4, 4, 4, 4, 8, 8)):
-            progress.update(0, Step(number, jnp.zeros((side, side, 3)), 1.5, (), 1.0, number + 1, float(number)))
-    lines = [line.partition("  ")[0] for line in (tmp_path / "log").read_text().splitlines()]
-    assert lines == ["4x4 step 0/4", "4x4 step 1/4", "4x4 step 4/4", "8x8 step 1/2", "8x8 step 2/2"]
+def test_each_attempt_at_the_first_stage_has_its_own_count():
+    steps = [step(n, attempt=a) for a in (0, 1) for n in (1, 2, 3)] + [step(n, stage=1, side=8) for n in (1, 2)]
+    assert heads(show(job(3, 2, starts=2), steps)) == [
+        "4x4, start 1/2, step 1/3",
+        "4x4, start 1/2, step 3/3",
+        "4x4, start 2/2, step 1/3",
+        "4x4, start 2/2, step 3/3",
+        "8x8, step 1/2",
+        "8x8, step 2/2",
+    ]
 
 
-def test_each_stage_has_its_own_count(tmp_path):
-    with open(tmp_path / "log", "w") as stream:
-        progress = PictureProgress(lambda size: 3 if size == (8, 8) else 2, 1, stream)
-        for number, side in enumerate((4, 4, 4, 8, 8, 8)):
-            progress.update(0, Step(number, jnp.zeros((side, side, 3)), 1.5, (), 1.0, number + 1, float(number)))
-    lines = [line.partition("  ")[0] for line in (tmp_path / "log").read_text().splitlines()]
-    assert lines == ["4x4 step 0/2", "4x4 step 1/2", "4x4 step 2/2", "8x8 step 1/3", "8x8 step 3/3"]
+def test_each_stage_has_its_own_count():
+    steps = [*(step(n) for n in range(4)), step(1, stage=1, side=8), step(2, stage=1, side=8)]
+    assert heads(show(job(3, 2), steps)) == [
+        "4x4, step 0/3",
+        "4x4, step 1/3",
+        "4x4, step 3/3",
+        "8x8, step 1/2",
+        "8x8, step 2/2",
+    ]
+
+
+STAGES = (StageForecast("4x4", 1.0, 10, 10), StageForecast("8x8", 4.0, 10, 10))
+
+
+def test_a_line_says_which_share_of_the_run_is_done_and_how_long_the_rest_takes(clock):
+    found = Forecast(STAGES, before=(Phase("reading", 5.0),), after=(Phase("measuring", 10.0),))
+    first, *_, last = show(job(10, 10), clock.steps(*range(11)), found).splitlines()
+    assert first.endswith("  8% of the run, 1 min left")  # after 5 s of reading; 10 + 40 + 10 s are to come
+    # A step takes 1 s, as forecast; of the whole, the 40 s of the larger pictures and 10 s of measuring are left.
+    assert last.endswith("50 s left")
+
+
+def test_if_steps_take_longer_than_forecast_all_later_steps_are_expected_to(clock):
+    quick = Forecast(tuple(StageForecast(s.name, s.step_seconds / 2, 10, 10) for s in STAGES))
+    *_, last = show(job(10, 10), clock.steps(*range(11)), quick).splitlines()
+    assert last.endswith("40 s left")
+
+
+def test_quiet_writes_errors_only(capsys):
+    set_verbosity(Verbosity.QUIET)
+    note("a note")
+    say("a line")
+    report_error("an error")
+    assert show(job(3, 2), [step(1), step(2)]) == ""
+    assert capsys.readouterr().err == "subjective: an error\n"
+
+
+def test_verbose_writes_every_step_with_the_parts_of_the_loss():
+    set_verbosity(Verbosity.VERBOSE)
+    lines = show(job(3, 2), [step(number) for number in range(4)]).splitlines()
+    assert len(lines) == 4
+    assert all("texture" in line for line in lines)

@@ -1,0 +1,146 @@
+"""Forecast how long each phase of a run takes, before the first step; correct the forecast while the run makes steps.
+
+The phases of a run are reading, compiling, the stages of all pictures, measuring and writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from subjective.runs.memory import format_duration
+from subjective.synthesis.problem import Job
+from subjective.synthesis.settings import NO_TOLERANCE
+
+EVALUATIONS_PER_STEP = 1.06
+"""Number of evaluations of the loss that L-BFGS needs for a step: the mean of many runs."""
+
+EXPECTED_SHARE = 0.85
+"""Share of its most steps that a stage usually makes if it may end early, which `PictureConfig.tol` allows."""
+
+
+class Phase(NamedTuple):
+    """A part of a run.
+
+    Attributes:
+        name: what the run does, such as ``compiling``; the size of the pictures if the run makes steps.
+        seconds: how long the phase takes.
+    """
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StageForecast:
+    """How long a stage of one picture takes.
+
+    Attributes:
+        name: the size of the stage's picture.
+        step_seconds: seconds of a step.
+        most_steps: largest number of steps, all attempts together.
+        expected_steps: number of steps that the stage usually makes, all attempts together.
+        attempts: number of attempts at the stage.
+    """
+
+    name: str
+    step_seconds: float
+    most_steps: int
+    expected_steps: float
+    attempts: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the stage usually takes."""
+        return self.expected_steps * self.step_seconds
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How long a run will take.
+
+    Attributes:
+        stages: the stages of one picture, coarsest first.
+        pictures: number of pictures that are made one after the other.
+        before: the phases before the first step; they are over, so that their times are measured.
+        after: the phases after the last step.
+    """
+
+    stages: tuple[StageForecast, ...]
+    pictures: int = 1
+    before: tuple[Phase, ...] = ()
+    after: tuple[Phase, ...] = ()
+
+    @property
+    def phases(self) -> list[Phase]:
+        """All phases in order. A stage of several pictures is one phase."""
+        stages: dict[str, float] = {}
+        for stage in self.stages:
+            stages[stage.name] = stages.get(stage.name, 0) + self.pictures * stage.seconds
+        return [*self.before, *(Phase(name, seconds) for name, seconds in stages.items()), *self.after]
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds that the whole run usually takes."""
+        return sum(phase.seconds for phase in self.phases)
+
+    @property
+    def most_seconds(self) -> float:
+        """Seconds that the whole run takes if no stage ends early."""
+        saved = sum((stage.most_steps - stage.expected_steps) * stage.step_seconds for stage in self.stages)
+        return self.total_seconds + self.pictures * saved
+
+    @property
+    def seconds_after(self) -> float:
+        """Seconds of the phases after the last step."""
+        return sum(phase.seconds for phase in self.after)
+
+    def seconds_left(self, picture: int, stage: int, attempt: int, made: int, step_seconds: float | None) -> float:
+        """Forecast how long the rest of the run takes.
+
+        Args:
+            picture: number of the picture that is being made.
+            stage: index of the picture's stage.
+            attempt: number of the attempt at the first stage.
+            made: number of steps that the stage has made in this attempt.
+            step_seconds: measured seconds of a step of this stage. The forecast of all later steps is corrected by the
+                same factor. None before a step is measured.
+        """
+        current = self.stages[stage]
+        attempts_left = current.attempts - attempt if stage == 0 else 1
+        expected, most = current.expected_steps / current.attempts, current.most_steps / current.attempts
+        steps = (expected if made < expected else most) - made + (attempts_left - 1) * expected
+        later = sum(each.seconds for each in self.stages[stage + 1 :])
+        others = (self.pictures - picture - 1) * sum(each.seconds for each in self.stages)
+        factor = 1.0 if step_seconds is None else step_seconds / max(current.step_seconds, 1e-9)
+        return factor * (steps * current.step_seconds + later + others) + self.seconds_after
+
+    def __str__(self) -> str:
+        """Describe the seconds of a step, of the whole run and of each phase in one line."""
+        total, most = format_duration(self.total_seconds), format_duration(self.most_seconds)
+        bound = "" if most == total else f", at most {most}"
+        step = self.stages[-1].step_seconds
+        parts = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in self.phases if seconds >= 0.5)
+        return f"about {total} in all{bound}: {parts} ({step:.2g} s a step at full size)"
+
+
+def forecast(
+    job: Job, evaluation_seconds: Sequence[float], before: Sequence[Phase] = (), after: Sequence[Phase] = ()
+) -> Forecast:
+    """Extrapolate from one evaluation at each stage to the whole run.
+
+    Args:
+        job: the job.
+        evaluation_seconds: time of one evaluation of the loss and gradient at each stage.
+        before: the phases that are over.
+        after: the phases after the last step, with their forecasts.
+    """
+    stages = []
+    for index, (stage, seconds) in enumerate(zip(job.stages, evaluation_seconds, strict=True)):
+        attempts = job.starts if index == 0 else 1
+        most = stage.steps * attempts
+        expected = most * (EXPECTED_SHARE if job.config.tol > NO_TOLERANCE else 1.0)
+        name = f"{stage.size[1]}x{stage.size[0]}"
+        stages.append(StageForecast(name, EVALUATIONS_PER_STEP * seconds, most, expected, attempts))
+    return Forecast(tuple(stages), job.pictures, tuple(before), tuple(after))

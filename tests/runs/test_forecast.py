@@ -1,0 +1,59 @@
+"""Forecasts of time: all phases are counted, and steps that are measured correct the rest."""
+
+import pytest
+from helpers.pictures import noise
+
+from subjective.runs.forecast import EVALUATIONS_PER_STEP, EXPECTED_SHARE, Forecast, Phase, StageForecast, forecast
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.texture import prepare
+
+BEFORE, AFTER = (Phase("reading", 1.0), Phase("compiling", 9.0)), (Phase("measuring", 5.0),)
+FOUND = Forecast(
+    (StageForecast("64x64", 0.5, 60, 40, attempts=2), StageForecast("128x128", 2.0, 10, 10)), 3, BEFORE, AFTER
+)
+
+
+def test_the_whole_run_is_the_sum_of_its_phases():
+    assert [phase.name for phase in FOUND.phases] == ["reading", "compiling", "64x64", "128x128", "measuring"]
+    assert FOUND.total_seconds == 10 + 3 * (40 * 0.5 + 10 * 2) + 5
+    assert FOUND.most_seconds == 10 + 3 * (60 * 0.5 + 10 * 2) + 5
+
+
+def test_a_forecast_in_words_has_the_whole_and_each_phase():
+    assert str(FOUND) == (
+        "about 2 min 15 s in all, at most 2 min 45 s: reading 1 s, compiling 9 s, 64x64 1 min, 128x128 1 min, "
+        "measuring 5 s (2 s a step at full size)"
+    )
+
+
+def test_what_is_left_shrinks_from_step_to_step_to_the_end():
+    left = [FOUND.seconds_left(0, 0, attempt, made, None) for attempt in range(2) for made in range(20)]
+    left += [FOUND.seconds_left(0, 1, 0, made, None) for made in range(11)]
+    assert left == sorted(left, reverse=True)
+    assert left[0] == FOUND.total_seconds - 10
+    assert FOUND.seconds_left(2, 1, 0, 10, None) == 5
+
+
+def test_a_stage_that_goes_on_longer_than_usual_is_expected_to_make_all_steps():
+    single = Forecast((StageForecast("64x64", 1.0, 60, 40),))
+    assert single.seconds_left(0, 0, 0, 39, None) == 1
+    assert single.seconds_left(0, 0, 0, 41, None) == 19
+
+
+def test_measured_steps_correct_the_steps_to_come_but_not_the_measuring():
+    asked = FOUND.seconds_left(0, 1, 0, 0, 4.0) - FOUND.seconds_after
+    assert asked == 2 * (FOUND.seconds_left(0, 1, 0, 0, 2.0) - FOUND.seconds_after)
+
+
+@pytest.mark.parametrize(("tol", "share"), [(0.03, EXPECTED_SHARE), (1e-9, 1.0)])
+def test_a_forecast_is_of_the_stages_and_starts_of_the_job(small_params, tol, share):
+    asked = SynthesisConfig(
+        output_width=64, octaves=2, layers=("pool1",), statistic=("gram",), max_iter=10, starts=3, count=2, tol=tol
+    )
+    job = prepare([noise(100, 100, 3)], asked, small_params)
+    first, last = forecast(job, (0.1, 0.4)).stages
+    assert (first.name, last.name) == ("32x32", "64x64")
+    assert (first.most_steps, last.most_steps) == (3 * 16, 10)
+    assert last.expected_steps == 10 * share
+    assert last.step_seconds == pytest.approx(0.4 * EVALUATIONS_PER_STEP)
+    assert forecast(job, (0.1, 0.4)).pictures == 2
