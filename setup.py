@@ -3,6 +3,10 @@
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["subjective*"]), "subjective._weights"],
-    package_dir={"subjective": "subjective", "subjective._weights": "weights"},
+    packages=[*find_packages(include=["subjective*"]), "subjective._weights", "subjective._textures"],
+    package_dir={
+        "subjective": "subjective",
+        "subjective._weights": "weights",
+        "subjective._textures": "experiments/sources",
+    },
 )

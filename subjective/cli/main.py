@@ -45,6 +45,7 @@ COMMANDS = {
     "evaluate": Entry("evaluate", "EvaluateCommand", "measure pictures against their source"),
     "train": Entry("train", "TrainCommand", "train a network that makes textures or repaints pictures"),
     "apply": Entry("apply", "ApplyCommand", "make pictures with a trained network"),
+    "example": Entry("example", "ExampleCommand", "copy pictures to try the other commands on"),
     "weights": Entry("weights", "WeightsCommand", "list, show, convert or fetch network parameters"),
 }
 """Every command. To add a command, write a module in this package and a line here."""

@@ -10,7 +10,13 @@ from subjective.cli.main import COMMANDS, main, options_class
 
 FLAG = re.compile(r"(?<![\w|-])--?[a-z][\w-]*")
 OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has commands of its own
-POSITIONAL = {"transfer": {"content"}, "resume": {"run"}, "evaluate": {"images"}, "apply": {"network", "images"}}
+POSITIONAL = {
+    "example": {"names"},
+    "transfer": {"content"},
+    "resume": {"run"},
+    "evaluate": {"images"},
+    "apply": {"network", "images"},
+}
 
 
 HELP = {}

@@ -1,0 +1,77 @@
+"""`subjective example`: copy pictures that come with the package, to try the other commands on."""
+
+from __future__ import annotations
+
+import difflib
+import filecmp
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import tyro
+
+from subjective.checks import InputError, file_errors, setting
+from subjective.cli.options import Options
+from subjective.cli.pictures import announce
+from subjective.network.weights import embedded_dir
+from subjective.runs.progress import say
+from subjective.synthesis.settings import arg
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleCommand(Options):
+    """Copy pictures that come with the package into a folder, and print their paths. Without a name, list them."""
+
+    group: ClassVar[str] = "input"
+
+    names: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="NAME...")] = ()
+    """Names of pictures, such as gravel, coffee or mosaic; `all` for all of them."""
+    folder: Annotated[str, arg(metavar="DIR")] = "."
+    """Folder for the copies."""
+
+
+def run(options: ExampleCommand) -> int:
+    """Run the command. A file that exists is never replaced."""
+    found = find_examples()
+    if not options.names:
+        say("textures and photographs that come with the package; subjective example NAME... copies some:")
+        sys.stdout.write("".join(f"{name}\n" for name in found))
+        return 0
+    chosen = [found[name] for name in _choose(options.names, found)]
+    folder = Path(options.folder)
+    for file in chosen:
+        copy = folder / file.name
+        if copy.exists() and not filecmp.cmp(file, copy, shallow=False):
+            raise InputError(f"{str(copy)!r} is there already and is another picture; give another {setting('folder')}")
+        with file_errors("write", copy):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        announce(copy)
+    return 0
+
+
+def find_examples() -> dict[str, Path]:
+    """Return the pictures that come with the package, by name: textures, photographs and paintings."""
+    here = Path(__file__).parents[1]  # the folder `subjective`
+    textures = here / "_textures" if (here / "_textures").is_dir() else here.parent / "experiments" / "sources"
+    files = [*(embedded_dir() / "photographs").glob("*.jpg"), *textures.glob("*.jpg")]
+    return dict(sorted({file.stem: file for file in files}.items()))
+
+
+def _choose(names: Sequence[str], found: Mapping[str, Path]) -> list[str]:
+    """Return the names of pictures that are asked for.
+
+    Raises:
+        InputError: there is no picture of a name.
+    """
+    if "all" in names:
+        return list(found)
+    for name in names:
+        if name not in found:
+            near = difflib.get_close_matches(name, found, 1)
+            guess = f"did you mean {near[0]}?" if near else f"wanted {', '.join(found)} or all"
+            raise InputError(f"no picture {name!r} comes with the package; {guess}")
+    return list(dict.fromkeys(names))
