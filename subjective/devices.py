@@ -33,7 +33,10 @@ def mesh_of(count: int) -> Mesh:
     """
     devices = jax.devices()
     if count > len(devices):
-        raise InputError(f"{setting('devices')} is {count}; there are {len(devices)} here ({devices[0].platform})")
+        kind = devices[0].platform
+        wanted = f"wanted at most {len(devices)}, which is how many {kind} devices JAX sees"
+        virtual = f"; XLA_FLAGS=--xla_force_host_platform_device_count={count} makes virtual ones, which are no faster"
+        raise InputError(f"{setting('devices')} is {count}; {wanted}{virtual if kind == 'cpu' else ''}")
     return Mesh(np.asarray(devices[:count]), (SHARES,))
 
 

@@ -21,9 +21,8 @@ from subjective.evaluation.motion import measure_motion
 from subjective.images import find_images, write_bytes
 from subjective.runs.forecast import Phase
 from subjective.runs.pictures import plot_motion
-from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
-from subjective.runs.videos import FORMATS, Format, can_write, write_videos
+from subjective.runs.videos import FORMATS, Format, write_videos
 from subjective.synthesis import coarse_to_fine, loop
 from subjective.synthesis.config import AnimationConfig, SynthesisConfig
 from subjective.synthesis.frames import check_moves
@@ -55,7 +54,7 @@ class VideoOptions:
     fps: Annotated[float, arg(metavar="N"), above(0, 1000)] = 12.0
     """Frames a second."""
     formats: tuple[Format, ...] = FORMATS
-    """Formats of the loop: gif, webp, mp4 (mp4 needs the video extra). A PNG for each frame is always written."""
+    """Formats of the loop: gif, webp, mp4. A PNG for each frame is always written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +96,6 @@ class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOpti
 def run(options: AnimateCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
-    for kind in options.formats:
-        if not can_write(kind):
-            note(f"note: no {kind} will be written; pip install 'subjective[video]' for it")
     if options.keyframes or options.frame_weights is not None:  # chosen here, so that config.json records the choice
         options = dataclasses.replace(options, join_mode=options.join_mode or TURN_BY)
     files = [_keyframe_file(name) for name in options.keyframes] or find_images(options.source)
@@ -142,8 +138,7 @@ def _scores_of_loop(
     Yields:
         One pair for the whole loop: what ``summary.json`` says of the loop, and the same in words.
     """
-    kinds = [kind for kind in options.formats if can_write(kind)]
-    found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
+    found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, options.formats)}
     if options.evaluate:
         moved = measure_motion(frames, inputs.network.params)
         write_bytes(folder / "motion.png", plot_motion(frames, moved))

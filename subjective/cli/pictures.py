@@ -15,6 +15,7 @@ import numpy as np
 from subjective.checks import InputError, file_errors, setting
 from subjective.cli.arguments import record, render_error
 from subjective.cli.report import forecast_scores
+from subjective.devices import mesh_of
 from subjective.network.vgg import Params
 from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
@@ -100,6 +101,7 @@ def plan_run(
             last step, with their forecasts.
     """
     read = time.monotonic()
+    mesh_of(options.devices)  # refuses too many devices before anything is compiled
     if resume is not None:
         note("compiling ...")
         job = prepare(options)

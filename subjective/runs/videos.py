@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,11 +22,6 @@ WEBP_QUALITY = 90
 """Quality of animated WebP, from 0 to 100."""
 
 
-def can_write(kind: Format) -> bool:
-    """Return whether a format can be written; MP4 needs the ``video`` extra."""
-    return kind != "mp4" or importlib.util.find_spec("av") is not None
-
-
 def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) -> None:
     """Write a loop to a file completely or not at all. Players repeat GIF and WebP endlessly.
 
@@ -41,8 +35,7 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) ->
         fps: frames a second.
 
     Raises:
-        InputError: the frames have another shape, the suffix is none of `FORMATS`, the frames are too small for MP4, or
-            the ``video`` extra, which MP4 needs, is not installed.
+        InputError: the frames have another shape, the suffix is none of `FORMATS`, or the frames are too small for MP4.
         FileError: the file cannot be written.
     """
     target, array = Path(path), to_uint8(frames)
@@ -50,8 +43,6 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) ->
         raise InputError(f"cannot write frames of shape {array.shape}; wanted (count, height, width, 3)")
     kind = target.suffix.lower().removeprefix(".")
     if kind == "mp4":
-        if not can_write("mp4"):
-            raise InputError("to write MP4, install the video extra: pip install 'subjective[video]'")
         write_bytes(target, _encode_mp4(array, fps))
     elif kind in FORMATS:
         options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
@@ -100,11 +91,8 @@ def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.n
         The number of frames.
 
     Raises:
-        InputError: a file cannot be read or written as a video, the video has no frame, or the ``video`` extra is not
-            installed.
+        InputError: a file cannot be read or written as a video, or the video has no frame.
     """
-    if importlib.util.find_spec("av") is None:
-        raise InputError("to read and write videos, install the video extra: pip install 'subjective[video]'")
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     count = 0
     try:

@@ -82,5 +82,5 @@ def test_octaves_too_small_to_divide_are_measured_whole(small_params):
 
 
 def test_devices_that_are_not_there_are_refused():
-    with pytest.raises(ValueError, match="devices is 99; there are 1 here"):
+    with pytest.raises(ValueError, match="devices is 99; wanted at most 1, which is how many cpu devices JAX sees"):
         mesh_of(99)
