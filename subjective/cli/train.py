@@ -57,7 +57,7 @@ class ContentOptions:
 @dataclass(frozen=True, kw_only=True)
 class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, ContentOptions, TrainConfig):
     """Train a small network that repaints pictures in the style of the sources (--content), or renders the sources'
-    textures (--texture), in milliseconds."""
+    textures (--texture), in one pass."""
 
     group: ClassVar[str] = "output"
 
