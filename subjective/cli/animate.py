@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -14,9 +13,9 @@ from subjective.checks import InputError, above, at_least, setting
 from subjective.cli.inputs import read_frame_weights
 from subjective.cli.options import TextureOptions
 from subjective.cli.pictures import PictureSession, fit
-from subjective.cli.report import score_line
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
-from subjective.evaluation.motion import measure_motion
+from subjective.evaluation import motion
+from subjective.evaluation.scores import Scores, average, report
 from subjective.images import find_images, write_bytes
 from subjective.runs.pictures import plot_motion
 from subjective.runs.progress import note
@@ -116,31 +115,36 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     with PictureSession("animate", options, job, inputs.facts, resume) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
-        session.score(_scores_of_loop(inputs, np.asarray(results[0].value), job, options, frame_weights, session.path))
+        frames = np.asarray(results[0].value)
+        session.score(lambda: _score(inputs, frames, job, options, frame_weights, session.path))
     return session.status
 
 
-def _scores_of_loop(
+def _score(
     inputs: TextureInputs,
     frames: np.ndarray,
     job: Job,
     options: AnimateCommand,
     frame_weights: np.ndarray | None,
     folder: Path,
-) -> Iterator[tuple[Any, str]]:
+) -> tuple[list[dict[str, Any]], str]:
     """Write the videos of the loop. If --evaluate is on, also measure the motion and score the frames.
 
-    Yields:
-        One pair for the whole loop: what ``summary.json`` says of the loop, and the same in words.
+    Returns:
+        What ``summary.json`` says of the loop, as a list of one, and the same in words.
     """
     kinds = [kind for kind in options.formats if can_write(kind)]
     found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, kinds)}
+    words = [f"written: {', '.join(found['loops'])}\n"] if found["loops"] else []
     if options.evaluate:
-        moved = measure_motion(frames, inputs.network.params)
+        moved = motion.measure_motion(frames, inputs.network.params)
         write_bytes(folder / "motion.png", plot_motion(frames, moved))
-        found["motion"] = {name: given.to_json() for name, given in moved.items()}
-        found["frames"] = _score_frames(inputs, frames, job, options, frame_weights)
-    yield found, _in_words(found)
+        scores = _score_frames(inputs, frames, job, options, frame_weights)
+        found["motion"] = {name: distances.to_json() for name, distances in moved.items()}
+        found["frames"] = [one.to_json() for one in scores]
+        words.append(report({f"motion in {name}": one.scores for name, one in moved.items()}, motion.MEANING))
+        words.append(report({"frames on average": average(scores)}))
+    return [found], "\n".join(words)
 
 
 def _keyframe_file(name: str) -> Path:
@@ -165,36 +169,18 @@ def _frame_weights(options: AnimateCommand, inputs: TextureInputs) -> np.ndarray
 
 def _score_frames(
     inputs: TextureInputs, frames: np.ndarray, job: Job, options: AnimateCommand, frame_weights: np.ndarray | None
-) -> list[Any]:
+) -> list[Scores]:
     """Score each frame against the sources.
 
     Each source counts by its weight in the frame, rounded to quarters of the frame's largest weight.
     """
     if frame_weights is None:
-        return score_against_sources(inputs, list(frames), job, options.source_weights)
-    scores: list[Any] = [None] * len(frames)
+        return score_against_sources(inputs, list(frames), job, options, options.source_weights)
+    scores: dict[int, Scores] = {}
     alike: dict[tuple[float, ...], list[int]] = {}  # the sources are measured once for each key
     for number, row in enumerate(frame_weights):
         alike.setdefault(tuple((np.round(4 * row / row.max()) / 4).tolist()), []).append(number)
     for weights, numbers in alike.items():
-        found = score_against_sources(inputs, [frames[number] for number in numbers], job, weights)
-        for number, score in zip(numbers, found, strict=True):
-            scores[number] = score
-    return scores
-
-
-def _in_words(found: dict[str, Any]) -> str:
-    """Say in words which files of a loop were written, and what was measured."""
-    words = [f"written: {', '.join(found['loops'])}"] if found["loops"] else []
-    for name, given in found.get("motion", {}).items():
-        words.append(
-            f"{name}: to the next frame {given['mean']:.3g} ± {given['spread']:.2g}, around the end "
-            f"{given['around_the_end']:.3g}, flicker {given['flicker']:.2g} (0 steady, 1.73 no relation)"
-        )
-    scores = found.get("frames", [])
-    if scores and not isinstance(scores[0], str):
-        mean = {name: {"score": float(np.mean([score[name]["score"] for score in scores]))} for name in scores[0]}
-        words.append(f"frames on average, {score_line(mean)}")
-    elif scores:
-        words.append(scores[0])
-    return "\n".join(words)
+        found = score_against_sources(inputs, [frames[number] for number in numbers], job, options, weights)
+        scores |= zip(numbers, found, strict=True)
+    return [scores[number] for number in range(len(frames))]

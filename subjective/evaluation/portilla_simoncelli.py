@@ -17,7 +17,7 @@ WAVELETS = Measure(
     key="portilla_simoncelli",
     name="wavelet statistics (P&S)",
     unit="relative distance",
-    figures="{value:.0%}",
+    figures="{value:.0%} apart",
     aspect="structure",
 )
 

@@ -114,6 +114,7 @@ class Score:
     def to_json(self) -> dict[str, Any]:
         """Return a dict of plain values for JSON, rounded to four digits."""
         found: dict[str, Any] = {
+            "name": self.measure.name,
             "value": _round(self.value),
             "unit": self.measure.unit,
             "reference": _round(self.reference),
@@ -151,7 +152,7 @@ class Scores(Mapping[str, Score]):
 
     def __str__(self) -> str:
         """Return the sentence, the table and what scores mean, as text."""
-        return f"{self.summary}\n\n{draw_table({'': self})}\n{explain()}" if self else self.summary
+        return report({"": self}).rstrip("\n")
 
     def __repr__(self) -> str:
         """Return the class, the keys and the scores."""
@@ -185,8 +186,12 @@ class Scores(Mapping[str, Score]):
 
 
 def average(several: Sequence[Scores]) -> Scores:
-    """Return the mean of the scores of several pictures, without details."""
-    return Scores(
+    """Return the mean of the scores of several pictures, without details.
+
+    Args:
+        several: the scores of each picture, by the same measures. If there are none, the mean has the first's reason.
+    """
+    means = (
         replace(
             first,
             value=float(np.mean([scores[key].value for scores in several])),
@@ -196,6 +201,7 @@ def average(several: Sequence[Scores]) -> Scores:
         )
         for key, first in several[0].items()
     )
+    return Scores(means, several[0].sentence)
 
 
 def add_version(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,34 +209,36 @@ def add_version(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"version": VERSION, "meaning": MEANING, **content}
 
 
-def explain() -> str:
-    """Return `MEANING` as lines of text."""
-    return textwrap.fill(MEANING, WIDTH) + "\n"
-
-
-def report(pictures: Mapping[str, Scores]) -> str:
-    """Return what there is to say about pictures as text: a sentence for each picture, then the table of scores.
+def report(pictures: Mapping[str, Scores], meaning: str = MEANING) -> str:
+    """Return what there is to say about pictures as text: a sentence for each picture, the table, and its meaning.
 
     Args:
         pictures: map from the name of each picture to its scores.
+        meaning: what a score means.
     """
     measured = {name: scores for name, scores in pictures.items() if scores}
     numbers = {name: f"{number}  " if len(measured) > 1 else "" for number, name in enumerate(measured, 1)}
-    heads = [f"{numbers.get(name, '')}{name}: {scores.summary}\n" for name, scores in pictures.items()]
-    parts = ["".join(heads)]
+    heads = [f"{numbers.get(name, '')}{name and f'{name}: '}{scores.summary}" for name, scores in pictures.items()]
+    parts = ["\n".join(_wrap(head, indent="   ") for head in heads)]
     if measured:
         parts.append(draw_table({numbers[name].strip(): scores for name, scores in measured.items()}))
-    return "\n".join(parts)
+        parts.append(_wrap(meaning))
+    return "\n\n".join(parts) + "\n"
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    """Break text into lines of at most `WIDTH` characters. Names of files stay whole; further lines are indented."""
+    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def draw_table(pictures: Mapping[str, Scores]) -> str:
     """Return a table of scores as text: one row for each measure, one column for each picture.
 
-    The table of one picture also says what the scores mean. The table of many pictures is divided into several tables,
-    one below the other.
+    The table of many pictures is divided into several tables, one below the other.
 
     Args:
-        pictures: map from the head of each column to the scores of a picture.
+        pictures: map from the head of each column to the scores of a picture. A single picture needs no head: if its
+            head is empty, its table also says what each score means.
     """
     measures = {key: score.measure for scores in pictures.values() for key, score in scores.items()}
     first = max(len(measure.name) for measure in measures.values())
@@ -239,18 +247,19 @@ def draw_table(pictures: Mapping[str, Scores]) -> str:
         _draw_columns(measures.values(), {head: pictures[head] for head in heads[start : start + columns]}, first)
         for start in range(0, len(heads), columns)
     ]
-    return "\n".join(tables)
+    return "\n\n".join(tables)
 
 
 def _draw_columns(measures: Iterable[Measure], pictures: Mapping[str, Scores], first: int) -> str:
     """Return one table as text; ``first`` is the number of characters in the first column."""
-    lines = ["".join([" " * first, *(head.rjust(COLUMN) for head in pictures)])] if len(pictures) > 1 else []
+    has_heads = any(pictures)
+    lines = ["".join([" " * first, *(head.rjust(COLUMN) for head in pictures)])] if has_heads else []
     for measure in measures:
         found = [scores.get(measure.key) for scores in pictures.values()]
-        cells = [format_score(score.score) if score else "" for score in found]
-        words = f"  {found[0].verdict}" if len(found) == 1 and found[0] else ""
-        lines.append(measure.name.ljust(first) + "".join(cell.rjust(COLUMN) for cell in cells) + words)
-    return "\n".join(lines) + "\n"
+        cells = [f"{format_score(score.score) if score else '':>{COLUMN}}" for score in found]
+        verdicts = [] if has_heads else [f"  {score.verdict}" for score in found if score]
+        lines.append("".join([measure.name.ljust(first), *cells, *verdicts]))
+    return "\n".join(lines)
 
 
 def format_score(score: float) -> str:
