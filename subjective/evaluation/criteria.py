@@ -202,7 +202,7 @@ SEAM_ROWS = Measure(
     name="seam between top and bottom",
     unit="ratio of steps",
     figures="{value:.2f} times a step inside",
-    verdicts=("none", "hardly visible", "visible", "clear"),
+    verdicts=("none", "perhaps", "visible", "clear"),
     remarks=("", "", "a seam between top and bottom", "a clear seam between top and bottom"),
 )
 
@@ -216,7 +216,7 @@ SEAM_COLUMNS = replace(
 TILES_ROWS = replace(
     SEAM_ROWS,
     name="tiles from top to bottom",
-    verdicts=("yes", "nearly", "no", "no"),
+    verdicts=("yes", "perhaps", "no", "no"),
     remarks=("",) * 4,
     is_fault=False,
 )
