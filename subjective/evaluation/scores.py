@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 VERSION = 2
-"""Version of the scores in JSON files. Version 1 had no version, and the measures stood where ``measures`` is now."""
+"""Version of the scores in JSON files. Files without a version have the measures where the object with the version is
+now, and no sentence."""
 
 MEANING = (
     "A score is the picture's distance from its source, divided by the distance of a crop of the source from the rest "
@@ -26,14 +27,13 @@ MEANING = (
 LIMITS = (1.0, 2.0, 4.0)
 """Largest scores of the first three levels of `Score.level`.
 
-A crop scores about 1. Eighteen crops of nine photographs were compared with the other half of the photograph: the
-measures of thirteen crops were all at most 2. The other crops are of photographs whose halves differ. Blurs of one
-pixel, colors that are 15 levels too dark, and visible grids score above 2, mostly above 4. Another photograph scores
-above 4.
+A crop scores about 1. Eighteen crops of nine photographs were compared with the other half of their photograph: the
+distances of thirteen crops are all at most 2, and the other five are of photographs whose halves differ. The worst
+score of a grid that is just visible is 3 or more, of another photograph 5 or more, of a blur of one pixel 9 or more.
 """
 
-NEAR, FAR = 1, 3
-"""Highest level of a score that is not off, and the level of a score that is far off."""
+NEAR, OFF, FAR = 1, 2, 3
+"""Highest level of a score that is close, level of a score that is off, and level of a score that is far off."""
 
 WIDTH = 80
 """Largest number of characters in a line of text."""
@@ -53,7 +53,7 @@ this number, a shifted crop of such a source would get a very bad score.
 class Measure:
     """What a score measures, in words.
 
-    Three texts have a version for each level of `Score.level`. All texts may contain ``{value}``, with a format.
+    Verdicts and remarks have a text for each level of `Score.level`. Figures and remarks may contain ``{value}``.
 
     Attributes:
         key: name in Python and JSON, such as ``gram``.
@@ -271,20 +271,23 @@ def _describe_aspects(scores: Iterable[Score]) -> list[str]:
     """Return clauses that say which aspects of the picture are close to the source, off, or far off."""
     levels: dict[str, int] = {}
     for score in scores:
-        if score.measure.aspect:
-            levels[score.measure.aspect] = max(levels.get(score.measure.aspect, 0), score.level)
-    near, off, far = (
-        [aspect for aspect, level in levels.items() if low <= level <= high]
-        for low, high in ((0, NEAR), (NEAR + 1, FAR - 1), (FAR, FAR))
-    )
-    if levels and not off and not far:
+        levels[score.measure.aspect] = max(levels.get(score.measure.aspect, 0), score.level)
+    levels.pop("", None)
+    if levels and max(levels.values()) <= NEAR:
         return ["close to its source" if any(levels.values()) else "as close to its source as a crop"]
+    near, off, far = (
+        [aspect for aspect, level in levels.items() if level in chosen] for chosen in (range(NEAR + 1), [OFF], [FAR])
+    )
     clauses = [f"close to its source in {_enumerate(near)}"] if near else []
-    for aspects, words in ((off, "off"), (far, "far off")):
-        if aspects:
-            plural = len(aspects) > 1 or aspects[0].endswith("s")
-            clauses.append(f"{_enumerate(aspects)} {'are' if plural else 'is'} {words}")
-    return clauses
+    return [*clauses, *_blame(off, "off"), *_blame(far, "far off")]
+
+
+def _blame(aspects: Sequence[str], words: str) -> list[str]:
+    """Return the clause that says that aspects are off; nothing without aspects."""
+    if not aspects:
+        return []
+    is_plural = len(aspects) > 1 or aspects[0].endswith("s")
+    return [f"{_enumerate(aspects)} {'are' if is_plural else 'is'} {words}"]
 
 
 def _enumerate(words: Sequence[str]) -> str:

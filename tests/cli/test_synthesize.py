@@ -125,7 +125,7 @@ def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
 @pytest.mark.slow
 def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, capsys):
     flags = ["-ow", "40", "-o", "1", "-m", "1", "--raw-weights", "--statistic", "gram@pool1", "autocorrelation32@rgb"]
-    flags += ["--layers", "pool2", "--schedule", "plain", "--coarse-iter", "3", "--first-stage", "8"]
+    flags += ["--layers", "pool2", "--schedule", "plain", "--coarse-iter", "3", "--first-stage", "8", "-p", "valid"]
     assert main(["synthesize", "-s", str(GRAVEL), *flags]) == 0
     out, err = capsys.readouterr()
     assert "note: --layers has no effect, because every --statistic names its own layers" in err
@@ -136,6 +136,7 @@ def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, ca
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]
     assert main(["evaluate", str(folder / "result.png"), "-s", str(GRAVEL), "--json", "scores.json"]) == 0
     [scores] = json.loads((here / "scores.json").read_text())["pictures"].values()
+    assert {"seam_rows", "seam_columns"} <= scores["measures"].keys() - picture["scores"]["measures"].keys()
     for measure in ("gram", "sliced_wasserstein", "spectrum"):  # the network of both is the normalized one
         of_run, alone = picture["scores"]["measures"][measure], scores["measures"][measure]
         assert of_run["reference"] == alone["reference"]
