@@ -76,7 +76,9 @@ def loop(name: str, words: list[str], flags: list[str]) -> None:
     folder = Path(out.getvalue().strip())
     (picture,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["pictures"]
     frames = picture["scores"]["frames"]
-    means = {name: np.mean([frame[name]["score"] for frame in frames]) for name in ("gram", "spectrum", "peak")}
+    means = {
+        name: np.mean([frame["measures"][name]["score"] for frame in frames]) for name in ("gram", "spectrum", "peak")
+    }
     scores = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
     moved = picture["scores"]["motion"]["pixels"]
     steps = f"{moved['mean']:.4f} ± {moved['spread']:.4f} to the next, {moved['around_the_end']:.4f} around the end"

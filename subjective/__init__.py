@@ -10,7 +10,8 @@
 An image is an array ``(height, width, 3)`` of float32: RGB in [0, 1].
 """
 
-from subjective.evaluation.yardstick import Score, evaluate
+from subjective.evaluation.scores import Score, Scores
+from subjective.evaluation.yardstick import evaluate
 from subjective.images import find_images, read_image, resize, write_image
 from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
@@ -40,6 +41,7 @@ __all__ = [
     "NoveltyConfig",
     "Result",
     "Score",
+    "Scores",
     "Statistic",
     "Step",
     "SynthesisConfig",

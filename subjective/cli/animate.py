@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -15,9 +14,9 @@ from subjective.checks import InputError, above, at_least, setting
 from subjective.cli.inputs import read_frame_weights
 from subjective.cli.options import TextureOptions
 from subjective.cli.pictures import LOOP_SECONDS_PER_PIXEL, PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_line
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
-from subjective.evaluation.motion import measure_motion
+from subjective.evaluation import motion
+from subjective.evaluation.scores import Scores, average, report
 from subjective.images import find_images, write_bytes
 from subjective.runs.forecast import Phase
 from subjective.runs.pictures import plot_motion
@@ -121,30 +120,35 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     with PictureSession("animate", planned, inputs.facts, resume) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
-        session.score(_scores_of_loop(inputs, np.asarray(results[0].value), job, options, frame_weights, session.path))
+        frames = np.asarray(results[0].value)
+        session.score(lambda: _score(inputs, frames, job, options, frame_weights, session.path))
     return session.status
 
 
-def _scores_of_loop(
+def _score(
     inputs: TextureInputs,
     frames: np.ndarray,
     job: Job,
     options: AnimateCommand,
     frame_weights: np.ndarray | None,
     folder: Path,
-) -> Iterator[tuple[Any, str]]:
+) -> tuple[list[dict[str, Any]], str]:
     """Write the videos of the loop. If --evaluate is on, also measure the motion and score the frames.
 
-    Yields:
-        One pair for the whole loop: what ``summary.json`` says of the loop, and the same in words.
+    Returns:
+        What ``summary.json`` says of the loop, as a list of one, and the same in words.
     """
     found: dict[str, Any] = {"loops": write_videos(folder, "loop", frames, options.fps, options.formats)}
+    words = [f"written: {', '.join(found['loops'])}\n"] if found["loops"] else []
     if options.evaluate:
-        moved = measure_motion(frames, inputs.network.params)
+        moved = motion.measure_motion(frames, inputs.network.params)
         write_bytes(folder / "motion.png", plot_motion(frames, moved))
-        found["motion"] = {name: given.to_json() for name, given in moved.items()}
-        found["frames"] = _score_frames(inputs, frames, job, options, frame_weights)
-    yield found, _in_words(found)
+        scores = _score_frames(inputs, frames, job, options, frame_weights)
+        found["motion"] = {name: distances.to_json() for name, distances in moved.items()}
+        found["frames"] = [{"frame": number, **one.to_json()} for number, one in scores.items()]
+        words.append(report({f"motion in {name}": one.scores for name, one in moved.items()}, motion.MEANING))
+        words.append(report({"frames on average": average([*scores.values()])}))
+    return [found], "\n".join(words)
 
 
 def _keyframe_file(name: str) -> Path:
@@ -172,43 +176,26 @@ SCORED_FRAMES = 4
 
 
 def _frames_to_score(count: int) -> list[int]:
-    """Return the numbers of the frames that are scored: at most `SCORED_FRAMES`, evenly spread over the loop."""
-    number = min(count, SCORED_FRAMES)
-    return [index * count // number for index in range(number)]
+    """Return the numbers of the frames that are scored, evenly spread over the loop."""
+    scored = min(count, SCORED_FRAMES)
+    return [index * count // scored for index in range(scored)]
 
 
 def _score_frames(
     inputs: TextureInputs, frames: np.ndarray, job: Job, options: AnimateCommand, frame_weights: np.ndarray | None
-) -> list[Any]:
-    """Score each frame against the sources.
+) -> dict[int, Scores]:
+    """Score some frames against the sources; return the scores by the number of the frame.
 
     Each source counts by its weight in the frame, rounded to quarters of the frame's largest weight.
     """
-    if frame_weights is None:
-        return score_against_sources(inputs, list(frames), job, options.source_weights)
-    scores: list[Any] = [None] * len(frames)
-    alike: dict[tuple[float, ...], list[int]] = {}  # the sources are measured once for each key
-    for number, row in enumerate(frame_weights):
-        alike.setdefault(tuple((np.round(4 * row / row.max()) / 4).tolist()), []).append(number)
+    scores: dict[int, Scores] = {}
+    alike: dict[tuple[float, ...] | None, list[int]] = {}  # the sources are measured once for each key
+    for number in _frames_to_score(len(frames)):
+        weights = options.source_weights
+        if frame_weights is not None:
+            weights = tuple((np.round(4 * frame_weights[number] / frame_weights[number].max()) / 4).tolist())
+        alike.setdefault(weights, []).append(number)
     for weights, numbers in alike.items():
-        found = score_against_sources(inputs, [frames[number] for number in numbers], job, weights)
-        for number, score in zip(numbers, found, strict=True):
-            scores[number] = score
+        found = score_against_sources(inputs, [frames[number] for number in numbers], job, options, weights)
+        scores |= zip(numbers, found, strict=True)
     return scores
-
-
-def _in_words(found: dict[str, Any]) -> str:
-    """Say in words which files of a loop were written, and what was measured."""
-    words = [f"written: {', '.join(found['loops'])}"] if found["loops"] else []
-    for name, given in found.get("motion", {}).items():
-        words.append(
-            f"{name}: to the next frame {given['mean']:.3g} ± {given['spread']:.2g}, around the end "
-            f"{given['around_the_end']:.3g}, flicker {given['flicker']:.2g} (0 steady, 1.73 no relation)"
-        )
-    scores = found.get("frames", [])
-    if scores and not isinstance(scores[0], str):
-        mean = {name: {"score": float(np.mean([score[name]["score"] for score in scores]))} for name in scores[0]}
-        words.append(f"frames on average, {score_line(mean)}")
-    elif scores:
-        words.append(scores[0])
-    return "\n".join(words)

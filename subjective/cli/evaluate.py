@@ -12,8 +12,7 @@ import tyro
 
 from subjective.cli.inputs import check_output_file
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
-from subjective.cli.report import LEGEND, score_table, scores_as_json
-from subjective.evaluation.criteria import Score
+from subjective.evaluation.scores import Scores, add_version, report
 from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, select_sources
 from subjective.images import find_images, read_image, write_bytes
 from subjective.network.normalization import load_params
@@ -24,20 +23,22 @@ from subjective.synthesis.settings import arg
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateCommand(Options, NetworkOptions, SourceOptions):
-    """Measure pictures, made by any tool, against their source. A score of 1 means: as close to the source as the
-    source is to itself."""
+    """Measure pictures, made by any tool, against their source. A score of 1 is as close to the source as a crop of the
+    source is to the rest; smaller is better."""
 
     group: ClassVar[str] = "input"
 
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
     """Pictures, folders of pictures, or glob patterns."""
     json: Annotated[str, arg(metavar="FILE")] = "evaluation.json"
-    """File for the value, reference and score of each measure, and for the scores of each layer and channel."""
+    """File for the sentence, and for the value, unit, reference and score of each measure, layer and channel."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts. Default: all sources count the same."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
     """Layers that the pictures were made to match. The scores leave out these layers at whole octaves (scales 1, 1/2,
     1/4 and so on), and keep them at the half octaves between."""
+    tiles: bool = False
+    """The pictures are meant to tile, so that a seam is a fault. Otherwise the table only says whether they tile."""
 
     def check(self) -> None:
         """See `Options.check`."""
@@ -47,7 +48,7 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
 
 
 def run(options: EvaluateCommand) -> int:
-    """Print a table of scores, and write all numbers to a JSON file."""
+    """Print a sentence for each picture and a table of scores, and write all numbers to a JSON file."""
     files = find_images(options.images, "picture")
     params = load_params(options.weights, data_dir=options.data_dir)
     matched = resolve_layers(options.matched, params) if options.matched else ()
@@ -56,16 +57,22 @@ def run(options: EvaluateCommand) -> int:
     sources, weights = select_sources(sources, options.source_weights)
     for file, picture in zip(files, pictures, strict=True):
         check_sizes(picture, sources, repr(str(file)))
-    results: dict[str, dict[str, Score]] = {}
+    results: dict[str, Scores] = {}
     yardsticks: dict[tuple[int, ...], Yardstick] = {}
     for number, (file, picture) in enumerate(zip(files, pictures, strict=True), 1):
         say(f"measuring {number}/{len(files)}: {file}")
         size = crop_size(sources, picture.shape)
         if size not in yardsticks:
-            yardsticks[size] = Yardstick(sources, picture.shape, params, source_weights=weights, matched=matched)
+            yardsticks[size] = Yardstick(
+                sources,
+                picture.shape,
+                params,
+                source_weights=weights,
+                matched=matched,
+                tiles=options.tiles or None,
+            )
         results[str(file)] = yardsticks[size].score(picture)
-    sys.stdout.write(score_table(results))  # printed before the file is written, which fails if the disk is full
-    sys.stderr.write(LEGEND)
-    text = json.dumps({name: scores_as_json(scores) for name, scores in results.items()}, indent=2) + "\n"
-    write_bytes(Path(options.json), text.encode())
+    sys.stdout.write(report(results))  # printed before the file is written, which fails if the disk is full
+    content = add_version({"pictures": {name: scores.to_json() for name, scores in results.items()}})
+    write_bytes(Path(options.json), f"{json.dumps(content, indent=2)}\n".encode())
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from subjective.checks import InputError, file_errors, setting
 from subjective.cli.arguments import record, render_error
 from subjective.cli.report import forecast_scores
 from subjective.devices import mesh_of
+from subjective.evaluation.scores import add_version
 from subjective.network.vgg import Params
 from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
@@ -213,18 +214,22 @@ class PictureSession(Session):
             effort = f"{one.steps} steps, {one.evaluations} evaluations"
             say(f"loss {one.loss:.6g} after {effort}: {one.message}")
 
-    def score(self, scores: Iterable[tuple[Any, str]]) -> None:
-        """Add scores to ``summary.json``, and print the scores on stderr.
+    @property
+    def result_names(self) -> list[str]:
+        """Names of the files of a finished run's pictures."""
+        return self._folder.result_names
+
+    def score(self, measure: Callable[[], tuple[list[dict[str, Any]], str]]) -> None:
+        """Measure the pictures, add the scores to ``summary.json``, and print the scores on stderr.
 
         Args:
-            scores: one pair for each picture: what ``summary.json`` says about the picture, and the same in words. The
-                pictures are measured while the pairs are read.
+            measure: measures the pictures. Returns what ``summary.json`` says about the scores of each entry of its
+                ``pictures``, and the same in words.
         """
         note(f"measuring ({format_duration(self._forecast.seconds_after)}) ...")
-        found = list(scores)
-        self._folder.add_scores([figures for figures, _ in found])
-        for _, words in found:
-            say(words)
+        scores, words = measure()
+        self._folder.add_scores([add_version(each) for each in scores])
+        say(words.rstrip("\n"))
 
 
 def announce(path: Path) -> None:

@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +18,16 @@ from subjective.checks import InputError, setting
 from subjective.cli import synthesize
 from subjective.cli.arguments import parse, render_error, without_flag
 from subjective.cli.pictures import announce
-from subjective.cli.report import COLUMNS
 from subjective.cli.synthesize import SynthesizeCommand
+from subjective.evaluation.scores import format_score
 from subjective.images import find_images, read_image, write_bytes, write_image
 from subjective.runs.folder import new_folder
 from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
 from subjective.runs.progress import say
 from subjective.synthesis.settings import arg
 
-SHOWN = (("gram", "sliced_wasserstein"), ("peak", "repetition"))
-"""Scores above each picture on the sheet, one tuple for each line of text. The table has all scores."""
+LINE = 36
+"""Largest number of characters in a line of the sentence above each picture on the sheet."""
 
 FIGURES = ("loss", "evaluations", "full_size_evaluations", "seconds")
 """Numbers about each picture that the table has besides scores."""
@@ -177,27 +178,25 @@ def _results_of(
     return rows or [known], cells
 
 
-def _scores(picture: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the scores of a picture in ``summary.json``; empty if the summary has no scores of the picture."""
-    scores = picture.get("scores")
-    return scores if isinstance(scores, dict) else {}
-
-
-def _figures(picture: dict[str, Any]) -> dict[str, float]:
-    """Return the numbers about a picture in the table: `FIGURES`, scores, and the values of the measures."""
-    scores = _scores(picture)
-    values = {f"{key}_value": score["value"] for key, score in scores.items()}
-    return {key: picture[key] for key in FIGURES} | {key: score["score"] for key, score in scores.items()} | values
+def _figures(picture: dict[str, Any]) -> dict[str, Any]:
+    """Return what the table says about a picture: `FIGURES`, the sentence, scores, and the values of the measures."""
+    found = {key: picture[key] for key in FIGURES}
+    if "scores" in picture:
+        measures = picture["scores"]["measures"]
+        found["sentence"] = picture["scores"]["sentence"]
+        found |= {key: score["score"] for key, score in measures.items()}
+        found |= {f"{key}_value": score["value"] for key, score in measures.items()}
+    return found
 
 
 def _lines(picture: dict[str, Any]) -> list[str]:
-    """Return the lines of numbers above a picture on the sheet, which follow the lines of settings."""
-    scores = _scores(picture)
-    lines = [[f"{COLUMNS[name]} {scores[name]['score']:.2f}" for name in line] for line in SHOWN] if scores else []
-    return [
-        f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations",
-        *(", ".join(line) for line in lines),
-    ]
+    """Return the lines about a picture on the sheet that follow the settings: numbers, sentence and worst score."""
+    lines = [f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations"]
+    if "scores" in picture:
+        lines += textwrap.wrap(picture["scores"]["sentence"], LINE)
+        worst = picture["scores"]["measures"].get(picture["scores"]["worst"])
+        lines += [f"worst: {worst['name']} {format_score(worst['score'])}"] if worst else []
+    return lines
 
 
 def _slug(text: str) -> str:

@@ -14,7 +14,8 @@ from subjective.checks import InputError, check_weights, setting
 from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
 from subjective.cli.options import TextureOptions
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_line, score_pictures
+from subjective.cli.report import score_pictures
+from subjective.evaluation.scores import Scores, report
 from subjective.images import find_images
 from subjective.runs.forecast import Phase
 from subjective.runs.provenance import describe_file
@@ -116,14 +117,25 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         session.finish(results)
         if options.evaluate:
             pictures = [np.asarray(result.value) for result in results]
-            scores = score_against_sources(inputs, pictures, job, options.source_weights)
-            session.score((found, score_line(found)) for found in scores)
+            session.score(lambda: _score(inputs, pictures, job, options, session.result_names))
     return session.status
 
 
+def _score(
+    inputs: TextureInputs, pictures: Sequence[np.ndarray], job: Job, options: SynthesizeCommand, names: Sequence[str]
+) -> tuple[list[dict[str, Any]], str]:
+    """Return what ``summary.json`` says about the scores of each picture, and the same in words."""
+    found = score_against_sources(inputs, pictures, job, options, options.source_weights)
+    return [scores.to_json() for scores in found], report(dict(zip(names, found, strict=True)))
+
+
 def score_against_sources(
-    inputs: TextureInputs, pictures: Sequence[np.ndarray], job: Job, source_weights: Sequence[float] | None
-) -> list[Any]:
+    inputs: TextureInputs,
+    pictures: Sequence[np.ndarray],
+    job: Job,
+    options: SynthesisConfig,
+    source_weights: Sequence[float] | None,
+) -> list[Scores]:
     """Score pictures against the sources.
 
     Args:
@@ -131,6 +143,8 @@ def score_against_sources(
         pictures: the pictures that were made.
         job: the job that made the pictures. The scores leave out the layers that it matches, but only at
             whole octaves (scales 1, 1/2, 1/4 and so on), and keep them at the half octaves between.
+        options: settings of the job. Seams are faults if the picture wraps, but not if there are masks, which need not
+            wrap; seams are not measured if the picture does not wrap.
         source_weights: how much each source counts. With masks, the area of a source's region counts instead.
 
     Returns:
@@ -138,4 +152,12 @@ def score_against_sources(
     """
     if inputs.masks is not None:
         source_weights = region_areas(inputs.masks)
-    return score_pictures(pictures, inputs.sources, inputs.network.judge, job.analysis.layers, source_weights)
+    wraps = options.padding_mode == "circular"
+    return score_pictures(
+        pictures,
+        inputs.sources,
+        inputs.network.judge,
+        job.analysis.layers,
+        source_weights,
+        tiles=None if wraps and inputs.masks is not None else wraps,
+    )

@@ -17,7 +17,8 @@ from subjective.checks import InputError, above, check_weights, setting
 from subjective.cli.inputs import LossNetwork, check_output_file, read_mask, read_network, read_start
 from subjective.cli.options import PictureOptions, SourceOptions
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_line, score_pictures
+from subjective.cli.report import score_pictures
+from subjective.evaluation.scores import report
 from subjective.images import Image, find_images, read_image, resize
 from subjective.optimize.minimizer import Result
 from subjective.runs.forecast import Phase
@@ -130,7 +131,7 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         session.finish(results)
         if options.out is not None:
             shutil.copyfile(session.path / "result.png", options.out)
-        session.score([_score(results[0], styles, network, job, options, masks)])
+        session.score(lambda: _score(results[0], styles, network, job, options, masks))
     return session.status
 
 
@@ -154,16 +155,19 @@ def _score(
     job: Job,
     options: TransferCommand,
     masks: np.ndarray | None,
-) -> tuple[dict[str, Any], str]:
+) -> tuple[list[dict[str, Any]], str]:
     """Return what ``summary.json`` says about the result, and the same in words: parts of the loss, and scores."""
     found = _losses(result)
-    words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}"
+    words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}\n"
     if options.evaluate:
         weights = options.source_weights if masks is None else region_areas(masks)
         matched = [layer for term in job.analysis.terms for layer in term.layers]
-        (found["style"],) = score_pictures([np.asarray(result.value)], styles, network.judge, matched, weights)
-        words += f"; of the style, {score_line(found['style'])}"
-    return found, words
+        tiles = options.padding_mode == "circular"
+        pictures = [np.asarray(result.value)]
+        (scores,) = score_pictures(pictures, styles, network.judge, matched, weights, tiles=tiles)
+        found["style"] = scores.to_json()
+        words += report({"against the style": scores})
+    return [found], words
 
 
 def _resize_content(content: Image, options: TransferCommand) -> np.ndarray:

@@ -1,20 +1,19 @@
 """Criteria judge pictures. Each criterion measures crops of the sources once, and then scores any number of pictures.
 
-To add a criterion, write a class here and add a line to `make_criteria`.
+To add a criterion, write a class here, a `Measure` with its words for each of its scores, and a line in
+`make_criteria`. The report of the scores needs no change.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from subjective.checks import MissingPackageError
 from subjective.evaluation import pixels
 from subjective.evaluation.crops import Array, Crops, flatten, pair_with_rest, pool_pixels, root_mean_square
 from subjective.evaluation.features import (
@@ -26,47 +25,30 @@ from subjective.evaluation.features import (
     sliced_distances,
 )
 from subjective.evaluation.pixels import Image
+from subjective.evaluation.portilla_simoncelli import PortillaSimoncelli
+from subjective.evaluation.scores import LEAST_SHARE, Measure, Score
 from subjective.network.vgg import Params
 
-LEAST_SHARE = 0.01
-"""Smallest reference by which a relative distance is divided. `_score_share` adds this number to value and reference.
-
-A difference of one percent does not matter. A source that repeats itself exactly has references of almost 0; without
-this number, a shifted crop of such a source would get a very bad score.
-"""
-
-LEAST_DECIBELS = 0.1
-"""Smallest reference by which a distance of spectra is divided, in dB."""
+LEAST_DECIBELS = 0.5
+"""Smallest reference by which a distance of spectra is divided, in dB. Nobody sees half a decibel, which changes the
+contrast by six percent; in pictures of 256 pixels, crops of some photographs are only 0.3 dB apart."""
 
 LEAST_LEVELS = 0.5
 """Smallest reference by which a distance of colors is divided, in levels of 255."""
 
+LEAST_LIKENESS = 0.05
+"""Smallest reference by which a correlation or a share of copied patches is divided. Nobody sees a correlation of 0.05,
+nor that one patch in twenty is copied."""
 
-@dataclass(frozen=True)
-class Score:
-    """One measure of one picture.
-
-    Attributes:
-        value: what is measured of the picture, in the unit of the measure.
-        reference: value of crops of the source. If the measure compares pictures, a crop is compared with the rest of
-            the source. For a seam: the spread that chance gives to the value.
-        score: 1 if the picture is as good as a crop of the source. A larger score is worse; for a seam, a score below 1
-            is worse too.
-        details: score of each layer and scale, such as ``conv3_3@0.5`` (half size); or of each color channel or axis,
-            or of each kind of statistic.
-    """
-
-    value: float
-    reference: float
-    score: float
-    details: Mapping[str, float] = field(default_factory=dict)
+WHOLE = 0.9
+"""Smallest share of copied patches at which a picture is called a copy. Patches without contrast never count."""
 
 
 @runtime_checkable
 class Criterion(Protocol):
     """A way to judge pictures. A criterion is made from crops of the sources."""
 
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+    def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture.
 
         Args:
@@ -74,8 +56,33 @@ class Criterion(Protocol):
             parts: parts of the picture, as large as the crops, from `cut_parts`.
 
         Returns:
-            Map from the name of each measure to its score.
+            The score of each measure.
         """
+
+
+GRAM = Measure(
+    key="gram",
+    name="texture statistics (Gram)",
+    unit="relative distance",
+    figures="{value:.0%} apart",
+    aspect="structure",
+)
+
+SLICED = Measure(
+    key="sliced_wasserstein",
+    name="distributions (sliced)",
+    unit="standard deviations",
+    figures="{value:.2f} deviations apart",
+    aspect="structure",
+)
+
+SPECTRUM = Measure(
+    key="spectrum",
+    name="fine grain (spectrum)",
+    unit="dB",
+    figures="{value:.1f} dB apart",
+    aspect="fine grain",
+)
 
 
 class FeatureDistances:
@@ -89,21 +96,21 @@ class FeatureDistances:
         observations = crops.measure_each(self._observe)
         self._whole = pool_observations(flatten(observations), crops.weights)
         pairs = [(one, pool_observations(rest)) for one, rest in pair_with_rest(observations)]
-        self._references = {
-            name: root_mean_square([measure(*pair) for pair in pairs], crops.weights)
-            for name, (measure, _) in _DISTANCES.items()
-        }
+        self._references = [
+            root_mean_square([distance(*pair) for pair in pairs], crops.weights) for _, distance, _ in _DISTANCES
+        ]
 
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+    def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
-        observations, scores = [self._observe(part) for part in parts], {}
-        for name, (measure, least) in _DISTANCES.items():
-            found = root_mean_square([measure(one, self._whole) for one in observations])
-            reference = self._references[name]
+        observations, scores = [self._observe(part) for part in parts], []
+        for (measure, distance, least), reference in zip(_DISTANCES, self._references, strict=True):
+            found = root_mean_square([distance(one, self._whole) for one in observations])
             each = found / np.maximum(reference, least)
             names = [f"{layer}@{scale:.3g}" for layer, scale in self._places] if each.ndim else []
             details = dict(zip(names, each.ravel().tolist(), strict=False))
-            scores[name] = Score(float(np.mean(found)), float(np.mean(reference)), float(np.mean(each)), details)
+            scores.append(
+                Score(measure, float(np.mean(found)), float(np.mean(reference)), float(np.mean(each)), details)
+            )
         return scores
 
 
@@ -111,83 +118,28 @@ def _spectrum_error(one: Observation, other: Observation) -> float:
     return pixels.spectrum_error(one.spectrum, other.spectrum)
 
 
-_DISTANCES = {
-    "gram": (gram_distances, LEAST_SHARE),
-    "sliced_wasserstein": (sliced_distances, LEAST_SHARE),
-    "spectrum": (_spectrum_error, LEAST_DECIBELS),
-}
-"""Map from the name of a measure to a distance of two observations, and the smallest reference of this measure.
+_DISTANCES: list[tuple[Measure, Callable[[Observation, Observation], Any], float]] = [
+    (GRAM, gram_distances, LEAST_SHARE),
+    (SLICED, sliced_distances, LEAST_SHARE),
+    (SPECTRUM, _spectrum_error, LEAST_DECIBELS),
+]
+"""Measures with their distance of two observations, and the smallest reference of the measure.
 
 The distance is an array, with a number for each place, or one number.
 """
 
 
-class PortillaSimoncelli:
-    """Distance of the statistics of Portilla and Simoncelli, which plenoptic computes.
+_STRENGTHS = ("no stronger than in a crop", "hardly stronger", "stronger", "much stronger")
+"""Verdicts of measures that compare how strong something is in the picture and in a crop."""
 
-    The value is the mean of the relative distances of all kinds of statistics, such as variances and correlations.
-
-    References:
-        Portilla and Simoncelli, "A parametric texture model based on joint statistics of complex wavelet
-        coefficients", 2000. Duong and others, "Plenoptic: a platform for synthesizing model-optimized visual stimuli",
-        2023.
-    """
-
-    def __init__(self, crops: Crops):
-        """Measure the crops of each source in square windows.
-
-        The side of a window is the crops' smaller side, rounded down so that plenoptic's pyramid can halve it at each
-        scale.
-
-        Raises:
-            MissingPackageError: plenoptic is not installed.
-        """
-        try:
-            import plenoptic
-        except ImportError:
-            raise MissingPackageError(
-                "this measure needs plenoptic; install it with pip install 'subjective[evaluate]'"
-            ) from None
-        side = min(crops.size)
-        scales = min(4, int(math.log2(side / 16)))
-        self._side = side // 2**scales * 2**scales
-        self._model = plenoptic.models.PortillaSimoncelli((self._side, self._side), n_scales=scales)
-        plenoptic.remove_grad(self._model)
-        self._model.eval()
-        found = crops.measure_each(self._measure)
-        self._crops, self._weights = flatten(found), crops.weights
-        self._reference = root_mean_square([self._distances(*pair) for pair in pair_with_rest(found)], crops.weights)
-
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
-        """Judge a picture, as `Criterion.score`."""
-        found = root_mean_square([self._distances(self._measure(part), self._crops, self._weights) for part in parts])
-        each = found / np.maximum(self._reference, LEAST_SHARE)
-        details = dict(zip(self._crops[0], each.tolist(), strict=True))
-        score = Score(float(np.mean(found)), float(np.mean(self._reference)), float(np.mean(each)), details)
-        return {"portilla_simoncelli": score}
-
-    def _measure(self, picture: Image) -> dict[str, Array]:
-        """Return each kind of statistic (such as means, variances, correlations), averaged over windows."""
-        import torch
-
-        squares = pixels.place_windows(picture.shape, self._side)
-        gray = np.stack([pixels.luminance(picture[square]) for square in squares])[:, None]
-        found = self._model(torch.as_tensor(gray, dtype=torch.float32)).mean(dim=(0, 1), keepdim=True)
-        kinds = self._model.convert_to_dict(found).items()
-        # A kind that compares two scales has no values if there is only one scale; such a kind is left out.
-        return {kind: values[~values.isnan()].double().numpy() for kind, values in kinds if values.numel()}
-
-    @staticmethod
-    def _distances(found: dict[str, Array], others: Sequence[dict[str, Array]], weights: Array | None = None) -> Array:
-        """Return the relative distance of each kind of statistic to the weighted mean of the ``others``."""
-        wanted = {kind: np.average([other[kind] for other in others], axis=0, weights=weights) for kind in found}
-        return np.array(
-            [np.linalg.norm(found[k] - wanted[k]) / max(float(np.linalg.norm(wanted[k])), _LEAST_NORM) for k in found]
-        )
-
-
-_LEAST_NORM = 1e-12
-"""Smallest norm by which a distance is divided, because some statistics of a flat picture are 0."""
+PEAK = Measure(
+    key="peak",
+    name="pattern of pixels (peak)",
+    unit="log10 of a ratio",
+    figures="10^{value:.1f}",
+    verdicts=_STRENGTHS,
+    remarks=("", "", "a regular pattern of pixels", "a strong regular pattern of pixels"),
+)
 
 
 class Peaks:
@@ -198,10 +150,21 @@ class Peaks:
         self._side = min(*crops.size, pixels.MAX_PEAK_SIDE)
         self._reference = crops.average(lambda crop: pixels.spectral_peak(crop, self._side))
 
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+    def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
         peak = pixels.spectral_peak(image, self._side)
-        return {"peak": Score(peak, self._reference, float(10 ** (peak - self._reference)))}
+        return [Score(PEAK, peak, self._reference, float(10 ** (peak - self._reference)))]
+
+
+COLOR = Measure(
+    key="color",
+    name="colors (red, green, blue)",
+    unit="levels of 255",
+    figures="{value:.1f} of 255 apart",
+    aspect="colors",
+)
+
+OPPONENT = replace(COLOR, key="opponent", name="colors (opponent)")
 
 
 class ColorDistances:
@@ -213,19 +176,19 @@ class ColorDistances:
         pairs = [(one, pool_pixels(rest)) for one, rest in pair_with_rest(crops.by_source)]
         self._reference = root_mean_square([_compare_histograms(*pair) for pair in pairs], crops.weights)
 
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+    def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
         found = root_mean_square([_compare_histograms(part, self._whole) for part in parts])
-        scores = {}
-        for name, names, own, theirs in zip(_HISTOGRAMS, _HISTOGRAMS.values(), found, self._reference, strict=True):
+        scores = []
+        for (measure, names), own, theirs in zip(_HISTOGRAMS, found, self._reference, strict=True):
             mean, *each = own / np.maximum(theirs, LEAST_LEVELS)
             details = dict(zip(names, map(float, each), strict=True))
-            scores[name] = Score(float(own[0]), float(theirs[0]), float(mean), details)
+            scores.append(Score(measure, float(own[0]), float(theirs[0]), float(mean), details))
         return scores
 
 
-_HISTOGRAMS = {"color": ("red", "green", "blue"), "opponent": ("light-dark", "red-green", "yellow-blue")}
-"""Map from the name of a measure to the names of its histograms."""
+_HISTOGRAMS = [(COLOR, ("red", "green", "blue")), (OPPONENT, ("light-dark", "red-green", "yellow-blue"))]
+"""Measures with the names of their histograms."""
 
 
 def _compare_histograms(image: Image, other: Image) -> Array:
@@ -234,17 +197,59 @@ def _compare_histograms(image: Image, other: Image) -> Array:
     return np.concatenate([found.mean(axis=1, keepdims=True), found], axis=1)
 
 
+SEAM_ROWS = Measure(
+    key="seam_rows",
+    name="seam between top and bottom",
+    unit="ratio of steps",
+    figures="{value:.2f} times a step inside",
+    verdicts=("none", "perhaps", "visible", "clear"),
+    remarks=("", "", "a seam between top and bottom", "a clear seam between top and bottom"),
+)
+
+SEAM_COLUMNS = replace(
+    SEAM_ROWS,
+    key="seam_columns",
+    name="seam between left and right",
+    remarks=("", "", "a seam between left and right", "a clear seam between left and right"),
+)
+
+TILES_ROWS = replace(
+    SEAM_ROWS,
+    name="tiles from top to bottom",
+    verdicts=("yes", "perhaps", "no", "no"),
+    remarks=("",) * 4,
+    is_fault=False,
+)
+"""The measure of a seam for pictures that need not tile."""
+
+TILES_COLUMNS = replace(TILES_ROWS, key="seam_columns", name="tiles from left to right")
+
+
 class Seams:
     """Steps between opposite edges of the picture, which meet where the picture is repeated."""
 
-    def __init__(self, crops: Crops):
-        """Take the crops, but measure nothing: a seam is compared with the inside of the same picture."""
+    def __init__(self, crops: Crops, *, are_faults: bool):
+        """Take the crops, but measure nothing: a seam is compared with the inside of the same picture.
 
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+        Args:
+            crops: crops of the sources.
+            are_faults: whether a seam is a fault, because the pictures are meant to tile.
+        """
+        self._measures = (SEAM_ROWS, SEAM_COLUMNS) if are_faults else (TILES_ROWS, TILES_COLUMNS)
+
+    def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
-        found = [pixels.seam(image, axis) for axis in (0, 1)]
-        names = ("seam_rows", "seam_columns")
-        return {name: Score(ratio, chance, ratio) for name, (ratio, chance) in zip(names, found, strict=True)}
+        return [Score(measure, *pixels.seam(image, axis)) for axis, measure in enumerate(self._measures)]
+
+
+REPETITION = Measure(
+    key="repetition",
+    name="repetition",
+    unit="correlation",
+    figures="correlation {value:.2f}",
+    verdicts=_STRENGTHS,
+    remarks=("", "", "repeats itself", "repeats itself clearly"),
+)
 
 
 class Repetition:
@@ -255,9 +260,23 @@ class Repetition:
         self._coarse = min(*crops.size, pixels.MAX_PEAK_SIDE) / 16
         self._reference = crops.average(lambda crop: pixels.repetition(crop, self._coarse))
 
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+    def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
-        return {"repetition": _score_share(pixels.repetition(image, self._coarse), self._reference)}
+        found = pixels.repetition(image, self._coarse)
+        return [Score(REPETITION, found, self._reference, _compare_shares(found, self._reference))]
+
+
+COPIED = Measure(
+    key="copied",
+    name="copied from the source",
+    unit="share of patches",
+    figures="{value:.0%} of the picture",
+    verdicts=("no more than in a crop", "hardly more", "more than in a crop", "much more than in a crop"),
+    remarks=("", "", "{value:.0%} is copied from its source", "{value:.0%} is copied from its source"),
+)
+
+COPY = replace(COPIED, verdicts=("all",) * 4, remarks=("a copy of its source or of parts of it",) * 4)
+"""The measure of pictures of which `WHOLE` or more is copied."""
 
 
 class Copies:
@@ -271,13 +290,15 @@ class Copies:
         found = [[pixels.copied_share(*pair) for pair in group] for group in chosen]
         self._reference = float(np.average(np.mean(found, axis=1), weights=crops.source_weights))
 
-    def score(self, image: Image, parts: Sequence[Image]) -> dict[str, Score]:
+    def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
-        return {"copied": _score_share(pixels.copied_share(image, self._sources), self._reference)}
+        share = pixels.copied_share(image, self._sources)
+        measure = COPY if share >= WHOLE > self._reference else COPIED
+        return [Score(measure, share, self._reference, _compare_shares(share, self._reference))]
 
 
-def _score_share(value: float, reference: float) -> Score:
-    return Score(value, reference, (value + LEAST_SHARE) / (reference + LEAST_SHARE))
+def _compare_shares(value: float, reference: float) -> float:
+    return max(value, 0.0) / max(reference, LEAST_LIKENESS)
 
 
 def make_criteria(
@@ -286,8 +307,9 @@ def make_criteria(
     params: Params,
     matched: Collection[str],
     portilla_simoncelli: bool | None,
+    tiles: bool | None,
 ) -> list[Criterion]:
-    """Make all criteria, in the order of their columns in the table of scores.
+    """Make all criteria, in the order of their rows in the table of scores.
 
     Args:
         crops: crops of the sources.
@@ -296,6 +318,8 @@ def make_criteria(
         matched: layers that the pictures were made to match.
         portilla_simoncelli: whether to measure the statistics of Portilla and Simoncelli too; None measures them if
             plenoptic is installed.
+        tiles: whether the pictures are meant to tile; None if that is unknown. Seams are faults if True, facts if None,
+            and not measured if False.
 
     Raises:
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
@@ -307,7 +331,7 @@ def make_criteria(
         *([PortillaSimoncelli(crops)] if portilla_simoncelli else []),
         Peaks(crops),
         ColorDistances(crops),
-        Seams(crops),
+        *([] if tiles is False else [Seams(crops, are_faults=tiles is True)]),
         Repetition(crops),
         Copies(crops, sources),
     ]

@@ -36,7 +36,7 @@ COARSEST_SIDE = 64
 """To judge the largest shapes, pictures are also observed at scales below those of `SCALES`, as long as the reduced
 crops have at least this many pixels a side."""
 
-WINDOW_SIDES = (128, 64, 32)
+WINDOW_SIDES = (256, 128, 64, 32)
 """Possible sides of the windows that the network sees; the first side that fits into the reduced crops is used."""
 
 MOST_WINDOWS = 64

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from subjective.compilation import jit
+from subjective.evaluation.pixels import compare_steps
+from subjective.evaluation.scores import Measure, Score, Scores
 from subjective.network.vgg import Params, extract_features
 
 LAYER = "pool2"
@@ -18,6 +20,31 @@ LAYER = "pool2"
 _features = jit(lambda params, image: extract_features(params, image, (LAYER,), padding="same")[LAYER])
 
 Frames = Float[np.ndarray, "count height width 3"]
+
+
+MEANING = "A score of 1 is as in a steady motion; smaller is better."
+"""What the scores of a motion mean."""
+
+STEADY_FLICKER = 0.6
+"""Largest flicker of a steady motion. Motion around a circle in 12 frames has 0.52; frames without relation have √3."""
+
+END = Measure(
+    key="end",
+    name="step from last frame to first",
+    unit="ratio of steps",
+    figures="{value:.2f} times a step inside",
+    verdicts=("as even as the others", "nearly as even", "uneven", "very uneven"),
+    remarks=("closes evenly", "closes evenly", "is uneven at its end", "is very uneven at its end"),
+)
+
+FLICKER = Measure(
+    key="flicker",
+    name="flicker",
+    unit="ratio of second to first differences",
+    figures="{value:.2f}; frames without relation: 1.73",
+    verdicts=("steady", "shimmers", "flickers", "flickers"),
+    remarks=("moves steadily", "shimmers", "flickers", "flickers"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +63,19 @@ class FrameDistances:
     flicker: float
     across: float
 
+    @property
+    def scores(self) -> Scores:
+        """The scores of the loop's end and of its flicker, which stand for themselves without a source."""
+        ratio, usual, score = compare_steps(self.values[-1], self.values[:-1])
+        return Scores(
+            [
+                Score(END, ratio, usual, score),
+                Score(FLICKER, self.flicker, STEADY_FLICKER, self.flicker / STEADY_FLICKER),
+            ]
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Return a dict of plain values for JSON.
+        """Return a dict of plain values for JSON: the scores, and the distances.
 
         ``mean``, ``spread``, ``least`` and ``most`` describe all distances but the last, which is ``around_the_end``.
         ``closes`` tells whether the last distance lies between ``least`` and ``most``.
@@ -52,10 +90,14 @@ class FrameDistances:
             "flicker": self.flicker,
             "across": self.across,
         }
-        return {name: float(f"{value:.4g}") for name, value in figures.items()} | {
-            "closes": bool(within.min() <= around <= within.max()),
-            "values": [float(f"{value:.4g}") for value in self.values],
-        }
+        return (
+            self.scores.to_json()
+            | {name: float(f"{value:.4g}") for name, value in figures.items()}
+            | {
+                "closes": bool(within.min() <= around <= within.max()),
+                "values": [float(f"{value:.4g}") for value in self.values],
+            }
+        )
 
 
 def measure_distances(states: Float[np.ndarray, "count *rest"]) -> FrameDistances:

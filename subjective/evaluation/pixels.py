@@ -49,6 +49,12 @@ but is at least 64.
 SOURCE_PIXELS = 2**20
 """Largest number of pixels of all sources together for which `MAX_PATCHES` patches are searched for."""
 
+LEAST_STEP = 0.05
+"""Smallest step, over the mean step, that `compare_steps` tells from smaller steps."""
+
+LEAST_FACTOR = 1.1
+"""Smallest factor of steps that counts as usual. Nobody sees a step that is a tenth larger than others."""
+
 Gray = NDArray[np.floating]
 
 
@@ -210,7 +216,7 @@ def color_distance(image: Image, source: Image) -> Numbers:
     return 255 * np.stack([channels, axes])
 
 
-def seam(image: Image, axis: int) -> tuple[float, float]:
+def seam(image: Image, axis: int) -> tuple[float, float, float]:
     """Repeat a picture along an axis, and compare the step across the seam with the steps inside the picture.
 
     Args:
@@ -218,20 +224,34 @@ def seam(image: Image, axis: int) -> tuple[float, float]:
         axis: 0 for the seam between the last row and the first row, 1 for the seam between the last and first column.
 
     Returns:
-        Two numbers. The first is the mean absolute difference across the seam, divided by the mean of the differences
-        between neighboring lines inside. The second is the spread that chance gives to this ratio: the standard
-        deviation of the differences inside, divided by their mean.
+        The comparison by `compare_steps`. A step is the mean absolute difference of two neighboring lines.
     """
     lines = np.moveaxis(np.asarray(image), axis, 0)
 
     def step(before: Image, after: Image) -> float:
         return float(np.abs(after.astype(np.float64) - before).mean())
 
-    steps = np.array(
-        [step(before, after) for before, after in pairwise(lines)]
-    )  # line by line, without a copy of the picture
-    inside = max(float(steps.mean()), 1e-9)
-    return step(lines[-1], lines[0]) / inside, float(steps.std()) / inside
+    inside = [step(before, after) for before, after in pairwise(lines)]  # line by line, without a copy of the picture
+    return compare_steps(step(lines[-1], lines[0]), inside)
+
+
+def compare_steps(around: float, inside: Sequence[float]) -> tuple[float, float, float]:
+    """Compare the step from the end of a sequence to its start with the steps inside the sequence.
+
+    Args:
+        around: size of the step from the last item to the first, in any unit.
+        inside: size of the step from each item to the next, in the same unit.
+
+    Returns:
+        Three numbers. The first is the ratio of the step around to the mean step inside, at least `LEAST_STEP`. The
+        second is the factor that is usual inside: of 20 steps inside, 19 differ from the mean at most by this factor.
+        The third is the score: the absolute logarithm of the ratio, divided by the logarithm of the usual factor, or of
+        `LEAST_FACTOR` if that is larger. So half of the usual step and twice the usual step have the same score.
+    """
+    mean = max(float(np.mean(inside)), 1e-9)
+    ratio, *ratios = np.maximum(np.array([around, *inside]) / mean, LEAST_STEP)
+    usual = float(np.exp(np.quantile(np.abs(np.log(ratios)), 0.95)))
+    return float(ratio), usual, float(abs(np.log(ratio)) / np.log(max(usual, LEAST_FACTOR)))
 
 
 def repetition(image: Image, coarse: float) -> float:

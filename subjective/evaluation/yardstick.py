@@ -1,8 +1,6 @@
 """Measure how good a picture is, by other statistics than the picture was made to match.
 
-Most measures come with a reference: the value of crops of the source (see `Score.reference`). A score compares the
-picture's value with this reference. For any source and any measure, 1 means "as close as the source is to itself".
-Pictures may come from any tool.
+`subjective.evaluation.scores.MEANING` says what a score means. Pictures may come from any tool.
 """
 
 from __future__ import annotations
@@ -13,10 +11,11 @@ import numpy as np
 
 from subjective.checks import InputError, check_image, normalize_weights
 from subjective.evaluation import features
-from subjective.evaluation.criteria import Score, make_criteria
+from subjective.evaluation.criteria import make_criteria
 from subjective.evaluation.crops import Crops, crop_size, cut_crops, cut_parts, place_parts
 from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
+from subjective.evaluation.scores import Scores
 from subjective.network.vgg import Params
 
 
@@ -28,7 +27,8 @@ def evaluate(
     source_weights: Sequence[float] | None = None,
     matched: Collection[str] = (),
     portilla_simoncelli: bool | None = None,
-) -> dict[str, Score]:
+    tiles: bool | None = None,
+) -> Scores:
     """Compare a picture with its sources. To evaluate several pictures of one `crop_size`, make a `Yardstick` once.
 
     Args:
@@ -42,9 +42,11 @@ def evaluate(
             whole octaves.
         portilla_simoncelli: whether to measure the statistics of Portilla and Simoncelli too, with plenoptic; None
             measures them if plenoptic is installed.
+        tiles: whether the picture is meant to tile. If True, a seam is a fault. If None, the scores say whether the
+            picture tiles, and the sentence and the worst score leave this out. If False, seams are not measured.
 
     Returns:
-        Name to score. The values are:
+        The scores, by the key of the measure; ``print(scores)`` shows them as a sentence and a table. The values are:
 
         - ``gram`` and ``sliced_wasserstein``: distances of features at `features.LAYERS` and `features.list_scales`:
           relative distance of Gram matrices, and distance of distributions in standard deviations.
@@ -52,8 +54,9 @@ def evaluate(
         - ``spectrum``: distance of the radial power spectra, in dB.
         - ``peak``: log10 of the strength of the strongest isolated peak of the spectrum (`pixels.spectral_peak`).
         - ``color`` and ``opponent``: distance of the histograms, in levels of 255.
-        - ``seam_rows`` and ``seam_columns``: ratio of the step across the seam to the steps inside the picture. This
-          ratio is also the score; the reference is the spread that chance gives to the ratio.
+        - ``seam_rows`` and ``seam_columns`` (unless ``tiles`` is False): ratio of the step across the seam to the mean
+          step inside the picture. The reference is the factor that is usual inside (`pixels.seam`), and the score is
+          the quotient of the two logarithms.
         - ``repetition``: highest autocorrelation of detail, for shifts of at most half of the picture's sides.
         - ``copied``: share of the picture's patches that are copied from a source.
 
@@ -74,6 +77,7 @@ def evaluate(
         source_weights=source_weights,
         matched=matched,
         portilla_simoncelli=portilla_simoncelli,
+        tiles=tiles,
     )
     return yardstick.score(image)
 
@@ -90,6 +94,7 @@ class Yardstick:
         source_weights: Sequence[float] | None = None,
         matched: Collection[str] = (),
         portilla_simoncelli: bool | None = None,
+        tiles: bool | None = None,
     ):
         """Measure the sources.
 
@@ -100,6 +105,7 @@ class Yardstick:
             source_weights: as in `evaluate`.
             matched: as in `evaluate`.
             portilla_simoncelli: as in `evaluate`.
+            tiles: as in `evaluate`.
 
         Raises:
             InputError: weights that do not fit the sources.
@@ -109,9 +115,9 @@ class Yardstick:
         self._sources = [np.asarray(source, np.float32) for source in sources]
         self._crop_size = crop_size(self._sources, shape)
         crops = Crops([cut_crops(source, self._crop_size) for source in self._sources], source_weights)
-        self._criteria = make_criteria(crops, self._sources, params, matched, portilla_simoncelli)
+        self._criteria = make_criteria(crops, self._sources, params, matched, portilla_simoncelli, tiles)
 
-    def score(self, image: Image) -> dict[str, Score]:
+    def score(self, image: Image) -> Scores:
         """Compare a picture with the sources; see `evaluate`.
 
         Raises:
@@ -124,7 +130,7 @@ class Yardstick:
             )
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = cut_parts(image, self._crop_size)
-        return {name: score for one in self._criteria for name, score in one.score(image, parts).items()}
+        return Scores(score for one in self._criteria for score in one.score(image, parts))
 
 
 def count_pixels(sources: Sequence[Image], shape: tuple[int, ...], pictures: int) -> int:

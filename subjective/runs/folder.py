@@ -297,6 +297,11 @@ class PictureFolder(TracedFolder):
         self._write_json("summary.json", self._summary)
         self._close_trace()
 
+    @property
+    def result_names(self) -> list[str]:
+        """Names of the files of a finished run's pictures."""
+        return [name for picture in self._summary["pictures"] for name in picture["files"]]
+
     def add_scores(self, scores: list[Any]) -> None:
         """Add scores to the ``summary.json`` of a finished run; ``scores`` has one entry for each picture."""
         pictures = [

@@ -19,8 +19,8 @@ CELL = 512
 """Longest side in pixels of a picture on a sheet. Larger pictures are reduced and not cropped, because
 repetition and uneven places are visible only in whole pictures."""
 
-LEAST_WIDTH = 208
-"""Smallest width of a cell in pixels: a line with two scores needs this width."""
+LEAST_WIDTH = 240
+"""Smallest width of a cell in pixels: a line of 36 characters needs this width."""
 
 LINE_HEIGHT = 16
 """Height of a line of text in pixels."""

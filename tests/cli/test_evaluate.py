@@ -24,13 +24,25 @@ def pictures(here):
 def test_pictures_of_any_tool_are_measured(here, capsys):
     assert main(["evaluate", "crop.png", "dark.jpg", "-s", str(ROCK), "--json", "scores.json"]) == 0
     out, err = capsys.readouterr()
-    head, crop, dark = (line.split() for line in out.splitlines())
-    assert head[-1] == "copied"
-    assert (crop[0], dark[0]) == ("crop.png", "dark.jpg")
-    assert len(crop) == len(dark)
+    sentences, table, _ = out.split("\n\n")
+    assert "1  crop.png: " in sentences
+    assert "2  dark.jpg: " in sentences
+    assert table.splitlines()[-1].startswith("copied from the source")
+    assert "seam" not in out
     assert "measuring 2/2" in err
-    scores = json.loads((here / "scores.json").read_text())
-    assert scores["crop.png"]["color"]["score"] < 3 < scores["dark.jpg"]["color"]["score"]
+    found = json.loads((here / "scores.json").read_text())
+    assert found["version"] == 2
+    crop, dark = (found["pictures"][name]["measures"]["color"]["score"] for name in ("crop.png", "dark.jpg"))
+    assert crop < 3 < dark
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pictures")
+def test_a_seam_of_a_picture_that_is_meant_to_tile_is_named(capsys):
+    assert main(["evaluate", "crop.png", "-s", str(ROCK), "--tiles"]) == 0
+    out = capsys.readouterr().out
+    assert "seam between top and bottom" in out
+    assert "tiles from" not in out
 
 
 @pytest.mark.slow
@@ -70,5 +82,5 @@ def test_scores_that_cannot_be_written_are_still_printed(here, capsys):
     (here / "closed").mkdir(mode=0o500)
     assert main(["evaluate", "crop.png", "-s", str(ROCK), "--json", "closed/scores.json"]) == 2
     out, err = capsys.readouterr()
-    assert out.splitlines()[1].startswith("crop.png")
+    assert out.startswith("crop.png: ")
     assert err.splitlines()[-1] == "subjective: cannot write 'closed/scores.json': Permission denied"

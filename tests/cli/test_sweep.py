@@ -62,8 +62,10 @@ def test_a_sweep_shows_every_picture_of_every_run(here, capsys):
     scores = [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*/summary.json"))]
     of_pictures = [picture["scores"] for summary in scores for picture in summary["pictures"]]
     for measure in ("gram", "color", "copied"):
-        assert [float(row[measure]) for row in rows] == [found[measure]["score"] for found in of_pictures]
-        assert [float(row[f"{measure}_value"]) for row in rows] == [found[measure]["value"] for found in of_pictures]
+        found = [scores["measures"][measure] for scores in of_pictures]
+        assert [float(row[measure]) for row in rows] == [score["score"] for score in found]
+        assert [float(row[f"{measure}_value"]) for row in rows] == [score["value"] for score in found]
+    assert [row["sentence"] for row in rows] == [scores["sentence"] for scores in of_pictures]
     sheet = images.read_image(Path(folder) / "sheet.png")
     assert all(shows(sheet, images.read_image(file)) for file in Path(folder).glob("*/result-*.png"))
 

@@ -112,17 +112,20 @@ def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]
     coarse = trace[3]["evaluations"]
     assert picture["full_size_evaluations"] == coarse / 4 + picture["evaluations"] - coarse
-    assert {"gram", "spectrum", "peak", "seam_rows", "copied"} <= set(picture["scores"])
-    assert picture["scores"]["spectrum"].keys() == {"value", "reference", "score"}
-    assert picture["scores"]["color"]["details"].keys() == {"red", "green", "blue"}
-    assert "conv1_2@1" in picture["scores"]["gram"]["details"]
+    assert picture["scores"]["version"] == 2
+    assert picture["scores"]["sentence"]
+    measures = picture["scores"]["measures"]
+    assert {"gram", "spectrum", "peak", "seam_rows", "copied", picture["scores"]["worst"]} <= set(measures)
+    assert measures["spectrum"].keys() == {"name", "value", "unit", "reference", "score"}
+    assert measures["color"]["details"].keys() == {"red", "green", "blue"}
+    assert "conv1_2@1" in measures["gram"]["details"]
     assert json.loads((folder / "config.json").read_text())["settings"]["octaves"] == 2
 
 
 @pytest.mark.slow
 def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, capsys):
     flags = ["-ow", "40", "-o", "1", "-m", "1", "--raw-weights", "--statistic", "gram@pool1", "autocorrelation32@rgb"]
-    flags += ["--layers", "pool2", "--schedule", "plain", "--coarse-iter", "3", "--first-stage", "8"]
+    flags += ["--layers", "pool2", "--schedule", "plain", "--coarse-iter", "3", "--first-stage", "8", "-p", "valid"]
     assert main(["synthesize", "-s", str(GRAVEL), *flags]) == 0
     out, err = capsys.readouterr()
     assert "note: --layers has no effect, because every --statistic names its own layers" in err
@@ -132,10 +135,12 @@ def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, ca
     folder = Path(out.strip())
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]
     assert main(["evaluate", str(folder / "result.png"), "-s", str(GRAVEL), "--json", "scores.json"]) == 0
-    [scores] = json.loads((here / "scores.json").read_text()).values()
+    [scores] = json.loads((here / "scores.json").read_text())["pictures"].values()
+    assert {"seam_rows", "seam_columns"} <= scores["measures"].keys() - picture["scores"]["measures"].keys()
     for measure in ("gram", "sliced_wasserstein", "spectrum"):  # the network of both is the normalized one
-        assert picture["scores"][measure]["reference"] == scores[measure]["reference"]
-        assert picture["scores"][measure]["score"] == pytest.approx(scores[measure]["score"], rel=0.03)
+        of_run, alone = picture["scores"]["measures"][measure], scores["measures"][measure]
+        assert of_run["reference"] == alone["reference"]
+        assert of_run["score"] == pytest.approx(alone["score"], rel=0.03)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ ROCK, GRAVEL = (str(SOURCES / f"{name}.jpg") for name in ("rock", "gravel"))
 
 def color_score(frame, sources, weights=None):
     (scores,) = score_pictures([frame], sources, load_params(), (), weights)
-    return scores["color"]["score"]
+    return scores["color"].score
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,15 @@ def test_a_run_leaves_frames_loops_and_how_they_move(loop):
     assert len(picture["files"]) == len(picture["scores"]["frames"]) == 4
     assert picture["scores"]["loops"] == ["loop.gif", "loop.webp", "loop.mp4"]
     assert len(picture["scores"]["motion"]["pixels"]["values"]) == 4
+    assert picture["scores"]["motion"]["pixels"]["measures"].keys() == {"end", "flicker"}
+    assert picture["scores"]["version"] == 2
 
 
 @pytest.mark.slow
 def test_a_keyframe_is_measured_against_its_own_source(loop):
     at_rock, sources = read_image(loop / "result-000.png"), [photograph("rock"), photograph("gravel")]
     alone, both = color_score(at_rock, sources[:1]), color_score(at_rock, sources)
-    found = picture_of(loop)["scores"]["frames"][0]["color"]["score"]
+    found = picture_of(loop)["scores"]["frames"][0]["measures"]["color"]["score"]
     assert abs(found - alone) < abs(both - alone) / 4
 
 
@@ -74,7 +76,7 @@ def test_weights_come_from_a_table(tmp_path, monkeypatch, capsys):
     assert json.loads((folder / "config.json").read_text())["frame_weights"][1] == [0.75, 0.25]
     frame, sources = read_image(folder / "result-001.png"), [photograph("rock"), photograph("gravel")]
     wanted, other = (color_score(frame, sources, shares) for shares in ((4, 1), (1, 1)))
-    found = picture_of(folder)["scores"]["frames"][1]["color"]["score"]
+    found = picture_of(folder)["scores"]["frames"][1]["measures"]["color"]["score"]
     assert abs(found - wanted) < abs(found - other) / 4, "to a quarter"
     assert [path.name for path in folder.glob("loop.*")] == ["loop.gif"]
     line = refusal(capsys, "animate", *flags, "-c", "5", "--frame-weights", "shares.csv")

@@ -62,6 +62,8 @@ def test_the_picture_is_in_the_run_folder_and_where_out_says(capsys):
     assert (folder / "result.png").read_bytes() == Path("made.png").read_bytes()
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]
     assert picture["scores"]["style_loss"] > 0
+    assert "measures" in picture["scores"]["style"]
+    assert "seam" not in err
 
 
 @pytest.mark.slow

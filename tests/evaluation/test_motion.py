@@ -16,18 +16,22 @@ def test_a_circle_is_steady_and_closes():
     assert np.ptp(found.values) < 0.1 * np.mean(found.values)
     assert found.flicker == pytest.approx(2 * np.sin(np.pi / 12), rel=0.01)
     assert found.across == pytest.approx(1 / np.sin(np.pi / 12), rel=0.01)
+    assert found.scores.sentence == "closes evenly; moves steadily"
 
 
 def test_frames_without_relation_flicker():
     found = measure_distances(np.random.default_rng(0).uniform(size=(40, 16, 16, 3)))
     assert found.flicker == pytest.approx(3**0.5, rel=0.02)
     assert found.across == pytest.approx(1, rel=0.02)
+    assert found.scores.sentence == "closes evenly; flickers"
 
 
 def test_a_loop_that_does_not_close_is_noticed():
     arc = circle()[:7]
     figures = measure_distances(arc).to_json()
     assert not figures["closes"]
+    assert "uneven at its end" in figures["sentence"]
+    assert figures["worst"] == "end"
     assert figures["around_the_end"] > 3 * figures["most"]
     assert measure_distances(np.concatenate([arc, arc[-2:0:-1]])).to_json()["closes"]
 

@@ -181,9 +181,10 @@ def test_opponent_axes_see_colors_that_channels_do_not():
 def test_a_picture_that_wraps_has_no_seam():
     picture = colored(0, 2.0)
     for axis in (0, 1):
-        ratio, chance = pixels.seam(picture, axis)
-        assert abs(ratio - 1) < max(4 * chance, 0.2)
-        assert chance < 0.3
+        ratio, usual, score = pixels.seam(picture, axis)
+        assert 0.7 < ratio < 1.4
+        assert 1 < usual < 1.6
+        assert score < 2
 
 
 def test_a_seam_is_found_along_its_own_axis():
@@ -199,17 +200,30 @@ def test_a_seam_is_found_along_its_own_axis():
 
 def test_the_seam_of_a_ramp_is_all_of_its_steps_at_once():
     ramp = grey(np.repeat(np.linspace(0, 1, 65)[:, None], 20, axis=1))
-    ratio, chance = pixels.seam(ramp, 0)
+    ratio, usual, score = pixels.seam(ramp, 0)
     assert ratio == pytest.approx(64, rel=1e-5)
-    assert chance < 1e-4
-    assert pixels.seam(ramp, 1) == (0, 0)
+    assert usual == pytest.approx(1, abs=1e-4)
+    assert score == pytest.approx(np.log(64) / np.log(1.1), rel=1e-5)
+    assert pixels.seam(ramp, 1)[2] == pytest.approx(1), "no step at all, as everywhere"
 
 
 def test_a_seam_of_half_a_crop_is_larger_than_chance():
     picture = colored(0, 2.0)[:64, :50]
     for axis in (0, 1):
-        ratio, chance = pixels.seam(picture, axis)
-        assert ratio > 1 + 10 * chance
+        ratio, usual, score = pixels.seam(picture, axis)
+        assert ratio > usual
+        assert score > 2
+
+
+def test_half_a_step_and_twice_a_step_are_equally_far_from_a_step():
+    inside = [0.9, 1.1, 0.8, 1.2]
+    scores = [pixels.compare_steps(around, inside)[2] for around in (0.5, 1, 2)]
+    assert scores == [pytest.approx(scores[2]), 0, pytest.approx(scores[0])]
+    assert scores[0] > 2
+
+
+def test_a_step_that_is_a_tenth_larger_is_as_good_as_equal_steps_get():
+    assert pixels.compare_steps(1.1, [1.0] * 4) == (pytest.approx(1.1), 1, pytest.approx(1))
 
 
 @pytest.mark.parametrize("side", [24, 32, 40])

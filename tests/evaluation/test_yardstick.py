@@ -8,8 +8,8 @@ import pytest
 import scipy.ndimage
 
 from subjective.checks import InputError
-from subjective.evaluation.criteria import Score
 from subjective.evaluation.features import LAYERS
+from subjective.evaluation.scores import Score
 from subjective.evaluation.yardstick import Yardstick, check_sizes, evaluate
 
 NAMES = {"gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"}
@@ -56,6 +56,36 @@ def test_a_crop_of_the_source_scores_about_one(scores):
     for measure in ("gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"):
         assert 0.5 < scores["crop"][measure].score < 2, measure
     assert scores["crop"]["repetition"].score < 1.5
+
+
+@pytest.mark.slow
+def test_a_seam_is_a_fault_a_fact_or_left_out_as_the_picture_is_meant_to_tile(gravel, params):
+    source, picture = gravel[:128, :128], gravel[160:224, 64:128] + np.linspace(-0.2, 0.2, 64)[:, None, None]
+    picture = np.clip(picture, 0, 1).astype(np.float32)
+    fault, fact, nothing = (quick(picture, [source], params, tiles=tiles) for tiles in (True, None, False))
+    assert "a clear seam between top and bottom" in fault.sentence
+    assert fault.worst.measure.key == "seam_rows"
+    assert "seam" not in fact.sentence
+    assert fact.worst.measure.key != "seam_rows"
+    assert "tiles from top to bottom" in str(fact)
+    assert fault["seam_rows"].score == fact["seam_rows"].score
+    assert set(nothing) == NAMES - {"seam_rows", "seam_columns"}
+
+
+@pytest.mark.slow
+def test_a_source_is_a_copy_of_itself_and_close_to_itself(gravel, params):
+    source = gravel[:128, :128]
+    sentence = quick(source, [source], params).sentence
+    assert sentence == "as close to its source as a crop; a copy of its source or of parts of it"
+
+
+@pytest.mark.slow
+def test_sentences_name_what_is_wrong(scores):
+    assert "fine grain is far off" in scores["blurred"].sentence
+    assert scores["blurred"].worst.measure.key == "spectrum"
+    assert "regular pattern of pixels" in scores["grid"].sentence
+    assert "repeats itself" in scores["tile"].sentence
+    assert scores["noise"].sentence == "structure, fine grain and colors are far off"
 
 
 @pytest.mark.slow
@@ -143,17 +173,16 @@ def test_noise_is_far_from_the_source_and_copies_nothing(scores):
     found = scores["noise"]
     for measure in ("gram", "sliced_wasserstein", "spectrum", "color", "opponent"):
         assert found[measure].score > 4, measure
-    assert found["copied"].value == 0
+    assert found["copied"].value == found["copied"].score == 0
     assert found["peak"].score < 1.5
 
 
 @pytest.mark.slow
 def test_noise_has_no_seam(scores):
     for axis in ("seam_rows", "seam_columns"):
-        found = scores["noise"][axis]
-        assert found.score == found.value
-        assert abs(found.value - 1) < 4 * found.reference
-        assert scores["crop"][axis].value > 1 + 2 * scores["crop"][axis].reference
+        assert scores["noise"][axis].score < 1
+        assert scores["crop"][axis].score > 1
+        assert scores["crop"][axis].value > scores["crop"][axis].reference
 
 
 @pytest.mark.slow
