@@ -106,20 +106,23 @@ class FolderOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryOptions:
-    """Options that limit or forecast a run's memory."""
+class ResourceOptions:
+    """Options that limit or forecast a run's memory and time."""
 
     group: ClassVar[str] = "computing"
 
     memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
     """Memory that the run may use, such as 4GB. The program chooses tiles and optimizer to stay below this limit, and
     refuses a picture that needs more in any case. Default: the free memory of the machine."""
+    minutes: Annotated[float | None, arg(metavar="N"), above(0)] = None
+    """Make fewer steps if the run would take longer than this. A run that needs less time takes less. Default: no
+    limit."""
     dry_run: bool = False
     """Say how much memory and time the run will take, and make no picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureOptions(Options, NetworkOptions, FolderOptions, MemoryOptions):
+class PictureOptions(Options, NetworkOptions, FolderOptions, ResourceOptions):
     """Options of all commands that make pictures."""
 
     def check(self) -> None:

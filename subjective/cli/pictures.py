@@ -21,7 +21,7 @@ from subjective.network.vgg import Params
 from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
 from subjective.runs.folder import PictureFolder, new_folder
-from subjective.runs.forecast import Forecast, Phase, forecast
+from subjective.runs.forecast import Forecast, Phase, fit_to_time, forecast
 from subjective.runs.memory import allowed_bytes, format_duration
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.progress import PictureProgress, note, say
@@ -120,7 +120,14 @@ def plan_run(
             note(f"note: {render_error(line, type(options))}")
     pixel_seconds = evaluation_seconds[-1] / math.prod(job.shape(job.stages[-1])[:-1])
     before = [Phase("reading", read - began), Phase("compiling", time.monotonic() - read)]
-    found = forecast(job, evaluation_seconds, before, phases_after(pixel_seconds))
+    after = phases_after(pixel_seconds)
+    found = forecast(job, evaluation_seconds, before, after)
+    if options.minutes is not None and resume is None:
+        options = fit_to_time(options, found, 60 * options.minutes)
+        if options != job.config:
+            job = prepare(options)
+            found = forecast(job, evaluation_seconds, before, after)
+            note(f"note: {options.max_iter} steps at full size, so that the run takes at most {options.minutes:g} min")
     note(str(found))
     return PlannedRun(options, job, found)
 

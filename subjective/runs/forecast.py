@@ -5,11 +5,15 @@ The phases of a run are reading, compiling, the stages of all pictures, measurin
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from subjective.checks import InputError, setting
 from subjective.runs.memory import format_duration
+from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.problem import Job
 from subjective.synthesis.settings import NO_TOLERANCE
 
@@ -18,6 +22,12 @@ EVALUATIONS_PER_STEP = 1.06
 
 EXPECTED_SHARE = 0.85
 """Share of its most steps that a stage usually makes if it may end early, which `PictureConfig.tol` allows."""
+
+
+LEAST_STEPS = 10
+"""Smallest number of steps at full size that `fit_to_time` chooses. A picture of fewer steps has little detail."""
+
+Config = TypeVar("Config", bound=PictureConfig)
 
 
 class Phase(NamedTuple):
@@ -123,6 +133,38 @@ class Forecast:
         step = self.stages[-1].step_seconds
         parts = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in self.phases if seconds >= 0.5)
         return f"about {total} in all{bound}: {parts} ({step:.2g} s a step at full size)"
+
+
+def fit_to_time(config: Config, found: Forecast, seconds: float) -> Config:
+    """Choose fewer steps if a run would take longer than a number of seconds.
+
+    Args:
+        config: settings of the run.
+        found: the forecast for these settings.
+        seconds: how long the run may take.
+
+    Returns:
+        The config, with the steps of all stages reduced by the same factor if necessary.
+
+    Raises:
+        InputError: there is time for fewer than `LEAST_STEPS` steps at full size.
+    """
+    fixed = sum(phase.seconds for phase in found.before) + found.seconds_after
+    steps_seconds = found.most_seconds - fixed
+    share = (seconds - fixed) / max(steps_seconds, 1e-9)
+    if share >= 1:
+        return config
+    max_iter = math.floor(config.max_iter * share)
+    if max_iter < LEAST_STEPS:
+        height, width = config.output_size
+        needed = fixed + steps_seconds * LEAST_STEPS / max(config.max_iter, 1)
+        raise InputError(
+            f"{setting('minutes')} is {seconds / 60:g}; {LEAST_STEPS} steps at {width}x{height} pixels need "
+            f"{format_duration(needed)}: give more time, or make a smaller picture"
+        )
+    coarse_iter = getattr(config, "coarse_iter", None)
+    changes = {"max_iter": max_iter} | ({} if coarse_iter is None else {"coarse_iter": math.floor(coarse_iter * share)})
+    return dataclasses.replace(config, **changes)
 
 
 def forecast(

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from helpers.pictures import ROCK
@@ -85,3 +86,16 @@ def test_a_verbose_run_writes_every_step(capsys):
     err = capsys.readouterr().err
     assert all(f"48x48, step {number}/4  loss" in err for number in range(5))
     assert "texture" in err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+def test_a_run_with_a_limit_of_time_makes_and_records_fewer_steps(capsys):
+    flags = [*SMALL, "-m", "100000", "--minutes", "0.1", "--tol", "0"]
+    assert main(["synthesize", "-s", str(ROCK), *flags]) == 0
+    out, err = capsys.readouterr()
+    steps = json.loads((Path(out.strip()) / "config.json").read_text())["settings"]["max_iter"]
+    assert 10 <= steps < 100_000
+    assert f"note: {steps} steps at full size, so that the run takes at most 0.1 min" in err
+    assert main(["synthesize", "-s", str(ROCK), *flags, "--minutes", "1e-4"]) == 2
+    assert "--minutes is 0.0001; 10 steps at 48x48 pixels need" in capsys.readouterr().err.splitlines()[-1]

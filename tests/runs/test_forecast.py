@@ -3,7 +3,16 @@
 import pytest
 from helpers.pictures import noise
 
-from subjective.runs.forecast import EVALUATIONS_PER_STEP, EXPECTED_SHARE, Forecast, Phase, StageForecast, forecast
+from subjective.checks import InputError
+from subjective.runs.forecast import (
+    EVALUATIONS_PER_STEP,
+    EXPECTED_SHARE,
+    Forecast,
+    Phase,
+    StageForecast,
+    fit_to_time,
+    forecast,
+)
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.texture import prepare
 
@@ -43,6 +52,18 @@ def test_a_stage_that_goes_on_longer_than_usual_is_expected_to_make_all_steps():
 def test_measured_steps_correct_the_steps_to_come_but_not_the_measuring():
     asked = FOUND.seconds_left(0, 1, 0, 0, 4.0) - FOUND.seconds_after
     assert asked == 2 * (FOUND.seconds_left(0, 1, 0, 0, 2.0) - FOUND.seconds_after)
+
+
+def test_with_little_time_all_stages_make_fewer_steps_by_the_same_factor():
+    found = Forecast((StageForecast("64x64", 1.0, 100, 85), StageForecast("128x128", 2.0, 50, 42)), 1, BEFORE, AFTER)
+    assert found.most_seconds == 10 + 100 + 100 + 5
+    asked = SynthesisConfig(max_iter=50, coarse_iter=100)
+    assert fit_to_time(asked, found, 215) is asked
+    short = fit_to_time(asked, found, 115.1)
+    assert (short.max_iter, short.coarse_iter) == (25, 50)
+    assert fit_to_time(SynthesisConfig(max_iter=50), found, 115.1).coarse_iter is None
+    with pytest.raises(InputError, match=r"minutes is 0.5; 10 steps at 512x512 pixels need 55 s: give more time"):
+        fit_to_time(asked, found, 30)
 
 
 @pytest.mark.parametrize(("tol", "share"), [(0.03, EXPECTED_SHARE), (1e-9, 1.0)])
