@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import imageio.v3 as iio
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
@@ -265,7 +266,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(np.asarray(image, dtype=np.float64), 0, 1) * 255).astype(np.uint8)
 
 
-def write_image(path: str | os.PathLike[str], image: np.ndarray, *, text: Mapping[str, str] | None = None) -> None:
+def write_image(path: str | os.PathLike[str], image: ArrayLike, *, text: Mapping[str, str] | None = None) -> None:
     """Write an 8-bit picture completely or not at all.
 
     The bytes go to a temporary file in the same folder, which is then renamed. After an interrupt or on a full disk,
