@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from subjective.compilation import jit
 from subjective.devices import share_out
 from subjective.optimize.minimizer import Point, Result, Step, minimize
+from subjective.optimize.preconditioned import START
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import choose_optimizer
 from subjective.synthesis.problem import Job
@@ -119,11 +120,12 @@ def minimize_stage(
     config, point = job.config, counter.enter(stage, attempt)
     start = jnp.asarray(begin() if point is None else jnp.zeros(job.shape(stage)), jnp.float32)
     loss, arguments = job.problem(stage)
+    began_with_gains = point is not None and START in point.state.arrays  # begun when all stages had gains
     result = minimize(
         loss,
         _place(start, point, config),
         (arguments,),
-        choose_optimizer(config),
+        choose_optimizer(config, full_size=stage.octave == 0 or began_with_gains),
         max_steps=stage.steps,
         tolerance=config.tol,
         first_step=config.first_step,

@@ -224,12 +224,21 @@ def _resolve(layers: Sequence[str], params: Params) -> tuple[str, ...]:
     return tuple(found.get(layer, layer) for layer in layers)
 
 
-def choose_optimizer(config: PictureConfig) -> Optimizer:
-    """Create the optimizer that `PictureConfig.optimizer_name` names, with the config's settings."""
+def choose_optimizer(config: PictureConfig, *, full_size: bool = True) -> Optimizer:
+    """Create the optimizer that `PictureConfig.optimizer_name` names, with the config's settings.
+
+    Args:
+        config: settings.
+        full_size: whether the optimizer is for a stage of full size. At earlier stages L-BFGS begins without the gains
+            of `subjective.synthesis.preconditioner`, unless the config asks for them: with the gains, large patches of
+            color are the last to change, and these patches must settle while the picture is small
+            (`experiments/13_curvature.md`).
+    """
+    preconditioned = config.preconditioned and (full_size or config.preconditioner is not None)
     return create_optimizer(
         config.optimizer_name,
         history=config.history,
         history_type=config.history_type,
         bounds=(0.0, 1.0) if config.bounds else None,
-        preconditioner=apply_octave_gains if config.preconditioned else None,
+        preconditioner=apply_octave_gains if preconditioned else None,
     )
