@@ -161,7 +161,7 @@ def check_settings(config: Any) -> None:
     Raises:
         InputError: a value does not fit. The message says the setting's name, the value and what was wanted.
     """
-    for name, (wanted, number, optional) in _annotations(config.__class__).items():
+    for name, (wanted, number, optional) in allowed_values(config.__class__).items():
         value = getattr(config, name)
         if value is None and optional:
             continue
@@ -179,8 +179,8 @@ def check_settings(config: Any) -> None:
 
 
 @lru_cache(maxsize=32)
-def _annotations(kind: Any) -> dict[str, tuple[Any, type | None, bool]]:
-    """Return what is wanted of each checked field, by the field's name.
+def allowed_values(kind: Any) -> dict[str, tuple[Any, type | None, bool]]:
+    """Return which values the fields of a class may have, by the field's name, for the fields that are checked.
 
     A value is a tuple: the field's range or the words that are allowed, the type of the numbers (None for words), and
     whether the field may be None.

@@ -27,11 +27,19 @@ from subjective.checks import InputError, file_errors
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the files that are read when a folder or a pattern is given. A file given by name may have any suffix."""
 
+WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+"""Suffixes of the files that are written; the suffix chooses the format."""
+
 MAX_PIXELS = 2**27
 """Largest number of pixels of a picture that is read or made, for example 11585 x 11585.
 
 A file of a few kilobytes can claim to hold more pixels than fit into memory.
 """
+
+
+class PictureWarning(UserWarning):
+    """A part of a picture file was not read, such as its transparency."""
+
 
 Image = Float[np.ndarray, "height width 3"]
 """RGB in [0, 1], float32."""
@@ -92,7 +100,8 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     Grey becomes three equal channels. Palette indices become colors. Transparent pixels are laid over white, as a
     browser shows them. CMYK and other color spaces are converted to sRGB through the file's own profile, if the file
     has one. 16-bit grey keeps its 16 bits, but the decoder rounds 16-bit color to 8 bits. If the camera recorded an
-    orientation, the picture is rotated upright. Only the first frame of an animation is read.
+    orientation, the picture is rotated upright. Only the first frame of an animation is read. A `PictureWarning` says
+    which part of the file was lost: transparency, further frames, or color of more than 8 bits.
 
     Args:
         path: the file.
@@ -132,8 +141,9 @@ def _decode(name: str, data: bytes) -> Pillow.Image:
             warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(data)) as file:
                 _check_pixels(name, *file.size)
+                lost = _find_losses(file)
                 file.load()
-                return _orient(file)
+                picture = _orient(file)
     except Pillow.DecompressionBombError:
         raise InputError(f"{name!r} claims more than {MAX_PIXELS:,} pixels; scale the file down first") from None
     except UnidentifiedImageError:
@@ -143,6 +153,21 @@ def _decode(name: str, data: bytes) -> Pillow.Image:
     except Exception as error:  # Pillow's decoders raise exceptions of almost any class for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
+    for loss in lost:
+        warnings.warn(f"{name!r}: {loss}", PictureWarning, stacklevel=3)
+    return picture
+
+
+def _find_losses(file: Pillow.Image) -> list[str]:
+    """Say which parts of an opened file will not be read."""
+    losses = []
+    if getattr(file, "n_frames", 1) > 1:
+        losses.append(f"only the first of {file.n_frames} frames is read")  # type: ignore[attr-defined]
+    tile = getattr(file, "tile", None)
+    raw = str(tile[0][3]) if tile else ""  # how the decoder unpacks the pixels
+    if file.mode in ("RGB", "RGBA") and "16" in raw:
+        losses.append("its colors of 16 bits are read as 8 bits")
+    return losses
 
 
 def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale: float | None) -> Pillow.Image:
@@ -215,6 +240,8 @@ def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
     if picture.mode in ("LA", "La", "PA", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     if picture.mode == "RGBA":
+        if np.asarray(picture.getchannel("A")).min() < 255:
+            warnings.warn(f"{name!r}: transparent pixels are laid over white", PictureWarning, stacklevel=3)
         white = Pillow.new("RGBA", picture.size, (255, 255, 255, 255))
         profile = picture.info.get("icc_profile")
         picture = Pillow.alpha_composite(white, picture).convert("RGB")
@@ -295,11 +322,13 @@ def write_image(path: str | os.PathLike[str], image: ArrayLike, *, text: Mapping
             info.add_itxt(key, value)
         options = {"pnginfo": info, "compress_level": 6}
     elif target.suffix.lower() in (".jpg", ".jpeg", ".webp"):
-        options = {"quality": 92}
+        options = {"quality": 95} | ({} if target.suffix.lower() == ".webp" else {"subsampling": 0})
+    if target.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise InputError(f"cannot write {target.name!r}; wanted a name that ends in {', '.join(WRITTEN_SUFFIXES)}")
     try:
         encoded = iio.imwrite("<bytes>", to_uint8(array), extension=target.suffix.lower(), plugin="pillow", **options)
     except (ValueError, KeyError, OSError) as error:
-        raise InputError(f"cannot write {target.name!r} ({error}); name it .png, .jpg, .webp or .tif") from None
+        raise InputError(f"cannot write {target.name!r} ({error}); wanted a .png") from None
     write_bytes(target, encoded)
 
 

@@ -13,11 +13,12 @@ import numpy as np
 from subjective.checks import InputError, above, at_least, setting
 from subjective.cli.inputs import read_frame_weights
 from subjective.cli.options import TextureOptions
+from subjective.cli.outputs import LOOP_SUFFIXES, check_out, copy_pictures, write_loop
 from subjective.cli.pictures import LOOP_SECONDS_PER_PIXEL, PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
 from subjective.evaluation import motion
 from subjective.evaluation.scores import Scores, average, report
-from subjective.images import find_images, write_bytes
+from subjective.images import WRITTEN_SUFFIXES, find_images, write_bytes
 from subjective.runs.forecast import Phase
 from subjective.runs.pictures import plot_motion
 from subjective.runs.provenance import describe_file
@@ -95,6 +96,10 @@ class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOpti
 def run(options: AnimateCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
+    as_loop = options.out is not None and Path(options.out).suffix.lower() in LOOP_SUFFIXES
+    if resume is None:
+        suffixes = dict.fromkeys([*LOOP_SUFFIXES, *WRITTEN_SUFFIXES])
+        check_out(options.out, force=options.force, suffixes=suffixes, count=1 if as_loop else options.count)
     if options.keyframes or options.frame_weights is not None:  # chosen here, so that config.json records the choice
         options = dataclasses.replace(options, join_mode=options.join_mode or TURN_BY)
     files = [_keyframe_file(name) for name in options.keyframes] or find_images(options.source)
@@ -121,6 +126,10 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         frames = np.asarray(results[0].value)
+        if options.out is not None and as_loop:
+            write_loop(frames, options.out, options.fps, force=options.force)
+        elif options.out is not None:
+            copy_pictures(session.result_files, options.out, force=options.force)
         session.score(lambda: _score(inputs, frames, job, options, frame_weights, session.path))
     return session.status
 

@@ -9,15 +9,16 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from subjective.checks import InputError, above, at_least, between, file_errors, setting
+from subjective.checks import InputError, above, at_least, between, setting
 from subjective.cli.arguments import render_error
 from subjective.cli.options import Options
+from subjective.cli.outputs import check_out, make_parent, refuse_existing
 from subjective.cli.pictures import announce
 from subjective.feedforward import export, network_file, train
 from subjective.feedforward.config import normalize_blend
 from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.repaint import repaint
-from subjective.images import MAX_PIXELS, find_images, read_image, write_image
+from subjective.images import MAX_PIXELS, WRITTEN_SUFFIXES, find_images, read_image, write_image
 from subjective.runs.progress import note
 from subjective.runs.videos import VIDEO_SUFFIXES, convert_video
 from subjective.synthesis.settings import arg
@@ -36,15 +37,17 @@ class ApplyCommand(Options):
     """A file that `subjective train` made, or the name of a network that comes with the package."""
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")] = ()
     """Pictures, folders of pictures, glob patterns or videos to repaint."""
-    output: Annotated[str | None, arg("-o", metavar="FILE|FOLDER")] = None
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE|FOLDER")] = None
     """File for one result, or folder for several; in the folder, each result has its picture's name. Default: the
-    folder `outputs`, where the network's name is added to each picture's name."""
+    folder `outputs`, where the names also say the network, the blend and the seed."""
+    force: bool = False
+    """Replace results that exist."""
     size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
     """Size of the texture. Default: 512x512."""
     blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """One number for each source that the network was trained on: the source's share in the result. Default: equal
     shares."""
-    seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
+    seed: Annotated[int, arg("--seed", name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
     """Seed of the noise from which a texture is rendered."""
     scale: Annotated[float | None, arg(metavar="FACTOR"), above(0, 1000)] = None
     """Resize each picture by this factor before repainting."""
@@ -69,6 +72,7 @@ class ApplyCommand(Options):
 
 def run(options: ApplyCommand) -> int:
     """Run the command, and print the path of each written file on stdout."""
+    check_out(options.export, force=options.force, suffixes=[Path(options.export or "").suffix], name="export")
     network = network_file.read(options.network)
     blend = normalize_blend(options.blend, network.architecture.sources)
     if options.export is not None:
@@ -93,12 +97,14 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
     height, width = options.texture_size
     if height * width > MAX_PIXELS:
         raise InputError(f"a picture of {width}x{height} is larger than {MAX_PIXELS:,} pixels; ask for less")
-    texture = train.draw(network.architecture, network.params, (height, width), blend, options.seed)
-    name = f"{Path(options.network).stem}-{width}x{height}.png"
-    target = Path(options.output or Path(OUTPUTS) / name)
-    _make_folder(target.parent)
-    target = target / name if target.is_dir() else target
-    write_image(target, texture)
+    seed = f"-seed{options.seed}" if options.seed else ""
+    name = f"{Path(options.network).stem}-{width}x{height}{_name_blend(options)}{seed}.png"
+    target = Path(options.out or OUTPUTS)
+    if target.suffix.lower() not in WRITTEN_SUFFIXES:
+        target = target / name
+    refuse_existing(target, force=options.force)
+    make_parent(target)
+    write_image(target, train.draw(network.architecture, network.params, (height, width), blend, options.seed))
     announce(target)
     return 0
 
@@ -112,9 +118,10 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
     failed = 0
     for file, target in _targets(options, files):
         if target.exists() and target.samefile(file):
-            raise InputError(f"{str(target)!r} is the picture itself; give another {setting('output')}")
+            raise InputError(f"{str(target)!r} is the picture itself; give another {setting('out')}")
         try:
-            _make_folder(target.parent)
+            refuse_existing(target, force=options.force)
+            make_parent(target)
             if _is_video(file):
                 convert_video(file, target, lambda frame: repaint(network, frame, blend, options.tile))
             else:
@@ -145,23 +152,22 @@ def _list_files(options: ApplyCommand) -> list[Path]:
 
 def _targets(options: ApplyCommand, files: list[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield each file with the path of its result."""
-    folder = Path(options.output or OUTPUTS)
-    if len(files) == 1 and options.output is not None and folder.suffix != "":
+    folder = Path(options.out or OUTPUTS)
+    names_file = folder.suffix.lower() in (*WRITTEN_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir()
+    if len(files) == 1 and names_file:
         yield files[0], folder
         return
-    if folder.is_file():
-        raise InputError(
-            f"{setting('output')} is {str(folder)!r}, which is a file; wanted a folder for {len(files)} pictures"
-        )
+    if names_file or folder.is_file():
+        raise InputError(f"{setting('out')} {str(folder)!r} names a file; wanted a folder for {len(files)} pictures")
     names = [file.stem for file in files]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two pictures are called {name!r}; repaint them into folders of their own")
     for file in files:
-        stem = file.stem if options.output else f"{file.stem}-{Path(options.network).stem}"
+        stem = file.stem if options.out else f"{file.stem}-{Path(options.network).stem}{_name_blend(options)}"
         yield file, folder / f"{stem}{file.suffix if _is_video(file) else '.png'}"
 
 
-def _make_folder(folder: Path) -> None:
-    with file_errors("make", folder):
-        folder.mkdir(parents=True, exist_ok=True)
+def _name_blend(options: ApplyCommand) -> str:
+    """Return the part of a file's name that says the blend; empty for the default blend."""
+    return "".join(f"-{share:g}" for share in options.blend or ())

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from subjective.checks import InputError, Message, setting
+from subjective.cli.words import check_words, rewrite
 from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.synthesis.presets import changes_of
 
@@ -29,7 +30,6 @@ PATHS = frozenset(
         "style_mask",
         "frame_weights",
         "out",
-        "output",
         "output_dir",
         "data_dir",
     ]
@@ -37,7 +37,7 @@ PATHS = frozenset(
 """Options that name files or folders. A run folder records these options as absolute paths."""
 
 
-NOT_RECORDED = frozenset(["config", "quiet", "verbose"])
+NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose"])
 """Options that a run folder does not record, because they do not change what is made."""
 
 
@@ -55,11 +55,13 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
     Raises:
         InputError: the parser does not understand a word, or an option has a value that cannot be used.
     """
-    words = list(words)
+    words = rewrite(kind, words)
     file = last_value(words, "--config")
     if file is not None:
         _refuse_preset_beside_config(kind, words)
         words = _insert(words, recorded_words(getattr(kind, "recorded_as", name), file))
+    if not hasattr(kind, "subcommands"):
+        check_words(kind, name, words)
     options: Command = _parse_words(kind, name, words, start=_start_of(kind, words))
     check = getattr(options, "check", None)
     if check is not None:
@@ -197,7 +199,7 @@ def _refuse_preset_beside_config(kind: type, words: Sequence[str]) -> None:
 
 
 def _parse_words(kind: type[Command], name: str, words: Sequence[str], start: Command | None) -> Any:
-    """Parse the words with tyro. An error message of tyro, which has several lines in a box, becomes one line."""
+    """Parse the words with tyro, which `check_words` has checked. A message of tyro itself becomes a line of ours."""
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
@@ -211,12 +213,7 @@ def _parse_words(kind: type[Command], name: str, words: Sequence[str], start: Co
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        # tyro writes a title, the message, a horizontal rule, and where to find help, with or without a box.
-        lines = [line.strip(" │╭╮╰╯─") for line in box.getvalue().splitlines()[1:]]
-        groups = itertools.groupby(lines, key=lambda line: bool(line.strip("-")))
-        message = " ".join(next((group for is_text, group in groups if is_text), ["these words were not understood"]))
-        reason = " ".join(message.split()).rstrip(".")
-        raise InputError(f"{reason}; see subjective {name} --help") from None
+        raise InputError(f"the words {' '.join(words)!r} were not understood; see subjective {name} --help") from None
 
 
 def record_file(folder: Path) -> Path:

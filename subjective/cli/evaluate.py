@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from subjective.cli.inputs import check_output_file
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
+from subjective.cli.outputs import check_out, make_parent
 from subjective.evaluation.scores import Scores, add_version, report
 from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, select_sources
 from subjective.images import find_images, read_image, write_bytes
@@ -30,8 +30,10 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
 
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
     """Pictures, folders of pictures, or glob patterns."""
-    json: Annotated[str, arg(metavar="FILE")] = "evaluation.json"
-    """File for the sentence, and for the value, unit, reference and score of each measure, layer and channel."""
+    out: Annotated[str | None, arg("-o", "--json", metavar="FILE.json")] = None
+    """Write the sentence, and the value, unit, reference and score of each measure, layer and channel to this file."""
+    force: bool = False
+    """Replace the file that --out names if it exists."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts. Default: all sources count the same."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
@@ -44,11 +46,11 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
         """See `Options.check`."""
         super().check()
         self.check_sources()
-        check_output_file("json", self.json)
 
 
 def run(options: EvaluateCommand) -> int:
-    """Print a sentence for each picture and a table of scores, and write all numbers to a JSON file."""
+    """Print a sentence for each picture and a table of scores; write all numbers to the file that --out names."""
+    check_out(options.out, force=options.force, suffixes=[".json"])
     files = find_images(options.images, "picture")
     params = load_params(options.weights, data_dir=options.data_dir)
     matched = resolve_layers(options.matched, params) if options.matched else ()
@@ -74,5 +76,7 @@ def run(options: EvaluateCommand) -> int:
         results[str(file)] = yardsticks[size].score(picture)
     sys.stdout.write(report(results))  # printed before the file is written, which fails if the disk is full
     content = add_version({"pictures": {name: scores.to_json() for name, scores in results.items()}})
-    write_bytes(Path(options.json), f"{json.dumps(content, indent=2)}\n".encode())
+    if options.out is not None:
+        make_parent(Path(options.out))
+        write_bytes(Path(options.out), f"{json.dumps(content, indent=2)}\n".encode())
     return 0

@@ -55,7 +55,7 @@ def read_network(options: NetworkOptions, *, raw: bool) -> LossNetwork:
         "use": options.weights if named else str(network.path.absolute()),
         "architecture": network.architecture,
         "sha256": network.sha256,
-        "scales_sha256": None if raw else sha256(weights.scales_path(network.path)),
+        "scales_sha256": None if raw else sha256(weights.scales_path(network.path, options.data_dir)),
     }
     params = normalization.params_of(network, raw=raw)
     judge = normalization.params_of(network, raw=network.scales is None)
@@ -135,18 +135,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def check_output_file(name: str, path: str | None) -> None:
-    """Refuse the path of a result if the path is a folder, or lies in a folder that does not exist.
-
-    Args:
-        name: name of the setting, for the message.
-        path: the path; None is accepted.
-    """
-    if path is None:
-        return
-    if Path(path).is_dir():
-        raise InputError(f"{setting(name)} is {path!r}, which is a folder; wanted a file")
-    if not Path(path).absolute().parent.is_dir():
-        raise InputError(f"{setting(name)} is {path!r}, in a folder that is not there; make it or name another")

@@ -7,13 +7,15 @@ program: the traceback goes to the run folder, or to stderr if there is no folde
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +23,9 @@ from subjective.checks import InputError
 from subjective.cli.arguments import parse, record_file, recorded_words, render_error
 from subjective.cli.help import help_text
 from subjective.compilation import enable_disk_cache
+from subjective.images import PictureWarning
 from subjective.runs.interrupts import Interrupted, interruptible
-from subjective.runs.progress import Verbosity, report_error, set_verbosity
+from subjective.runs.progress import Verbosity, note, report_error, set_verbosity
 from subjective.runs.provenance import read_record
 from subjective.version import __version__
 
@@ -72,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     kind: type | None = None
     try:
-        with interruptible():
+        with interruptible(), notes_of_pictures():
             name, *rest = words
             kind = options_class(name)
             if ("-h" in rest or "--help" in rest) and not hasattr(kind, "subcommands"):
@@ -90,6 +93,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + interrupt.number
     except Exception as error:
         return _explain(error, kind)
+
+
+@contextlib.contextmanager
+def notes_of_pictures() -> Iterator[None]:
+    """Write each `PictureWarning` as a note."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PictureWarning)
+        show = warnings.showwarning
+
+        def show_note(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, PictureWarning):
+                note(f"note: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = show_note
+        yield
 
 
 def _explain(error: Exception, kind: type | None) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from subjective.cli.inputs import read_network, read_start
 from subjective.cli.options import PictureOptions
+from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, plan_run
 from subjective.synthesis import coarse_to_fine, novelty
 from subjective.synthesis.config import NoveltyConfig
@@ -23,6 +24,8 @@ class NoveltyCommand(PictureOptions, NoveltyConfig):
 def run(options: NoveltyCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
+    if resume is None:
+        check_out(options.out, force=options.force, count=options.pictures_per_step)
     network = read_network(options, raw=options.raw_weights)
     options = make_plan(options, network.params).config
     init, pictures = read_start(options)
@@ -37,4 +40,6 @@ def run(options: NoveltyCommand, resume: Path | None = None) -> int:
         return 0
     with PictureSession("novelty", planned, facts, resume) as session:
         session.finish(coarse_to_fine.run(planned.job, session.on_step, session.begin()))
+        if options.out is not None:
+            copy_pictures(session.result_files, options.out, force=options.force)
     return session.status

@@ -88,6 +88,11 @@ class FolderOptions:
 
     group: ClassVar[str] = "output"
 
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE")] = None
+    """Write the result to this file, besides the run folder. The suffix chooses the format: .png, .jpg, .webp, .tif or
+    .bmp. Several pictures get a number before the suffix. -o N with a whole number still means --octaves N."""
+    force: bool = False
+    """Replace the file that --out names if it exists."""
     output_dir: Annotated[str, arg(metavar="DIR")] = "outputs"
     """Folder in which each run makes a new folder, the run folder."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "out"

@@ -226,6 +226,11 @@ class PictureSession(Session):
         """Names of the files of a finished run's pictures."""
         return self._folder.result_names
 
+    @property
+    def result_files(self) -> list[Path]:
+        """Files of a finished run's pictures."""
+        return [self.path / name for name in self.result_names]
+
     def score(self, measure: Callable[[], tuple[list[dict[str, Any]], str]]) -> None:
         """Measure the pictures, add the scores to ``summary.json``, and print the scores on stderr.
 

@@ -11,6 +11,7 @@ import tyro
 
 from subjective.checks import InputError
 from subjective.cli.options import Options
+from subjective.runs.lock import refuse_locked
 from subjective.synthesis.settings import arg
 
 
@@ -23,7 +24,8 @@ class ResumeCommand(Options):
 
 
 def check_unfinished(folder: Path) -> None:
-    """Refuse a run that is finished."""
+    """Refuse a run that is finished, or that still goes on."""
+    refuse_locked(folder)
     summary = folder / "summary.json"
     if not summary.is_file():
         return

@@ -23,7 +23,7 @@ from subjective.evaluation.scores import format_score
 from subjective.images import find_images, read_image, write_bytes, write_image
 from subjective.runs.folder import new_folder
 from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
-from subjective.runs.progress import say
+from subjective.runs.progress import report_error, say
 from subjective.synthesis.settings import arg
 
 LINE = 36
@@ -120,24 +120,28 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
     height, width = options.size
     cells: list[tuple[list[str], Any]] = [(["source"], first[:height, :width])]
     rows: list[dict[str, Any]] = []
+    failed = 0
     for number, (variation, one) in enumerate(zip(grid, runs, strict=True), 1):
         heads = [f"{name} {value}" for name, value in variation.chosen.items()]
         say(f"run {number}/{len(grid)}: {', '.join(heads)}")
         name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
         one = dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}")
         made, error = _run_one(one)
+        failed += error is not None
         for path in made:
             added, shown = _results_of(path, heads, variation.chosen, several=one.count > 1)
             rows += added
             cells += shown
-        if error is not None:
+        if error is not None and not made:
             rows.append({**variation.chosen, "status": error})
         write_image(folder / "sheet.png", draw_contact_sheet(cells))
         write_bytes(folder / "table.csv", _csv(rows).encode())
     sys.stdout.write(_csv(rows))
     if len(cells) == 1:
         raise InputError(f"none of {len(grid)} runs made a picture; the first says: {rows[0]['status']}")
-    return 0
+    if failed:
+        report_error(f"{failed} of {len(grid)} runs failed; the table says why")
+    return 1 if failed else 0
 
 
 def _run_one(options: SynthesizeCommand) -> tuple[list[Path], str | None]:
@@ -148,10 +152,10 @@ def _run_one(options: SynthesizeCommand) -> tuple[list[Path], str | None]:
     """
     folders: list[Path] = []
     try:
-        synthesize.run(options, begun=folders.append)
+        status = synthesize.run(options, begun=folders.append)
     except InputError as error:
         return folders, render_error(error, type(options))
-    return folders, None
+    return folders, None if status == 0 else f"failed with status {status}"
 
 
 def _results_of(

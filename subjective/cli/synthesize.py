@@ -13,11 +13,13 @@ import numpy as np
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
 from subjective.cli.options import TextureOptions
+from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
 from subjective.evaluation.scores import Scores, report
 from subjective.images import find_images
 from subjective.runs.forecast import Phase
+from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, texture
@@ -73,6 +75,8 @@ def read_texture_inputs(options: Any, files: Sequence[Path]) -> TextureInputs:
         files: the source files.
     """
     check_weights("source_weights", options.source_weights, len(files), "source")
+    if len(files) > len(getattr(options, "keyframes", ()) or options.source):  # a folder or a pattern
+        note(f"note: the {len(files)} sources are joined into one blend")
     network = read_network(options, raw=options.raw_weights)
     sources = [options.read_source(file) for file in files]
     facts = [describe_file(file, "source") for file in files]
@@ -95,6 +99,8 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         begun: see `PictureSession`.
     """
     began = time.monotonic()
+    if resume is None:
+        check_out(options.out, force=options.force, count=options.count)
     inputs = read_texture_inputs(options, find_images(options.source))
     sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
     by_regions, sizes = masks is not None, sizes_of(sources)
@@ -115,6 +121,8 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     with PictureSession("synthesize", planned, inputs.facts, resume, begun=begun) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
+        if options.out is not None:
+            copy_pictures(session.result_files, options.out, force=options.force)
         if options.evaluate:
             pictures = [np.asarray(result.value) for result in results]
             session.score(lambda: _score(inputs, pictures, job, options, session.result_names))

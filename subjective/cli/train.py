@@ -11,9 +11,10 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from subjective.checks import InputError, file_errors, setting
+from subjective.checks import InputError, setting
 from subjective.cli.arguments import record, render_error, to_json
 from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
+from subjective.cli.outputs import check_out, make_parent
 from subjective.cli.pictures import announce
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
@@ -35,7 +36,7 @@ from subjective.version import __version__
 SHOWN = 256
 """Longer side, in pixels, of the pictures beside the curves."""
 
-OF_ONE_MACHINE = ("output", "output_dir", "output_prefix", "config", "init", "data_dir", "source", "content")
+OF_ONE_MACHINE = ("out", "output_dir", "output_prefix", "config", "init", "data_dir", "source", "content")
 """Settings that a network's file leaves out, because they have a meaning only on the machine of the training."""
 
 
@@ -61,7 +62,7 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
 
     group: ClassVar[str] = "output"
 
-    output: Annotated[str | None, arg("-o", metavar="FILE.safetensors")] = None
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE.safetensors")] = None
     """File for the trained network. The run folder holds the network in any case."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
     save_every: Annotated[int, arg("-n", metavar="N")] = 100
@@ -85,12 +86,12 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
                 f"{content} is missing; give a folder of photographs that the network learns to repaint, or {texture} "
                 "for a network that makes textures from noise"
             )
-        if self.output is not None and not self.output.endswith(".safetensors"):
-            raise InputError(f"{setting('output')} is {self.output!r}; wanted a name that ends in .safetensors")
 
 
 def run(options: TrainCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
+    if resume is None:
+        check_out(options.out, force=options.force, suffixes=[".safetensors"])
     load_orbax()
     mesh_of(options.devices)
     files = find_images(options.source)
@@ -100,9 +101,8 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     steps = training.count_steps(options, len(contents))
     plan = training.plan_training(sources, options, params, steps)
     state = _first_state(options, plan)
-    if options.output is not None:
-        with file_errors("make", Path(options.output).parent):
-            Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+    if options.out is not None:
+        make_parent(Path(options.out))
     facts: dict[str, Any] = {
         "pictures": [describe_file(file, "source") for file in files],
         "photographs": len(contents),
@@ -160,7 +160,7 @@ def _first_state(options: TrainCommand, plan: TrainPlan) -> TrainState:
 def _writer(
     options: TrainCommand, architecture: Architecture, pictures: list[dict[str, str]], folder: Path
 ) -> Callable[[TrainState, float], None]:
-    """Return the function that writes the network to the run folder, and to the file that --output names.
+    """Return the function that writes the network to the run folder, and to the file that --out names.
 
     The function takes the state of the training, and the seconds that the training has taken.
     """
@@ -176,8 +176,8 @@ def _writer(
         }
         network = network_file.TrainedNetwork(architecture, network_file.copy_to_host(state.params), facts)
         network_file.write(folder / "network.safetensors", network)
-        if options.output is not None:
-            network_file.write(options.output, network)
+        if options.out is not None:
+            network_file.write(options.out, network)
 
     return write
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +13,16 @@ import numpy as np
 import tyro
 
 from subjective.checks import InputError, above, check_weights, setting
-from subjective.cli.inputs import LossNetwork, check_output_file, read_mask, read_network, read_start
+from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
 from subjective.cli.options import PictureOptions, SourceOptions
+from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
 from subjective.evaluation.scores import report
 from subjective.images import Image, find_images, read_image, resize
 from subjective.optimize.minimizer import Result
 from subjective.runs.forecast import Phase
+from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, transfer
@@ -55,17 +56,7 @@ class TransferOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResultOptions:
-    """Options for a copy of the result outside the run folder."""
-
-    group: ClassVar[str] = "output"
-
-    out: Annotated[str | None, arg(metavar="FILE")] = None
-    """File to which the finished PNG is copied."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOptions, ResultOptions):
+class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOptions):
     """Make a picture with the content of one picture and the style of others."""
 
     source: Annotated[tuple[str, ...], arg("-s", "--style", metavar="STYLE...")]
@@ -82,7 +73,6 @@ class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOpt
         """See `Options.check`."""
         super().check()
         self.check_sources()
-        check_output_file("out", self.out)
         if self.content_mask and self.source_weights is not None:
             both = f"{setting('source_weights')} and {setting('content_mask')}"
             raise InputError(f"{both} both say how much of each style there is; give one of them")
@@ -91,10 +81,16 @@ class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOpt
 def run(options: TransferCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
+    if resume is None:
+        check_out(options.out, force=options.force)
     content_file, files = _find_files(options)
     network = read_network(options, raw=options.raw_weights)
     params = network.params
-    content = _resize_content(read_image(content_file), options)
+    whole = read_image(content_file)
+    content = _resize_content(whole, options)
+    if content.shape[1] < whole.shape[1] and options.output_width == TransferConfig.output_width:
+        wide = f"the content is {whole.shape[1]} pixels wide, and the result {content.shape[1]}"
+        note(f"note: {wide}; --width {whole.shape[1]} keeps the width")
     size = (content.shape[0], content.shape[1])
     asked = {"output_height": options.output_height}
     options = dataclasses.replace(options, output_height=size[0], output_width=size[1])
@@ -130,7 +126,7 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         if options.out is not None:
-            shutil.copyfile(session.path / "result.png", options.out)
+            copy_pictures(session.result_files, options.out, force=options.force)
         session.score(lambda: _score(results[0], styles, network, job, options, masks))
     return session.status
 

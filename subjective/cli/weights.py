@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from subjective.images import find_images
 from subjective.network import download, normalization, weights
+from subjective.runs.progress import note
 from subjective.version import __version__
 
 
@@ -52,7 +53,8 @@ class WeightsConvert(_DataDir):
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsNormalize(_DataDir):
-    """Measure activation scales again, and store them beside the parameters."""
+    """Measure activation scales again, and store them: beside the parameters, or in the data folder for parameters
+    that come with the package."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME|FILE")]
     """A name that `list` shows, or a file in this package's own format."""
@@ -117,7 +119,8 @@ def _convert(action: WeightsConvert) -> int:
 
 def _normalize(action: WeightsNormalize) -> int:
     network = weights.load(action.name, action.data_dir)
-    return _keep_with_scales(network.path, None if action.pictures is None else find_images(action.pictures))
+    pictures = None if action.pictures is None else find_images(action.pictures)
+    return _keep_with_scales(network.path, pictures, action.data_dir)
 
 
 def _fetch(action: WeightsFetch) -> int:
@@ -133,8 +136,11 @@ def _fetch(action: WeightsFetch) -> int:
     return _keep_with_scales(path)
 
 
-def _keep_with_scales(path: Path, pictures: list[Path] | None = None) -> int:
-    """Measure the activation scales of the network in a file, and write them beside the file; print the file's path."""
+def _keep_with_scales(path: Path, pictures: list[Path] | None = None, data_dir: str | None = None) -> int:
+    """Measure the activation scales of the network in a file, and write them; print the path of the network.
+
+    Scales of a network that comes with the package go to the data folder: the installed package is never changed.
+    """
     network = weights.load(path)
     files = normalization.find_photographs() if pictures is None else pictures
     sys.stderr.write(f"measuring activations on {len(files)} pictures ...\n")
@@ -143,7 +149,11 @@ def _keep_with_scales(path: Path, pictures: list[Path] | None = None) -> int:
         "program": f"subjective {__version__}, subjective/network/normalization.py",
         "pictures": " ".join(file.name for file in files),
     }
-    weights.save_scales(scales, weights.scales_path(path), network.sha256, facts)
+    target = weights.own_scales_path(path, data_dir)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    weights.save_scales(scales, target, network.sha256, facts)
+    if target.parent != path.parent:
+        note(f"note: {network.name} now uses the scales in {target}; delete this file to use the package's own again")
     sys.stdout.write(f"{path}\n")
     return 0
 

@@ -103,7 +103,7 @@ def list_networks(data_dir: str | Path | None = None) -> list[NetworkEntry]:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             name = path.name.removesuffix(SUFFIX)
             if not path.name.endswith(SCALES_SUFFIX) and _NAME.fullmatch(name):
-                embedded, scaled = folder == embedded_dir(), scales_path(path).is_file()
+                embedded, scaled = folder == embedded_dir(), scales_path(path, data_dir).is_file()
                 entries.setdefault(name, NetworkEntry(name, path, embedded, scaled, path.stat().st_size))
     return list(entries.values())
 
@@ -131,14 +131,32 @@ def load(
     path = _find(name_or_path, data_dir)
     digest = native.verify(path)
     params, metadata = reader.read(path, convention, widths)
-    scales = _load_scales(scales_path(path), params, digest)
+    scales = _load_scales(scales_path(path, data_dir), params, digest)
     return Network(_default_name(path), params, scales, metadata["architecture"], digest, path, metadata)
 
 
-def scales_path(params_path: str | Path) -> Path:
-    """Return the path of the scales of a parameters file: `vgg16.scales.safetensors` for `vgg16.safetensors`."""
+def scales_path(params_path: str | Path, data_dir: str | Path | None = None) -> Path:
+    """Return the path of the scales of a parameters file: `vgg16.scales.safetensors` for `vgg16.safetensors`.
+
+    The file lies beside the parameters. For embedded parameters, a file in the data folder is taken first: the user
+    has measured these scales with `subjective weights normalize`.
+
+    Args:
+        params_path: the parameters file.
+        data_dir: the data folder; None for `default_data_dir`.
+    """
+    own = own_scales_path(params_path, data_dir)
     path = Path(params_path)
-    return path.with_name(path.stem + SCALES_SUFFIX)
+    return own if own.is_file() else path.with_name(path.stem + SCALES_SUFFIX)
+
+
+def own_scales_path(params_path: str | Path, data_dir: str | Path | None = None) -> Path:
+    """Return where scales are written: beside the parameters, but in the data folder for embedded parameters."""
+    path = Path(params_path)
+    folder = path.parent
+    if folder.resolve() == embedded_dir().resolve():
+        folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    return folder / (path.stem + SCALES_SUFFIX)
 
 
 def describe(network: Network) -> dict[str, Any]:

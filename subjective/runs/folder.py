@@ -32,8 +32,9 @@ from subjective.checks import InputError, file_errors, setting
 from subjective.images import write_bytes, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
+from subjective.runs.lock import FolderLock
 from subjective.runs.progress import note
-from subjective.runs.provenance import CONFIG_FILE, describe_run
+from subjective.runs.provenance import CONFIG_FILE, describe_run, publish
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.version import __version__
 
@@ -47,9 +48,10 @@ class TracedFolder:
     """
 
     def __init__(self, folder: Path):
-        """Open the trace of a folder that exists.
+        """Lock a folder that exists, and open its trace.
 
         Raises:
+            InputError: another process writes the folder.
             FileError: the folder cannot be written.
         """
         self.folder = folder
@@ -57,6 +59,7 @@ class TracedFolder:
         self._started = time.time()
         self._seconds_before = 0.0
         self._lines = 0
+        self._lock = FolderLock(folder)
         self._trace = self._open_trace()
 
     def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
@@ -93,7 +96,9 @@ class TracedFolder:
         return [json.loads(line) for line in lines]
 
     def _close_trace(self) -> None:
+        """Close the trace, and let other processes take the folder."""
         self._trace.close()
+        self._lock.release()
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
@@ -314,7 +319,7 @@ class PictureFolder(TracedFolder):
         images = value[None] if value.ndim == 3 else value
         text = {
             "Software": f"subjective {__version__}",
-            "subjective:config": json.dumps(self.config),
+            "subjective:config": json.dumps(publish(self.config)),
             "subjective:step": json.dumps({"step": step.step, "loss": step.loss, "evaluations": step.evaluations}),
         }
         names = []

@@ -21,6 +21,9 @@ from subjective.version import __version__
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
 """Packages whose versions are recorded in a run folder."""
 
+PLACES = frozenset(["path", "data_dir", "out", "output_dir", "output_prefix"])
+"""Entries of a record that only say where files lie."""
+
 CONFIG_FILE = "config.json"
 """Name of the file in a run folder that holds the settings."""
 
@@ -56,6 +59,24 @@ def describe_environment() -> dict[str, Any]:
         "devices": jax.device_count(),
         "cores": os.cpu_count(),
     }
+
+
+def publish(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a run that a picture carries: names and hashes, but no path and no time.
+
+    Two runs with the same settings and inputs thus make the same file, and a picture tells nothing of a machine's
+    folders.
+    """
+    return {name: _without_paths(value) for name, value in record.items() if name not in ("command_line", "started")}
+
+
+def _without_paths(value: Any) -> Any:
+    """Replace absolute paths by names, and leave out entries that only say where something lies."""
+    if isinstance(value, dict):
+        return {name: _without_paths(one) for name, one in value.items() if name not in PLACES}
+    if isinstance(value, list):
+        return [_without_paths(one) for one in value]
+    return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
 
 
 def describe_file(path: Path, use: str) -> dict[str, str]:

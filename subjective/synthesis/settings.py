@@ -61,7 +61,7 @@ class MatchSettings:
 
     group: ClassVar[str] = "what is matched"
 
-    octaves: Annotated[int | None, arg("-o", metavar="N"), between(1, 16)] = None
+    octaves: Annotated[int | None, arg(metavar="N"), between(1, 16)] = None
     """Number of octaves; 1 means full size only, and each further octave has half the size of the one before. Default:
     as many as all pictures have room for, but at most 5."""
     octave_step: Annotated[int, arg("-os", metavar="N"), at_least(1)] = 1

@@ -126,7 +126,7 @@ def test_the_flag_of_a_setting_is_the_one_that_the_parser_knows():
         ("[" * 100_000, "holds no settings"),
         (
             '{"command": "synthesize", "settings": {"source": ["x.png"], "layerz": "pool1"}}',
-            "Unrecognized options: --layerz=pool1",
+            "there is no --layerz in `subjective synthesize`; did you mean --layers?",
         ),
     ],
     ids=["another command", "no record", "too deep", "no such setting"],
@@ -148,7 +148,7 @@ def test_words_of_a_record_begin_with_the_content_of_a_transfer():
         (["-l", "conv5_1"], "no layer 'conv5_1'"),
         (["-l"], "layer"),
         (["-o", "0"], "--octaves is 0"),
-        (["-o", "x"], "octaves"),
+        (["-o", "x"], "--out is 'x'; wanted a name that ends in .png"),
         (["-ow", "20", "-p", "valid", "-o", "1", "--statistic", "gram"], "too small"),
         (["-m", "-5"], "--max-iter"),
         (["--tol", "nan"], "--tol"),

@@ -61,8 +61,8 @@ def test_a_source_that_counts_for_nothing_may_be_of_any_size(here, capsys):
         (["crop.png", "-s", "nothing.png"], "no such source"),
         (["none.png", "-s", ROCK], "no such picture: 'none.png'"),
         (["tiny.png", "-s", ROCK], "'tiny.png' of 16x16"),
-        (["crop.png", "-s", ROCK, "--json", "nowhere/scores.json"], "nowhere"),
-        (["crop.png", "-s", ROCK, "--json", "."], "--json is '.', which is a folder"),
+        (["crop.png", "-s", ROCK, "--json", "scores.txt"], "--out is 'scores.txt'; wanted a name that ends in .json"),
+        (["crop.png", "-s", ROCK, "--out", "."], "--out is '.', which is a folder"),
         (["crop.png", "-s", ROCK, "--matched", "conv3-3"], "no layer 'conv3-3'"),
         (
             ["crop.png", "-s", ROCK, "--source-weights", "0"],

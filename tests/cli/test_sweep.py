@@ -29,7 +29,8 @@ def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
     grid = ["layers=pool1/conv1_1+pool1", "octaves=1/9"]
     status = main(["sweep", "-s", str(ROCK), "--vary", *grid, "-ow", "48", "-m", "1", *PLAIN])
     out, err = capsys.readouterr()
-    assert status == 0, err
+    assert status == 1
+    assert err.splitlines()[-1] == "subjective: 2 of 4 runs failed; the table says why"
     folder, table = out.split("\n", 1)
     rows = list(csv.DictReader(io.StringIO(table)))
     assert [(row["layers"], row["octaves"]) for row in rows] == [

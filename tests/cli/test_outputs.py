@@ -1,0 +1,110 @@
+"""The file that --out names: its format, its number, and that nothing is ever replaced unasked."""
+
+import json
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from helpers.pictures import ROCK
+from helpers.processes import SMALL, refusal
+from PIL import Image
+
+from subjective.cli.main import main
+from subjective.cli.outputs import number_files
+from subjective.images import read_image
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def run(capsys, *words):
+    """Run a command; return the lines on stdout and on stderr."""
+    status = main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    return out.splitlines(), err.splitlines()
+
+
+def test_several_files_are_numbered_before_the_suffix():
+    assert number_files("a/made.png", 1) == [Path("a/made.png")]
+    assert number_files("a/made.png", 2) == [Path("a/made-1.png"), Path("a/made-2.png")]
+    assert [file.name for file in number_files("m.jpg", 10)][::9] == ["m-01.jpg", "m-10.jpg"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP"), ("tif", "TIFF")])
+def test_the_suffix_says_the_format(capsys, suffix, kind):
+    (folder, file), _ = run(capsys, "synthesize", "-s", ROCK, *SMALL, "--out", f"new/made.{suffix}")
+    assert file == f"new/made.{suffix}"
+    with Image.open(file) as picture:
+        assert (picture.format, picture.size) == (kind, (48, 48))
+    wanted = read_image(Path(folder) / "result.png")
+    assert np.abs(read_image(file) - wanted).mean() < 0.03
+
+
+@pytest.mark.slow
+def test_each_of_several_pictures_has_a_file(capsys):
+    lines, _ = run(capsys, "synthesize", "-s", ROCK, *SMALL, "-c", "2", "--out", "made.png")
+    assert lines[1:] == ["made-1.png", "made-2.png"]
+    assert not np.array_equal(read_image("made-1.png"), read_image("made-2.png"))
+
+
+@pytest.mark.slow
+def test_a_file_that_exists_is_kept_unless_force_says_otherwise(capsys):
+    Path("made.png").write_bytes(b"mine")
+    assert "'made.png' is there already; give another name, or --force to replace it" in refusal(
+        capsys, "synthesize", "-s", ROCK, *SMALL, "--out", "made.png"
+    )
+    assert Path("made.png").read_bytes() == b"mine"
+    assert not Path("outputs").exists()
+    run(capsys, "synthesize", "-s", ROCK, *SMALL, "--out", "made.png", "--force")
+    assert read_image("made.png").shape == (48, 48, 3)
+
+
+@pytest.mark.slow
+def test_two_runs_make_the_same_file_and_it_holds_no_path_and_no_time(capsys, here):
+    files = []
+    for name in ("one", "two"):
+        (folder,), _ = run(capsys, "synthesize", "-s", ROCK, *SMALL, "--output-dir", here / name)
+        files.append((Path(folder) / "result.png").read_bytes())
+    assert files[0] == files[1]
+    text = Image.open(Path(folder) / "result.png").text["subjective:config"]
+    assert json.loads(text)["pictures"][0]["name"] == ROCK.name
+    assert str(ROCK.parent) not in text
+    assert str(here) not in text
+    assert "started" not in json.loads(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["gif", "mp4", "png"])
+def test_a_loop_is_one_file_or_numbered_frames(capsys, suffix):
+    words = ["animate", "-s", ROCK, *SMALL, "-c", "2", "--formats", "gif", "--out", f"loop.{suffix}"]
+    lines, _ = run(capsys, *words)
+    if suffix == "png":
+        assert lines[1:] == ["loop-1.png", "loop-2.png"]
+    else:
+        assert lines[1:] == [f"loop.{suffix}"]
+        assert len(iio.imread(f"loop.{suffix}")) == 2
+
+
+@pytest.mark.slow
+def test_apply_never_writes_over_a_picture(capsys):
+    ((first,), _), ((second,), _) = (
+        run(capsys, "apply", "rock_gravel", "--size", "64", *more)
+        for more in ([], ["--blend", "1", "0", "--seed", "3"])
+    )
+    assert (first, second) == ("outputs/rock_gravel-64x64.png", "outputs/rock_gravel-64x64-1-0-seed3.png")
+    assert "is there already" in refusal(capsys, "apply", "rock_gravel", "--size", "64")
+    run(capsys, "apply", "rock_gravel", "--size", "64", "--force")
+    pictures = [ROCK, ROCK.with_name("gravel_256x320.png")]
+    assert "--out 'one.png' names a file; wanted a folder for 2 pictures" in refusal(
+        capsys, "apply", "mosaic", *pictures, "-o", "one.png"
+    )
+
+
+@pytest.mark.slow
+def test_evaluate_writes_a_file_only_if_it_is_named(capsys, here):
+    run(capsys, "evaluate", ROCK, "-s", ROCK, "-sw", "96")
+    assert not list(here.iterdir())
+    run(capsys, "evaluate", ROCK, "-s", ROCK, "-sw", "96", "-o", "new/scores.json")
+    assert json.loads(Path("new/scores.json").read_text())["version"] == 2
