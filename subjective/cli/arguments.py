@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_type_hints
 import tyro
 
 from subjective.checks import InputError, Message, setting
+from subjective.cli.settings_file import is_record, read_settings
 from subjective.cli.words import check_words, rewrite
 from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.synthesis.presets import changes_of
@@ -58,8 +59,12 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
     words = rewrite(kind, words)
     file = last_value(words, "--config")
     if file is not None:
-        _refuse_preset_beside_config(kind, words)
-        words = _insert(words, recorded_words(getattr(kind, "recorded_as", name), file))
+        command = getattr(kind, "recorded_as", name)
+        if is_record(file):
+            _refuse_preset_beside_config(kind, words)
+            words = _insert(words, recorded_words(command, file))
+        else:
+            words = _insert(words, _to_words(read_settings(file, kind, command)))
     if not hasattr(kind, "subcommands"):
         check_words(kind, name, words)
     options: Command = _parse_words(kind, name, words, start=_start_of(kind, words))
@@ -82,9 +87,14 @@ def recorded_words(name: str, file: str | Path) -> list[str]:
     record = read_record(file)
     if record["command"] != name:
         raise InputError(f"{str(file)!r} is of `subjective {record['command']}`, not of `subjective {name}`")
-    values = {key: value for key, value in record["settings"].items() if key != "config"}
-    positional = [str(values.pop("content"))] if name == "transfer" and "content" in values else []
-    return [*positional, *to_flags(values)]
+    return _to_words({key: value for key, value in record["settings"].items() if key != "config"})
+
+
+def _to_words(values: dict[str, Any]) -> list[str]:
+    """Return the words that set options to JSON values. A transfer's content comes first, without a flag."""
+    values = dict(values)
+    content = values.pop("content", None) if isinstance(values.get("content"), str) else None
+    return [*([content] if content is not None else []), *to_flags(values)]
 
 
 def to_flags(values: Mapping[str, Any]) -> list[str]:

@@ -45,10 +45,12 @@ COMMANDS = {
     "novelty": Entry("novelty", "NoveltyCommand", "make pictures unlike each other, from no source"),
     "resume": Entry("resume", "ResumeCommand", "continue a run that was stopped"),
     "sweep": Entry("sweep", "SweepCommand", "run a grid of settings"),
+    "batch": Entry("batch", "BatchCommand", "make a texture from each of many pictures"),
     "evaluate": Entry("evaluate", "EvaluateCommand", "measure pictures against their source"),
     "train": Entry("train", "TrainCommand", "train a network that makes textures or repaints pictures"),
     "apply": Entry("apply", "ApplyCommand", "make pictures with a trained network"),
     "example": Entry("example", "ExampleCommand", "copy pictures to try the other commands on"),
+    "completion": Entry("completion", "CompletionCommand", "print a script that completes words in a shell"),
     "weights": Entry("weights", "WeightsCommand", "list, show, convert or fetch network parameters"),
 }
 """Every command. To add a command, write a module in this package and a line here."""
@@ -87,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if name == "resume":
                 return _resume(Path(options.run))
             module = _module(name)
-            status: int = module.run(options, rest) if name == "sweep" else module.run(options)
+            status: int = module.run(options, rest) if name in ("sweep", "batch") else module.run(options)
             return status
     except Interrupted as interrupt:
         return 128 + interrupt.number

@@ -76,7 +76,7 @@ def read_texture_inputs(options: Any, files: Sequence[Path]) -> TextureInputs:
     """
     check_weights("source_weights", options.source_weights, len(files), "source")
     if len(files) > len(getattr(options, "keyframes", ()) or options.source):  # a folder or a pattern
-        note(f"note: the {len(files)} sources are joined into one blend")
+        note(f"note: the {len(files)} sources are joined into one blend; `subjective batch` makes each by itself")
     network = read_network(options, raw=options.raw_weights)
     sources = [options.read_source(file) for file in files]
     facts = [describe_file(file, "source") for file in files]

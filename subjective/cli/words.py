@@ -50,6 +50,11 @@ class Flag:
     positional: bool
     wanted: str
 
+    @property
+    def names_files(self) -> bool:
+        """Whether the flag's values may be the names of files or folders."""
+        return any(word in self.metavar for word in ("PICTURE", "FILE", "DIR", "FOLDER", "CONTENT"))
+
     def describe(self) -> str:
         """Return which value the flag takes, such as "a whole number, 1 or more"."""
         kind = {int: "a whole number", float: "a number"}.get(self.kind, self.metavar)

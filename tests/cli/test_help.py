@@ -11,6 +11,8 @@ from subjective.cli.main import COMMANDS, main, options_class
 FLAG = re.compile(r"(?<![\w|-])--?[a-z][\w-]*")
 OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has commands of its own
 POSITIONAL = {
+    "batch": {"pictures"},
+    "completion": {"shell"},
     "example": {"names"},
     "transfer": {"content"},
     "resume": {"run"},

@@ -39,7 +39,7 @@ MISTAKES = [
     ("synthesize -s a.jpg --rng-seed x", "--rng-seed is 'x'; wanted a whole number, 0 to 4294967295"),
     ("synthesize -s a.jpg --rng-seed -1", "--rng-seed is -1; wanted 0 to 4294967295"),
     ("synthesize", "--source is missing; give --source PICTURE..."),
-    ("synthesize rock.jpg", "the word 'rock.jpg' belongs to no flag; see subjective synthesize --help"),
+    ("synthesize rock.jpg", "the word 'rock.jpg' belongs to no flag; see subjective synthesize --"),
     ("synthesize -s a.jpg --dry-run yes", "the word 'yes' belongs to no flag"),
     ("synthesize -s a.jpg -o made", "--out is 'made'; wanted a name that ends in .png"),
     ("synthesize -s a.jpg -o made.xyz", "--out is 'made.xyz'; wanted a name that ends in .png"),

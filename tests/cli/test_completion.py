@@ -1,0 +1,41 @@
+"""`subjective completion`: what a shell offers."""
+
+import subprocess
+
+import pytest
+
+from subjective.cli.main import COMMANDS, main
+
+
+def complete(script, *words):
+    """What bash offers for the last of some words."""
+    line = " ".join(f"'{word}'" for word in words)
+    asked = (
+        f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _subjective; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    )
+    return subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.fixture
+def bash(capsys):
+    assert main(["completion", "bash"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.process
+def test_bash_completes_commands_flags_words_and_files(bash, here):
+    (here / "rock.jpg").touch()
+    assert complete(bash, "subjective", "syn") == ["synthesize"]
+    assert set(complete(bash, "subjective", "")) == set(COMMANDS)
+    assert complete(bash, "subjective", "synthesize", "--output-w") == ["--output-width"]
+    assert "--no-evaluate" in complete(bash, "subjective", "animate", "--no-e")
+    assert complete(bash, "subjective", "synthesize", "--preset", "") == ["fast", "default", "best", "paper"]
+    assert complete(bash, "subjective", "synthesize", "-s", "ro") == ["rock.jpg"]
+    assert complete(bash, "subjective", "apply", "--octa") == []
+
+
+def test_every_shell_gets_a_script_with_every_command(capsys):
+    for shell in ("bash", "zsh", "fish"):
+        assert main(["completion", shell]) == 0
+        script = capsys.readouterr().out
+        assert all(name in script for name in COMMANDS)
