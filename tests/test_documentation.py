@@ -87,6 +87,8 @@ def test_each_command_parses(words):
     name, *rest = words
     if name == "COMMAND":  # any
         return
+    if name == "weights":
+        name, rest = " ".join(words[:2]), words[2:]
     kind = options_class(name)
     if rest and rest != ["--help"]:
         parse(kind, name, rest)

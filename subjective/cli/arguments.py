@@ -65,8 +65,7 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
             words = _insert(words, recorded_words(command, file))
         else:
             words = _insert(words, _to_words(read_settings(file, kind, command)))
-    if not hasattr(kind, "subcommands"):
-        check_words(kind, name, words)
+    check_words(kind, name, words)
     options: Command = _parse_words(kind, name, words, start=_start_of(kind, words))
     check = getattr(options, "check", None)
     if check is not None:

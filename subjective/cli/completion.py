@@ -54,17 +54,15 @@ class CompletionCommand(Options):
 
 def run(options: CompletionCommand) -> int:
     """Run the command."""
-    from subjective.cli.main import COMMANDS, options_class  # the table of commands names this module
+    from subjective.cli.main import COMMANDS, has_subcommands, options_class  # that table names this module
 
-    flags = {name: _flags(options_class(name)) for name in COMMANDS}
+    flags = {name: [] if has_subcommands(name) else _flags(options_class(name)) for name in COMMANDS}
     sys.stdout.write(_WRITERS[options.shell](flags))
     return 0
 
 
 def _flags(kind: type) -> list[tuple[Flag, str]]:
     """Return each flag of a command with the first sentence of its help."""
-    if hasattr(kind, "subcommands"):
-        return []
     docs = field_docs(kind)
     return [(flag, docs.get(flag.field, "").partition(". ")[0]) for flag in list_flags(kind) if not flag.positional]
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from subjective.cli.arguments import flag_of
 from subjective.statistics.registry import STATISTICS
+from subjective.synthesis.settings import NOISE
 
 FIRST = (
     "source", "output_width", "output_height", "preset", "count", "max_iter", "init", "join_mode", "seed", "dry_run",
@@ -95,6 +96,8 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
         return "" if field.default_factory is not dataclasses.MISSING else REQUIRED
     if value is None or value == () or isinstance(value, bool):
         return ""
+    if value == NOISE:
+        return "1/255"
     if isinstance(value, float):
         return f"{value:.4g}"
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -10,28 +10,33 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import inspect
 import os
 import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from subjective.checks import InputError
 from subjective.cli.arguments import parse, record_file, recorded_words, render_error
 from subjective.cli.help import help_text
+from subjective.cli.words import is_flag
 from subjective.compilation import enable_disk_cache
 from subjective.images import PictureWarning
 from subjective.runs.interrupts import Interrupted, interruptible
-from subjective.runs.progress import Verbosity, note, report_error, set_verbosity
+from subjective.runs.progress import note, report_error, set_verbosity
 from subjective.runs.provenance import read_record
 from subjective.version import __version__
 
 
 class Entry(NamedTuple):
-    """A command: the module in this package, the name of the class of options, and what the command does."""
+    """A command: the module in this package, the name of the class of options, and what the command does.
+
+    A module with subcommands has a table ``SUBCOMMANDS`` of classes instead of one class.
+    """
 
     module: str
     options: str
@@ -51,7 +56,7 @@ COMMANDS = {
     "apply": Entry("apply", "ApplyCommand", "make pictures with a trained network"),
     "example": Entry("example", "ExampleCommand", "copy pictures to try the other commands on"),
     "completion": Entry("completion", "CompletionCommand", "print a script that completes words in a shell"),
-    "weights": Entry("weights", "WeightsCommand", "list, show, convert or fetch network parameters"),
+    "weights": Entry("weights", "SUBCOMMANDS", "list, show, convert or fetch network parameters"),
 }
 """Every command. To add a command, write a module in this package and a line here."""
 
@@ -78,13 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     kind: type | None = None
     try:
         with interruptible(), notes_of_pictures():
-            name, *rest = words
+            name, *rest = _join_subcommand(words)
+            if name in COMMANDS and has_subcommands(name):
+                sys.stdout.write(list_subcommands(name))
+                return 0
             kind = options_class(name)
-            if ("-h" in rest or "--help" in rest) and not hasattr(kind, "subcommands"):
+            if "-h" in rest or "--help" in rest:
                 sys.stdout.write(help_text(kind, name))
                 return 0
             options: Any = parse(kind, name, rest)
-            set_verbosity(getattr(options, "verbosity", Verbosity.NORMAL))
+            set_verbosity(options.verbosity)
             enable_disk_cache()
             if name == "resume":
                 return _resume(Path(options.run))
@@ -134,22 +142,61 @@ def list_commands() -> str:
     return "\n".join(["usage: subjective COMMAND ...", "", DESCRIPTION, "", *lines, "", more]) + "\n"
 
 
+def list_subcommands(name: str) -> str:
+    """Return the help of a command that has subcommands: one line for each of them."""
+    docs = {word: " ".join((inspect.getdoc(kind) or "").split()) for word, kind in _subcommands(name).items()}
+    lines = [f"  {word:<12}{text.partition('.')[0]}" for word, text in docs.items()]
+    more = f"subjective {name} SUBCOMMAND --help says what a subcommand takes."
+    return "\n".join([f"usage: subjective {name} SUBCOMMAND ...", "", *lines, "", more]) + "\n"
+
+
+def has_subcommands(name: str) -> bool:
+    """Return whether a command is a family of subcommands, such as `weights`."""
+    return COMMANDS[name].options == "SUBCOMMANDS"
+
+
 def options_class(name: str) -> type:
     """Import the module of a command, and return the class of the command's options.
+
+    Args:
+        name: name of a command, or of a command and its subcommand, such as ``weights show``.
 
     Raises:
         InputError: there is no command of this name.
     """
-    if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        guess = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(COMMANDS)}"
-        raise InputError(f"there is no command {name!r}; {guess}")
-    found: type = getattr(_module(name), COMMANDS[name].options)
+    command, _, word = name.partition(" ")
+    _refuse_unknown("command", command, COMMANDS)
+    if not has_subcommands(command):
+        found: type = getattr(_module(command), COMMANDS[command].options)
+        return found
+    _refuse_unknown(f"subcommand of `subjective {command}`", word, _subcommands(command))
+    return _subcommands(command)[word]
+
+
+def _refuse_unknown(kind: str, name: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        guess = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(known)}"
+        raise InputError(f"there is no {kind} {name!r}; {guess}")
+
+
+def _join_subcommand(words: Sequence[str]) -> list[str]:
+    """Join a command and its subcommand into one word, such as ``weights show``."""
+    name, *rest = words
+    if name in COMMANDS and has_subcommands(name) and rest and not is_flag(rest[0]):
+        return [f"{name} {rest[0]}", *rest[1:]]
+    return [*words]
+
+
+def _subcommands(name: str) -> dict[str, type]:
+    found: dict[str, type] = _module(name).SUBCOMMANDS
     return found
 
 
 def _module(name: str) -> Any:
-    return importlib.import_module(f"subjective.cli.{COMMANDS[name].module}")
+    """Import the module of a command."""
+    return importlib.import_module(f"subjective.cli.{COMMANDS[name.partition(' ')[0]].module}")
 
 
 def _resume(folder: Path) -> int:

@@ -12,15 +12,19 @@ from typing import Annotated, Any, ClassVar
 import tyro
 from tqdm import tqdm
 
+from subjective.cli.options import Options
 from subjective.images import find_images
 from subjective.network import download, normalization, weights
-from subjective.runs.progress import note
+from subjective.runs.progress import note, say
+from subjective.synthesis.settings import arg
 from subjective.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DataDir:
-    data_dir: Annotated[str | None, tyro.conf.arg(aliases=["-d"], metavar="DIR", help_behavior_hint="")] = None
+class _DataDir(Options):
+    group: ClassVar[str] = "input"
+
+    data_dir: Annotated[str | None, arg("-d", metavar="DIR")] = None
     """Folder with further network parameters. Default: the user's data folder."""
 
 
@@ -33,7 +37,7 @@ class WeightsList(_DataDir):
 class WeightsShow(_DataDir):
     """Verify parameters, and describe them as JSON."""
 
-    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME|FILE")] = "vgg16"
+    name: Annotated[tyro.conf.Positional[str], arg(metavar="NAME|FILE")] = "vgg16"
     """A name that `list` shows, or a file."""
 
 
@@ -41,13 +45,11 @@ class WeightsShow(_DataDir):
 class WeightsConvert(_DataDir):
     """Convert parameters of another program, and store them in the data folder with activation scales."""
 
-    file: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FILE")]
+    file: Annotated[tyro.conf.Positional[str], arg(metavar="FILE")]
     """Keras .h5 or .keras, torchvision .pth or .safetensors, .npz, MatConvNet .mat, Gatys' .npy, or ONNX."""
-    name: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    name: Annotated[str | None, arg(metavar="NAME")] = None
     """Name of the stored parameters. Default: the name of the file."""
-    convention: Annotated[
-        str | None, tyro.conf.arg(metavar="caffe-bgr|caffe-rgb|torchvision", help_behavior_hint="")
-    ] = None
+    convention: Annotated[str | None, arg(metavar="caffe-bgr|caffe-rgb|torchvision")] = None
     """Order and range of colors in the network's input. Default: the usual convention of the file's format."""
 
 
@@ -56,9 +58,9 @@ class WeightsNormalize(_DataDir):
     """Measure activation scales again, and store them: beside the parameters, or in the data folder for parameters
     that come with the package."""
 
-    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME|FILE")]
+    name: Annotated[tyro.conf.Positional[str], arg(metavar="NAME|FILE")]
     """A name that `list` shows, or a file in this package's own format."""
-    pictures: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="PICTURE...", help_behavior_hint="")] = None
+    pictures: Annotated[tuple[str, ...] | None, arg(metavar="PICTURE...")] = None
     """Pictures to measure on: files, folders or patterns. Default: the photographs that come with the package."""
 
 
@@ -66,31 +68,13 @@ class WeightsNormalize(_DataDir):
 class WeightsFetch(_DataDir):
     """Download published parameters, verify and convert them, and store them in the data folder."""
 
-    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
+    name: Annotated[tyro.conf.Positional[str], arg(metavar="NAME")]
     """Name of published parameters that `list` shows."""
 
 
-WeightsAction = (
-    Annotated[WeightsList, tyro.conf.subcommand("list")]
-    | Annotated[WeightsShow, tyro.conf.subcommand("show")]
-    | Annotated[WeightsConvert, tyro.conf.subcommand("convert")]
-    | Annotated[WeightsNormalize, tyro.conf.subcommand("normalize")]
-    | Annotated[WeightsFetch, tyro.conf.subcommand("fetch")]
-)
-
-
-@dataclass(frozen=True)
-class WeightsCommand:
-    """List, show, convert or fetch network parameters."""
-
-    subcommands: ClassVar[bool] = True
-
-    action: WeightsAction
-
-
-def run(options: WeightsCommand) -> int:
+def run(options: Options) -> int:
     """Run one of the subcommands; return the exit status."""
-    return _ACTIONS[type(options.action)](options.action)
+    return _ACTIONS[type(options)](options)
 
 
 def _list(action: WeightsList) -> int:
@@ -143,7 +127,7 @@ def _keep_with_scales(path: Path, pictures: list[Path] | None = None, data_dir: 
     """
     network = weights.load(path)
     files = normalization.find_photographs() if pictures is None else pictures
-    sys.stderr.write(f"measuring activations on {len(files)} pictures ...\n")
+    say(f"measuring activations on {len(files)} pictures ...")
     scales = normalization.activation_scales(network.params, files)
     facts = {
         "program": f"subjective {__version__}, subjective/network/normalization.py",
@@ -157,6 +141,15 @@ def _keep_with_scales(path: Path, pictures: list[Path] | None = None, data_dir: 
     sys.stdout.write(f"{path}\n")
     return 0
 
+
+SUBCOMMANDS: dict[str, type[Options]] = {
+    "list": WeightsList,
+    "show": WeightsShow,
+    "convert": WeightsConvert,
+    "normalize": WeightsNormalize,
+    "fetch": WeightsFetch,
+}
+"""The options of each subcommand."""
 
 _ACTIONS: dict[type, Callable[[Any], int]] = {
     WeightsList: _list,

@@ -36,9 +36,15 @@ def test_a_command_that_is_none_gets_a_guess_or_a_list(capsys, word, message):
     assert message in refusal(capsys, word)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*(name for name in COMMANDS if name != "weights"), "weights show"])
 def test_every_command_has_a_class_of_options(name):
     assert options_class(name).__doc__
+
+
+def test_a_command_with_subcommands_lists_them(capsys):
+    assert main(["weights"]) == main(["weights", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {word}" in out for word in ("list", "show", "convert", "normalize", "fetch"))
 
 
 def test_what_the_user_can_mend_is_one_line_that_names_flags(capsys, monkeypatch):

@@ -63,7 +63,9 @@ MISTAKES = [
     ("resume", "RUN is missing; give it after `subjective resume`"),
     ("resume a b", "the word 'b' belongs to no flag"),
     ("sweep -s a.jpg", "--vary is missing; give --vary"),
-    ("weights lst", "the words 'lst' were not understood; see subjective weights --help"),
+    ("weights lst", "there is no subcommand of `subjective weights` 'lst'; did you mean list?"),
+    ("weights show --dta-dir x", "did you mean --data-dir?"),
+    ("weights convert", "FILE is missing; give it after `subjective weights convert`"),
 ]
 
 
