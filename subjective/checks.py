@@ -155,6 +155,64 @@ SHARE = between(0, 1)
 WEIGHT = at_least(0)
 
 
+def tidy_settings(config: Any) -> None:
+    """Give each field of a config the type in its annotation, where a value of another type clearly means it.
+
+    A string where a tuple of strings is wanted becomes a tuple of one; a list becomes a tuple; a number of NumPy
+    becomes a number of Python.
+
+    Raises:
+        InputError: a value is of another type. The message says the setting's name, the value and what was wanted.
+    """
+    for field in dataclasses.fields(config):
+        if isinstance(value := getattr(config, field.name), np.generic):
+            object.__setattr__(config, field.name, value.item())
+    for name, (kind, several, optional) in _types(config.__class__).items():
+        value = getattr(config, name)
+        if value is None and optional:
+            continue
+        if several:
+            items = (value,) if isinstance(value, str) else value
+            if not isinstance(items, (tuple, list, np.ndarray)):
+                raise InputError(f"{setting(name)} is {value!r}; wanted a tuple of {_NAMES[kind]}s")
+            tidy: Any = tuple(_tidy_one(name, item, kind) for item in items)
+        else:
+            tidy = _tidy_one(name, value, kind)
+        if tidy is not value:
+            object.__setattr__(config, name, tidy)
+
+
+_NAMES = {int: "whole number", float: "number", str: "string", bool: "truth value"}
+
+
+def _tidy_one(name: str, value: Any, kind: type) -> Any:
+    """Return a value as the type ``kind``, or raise an `InputError`."""
+    value = value.item() if isinstance(value, np.generic) else value
+    allowed: tuple[type, ...] = (int, float) if kind is float else (kind,)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{setting(name)} is {value!r}; wanted a {_NAMES[kind]}")
+    return value
+
+
+@lru_cache(maxsize=32)
+def _types(kind: Any) -> dict[str, tuple[type, bool, bool]]:
+    """Return the type of each field of a class: of one item, whether there are several, and whether it may be None.
+
+    Fields that are checked against a `Range` or words have no entry if they hold a single value.
+    """
+    found = {}
+    checked = allowed_values(kind)
+    for field in dataclasses.fields(kind):
+        hint = get_type_hints(kind)[field.name]
+        choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        inner = next(choice for choice in choices if choice is not type(None))
+        several = get_origin(inner) is tuple
+        item = get_args(inner)[0] if several else inner
+        if item in _NAMES and (several or field.name not in checked):
+            found[field.name] = (item, several, type(None) in choices)
+    return found
+
+
 def check_settings(config: Any) -> None:
     """Check the value of each field of a config against the `Range` or ``Literal`` in the field's annotation.
 

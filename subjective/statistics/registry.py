@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from subjective.checks import InputError
 from subjective.statistics.autocorrelation import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
@@ -33,6 +34,26 @@ STATISTICS = {
     )
 }
 """Map from the name of a statistic to the statistic."""
+
+
+def write_terms(statistic: Any) -> Any:
+    """Replace each `Term` in a setting by texts that `parse_term` reads; other values are returned unchanged.
+
+    Raises:
+        InputError: a term is measured at some octaves only, which no text can say.
+    """
+    items = [statistic] if isinstance(statistic, Term) else statistic
+    if not isinstance(items, (list, tuple)) or not any(isinstance(item, Term) for item in items):
+        return statistic
+    return tuple(text for item in items for text in (_write_term(item) if isinstance(item, Term) else [item]))
+
+
+def _write_term(term: Term) -> list[str]:
+    """Return the texts of a term, one for each layer."""
+    if term.octaves is not None:
+        raise InputError(f"a setting cannot say the octaves {term.octaves} of a term; give its text, for all octaves")
+    name = term.statistic.name
+    return [f"{name}@{layer}={weight:g}" for layer, weight in zip(term.layers, term.weights, strict=True)]
 
 
 def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] = ()) -> Term:

@@ -6,13 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from subjective.checks import FINITE, WEIGHT, InputError, at_least, check_settings, check_weights, setting
+from subjective.checks import (
+    FINITE,
+    WEIGHT,
+    InputError,
+    at_least,
+    check_settings,
+    check_weights,
+    setting,
+    tidy_settings,
+)
 from subjective.images import MAX_PIXELS
 from subjective.optimize import lbfgsb
 from subjective.optimize.registry import OPTIMIZERS, OptimizerName
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid, choose_blocks
-from subjective.statistics.registry import parse_term
+from subjective.statistics.registry import parse_term, write_terms
 from subjective.synthesis.frames import steps_of
 from subjective.synthesis.settings import (
     NO_TOLERANCE,
@@ -40,7 +49,9 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
     """Settings that every picture has, and properties computed from them. An invalid setting raises `InputError`."""
 
     def __post_init__(self) -> None:
-        """Check all settings."""
+        """Give the settings their types, and check all settings."""
+        object.__setattr__(self, "statistic", write_terms(self.statistic))
+        tidy_settings(self)
         self.check()
 
     @property
