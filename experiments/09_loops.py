@@ -25,7 +25,8 @@ import numpy as np
 import studio
 
 from subjective.cli.main import main
-from subjective.images import read_image, to_uint8
+from subjective.conversion import to_uint8
+from subjective.images import read_image
 from subjective.network.normalization import load_params
 from subjective.optimize.protocol import value_and_gradient
 from subjective.synthesis import loop as loops

@@ -14,8 +14,8 @@ import numpy as np
 
 import subjective
 from subjective.compilation import enable_disk_cache
+from subjective.conversion import to_uint8
 from subjective.evaluation.yardstick import Yardstick
-from subjective.images import to_uint8
 from subjective.runs.pictures import draw_contact_sheet
 
 HERE = Path(__file__).parent

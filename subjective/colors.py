@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.images import Image
+from subjective.conversion import Image
 
 ColorMode = Literal["style", "luminance", "match"]
 """Where a transfer takes colors from; see `choose_colors`."""

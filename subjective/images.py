@@ -1,7 +1,8 @@
-"""Read, write, find and resize pictures. Only this module converts between integers (in files) and floats.
+"""Read, write, find and resize pictures.
 
 Everywhere in this package, an image is float32 RGB in [0, 1] of shape ``(height, width, 3)``. This module
 converts every other form that a file may have: a palette, alpha, CMYK, 16 bits, a color profile, a rotated picture.
+`subjective.conversion` converts arrays.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import Any, BinaryIO
 import imageio.v3 as iio
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from subjective.checks import InputError, file_errors
+from subjective.conversion import Image, image_of, to_uint8
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the files that are read when a folder or a pattern is given. A file given by name may have any suffix."""
@@ -39,10 +40,6 @@ A file of a few kilobytes can claim to hold more pixels than fit into memory.
 
 class PictureWarning(UserWarning):
     """A part of a picture file was not read, such as its transparency."""
-
-
-Image = Float[np.ndarray, "height width 3"]
-"""RGB in [0, 1], float32."""
 
 
 def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source") -> list[Path]:
@@ -127,6 +124,29 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     if not data:
         raise InputError(f"{name!r} is empty (0 bytes); wanted a picture file")
     return _to_float(_resize_integers(name, _to_rgb(name, _decode(name, data)), width, scale))
+
+
+def as_image(picture: Any, name: str = "the picture") -> Image:
+    """Convert a picture in any form to an image.
+
+    Args:
+        picture: the path of a file, a PIL image, or an array in NumPy or JAX (`subjective.conversion.image_of` says
+            which arrays are taken).
+        name: what messages call the picture.
+
+    Returns:
+        float32 RGB in [0, 1], ``(height, width, 3)``. An array that is an image already is returned as it is.
+
+    Raises:
+        InputError: the picture cannot be read or converted. The message says why.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        return read_image(picture)
+    if isinstance(picture, Pillow.Image):
+        if 0 in picture.size:
+            raise InputError(f"{name} has no pixel; wanted at least one")
+        return _to_float(_to_rgb(name, _orient(picture)))
+    return image_of(picture, name)
 
 
 def _decode(name: str, data: bytes) -> Pillow.Image:
@@ -288,12 +308,7 @@ def _to_srgb(picture: Pillow.Image) -> Pillow.Image:
     return picture.convert("RGB")
 
 
-def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Round an image in [0, 1] to 8-bit integers. Values outside [0, 1] are clipped."""
-    return np.rint(np.clip(np.asarray(image, dtype=np.float64), 0, 1) * 255).astype(np.uint8)
-
-
-def write_image(path: str | os.PathLike[str], image: ArrayLike, *, text: Mapping[str, str] | None = None) -> None:
+def write_image(path: str | os.PathLike[str], image: Any, *, text: Mapping[str, str] | None = None) -> None:
     """Write an 8-bit picture completely or not at all.
 
     The bytes go to a temporary file in the same folder, which is then renamed. After an interrupt or on a full disk,
@@ -301,20 +316,15 @@ def write_image(path: str | os.PathLike[str], image: ArrayLike, *, text: Mapping
 
     Args:
         path: the file; its suffix chooses the format.
-        image: ``(height, width, 3)`` in [0, 1]. Values outside are clipped; all values are rounded to 8 bits.
+        image: a picture in any form that `as_image` takes; its values are rounded to 8 bits.
         text: entries for the text chunks of a PNG file, such as the settings of the run, by keyword. Other formats do
             not store the text.
 
     Raises:
-        InputError: the image has another shape or is not finite, or the suffix is not that of a known format.
+        InputError: `as_image` refuses the image, or the suffix is not that of a known format.
         FileError: the file cannot be written.
     """
-    array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3:
-        raise InputError(f"cannot write an image of shape {array.shape}; wanted (height, width, 3)")
-    if not np.isfinite(array).all():
-        raise InputError("cannot write an image that holds NaN or infinite values")
-    target = Path(path)
+    array, target = as_image(image), Path(path)
     options: dict[str, Any] = {}
     if target.suffix.lower() == ".png":
         info = PngImagePlugin.PngInfo()

@@ -3,11 +3,13 @@ import struct
 import zlib
 
 import imageio.v3 as iio
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from subjective import images
+from subjective.checks import InputError
 
 GRADIENT = np.stack([*np.meshgrid(np.arange(0, 256, 16), np.arange(0, 256, 32)), np.full((8, 16), 77)], 2).astype(
     np.uint8
@@ -44,10 +46,31 @@ def test_what_is_written_is_read_again(tmp_path, rng):
     np.testing.assert_array_equal(images.read_image(tmp_path / "a.png"), image)
 
 
-def test_writing_rounds_and_clips(tmp_path):
-    image = np.array([[[-0.5, 0.0, 0.4999 / 255], [0.501 / 255, 1.0, 7.0]]], np.float32)
+def test_writing_rounds_and_refuses_floats_that_are_no_pixels(tmp_path):
+    image = np.array([[[-0.0005, 0.0, 0.4999 / 255], [0.501 / 255, 1.0, 1.0005]]], np.float32)
     images.write_image(tmp_path / "a.png", image)
     assert iio.imread(tmp_path / "a.png").tolist() == [[[0, 0, 0], [1, 255, 255]]]
+    with pytest.raises(InputError, match=r"holds floats from 0 to 128; wanted floats in .*divide by 255"):
+        images.write_image(tmp_path / "b.png", np.array([[[0.0, 3.0, 128.0]]]))
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float16, np.float64, jnp.float32])
+def test_each_type_of_number_writes_the_same_gray(tmp_path, kind):
+    value = {np.uint8: 128, np.uint16: 128 * 257}.get(kind, 128 / 255)
+    make = jnp.full if kind is jnp.float32 else np.full
+    images.write_image(tmp_path / "a.png", make((2, 3, 3), value, kind))
+    assert iio.imread(tmp_path / "a.png").tolist() == [[[128] * 3] * 3] * 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "I;16", "P"])
+def test_a_pil_picture_is_taken_as_its_file_is(tmp_path, mode):
+    opened = Image.fromarray(GRADIENT).convert("L" if mode == "I;16" else mode)
+    if mode == "I;16":
+        opened = Image.fromarray(np.asarray(opened, np.uint16) * 256)
+    path = saved(tmp_path, opened)
+    np.testing.assert_array_equal(images.as_image(opened), images.read_image(path))
+    np.testing.assert_array_equal(images.as_image(path), images.as_image(str(path)))
 
 
 def test_png_carries_its_provenance(tmp_path):
@@ -204,8 +227,8 @@ def test_a_picture_that_would_become_huge_or_nothing_is_refused(tmp_path):
 def test_images_that_cannot_be_written_leave_the_file_that_was_there(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"before")
-    for unfit in (np.zeros((4, 4)), np.full((4, 4, 3), np.nan)):
-        with pytest.raises(ValueError, match="cannot write"):
+    for unfit in (np.zeros((4, 4, 5)), np.full((4, 4, 3), np.nan)):
+        with pytest.raises(InputError, match=r"the picture (has shape \(4, 4, 5\)|holds NaN)"):
             images.write_image(path, unfit)
     with pytest.raises(ValueError, match=r"wanted a name that ends in \.png, \.jpg"):
         images.write_image(tmp_path / "a.xyz", np.zeros((4, 4, 3)))

@@ -22,7 +22,6 @@ from subjective.images import WRITTEN_SUFFIXES, find_images, write_bytes
 from subjective.runs.forecast import Phase
 from subjective.runs.pictures import plot_motion
 from subjective.runs.provenance import describe_file
-from subjective.runs.videos import FORMATS, Format, write_videos
 from subjective.synthesis import coarse_to_fine, loop
 from subjective.synthesis.config import AnimationConfig, SynthesisConfig
 from subjective.synthesis.frames import check_moves
@@ -31,6 +30,7 @@ from subjective.synthesis.plan import make_plan
 from subjective.synthesis.presets import PRESETS
 from subjective.synthesis.problem import Job, sizes_of
 from subjective.synthesis.settings import arg
+from subjective.videos import FORMATS, Format, write_videos
 
 
 @dataclass(frozen=True, kw_only=True)

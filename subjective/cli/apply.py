@@ -20,8 +20,8 @@ from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.repaint import repaint
 from subjective.images import MAX_PIXELS, WRITTEN_SUFFIXES, find_images, read_image, write_image
 from subjective.runs.progress import note
-from subjective.runs.videos import VIDEO_SUFFIXES, convert_video
 from subjective.synthesis.settings import arg
+from subjective.videos import VIDEO_SUFFIXES, convert_video
 
 OUTPUTS = "outputs"
 """Folder for the results if no output is named."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from subjective.checks import InputError, above, at_least, check_settings, setting
-from subjective.images import Image, read_image
+from subjective.conversion import Image
+from subjective.images import read_image
 from subjective.runs.progress import Verbosity
 from subjective.synthesis.presets import Preset
 from subjective.synthesis.settings import arg

@@ -12,7 +12,7 @@ from subjective.checks import InputError, file_errors, setting
 from subjective.cli.pictures import announce
 from subjective.images import WRITTEN_SUFFIXES, read_image, write_image
 from subjective.runs.progress import note
-from subjective.runs.videos import FORMATS, write_video
+from subjective.videos import FORMATS, write_video
 
 LOOP_SUFFIXES = tuple(f".{kind}" for kind in FORMATS)
 """Suffixes of the files that hold all frames of a loop."""

@@ -16,6 +16,7 @@ from subjective.cli.arguments import record, render_error, to_json
 from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
 from subjective.cli.outputs import check_out, make_parent
 from subjective.cli.pictures import announce
+from subjective.conversion import Image
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
 from subjective.feedforward import train as training
@@ -23,7 +24,7 @@ from subjective.feedforward.config import TRAIN_PRESETS, Like, TrainConfig
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.step import TrainPlan, TrainState, first_state
-from subjective.images import Image, find_images, read_image, resize
+from subjective.images import find_images, read_image, resize
 from subjective.network.normalization import load_params
 from subjective.runs.folder import new_folder
 from subjective.runs.progress import note

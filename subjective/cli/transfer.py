@@ -18,8 +18,9 @@ from subjective.cli.options import PictureOptions, SourceOptions
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
+from subjective.conversion import Image
 from subjective.evaluation.scores import report
-from subjective.images import Image, find_images, read_image, resize
+from subjective.images import find_images, read_image, resize
 from subjective.optimize.minimizer import Result
 from subjective.runs.forecast import Phase
 from subjective.runs.progress import note

@@ -16,7 +16,8 @@ from jaxtyping import Float
 from PIL import Image as Pillow
 
 from subjective.checks import InputError, MissingPackageError, setting
-from subjective.images import Image, read_image, resize
+from subjective.conversion import Image
+from subjective.images import read_image, resize
 
 THREADS = 4
 """Number of threads that read and resize photographs. While a decoder works, other threads can run Python."""

@@ -326,7 +326,7 @@ class PictureFolder(TracedFolder):
         for offset, image in enumerate(images):
             suffix = "" if self.pictures == 1 else f"-{number + offset:03d}"
             names.append(f"{stem}{suffix}.png")
-            write_image(self.folder / names[-1], image, text=text)
+            write_image(self.folder / names[-1], np.clip(image, 0, 1), text=text)
         return names
 
 

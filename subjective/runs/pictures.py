@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from subjective.checks import InputError
+from subjective.conversion import to_uint8
 from subjective.evaluation.motion import FrameDistances, Frames
-from subjective.images import resize, to_uint8
+from subjective.images import resize
 
 CELL = 512
 """Longest side in pixels of a picture on a sheet. Larger pictures are reduced and not cropped, because

@@ -11,7 +11,8 @@ import imageio.v3 as iio
 import numpy as np
 
 from subjective.checks import InputError
-from subjective.images import to_uint8, write_bytes
+from subjective.conversion import to_uint8
+from subjective.images import write_bytes
 
 Format = Literal["gif", "webp", "mp4"]
 """A format in which loops are written."""

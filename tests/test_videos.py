@@ -6,7 +6,7 @@ import pytest
 from helpers.pictures import circle
 from PIL import Image
 
-from subjective.runs.videos import FORMATS, write_video, write_videos
+from subjective.videos import FORMATS, write_video, write_videos
 
 
 @pytest.mark.slow
