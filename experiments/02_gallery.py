@@ -40,6 +40,11 @@ def rock() -> None:
     keep("rock_2x2", np.tile(made, (2, 2, 1)))
 
 
+def gravel() -> None:
+    made = synthesize("gravel", subjective.SynthesisConfig(output_width=256), "gravel")
+    keep("gravel_2x2", np.tile(made, (2, 2, 1)))
+
+
 def blend() -> None:
     made = synthesize("rock and gravel", subjective.SynthesisConfig(output_width=256), "rock", "gravel")
     keep("rock_gravel_2x2", np.tile(made, (2, 2, 1)))
@@ -56,7 +61,7 @@ def path() -> None:
     keep("grass_gravel_path", synthesize("a path", config, "grass", "gravel", masks=masks))
 
 
-PICTURES = {"sources": sources, "rock": rock, "blend": blend, "path": path}
+PICTURES = {"sources": sources, "rock": rock, "gravel": gravel, "blend": blend, "path": path}
 
 
 def synthesize(
