@@ -58,6 +58,9 @@ LIGHTER_OPTIMIZERS: tuple[dict[str, Any], ...] = (
 LIGHTEST_OPTIMIZER: dict[str, Any] = {"optimizer": "adam"}
 """Settings of the last optimizer to try: Adam, which needs ten times as many steps as L-BFGS."""
 
+RULE_ERROR = 2.0
+"""The rule of thumb may ask for more memory than a small picture needs, by up to this factor."""
+
 SHORT_EVALUATION = 1.0
 """An evaluation that takes less than this number of seconds is measured twice, because the first one is slower."""
 
@@ -149,10 +152,12 @@ def fit_to_memory(
     while True:
         try:
             choice = choose_to_fit(config, params, sizes, allowed)
-        except TooLargeError:
-            if peak is None:
+        except TooLargeError as error:
+            if peak is not None:
+                raise TooLargeError(config.output_size, peak, limit) from None
+            if error.closest is None or (error.needed or 0) > limit * RULE_ERROR:
                 raise
-            raise TooLargeError(config.output_size, peak, limit) from None
+            choice = error.closest  # the rule of thumb may be wrong: the compiler decides
         note(f"compiling for {_describe(choice)} ...")
         try:
             job = prepare(choice)
@@ -173,14 +178,16 @@ def fit_to_memory(
 class TooLargeError(InputError):
     """A picture needs more memory than may be used."""
 
-    def __init__(self, size: Size, needed: int | None, limit: int):
+    def __init__(self, size: Size, needed: int | None, limit: int, closest: Any = None):
         """Make the message, which says how much memory the picture needs and how much may be used.
 
         Args:
             size: (height, width) of the picture.
             needed: number of bytes that the picture needs; None if this is not known.
             limit: number of bytes that may be used.
+            closest: the config that needs the least memory, if it is not compiled yet.
         """
+        self.needed, self.closest = needed, closest
         more = "more" if needed is None else format_size(needed)
         others = [setting(name) for name in ("optimizer", "history", "tile")]
         super().__init__(
@@ -217,7 +224,7 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
         TooLargeError: no tiles and optimizer fit.
         InputError: a statistic cannot be measured in the tiles that the config asks for.
     """
-    least = None
+    least, closest = None, None
     for choice in _choices(config):
         try:
             needed = _estimate(choice, params, sources)
@@ -225,12 +232,14 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
             if choice.tile == config.tile:
                 raise
             continue
+        # The returned config names the choice. A repeated or resumed run then keeps it, whatever memory is free.
+        tile = choice.size[0] if choice.tile is None else choice.tile
+        choice = dataclasses.replace(choice, tile=tile, optimizer=choice.optimizer_name)
         if needed <= limit:
-            # The returned config names the choice. A repeated or resumed run then keeps it, whatever memory is free.
-            tile = choice.size[0] if choice.tile is None else choice.tile
-            return dataclasses.replace(choice, tile=tile, optimizer=choice.optimizer_name)
-        least = needed if least is None else min(least, needed)
-    raise TooLargeError(config.output_size, least or 0, limit)
+            return choice
+        if least is None or needed < least:
+            least, closest = needed, choice
+    raise TooLargeError(config.output_size, least or 0, limit, closest)
 
 
 def _choices(config: Config) -> Iterator[Config]:

@@ -241,7 +241,10 @@ class StepCounter:
         """Turn the last stage's result into the result of the whole picture."""
         last = self.job.stages[-1]
         result = dataclasses.replace(result, value=self.job.render(result.value, last))
-        message = "; ".join([result.message, *_find_faults(result, last.steps > 0)])
+        full_size = sum(stage.steps for stage in self.job.stages if stage.octave == last.octave)
+        made_all = 0 < result.steps == last.steps < full_size  # the last of several stages at full size
+        ended = f"all {full_size} steps at full size were made" if made_all else result.message
+        message = "; ".join([ended, *_find_faults(result, last.steps > 0)])
         return dataclasses.replace(
             result, message=message, steps=self._steps, evaluations=self._evaluations, seconds=self._seconds
         )
