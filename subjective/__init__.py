@@ -4,15 +4,16 @@
 
     params = subjective.load_params()
     rock = subjective.read_image("rock.jpg")
-    [result] = subjective.synthesize([rock], subjective.SynthesisConfig(output_width=256), params=params)
-    subjective.write_image("more-rock.png", result.value)
+    [result] = subjective.synthesize(rock, subjective.SynthesisConfig(output_width=256), params=params)
+    result.save("more-rock.png")
 
-An image is an array ``(height, width, 3)`` of float32: RGB in [0, 1].
+An image is an array ``(height, width, 3)`` of float32: RGB in [0, 1]. Wherever a function takes a picture, it also
+takes a path, a PIL image, and arrays of uint8, uint16 and other floats.
 """
 
 from subjective.evaluation.scores import Score, Scores
 from subjective.evaluation.yardstick import evaluate
-from subjective.images import find_images, read_image, resize, write_image
+from subjective.images import as_image, find_images, read_image, resize, write_image
 from subjective.joins import join
 from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.network.normalization import activation_scales, load_params
@@ -29,6 +30,7 @@ from subjective.synthesis.config import AnimationConfig, NoveltyConfig, Synthesi
 from subjective.synthesis.loop import animate
 from subjective.synthesis.novelty import invent
 from subjective.synthesis.presets import preset
+from subjective.synthesis.result import PictureResult, Stop
 from subjective.synthesis.texture import synthesize
 from subjective.synthesis.transfer import transfer
 from subjective.version import __version__
@@ -39,11 +41,13 @@ __all__ = [
     "AnimationConfig",
     "NonFiniteLossError",
     "NoveltyConfig",
+    "PictureResult",
     "Result",
     "Score",
     "Scores",
     "Statistic",
     "Step",
+    "Stop",
     "SynthesisConfig",
     "Term",
     "TransferConfig",
@@ -51,6 +55,7 @@ __all__ = [
     "activation_scales",
     "analyze",
     "animate",
+    "as_image",
     "evaluate",
     "expand",
     "extract_features",
@@ -77,3 +82,6 @@ __all__ = [
     "weighted_sum",
     "write_image",
 ]
+
+__dir__ = __all__.copy
+"""What ``dir(subjective)`` lists: the public names, without modules."""

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import imageio.v3 as iio
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
@@ -40,6 +41,10 @@ A file of a few kilobytes can claim to hold more pixels than fit into memory.
 
 class PictureWarning(UserWarning):
     """A part of a picture file was not read, such as its transparency."""
+
+
+PictureLike = str | os.PathLike[str] | Pillow.Image | ArrayLike
+"""A picture in any form that `as_image` takes: a path, a PIL image, or an array."""
 
 
 def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source") -> list[Path]:
@@ -126,7 +131,7 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     return _to_float(_resize_integers(name, _to_rgb(name, _decode(name, data)), width, scale))
 
 
-def as_image(picture: Any, name: str = "the picture") -> Image:
+def as_image(picture: PictureLike, name: str = "the picture") -> Image:
     """Convert a picture in any form to an image.
 
     Args:
@@ -308,7 +313,7 @@ def _to_srgb(picture: Pillow.Image) -> Pillow.Image:
     return picture.convert("RGB")
 
 
-def write_image(path: str | os.PathLike[str], image: Any, *, text: Mapping[str, str] | None = None) -> None:
+def write_image(path: str | os.PathLike[str], image: PictureLike, *, text: Mapping[str, str] | None = None) -> None:
     """Write an 8-bit picture completely or not at all.
 
     The bytes go to a temporary file in the same folder, which is then renamed. After an interrupt or on a full disk,
@@ -324,22 +329,40 @@ def write_image(path: str | os.PathLike[str], image: Any, *, text: Mapping[str, 
         InputError: `as_image` refuses the image, or the suffix is not that of a known format.
         FileError: the file cannot be written.
     """
-    array, target = as_image(image), Path(path)
+    target = Path(path)
+    write_bytes(target, encode_image(image, target.suffix, name=target.name, text=text))
+
+
+def encode_image(
+    image: PictureLike, suffix: str, *, name: str = "the picture", text: Mapping[str, str] | None = None
+) -> bytes:
+    """Encode an 8-bit picture as the bytes of a file.
+
+    Args:
+        image: as in `write_image`.
+        suffix: one of `WRITTEN_SUFFIXES`; chooses the format.
+        name: what messages call the file.
+        text: as in `write_image`.
+
+    Raises:
+        InputError: as in `write_image`.
+    """
+    kind = suffix.lower()
+    if kind not in WRITTEN_SUFFIXES:
+        raise InputError(f"cannot write {name!r}; wanted a name that ends in {', '.join(WRITTEN_SUFFIXES)}")
     options: dict[str, Any] = {}
-    if target.suffix.lower() == ".png":
+    if kind == ".png":
         info = PngImagePlugin.PngInfo()
         for key, value in (text or {}).items():
             info.add_itxt(key, value)
         options = {"pnginfo": info, "compress_level": 6}
-    elif target.suffix.lower() in (".jpg", ".jpeg", ".webp"):
-        options = {"quality": 95} | ({} if target.suffix.lower() == ".webp" else {"subsampling": 0})
-    if target.suffix.lower() not in WRITTEN_SUFFIXES:
-        raise InputError(f"cannot write {target.name!r}; wanted a name that ends in {', '.join(WRITTEN_SUFFIXES)}")
+    elif kind in (".jpg", ".jpeg", ".webp"):
+        options = {"quality": 95} | ({} if kind == ".webp" else {"subsampling": 0})
+    pixels = to_uint8(as_image(image))
     try:
-        encoded = iio.imwrite("<bytes>", to_uint8(array), extension=target.suffix.lower(), plugin="pillow", **options)
+        return iio.imwrite("<bytes>", pixels, extension=kind, plugin="pillow", **options)
     except (ValueError, KeyError, OSError) as error:
-        raise InputError(f"cannot write {target.name!r} ({error}); wanted a .png") from None
-    write_bytes(target, encoded)
+        raise InputError(f"cannot write {name!r} ({error}); wanted a .png") from None
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -24,34 +24,50 @@ WEBP_QUALITY = 90
 
 
 def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) -> None:
-    """Write a loop to a file completely or not at all. Players repeat GIF and WebP endlessly.
+    """Write a loop to a file completely or not at all.
+
+    Args:
+        path: the file; its suffix chooses the format.
+        frames: as in `encode_video`.
+        fps: frames a second.
+
+    Raises:
+        InputError: as in `encode_video`, or the suffix is none of `FORMATS`.
+        FileError: the file cannot be written.
+    """
+    target = Path(path)
+    kind = target.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise InputError(f"cannot write {target.name!r}; wanted a name ending in .{', .'.join(FORMATS)}")
+    write_bytes(target, encode_video(frames, kind, fps))
+
+
+def encode_video(frames: np.ndarray, kind: Format, fps: float) -> bytes:
+    """Encode a loop as the bytes of a file. Players repeat GIF and WebP endlessly.
 
     A GIF has at most 256 colors in each frame, and a frame lasts a whole number of hundredths of a second. An MP4 holds
     H.264 video with pixels in yuv420p, which every player knows. The sides of an MP4 must be even: if the number of
     rows or columns is odd, the last one is cut off.
 
     Args:
-        path: the file; its suffix chooses the format.
         frames: ``(count, height, width, 3)`` in [0, 1]; other values are clipped.
+        kind: the format.
         fps: frames a second.
 
     Raises:
-        InputError: the frames have another shape, the suffix is none of `FORMATS`, or the frames are too small for MP4.
-        FileError: the file cannot be written.
+        InputError: the frames have another shape, ``fps`` is not above 0, or the frames are too small for MP4.
     """
-    target, array = Path(path), to_uint8(frames)
+    array = to_uint8(frames)
     if array.ndim != 4 or array.shape[3] != 3:
         raise InputError(f"cannot write frames of shape {array.shape}; wanted (count, height, width, 3)")
-    kind = target.suffix.lower().removeprefix(".")
+    if not fps > 0:
+        raise InputError(f"fps is {fps:g}; wanted a number above 0")
     if kind == "mp4":
-        write_bytes(target, _encode_mp4(array, fps))
-    elif kind in FORMATS:
-        options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
-        if kind == "webp":
-            options |= {"quality": WEBP_QUALITY, "method": 4}
-        write_bytes(target, iio.imwrite("<bytes>", array, extension=f".{kind}", plugin="pillow", **options))
-    else:
-        raise InputError(f"cannot write {target.name!r}; wanted a name ending in .{', .'.join(FORMATS)}")
+        return _encode_mp4(array, fps)
+    options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
+    if kind == "webp":
+        options |= {"quality": WEBP_QUALITY, "method": 4}
+    return iio.imwrite("<bytes>", array, extension=f".{kind}", plugin="pillow", **options)
 
 
 def _encode_mp4(array: np.ndarray, fps: float) -> bytes:

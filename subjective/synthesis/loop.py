@@ -10,13 +10,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+from numpy.typing import ArrayLike
 
 from subjective.checks import InputError
+from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
-from subjective.optimize.minimizer import Result
-from subjective.synthesis.coarse_to_fine import OnStep, Position, run
+from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import AnimationConfig
+from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import (
     Distances,
     check_moves,
@@ -26,6 +28,7 @@ from subjective.synthesis.frames import (
     shifted_distances,
     weigh_frames,
 )
+from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
 from subjective.synthesis.morph import TURN_BY, add_changes, frame_importance, measure_contrast
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
@@ -38,41 +41,44 @@ from subjective.synthesis.problem import (
     source_per_region,
     target_at,
 )
+from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage, reduce_to_stage
 from subjective.synthesis.starts import Start, make_start
 from subjective.synthesis.targets import targets_by_precision
 
 
 def animate(
-    sources: Sequence[np.ndarray],
+    sources: PictureLike | Sequence[PictureLike],
     config: AnimationConfig | None = None,
     *,
     params: Params,
-    frame_weights: np.ndarray | None = None,
-    masks: np.ndarray | None = None,
-    init: np.ndarray | None = None,
+    frame_weights: ArrayLike | None = None,
+    masks: ArrayLike | None = None,
+    init: PictureLike | None = None,
+    extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
-) -> Result:
+) -> list[PictureResult]:
     """Make the frames of a loop. Each frame has the sources' texture and differs little from its neighbors.
 
     Args:
-        sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
+        sources: as in `synthesize`.
         config: settings; the defaults if None.
         params: the network, from `load_params`.
         frame_weights: how much each source counts at each frame, ``(count, sources)``, see
             `subjective.synthesis.morph`. If None, all frames have one texture, joined by ``config.source_weights``.
         masks: as in `synthesize`; all frames have the same masks. Do not give masks and ``frame_weights`` together.
-        init: as in `synthesize`; all frames start near this image.
+        init: as in `synthesize`; all frames start near this picture.
+        extra: as in `synthesize`; each loss gets one frame at a time, and counts as the mean over the frames.
         on_step: called as ``on_step(0, step)``; the frames are optimized together as one value.
         resume: as in `synthesize`.
 
     Returns:
-        One `Result`; ``value`` is ``(count, height, width, 3)``, not clipped.
+        A list of one `PictureResult`, whose picture is ``(count, height, width, 3)``.
 
     Raises:
         InputError: a setting, a source or a size is invalid.
-        NonFiniteLossError: see `minimize`.
+        NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
 
     References:
         As for `synthesize`. Departures: distances are compared octave by octave, at every stage. For frames that are N
@@ -81,8 +87,11 @@ def animate(
         have the sources' spectrum at random phases, at every stage, unless ``init`` says otherwise. So the loop is
         closed from the beginning, and its detail changes steadily.
     """
-    job = prepare(sources, config or AnimationConfig(), params, frame_weights, masks, init)
-    return run(job, on_step, resume)[0]
+    images, config, params = read_pictures(sources, "source"), read_config(config, AnimationConfig), read_params(params)
+    weights = read_shares(frame_weights, "frame_weights", "(frames, sources)")
+    regions = read_shares(masks, "masks", "(height, width, sources)")
+    job = prepare(images, config, params, weights, regions, read_init(init, config.output_size))
+    return make_pictures(add_losses(job, extra), on_step, resume)
 
 
 def prepare(

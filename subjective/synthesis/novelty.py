@@ -8,13 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from subjective.images import PictureLike
 from subjective.losses import Loss, novelty_loss
 from subjective.network.vgg import Params
-from subjective.optimize.minimizer import Result
-from subjective.synthesis.coarse_to_fine import OnStep, Position, run
+from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import NoveltyConfig
+from subjective.synthesis.extra import Extra, add_losses
+from subjective.synthesis.inputs import read_config, read_init, read_params
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import Job, check_inputs
+from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage
 from subjective.synthesis.starts import make_start
 
@@ -26,28 +29,32 @@ def invent(
     config: NoveltyConfig | None = None,
     *,
     params: Params,
-    init: np.ndarray | None = None,
+    init: PictureLike | None = None,
+    extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
-) -> Result:
+) -> list[PictureResult]:
     """Make pictures without a source, whose statistics differ from each other as much as possible.
 
     Args:
         config: settings; the defaults if None.
         params: the network, from `load_params`.
-        init: a starting image of the output's size; None for the start that ``config.init`` names.
+        init: as in `synthesize`.
+        extra: as in `synthesize`; each loss gets one picture at a time, and counts as the mean over the pictures.
         on_step: called as ``on_step(0, step)``; the first argument is always 0, because the pictures are optimized
             together as one value.
         resume: as in `synthesize`.
 
     Returns:
-        One `Result`; ``value`` is ``(count, height, width, 3)``, not clipped.
+        A `PictureResult` for each picture.
 
     Raises:
         InputError: a setting or a size is invalid.
-        NonFiniteLossError: see `minimize`.
+        NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
     """
-    return run(prepare(config or NoveltyConfig(), params, init), on_step, resume)[0]
+    config, params = read_config(config, NoveltyConfig), read_params(params)
+    job = prepare(config, params, read_init(init, config.output_size))
+    return make_pictures(add_losses(job, extra), on_step, resume, apart=True)
 
 
 def prepare(config: NoveltyConfig, params: Params, init: np.ndarray | None = None) -> Job:

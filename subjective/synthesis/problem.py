@@ -49,6 +49,8 @@ class Job:
         render: turns a stage's value into a picture. The value may differ from the picture: it may have a margin, it
             may lack the final colors, or it may hold each region as a picture of its own.
         shape: returns the shape of a stage's value.
+        seen: turns a stage's value into the picture that the caller's own losses see
+            (`subjective.synthesis.extra`), if ``render`` cannot be differentiated; None for ``render``.
         starts: number of attempts at the first stage.
         pictures: number of pictures that are made one after the other.
         notes: lines for the user about statistics that are left out and settings without effect.
@@ -60,6 +62,7 @@ class Job:
     start: Start
     render: Render = _as_it_is
     shape: Callable[[Stage], tuple[int, ...]] = _shape_of_picture
+    seen: Render | None = None
     starts: int = 1
     pictures: int = 1
     notes: tuple[Message, ...] = ()

@@ -10,14 +10,17 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+from numpy.typing import ArrayLike
 
+from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
-from subjective.optimize.minimizer import Result
 from subjective.statistics.terms import Analysis
-from subjective.synthesis.coarse_to_fine import OnStep, Position, run
+from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
+from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
@@ -29,50 +32,59 @@ from subjective.synthesis.problem import (
     source_per_region,
     target_at,
 )
+from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage, reduce_to_stage
 from subjective.synthesis.starts import make_start
 from subjective.synthesis.targets import targets_by_precision
 
 
 def synthesize(
-    sources: Sequence[np.ndarray],
+    sources: PictureLike | Sequence[PictureLike],
     config: SynthesisConfig | None = None,
     *,
     params: Params,
-    masks: np.ndarray | None = None,
-    init: np.ndarray | None = None,
+    masks: ArrayLike | None = None,
+    init: PictureLike | None = None,
+    extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
-) -> list[Result]:
+) -> list[PictureResult]:
     """Make new pictures with the texture of one or several sources.
 
     Args:
-        sources: images in [0, 1], ``(height, width, 3)``; sizes may differ.
+        sources: pictures in any form that `as_image` takes: paths, PIL images or arrays; sizes may differ. One
+            picture is taken as a list of one.
         config: settings; the defaults if None. If ``count`` is above 1, the pictures are made one after the other,
             each from its own noise and independent of the others.
         params: the network, from `load_params`.
         masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see
             `subjective.statistics.regions`). If None, all sources make one texture, as ``config.join_mode`` says.
-        init: a starting image of the output's size; None for the start that ``config.init`` names.
+        init: a starting picture, which is resized to the output's size; None for the start that ``config.init`` names.
+        extra: losses of your own, ``[(weight, loss), ...]``. At every stage, ``loss(picture)`` gets the picture as
+            ``(height, width, 3)`` and returns a scalar that JAX can differentiate. The loss appears under its
+            function's name in the parts of each step (see `subjective.synthesis.extra`).
         on_step: called as ``on_step(picture, step)`` after each step; ``picture`` is the picture's number. Steps
-            are numbered through all stages of a picture; the step's value is a picture of the stage's size.
+            are numbered through all stages of a picture; the step's value is a picture of the stage's size. Raise
+            `Stop` to end the run.
         resume: the ``position`` of a step of the same synthesis, copied or read from disk. The synthesis continues at
             this position with the same bits as without the break, and clears the position's arrays.
 
     Returns:
-        A `Result` for each picture; ``value`` is ``(height, width, 3)``, not clipped. Steps and evaluations are sums
-        over all stages.
+        A `PictureResult` for each picture. After `Stop` or Ctrl-C the last one is the last step's, of its stage's size.
 
     Raises:
         InputError: a setting, a source or a size is invalid.
-        NonFiniteLossError: see `minimize`.
+        NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
 
     References:
         Snelgrove, "High-resolution multi-scale neural texture synthesis", SIGGRAPH Asia 2017 Technical Briefs.
         Departures: the output wraps; the start is faint noise around the sources' mean color; coarse octaves are made
         first; Gram matrices of more layers are matched, and also the spectrum of the pixels.
     """
-    return run(prepare(sources, config or SynthesisConfig(), params, masks, init), on_step, resume)
+    images, config, params = read_pictures(sources, "source"), read_config(config, SynthesisConfig), read_params(params)
+    regions = read_shares(masks, "masks", "(height, width, sources)")
+    job = prepare(images, config, params, regions, read_init(init, config.output_size))
+    return make_pictures(add_losses(job, extra), on_step, resume)
 
 
 def prepare(
@@ -135,7 +147,9 @@ def prepare(
             return whole(picture, attempt, stage)
         return jnp.stack([region(picture, attempt, stage) for region in by_region])
 
-    return Job(config, stages, problem, start, render, shape, config.starts, config.count, plan.notes)
+    return Job(
+        config, stages, problem, start, render, shape, starts=config.starts, pictures=config.count, notes=plan.notes
+    )
 
 
 @lru_cache(maxsize=32)

@@ -10,17 +10,20 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+from numpy.typing import ArrayLike
 
 from subjective.checks import check_image
 from subjective.colors import choose_colors, replace_luminance
 from subjective.compilation import jit
+from subjective.images import PictureLike, as_image
 from subjective.losses import Loss, style_and_content_loss, variation_loss, weighted_sum
 from subjective.network.vgg import Params
-from subjective.optimize.minimizer import Result
 from subjective.statistics.analysis import Differences, analyze_and_compare, content_maps
 from subjective.statistics.terms import Analysis
-from subjective.synthesis.coarse_to_fine import OnStep, Position, run
+from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import TransferConfig
+from subjective.synthesis.extra import Extra, add_losses
+from subjective.synthesis.inputs import read_config, read_init, read_params, read_parts, read_pictures, read_shares
 from subjective.synthesis.plan import check_regions, make_plan
 from subjective.synthesis.problem import (
     Job,
@@ -32,6 +35,7 @@ from subjective.synthesis.problem import (
     source_per_region,
     target_at,
 )
+from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage, add_margin, reduce_to_stage, remove_margin
 from subjective.synthesis.starts import make_start
 from subjective.synthesis.targets import targets_by_precision
@@ -44,44 +48,50 @@ _content_maps = jit(content_maps, static_argnums=2)
 
 
 def transfer(
-    content: np.ndarray,
-    styles: Sequence[np.ndarray],
+    content: PictureLike,
+    styles: PictureLike | Sequence[PictureLike],
     config: TransferConfig | None = None,
     *,
     params: Params,
-    masks: np.ndarray | None = None,
-    parts: Sequence[np.ndarray] | None = None,
-    init: np.ndarray | None = None,
+    masks: ArrayLike | None = None,
+    parts: Sequence[ArrayLike] | None = None,
+    init: PictureLike | None = None,
+    extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
-) -> Result:
+) -> list[PictureResult]:
     """Make a picture with the content of one picture and the style of others.
 
     Args:
-        content: image in [0, 1], ``(height, width, 3)``. The result has the content's size, not the config's.
-        styles: images, of any sizes.
+        content: a picture in any form that `as_image` takes. The result has the content's size, not the config's.
+        styles: pictures, of any sizes. One picture is taken as a list of one.
         config: settings; the defaults if None.
         params: the network, from `load_params`.
         masks: the region of each style, as in `synthesize`.
         parts: for each style, how much each pixel counts, ``(height, width)`` in [0, 1]; 1 if None.
-        init: a starting image of the content's size; None for the start that ``config.init`` names.
+        init: a starting picture, which is resized to the content's size; None for the start that ``config.init`` names.
+        extra: as in `synthesize`; a loss sees the picture before the content's colors replace the style's.
         on_step: called as ``on_step(0, step)`` after each step.
         resume: as in `synthesize`.
 
     Returns:
-        One `Result`; ``value`` is ``(height, width, 3)``, not clipped.
+        A list of one `PictureResult`.
 
     Raises:
         InputError: a setting, a picture or a size is invalid.
-        NonFiniteLossError: see `minimize`.
+        NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
 
     References:
         Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", 2016. Departures: style and
         content are matched at several octaves; a style distance is divided by the size of its target, and a content
         difference by the difference between the content and a flat picture; coarse octaves are made first.
     """
-    job = prepare(content, styles, config or TransferConfig(), params, masks, parts, init)
-    return run(job, on_step, resume)[0]
+    image, images = as_image(content, "the content"), read_pictures(styles, "style")
+    config, params = read_config(config, TransferConfig), read_params(params)
+    regions = read_shares(masks, "masks", "(height, width, styles)")
+    shares, begin = read_parts(parts, sizes_of(images)), read_init(init, sizes_of([image])[0])
+    job = prepare(image, images, config, params, regions, shares, begin)
+    return make_pictures(add_losses(job, extra), on_step, resume)
 
 
 def prepare(
@@ -124,7 +134,11 @@ def prepare(
     mean = np.average(mean_colors(styles), axis=0, weights=config.source_weights)
     start = make_start(config, styles, mean, begin, stages[0])
     render = _render_without_margin(original, config, stages)
-    return Job(config, stages, problem, start, render, starts=config.starts, notes=plan.notes)
+
+    def without_margin(value: Array, stage: Stage) -> Array:
+        return remove_margin(value, margin, config.size)
+
+    return Job(config, stages, problem, start, render, seen=without_margin, starts=config.starts, notes=plan.notes)
 
 
 @lru_cache(maxsize=32)

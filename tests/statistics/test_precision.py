@@ -122,6 +122,6 @@ def test_it_is_gone_on_with_bit_for_bit_from_every_stage(small_params, tmp_path)
 def test_pictures_out_of_nothing_end_in_float32_too(small_params):
     told = []
     config = NoveltyConfig(**LIKE_PLANNED | {"octaves": 1}, count=2, precision="bfloat16")
-    result = invent(config, params=small_params, on_step=lambda _, step: told.append(step.position.stage))
-    assert result.value.shape == (2, 48, 48, 3)
+    results = invent(config, params=small_params, on_step=lambda _, step: told.append(step.position.stage))
+    assert [result.value.shape for result in results] == [(48, 48, 3)] * 2
     assert set(told) == {0, 1}

@@ -23,7 +23,8 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def loop(small_params):
-    return animate([photograph()], AnimationConfig(**SMALL), params=small_params)
+    [result] = animate([photograph()], AnimationConfig(**SMALL), params=small_params)
+    return result
 
 
 @pytest.mark.slow
@@ -38,7 +39,7 @@ def test_a_loop_closes_and_its_frames_are_as_far_apart_as_asked(loop):
 
 @pytest.mark.slow
 def test_the_weight_of_the_distances_counts(small_params, loop):
-    alone, far = (
+    [alone], [far] = (
         animate([photograph()], AnimationConfig(**SMALL, **changes), params=small_params)
         for changes in ({"if_weight": 0}, {"if_shift": 3})
     )
@@ -51,8 +52,8 @@ def test_the_weight_of_the_distances_counts(small_params, loop):
 @pytest.mark.parametrize("batch", [2, 4])
 def test_frames_made_together_are_those_made_one_by_one(small_params, loop, batch):
     config = AnimationConfig(**SMALL | {"max_iter": 2})
-    alone = animate([photograph()], config, params=small_params)
-    together = animate([photograph()], AnimationConfig(**SMALL | {"max_iter": 2}, batch=batch), params=small_params)
+    [alone] = animate([photograph()], config, params=small_params)
+    [together] = animate([photograph()], AnimationConfig(**SMALL | {"max_iter": 2}, batch=batch), params=small_params)
     np.testing.assert_allclose(together.value, alone.value, atol=1e-3)
 
 
@@ -60,7 +61,7 @@ def test_frames_made_together_are_those_made_one_by_one(small_params, loop, batc
 def test_every_start_differs_from_frame_to_frame(small_params, init):
     """The 2017 program blurred its symmetric start across frames, which so began alike."""
     config = AnimationConfig(**SMALL | {"max_iter": 0, "schedule": "plain"}, init=init)
-    frames = np.asarray(animate([photograph()], config, params=small_params).value)
+    frames = np.asarray(animate([photograph()], config, params=small_params)[0].value)
     found = measure_distances(frames)
     assert np.ptp(found.values) < 0.2 * np.mean(found.values)
     assert min(found.values) > 0.3 * frames.std(axis=(1, 2)).mean()
@@ -68,7 +69,7 @@ def test_every_start_differs_from_frame_to_frame(small_params, init):
 
 def test_every_stage_of_a_loop_starts_with_detail_that_turns(small_params):
     config = AnimationConfig(**SMALL | {"max_iter": 0})
-    frames = np.asarray(animate([photograph()], config, params=small_params).value)
+    frames = np.asarray(animate([photograph()], config, params=small_params)[0].value)
     detail = frames - (np.roll(frames, 1, axis=1) + np.roll(frames, 1, axis=2)) / 2
     grain = photograph() - (np.roll(photograph(), 1, axis=0) + np.roll(photograph(), 1, axis=1)) / 2
     assert detail.std() == pytest.approx(grain[8:-8, 8:-8].std(), rel=0.4)
@@ -78,7 +79,7 @@ def test_every_stage_of_a_loop_starts_with_detail_that_turns(small_params):
 def test_a_picture_may_be_every_frames_start(small_params):
     start = photograph()[:32, :32]
     config = AnimationConfig(**SMALL | {"max_iter": 0, "schedule": "plain"})
-    frames = np.asarray(animate([photograph()], config, params=small_params, init=start).value)
+    frames = np.asarray(animate([photograph()], config, params=small_params, init=start)[0].value)
     assert 0 < np.abs(frames - start).max() < 10 * config.noise
 
 
@@ -86,7 +87,7 @@ def test_a_picture_may_be_every_frames_start(small_params):
 def test_a_morph_goes_from_keyframe_to_keyframe_and_back(small_params):
     dark, light = photograph() * 0.4, 0.6 + photograph("gravel") * 0.4
     weights = around(6, 2)
-    result = animate([dark, light], AnimationConfig(**SMALL), params=small_params, frame_weights=weights)
+    [result] = animate([dark, light], AnimationConfig(**SMALL), params=small_params, frame_weights=weights)
     means = np.asarray(result.value).mean(axis=(1, 2, 3))
     wanted = weights @ [dark.mean(), light.mean()]
     np.testing.assert_allclose(means, wanted, atol=0.06)
@@ -124,9 +125,9 @@ def test_a_loop_resumes_bit_for_bit(small_params, tmp_path, optimizer):
         if step.position.stage == 1 and not checkpoints.find(tmp_path):
             checkpoints.write(tmp_path, 1, step.position, {})
 
-    whole = animate([photograph()], config, params=small_params, on_step=keep)
+    [whole] = animate([photograph()], config, params=small_params, on_step=keep)
     position, _ = checkpoints.read(checkpoints.find(tmp_path)[0])
-    again = animate([photograph()], config, params=small_params, resume=position)
+    [again] = animate([photograph()], config, params=small_params, resume=position)
     np.testing.assert_array_equal(again.value, whole.value)
 
 

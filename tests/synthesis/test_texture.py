@@ -149,7 +149,7 @@ def test_every_statistic_can_be_minimized(small_params, statistic):
         output_width=side, octaves=1, layers=("pool1",), statistic=(statistic,), max_iter=20, schedule="plain"
     )
     start = smooth_noise(7, (side, side))
-    start[::4] += 0.2  # lines for `grid` to find
+    start[::4] = np.minimum(start[::4] + 0.2, 1)  # lines for `grid` to find
     [result] = texture.synthesize(
         [smooth_noise(0, (128, 112))],
         config,
@@ -161,23 +161,16 @@ def test_every_statistic_can_be_minimized(small_params, statistic):
 
 
 @pytest.mark.parametrize(
-    ("unfit", "error", "message"),
+    ("unfit", "message"),
     [
-        (np.zeros((80, 72, 3), np.uint8), TypeError, "source 1 .* divide 8-bit"),
-        (np.zeros((80, 72), np.float32), ValueError, "source 1 has shape"),
-        (np.full((80, 72, 3), np.nan, np.float32), ValueError, "source 1 holds NaN"),
+        (np.full((80, 72, 3), 255, np.float32), "source 1 holds floats from 255 to 255; .* divide by 255"),
+        (np.zeros((80, 72, 5), np.float32), "source 1 has shape"),
+        (np.full((80, 72, 3), np.nan, np.float32), "source 1 holds NaN"),
     ],
 )
-def test_arrays_that_are_no_images_are_refused(small_params, unfit, error, message):
-    with pytest.raises(error, match=message):
+def test_arrays_that_are_no_images_are_refused(small_params, unfit, message):
+    with pytest.raises(ValueError, match=message):
         texture.synthesize([unfit], SynthesisConfig(**SMALL), params=small_params)
-
-
-def test_a_start_of_another_size_is_refused(small_params):
-    with pytest.raises(ValueError, match="init is 20x20 pixels; wanted 32x24"):
-        texture.synthesize(
-            [smooth_noise()], SynthesisConfig(**SMALL), params=small_params, init=smooth_noise(0, (20, 20))
-        )
 
 
 def test_masks_of_another_shape_and_masks_beside_weights_are_refused(small_params):

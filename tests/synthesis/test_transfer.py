@@ -10,6 +10,7 @@ from subjective.colors import to_grey
 from subjective.losses import variation_loss
 from subjective.network.vgg import extract_features
 from subjective.runs import checkpoints
+from subjective.synthesis.coarse_to_fine import run
 from subjective.synthesis.config import TransferConfig
 from subjective.synthesis.transfer import prepare, transfer
 
@@ -37,7 +38,8 @@ def style():
 
 @pytest.fixture(scope="module")
 def made(small_params):
-    return transfer(content(), [style()], TransferConfig(**SMALL), params=small_params)
+    [result] = transfer(content(), [style()], TransferConfig(**SMALL), params=small_params)
+    return result
 
 
 def losses(result):
@@ -54,7 +56,7 @@ def test_the_picture_has_the_contents_size_and_begins_with_it(small_params, made
     assert made.value.shape == (40, 48, 3)
     for octaves in (None, 2):
         config = TransferConfig(**SMALL | {"max_iter": 0, "schedule": "plain", "octaves": octaves})
-        start = transfer(content(), [style()], config, params=small_params)
+        [start] = transfer(content(), [style()], config, params=small_params)
         np.testing.assert_array_equal(start.value, content())
     assert losses(start)[0] == pytest.approx(0, abs=1e-9)
     assert losses(made)[1] < losses(start)[1] / 3
@@ -66,7 +68,7 @@ def test_a_margin_is_cut_off_at_every_stage(small_params, colors):
     steps = []
     config = TransferConfig(**SMALL | {"max_iter": 1, "coarse_iter": 1}, colors=colors, margin=7)
     picture = content()[:-1]  # 53 x 62 with it, then 27 x 31
-    made = transfer(picture, [style()], config, params=small_params, on_step=lambda _, step: steps.append(step))
+    [made] = transfer(picture, [style()], config, params=small_params, on_step=lambda _, step: steps.append(step))
     assert made.value.shape == (39, 48, 3)
     assert [step.value.shape for step in steps] == [(21, 25, 3)] * 2 + [(39, 48, 3)]
 
@@ -77,7 +79,7 @@ def test_what_is_said_at_the_end_is_of_the_picture_without_its_margin(small_para
     bright[:, 18:30] = 1.5
     config = TransferConfig(**SMALL | {"max_iter": 0, "schedule": "plain"})
     assert config.margin_pixels == 16
-    result = transfer(bright, [style()], config, params=small_params)
+    [result] = run(prepare(bright, [style()], config, small_params))
     assert "25% of it lies beyond black or white" in result.message
 
 
@@ -86,7 +88,7 @@ def test_with_a_margin_a_rim_is_painted_as_the_middle_is(small_params):
     def painted(margin):
         """How much of the paint of the middle the outermost two pixels have."""
         config = TransferConfig(**SMALL | {"content_weight": 0.01}, margin=margin)
-        paint = np.abs(transfer(content(), [style()], config, params=small_params).value - content())
+        paint = np.abs(transfer(content(), [style()], config, params=small_params)[0].value - content())
         rims = (paint[:2], paint[-2:], paint[:, :2], paint[:, -2:])
         return np.mean([rim.mean() for rim in rims]) / paint[8:-8, 8:-8].mean()
 
@@ -96,7 +98,7 @@ def test_with_a_margin_a_rim_is_painted_as_the_middle_is(small_params):
 
 @pytest.mark.slow
 def test_more_weight_on_the_content_keeps_more_of_it(small_params):
-    near, far = (
+    [near], [far] = (
         transfer(content(), [style()], TransferConfig(**SMALL, content_weight=weight), params=small_params)
         for weight in (10, 0.01)
     )
@@ -177,14 +179,14 @@ def test_regions_take_styles_of_their_own(small_params):
     masks[:, :24, 0] = masks[:, 24:, 1] = 1
     styles = [photograph("grass"), photograph("sand")]
     config = TransferConfig(**SMALL, content_weight=0)
-    found = np.asarray(transfer(content(), styles, config, params=small_params, masks=masks).value)
+    found = np.asarray(transfer(content(), styles, config, params=small_params, masks=masks)[0].value)
     for part, own in ((found[:, 4:20], styles[0]), (found[:, 28:44], styles[1])):
         assert np.abs(part.mean(axis=(0, 1)) - own.mean(axis=(0, 1))).max() < 0.1
 
 
 def test_luminance_alone_leaves_the_contents_colors(small_params):
     colored = content() * np.asarray([1.0, 0.5, 0.2], np.float32)
-    found = transfer(colored, [style()], TransferConfig(**SMALL, colors="luminance"), params=small_params)
+    [found] = transfer(colored, [style()], TransferConfig(**SMALL, colors="luminance"), params=small_params)
     value = np.asarray(found.value)
     np.testing.assert_allclose(value - to_grey(value), colored - to_grey(colored), atol=1e-5)
     assert np.abs(to_grey(value) - to_grey(colored)).max() > 0.05
@@ -202,7 +204,7 @@ def test_variation_is_that_of_neighbors():
 
 @pytest.mark.slow
 def test_variation_smooths(small_params, made):
-    smooth = transfer(content(), [style()], TransferConfig(**SMALL, tv_weight=100), params=small_params)
+    [smooth] = transfer(content(), [style()], TransferConfig(**SMALL, tv_weight=100), params=small_params)
     found, plain = (variation_loss(1.25, False)(result.value)[0] for result in (smooth, made))
     assert found < plain / 2
 
@@ -216,7 +218,7 @@ def test_a_transfer_resumes_bit_for_bit(small_params, tmp_path, optimizer):
         if step.position.stage == 1 and not checkpoints.find(tmp_path):
             checkpoints.write(tmp_path, 1, step.position, {})
 
-    whole = transfer(content(), [style()], config, params=small_params, on_step=keep)
+    [whole] = transfer(content(), [style()], config, params=small_params, on_step=keep)
     position, _ = checkpoints.read(checkpoints.find(tmp_path)[0])
-    again = transfer(content(), [style()], config, params=small_params, resume=position)
+    [again] = transfer(content(), [style()], config, params=small_params, resume=position)
     np.testing.assert_array_equal(again.value, whole.value)

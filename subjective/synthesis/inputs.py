@@ -1,0 +1,126 @@
+"""Read the arguments of the verbs, which people give in many forms, into the arrays that the verbs work with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from subjective.checks import InputError
+from subjective.images import Image, PictureLike, as_image, resize
+from subjective.network.vgg import Params
+from subjective.synthesis.config import PictureConfig
+
+Config = TypeVar("Config", bound=PictureConfig)
+
+
+def read_config(config: Any, kind: type[Config]) -> Config:
+    """Return the config, or the default config if ``config`` is None.
+
+    Raises:
+        InputError: the config is of another class.
+    """
+    if config is None:
+        return kind()
+    if not isinstance(config, kind):
+        raise InputError(f"config is {_describe(config)}; wanted subjective.{kind.__name__}(...)")
+    return config
+
+
+def read_params(params: Any) -> Params:
+    """Return the parameters of a network, or refuse what cannot be parameters.
+
+    Raises:
+        InputError: the object is no map from layers to arrays.
+    """
+    if not isinstance(params, Mapping) or not all(isinstance(layer, Mapping) for layer in params.values()):
+        raise InputError(f"params is {_describe(params)}; wanted a network from subjective.load_params()")
+    return params
+
+
+def read_pictures(pictures: PictureLike | Sequence[PictureLike], what: str) -> list[Image]:
+    """Convert several pictures to images. One picture is taken as a list of one.
+
+    Args:
+        pictures: pictures in any form that `as_image` takes.
+        what: what messages call one of the pictures, such as ``source``.
+
+    Raises:
+        InputError: there is no picture, or a picture cannot be read.
+    """
+    several = isinstance(pictures, (list, tuple, Iterator)) or getattr(pictures, "ndim", 0) == 4
+    listed: list[Any] = list(pictures) if several else [pictures]  # type: ignore[arg-type]
+    if not listed:
+        raise InputError(f"no {what} was given; give at least one picture")
+    return [as_image(picture, f"{what} {number}") for number, picture in enumerate(listed, 1)]
+
+
+def read_init(init: PictureLike | None, size: tuple[int, int]) -> Image | None:
+    """Convert a starting picture to an image of the size (height, width); None stays None.
+
+    Raises:
+        InputError: the picture cannot be read.
+    """
+    return None if init is None else resize(as_image(init, "init"), size)
+
+
+def read_shares(values: Any, name: str, axes: str) -> np.ndarray | None:
+    """Return an array of shares, such as masks, as float32; None stays None.
+
+    Args:
+        values: numbers of 0 or more, as an array or as lists.
+        name: name of the argument, for messages.
+        axes: names of the array's axes, such as ``(height, width, sources)``.
+
+    Raises:
+        InputError: the values are no such array.
+    """
+    if values is None:
+        return None
+    try:
+        found = np.asarray(values)
+    except Exception:  # ragged lists, and what ``__array__`` of the caller's object raises
+        raise InputError(f"{name} is {_describe(values)}; wanted numbers {axes}") from None
+    is_numbers = found.dtype.kind in "biuf"
+    if not is_numbers or found.ndim != axes.count(",") + 1 or not found.size:
+        given = f"of shape {found.shape}" if is_numbers else _describe(values)
+        raise InputError(f"{name} is {given}; wanted numbers {axes}")
+    shares = found.astype(np.float64 if found.dtype == np.float64 else np.float32)
+    if not np.isfinite(shares).all() or shares.min() < 0:
+        raise InputError(f"{name} holds numbers that are negative or not finite; wanted shares of 0 or more")
+    return shares
+
+
+def read_parts(parts: Any, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray] | None:
+    """Return how much each pixel of each style counts, as float32; None stays None.
+
+    Args:
+        parts: an array ``(height, width)`` for each style.
+        sizes: (height, width) of each style.
+
+    Raises:
+        InputError: there are not as many parts as styles, or a part does not have the size of its style.
+    """
+    if parts is None:
+        return None
+    try:
+        given = list(parts)
+    except TypeError:
+        raise InputError(f"parts is {_describe(parts)}; wanted an array for each style") from None
+    if len(given) != len(sizes):
+        raise InputError(f"parts got {len(given)} arrays for {len(sizes)} styles; give one for each style")
+    found = []
+    for number, (part, size) in enumerate(zip(given, sizes, strict=True), 1):
+        shares = read_shares(part, f"part {number} of parts", "(height, width)")
+        if shares is None or shares.shape != size or not shares.any():
+            given_size = "None" if shares is None else f"of shape {shares.shape}"
+            raise InputError(f"part {number} of parts is {given_size}; wanted {size}, the size of its style, not all 0")
+        found.append(shares)
+    return found
+
+
+def _describe(value: Any) -> str:
+    """Describe an argument of the wrong kind in a few words."""
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else f"an object of {type(value).__name__}"
