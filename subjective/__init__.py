@@ -19,7 +19,8 @@ from subjective.losses import novelty_loss, texture_loss, weighted_sum
 from subjective.network.normalization import activation_scales, load_params
 from subjective.network.vgg import extract_features, layer_names, minimum_size
 from subjective.optimize.minimizer import NonFiniteLossError, Result, Step, minimize
-from subjective.optimize.protocol import value_and_gradient
+from subjective.optimize.protocol import Optimizer, value_and_gradient
+from subjective.plugins import register
 from subjective.pyramid import expand, gaussian_pyramid, laplacian_pyramid, reduce
 from subjective.statistics.analysis import analyze
 from subjective.statistics.gram import gram
@@ -41,6 +42,7 @@ __all__ = [
     "AnimationConfig",
     "NonFiniteLossError",
     "NoveltyConfig",
+    "Optimizer",
     "PictureResult",
     "Result",
     "Score",
@@ -74,6 +76,7 @@ __all__ = [
     "preset",
     "read_image",
     "reduce",
+    "register",
     "resize",
     "synthesize",
     "texture_loss",

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import UnionType
@@ -150,6 +150,29 @@ def between(least: float, most: float) -> Range:
     return Range(least, most)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class OneOf(Collection[str]):
+    """The names that a setting may have: the keys of a table, to which `subjective.plugins.register` may add.
+
+    Attributes:
+        table: the table.
+    """
+
+    table: Mapping[str, Any]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether the table has a name."""
+        return isinstance(name, str) and name in self.table
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter(self.table)
+
+    def __len__(self) -> int:
+        """Return the number of names."""
+        return len(self.table)
+
+
 FINITE = Range()
 SHARE = between(0, 1)
 WEIGHT = at_least(0)
@@ -214,7 +237,7 @@ def _types(kind: Any) -> dict[str, tuple[type, bool, bool]]:
 
 
 def check_settings(config: Any) -> None:
-    """Check the value of each field of a config against the `Range` or ``Literal`` in the field's annotation.
+    """Check the value of each field of a config against the `Range`, `OneOf` or ``Literal`` in its annotation.
 
     Raises:
         InputError: a value does not fit. The message says the setting's name, the value and what was wanted.
@@ -232,7 +255,8 @@ def check_settings(config: Any) -> None:
             if value not in wanted:
                 raise InputError(f"{setting(name)} is {value if whole else format(value, 'g')}; wanted {wanted}")
         elif value not in wanted:
-            words = ", ".join(map(str, wanted[:-1])) + f" or {wanted[-1]}"
+            *others, last = map(str, wanted)
+            words = ", ".join(others) + f" or {last}"
             raise InputError(f"{setting(name)} is {value!r}; wanted {words}")
 
 
@@ -253,6 +277,8 @@ def allowed_values(kind: Any) -> dict[str, tuple[Any, type | None, bool]]:
             number = int if plain is int or int in choices else float
             found[name] = (ranges[0], number, optional)
             continue
+        for names in (extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, OneOf)):
+            found[name] = (names, None, optional)
         for choice in choices:
             if get_origin(choice) is Literal:
                 found[name] = (get_args(choice), None, optional)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +26,6 @@ from numpy.typing import NDArray
 from subjective.checks import InputError, normalize_weights, setting
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Statistics
-
-JoinMode = Literal["average", "max", "log_euclidean", "geodesic", "affine_invariant", "riemann"]
-JOIN_MODES: tuple[str, ...] = get_args(JoinMode)
 
 EIGENVALUE_FLOOR = 1e-6
 """Smallest eigenvalue that is used, as a share of the matrix's largest eigenvalue; smaller ones are raised to it.
@@ -139,7 +136,7 @@ def _square_roots(matrix: Matrix) -> tuple[Matrix, Matrix]:
     return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
 
 
-_MEANS: dict[str, Callable[[Sequence[Matrix], Sequence[float]], Matrix]] = {
+MEANS: dict[str, Callable[[Sequence[Matrix], Sequence[float]], Matrix]] = {
     "average": average,
     "max": maximum,
     "log_euclidean": log_euclidean,
@@ -147,11 +144,15 @@ _MEANS: dict[str, Callable[[Sequence[Matrix], Sequence[float]], Matrix]] = {
     "affine_invariant": geodesic,
     "riemann": geodesic,
 }
+"""Map from the name of a mode to its mean."""
+
+MATRIX_MODES = frozenset(["log_euclidean", "geodesic", "affine_invariant", "riemann"])
+"""Modes that are defined for positive matrices only."""
 
 
 def join(
     sources: Sequence[Statistics],
-    mode: JoinMode = "average",
+    mode: str = "average",
     source_weights: Sequence[float] | None = None,
     *,
     ridge: float = RIDGE,
@@ -163,8 +164,8 @@ def join(
 
     Args:
         sources: the statistics of each source. All must have the same structure and shapes.
-        mode: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and ``riemann`` are other
-            names of ``geodesic``.
+        mode: one of `MEANS`: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and
+            ``riemann`` are other names of ``geodesic``.
         source_weights: how much each source counts. Weights must not be negative, and only their proportions matter.
             None gives all sources the same weight.
         ridge: see `RIDGE`; only the matrix means use it.
@@ -179,8 +180,8 @@ def join(
     """
     if not sources:
         raise InputError("no statistics to join; give at least one source")
-    if mode not in _MEANS:
-        raise InputError(f"unknown join mode {mode!r}; wanted one of {', '.join(JOIN_MODES)}")
+    if mode not in MEANS:
+        raise InputError(f"unknown join mode {mode!r}; wanted one of {', '.join(MEANS)}")
     shares = normalize_weights("source_weights", source_weights, len(sources), "source")
     if len(sources) == 1:
         return sources[0]
@@ -192,15 +193,18 @@ def join(
             raise ValueError(f"cannot join statistics of different shapes {sorted(shapes)}")
         shape = arrays[0].shape
         statistic = STATISTICS.get(getattr(path[-1], "key", ""))
-        array_mode = "average" if statistic and not statistic.positive and mode != "max" else mode
-        if array_mode not in ("average", "max") and (len(shape) != 2 or shape[0] != shape[1]):
+        array_mode = "average" if statistic and not statistic.positive and mode in MATRIX_MODES else mode
+        if array_mode in MATRIX_MODES and (len(shape) != 2 or shape[0] != shape[1]):
             raise InputError(f"join mode {mode!r} needs square matrices, not {shape}; use average or max")
         matrices = [np.asarray(array, dtype=np.float64) for array in arrays]
-        if array_mode in ("average", "max"):
-            return jnp.asarray(_MEANS[array_mode](matrices, shares), dtype=arrays[0].dtype)
+        if array_mode not in MATRIX_MODES:
+            mean = np.asarray(MEANS[array_mode](matrices, shares))
+            if mean.shape != shape:
+                raise InputError(f"join mode {mode!r} returned the shape {mean.shape}; wanted {shape}, as it got")
+            return jnp.asarray(mean, dtype=arrays[0].dtype)
         # After the ridge is subtracted, the mean is still positive; if all sources are equal, it equals them.
         level = ridge * np.trace(average(matrices, shares)) / shape[0] * np.eye(shape[0])
-        joined = _MEANS[mode]([matrix + level for matrix in matrices], shares) - level
+        joined = MEANS[mode]([matrix + level for matrix in matrices], shares) - level
         return jnp.asarray(joined, dtype=arrays[0].dtype)
 
     return jax.tree_util.tree_map_with_path(join_arrays, *sources)

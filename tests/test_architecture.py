@@ -21,7 +21,7 @@ LAYERS = [
     ["conversion", "images", "videos", "pyramid", "colors", "compilation", "devices"],
     ["network", "optimize"],
     ["statistics"],
-    ["joins", "losses", "evaluation"],
+    ["joins", "losses", "plugins", "evaluation"],
     ["synthesis"],
     ["feedforward"],
     ["runs"],

@@ -15,7 +15,8 @@ import tyro
 
 from subjective.checks import InputError, Message, setting
 from subjective.cli.settings_file import is_record, read_settings
-from subjective.cli.words import check_words, rewrite
+from subjective.cli.words import check_words, rewrite, split_words
+from subjective.plugins import load_installed, load_plugin
 from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.synthesis.presets import changes_of
 
@@ -33,6 +34,7 @@ PATHS = frozenset(
         "out",
         "output_dir",
         "data_dir",
+        "plugin",
     ]
 )
 """Options that name files or folders. A run folder records these options as absolute paths."""
@@ -65,12 +67,29 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
             words = _insert(words, recorded_words(command, file))
         else:
             words = _insert(words, _to_words(read_settings(file, kind, command)))
+    words = load_plugins(words)
     check_words(kind, name, words)
     options: Command = _parse_words(kind, name, words, start=_start_of(kind, words))
     check = getattr(options, "check", None)
     if check is not None:
         check()
     return options
+
+
+def load_plugins(words: Sequence[str]) -> list[str]:
+    """Import the plugins that the words name, and those of installed packages.
+
+    Returns:
+        The words with one ``--plugin`` for all files, which may have come several times.
+
+    Raises:
+        InputError: a plugin cannot be imported.
+    """
+    load_installed()
+    files = [file for flag, values in split_words(words) if flag == "--plugin" for file in values]
+    for file in files:
+        load_plugin(file)
+    return [*without_flag(words, "--plugin"), *(["--plugin", *dict.fromkeys(files)] if files else [])]
 
 
 def recorded_words(name: str, file: str | Path) -> list[str]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from subjective.checks import OneOf
 from subjective.cli.arguments import flag_of
 from subjective.statistics.registry import STATISTICS
 from subjective.synthesis.settings import NOISE
@@ -114,7 +115,8 @@ def _metavar(kind: type, name: str) -> str:
     for extra in _extras(kind, name):
         if getattr(extra, "metavar", None):
             return str(extra.metavar)
-    choices = _choices(get_type_hints(kind)[name])
+    names = [each for extra in _extras(kind, name) if isinstance(extra, OneOf) for each in extra]
+    choices = names or _choices(get_type_hints(kind)[name])
     return "|".join(choices) if choices else "VALUE"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, MissingFileError, file_errors, setting
-from subjective.cli.options import NetworkOptions
+from subjective.cli.options import NetworkOptions, PluginOptions
 from subjective.images import read_image, resize
 from subjective.network import normalization, weights
 from subjective.network.formats.native import sha256
@@ -60,6 +60,12 @@ def read_network(options: NetworkOptions, *, raw: bool) -> LossNetwork:
     params = normalization.params_of(network, raw=raw)
     judge = normalization.params_of(network, raw=network.scales is None)
     return LossNetwork(params, judge, facts)
+
+
+def describe_plugins(options: PluginOptions) -> dict[str, Any]:
+    """Return what ``config.json`` says about the plugins; nothing without plugins."""
+    described = [describe_file(Path(file), "plugin") for file in options.plugin]
+    return {"plugins": described} if described else {}
 
 
 def read_start(config: PictureConfig) -> tuple[np.ndarray | None, list[dict[str, str]]]:

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from subjective.checks import InputError
-from subjective.cli.arguments import parse, record_file, recorded_words, render_error
+from subjective.cli.arguments import load_plugins, parse, record_file, recorded_words, render_error
 from subjective.cli.help import help_text
 from subjective.cli.words import is_flag
 from subjective.compilation import enable_disk_cache
 from subjective.images import PictureWarning
+from subjective.plugins import PluginError
 from subjective.runs.interrupts import Interrupted, interruptible
 from subjective.runs.progress import note, report_error, set_verbosity
 from subjective.runs.provenance import read_record
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 0
             kind = options_class(name)
             if "-h" in rest or "--help" in rest:
+                load_plugins(rest)
                 sys.stdout.write(help_text(kind, name))
                 return 0
             options: Any = parse(kind, name, rest)
@@ -124,6 +126,8 @@ def notes_of_pictures() -> Iterator[None]:
 
 def _explain(error: Exception, kind: type | None) -> int:
     """Say on stderr what went wrong, and return the exit status. ``kind`` is the class of the options, if known."""
+    if isinstance(error, PluginError):
+        traceback.print_exception(error.__cause__)  # for the author of the plugin
     if isinstance(error, InputError):
         report_error(render_error(error, kind))
         return 2

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from subjective.cli.inputs import read_network, read_start
+from subjective.cli.inputs import describe_plugins, read_network, read_start
 from subjective.cli.options import PictureOptions
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, plan_run
@@ -29,7 +29,7 @@ def run(options: NoveltyCommand, resume: Path | None = None) -> int:
     network = read_network(options, raw=options.raw_weights)
     options = make_plan(options, network.params).config
     init, pictures = read_start(options)
-    facts = {"weights": network.facts, **({"pictures": pictures} if pictures else {})}
+    facts = {**describe_plugins(options), "weights": network.facts, **({"pictures": pictures} if pictures else {})}
     check_files(options.config, facts, resume)
 
     def prepare(options: NoveltyCommand) -> Job:

@@ -129,7 +129,18 @@ class ResourceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureOptions(Options, NetworkOptions, FolderOptions, ResourceOptions):
+class PluginOptions:
+    """Options that add to the names that other options know."""
+
+    group: ClassVar[str] = "what is matched"
+
+    plugin: Annotated[tuple[str, ...], arg(metavar="FILE...")] = ()
+    """Python files that call subjective.register with statistics, optimizers or joins of your own. Their names can then
+    be used like those of this program."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions(Options, NetworkOptions, PluginOptions, FolderOptions, ResourceOptions):
     """Options of all commands that make pictures."""
 
     def check(self) -> None:

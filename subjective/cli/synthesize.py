@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, check_weights, setting
-from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
+from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
 from subjective.cli.options import TextureOptions
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
@@ -87,7 +87,8 @@ def read_texture_inputs(options: Any, files: Sequence[Path]) -> TextureInputs:
         facts += [describe_file(Path(name), "mask") for name in options.blend_map]
     init, of_start = read_start(options)
     names = [f"source {str(file)!r}" for file in files]
-    return TextureInputs(network, sources, masks, init, {"pictures": facts + of_start, "weights": network.facts}, names)
+    recorded = {**describe_plugins(options), "pictures": facts + of_start, "weights": network.facts}
+    return TextureInputs(network, sources, masks, init, recorded, names)
 
 
 def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[[Path], None] | None = None) -> int:

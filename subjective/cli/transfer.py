@@ -13,7 +13,7 @@ import numpy as np
 import tyro
 
 from subjective.checks import InputError, above, check_weights, setting
-from subjective.cli.inputs import LossNetwork, read_mask, read_network, read_start
+from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
 from subjective.cli.options import PictureOptions, SourceOptions
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
@@ -109,7 +109,7 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         options, params, sizes_of(styles), by_regions=masks is not None, picture="the content", names=names
     )
     init, of_start = read_start(plan.config)
-    facts = {"pictures": pictures + of_start, "weights": network.facts}
+    facts = {**describe_plugins(options), "pictures": pictures + of_start, "weights": network.facts}
     check_files(options.config, facts, resume)
 
     def prepare(options: TransferCommand) -> Job:

@@ -9,13 +9,13 @@ import dataclasses
 import difflib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from subjective.checks import InputError, allowed_values
+from subjective.checks import InputError, OneOf, allowed_values
 
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(inf|nan)", re.IGNORECASE)
 
@@ -43,7 +43,7 @@ class Flag:
     aliases: tuple[str, ...]
     metavar: str
     kind: type
-    choices: tuple[str, ...]
+    choices: Collection[str]
     several: bool
     optional: bool
     required: bool
@@ -92,7 +92,8 @@ def _flag_of(field: dataclasses.Field[Any], hint: Any, ranges: dict[str, Any]) -
     inner = next(choice for choice in choices if choice is not type(None))
     several = get_origin(inner) is tuple
     inner = get_args(inner)[0] if several else inner
-    words = tuple(map(str, get_args(inner))) if get_origin(inner) is Literal else ()
+    words: Collection[str] = tuple(map(str, get_args(inner))) if get_origin(inner) is Literal else ()
+    words = next((extra for extra in extras if isinstance(extra, OneOf)), words)
     wanted = ranges.get(field.name, (None,))[0]
     return Flag(
         field.name,

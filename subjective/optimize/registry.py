@@ -1,13 +1,13 @@
 """The names of the optimizers: L-BFGS-B runs on the host, L-BFGS and Adam run on the device.
 
-To add an optimizer, write it in a new file of this package, and add the optimizer to `OPTIMIZERS` and its name to
-`OptimizerName`.
+To add an optimizer, write it in a new file of this package, and add the optimizer to `OPTIMIZERS`.
+`subjective.plugins.register` adds optimizers of other packages.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any
 
 from subjective.optimize.adam import Adam
 from subjective.optimize.lbfgs import LBFGS, HistoryType
@@ -15,13 +15,12 @@ from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.preconditioned import Preconditioned, Preconditioner
 from subjective.optimize.protocol import Optimizer
 
-OptimizerName = Literal["lbfgsb", "lbfgs", "adam"]
-
-OPTIMIZERS: dict[str, type[LBFGSB] | type[LBFGS] | type[Adam]] = {"lbfgsb": LBFGSB, "lbfgs": LBFGS, "adam": Adam}
+OPTIMIZERS: dict[str, type[Optimizer]] = {"lbfgsb": LBFGSB, "lbfgs": LBFGS, "adam": Adam}
+"""Map from the name of an optimizer to its class."""
 
 
 def create_optimizer(
-    name: OptimizerName,
+    name: str,
     *,
     history: int = 10,
     history_type: HistoryType = "float32",
@@ -43,11 +42,11 @@ def create_optimizer(
     Raises:
         ValueError: bounds or a preconditioner are given for an optimizer that does not take them, or both are given.
     """
-    kind = OPTIMIZERS[name]
+    kind: Any = OPTIMIZERS[name]
     if bounds is not None and not kind.keeps_bounds:
         able = " or ".join(other for other, known in OPTIMIZERS.items() if known.keeps_bounds)
         raise ValueError(f"the optimizer {name} cannot keep bounds; use {able}")
     settings = {"history": history, "history_type": history_type, "bounds": bounds}
     taken = {field.name for field in dataclasses.fields(kind)}
-    optimizer: Optimizer = kind(**{name: value for name, value in settings.items() if name in taken})  # type: ignore
+    optimizer: Optimizer = kind(**{name: value for name, value in settings.items() if name in taken})
     return optimizer if preconditioner is None else Preconditioned(optimizer, preconditioner)

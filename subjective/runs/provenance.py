@@ -119,6 +119,7 @@ def _hashes(facts: dict[str, Any]) -> dict[str, str | None]:
         network = facts.get("weights") or {}
         use = network.get("use")
         hashes = {f"{use}": network["sha256"], f"the scales of {use}": network["scales_sha256"]} if network else {}
-        return hashes | {picture["path"]: picture["sha256"] for picture in facts.get("pictures", [])}
+        files = [*facts.get("pictures", []), *facts.get("plugins", [])]
+        return hashes | {file["path"]: file["sha256"] for file in files}
     except (TypeError, KeyError, AttributeError):
         return {}

@@ -18,7 +18,7 @@ from subjective.checks import (
 )
 from subjective.images import MAX_PIXELS
 from subjective.optimize import lbfgsb
-from subjective.optimize.registry import OPTIMIZERS, OptimizerName
+from subjective.optimize.registry import OPTIMIZERS
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid, choose_blocks
 from subjective.statistics.registry import parse_term, write_terms
@@ -84,13 +84,13 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         return self.pictures_per_step
 
     @property
-    def optimizer_name(self) -> OptimizerName:
+    def optimizer_name(self) -> str:
         """The preferred optimizer; L-BFGS if L-BFGS-B is only the default and cannot run with the installed scipy."""
         asked = self.optimizer is not None or self.bounds
         return "lbfgs" if not asked and lbfgsb.unavailable() else self.preferred_optimizer
 
     @property
-    def preferred_optimizer(self) -> OptimizerName:
+    def preferred_optimizer(self) -> str:
         """The optimizer that the settings name.
 
         Default: L-BFGS-B with bounds, or for at most `HOST_PIXELS` pixels at a time on one device; otherwise L-BFGS.

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from subjective.compilation import jit
-from subjective.joins import JoinMode
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.frames import DistanceType, frame_distance
 
@@ -25,7 +24,7 @@ DISSOLVE = 3
 flickers; a patch that turns slowly keeps the old texture in frames where it should be gone
 (`experiments/09_loops.md`)."""
 
-TURN_BY: JoinMode = "geodesic"
+TURN_BY = "geodesic"
 """Default join for the targets of mixed frames: one texture then turns into the other stone by stone. With average,
 patches of both textures lie side by side, and the last patches of the old texture have too much contrast
 (`experiments/09_loops.md`)."""

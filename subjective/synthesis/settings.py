@@ -11,13 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from subjective.checks import FINITE, SHARE, WEIGHT, above, at_least, between
+from subjective.checks import FINITE, SHARE, WEIGHT, OneOf, above, at_least, between
 from subjective.colors import ColorMode
-from subjective.joins import JoinMode
+from subjective.joins import MEANS
 from subjective.losses import ContentForm
 from subjective.network.vgg import Pooling, Precision
 from subjective.optimize.lbfgs import HistoryType
-from subjective.optimize.registry import OptimizerName
+from subjective.optimize.registry import OPTIMIZERS
 from subjective.pyramid import Padding
 from subjective.synthesis.frames import DistanceType
 from subjective.synthesis.morph import Ease
@@ -110,7 +110,7 @@ class OptimizerSettings:
 
     group: ClassVar[str] = "optimizer"
 
-    optimizer: OptimizerName | None = None
+    optimizer: Annotated[str | None, arg(), OneOf(OPTIMIZERS)] = None
     """Optimizer: lbfgsb (scipy's, in float64 on the host), lbfgs or adam (both on the device). Default: lbfgsb for
     at most 2 megapixels on one device, or with --bounds; lbfgs for more pixels or devices, or if lbfgsb cannot run
     with the installed scipy."""
@@ -154,7 +154,7 @@ class MixSettings:
 
     group: ClassVar[str] = "what is matched"
 
-    join_mode: Annotated[JoinMode | None, arg("-j")] = None
+    join_mode: Annotated[str | None, arg("-j"), OneOf(MEANS)] = None
     """How to join several sources. average makes a picture with parts of each source; geodesic makes one material
     between the sources (affine_invariant and riemann are other names of geodesic). Default: average, but geodesic for
     frames that turn from one source into another."""

@@ -1,0 +1,149 @@
+"""Statistics, optimizers and joins of one's own, which configs and the command line then know by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from subjective.checks import InputError, MissingFileError, file_errors
+from subjective.joins import MEANS
+from subjective.optimize.protocol import Optimizer
+from subjective.optimize.registry import OPTIMIZERS
+from subjective.statistics.protocol import Statistic
+from subjective.statistics.registry import STATISTICS
+
+GROUP = "subjective.plugins"
+"""Group of the entry points with which an installed package names its plugins."""
+
+Thing = TypeVar("Thing")
+
+_NAME = re.compile(r"[A-Za-z]\w*(-\w+)*")
+_loaded: dict[str, bytes] = {}  # the content of each plugin that was imported, by its path
+
+
+class PluginError(InputError):
+    """The code of a plugin raised an exception, which is the cause of this one."""
+
+
+def register(thing: Thing, name: str | None = None) -> Thing:
+    """Make a statistic, an optimizer or a join known by name, in configs and on the command line.
+
+    A backbone needs no entry: `load_params` takes its file. A set of layers is a tuple of names in a config.
+
+    Args:
+        thing: one of
+
+            - a `Statistic`, or a class or object that has ``measure(features, wraps)`` and may have any other attribute
+              of a `Statistic`;
+            - a class of optimizers: a frozen dataclass with the methods of `subjective.optimize.protocol.Optimizer`;
+            - a function ``join(arrays, weights)`` that returns the mean of several arrays of one shape, in NumPy and
+              float64. The weights add up to 1. The function joins every statistic.
+        name: the name; None for the attribute ``name`` of the thing, or the name of the class or function.
+
+    Returns:
+        The thing itself, so that `register` can be a decorator.
+
+    Raises:
+        InputError: the thing is none of these, or its name is taken or cannot be written on a command line.
+    """
+    if name is None:
+        name = getattr(thing, "name", None) or getattr(thing, "__name__", type(thing).__name__).lower()
+    table, entry = _entry_of(thing, name)
+    kind = _KINDS[id(table)]
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(f"name of a {kind} is {name!r}; wanted a letter, then letters, digits, _ or -")
+    if name in table:
+        article = "an" if kind == "optimizer" else "a"
+        raise InputError(f"there is {article} {kind} {name!r} already; give another name as in register(thing, 'mine')")
+    table[name] = entry
+    return thing
+
+
+_OPTIMIZER_PARTS = sorted(name for name in {*vars(Optimizer), *Optimizer.__annotations__} if not name.startswith("_"))
+
+_KINDS = {id(STATISTICS): "statistic", id(OPTIMIZERS): "optimizer", id(MEANS): "join"}
+
+
+def _entry_of(thing: Any, name: Any) -> tuple[dict[str, Any], Any]:
+    """Return the table for a thing, and the thing in the form that the table holds."""
+    if isinstance(thing, type) and all(hasattr(thing, method) for method in ("begin", "advance")):
+        missing = [part for part in _OPTIMIZER_PARTS if not hasattr(thing, part)]
+        if missing or not dataclasses.is_dataclass(thing):
+            what = f"no {', '.join(missing)}" if missing else "no dataclass"
+            raise InputError(f"optimizer {name!r} is or has {what}; wanted all that subjective.Optimizer has")
+        return OPTIMIZERS, thing
+    if isinstance(thing, Statistic):
+        return STATISTICS, dataclasses.replace(thing, name=name)
+    if callable(getattr(thing, "measure", None)):
+        made = thing() if isinstance(thing, type) else thing
+        fields = [field.name for field in dataclasses.fields(Statistic)]
+        given = {field: getattr(made, field) for field in fields if hasattr(made, field)}
+        return STATISTICS, Statistic(**given | {"name": name})
+    if callable(thing) and not isinstance(thing, type):
+        return MEANS, thing
+    raise InputError(
+        f"{thing!r} cannot be registered; wanted a Statistic, a class with a method measure, a dataclass with the "
+        "methods of an Optimizer, or a function that joins arrays"
+    )
+
+
+def load_plugin(path: str | Path) -> None:
+    """Import a Python file, which calls `register`. A file that was imported before is not imported again.
+
+    Args:
+        path: the file.
+
+    Raises:
+        MissingFileError: there is no such file.
+        PluginError: the file raised an exception. The message says the line.
+    """
+    file = Path(path).absolute()
+    if not file.is_file():
+        raise MissingFileError(f"no such plugin: {str(path)!r}; wanted a Python file that calls subjective.register")
+    with file_errors("read", str(path)):
+        content = file.read_bytes()
+    if _loaded.get(str(file)) == content:
+        return
+    module_name = f"subjective_plugin_{len(_loaded)}_{file.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{str(path)!r} is no Python file; wanted a plugin that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses look up their module
+    with _plugin_errors(str(path), str(file)):
+        spec.loader.exec_module(module)
+    _loaded[str(file)] = content
+
+
+def load_installed() -> None:
+    """Import the plugins of installed packages: the modules that entry points of `GROUP` name.
+
+    Raises:
+        PluginError: a plugin raised an exception. The message says the line.
+    """
+    for entry in metadata.entry_points(group=GROUP):
+        if entry.value not in _loaded:
+            with _plugin_errors(entry.name, ""):
+                entry.load()
+            _loaded[entry.value] = b""
+
+
+@contextmanager
+def _plugin_errors(name: str, file: str) -> Iterator[None]:
+    """Turn an exception of a plugin into a `PluginError` that says the line of the plugin."""
+    try:
+        yield
+    except Exception as error:
+        own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        line = error.lineno if isinstance(error, SyntaxError) else own[-1].lineno if own else None
+        place = f", line {line}" if line is not None else ""
+        reason = " ".join(str(error).split())
+        raise PluginError(f"plugin {name!r}{place}: {type(error).__name__}: {reason}") from error
