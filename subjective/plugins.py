@@ -96,7 +96,7 @@ def _entry_of(thing: Any, name: Any) -> tuple[dict[str, Any], Any]:
 
 
 def load_plugin(path: str | Path) -> None:
-    """Import a Python file, which calls `register`. A file that was imported before is not imported again.
+    """Import a Python file, which calls `register`. What was imported before, from any path, is not imported again.
 
     Args:
         path: the file.
@@ -110,7 +110,7 @@ def load_plugin(path: str | Path) -> None:
         raise MissingFileError(f"no such plugin: {str(path)!r}; wanted a Python file that calls subjective.register")
     with file_errors("read", str(path)):
         content = file.read_bytes()
-    if _loaded.get(str(file)) == content:
+    if content in _loaded.values():
         return
     module_name = f"subjective_plugin_{len(_loaded)}_{file.stem}"
     spec = importlib.util.spec_from_file_location(module_name, file)

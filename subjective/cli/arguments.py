@@ -64,7 +64,7 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
         command = getattr(kind, "recorded_as", name)
         if is_record(file):
             _refuse_preset_beside_config(kind, words)
-            words = _insert(words, recorded_words(command, file))
+            words = _insert(words, recorded_words(command, file, ("out",)))
         else:
             words = _insert(words, _to_words(read_settings(file, kind, command)))
     words = load_plugins(words)
@@ -92,12 +92,13 @@ def load_plugins(words: Sequence[str]) -> list[str]:
     return [*without_flag(words, "--plugin"), *(["--plugin", *dict.fromkeys(files)] if files else [])]
 
 
-def recorded_words(name: str, file: str | Path) -> list[str]:
+def recorded_words(name: str, file: str | Path, without: Sequence[str] = ()) -> list[str]:
     """Return the words that give a command the settings of a recorded run.
 
     Args:
         name: name of the command.
         file: ``config.json`` of the run's folder.
+        without: settings to leave out, such as the file of the first run's result.
 
     Raises:
         InputError: the file is no record, or a record of another command.
@@ -105,7 +106,7 @@ def recorded_words(name: str, file: str | Path) -> list[str]:
     record = read_record(file)
     if record["command"] != name:
         raise InputError(f"{str(file)!r} is of `subjective {record['command']}`, not of `subjective {name}`")
-    return _to_words({key: value for key, value in record["settings"].items() if key != "config"})
+    return _to_words({key: value for key, value in record["settings"].items() if key not in ("config", *without)})
 
 
 def _to_words(values: dict[str, Any]) -> list[str]:

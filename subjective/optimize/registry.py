@@ -50,3 +50,8 @@ def create_optimizer(
     taken = {field.name for field in dataclasses.fields(kind)}
     optimizer: Optimizer = kind(**{name: value for name, value in settings.items() if name in taken})
     return optimizer if preconditioner is None else Preconditioned(optimizer, preconditioner)
+
+
+def optimizers_with(ability: str) -> str:
+    """Return the names of the optimizers whose attribute ``ability`` is true, joined by "or"."""
+    return " or ".join(name for name, kind in OPTIMIZERS.items() if getattr(kind, ability))

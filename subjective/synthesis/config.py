@@ -18,7 +18,7 @@ from subjective.checks import (
 )
 from subjective.images import MAX_PIXELS
 from subjective.optimize import lbfgsb
-from subjective.optimize.registry import OPTIMIZERS
+from subjective.optimize.registry import OPTIMIZERS, optimizers_with
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid, choose_blocks
 from subjective.statistics.registry import parse_term, write_terms
@@ -107,6 +107,11 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         """Whether L-BFGS begins with the gains of `subjective.synthesis.preconditioner`."""
         return self.preconditioner == "octaves"
 
+    @property
+    def preconditioned_early(self) -> bool:
+        """Whether L-BFGS begins with the gains at the stages before full size too. By default only if asked."""
+        return self.preconditioner == "octaves"
+
     def steps(self, size: tuple[int, ...]) -> int:
         """Return the largest number of optimizer steps for a picture of a size (height, width)."""
         return self.max_iter
@@ -149,13 +154,13 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         asked, bounds = setting("optimizer"), setting("bounds")
         chosen = OPTIMIZERS[self.optimizer_name]
         if self.bounds and not chosen.keeps_bounds:
-            fit = _optimizers_with("keeps_bounds")
+            fit = optimizers_with("keeps_bounds")
             raise InputError(f"{bounds} cannot be kept by {asked} {self.optimizer}; use {fit}, or no bounds")
         if self.preconditioner == "octaves" and (self.bounds or not chosen.takes_preconditioner):
             other = bounds if self.bounds else f"{asked} {self.optimizer}"
             raise InputError(f"{setting('preconditioner')} octaves does not go with {other}; leave one of the two out")
         if self.history_type != "float32" and (self.optimizer is None or not chosen.has_history_type):
-            needed = f"{asked} {_optimizers_with('has_history_type')}"
+            needed = f"{asked} {optimizers_with('has_history_type')}"
             raise InputError(f"{setting('history_type')} {self.history_type} needs {needed}; give that as well")
         self._check_routine()
 
@@ -168,11 +173,6 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         refused = f"{bounds} cannot be kept" if self.bounds else f"{asked} lbfgsb cannot run"
         instead = f"adam, leave out {bounds}" if self.bounds else "lbfgs or adam"
         raise InputError(f"{refused}: {unavailable}; use {asked} {instead}, or install one of those versions")
-
-
-def _optimizers_with(ability: str) -> str:
-    """Return the names of the optimizers whose attribute ``ability`` is true, joined by "or"."""
-    return " or ".join(name for name, kind in OPTIMIZERS.items() if getattr(kind, ability))
 
 
 def check_statistics(
@@ -265,6 +265,11 @@ class AnimationConfig(FrameSettings, SynthesisConfig):
     def pictures_in_memory(self) -> int:
         """See `PictureConfig.pictures_in_memory`."""
         return min(self.batch, self.count)
+
+    @property
+    def preconditioned_early(self) -> bool:
+        """See `PictureConfig.preconditioned_early`. As at full size: frames start with the sources' own colors."""
+        return self.preconditioned
 
     @property
     def frame_steps(self) -> tuple[int, ...]:

@@ -230,11 +230,11 @@ def choose_optimizer(config: PictureConfig, *, full_size: bool = True) -> Optimi
     Args:
         config: settings.
         full_size: whether the optimizer is for a stage of full size. At earlier stages L-BFGS begins without the gains
-            of `subjective.synthesis.preconditioner`, unless the config asks for them: with the gains, large patches of
-            color are the last to change, and these patches must settle while the picture is small
-            (`experiments/13_curvature.md`).
+            of `subjective.synthesis.preconditioner`, unless `PictureConfig.preconditioned_early`: with the gains, large
+            patches of color are the last to change, and these patches must settle while the picture is small
+            (`experiments/LOG.md`, 2026-11-27).
     """
-    preconditioned = config.preconditioned and (full_size or config.preconditioner is not None)
+    preconditioned = config.preconditioned if full_size else config.preconditioned_early
     return create_optimizer(
         config.optimizer_name,
         history=config.history,

@@ -49,7 +49,9 @@ def finished_run(capsys, *more):
     words = ["transfer", "content.png", "--style", *styles, "-sw", "128", *FLAGS, "--out", "made.png"]
     assert main([*words, "--content-mask", "left.png", *more]) == 0
     captured = capsys.readouterr()
-    return Path(captured.out.strip()), captured.err
+    folder, file = captured.out.splitlines()
+    assert file == "made.png"
+    return Path(folder), captured.err
 
 
 @pytest.mark.slow
@@ -69,7 +71,7 @@ def test_the_picture_is_in_the_run_folder_and_where_out_says(capsys):
 @pytest.mark.slow
 def test_a_recorded_transfer_is_made_again_also_of_another_content(capsys):
     folder, _ = finished_run(capsys, "--no-evaluate")
-    again = ["--config", str(folder / "config.json"), "--no-evaluate"]
+    again = ["--config", str(folder / "config.json"), "--no-evaluate", "--out", "made.png", "--force"]
     first = read_image("made.png")
     assert main(["transfer", *again]) == 0
     np.testing.assert_array_equal(read_image("made.png"), first)
