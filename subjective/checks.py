@@ -178,15 +178,21 @@ SHARE = between(0, 1)
 WEIGHT = at_least(0)
 
 
-def tidy_settings(config: Any) -> None:
+def tidy_settings(config: Any, **changes: Any) -> None:
     """Give each field of a config the type in its annotation, where a value of another type clearly means it.
 
     A string where a tuple of strings is wanted becomes a tuple of one; a list becomes a tuple; a number of NumPy
     becomes a number of Python.
 
+    Args:
+        config: settings, which this function changes.
+        changes: new values of fields.
+
     Raises:
         InputError: a value is of another type. The message says the setting's name, the value and what was wanted.
     """
+    for name, value in changes.items():
+        object.__setattr__(config, name, value)
     for field in dataclasses.fields(config):
         if isinstance(value := getattr(config, field.name), np.generic):
             object.__setattr__(config, field.name, value.item())

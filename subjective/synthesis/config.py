@@ -50,8 +50,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
 
     def __post_init__(self) -> None:
         """Give the settings their types, and check all settings."""
-        object.__setattr__(self, "statistic", write_terms(self.statistic))
-        tidy_settings(self)
+        tidy_settings(self, statistic=write_terms(self.statistic))
         self.check()
 
     @property
