@@ -60,7 +60,7 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
     """
     words = rewrite(kind, words)
     file = last_value(words, "--config")
-    if file is not None:
+    if file:  # `check_words` refuses a flag without a value
         command = getattr(kind, "recorded_as", name)
         if is_record(file):
             _refuse_preset_beside_config(kind, words)
@@ -86,7 +86,7 @@ def load_plugins(words: Sequence[str]) -> list[str]:
         InputError: a plugin cannot be imported.
     """
     load_installed()
-    files = [file for flag, values in split_words(words) if flag == "--plugin" for file in values]
+    files = [file for given in split_words(words) if given.name == "--plugin" for file in given.values]
     for file in files:
         load_plugin(file)
     return [*without_flag(words, "--plugin"), *(["--plugin", *dict.fromkeys(files)] if files else [])]

@@ -48,8 +48,8 @@ class CompletionCommand(Options):
 
     group: ClassVar[str] = "input"
 
-    shell: Annotated[tyro.conf.Positional[Shell], arg(metavar="bash|zsh|fish")]
-    """The shell that completes."""
+    shell: Annotated[tyro.conf.Positional[Shell], arg(metavar="SHELL")]
+    """The shell that completes: bash, zsh or fish."""
 
 
 def run(options: CompletionCommand) -> int:

@@ -79,7 +79,8 @@ def read_start(config: PictureConfig) -> tuple[np.ndarray | None, list[dict[str,
     path = Path(config.init)
     if not path.exists():
         raise InputError(
-            f"{setting('init')} is {config.init!r}, which is no file; wanted {', '.join(INITS)} or a picture file"
+            f"{setting('init')} is {config.init!r}, which is no file; wanted {', '.join(INITS)} or a picture file (for "
+            f"the noise, {setting('seed')} or --seed takes a whole number)"
         )
     return resize(read_image(path), config.output_size), [describe_file(path, "start")]
 

@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with interruptible(), notes_of_pictures():
             name, *rest = _join_subcommand(words)
-            if name in COMMANDS and has_subcommands(name):
+            if name in COMMANDS and has_subcommands(name) and rest in ([], ["-h"], ["--help"]):
                 sys.stdout.write(list_subcommands(name))
                 return 0
             kind = options_class(name)
@@ -169,20 +169,23 @@ def options_class(name: str) -> type:
         InputError: there is no command of this name.
     """
     command, _, word = name.partition(" ")
-    _refuse_unknown("command", command, COMMANDS)
+    _refuse_unknown(command, COMMANDS)
     if not has_subcommands(command):
         found: type = getattr(_module(command), COMMANDS[command].options)
         return found
-    _refuse_unknown(f"subcommand of `subjective {command}`", word, _subcommands(command))
-    return _subcommands(command)[word]
+    subcommands = _subcommands(command)
+    if not word:
+        raise InputError(f"`subjective {command}` wants one of these words before its flags: {', '.join(subcommands)}")
+    _refuse_unknown(name, [f"{command} {each}" for each in subcommands])
+    return subcommands[word]
 
 
-def _refuse_unknown(kind: str, name: str, known: Iterable[str]) -> None:
+def _refuse_unknown(name: str, known: Iterable[str]) -> None:
     known = list(known)
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
+        near = difflib.get_close_matches(name.lower(), known, 1)
         guess = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(known)}"
-        raise InputError(f"there is no {kind} {name!r}; {guess}")
+        raise InputError(f"there is no command {name!r}; {guess}")
 
 
 def _join_subcommand(words: Sequence[str]) -> list[str]:

@@ -13,11 +13,25 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from subjective.checks import InputError, OneOf, allowed_values
 
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(inf|nan)", re.IGNORECASE)
+
+EXAMPLES = {
+    "PICTURE...": "gravel.jpg",
+    "STYLE...": "painting.jpg",
+    "NAME=VALUE/VALUE/...": "octaves=2/3/4",
+    "CONTENT": "photo.jpg",
+    "NETWORK": "mosaic",
+    "RUN": "outputs/RUN",
+    "SHELL": "bash",
+    "NAME": "vgg16-keras",
+    "NAME|FILE": "vgg16",
+    "FILE": "vgg16.npz",
+}
+"""A value for each kind of word that a command cannot do without, by its name in the help."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +71,12 @@ class Flag:
 
     def describe(self) -> str:
         """Return which value the flag takes, such as "a whole number, 1 or more"."""
-        kind = {int: "a whole number", float: "a number"}.get(self.kind, self.metavar)
         if self.choices:
-            kind = f"one of {', '.join(self.choices)}"
-        return f"{kind}, {self.wanted}" if self.wanted and self.kind in (int, float) else kind
+            return f"one of {', '.join(self.choices)}"
+        if self.wanted.startswith("a "):  # such as "a number above 0"
+            return self.wanted
+        kind = {int: "a whole number", float: "a number"}.get(self.kind, self.metavar)
+        return f"{kind}, {self.wanted}" if self.wanted else kind
 
     def accepts(self, word: str) -> bool:
         """Return whether a word is a value of the flag's type."""
@@ -70,7 +86,9 @@ class Flag:
             return word in self.choices
         if self.kind is int:
             return re.fullmatch(r"[+-]?\d+", word) is not None
-        return self.kind is not float or NUMBER.fullmatch(word.removeprefix("+")) is not None
+        if self.kind is float:
+            return NUMBER.fullmatch(word.removeprefix("+")) is not None
+        return bool(word) or not self.names_files
 
 
 @lru_cache(maxsize=32)
@@ -116,41 +134,56 @@ def is_flag(word: str) -> bool:
 
 
 def rewrite(kind: type, words: Sequence[str]) -> list[str]:
-    """Write words of the 2017 program as the words of this program.
+    """Write words with two meanings as words with one.
 
-    ``-o 5`` gives the number of octaves, where any other word after ``-o`` names the result. ``--seed 42`` gives the
-    seed of the noise, where any other word after ``--seed`` names the starting picture.
+    A whole number after ``-o`` is the number of octaves, as in the 2017 program; any other word there names the result.
+    A whole number after ``--seed`` is the seed of the noise; any other word there names the starting picture.
 
     Raises:
         InputError: two different seeds are given.
     """
-    fields = {flag.field for flag in list_flags(kind)}
+    flags = list_flags(kind)
+    fields = {flag.field for flag in flags}
     number_flags = {"-o": "--octaves"} if "octave_step" in fields else {}
     if {"seed", "init"} <= fields:
         number_flags["--seed"] = "--rng-seed"
+    only_numbers = number_flags.keys() - {alias for flag in flags for alias in flag.aliases}
     written: list[str] = []
     for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
         name, equals, value = word.partition("=")
-        number = value if equals else following
-        is_number = name in number_flags and number.isdecimal() and not Path(number).exists()
-        written.append(f"{number_flags[name]}{equals}{value}" if is_number else word)
-    seeds = {value for name, values in split_words(written) if name == "--rng-seed" for value in values[:1]}
+        is_number = (value if equals else following).isdecimal() or name in only_numbers
+        written.append(f"{number_flags[name]}{equals}{value}" if name in number_flags and is_number else word)
+    seeds = {value for given in split_words(written) if given.name == "--rng-seed" for value in given.values[:1]}
     if len(seeds) > 1:
         raise InputError(f"--seed and --rng-seed give the seeds {' and '.join(sorted(seeds))}; give one of them")
     return written
 
 
-def split_words(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+class Given(NamedTuple):
+    """A flag on the command line, and the words after it.
+
+    Attributes:
+        name: the flag as it was written; empty for the words before the first flag.
+        values: the words.
+        joined: whether the first word is joined to the flag with ``=``.
+    """
+
+    name: str
+    values: list[str]
+    joined: bool
+
+
+def split_words(words: Sequence[str]) -> Iterator[Given]:
     """Yield each flag with the words after it. The words before the first flag come with an empty name."""
     starts = [0, *(place for place, word in enumerate(words) if is_flag(word)), len(words)]
     for start, end in itertools.pairwise(starts):
         if start == end:
             continue
         if not is_flag(words[start]):
-            yield "", list(words[start:end])
+            yield Given("", list(words[start:end]), False)
             continue
         name, equals, value = words[start].partition("=")
-        yield name, [*([value] if equals else []), *words[start + 1 : end]]
+        yield Given(name, [*([value] if equals else []), *words[start + 1 : end]], bool(equals))
 
 
 def check_words(kind: type, command: str, words: Sequence[str]) -> None:
@@ -167,56 +200,71 @@ def check_words(kind: type, command: str, words: Sequence[str]) -> None:
     flags = list_flags(kind)
     by_name = {name: flag for flag in flags if not flag.positional for name in (flag.name, *flag.aliases)}
     by_name |= {f"--no-{flag.name[2:]}": flag for flag in flags if flag.kind is bool}
-    given: set[str] = set()
+    seen: set[str] = set()
     loose: list[str] = []
-    for name, values in split_words(words):
-        if not name:
-            loose += values
+    for given in split_words(words):
+        if not given.name:
+            loose += given.values
             continue
-        name = name.replace("_", "-") if name.startswith("--") else name
+        name = given.name.replace("_", "-") if given.name.startswith("--") else given.name
         if name not in by_name:
-            raise InputError(f"there is no {name} in `subjective {command}`; {_guess_flag(name, by_name, command)}")
+            raise InputError(f"there is no {name} in `subjective {command}`; {_advise(name, flags, by_name, command)}")
         flag = by_name[name]
-        given.add(flag.field)
-        loose += _check_values(flag, name, values)
+        seen.add(flag.field)
+        loose += _check_values(flag, given._replace(name=name))
     _check_loose(flags, loose, command)
     for flag in flags:
-        if flag.required and not flag.positional and flag.field not in given:
-            raise InputError(f"{flag.name} is missing; give {flag.name} {flag.metavar}")
+        if flag.required and not flag.positional and flag.field not in seen:
+            example = f"{flag.name} {EXAMPLES[flag.metavar]}"
+            raise InputError(f"{flag.name} is missing; give {flag.name} {flag.metavar}, such as {example}")
 
 
-def _check_values(flag: Flag, name: str, values: list[str]) -> list[str]:
+def _check_values(flag: Flag, given: Given) -> list[str]:
     """Check the words after a flag; return those that do not belong to the flag."""
-    if flag.kind is bool and not flag.several:
+    name, values, joined = given
+    if flag.kind is bool:
+        if joined:
+            raise InputError(f"{name} is {values[0]!r}; wanted {name} without a value, or --no-{flag.name[2:]}")
         return values
     if not values and not flag.several:
         raise InputError(f"{name} got no value; wanted {flag.describe()}")
     own = values if flag.several else values[:1]
     for value in own:
-        if not flag.accepts(value):
-            raise InputError(f"{name} is {value!r}; wanted {flag.describe()}{_guess_value(value, flag)}")
+        _check_value(flag, name, value)
     return values[len(own) :]
+
+
+def _check_value(flag: Flag, name: str, value: str) -> None:
+    if not flag.accepts(value):
+        near = difflib.get_close_matches(value.lower(), flag.choices, 1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"{name} is {value!r}; wanted {flag.describe()}{guess}")
 
 
 def _check_loose(flags: Sequence[Flag], loose: Sequence[str], command: str) -> None:
     """Check the words that belong to no flag."""
     takers = [flag for flag in flags if flag.positional]
-    room = None if any(flag.several for flag in takers) else len(takers)
-    if room is not None and len(loose) > room:
-        word = loose[room]
-        is_source = Path(word).exists() and any(flag.field == "source" for flag in flags)
+    if len(loose) > len(takers) and not any(flag.several for flag in takers):
+        word = loose[len(takers)]
+        is_source = word and Path(word).exists() and any(flag.field == "source" for flag in flags)
         hint = f"give sources as --source {word}" if is_source else f"see subjective {command} --help"
         raise InputError(f"the word {word!r} belongs to no flag; {hint}")
     needed = [flag for flag in takers if flag.required]
     if len(loose) < len(needed):
-        raise InputError(f"{needed[len(loose)].metavar} is missing; give it after `subjective {command}`")
+        missing = needed[len(loose)].metavar
+        example = " ".join(["subjective", command, *loose, EXAMPLES[missing]])
+        raise InputError(f"{missing} is missing; give it right after the command, such as `{example}`")
+    for place, word in enumerate(loose):
+        taker = takers[min(place, len(takers) - 1)]
+        _check_value(taker, taker.metavar, word)
 
 
-def _guess_flag(name: str, known: dict[str, Flag], command: str) -> str:
-    near = difflib.get_close_matches(name, known, 1, 0.6)
-    return f"did you mean {near[0]}?" if near else f"see subjective {command} --help"
-
-
-def _guess_value(value: str, flag: Flag) -> str:
-    near = difflib.get_close_matches(value, flag.choices, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+def _advise(name: str, flags: Sequence[Flag], known: dict[str, Flag], command: str) -> str:
+    """Say what to do instead of giving a flag that does not exist."""
+    bare = name.lstrip("-").lower()
+    loose = next((flag for flag in flags if flag.positional and flag.field == bare.replace("-", "_")), None)
+    if loose is not None:
+        return f"give {loose.metavar} without a flag, right after the command"
+    by_bare = {each.lstrip("-"): each for each in known}
+    near = difflib.get_close_matches(bare, by_bare, 1)
+    return f"did you mean {by_bare[near[0]]}?" if near else f"see subjective {command} --help"

@@ -8,7 +8,8 @@ from subjective.cli.apply import ApplyCommand
 from subjective.cli.arguments import parse
 from subjective.cli.main import COMMANDS, options_class
 from subjective.cli.synthesize import SynthesizeCommand
-from subjective.cli.words import list_flags, rewrite
+from subjective.cli.train import TrainCommand
+from subjective.cli.words import EXAMPLES, list_flags, rewrite
 
 PARSER_WORDS = ("Unrecognized", "invalid literal", "NoneType", "{None", "argparse", "Error parsing", "type matching")
 
@@ -48,24 +49,42 @@ MISTAKES = [
     ("animate -s a.jpg --fps fast", "--fps is 'fast'; wanted a number"),
     ("animate -s a.jpg --formats avi", "--formats is 'avi'; wanted one of gif, webp, mp4"),
     ("animate -s a.jpg --ease in", "--ease is 'in'; wanted one of smooth, linear"),
-    ("transfer -s a.jpg", "CONTENT is missing; give it after `subjective transfer`"),
+    ("transfer -s a.jpg", "CONTENT is missing; give it right after the command, such as `subjective transfer photo"),
     ("transfer a.jpg b.jpg -s c.jpg", "the word 'b.jpg' belongs to no flag"),
     ("transfer a.jpg -s c.jpg --colours match", "did you mean --colors?"),
     ("transfer a.jpg -s c.jpg --colors blue", "--colors is 'blue'; wanted one of style, luminance, match"),
     ("novelty --cuont 4", "did you mean --count?"),
-    ("evaluate -s a.jpg", "PICTURE... is missing; give it after `subjective evaluate`"),
+    ("evaluate -s a.jpg", "PICTURE... is missing; give it right after the command, such as `subjective evaluate"),
     ("evaluate a.jpg", "--source is missing; give --source PICTURE..."),
-    ("apply", "NETWORK is missing; give it after `subjective apply`"),
+    ("apply", "NETWORK is missing; give it right after the command, such as `subjective apply mosaic`"),
     ("apply rock --sizee 5x5", "did you mean --size?"),
     ("apply rock --blend a", "--blend is 'a'; wanted a number"),
     ("train --texture -s a.jpg --steps 1.5", "--steps is '1.5'; wanted a whole number, 1 or more"),
     ("train --texture -s a.jpg -o net.zip", "--out is 'net.zip'; wanted a name that ends in .safetensors"),
-    ("resume", "RUN is missing; give it after `subjective resume`"),
+    ("resume", "RUN is missing; give it right after the command, such as `subjective resume outputs/RUN`"),
     ("resume a b", "the word 'b' belongs to no flag"),
     ("sweep -s a.jpg", "--vary is missing; give --vary"),
-    ("weights lst", "there is no subcommand of `subjective weights` 'lst'; did you mean list?"),
+    ("weights lst", "there is no command 'weights lst'; did you mean weights list?"),
     ("weights show --dta-dir x", "did you mean --data-dir?"),
-    ("weights convert", "FILE is missing; give it after `subjective weights convert`"),
+    ("weights convert", "FILE is missing; give it right after the command, such as `subjective weights convert "),
+    ("weights --data-dir x list", "`subjective weights` wants one of these words before its flags: list, "),
+    ("synthesize -s a.jpg --source-wieghts 1", "did you mean --source-weights?"),
+    ("synthesize -s a.jpg --Width 5", "did you mean --width?"),
+    ("synthesize -s a.jpg --help-me", "there is no --help-me in `subjective synthesize`; see subjective synthesize -"),
+    ("synthesize -s a.jpg --sw 5", "did you mean -sw?"),
+    ("synthesize -s a.jpg --preset BEST", "did you mean best?"),
+    ("synthesize -s a.jpg --dry-run=yes", "--dry-run is 'yes'; wanted --dry-run without a value, or --no-dry-run"),
+    ("synthesize -s a.jpg --fps 3", "there is no --fps in `subjective synthesize`; see subjective synthesize --help"),
+    ("synthesize -s a.jpg --config", "--config got no value; wanted FILE"),
+    ("synthesize -s a.jpg --config=", "--config is ''; wanted FILE"),
+    ("synthesize -s=", "-s is ''; wanted PICTURE..."),
+    ("synthesize -s a.jpg --minutes", "--minutes got no value; wanted a number above 0"),
+    ("transfer --content a.jpg -s c.jpg", "there is no --content in `subjective transfer`; give CONTENT without"),
+    ("apply rock --octaves 3", "there is no --octaves in `subjective apply`; see subjective apply --help"),
+    ("train --texture -s a.jpg --seed x.png", "--rng-seed is 'x.png'; wanted a whole number, 0 to 4294967295"),
+    ("evaluate a.jpg -s a.jpg --quiet=yes", "--quiet is 'yes'; wanted --quiet without a value, or --no-quiet"),
+    ("completion tcsh", "SHELL is 'tcsh'; wanted one of bash, zsh, fish"),
+    ("completion", "SHELL is missing; give it right after the command, such as `subjective completion bash`"),
 ]
 
 
@@ -81,11 +100,18 @@ def test_a_picture_without_a_flag_is_told_to_be_a_source(capsys):
     assert f"give sources as --source {ROCK}" in refusal(capsys, "synthesize", ROCK)
 
 
+def test_a_starting_picture_that_is_no_file_is_told_of_both_flags(here, capsys):
+    line = refusal(capsys, "synthesize", "-s", ROCK, "--seed", "nothing.png")
+    assert "--init is 'nothing.png', which is no file; wanted random, symmetric" in line
+    assert "(for the noise, --rng-seed or --seed takes a whole number)" in line
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "weights"])
 def test_every_field_of_a_command_is_a_flag_with_a_known_type(name):
     for flag in list_flags(options_class(name)):
         assert flag.kind in (int, float, str, bool)
         assert flag.describe()
+        assert not flag.required or flag.metavar in EXAMPLES
 
 
 def synthesize(*words):
@@ -99,7 +125,7 @@ def test_a_whole_number_after_o_means_octaves_and_any_other_word_the_result(here
     assert synthesize("-o", "5", "--out", "made.png").out == "made.png"
     assert parse(ApplyCommand, "apply", ["rock", "-o", "5"]).out == "5", "apply has no octaves"
     (here / "6").touch()
-    assert synthesize("-o", "6").out == "6", "a file of this name is a file"
+    assert synthesize("-o", "6").octaves == 6, "whatever files there are"
 
 
 def test_a_number_after_seed_is_the_seed_and_any_other_word_the_starting_picture():
@@ -107,4 +133,5 @@ def test_a_number_after_seed_is_the_seed_and_any_other_word_the_starting_picture
     assert synthesize("--seed", "phases").init == "phases"
     assert synthesize("--seed", "42", "--rng-seed", "42").seed == 42
     assert parse(ApplyCommand, "apply", ["rock", "--seed", "3"]).seed == 3
+    assert parse(TrainCommand, "train", ["-s", "a.png", "--texture", "--seed", "3"]).seed == 3
     assert rewrite(SynthesizeCommand, ["-s", "a", "--seed=7"]) == ["-s", "a", "--rng-seed=7"]
