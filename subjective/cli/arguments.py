@@ -15,7 +15,7 @@ import tyro
 
 from subjective.checks import InputError, Message, setting
 from subjective.cli.settings_file import is_record, read_settings
-from subjective.cli.words import check_words, rewrite, split_words
+from subjective.cli.words import check_words, is_flag, list_flags, rewrite, split_words
 from subjective.plugins import load_installed, load_plugin
 from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.synthesis.presets import changes_of
@@ -64,9 +64,9 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
         command = getattr(kind, "recorded_as", name)
         if is_record(file):
             _refuse_preset_beside_config(kind, words)
-            words = _insert(words, recorded_words(command, file, ("out",)))
+            words = _insert(words, recorded_words(kind, command, file, ("out",)))
         else:
-            words = _insert(words, _to_words(read_settings(file, kind, command)))
+            words = _insert(words, _to_words(kind, read_settings(file, kind, command)))
     words = load_plugins(words)
     check_words(kind, name, words)
     options: Command = _parse_words(kind, name, words, start=_start_of(kind, words))
@@ -92,10 +92,11 @@ def load_plugins(words: Sequence[str]) -> list[str]:
     return [*without_flag(words, "--plugin"), *(["--plugin", *dict.fromkeys(files)] if files else [])]
 
 
-def recorded_words(name: str, file: str | Path, without: Sequence[str] = ()) -> list[str]:
+def recorded_words(kind: type, name: str, file: str | Path, without: Sequence[str] = ()) -> list[str]:
     """Return the words that give a command the settings of a recorded run.
 
     Args:
+        kind: class of the command's options.
         name: name of the command.
         file: ``config.json`` of the run's folder.
         without: settings to leave out, such as the file of the first run's result.
@@ -106,14 +107,19 @@ def recorded_words(name: str, file: str | Path, without: Sequence[str] = ()) -> 
     record = read_record(file)
     if record["command"] != name:
         raise InputError(f"{str(file)!r} is of `subjective {record['command']}`, not of `subjective {name}`")
-    return _to_words({key: value for key, value in record["settings"].items() if key not in ("config", *without)})
+    values = {key: value for key, value in record["settings"].items() if key not in ("config", *without)}
+    return _to_words(kind, values)
 
 
-def _to_words(values: dict[str, Any]) -> list[str]:
-    """Return the words that set options to JSON values. A transfer's content comes first, without a flag."""
-    values = dict(values)
-    content = values.pop("content", None) if isinstance(values.get("content"), str) else None
-    return [*([content] if content is not None else []), *to_flags(values)]
+def _to_words(kind: type, values: dict[str, Any]) -> list[str]:
+    """Return the words that set options to JSON values. First come those without a flag, such as a transfer's content.
+
+    The words without a flag cannot come after a flag that takes several words, which would take them as well.
+    """
+    loose = [flag.field for flag in list_flags(kind) if flag.positional and flag.field in values]
+    listed = [values[name] if isinstance(values[name], list) else [values[name]] for name in loose]
+    flags = to_flags({name: value for name, value in values.items() if name not in loose})
+    return [*(str(word) for words in listed for word in words), *flags]
 
 
 def to_flags(values: Mapping[str, Any]) -> list[str]:
@@ -197,11 +203,10 @@ def without_flag(words: Sequence[str], flag: str) -> list[str]:
 
 def _insert(words: list[str], recorded: list[str]) -> list[str]:
     """Put recorded words before the given flags: if a flag comes twice, the parser uses the last one."""
-    positional = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
-    if positional and recorded and not recorded[0].startswith("-"):
-        recorded = recorded[1:]  # the given words name another content
-    # The content comes before all flags: a flag that takes several words would take the content as well.
-    return [*positional, *recorded, *words[len(positional) :]]
+    loose = list(itertools.takewhile(lambda word: not is_flag(word), words))
+    if loose:  # they replace the recorded words without a flag
+        recorded = list(itertools.dropwhile(lambda word: not is_flag(word), recorded))
+    return [*loose, *recorded, *words[len(loose) :]]
 
 
 def _start_of(kind: type[Command], words: Sequence[str]) -> Command | None:

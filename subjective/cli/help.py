@@ -41,7 +41,7 @@ def help_text(kind: type, name: str) -> str:
     words = "".join(f" {_metavar(kind, field.name)}" for field in positional)
     sections = [[f"usage: subjective {name}{words} [flags]"], _wrap(inspect.getdoc(kind) or "", 0)]
     sections += [_entry(kind, field, _metavar(kind, field.name)) for field in positional]
-    first = [fields[each] for each in FIRST if each in fields]
+    first = [fields[each] for each in FIRST if each in fields and fields[each] not in positional]
     if len(first) > len(FIRST) // 2:
         sections.append(["these first:", *_entries(kind, first, brief=True)])
     sections += [[f"{group}:", *_entries(kind, members)] for group, members in _grouped(kind).items()]

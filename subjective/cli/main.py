@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if name == "resume":
                 return _resume(Path(options.run))
             module = _module(name)
-            status: int = module.run(options, rest) if name in ("sweep", "batch") else module.run(options)
+            status: int = module.run(options, rest) if name == "sweep" else module.run(options)
             return status
     except Interrupted as interrupt:
         return 128 + interrupt.number
@@ -213,6 +213,6 @@ def _resume(folder: Path) -> int:
     module.check_unfinished(folder)
     command = read_record(file)["command"]
     kind = options_class(command)
-    options: Any = parse(kind, command, recorded_words(command, file))
+    options: Any = parse(kind, command, recorded_words(kind, command, file))
     status: int = _module(command).run(options, folder)
     return status

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from subjective.checks import InputError, setting
-from subjective.cli import synthesize
-from subjective.cli.arguments import parse, render_error, without_flag
+from subjective.cli.arguments import parse, without_flag
+from subjective.cli.attempts import attempt
 from subjective.cli.pictures import announce
 from subjective.cli.synthesize import SynthesizeCommand
 from subjective.evaluation.scores import format_score
@@ -126,14 +126,14 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
         say(f"run {number}/{len(grid)}: {', '.join(heads)}")
         name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
         one = dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}")
-        made, error = _run_one(one)
-        failed += error is not None
-        for path in made:
-            added, shown = _results_of(path, heads, variation.chosen, several=one.count > 1)
+        made = attempt(one)
+        failed += made.status != 0
+        if made.folder is None:
+            rows.append({**variation.chosen, "status": made.reason})
+        else:
+            added, shown = _results_of(made.folder, heads, variation.chosen, several=one.count > 1)
             rows += added
             cells += shown
-        if error is not None and not made:
-            rows.append({**variation.chosen, "status": error})
         write_image(folder / "sheet.png", draw_contact_sheet(cells))
         write_bytes(folder / "table.csv", _csv(rows).encode())
     sys.stdout.write(_csv(rows))
@@ -142,20 +142,6 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
     if failed:
         report_error(f"{failed} of {len(grid)} runs failed; the table says why")
     return 1 if failed else 0
-
-
-def _run_one(options: SynthesizeCommand) -> tuple[list[Path], str | None]:
-    """Make one run.
-
-    Returns:
-        A list with the run folder, empty if no folder was made; and the message of the error, None without an error.
-    """
-    folders: list[Path] = []
-    try:
-        status = synthesize.run(options, begun=folders.append)
-    except InputError as error:
-        return folders, render_error(error, type(options))
-    return folders, None if status == 0 else f"failed with status {status}"
 
 
 def _results_of(

@@ -13,6 +13,7 @@ from subjective.cli.animate import AnimateCommand
 from subjective.cli.arguments import PATHS, flag_of, parse, record, recorded_words, to_flags
 from subjective.cli.main import options_class
 from subjective.cli.synthesize import SynthesizeCommand
+from subjective.cli.transfer import TransferCommand
 from subjective.images import read_image
 
 RECORDS = sorted((REFERENCE / "records").glob("*.json"))
@@ -137,7 +138,7 @@ def test_a_record_that_does_not_fit_is_refused(here, capsys, text, message):
 
 
 def test_words_of_a_record_begin_with_the_content_of_a_transfer():
-    assert recorded_words("transfer", REFERENCE / "records" / "transfer.json")[0].endswith("rock.png")
+    assert recorded_words(TransferCommand, "transfer", REFERENCE / "records" / "transfer.json")[0].endswith("rock.png")
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from helpers.pictures import ROCK
 from helpers.processes import SMALL, refusal
 
 from subjective import images
+from subjective.cli.batch import name_results
 from subjective.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("pictures")
@@ -27,8 +28,8 @@ def test_each_picture_is_made_by_itself_and_a_failure_stops_nothing(capsys):
     out, err = capsys.readouterr()
     assert out.splitlines()[1::2] == ["made/a.png", "made/c.png"]
     assert [Path(line).name.split("-")[1] for line in out.splitlines()[::2]] == ["a", "c"]
-    assert "subjective: 'many/b.png': 'many/b.png' is not a picture" in err
-    assert err.splitlines()[-1] == "subjective: 2 of 3 made; failed: b.png"
+    assert "subjective: b.png failed: 'many/b.png' is not a picture" in err
+    assert err.splitlines()[-1].startswith("subjective: 2 of 3 made; failed: b.png: 'many/b.png' is not a picture")
     assert images.read_image("made/a.png").shape == (48, 48, 3)
 
 
@@ -41,16 +42,57 @@ def test_a_batch_that_is_repeated_makes_only_what_is_missing(capsys):
     assert out.splitlines()[0] == "made/a.png"
     assert len(out.splitlines()) == 3
     assert "'made/a.png' is there already and is not made again" in err
+    assert err.splitlines()[-1] == "2 of 2 made"
     assert Path("made/a.png").read_bytes() == b"made before"
 
 
 def test_a_batch_in_which_all_fail_has_status_2(capsys):
     Path("x.png").write_bytes(b"")
     assert main(["batch", "x.png", *SMALL]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "subjective: 0 of 1 made; failed: x.png"
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("subjective: 0 of 1 made; failed: x.png: 'x.png' is empty")
+
+
+def test_a_fault_in_one_run_does_not_stop_the_rest(capsys, monkeypatch):
+    asked = []
+
+    def break_down(options, begun):
+        asked.append(options.source)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("subjective.cli.synthesize.run", break_down)
+    assert main(["batch", "many", *SMALL]) == 1
+    assert asked == [("many/a.png",), ("many/c.png",)]
+    assert "c.png: a fault of this program: ZeroDivisionError" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_each_run_has_the_flags_of_the_batch_its_own_picture_and_its_own_names(monkeypatch):
+    asked = []
+    monkeypatch.setattr("subjective.cli.synthesize.run", lambda options, begun: asked.append(options) or 0)
+    Path("mine.toml").write_text('source = ["many"]\nmax-iter = 3\n[synthesize]\nwidth = 40')
+    assert main(["batch", "--config", "mine.toml", "-m", "2", "-o", "made", "-c", "2"]) == 0
+    assert [(one.source, one.out, one.output_prefix) for one in asked] == [
+        (("many/a.png",), "made/a.png", "out-a"), (("many/c.png",), "made/c.png", "out-c"),
+    ]  # fmt: skip
+    assert {(one.max_iter, one.output_width, one.count) for one in asked} == {(2, 40, 2)}
+
+
+def test_all_files_of_a_result_must_be_there_for_it_not_to_be_made_again(monkeypatch):
+    asked = []
+    monkeypatch.setattr("subjective.cli.synthesize.run", lambda options, begun: asked.append(options.out) or 0)
+    Path("made").mkdir()
+    for name in ("a-1.png", "a-2.png", "c-1.png"):
+        (Path("made") / name).touch()
+    assert main(["batch", "many", "-o", "made", "-c", "2"]) == 0
+    assert asked == ["made/c.png"]
+
+
+def test_two_pictures_of_one_name_have_results_of_two_names():
+    files = [Path(name) for name in ("a.jpg", "a.png", "b/a.png", "a-2.png")]
+    assert name_results(files) == ["a", "a-2", "a-3", "a-2-2"]
 
 
 def test_what_a_batch_cannot_take_is_refused_before_anything_is_made(capsys):
     assert "PICTURE... is missing" in refusal(capsys, "batch")
-    assert "--source is not for a batch" in refusal(capsys, "batch", "many", "-s", "a.png")
+    assert "give PICTURE... without a flag" in refusal(capsys, "batch", "many", "--source", "a.png")
     assert "--out is 'many/a.png', which is a file" in refusal(capsys, "batch", "many", "-o", "many/a.png")

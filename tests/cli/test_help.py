@@ -11,7 +11,7 @@ from subjective.cli.main import COMMANDS, main, options_class
 FLAG = re.compile(r"(?<![\w|-])--?[a-z][\w-]*")
 OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has commands of its own
 POSITIONAL = {
-    "batch": {"pictures"},
+    "batch": {"source"},
     "completion": {"shell"},
     "example": {"names"},
     "transfer": {"content"},
