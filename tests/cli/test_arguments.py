@@ -175,7 +175,7 @@ def test_words_of_a_record_begin_with_the_content_of_a_transfer():
         (["--statistic", "spectrum@rgb", "-ow", "30"], "spectrum maps of 32"),
         (["--preset", "better"], "better"),
         (["--octave-weights", "1", "--octaves", "2"], "--octave-weights got 1"),
-        (["--config"], "no such file"),
+        (["--config"], "--config got no value; wanted FILE"),
         (["--config", "nothing.json"], "no such file"),
         (["--output-dir", "/proc/none"], "/proc/none"),
         (["--no-such-flag"], "no-such-flag"),
