@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import tyro
 
@@ -25,6 +25,11 @@ _subjective() {{
         case "$command $before" in
 {choices}
         esac
+        if [ -z "$words" ] && [ "$COMP_CWORD" -eq 2 ] && [ "${{word#-}}" = "$word" ]; then
+            case "$command" in
+{firsts}
+            esac
+        fi
         if [ -z "$words" ] && [ "${{word#-}}" != "$word" ]; then
             case "$command" in
 {flags}
@@ -34,6 +39,7 @@ _subjective() {{
     if [ -n "$words" ]; then
         COMPREPLY=($(compgen -W "$words" -- "$word"))
     else
+        local IFS=$'\\n'
         COMPREPLY=($(compgen -f -- "$word"))
     fi
 }}
@@ -54,56 +60,89 @@ class CompletionCommand(Options):
 
 def run(options: CompletionCommand) -> int:
     """Run the command."""
-    from subjective.cli.main import COMMANDS, has_subcommands, options_class  # that table names this module
+    from subjective.cli.main import COMMANDS, has_subcommands, list_kinds  # that table names this module
 
-    flags = {name: [] if has_subcommands(name) else _flags(options_class(name)) for name in COMMANDS}
-    sys.stdout.write(_WRITERS[options.shell](flags))
+    words = {}
+    for name in COMMANDS:
+        kinds = list_kinds(name)
+        words[name] = _words_of(kinds.values(), list(kinds) if has_subcommands(name) else [])
+    sys.stdout.write(_WRITERS[options.shell](words))
     return 0
 
 
-def _flags(kind: type) -> list[tuple[Flag, str]]:
-    """Return each flag of a command with the first sentence of its help."""
-    docs = field_docs(kind)
-    return [(flag, docs.get(flag.field, "").partition(". ")[0]) for flag in list_flags(kind) if not flag.positional]
+class Words(NamedTuple):
+    """What a shell can offer after a command.
+
+    Attributes:
+        first: words that may come right after the command, besides files.
+        flags: each flag, with the first sentence of its help.
+    """
+
+    first: list[str]
+    flags: list[tuple[Flag, str]]
+
+
+def _words_of(kinds: Iterable[type], subcommands: list[str]) -> Words:
+    """Return what a shell can offer after a command.
+
+    Args:
+        kinds: the class of the command's options, or those of all its subcommands.
+        subcommands: names of the subcommands, if any.
+    """
+    first, flags = list(subcommands), {}
+    for kind in kinds:
+        docs = field_docs(kind)
+        for flag in list_flags(kind):
+            if not flag.positional:
+                flags[flag.name] = (flag, docs.get(flag.field, "").partition(". ")[0])
+            elif not subcommands:
+                first += flag.choices
+    return Words(first, list(flags.values()))
 
 
 def _names(flag: Flag) -> list[str]:
     return [flag.name, *flag.aliases, *([f"--no-{flag.name[2:]}"] if flag.kind is bool else [])]
 
 
-def _write_bash(flags: dict[str, list[tuple[Flag, str]]]) -> str:
-    choices, names = [], []
-    for command, known in flags.items():
-        for flag, _ in known:
+def _write_bash(words: dict[str, Words]) -> str:
+    choices, names, firsts = [], [], []
+    for command, (first, flags) in words.items():
+        if first:
+            firsts.append(f'                {command}) words="{" ".join(first)}" ;;')
+        for flag, _ in flags:
             if flag.choices:
                 places = "|".join(f'"{command} {name}"' for name in _names(flag))
                 choices.append(f'            {places}) words="{" ".join(flag.choices)}" ;;')
-        every = " ".join(name for flag, _ in known for name in _names(flag))
+        every = " ".join(name for flag, _ in flags for name in _names(flag))
         names.append(f'                {command}) words="{every}" ;;')
-    return BASH.format(commands=" ".join(flags), choices="\n".join(choices), flags="\n".join(names))
+    return BASH.format(
+        commands=" ".join(words), choices="\n".join(choices), firsts="\n".join(firsts), flags="\n".join(names)
+    )
 
 
-def _write_zsh(flags: dict[str, list[tuple[Flag, str]]]) -> str:
-    return "autoload -U +X bashcompinit && bashcompinit\n" + _write_bash(flags)
+def _write_zsh(words: dict[str, Words]) -> str:
+    return "autoload -U +X bashcompinit && bashcompinit\n" + _write_bash(words)
 
 
-def _write_fish(flags: dict[str, list[tuple[Flag, str]]]) -> str:
-    lines = [f"complete -c subjective -n __fish_use_subcommand -f -a '{' '.join(flags)}'"]
-    for command, known in flags.items():
-        for flag, text in known:
-            words = f" -x -a '{' '.join(flag.choices)}'" if flag.choices else "" if flag.kind is bool else " -r"
+def _write_fish(words: dict[str, Words]) -> str:
+    lines = [f"complete -c subjective -n __fish_use_subcommand -f -a '{' '.join(words)}'"]
+    for command, (first, flags) in words.items():
+        if first:
+            offered = f"-f -a '{' '.join(first)}'"
+            lines.append(f"complete -c subjective -n '__fish_seen_subcommand_from {command}' {offered}")
+        for flag, text in flags:
+            values = f" -x -a '{' '.join(flag.choices)}'" if flag.choices else "" if flag.kind is bool else " -r"
             quoted = text.replace("'", "\\'")
             for name in _names(flag):
                 option = f"-l {name[2:]}" if name.startswith("--") else f"-o {name[1:]}"
                 lines.append(
-                    f"complete -c subjective -n '__fish_seen_subcommand_from {command}' {option}{words} -d '{quoted}'"
+                    f"complete -c subjective -n '__fish_seen_subcommand_from {command}' {option}{values} -d '{quoted}'"
                 )
     return "\n".join(lines) + "\n"
 
 
-_WRITERS: dict[str, Callable[[dict[str, list[tuple[Flag, str]]]], str]] = {
+_WRITERS: dict[Shell, Callable[[dict[str, Words]], str]] = {
     "bash": _write_bash,
     "zsh": _write_zsh,
     "fish": _write_fish,
 }
-assert tuple(_WRITERS) == get_args(Shell)

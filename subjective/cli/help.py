@@ -26,6 +26,9 @@ GROUPS = ("input", "output", "what is matched", "content", "frames", "schedule",
 """The groups of flags, in the order in which the help shows them. Other groups come last."""
 
 INDENT = 6
+NAMES = 14
+"""Width of the column of names in a list of commands."""
+
 REQUIRED = "required"
 
 
@@ -39,7 +42,7 @@ def help_text(kind: type, name: str) -> str:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     positional = [field for field in fields.values() if _is_positional(kind, field.name)]
     words = "".join(f" {_metavar(kind, field.name)}" for field in positional)
-    sections = [[f"usage: subjective {name}{words} [flags]"], _wrap(inspect.getdoc(kind) or "", 0)]
+    sections = [[f"usage: subjective {name}{words} [flags]"], wrap(inspect.getdoc(kind) or "", 0)]
     sections += [_entry(kind, field, _metavar(kind, field.name)) for field in positional]
     first = [fields[each] for each in FIRST if each in fields and fields[each] not in positional]
     if len(first) > len(FIRST) // 2:
@@ -83,12 +86,25 @@ def _entry(kind: type, field: dataclasses.Field[Any], title: str | None = None, 
         text = f"{text} (required)"
     elif default and "Default" not in text:
         text = f"{text} (default: {default})"
-    return [f"  {names}{value}", *_wrap(text, INDENT)]
+    return [f"  {names}{value}", *wrap(text, INDENT)]
 
 
-def _wrap(text: str, indent: int) -> list[str]:
+def wrap_entry(name: str, text: str) -> list[str]:
+    """Return the lines about a command in a list of commands: its name, and beside the name what the command does."""
+    [first, *more] = wrap(text, NAMES)
+    return [f"  {name:<{NAMES - 2}}{first.lstrip()}", *more]
+
+
+def wrap(text: str, indent: int = 0) -> list[str]:
+    """Break a text into lines no wider than the terminal."""
     width = min(shutil.get_terminal_size().columns, 110)
-    return textwrap.wrap(" ".join(text.split()), width, initial_indent=" " * indent, subsequent_indent=" " * indent)
+    return textwrap.wrap(
+        " ".join(text.split()),
+        width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )
 
 
 def _default_text(field: dataclasses.Field[Any]) -> str:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from subjective.checks import InputError
 from subjective.cli.arguments import load_plugins, parse, record_file, recorded_words, render_error
-from subjective.cli.help import help_text
+from subjective.cli.help import help_text, wrap, wrap_entry
 from subjective.cli.words import is_flag
 from subjective.compilation import enable_disk_cache
 from subjective.images import PictureWarning
@@ -141,17 +141,17 @@ def _explain(error: Exception, kind: type | None) -> int:
 
 def list_commands() -> str:
     """Return the help of the program: one line for each command."""
-    lines = [f"  {name:<12}{entry.summary}" for name, entry in COMMANDS.items()]
-    more = "subjective COMMAND --help says what a command takes; subjective --version says the version."
-    return "\n".join(["usage: subjective COMMAND ...", "", DESCRIPTION, "", *lines, "", more]) + "\n"
+    lines = [line for name, entry in COMMANDS.items() for line in wrap_entry(name, entry.summary)]
+    more = wrap("subjective COMMAND --help says what a command takes; subjective --version says the version.")
+    return "\n".join(["usage: subjective COMMAND ...", "", *wrap(DESCRIPTION), "", *lines, "", *more]) + "\n"
 
 
 def list_subcommands(name: str) -> str:
     """Return the help of a command that has subcommands: one line for each of them."""
     docs = {word: " ".join((inspect.getdoc(kind) or "").split()) for word, kind in _subcommands(name).items()}
-    lines = [f"  {word:<12}{text.partition('.')[0]}" for word, text in docs.items()]
-    more = f"subjective {name} SUBCOMMAND --help says what a subcommand takes."
-    return "\n".join([f"usage: subjective {name} SUBCOMMAND ...", "", *lines, "", more]) + "\n"
+    lines = [line for word, text in docs.items() for line in wrap_entry(word, text.partition(". ")[0].rstrip("."))]
+    more = wrap(f"subjective {name} SUBCOMMAND --help says what a subcommand takes.")
+    return "\n".join([f"usage: subjective {name} SUBCOMMAND ...", "", *lines, "", *more]) + "\n"
 
 
 def has_subcommands(name: str) -> bool:
@@ -178,6 +178,11 @@ def options_class(name: str) -> type:
         raise InputError(f"`subjective {command}` wants one of these words before its flags: {', '.join(subcommands)}")
     _refuse_unknown(name, [f"{command} {each}" for each in subcommands])
     return subcommands[word]
+
+
+def list_kinds(name: str) -> dict[str, type]:
+    """Return the class of options of a command by its name; for a family of subcommands, that of each by its word."""
+    return _subcommands(name) if has_subcommands(name) else {name: options_class(name)}
 
 
 def _refuse_unknown(name: str, known: Iterable[str]) -> None:

@@ -104,7 +104,7 @@ class FolderOptions:
     """Seconds between checkpoints; 0 writes none during a run. `subjective resume` continues at the last checkpoint."""
     config: Annotated[str | None, arg(metavar="FILE")] = None
     """Use the settings in this file: the config.json of a run folder, or a TOML or JSON file of your own whose keys are
-    the names of flags. Other flags change these settings."""
+    the names of flags. Files that it names are looked up beside it first. Other flags change these settings."""
 
     def check_folder(self) -> None:
         """Refuse a prefix that cannot begin a folder's name."""

@@ -14,6 +14,12 @@ from subjective.checks import InputError, file_errors
 from subjective.cli.words import Flag, list_flags
 from subjective.runs.provenance import read_record
 
+WRITTEN = frozenset(["out", "output_dir"])
+"""Settings that name what is written. Such a path is relative to the working folder, as on the command line."""
+
+TABLES = ("synthesize", "animate", "transfer", "novelty", "train")
+"""The commands for which a file of settings may have a table. `batch` and `sweep` take the table of `synthesize`."""
+
 
 def is_record(file: str | Path) -> bool:
     """Return whether a file is meant as the ``config.json`` of a run, which records all settings."""
@@ -28,7 +34,7 @@ def read_settings(file: str | Path, kind: type, command: str) -> dict[str, Any]:
 
     Args:
         file: a TOML or JSON file. A key is the name of a flag, with ``-`` or ``_``. A table with the name of a command
-            holds settings for this command only. A path is looked up beside the file first.
+            holds settings for this command only. A file that is read is looked up beside the settings first.
         kind: class of the command's options.
         command: name of the command.
 
@@ -39,10 +45,7 @@ def read_settings(file: str | Path, kind: type, command: str) -> dict[str, Any]:
         InputError: the file cannot be read, or holds a key that is no flag or a value that no flag has.
     """
     content = _read_toml(file) if Path(file).suffix.lower() == ".toml" else _read_json(file)
-    own = content.get(command, {})
-    if not isinstance(own, dict):
-        raise InputError(f"{str(file)!r}: {command} is {own!r}; wanted a table of settings")
-    given = {key: value for key, value in content.items() if not isinstance(value, dict)} | own
+    given = _settings_of(content, command, file)
     flags = {name.lstrip("-").replace("-", "_"): flag for flag in list_flags(kind) for name in _long_names(flag)}
     settings = {}
     for key, value in given.items():
@@ -53,6 +56,18 @@ def read_settings(file: str | Path, kind: type, command: str) -> dict[str, Any]:
             raise InputError(f"{str(file)!r}: there is no setting {key!r} of `subjective {command}`; {guess}")
         settings[name] = _check_value(file, flags[name], key, value)
     return settings
+
+
+def _settings_of(content: dict[str, Any], command: str, file: str | Path) -> dict[str, Any]:
+    """Return the settings outside all tables, changed by those in the table of a command."""
+    for name, value in content.items():
+        if name in TABLES and not isinstance(value, dict):
+            raise InputError(f"{str(file)!r}: {name} is {value!r}; wanted a table of settings")
+        if name not in TABLES and isinstance(value, dict):
+            near = difflib.get_close_matches(name, TABLES, 1)
+            guess = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(TABLES)}"
+            raise InputError(f"{str(file)!r}: no command takes the table {name!r}; {guess}")
+    return {name: value for name, value in content.items() if name not in TABLES} | content.get(command, {})
 
 
 def _long_names(flag: Flag) -> list[str]:
@@ -67,7 +82,7 @@ def _check_value(file: str | Path, flag: Flag, key: str, value: Any) -> Any:
     if not fits or (isinstance(value, list) and not flag.several):
         wanted = "true or false" if flag.kind is bool else flag.describe()
         raise InputError(f"{str(file)!r}: {key} is {value!r}; wanted {wanted}")
-    if flag.names_files:
+    if flag.names_files and flag.field not in WRITTEN:
         placed = [_place(Path(file).parent, str(one)) for one in values]
         return placed if isinstance(value, list) else placed[0]
     return value

@@ -13,7 +13,8 @@ def complete(script, *words):
     asked = (
         f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _subjective; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
-    return subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    out = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True).stdout
+    return [line for line in out.splitlines() if line]
 
 
 @pytest.fixture
@@ -25,13 +26,19 @@ def bash(capsys):
 @pytest.mark.process
 def test_bash_completes_commands_flags_words_and_files(bash, here):
     (here / "rock.jpg").touch()
+    (here / "sand and gravel.jpg").touch()
     assert complete(bash, "subjective", "syn") == ["synthesize"]
     assert set(complete(bash, "subjective", "")) == set(COMMANDS)
     assert complete(bash, "subjective", "synthesize", "--output-w") == ["--output-width"]
     assert "--no-evaluate" in complete(bash, "subjective", "animate", "--no-e")
     assert complete(bash, "subjective", "synthesize", "--preset", "") == ["fast", "default", "best", "paper"]
     assert complete(bash, "subjective", "synthesize", "-s", "ro") == ["rock.jpg"]
+    assert complete(bash, "subjective", "synthesize", "-s", "sand") == ["sand and gravel.jpg"]
     assert complete(bash, "subjective", "apply", "--octa") == []
+    assert complete(bash, "subjective", "weights", "") == ["list", "show", "convert", "normalize", "fetch"]
+    assert complete(bash, "subjective", "weights", "convert", "--conv") == ["--convention"]
+    assert complete(bash, "subjective", "completion", "f") == ["fish"]
+    assert complete(bash, "subjective", "batch", "ro") == ["rock.jpg"]
 
 
 def test_every_shell_gets_a_script_with_every_command(capsys):

@@ -10,6 +10,11 @@ from subjective.cli.main import COMMANDS, main, options_class
 
 FLAG = re.compile(r"(?<![\w|-])--?[a-z][\w-]*")
 OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has commands of its own
+EVERY_HELP = [
+    [],
+    *([name] for name in COMMANDS),
+    *(["weights", action] for action in ("list", "show", "convert", "normalize", "fetch")),
+]
 POSITIONAL = {
     "batch": {"source"},
     "completion": {"shell"},
@@ -83,9 +88,20 @@ def test_at_most_ten_flags_come_first(name, capsys):
     assert {names for names, _ in first} <= everywhere
 
 
-@pytest.mark.parametrize("name", OF_FLAGS)
-def test_no_default_is_none(name, capsys):
-    assert "None" not in help_of(capsys, name)
+@pytest.mark.parametrize("words", EVERY_HELP, ids=" ".join)
+def test_no_help_shows_what_only_the_program_needs_to_know(words, capsys):
+    found = help_of(capsys, *words)
+    assert "None" not in found
+    assert not re.search(r"\d{7,}", found)
+    assert "As in" not in found
+
+
+@pytest.mark.parametrize("words", EVERY_HELP, ids=" ".join)
+def test_no_line_of_a_help_is_wider_than_the_terminal(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words, "--help"]) == 0
+    wide = [line for line in capsys.readouterr().out.splitlines() if len(line) > 80]
+    assert wide == []
 
 
 @pytest.mark.parametrize("action", ["list", "show", "convert", "normalize", "fetch"])
@@ -94,7 +110,6 @@ def test_the_subcommands_of_weights_have_help_like_all_commands(action, capsys):
     out = capsys.readouterr().out
     assert f"usage: subjective weights {action}" in out
     assert "--data-dir DIR" in out
-    assert "None" not in out
 
 
 def test_the_flags_of_the_2017_program_are_still_there(capsys):

@@ -7,6 +7,8 @@ from helpers.processes import refusal
 
 from subjective.checks import InputError
 from subjective.cli.arguments import parse
+from subjective.cli.main import COMMANDS, options_class
+from subjective.cli.settings_file import TABLES
 from subjective.cli.synthesize import SynthesizeCommand
 from subjective.cli.transfer import TransferCommand
 
@@ -48,6 +50,14 @@ def test_files_beside_the_settings_are_found_from_anywhere(here):
     options = synthesize("--config", "deep/mine.toml")
     assert options.source == ("deep/rock.jpg", "deep/*.jpg")
     assert (options.init, options.out) == ("phases", "made.png")
+    (here / "deep" / "made.png").touch()
+    assert synthesize("--config", "deep/mine.toml").out == "made.png", "written in the working folder all the same"
+
+
+def test_there_may_be_a_table_for_each_command_that_takes_settings_of_its_own():
+    kinds = {name: options_class(name) for name in COMMANDS if name != "weights"}
+    takers = [name for name, kind in kinds.items() if hasattr(kind, "config") and not hasattr(kind, "recorded_as")]
+    assert sorted(takers) == sorted(TABLES)
 
 
 def test_a_table_is_for_one_command_and_the_content_of_a_transfer_needs_no_flag(here):
@@ -72,6 +82,9 @@ def test_a_table_is_for_one_command_and_the_content_of_a_transfer_needs_no_flag(
         ("preset = 'bst'", "preset is 'bst'; wanted one of fast, default, best, paper"),
         ("source = [5]", "source is [5]; wanted PICTURE..."),
         ("synthesize = 5", "synthesize is 5; wanted a table of settings"),
+        ("[synthesise]\nwidth = 5", "no command takes the table 'synthesise'; did you mean synthesize?"),
+        ("[batch]\nwidth = 5", "no command takes the table 'batch'; wanted one of synthesize, animate, transfer"),
+        ("width = {}", "no command takes the table 'width'; wanted one of"),
         ("width = ", "is no TOML file"),
     ],
 )
