@@ -31,6 +31,11 @@ def setting(name: str) -> str:
     return f"{_OPEN}{name}{_CLOSE}"
 
 
+def count_of(number: int, thing: str) -> str:
+    """Return a number with the name of what is counted, such as ``1 octave`` or ``2 octaves``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 class Message(str):
     """A message about settings. The string itself has no marks.
 
@@ -309,7 +314,8 @@ def check_weights(name: str, weights: Sequence[float] | None, count: int, thing:
     if weights is None:
         return
     if len(weights) != count:
-        raise InputError(f"{setting(name)} got {len(weights)} numbers for {count} {thing}s; give one for each {thing}")
+        got = f"{setting(name)} got {count_of(len(weights), 'number')}"
+        raise InputError(f"{got} for {count_of(count, thing)}; give one for each {thing}")
     if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or sum(weights) <= 0:
         shown = " ".join(f"{weight:g}" for weight in weights)
         raise InputError(f"{setting(name)} must be non-negative and not all zero; got {shown}")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from subjective import checks
-from subjective.checks import InputError, Range, above, at_least, between, check_settings, setting
+from subjective.checks import InputError, Range, above, at_least, between, check_settings, count_of, setting
 from subjective.cli.arguments import flag_of, render_error
 
 
@@ -137,7 +137,7 @@ def test_an_error_of_another_kind_is_no_error_of_a_file():
 @pytest.mark.parametrize(
     ("weights", "says"),
     [
-        ([1.0], "got 1 numbers for 2 sources; give one for each source"),
+        ([1.0], "got 1 number for 2 sources; give one for each source"),
         ([1.0, 2.0, 3.0], "got 3 numbers for 2 sources; give one for each source"),
         ([1.0, -1.0], "must be non-negative and not all zero; got 1 -1"),
         ([0.0, 0.0], "must be non-negative and not all zero; got 0 0"),
@@ -179,3 +179,7 @@ def test_an_array_of_floats_with_three_channels_is_an_image(image):
 def test_an_array_that_is_no_image_is_refused_by_name(image, size, kind, says):
     with pytest.raises(kind, match=f"^source 2 {says}"):
         checks.check_image("source 2", image, size)
+
+
+def test_what_is_counted_is_named_in_the_singular_only_for_one():
+    assert [count_of(number, "octave") for number in (0, 1, 2)] == ["0 octaves", "1 octave", "2 octaves"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import InputError, MissingFileError, file_errors, setting
+from subjective.checks import InputError, MissingFileError, count_of, file_errors, setting
 from subjective.cli.options import NetworkOptions, PluginOptions
 from subjective.images import read_image, resize
 from subjective.network import normalization, weights
@@ -109,8 +109,8 @@ def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
     if len(rows) != frames or any(len(row) != sources for row in rows):
         columns = " or ".join(map(str, sorted({len(row) for row in rows}))) or "no"
         raise InputError(
-            f"{name!r} has {len(rows)} lines of {columns} numbers; wanted {frames} of {sources}: a line for each frame "
-            f"({setting('count')}), a number for each source"
+            f"{name!r} has {count_of(len(rows), 'line')} of {columns} numbers; wanted {frames} of {sources}: a line "
+            f"for each frame ({setting('count')}), a number for each source"
         )
     for number, row in enumerate(rows, 1):
         if not _are_weights(row):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import InputError, file_errors, setting
+from subjective.checks import InputError, count_of, file_errors, setting
 from subjective.cli.arguments import record, render_error
 from subjective.cli.report import forecast_scores
 from subjective.devices import mesh_of
@@ -218,7 +218,7 @@ class PictureSession(Session):
         """See `Session.finish`; then say on stderr how each picture's optimization ended."""
         super().finish(result)
         for one in result:
-            effort = f"{one.steps} steps, {one.evaluations} evaluations"
+            effort = f"{count_of(one.steps, 'step')}, {count_of(one.evaluations, 'evaluation')}"
             say(f"loss {one.loss:.6g} after {effort}: {one.message}")
 
     @property

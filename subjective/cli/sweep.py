@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from subjective.checks import InputError, setting
+from subjective.checks import InputError, count_of, setting
 from subjective.cli.arguments import parse, without_flag
 from subjective.cli.attempts import attempt
 from subjective.cli.pictures import announce
@@ -138,9 +138,9 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
         write_bytes(folder / "table.csv", _csv(rows).encode())
     sys.stdout.write(_csv(rows))
     if len(cells) == 1:
-        raise InputError(f"none of {len(grid)} runs made a picture; the first says: {rows[0]['status']}")
+        raise InputError(f"no run of {len(grid)} made a picture; the first says: {rows[0]['status']}")
     if failed:
-        report_error(f"{failed} of {len(grid)} runs failed; the table says why")
+        report_error(f"{failed} of {count_of(len(grid), 'run')} failed; the table says why")
     return 1 if failed else 0
 
 

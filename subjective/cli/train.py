@@ -235,4 +235,4 @@ def _first_readable(files: Sequence[Path]) -> Image:
             return read_image(file)
         except InputError:
             continue
-    raise InputError(f"none of the {len(files)} photographs can be read; give others")
+    raise InputError("none of the photographs can be read; give others")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import tyro
 
-from subjective.checks import InputError, above, check_weights, setting
+from subjective.checks import InputError, above, check_weights, count_of, setting
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
 from subjective.cli.options import PictureOptions, SourceOptions
 from subjective.cli.outputs import check_out, copy_pictures
@@ -140,8 +140,8 @@ def _find_files(options: TransferCommand) -> tuple[Path, list[Path]]:
     styles = find_images(options.source)
     check_weights("source_weights", options.source_weights, len(styles), "style")
     if options.style_mask and len(options.style_mask) != len(styles):
-        got = f"{setting('style_mask')} got {len(options.style_mask)} pictures"
-        raise InputError(f"{got} for {len(styles)} styles; give one for each style")
+        got = f"{setting('style_mask')} got {count_of(len(options.style_mask), 'picture')}"
+        raise InputError(f"{got} for {count_of(len(styles), 'style')}; give one for each style")
     return content, styles
 
 

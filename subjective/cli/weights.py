@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 import tyro
 from tqdm import tqdm
 
+from subjective.checks import count_of
 from subjective.cli.options import Options
 from subjective.images import find_images
 from subjective.network import download, normalization, weights
@@ -127,7 +128,7 @@ def _keep_with_scales(path: Path, pictures: list[Path] | None = None, data_dir: 
     """
     network = weights.load(path)
     files = normalization.find_photographs() if pictures is None else pictures
-    say(f"measuring activations on {len(files)} pictures ...")
+    say(f"measuring activations on {count_of(len(files), 'picture')} ...")
     scales = normalization.activation_scales(network.params, files)
     facts = {
         "program": f"subjective {__version__}, subjective/network/normalization.py",

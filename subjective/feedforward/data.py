@@ -101,7 +101,7 @@ class Photographs(Iterator[Pictures]):
         """
         with self._lock:
             if len(self.skipped) == len(self.files):
-                raise InputError(f"none of the {len(self.files)} photographs can be read; give others")
+                raise InputError("none of the photographs can be read; give others")
             if file in self.skipped:
                 return None
         try:

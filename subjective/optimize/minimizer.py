@@ -179,7 +179,7 @@ def minimize(
         run.go_on(resume)
     while run.point.since < run.optimizer.patience:
         if run.point.step >= max_steps:
-            return run.result(False, f"all {max_steps} steps were made")
+            return run.result(False, f"all {max_steps} steps were made" if max_steps != 1 else "the only step was made")
         try:
             run.point.state = run.optimizer.advance(run.problem, run.point.state)
         except StuckError as end:

@@ -118,7 +118,7 @@ def _hashes(facts: dict[str, Any]) -> dict[str, str | None]:
     try:
         network = facts.get("weights") or {}
         use = network.get("use")
-        hashes = {f"{use}": network["sha256"], f"the scales of {use}": network["scales_sha256"]} if network else {}
+        hashes = {f"{use}": network["sha256"], f"the scale file of {use}": network["scales_sha256"]} if network else {}
         files = [*facts.get("pictures", []), *facts.get("plugins", [])]
         return hashes | {file["path"]: file["sha256"] for file in files}
     except (TypeError, KeyError, AttributeError):

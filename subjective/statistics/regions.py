@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.checks import InputError, setting
+from subjective.checks import InputError, count_of, setting
 from subjective.network.cpu_convolution import average_pool
 from subjective.network.vgg import Layer, Params, layers_of, walk
 from subjective.pyramid import Padding, gaussian_pyramid
@@ -80,8 +80,8 @@ def complete_masks(
         raise InputError(f"{setting(name)} divides the picture between sources, and there is one; give two or more")
     if len(given) not in (sources, sources - 1) or not given:
         raise InputError(
-            f"{setting(name)} got {len(given)} pictures for {sources} sources; give one for each source, or for each "
-            "but the last, which has the rest"
+            f"{setting(name)} got {count_of(len(given), 'picture')} for {count_of(sources, 'source')}; give one for "
+            "each source, or for each but the last, which has the rest"
         )
     masks = np.stack(given, axis=2).astype(np.float64)
     if len(given) == sources - 1:

@@ -6,7 +6,7 @@ import dataclasses
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
-from subjective.checks import InputError, setting
+from subjective.checks import InputError, count_of, setting
 from subjective.network.vgg import Params, feature_size
 from subjective.pyramid import Padding, octave_size
 from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
@@ -135,8 +135,8 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
         if min(size) >= smallest_picture(dataclasses.replace(analysis, octaves=tuple(range(last + 1))), params)
     ]
     remedy = f"use {setting('octaves')} {enough[-1]}" if enough else "use shallower layers"
-    count = f"{octaves} octaves" if octaves > 1 else "1 octave"
     raise InputError(
-        f"{name} of {size[1]}x{size[0]} pixels is too small for {count} of {', '.join(analysis.layers)} "
-        f"with padding {analysis.padding}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
+        f"{name} of {size[1]}x{size[0]} pixels is too small for {count_of(octaves, 'octave')} of "
+        f"{', '.join(analysis.layers)} with padding {analysis.padding}: wanted at least {smallest} pixels a side; "
+        f"enlarge it or {remedy}"
     )

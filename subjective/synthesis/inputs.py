@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from subjective.checks import InputError
+from subjective.checks import InputError, count_of
 from subjective.images import Image, PictureLike, as_image, resize
 from subjective.network.vgg import Params
 from subjective.synthesis.config import PictureConfig
@@ -109,7 +109,9 @@ def read_parts(parts: Any, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]
     except TypeError:
         raise InputError(f"parts is {_describe(parts)}; wanted an array for each style") from None
     if len(given) != len(sizes):
-        raise InputError(f"parts got {len(given)} arrays for {len(sizes)} styles; give one for each style")
+        raise InputError(
+            f"parts got {count_of(len(given), 'array')} for {count_of(len(sizes), 'style')}; give one for each style"
+        )
     found = []
     for number, (part, size) in enumerate(zip(given, sizes, strict=True), 1):
         shares = read_shares(part, f"part {number} of parts", "(height, width)")

@@ -71,5 +71,5 @@ def test_what_a_texture_network_cannot_do_is_refused(here, capsys):
     write_network("texture.safetensors", "texture", sources=2)
     picture = write_photographs(here) / "0.png"
     assert "repaints no picture" in refusal(capsys, "apply", "texture.safetensors", picture)
-    assert "--blend got 1 numbers for 2" in refusal(capsys, "apply", "texture.safetensors", "--blend", "1")
+    assert "--blend got 1 number for 2" in refusal(capsys, "apply", "texture.safetensors", "--blend", "1")
     assert "--size is '4xx'; wanted WIDTHxHEIGHT" in refusal(capsys, "apply", "texture.safetensors", "--size", "4xx")

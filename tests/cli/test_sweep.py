@@ -74,7 +74,7 @@ def test_a_sweep_shows_every_picture_of_every_run(here, capsys):
 @pytest.mark.slow
 def test_a_sweep_without_any_picture_says_why(here, capsys):
     assert main(["sweep", "-s", str(ROCK), "-ow", "48", "-m", "1", *PLAIN, "--vary", "octaves=8/9"]) == 2
-    assert "none of 2 runs made a picture; the first says: " in capsys.readouterr().err
+    assert "no run of 2 made a picture; the first says: " in capsys.readouterr().err
 
 
 def test_a_sweep_without_its_source_makes_nothing(here, capsys):

@@ -88,7 +88,7 @@ def test_a_recorded_transfer_is_made_again_also_of_another_content(capsys):
     [
         (["none.png", "-s", "STYLE"], "no such content: 'none.png'"),
         (["content.png", "-s", "STYLE", "--content-weight", "-1"], "--content-weight is -1; wanted 0 or more"),
-        (["content.png", "-s", "STYLE", "--style-mask", "a", "b"], "--style-mask got 2 pictures for 1 styles"),
+        (["content.png", "-s", "STYLE", "--style-mask", "a", "b"], "--style-mask got 2 pictures for 1 style"),
         (["content.png", "-s", "STYLE", "--out", "such.txt"], "--out is 'such.txt'; wanted a name that ends in .png"),
         (["content.png", "-s", "STYLE", "-c", "4"], "--count is 4; a transfer makes one picture"),
         (["content.png", "-s", "STYLE", "--out", "."], "--out is '.', which is a folder"),

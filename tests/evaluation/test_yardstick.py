@@ -268,7 +268,7 @@ def test_a_source_that_counts_for_nothing_may_be_of_any_size(gravel, params):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ((1,), "source_weights got 1 numbers for 2 sources; give one for each source"),
+        ((1,), "source_weights got 1 number for 2 sources; give one for each source"),
         ((0, 0), "source_weights must be non-negative and not all zero; got 0 0"),
         ((1, -1), "source_weights must be non-negative and not all zero; got 1 -1"),
         ((np.inf, 1), "source_weights must be non-negative and not all zero; got inf 1"),

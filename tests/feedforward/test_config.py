@@ -37,5 +37,5 @@ def test_shares_sum_to_one():
 
 
 def test_as_many_shares_as_sources_are_wanted():
-    with pytest.raises(InputError, match=r"^blend got 1 numbers for 2 sources"):
+    with pytest.raises(InputError, match=r"^blend got 1 number for 2 sources"):
         normalize_blend((1,), 2)

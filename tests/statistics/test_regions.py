@@ -183,7 +183,7 @@ def test_the_last_source_has_the_rest():
     [
         ([np.ones((4, 4))] * 3, 2, "masks got 3 pictures for 2 sources; give one for each source"),
         ([np.ones((4, 4))], 1, "masks divides the picture between sources, and there is one"),
-        ([np.ones((4, 4))], 3, "masks got 1 pictures for 3 sources"),
+        ([np.ones((4, 4))], 3, "masks got 1 picture for 3 sources"),
         ([np.ones((4, 4))], 2, "masks: source 2 holds no part of the picture"),
     ],
 )

@@ -183,5 +183,5 @@ def test_masks_of_another_shape_and_masks_beside_weights_are_refused(small_param
 
 
 def test_each_source_needs_a_weight(small_params):
-    with pytest.raises(ValueError, match="source_weights got 2 numbers for 1 sources"):
+    with pytest.raises(ValueError, match="source_weights got 2 numbers for 1 source"):
         texture.synthesize([smooth_noise()], SynthesisConfig(source_weights=(1.0, 2.0), **SMALL), params=small_params)
