@@ -90,6 +90,7 @@ def _options_for(options: BatchCommand, file: Path, name: str) -> SynthesizeComm
     own = {
         "source": (str(file),),
         "output_prefix": f"{options.output_prefix}-{name}",
+        "config": None,  # read already; and the pictures that it records are not this one
         "out": None if options.out is None else str(Path(options.out) / f"{name}.png"),
     }
     return SynthesizeCommand(**shared | own)

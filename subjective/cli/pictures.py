@@ -15,6 +15,7 @@ import numpy as np
 from subjective.checks import InputError, count_of, file_errors, setting
 from subjective.cli.arguments import record, render_error
 from subjective.cli.report import forecast_scores
+from subjective.cli.settings_file import is_record
 from subjective.devices import mesh_of
 from subjective.evaluation.scores import add_version
 from subjective.network.vgg import Params
@@ -45,14 +46,14 @@ def check_files(config: str | None, facts: dict[str, Any], resume: Path | None) 
     """Print a note on files that have changed since ``config`` was written; refuse to resume if files have changed.
 
     Args:
-        config: the ``config.json`` whose settings the run takes, if any.
+        config: the file whose settings the run takes, if any; only the ``config.json`` of a run knows of files.
         facts: what the new ``config.json`` will say about the files and the network.
         resume: the folder of the run that is resumed, if any.
 
     Raises:
         InputError: the run is resumed, and files that it reads have changed.
     """
-    if config is not None:
+    if config is not None and is_record(config):
         for name in changed_files(read_record(config), facts):
             note(f"note: {name} has changed since {config!r} was written")
     if resume is not None:

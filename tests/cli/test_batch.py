@@ -74,7 +74,7 @@ def test_each_run_has_the_flags_of_the_batch_its_own_picture_and_its_own_names(m
     assert [(one.source, one.out, one.output_prefix) for one in asked] == [
         (("many/a.png",), "made/a.png", "out-a"), (("many/c.png",), "made/c.png", "out-c"),
     ]  # fmt: skip
-    assert {(one.max_iter, one.output_width, one.count) for one in asked} == {(2, 40, 2)}
+    assert {(one.max_iter, one.output_width, one.count, one.config) for one in asked} == {(2, 40, 2, None)}
 
 
 def test_all_files_of_a_result_must_be_there_for_it_not_to_be_made_again(monkeypatch):

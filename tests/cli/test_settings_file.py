@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from helpers.processes import refusal
+from helpers.pictures import ROCK
+from helpers.processes import made, refusal
 
 from subjective.checks import InputError
 from subjective.cli.arguments import parse
@@ -91,6 +92,18 @@ def test_a_table_is_for_one_command_and_the_content_of_a_transfer_needs_no_flag(
 def test_a_mistake_in_the_file_gets_one_line(here, capsys, text, message):
     (here / "mine.toml").write_text(text)
     assert message in refusal(capsys, "synthesize", "-s", "a.jpg", "--config", "mine.toml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mine.toml", "mine.json"])
+def test_a_run_has_the_settings_of_the_file(here, capsys, name):
+    given = {"source": [str(ROCK)], "width": 48, "octaves": 1, "layers": ["pool1"], "max-iter": 1, "evaluate": False}
+    given |= {"statistic": "gram", "schedule": "plain"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in given.items()]
+    (here / name).write_text("\n".join(lines) if name.endswith("toml") else json.dumps(given))
+    folder = made(capsys, "synthesize", "--config", name)
+    recorded = json.loads((folder / "config.json").read_text())["settings"]
+    assert (recorded["output_width"], recorded["layers"], recorded["max_iter"]) == (48, ["pool1"], 1)
 
 
 def test_a_file_that_is_not_there_is_named(here):
