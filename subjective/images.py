@@ -7,14 +7,14 @@ converts every other form that a file may have: a palette, alpha, CMYK, 16 bits,
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import io
 import os
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -25,6 +25,7 @@ from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from subjective.checks import InputError, file_errors
 from subjective.conversion import Image, image_of, to_uint8
+from subjective.files import write_bytes
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the files that are read when a folder or a pattern is given. A file given by name may have any suffix."""
@@ -103,7 +104,8 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
     browser shows them. CMYK and other color spaces are converted to sRGB through the file's own profile, if the file
     has one. 16-bit grey keeps its 16 bits, but the decoder rounds 16-bit color to 8 bits. If the camera recorded an
     orientation, the picture is rotated upright. Only the first frame of an animation is read. A `PictureWarning` says
-    which part of the file was lost: transparency, further frames, or color of more than 8 bits.
+    which part of the file was lost: transparency, further frames, color of more than 8 bits, or the exact colors of
+    CMYK without a profile.
 
     Args:
         path: the file.
@@ -186,13 +188,26 @@ def _decode(name: str, data: bytes) -> Pillow.Image:
 def _find_losses(file: Pillow.Image) -> list[str]:
     """Say which parts of an opened file will not be read."""
     losses = []
-    if getattr(file, "n_frames", 1) > 1:
-        losses.append(f"only the first of {file.n_frames} frames is read")  # type: ignore[attr-defined]
-    tile = getattr(file, "tile", None)
-    raw = str(tile[0][3]) if tile else ""  # how the decoder unpacks the pixels
-    if file.mode in ("RGB", "RGBA") and "16" in raw:
+    frames = getattr(file, "n_frames", 1)
+    if frames > 1 and file.format != "MPO":  # what follows the picture in an MPO of a camera is no frame
+        losses.append(f"only the first of {frames} frames is read")
+    if _has_deep_colors(file):
         losses.append("its colors of 16 bits are read as 8 bits")
+    if file.mode == "CMYK" and not file.info.get("icc_profile"):
+        losses.append("it is CMYK without a color profile, so its colors are converted by a rule of thumb")
     return losses
+
+
+def _has_deep_colors(file: Pillow.Image) -> bool:
+    """Return whether an opened file has more than 8 bits for each of several channels."""
+    tile = getattr(file, "tile", None)
+    if not tile or file.mode[0] in "IF":  # grey of 16 bits or of floats keeps its depth
+        return False
+    arguments: Any = tile[0][3]  # how the decoder unpacks the pixels: a raw mode such as RGB;16B, or a tuple with one
+    raw, *more = [arguments] if isinstance(arguments, str) else arguments or [""]
+    if file.format == "PPM":
+        return bool(more) and int(more[0]) > 255  # the largest number of a channel
+    return re.search(";16[BLN]", str(raw)) is not None
 
 
 def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale: float | None) -> Pillow.Image:
@@ -313,24 +328,28 @@ def _to_srgb(picture: Pillow.Image) -> Pillow.Image:
     return picture.convert("RGB")
 
 
-def write_image(path: str | os.PathLike[str], image: PictureLike, *, text: Mapping[str, str] | None = None) -> None:
-    """Write an 8-bit picture completely or not at all.
-
-    The bytes go to a temporary file in the same folder, which is then renamed. After an interrupt or on a full disk,
-    there is therefore never half a picture, and an older picture of the same name is still whole.
+def write_image(
+    path: str | os.PathLike[str],
+    image: PictureLike,
+    *,
+    text: Mapping[str, str] | None = None,
+    replace: bool = True,
+) -> None:
+    """Write an 8-bit picture completely or not at all, see `subjective.files.write_atomically`.
 
     Args:
         path: the file; its suffix chooses the format.
         image: a picture in any form that `as_image` takes; its values are rounded to 8 bits.
         text: entries for the text chunks of a PNG file, such as the settings of the run, by keyword. Other formats do
             not store the text.
+        replace: whether to replace a file that exists.
 
     Raises:
         InputError: `as_image` refuses the image, or the suffix is not that of a known format.
-        FileError: the file cannot be written.
+        FileError: the file cannot be written, or exists and is not replaced.
     """
     target = Path(path)
-    write_bytes(target, encode_image(image, target.suffix, name=target.name, text=text))
+    write_bytes(target, encode_image(image, target.suffix, name=target.name, text=text), replace=replace)
 
 
 def encode_image(
@@ -363,35 +382,3 @@ def encode_image(
         return iio.imwrite("<bytes>", pixels, extension=kind, plugin="pillow", **options)
     except (ValueError, KeyError, OSError) as error:
         raise InputError(f"cannot write {name!r} ({error}); wanted a .png") from None
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file's content in one step; see `write_atomically`.
-
-    Raises:
-        FileError: the file cannot be written.
-    """
-    with write_atomically(path) as file:
-        file.write(data)
-
-
-@contextlib.contextmanager
-def write_atomically(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` for the block, then flush the file to disk and rename it to ``path``.
-
-    If the block fails, the temporary file is removed and the file at ``path`` is not changed.
-
-    Raises:
-        FileError: the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with file_errors("write", path):
-            with open(temporary, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -12,7 +12,7 @@ import numpy as np
 
 from subjective.checks import InputError
 from subjective.conversion import to_uint8
-from subjective.images import write_bytes
+from subjective.files import rename, write_bytes
 
 Format = Literal["gif", "webp", "mp4"]
 """A format in which loops are written."""
@@ -96,13 +96,16 @@ DEFAULT_RATE = 24.0
 """Frames a second of a new video, if the file of the original does not give a number."""
 
 
-def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray]) -> int:
+def convert_video(
+    source: Path, target: Path, paint: Callable[[np.ndarray], np.ndarray], *, replace: bool = True
+) -> int:
     """Paint each frame of a video, and write the frames as a new video without sound.
 
     Args:
         source: the video.
         target: the new video; it is written completely or not at all.
         paint: takes a frame ``(height, width, 3)`` in [0, 1], and returns the new frame, of the same size.
+        replace: whether to replace a file that exists.
 
     Returns:
         The number of frames.
@@ -123,7 +126,7 @@ def convert_video(source: Path, target: Path, paint: Callable[[np.ndarray], np.n
                 count += 1
         if not count:
             raise InputError(f"{source.name!r} has no frame")
-        os.replace(temporary, target)
+        rename(temporary, target, replace=replace)
     except ValueError:
         raise
     except Exception as error:  # decoders and encoders raise errors of many classes

@@ -137,7 +137,36 @@ def test_a_transparent_palette_color_lies_over_white(tmp_path):
 
 def test_cmyk_is_read_as_its_colors(tmp_path):
     picture = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    np.testing.assert_allclose(images.read_image(saved(tmp_path, picture, "a.tif"))[0, 0], [1, 0, 0], atol=0.02)
+    with pytest.warns(images.PictureWarning, match="it is CMYK without a color profile"):
+        read = images.read_image(saved(tmp_path, picture, "a.tif"))
+    np.testing.assert_allclose(read[0, 0], [1, 0, 0], atol=0.02)
+
+
+def test_of_an_animation_the_first_frame_is_read(tmp_path):
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    path = saved(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.warns(images.PictureWarning, match=r"a\.gif': only the first of 2 frames is read"):
+        read = images.read_image(path)
+    np.testing.assert_array_equal(read[0, 0], [1, 0, 0])
+
+
+def test_a_ppm_of_16_bits_is_read_to_8(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6 1 1 65535\n" + np.array([65535, 32768, 0], ">u2").tobytes())
+    with pytest.warns(images.PictureWarning, match="its colors of 16 bits are read as 8 bits"):
+        read = images.read_image(tmp_path / "a.ppm")
+    np.testing.assert_allclose(read[0, 0], [1, 0.5, 0], atol=1 / 255)
+
+
+def test_nothing_is_said_of_files_that_lose_nothing(tmp_path, rng):
+    """Warnings are errors in tests. The offsets in some of these TIFF files contain the digits 16."""
+    for height in range(4, 64):
+        picture = Image.fromarray(rng.integers(0, 255, (height, 40, 3), dtype=np.uint8))
+        images.read_image(saved(tmp_path, picture, "a.tif", compression="tiff_lzw"))
+    images.read_image(saved(tmp_path, picture, "a.jpg", format="MPO", save_all=True, append_images=[picture]))
+    head = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 70, 0, 0, 66, 40, 1, 1, 1, 16, 3, 4, 0, 0, 0, 0)
+    colors = struct.pack("<IIIHH", 0xF800, 0x07E0, 0x001F, 0xF800, 0)  # 5, 6 and 5 bits
+    (tmp_path / "a.bmp").write_bytes(head + colors)
+    np.testing.assert_array_equal(images.read_image(tmp_path / "a.bmp")[0, 0], [1, 0, 0])
 
 
 def test_a_color_profile_is_followed(tmp_path):

@@ -18,7 +18,8 @@ from subjective.cli.pictures import LOOP_SECONDS_PER_PIXEL, PictureSession, chec
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
 from subjective.evaluation import motion
 from subjective.evaluation.scores import Scores, average, report
-from subjective.images import WRITTEN_SUFFIXES, find_images, write_bytes
+from subjective.files import write_bytes
+from subjective.images import WRITTEN_SUFFIXES, find_images
 from subjective.runs.forecast import Phase
 from subjective.runs.pictures import plot_motion
 from subjective.runs.provenance import describe_file
@@ -127,7 +128,7 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
         session.finish(results)
         frames = np.asarray(results[0].value)
         if options.out is not None and as_loop:
-            write_loop(frames, options.out, options.fps, force=options.force)
+            write_loop(frames, options.out, options.fps, force=options.force, made=session.path)
         elif options.out is not None:
             copy_pictures(session.result_files, options.out, force=options.force)
         session.score(lambda: _score(inputs, frames, job, options, frame_weights, session.path))

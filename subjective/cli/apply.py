@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -100,11 +102,12 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
     seed = f"-seed{options.seed}" if options.seed else ""
     name = f"{Path(options.network).stem}-{width}x{height}{_name_blend(options)}{seed}.png"
     target = Path(options.out or OUTPUTS)
-    if target.suffix.lower() not in WRITTEN_SUFFIXES:
+    if not _names_file(options.out, WRITTEN_SUFFIXES):
         target = target / name
     refuse_existing(target, force=options.force)
     make_parent(target)
-    write_image(target, train.draw(network.architecture, network.params, (height, width), blend, options.seed))
+    texture = train.draw(network.architecture, network.params, (height, width), blend, options.seed)
+    write_image(target, texture, replace=options.force)
     announce(target)
     return 0
 
@@ -123,9 +126,11 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
             refuse_existing(target, force=options.force)
             make_parent(target)
             if _is_video(file):
-                convert_video(file, target, lambda frame: repaint(network, frame, blend, options.tile))
+                paint = partial(repaint, network, blend=blend, rows=options.tile)
+                convert_video(file, target, paint, replace=options.force)
             else:
-                write_image(target, repaint(network, read_image(file, scale=options.scale), blend, options.tile))
+                painted = repaint(network, read_image(file, scale=options.scale), blend, options.tile)
+                write_image(target, painted, replace=options.force)
             announce(target)
         except InputError as error:
             if len(files) == 1:
@@ -153,11 +158,12 @@ def _list_files(options: ApplyCommand) -> list[Path]:
 def _targets(options: ApplyCommand, files: list[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield each file with the path of its result."""
     folder = Path(options.out or OUTPUTS)
-    names_file = folder.suffix.lower() in (*WRITTEN_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir()
-    if len(files) == 1 and names_file:
+    if len(files) == 1 and _names_file(
+        options.out, sorted(VIDEO_SUFFIXES) if _is_video(files[0]) else WRITTEN_SUFFIXES
+    ):
         yield files[0], folder
         return
-    if names_file or folder.is_file():
+    if folder.is_file() or (folder.suffix.lower() in (*WRITTEN_SUFFIXES, *VIDEO_SUFFIXES) and not folder.is_dir()):
         raise InputError(f"{setting('out')} {str(folder)!r} names a file; wanted a folder for {len(files)} pictures")
     names = [file.stem for file in files]
     for name in names:
@@ -166,6 +172,20 @@ def _targets(options: ApplyCommand, files: list[Path]) -> Iterator[tuple[Path, P
     for file in files:
         stem = file.stem if options.out else f"{file.stem}-{Path(options.network).stem}{_name_blend(options)}"
         yield file, folder / f"{stem}{file.suffix if _is_video(file) else '.png'}"
+
+
+def _names_file(out: str | None, suffixes: Sequence[str]) -> bool:
+    """Return whether --out names a file for the one result, and not a folder.
+
+    Raises:
+        InputError: the file has another suffix than ``suffixes``.
+    """
+    if out is None or out[-1:] in ("/", os.sep) or Path(out).is_dir() or not Path(out).suffix:
+        return False
+    if Path(out).suffix.lower() not in suffixes:
+        known = ", ".join(suffixes)
+        raise InputError(f"{setting('out')} is {out!r}; wanted a name that ends in {known}, or a folder: {out + '/'!r}")
+    return True
 
 
 def _name_blend(options: ApplyCommand) -> str:

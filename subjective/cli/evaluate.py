@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar
 import tyro
 
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
-from subjective.cli.outputs import check_out, make_parent
+from subjective.cli.outputs import check_out, write_out
 from subjective.evaluation.scores import Scores, add_version, report
 from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, select_sources
-from subjective.images import find_images, read_image, write_bytes
+from subjective.images import find_images, read_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import resolve_layers
 from subjective.runs.progress import say
@@ -77,6 +77,5 @@ def run(options: EvaluateCommand) -> int:
     sys.stdout.write(report(results))  # printed before the file is written, which fails if the disk is full
     content = add_version({"pictures": {name: scores.to_json() for name, scores in results.items()}})
     if options.out is not None:
-        make_parent(Path(options.out))
-        write_bytes(Path(options.out), f"{json.dumps(content, indent=2)}\n".encode())
+        write_out(Path(options.out), f"{json.dumps(content, indent=2)}\n".encode(), force=options.force)
     return 0

@@ -111,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def notes_of_pictures() -> Iterator[None]:
     """Write each `PictureWarning` as a note."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", PictureWarning)
+        warnings.simplefilter("default", PictureWarning)  # each text once
         show = warnings.showwarning
 
         def show_note(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
+import errno
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from subjective.checks import InputError, file_errors, setting
+from subjective.checks import FileError, InputError, file_errors, setting
 from subjective.cli.pictures import announce
-from subjective.images import WRITTEN_SUFFIXES, read_image, write_image
+from subjective.files import write_bytes
+from subjective.images import WRITTEN_SUFFIXES, encode_image
 from subjective.runs.progress import note
-from subjective.videos import FORMATS, write_video
+from subjective.videos import FORMATS, Format, encode_video
 
 LOOP_SUFFIXES = tuple(f".{kind}" for kind in FORMATS)
 """Suffixes of the files that hold all frames of a loop."""
@@ -40,7 +42,7 @@ def check_out(
         name: name of the setting, for the message.
 
     Raises:
-        InputError: the path is a folder, the suffix is unknown, or the file exists.
+        InputError: the path is a folder, the suffix is unknown, the file exists, or its folder cannot be made.
     """
     if path is None:
         return
@@ -51,6 +53,9 @@ def check_out(
         raise InputError(f"{setting(name)} is {path!r}; wanted a name that ends in {', '.join(known)}")
     for file in number_files(path, count):
         refuse_existing(file, force=force)
+    nearest = next(folder for folder in Path(path).absolute().parents if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(f"{setting(name)} is {path!r}, and nothing can be written in {str(nearest)!r}; name another")
 
 
 def refuse_existing(file: Path, *, force: bool) -> None:
@@ -69,35 +74,48 @@ def make_parent(file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
 
 
-def copy_pictures(made: Sequence[Path], path: str, *, force: bool) -> None:
-    """Copy the finished pictures of a run to the file that --out names, in the format of its suffix.
+def write_out(file: Path, data: bytes, *, force: bool, made: Path | None = None) -> None:
+    """Write a result to the file that --out names, and print the file's path on stdout.
 
-    A file that has appeared since `check_out` is kept, with a note.
+    A file that has appeared since `check_out` is kept.
 
     Args:
-        made: the PNG files in the run folder.
-        path: the file that --out names.
+        file: the file; its folder is made if there is none.
+        data: content of the file.
         force: whether a file that exists may be replaced.
+        made: where the result is besides, if anywhere.
+
+    Raises:
+        FileError: the file cannot be written, or has appeared and the result is nowhere else.
     """
-    for picture, file in zip(made, number_files(path, len(made)), strict=True):
-        if file.exists() and not force:
-            note(f"note: {str(file)!r} is there already and is kept; the result is {str(picture)!r}")
-            continue
-        make_parent(file)
-        if file.suffix.lower() == ".png":
-            with file_errors("write", file):
-                shutil.copyfile(picture, file)
-        else:
-            write_image(file, read_image(picture))
+    make_parent(file)
+    try:
+        write_bytes(file, data, replace=force)
+    except FileError as error:
+        if error.errno != errno.EEXIST or made is None:
+            raise
+        note(f"note: {str(file)!r} is there already and is kept; the result is in {str(made)!r}")
+    else:
         announce(file)
 
 
-def write_loop(frames: np.ndarray, path: str, fps: float, *, force: bool) -> None:
-    """Write the frames of a loop to the one file that --out names; see `copy_pictures` for a file that exists."""
-    file = Path(path)
-    if file.exists() and not force:
-        note(f"note: {path!r} is there already and is kept; the loop is in the run folder")
-        return
-    make_parent(file)
-    write_video(file, frames, fps)
-    announce(file)
+def copy_pictures(made: Sequence[Path], path: str, *, force: bool) -> None:
+    """Write the finished pictures of a run to the files that --out names, in the format of the suffix.
+
+    A PNG holds the settings of the run, as in the run folder. Other formats hold the picture only.
+
+    Args:
+        made: the PNG files in the run folder.
+        path: the file that --out names, see `number_files`.
+        force: whether a file that exists may be replaced.
+    """
+    for picture, file in zip(made, number_files(path, len(made)), strict=True):
+        is_png = file.suffix.lower() == ".png"
+        data = picture.read_bytes() if is_png else encode_image(picture, file.suffix, name=file.name)
+        write_out(file, data, force=force, made=picture)
+
+
+def write_loop(frames: np.ndarray, path: str, fps: float, *, force: bool, made: Path) -> None:
+    """Write the frames of a loop to the one file that --out names, see `write_out`."""
+    kind: Format = Path(path).suffix.lower().removeprefix(".")  # type: ignore[assignment]
+    write_out(Path(path), encode_video(frames, kind, fps), force=force, made=made)

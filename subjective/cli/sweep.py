@@ -17,10 +17,12 @@ from typing import Annotated, Any, ClassVar
 from subjective.checks import InputError, count_of, setting
 from subjective.cli.arguments import parse, without_flag
 from subjective.cli.attempts import attempt
+from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import announce
 from subjective.cli.synthesize import SynthesizeCommand
 from subjective.evaluation.scores import format_score
-from subjective.images import find_images, read_image, write_bytes, write_image
+from subjective.files import write_bytes
+from subjective.images import find_images, read_image, write_image
 from subjective.runs.folder import new_folder
 from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
 from subjective.runs.progress import report_error, say
@@ -51,6 +53,8 @@ class SweepCommand(SynthesizeCommand, VaryOptions):
 
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "sweep"
     """Beginning of the sweep folder's name. The name of a run folder inside begins with a number and the values."""
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE")] = None
+    """Write the contact sheet to this file, besides the sweep's folder. The suffix chooses the format."""
     recorded_as: ClassVar[str] = "synthesize"
 
 
@@ -109,6 +113,7 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
     Raises:
         InputError: the options of a run cannot be used (raised before the first run), or no run made a picture.
     """
+    check_out(options.out, force=options.force)
     grid = list_variations(options.vary)
     shared = without_flag(words, "--vary")
     runs = [parse(SynthesizeCommand, "synthesize", [*shared, *variation.flags]) for variation in grid]
@@ -125,7 +130,8 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
         heads = [f"{name} {value}" for name, value in variation.chosen.items()]
         say(f"run {number}/{len(grid)}: {', '.join(heads)}")
         name = "-".join(_slug(value) for value in variation.chosen.values())[:60]
-        one = dataclasses.replace(one, output_dir=str(folder), output_prefix=f"{number:03d}-{name}")
+        prefix = f"{number:03d}-{name}"
+        one = dataclasses.replace(one, output_dir=str(folder), output_prefix=prefix, out=None)
         made = attempt(one)
         failed += made.status != 0
         if made.folder is None:
@@ -139,6 +145,8 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
     sys.stdout.write(_csv(rows))
     if len(cells) == 1:
         raise InputError(f"no run of {len(grid)} made a picture; the first says: {rows[0]['status']}")
+    if options.out is not None:
+        copy_pictures([folder / "sheet.png"], options.out, force=options.force)
     if failed:
         report_error(f"{failed} of {count_of(len(grid), 'run')} failed; the table says why")
     return 1 if failed else 0

@@ -14,7 +14,7 @@ import numpy as np
 from subjective.checks import InputError, setting
 from subjective.cli.arguments import record, render_error, to_json
 from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
-from subjective.cli.outputs import check_out, make_parent
+from subjective.cli.outputs import check_out, write_out
 from subjective.cli.pictures import announce
 from subjective.conversion import Image
 from subjective.devices import mesh_of
@@ -28,7 +28,7 @@ from subjective.images import find_images, read_image, resize
 from subjective.network.normalization import load_params
 from subjective.runs.folder import new_folder
 from subjective.runs.progress import note
-from subjective.runs.provenance import CONFIG_FILE, changed_files, describe_file, read_record
+from subjective.runs.provenance import CONFIG_FILE, changed_files, describe_file, read_record, without_paths
 from subjective.runs.session import Session
 from subjective.runs.training_folder import SaveSettings, TrainingFolder, TrainProgress, load_orbax
 from subjective.synthesis.settings import arg
@@ -36,6 +36,9 @@ from subjective.version import __version__
 
 SHOWN = 256
 """Longer side, in pixels, of the pictures beside the curves."""
+
+NETWORK_FILE = "network.safetensors"
+"""Name of the file in a run folder that holds the trained network."""
 
 OF_ONE_MACHINE = ("out", "output_dir", "output_prefix", "config", "init", "data_dir", "source", "content")
 """Settings that a network's file leaves out, because they have a meaning only on the machine of the training."""
@@ -64,7 +67,7 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
     group: ClassVar[str] = "output"
 
     out: Annotated[str | None, arg("-o", "--output", metavar="FILE.safetensors")] = None
-    """File for the trained network. The run folder holds the network in any case."""
+    """Write the trained network to this file, besides the run folder."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
     save_every: Annotated[int, arg("-n", metavar="N")] = 100
     """Every N steps, draw the curves and some pictures that the network makes. 0 draws them only at the end."""
@@ -102,18 +105,13 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     steps = training.count_steps(options, len(contents))
     plan = training.plan_training(sources, options, params, steps)
     state = _first_state(options, plan)
-    if options.out is not None:
-        make_parent(Path(options.out))
     facts: dict[str, Any] = {
         "pictures": [describe_file(file, "source") for file in files],
         "photographs": len(contents),
     }
     if resume is not None:
         _refuse_changes(resume, facts)
-    photographs = None
-    if contents:
-        how: dict[str, Any] = {"zoom": options.most_zoom, "seed": options.seed, "note": note}
-        photographs = Photographs(contents, options.size, options.batch, **how)
+    photographs = _photographs(contents, options)
     draw = _drawer(plan.architecture, contents, options)
     path = resume or new_folder(Path(options.output_dir), options.output_prefix)
     settings = SaveSettings(
@@ -142,6 +140,9 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
             on_step=session.on_step,
         )
         session.finish(state)
+        if options.out is not None:
+            made = path / NETWORK_FILE
+            write_out(Path(options.out), made.read_bytes(), force=options.force, made=made)
     return session.status
 
 
@@ -158,17 +159,26 @@ def _first_state(options: TrainCommand, plan: TrainPlan) -> TrainState:
     return dataclasses.replace(state, params=network.params)
 
 
+def _photographs(contents: Sequence[Path], options: TrainCommand) -> Photographs | None:
+    """Return the photographs that a style network learns to repaint; None for a texture network."""
+    if not contents:
+        return None
+    return Photographs(contents, options.size, options.batch, zoom=options.most_zoom, seed=options.seed, note=note)
+
+
 def _writer(
     options: TrainCommand, architecture: Architecture, pictures: list[dict[str, str]], folder: Path
 ) -> Callable[[TrainState, float], None]:
-    """Return the function that writes the network to the run folder, and to the file that --out names.
+    """Return the function that writes the network to the run folder.
 
     The function takes the state of the training, and the seconds that the training has taken.
     """
 
+    settings = without_paths(to_json(options))
+
     def write(state: TrainState, seconds: float) -> None:
         facts = {
-            "settings": {key: value for key, value in to_json(options).items() if key not in OF_ONE_MACHINE},
+            "settings": {key: value for key, value in settings.items() if key not in OF_ONE_MACHINE},
             "sources": [{"name": picture["name"], "sha256": picture["sha256"]} for picture in pictures],
             "steps": int(state.step),
             "seconds": round(seconds, 1),
@@ -176,9 +186,7 @@ def _writer(
             "begun_from": None if options.init is None else network_file.read(options.init).facts,
         }
         network = network_file.TrainedNetwork(architecture, network_file.copy_to_host(state.params), facts)
-        network_file.write(folder / "network.safetensors", network)
-        if options.out is not None:
-            network_file.write(options.out, network)
+        network_file.write(folder / NETWORK_FILE, network)
 
     return write
 

@@ -21,7 +21,7 @@ from subjective.checks import MissingPackageError, file_errors
 from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.networks import NOISE_CHANNELS
 from subjective.feedforward.step import build_network
-from subjective.images import write_bytes
+from subjective.files import write_bytes
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 """Platforms on which an exported file runs."""

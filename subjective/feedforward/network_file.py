@@ -21,7 +21,7 @@ import safetensors.numpy
 from subjective.checks import InputError
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.step import parameter_shapes
-from subjective.images import write_bytes
+from subjective.files import write_bytes
 from subjective.network import weights
 from subjective.network.formats import native
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.checks import InputError
-from subjective.images import write_atomically
+from subjective.files import write_atomically
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
 from subjective.synthesis.coarse_to_fine import Position

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, file_errors, setting
-from subjective.images import write_bytes, write_image
+from subjective.files import write_bytes
+from subjective.images import write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
 from subjective.runs.lock import FolderLock

@@ -21,8 +21,8 @@ from subjective.version import __version__
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
 """Packages whose versions are recorded in a run folder."""
 
-PLACES = frozenset(["path", "data_dir", "out", "output_dir", "output_prefix"])
-"""Entries of a record that only say where files lie."""
+PLACES = frozenset(["path", "data_dir", "out", "output_dir", "output_prefix", "force"])
+"""Entries of a record that only say where files lie, and what may be replaced there."""
 
 CONFIG_FILE = "config.json"
 """Name of the file in a run folder that holds the settings."""
@@ -67,15 +67,15 @@ def publish(record: dict[str, Any]) -> dict[str, Any]:
     Two runs with the same settings and inputs thus make the same file, and a picture tells nothing of a machine's
     folders.
     """
-    return {name: _without_paths(value) for name, value in record.items() if name not in ("command_line", "started")}
+    return {name: without_paths(value) for name, value in record.items() if name not in ("command_line", "started")}
 
 
-def _without_paths(value: Any) -> Any:
+def without_paths(value: Any) -> Any:
     """Replace absolute paths by names, and leave out entries that only say where something lies."""
     if isinstance(value, dict):
-        return {name: _without_paths(one) for name, one in value.items() if name not in PLACES}
+        return {name: without_paths(one) for name, one in value.items() if name not in PLACES}
     if isinstance(value, list):
-        return [_without_paths(one) for one in value]
+        return [without_paths(one) for one in value]
     return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
 
 

@@ -67,6 +67,20 @@ def test_what_a_style_network_cannot_do_is_refused(here, capsys):
     assert "too small; wanted 16" in refusal(capsys, "apply", "style.safetensors", "tiny.png")
 
 
+def test_a_suffix_that_says_no_format_is_refused(here, capsys):
+    write_network("style.safetensors")
+    write_network("texture.safetensors", "texture")
+    picture = write_photographs(here) / "0.png"
+    for words in (["style.safetensors", picture], ["texture.safetensors"]):
+        line = refusal(capsys, "apply", *words, "-o", "made.xyz")
+        assert "--out is 'made.xyz'; wanted a name that ends in .png" in line
+        assert "or a folder: 'made.xyz/'" in line
+    assert "wanted a name that ends in .png" in refusal(capsys, "apply", "style.safetensors", picture, "-o", "one.mp4")
+    assert not (here / "made.xyz").exists()
+    assert main(["apply", "texture.safetensors", "--size", "16", "-o", "v1.2/"]) == 0
+    assert capsys.readouterr().out == "v1.2/texture-16x16.png\n"
+
+
 def test_what_a_texture_network_cannot_do_is_refused(here, capsys):
     write_network("texture.safetensors", "texture", sources=2)
     picture = write_photographs(here) / "0.png"

@@ -10,8 +10,9 @@ from helpers.pictures import ROCK
 from helpers.processes import SMALL, refusal
 from PIL import Image
 
+from subjective.checks import FileError
 from subjective.cli.main import main
-from subjective.cli.outputs import number_files
+from subjective.cli.outputs import number_files, write_out
 from subjective.images import read_image
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -29,6 +30,35 @@ def test_several_files_are_numbered_before_the_suffix():
     assert number_files("a/made.png", 1) == [Path("a/made.png")]
     assert number_files("a/made.png", 2) == [Path("a/made-1.png"), Path("a/made-2.png")]
     assert [file.name for file in number_files("m.jpg", 10)][::9] == ["m-01.jpg", "m-10.jpg"]
+
+
+def test_a_file_that_has_appeared_meanwhile_is_kept(capsys):
+    Path("made.png").write_bytes(b"mine")
+    write_out(Path("made.png"), b"made", force=False, made=Path("run/result.png"))
+    assert Path("made.png").read_bytes() == b"mine"
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "'made.png' is there already and is kept; the result is in 'run/result.png'" in err
+    with pytest.raises(FileError, match=r"cannot write 'made\.png'"):
+        write_out(Path("made.png"), b"made", force=False)
+    write_out(Path("made.png"), b"made", force=True)
+    assert Path("made.png").read_bytes() == b"made"
+    assert capsys.readouterr().out == "made.png\n"
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("made", "--out is 'made'; wanted a name that ends in .png, .jpg"),
+        ("made.xyz", "--out is 'made.xyz'; wanted a name that ends in .png, .jpg"),
+        (".", "which is a folder; wanted a file"),
+        ("file/new/made.png", "nothing can be written in"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_made(capsys, out, message):
+    Path("file").touch()
+    assert message in refusal(capsys, "synthesize", "-s", ROCK, *SMALL, "--out", out)
+    assert not Path("outputs").exists()
 
 
 @pytest.mark.slow

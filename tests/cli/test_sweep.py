@@ -72,6 +72,16 @@ def test_a_sweep_shows_every_picture_of_every_run(here, capsys):
 
 
 @pytest.mark.slow
+def test_a_sweep_writes_its_sheet_where_out_says(here, capsys):
+    flags = ["-s", str(ROCK), "-ow", "48", "--octaves", "1", *PLAIN, "--vary", "max-iter=0/1", "--out", "new/sheet.png"]
+    assert main(["sweep", *flags]) == 0
+    folder, *_, file = capsys.readouterr().out.splitlines()
+    assert file == "new/sheet.png"
+    assert Path(file).read_bytes() == (Path(folder) / "sheet.png").read_bytes()
+    assert "'new/sheet.png' is there already" in refusal(capsys, "sweep", *flags)
+
+
+@pytest.mark.slow
 def test_a_sweep_without_any_picture_says_why(here, capsys):
     assert main(["sweep", "-s", str(ROCK), "-ow", "48", "-m", "1", *PLAIN, "--vary", "octaves=8/9"]) == 2
     assert "no run of 2 made a picture; the first says: " in capsys.readouterr().err

@@ -49,8 +49,9 @@ def lines_of(run):
 
 def test_a_training_leaves_its_network_its_trace_and_its_curves(trained):
     here, out, err = trained
-    run = here / out.strip()
-    assert out == f"{run.relative_to(here)}\n"
+    run = here / out.splitlines()[0]
+    assert out == f"{run.relative_to(here)}\nnew/style.safetensors\n"
+    assert (here / "new" / "style.safetensors").read_bytes() == (run / "network.safetensors").read_bytes()
     assert "left out 'bad.jpg'" in err
     assert "1 of 6 photographs could not be read and were left out" in err
     assert {file.name for file in run.iterdir()} == {
@@ -85,7 +86,7 @@ def test_a_trained_network_repaints_a_folder(trained, monkeypatch, capsys):
 def test_a_training_that_is_killed_goes_on_bit_for_bit(trained, capsys):
     """Also where its last checkpoint is damaged: from the one before."""
     here, out, _ = trained
-    whole = here / out.strip()
+    whole = here / out.splitlines()[0]
     command = [*STYLE, "--content", here / "photographs", "--steps", STEPS, "--checkpoint-every", "0.01"]
     process = start(*command, "-op", "killed", cwd=here)
     killed = here / process.stdout.readline().strip()

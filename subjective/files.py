@@ -1,0 +1,72 @@
+"""Write files completely or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from subjective.checks import file_errors
+
+
+def write_bytes(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write a file in one step; see `write_atomically`.
+
+    Raises:
+        FileError: the file cannot be written, or exists and is not replaced.
+    """
+    with write_atomically(path, replace=replace) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` for the block, then flush the file to disk and rename it to ``path``.
+
+    After an interrupt or on a full disk, there is therefore never half a file. If the block fails, the temporary file
+    is removed and the file at ``path`` is not changed.
+
+    Args:
+        path: the file.
+        replace: whether to replace a file that exists at ``path``.
+
+    Raises:
+        FileError: the file cannot be written, or exists and is not replaced; then its ``errno`` is ``EEXIST``.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with file_errors("write", path):
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            rename(temporary, path, replace=replace)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def rename(temporary: Path, path: Path, *, replace: bool) -> None:
+    """Give a file its final name in the same folder. If several processes rename to a free path, only one gets it.
+
+    Args:
+        temporary: the file.
+        path: the new name.
+        replace: whether to replace a file that exists at ``path``.
+
+    Raises:
+        FileExistsError: ``path`` exists, and ``replace`` is False.
+    """
+    if replace:
+        os.replace(temporary, path)
+        return
+    try:
+        os.link(temporary, path)  # fails if the path exists, unlike a rename
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        open(path, "xb").close()
+        os.replace(temporary, path)
+    else:
+        temporary.unlink()
