@@ -25,13 +25,12 @@ class ResumeCommand(Options):
 
 def check_unfinished(folder: Path) -> None:
     """Refuse a run that is finished, or that still goes on."""
-    refuse_locked(folder)
     summary = folder / "summary.json"
-    if not summary.is_file():
-        return
-    try:
-        status = json.loads(summary.read_text(encoding="utf-8")).get("status")
-    except (ValueError, AttributeError):
-        raise InputError(f"{str(summary)!r} is damaged; delete it to resume the run") from None
-    if status == "finished":
-        raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
+    if summary.is_file():
+        try:
+            status = json.loads(summary.read_text(encoding="utf-8")).get("status")
+        except (ValueError, AttributeError):
+            raise InputError(f"{str(summary)!r} is damaged; delete it to resume the run") from None
+        if status == "finished":
+            raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
+    refuse_locked(folder)

@@ -2,55 +2,93 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import socket
-from io import TextIOWrapper
+import sys
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 from subjective.checks import InputError, file_errors
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks; there, a run folder is not locked
-    fcntl = None  # type: ignore[assignment]
-
 LOCK_FILE = ".lock"
-"""Name of the file in a run folder that a process holds while it writes the folder."""
+"""Name of the file in a run folder that a process locks while it writes the folder."""
+
+HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""Error numbers of the operating system that mean that another process holds a lock."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(file: BinaryIO) -> None:
+        """Lock a byte far behind the text, because Windows lets no other process read what is locked."""
+        file.seek(2**30)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _take(file: BinaryIO) -> None:
+        """Lock a file."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class FolderLock:
     """Holds a run folder for this process."""
 
     def __init__(self, folder: Path):
-        """Lock a folder.
+        """Lock a folder. A file system without locks leaves the folder unlocked.
 
         Raises:
-            InputError: another process holds the folder.
+            InputError: another process holds the folder. The message names the process.
             FileError: the folder cannot be written.
         """
         self._path = folder / LOCK_FILE
         with file_errors("write", folder):
-            self._file: TextIOWrapper | None = open(self._path, "a+", encoding="utf-8")  # noqa: SIM115 (held)
-        if fcntl is not None:
+            self._file = self._open_locked()
+            self._file.truncate(0)
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            self._file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+
+    def _open_locked(self) -> BinaryIO:
+        """Open and lock the lock file."""
+        while True:
+            file: BinaryIO = open(self._path, "ab+", buffering=0)  # noqa: SIM115 (held)
             try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self._file.seek(0)
-                holder = self._file.read().strip() or "another process"
-                self._file.close()
-                raise InputError(
-                    f"the run in {str(folder)!r} still goes on ({holder}); stop that process first, or wait for its end"
-                ) from None
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        self._file.flush()
+                _take(file)
+            except OSError as error:
+                if error.errno in HELD:
+                    holder = _read_holder(file)
+                    file.close()
+                    raise InputError(
+                        f"the run in {str(self._path.parent)!r} still goes on ({holder}); stop that process first, or "
+                        "wait for its end"
+                    ) from None
+            if _is_at(file, self._path):
+                return file
+            file.close()  # the process that held the folder removed the file after this process had opened it
 
     def release(self) -> None:
         """Let other processes take the folder."""
-        if self._file is not None:
-            self._path.unlink(missing_ok=True)
+        if not self._file.closed:
+            with contextlib.suppress(PermissionError):  # Windows lets nobody remove an open file; there it stays
+                self._path.unlink(missing_ok=True)
             self._file.close()
-            self._file = None
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Return whether an open file is the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _read_holder(file: BinaryIO) -> str:
+    """Return what the process that holds a lock says about itself."""
+    file.seek(0)
+    return file.read().decode(errors="replace").strip() or "another process"
 
 
 def refuse_locked(folder: Path) -> None:

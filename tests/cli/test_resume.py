@@ -1,6 +1,7 @@
 """`subjective resume`: where a run goes on, and what is no run that can."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from helpers.processes import SMALL, made, refusal
 from subjective import images
 from subjective.cli.main import main
 from subjective.runs import checkpoints
+from subjective.runs.lock import FolderLock
 
 
 @pytest.fixture
@@ -90,6 +92,15 @@ def test_a_run_whose_source_has_changed_is_refused(unfinished, here, capsys):
     line = refusal(capsys, "resume", unfinished)
     assert f"cannot resume '{unfinished}': " in line
     assert "source.png has changed since the run started; start a new run with --config" in line
+
+
+@pytest.mark.slow
+def test_a_run_that_still_goes_on_is_refused(unfinished, capsys):
+    holder = FolderLock(unfinished)
+    line = refusal(capsys, "resume", unfinished)
+    assert f"the run in '{unfinished}' still goes on (process {os.getpid()} on " in line
+    holder.release()
+    assert main(["resume", str(unfinished)]) == 0
 
 
 @pytest.mark.slow
