@@ -208,6 +208,20 @@ def test_scales_must_be_positive_and_finite(tmp_path, bad):
         weights.save_scales({"conv1_1": np.float32([1.0, bad])}, tmp_path / "x.scales.safetensors", "0" * 64)
 
 
+def test_scales_of_ones_own_go_to_the_data_folder_and_are_found_first(tmp_path, monkeypatch):
+    package, own = tmp_path / "package", tmp_path / "own"
+    path = saved(package)
+    monkeypatch.setattr(weights, "embedded_dir", lambda: package)
+    before = {file.name: file.read_bytes() for file in package.iterdir()}
+    theirs = weights.load("small", own, widths=WIDTHS).scales
+    target = weights.own_scales_path(path, own)
+    assert target == own / "small.scales.safetensors"
+    weights.save_scales(scales_for(NETWORKS["short"], seed=1), target, native.sha256(path))
+    ours = weights.load("small", own, widths=WIDTHS).scales
+    assert not np.array_equal(ours["conv1_1"], theirs["conv1_1"])
+    assert {file.name: file.read_bytes() for file in package.iterdir()} == before
+
+
 def test_a_foreign_file_is_loaded_directly_and_takes_scales_beside_it(tmp_path):
     path = vgg_files.keras_h5(tmp_path / "vgg.weights.h5", NETWORKS["short"], "keras3")
     network = weights.load(path, widths=WIDTHS)

@@ -192,6 +192,22 @@ def test_what_a_compiled_program_takes_makes_tiles_and_optimizer_smaller(small_p
     assert "memory at most, compiled in" in notes[-1]
 
 
+@pytest.mark.slow
+def test_where_the_rule_of_thumb_refuses_by_little_the_compiler_decides(small_params):
+    """The rule asks for the memory of the compiler, which a small picture does not need."""
+
+    def prepare_small(choice):
+        return prepare([noise(100, 100, 3)], choice, small_params)
+
+    asked, limit, notes = SynthesisConfig(**SMALL), preflight.process_bytes() - 5 * 10**8, []
+    with pytest.raises(TooLargeError):
+        choose_to_fit(asked, small_params, [(100, 100)], limit)
+    fitted = fit_to_memory(asked, small_params, [(100, 100)], prepare_small, limit, notes.append)
+    assert fitted.job.config == fitted.config
+    with pytest.raises(TooLargeError):
+        fit_to_memory(asked, small_params, [(100, 100)], prepare_small, limit // 4, notes.append)
+
+
 def test_sizes_and_times_are_for_people():
     assert [format_size(size) for size in (2.34e9, 5e8)] == ["2.3 GB", "500 MB"]
     assert [format_duration(seconds) for seconds in (12, 125, 600, 7200, 12000)] == [
