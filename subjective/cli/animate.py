@@ -20,11 +20,11 @@ from subjective.evaluation import motion
 from subjective.evaluation.scores import Scores, average, report
 from subjective.files import write_bytes
 from subjective.images import WRITTEN_SUFFIXES, find_images
-from subjective.runs.forecast import Phase
 from subjective.runs.pictures import plot_motion
 from subjective.runs.provenance import describe_file
 from subjective.synthesis import coarse_to_fine, loop
 from subjective.synthesis.config import AnimationConfig, SynthesisConfig
+from subjective.synthesis.forecast import Phase
 from subjective.synthesis.frames import check_moves
 from subjective.synthesis.morph import TURN_BY, around
 from subjective.synthesis.plan import make_plan

@@ -21,8 +21,8 @@ from subjective.feedforward.config import normalize_blend
 from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.repaint import repaint
 from subjective.images import MAX_PIXELS, WRITTEN_SUFFIXES, find_images, read_image, write_image
-from subjective.runs.progress import note
 from subjective.synthesis.settings import arg
+from subjective.terminal import note
 from subjective.videos import VIDEO_SUFFIXES, convert_video
 
 OUTPUTS = "outputs"

@@ -17,8 +17,8 @@ from subjective.cli.outputs import number_files
 from subjective.cli.pictures import announce
 from subjective.cli.synthesize import SynthesizeCommand
 from subjective.images import find_images
-from subjective.runs.progress import note, report_error, say
 from subjective.synthesis.settings import arg
+from subjective.terminal import note, report_error, say
 
 
 @dataclass(frozen=True, kw_only=True)

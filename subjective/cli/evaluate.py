@@ -17,8 +17,8 @@ from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, s
 from subjective.images import find_images, read_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import resolve_layers
-from subjective.runs.progress import say
 from subjective.synthesis.settings import arg
+from subjective.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ from subjective.checks import InputError, file_errors, setting
 from subjective.cli.options import Options
 from subjective.cli.pictures import announce
 from subjective.network.weights import embedded_dir
-from subjective.runs.progress import say
 from subjective.synthesis.settings import arg
+from subjective.terminal import say
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,8 +28,8 @@ from subjective.compilation import enable_disk_cache
 from subjective.images import PictureWarning
 from subjective.plugins import PluginError
 from subjective.runs.interrupts import Interrupted, interruptible
-from subjective.runs.progress import note, report_error, set_verbosity
 from subjective.runs.provenance import read_record
+from subjective.terminal import note, report_error, set_verbosity
 from subjective.version import __version__
 
 

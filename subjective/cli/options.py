@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar
 from subjective.checks import InputError, above, at_least, check_settings, setting
 from subjective.conversion import Image
 from subjective.images import read_image
-from subjective.runs.progress import Verbosity
 from subjective.synthesis.presets import Preset
 from subjective.synthesis.settings import arg
+from subjective.terminal import Verbosity
 
 
 @dataclass(frozen=True, kw_only=True)

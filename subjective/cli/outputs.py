@@ -13,7 +13,7 @@ from subjective.checks import FileError, InputError, file_errors, setting
 from subjective.cli.pictures import announce
 from subjective.files import write_bytes
 from subjective.images import WRITTEN_SUFFIXES, encode_image
-from subjective.runs.progress import note
+from subjective.terminal import note
 from subjective.videos import FORMATS, Format, encode_video
 
 LOOP_SUFFIXES = tuple(f".{kind}" for kind in FORMATS)

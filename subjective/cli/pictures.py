@@ -22,15 +22,16 @@ from subjective.network.vgg import Params
 from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
 from subjective.runs.folder import PictureFolder, new_folder
-from subjective.runs.forecast import Forecast, Phase, fit_to_time, forecast
-from subjective.runs.memory import allowed_bytes, format_duration
+from subjective.runs.memory import allowed_bytes
 from subjective.runs.preflight import compile_job, fit_to_memory
-from subjective.runs.progress import PictureProgress, note, say
 from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
 from subjective.runs.session import Session
 from subjective.synthesis.coarse_to_fine import Position
+from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast
 from subjective.synthesis.problem import Job
+from subjective.synthesis.progress import PictureProgress
 from subjective.synthesis.starts import INITS
+from subjective.terminal import format_duration, note, say
 
 PICTURE_SECONDS_PER_PIXEL = 2e-7
 """Seconds of writing a pixel of a picture as PNG."""

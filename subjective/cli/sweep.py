@@ -25,8 +25,8 @@ from subjective.files import write_bytes
 from subjective.images import find_images, read_image, write_image
 from subjective.runs.folder import new_folder
 from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
-from subjective.runs.progress import report_error, say
 from subjective.synthesis.settings import arg
+from subjective.terminal import report_error, say
 
 LINE = 36
 """Largest number of characters in a line of the sentence above each picture on the sheet."""

@@ -18,15 +18,15 @@ from subjective.cli.pictures import PictureSession, check_files, forecast_end, p
 from subjective.cli.report import score_pictures
 from subjective.evaluation.scores import Scores, report
 from subjective.images import find_images
-from subjective.runs.forecast import Phase
-from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, texture
 from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.forecast import Phase
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.presets import PRESETS
 from subjective.synthesis.problem import Job, region_areas, sizes_of
+from subjective.terminal import note
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,11 +27,11 @@ from subjective.feedforward.step import TrainPlan, TrainState, first_state
 from subjective.images import find_images, read_image, resize
 from subjective.network.normalization import load_params
 from subjective.runs.folder import new_folder
-from subjective.runs.progress import note
 from subjective.runs.provenance import CONFIG_FILE, changed_files, describe_file, read_record, without_paths
 from subjective.runs.session import Session
 from subjective.runs.training_folder import SaveSettings, TrainingFolder, TrainProgress, load_orbax
 from subjective.synthesis.settings import arg
+from subjective.terminal import note
 from subjective.version import __version__
 
 SHOWN = 256

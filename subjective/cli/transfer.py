@@ -22,16 +22,16 @@ from subjective.conversion import Image
 from subjective.evaluation.scores import report
 from subjective.images import find_images, read_image, resize
 from subjective.optimize.minimizer import Result
-from subjective.runs.forecast import Phase
-from subjective.runs.progress import note
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, transfer
 from subjective.synthesis.config import TransferConfig
+from subjective.synthesis.forecast import Phase
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.presets import PUBLISHED_SETTINGS, Like
 from subjective.synthesis.problem import Job, region_areas, sizes_of
 from subjective.synthesis.settings import arg
+from subjective.terminal import note
 
 SMALLEST_PART = 1e-3
 """Smallest mean of a style mask. A darker mask is refused, because it leaves no part of the style."""

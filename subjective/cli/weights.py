@@ -16,8 +16,8 @@ from subjective.checks import count_of
 from subjective.cli.options import Options
 from subjective.images import find_images
 from subjective.network import download, normalization, weights
-from subjective.runs.progress import note, say
 from subjective.synthesis.settings import arg
+from subjective.terminal import note, say
 from subjective.version import __version__
 
 

@@ -34,9 +34,9 @@ from subjective.images import write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
 from subjective.runs.lock import FolderLock
-from subjective.runs.progress import note
 from subjective.runs.provenance import CONFIG_FILE, describe_run, publish
 from subjective.synthesis.coarse_to_fine import Position
+from subjective.terminal import note
 from subjective.version import __version__
 
 

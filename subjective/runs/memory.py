@@ -1,4 +1,4 @@
-"""Find out how much memory a run may use and how much the process uses. Format sizes and times as text.
+"""Find out how much memory a run may use and how much the process uses. Format sizes as text.
 
 `subjective.runs.preflight` forecasts how much memory a run will need.
 """
@@ -70,20 +70,6 @@ def used_bytes() -> int:
 def format_size(size: float) -> str:
     """Format a number of bytes as text, such as 2.3 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-
-def format_duration(seconds: float) -> str:
-    """Format a number of seconds as text, such as 12 s, 2 min 5 s or 3 h 20 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 10:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    if not hours:
-        return f"{minutes} min"
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

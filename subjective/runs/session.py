@@ -22,7 +22,7 @@ import jax
 from subjective.checks import InputError
 from subjective.runs import interrupts
 from subjective.runs.memory import is_out_of_memory
-from subjective.runs.progress import report_error, write_line
+from subjective.terminal import report_error, write_line
 
 TRACEBACK_FILE = "traceback.txt"
 """Name of the file in a run folder that holds the traceback of a fault of this program."""

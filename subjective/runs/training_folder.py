@@ -29,9 +29,8 @@ from subjective.feedforward.step import TrainState
 from subjective.feedforward.train import TrainStep
 from subjective.images import write_image
 from subjective.runs.folder import TracedFolder
-from subjective.runs.memory import format_duration
 from subjective.runs.pictures import draw_curves, thin_out
-from subjective.runs.progress import StepBar, Stream, note
+from subjective.terminal import StepBar, Stream, format_duration, note
 
 KEPT = 2
 """Number of checkpoints that are kept: the newest, and the one before, in case the newest is damaged."""

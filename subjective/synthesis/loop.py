@@ -58,6 +58,7 @@ def animate(
     extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
+    progress: bool = False,
 ) -> list[PictureResult]:
     """Make the frames of a loop. Each frame has the sources' texture and differs little from its neighbors.
 
@@ -72,6 +73,7 @@ def animate(
         extra: as in `synthesize`; each loss gets one frame at a time, and counts as the mean over the frames.
         on_step: called as ``on_step(0, step)``; the frames are optimized together as one value.
         resume: as in `synthesize`.
+        progress: as in `synthesize`.
 
     Returns:
         A list of one `PictureResult`, whose picture is ``(count, height, width, 3)``.
@@ -91,7 +93,7 @@ def animate(
     weights = read_shares(frame_weights, "frame_weights", "(frames, sources)")
     regions = read_shares(masks, "masks", "(height, width, sources)")
     job = prepare(images, config, params, weights, regions, read_init(init, config.output_size))
-    return make_pictures(add_losses(job, extra), on_step, resume)
+    return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
 def prepare(

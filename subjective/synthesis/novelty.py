@@ -33,6 +33,7 @@ def invent(
     extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
+    progress: bool = False,
 ) -> list[PictureResult]:
     """Make pictures without a source, whose statistics differ from each other as much as possible.
 
@@ -44,6 +45,7 @@ def invent(
         on_step: called as ``on_step(0, step)``; the first argument is always 0, because the pictures are optimized
             together as one value.
         resume: as in `synthesize`.
+        progress: as in `synthesize`.
 
     Returns:
         A `PictureResult` for each picture.
@@ -54,7 +56,7 @@ def invent(
     """
     config, params = read_config(config, NoveltyConfig), read_params(params)
     job = prepare(config, params, read_init(init, config.output_size))
-    return make_pictures(add_losses(job, extra), on_step, resume, apart=True)
+    return make_pictures(add_losses(job, extra), on_step, resume, apart=True, progress=progress)
 
 
 def prepare(config: NoveltyConfig, params: Params, init: np.ndarray | None = None) -> Job:

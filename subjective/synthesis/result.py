@@ -15,6 +15,7 @@ from subjective.images import encode_image, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.synthesis.coarse_to_fine import OnStep, Position, run
 from subjective.synthesis.problem import Job
+from subjective.synthesis.progress import PictureProgress
 from subjective.videos import encode_video, write_video
 
 FPS = 12.0
@@ -90,7 +91,12 @@ class Stop(Exception):
 
 
 def make_pictures(
-    job: Job, on_step: OnStep | None = None, resume: Position | None = None, *, apart: bool = False
+    job: Job,
+    on_step: OnStep | None = None,
+    resume: Position | None = None,
+    *,
+    apart: bool = False,
+    progress: bool = False,
 ) -> list[PictureResult]:
     """Run a job, and return its pictures. If the run is stopped, return what there is.
 
@@ -102,8 +108,10 @@ def make_pictures(
         on_step: see `subjective.synthesis.coarse_to_fine.run`.
         resume: see `subjective.synthesis.coarse_to_fine.run`.
         apart: whether the pictures that are optimized together become a result each; otherwise they are one loop.
+        progress: whether to show the steps on stderr.
     """
-    kept = _LastStep(on_step)
+    shown = PictureProgress(job) if progress else None
+    kept = _LastStep(on_step, shown)
     try:
         made = run(job, kept, resume)
     except Stop:
@@ -115,6 +123,9 @@ def make_pictures(
     except Exception as error:
         error.results = _to_pictures(kept.results(f"stopped by {type(error).__name__}"), apart)  # type: ignore[attr-defined]
         raise
+    finally:
+        if shown is not None:
+            shown.close()
     return _to_pictures(made, apart)
 
 
@@ -127,14 +138,16 @@ class _LastStep:
 
     step: Step | None = None
 
-    def __init__(self, on_step: Callable[[int, Step], Any] | None):
-        self._on_step = on_step
+    def __init__(self, on_step: Callable[[int, Step], Any] | None, shown: PictureProgress | None):
+        self._on_step, self._shown = on_step, shown
         self._finished: Sequence[Result] = ()
 
     def __call__(self, picture: int, step: Step) -> None:
-        """Keep a step, and pass it on to the caller's ``on_step``."""
+        """Keep a step, show it, and pass it on to the caller's ``on_step``."""
         if step.position is not None:
             self._finished = step.position.finished
+        if self._shown is not None:
+            self._shown.update(picture, step)
         self.step = dataclasses.replace(step, position=None)  # the arrays of the position fill much memory
         if self._on_step is not None:
             self._on_step(picture, step)

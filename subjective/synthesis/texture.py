@@ -48,6 +48,7 @@ def synthesize(
     extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
+    progress: bool = False,
 ) -> list[PictureResult]:
     """Make new pictures with the texture of one or several sources.
 
@@ -68,6 +69,8 @@ def synthesize(
             `Stop` to end the run.
         resume: the ``position`` of a step of the same synthesis, copied or read from disk. The synthesis continues at
             this position with the same bits as without the break, and clears the position's arrays.
+        progress: whether to show on stderr, in a terminal or a notebook, the steps, which share of the run is done and
+            how long the rest takes.
 
     Returns:
         A `PictureResult` for each picture. After `Stop` or Ctrl-C the last one is the last step's, of its stage's size.
@@ -84,7 +87,7 @@ def synthesize(
     images, config, params = read_pictures(sources, "source"), read_config(config, SynthesisConfig), read_params(params)
     regions = read_shares(masks, "masks", "(height, width, sources)")
     job = prepare(images, config, params, regions, read_init(init, config.output_size))
-    return make_pictures(add_losses(job, extra), on_step, resume)
+    return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
 def prepare(

@@ -59,6 +59,7 @@ def transfer(
     extra: Extra = (),
     on_step: OnStep | None = None,
     resume: Position | None = None,
+    progress: bool = False,
 ) -> list[PictureResult]:
     """Make a picture with the content of one picture and the style of others.
 
@@ -73,6 +74,7 @@ def transfer(
         extra: as in `synthesize`; a loss sees the picture before the content's colors replace the style's.
         on_step: called as ``on_step(0, step)`` after each step.
         resume: as in `synthesize`.
+        progress: as in `synthesize`.
 
     Returns:
         A list of one `PictureResult`.
@@ -91,7 +93,7 @@ def transfer(
     regions = read_shares(masks, "masks", "(height, width, styles)")
     shares, begin = read_parts(parts, sizes_of(images)), read_init(init, sizes_of([image])[0])
     job = prepare(image, images, config, params, regions, shares, begin)
-    return make_pictures(add_losses(job, extra), on_step, resume)
+    return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
 def prepare(

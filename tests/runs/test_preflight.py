@@ -11,7 +11,7 @@ from jax import lax
 
 from subjective.checks import InputError
 from subjective.runs import preflight
-from subjective.runs.memory import allowed_bytes, format_duration, format_size
+from subjective.runs.memory import allowed_bytes, format_size
 from subjective.runs.preflight import TooLargeError, choose_to_fit, compile_job, fit_to_memory
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.problem import Job

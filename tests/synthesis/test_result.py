@@ -51,6 +51,16 @@ def test_every_verb_returns_a_list_of_pictures_or_loops(small_params):
     ]
 
 
+def test_progress_is_shown_on_request(small_params, capsys):
+    config = SynthesisConfig(**SMALL)
+    synthesize(smooth_noise(), config, params=small_params)
+    assert capsys.readouterr().err == ""
+    synthesize(smooth_noise(), config, params=small_params, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("16x16, step 3/3  loss ")
+    assert lines[-1].endswith("100% of the run, 0 s left")
+
+
 def test_a_picture_given_as_path_or_pil_or_integers_makes_the_same_bytes(small_params, here):
     write_image("source.png", smooth_noise())
     opened = Image.open("source.png")

@@ -4,7 +4,8 @@ import pytest
 from helpers.pictures import noise
 
 from subjective.checks import InputError
-from subjective.runs.forecast import (
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.forecast import (
     EVALUATIONS_PER_STEP,
     EXPECTED_SHARE,
     Forecast,
@@ -13,7 +14,6 @@ from subjective.runs.forecast import (
     fit_to_time,
     forecast,
 )
-from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.texture import prepare
 
 BEFORE, AFTER = (Phase("reading", 1.0), Phase("compiling", 9.0)), (Phase("measuring", 5.0),)

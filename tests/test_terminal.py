@@ -8,17 +8,18 @@ import pty
 import jax.numpy as jnp
 import pytest
 
+from subjective import terminal
 from subjective.optimize.minimizer import Point, Step
 from subjective.optimize.protocol import State
-from subjective.runs import progress
-from subjective.runs.forecast import Forecast, Phase, StageForecast
-from subjective.runs.progress import PictureProgress, Verbosity, note, report_error, say, set_verbosity
 from subjective.statistics.registry import parse_term
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.forecast import Forecast, Phase, StageForecast
 from subjective.synthesis.problem import Job
+from subjective.synthesis.progress import PictureProgress
 from subjective.synthesis.stages import Stage
+from subjective.terminal import Verbosity, note, report_error, say, set_verbosity
 
 ANALYSIS = Analysis((0,), (parse_term("gram", ("pool1",), (1.0,)),))
 
@@ -64,7 +65,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     found = Clock()
-    monkeypatch.setattr(progress.time, "monotonic", lambda: found.now)
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: found.now)
     return found
 
 
@@ -142,6 +143,26 @@ def test_if_steps_take_longer_than_forecast_all_later_steps_are_expected_to(cloc
     quick = Forecast(tuple(StageForecast(s.name, s.step_seconds / 2, 10, 10) for s in STAGES))
     *_, last = show(job(10, 10), clock.steps(*range(11)), quick).splitlines()
     assert last.endswith("40 s left")
+
+
+def test_without_a_forecast_the_first_steps_tell_how_long_the_rest_takes(clock):
+    first, *_, last = show(job(10, 10), clock.steps(*range(11))).splitlines()
+    assert first.endswith("loss 1.5")
+    # A step of 4x4 pixels takes 1 s. Of ten steps of 8x8 pixels, 4 s each, 8.5 are expected.
+    assert last.endswith("23% of the run, 34 s left")
+
+
+class NotebookStream(io.StringIO):
+    """A stream that says, as that of a notebook does, that it is no terminal."""
+
+    __module__ = "ipykernel.iostream"
+
+
+def test_a_notebook_gets_a_bar():
+    stream = NotebookStream()
+    show(job(3, 2), [step(number) for number in range(4)], stream=stream)
+    assert "\r" in stream.getvalue()
+    assert "3/3" in stream.getvalue()
 
 
 def test_quiet_writes_errors_only(capsys):

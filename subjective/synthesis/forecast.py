@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from subjective.checks import InputError, setting
-from subjective.runs.memory import format_duration
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.problem import Job
 from subjective.synthesis.settings import NO_TOLERANCE
+from subjective.terminal import format_duration
 
 EVALUATIONS_PER_STEP = 1.06
 """Number of evaluations of the loss that L-BFGS needs for a step: the mean of many runs."""
@@ -165,6 +165,19 @@ def fit_to_time(config: Config, found: Forecast, seconds: float) -> Config:
     coarse_iter = getattr(config, "coarse_iter", None)
     changes = {"max_iter": max_iter} | ({} if coarse_iter is None else {"coarse_iter": math.floor(coarse_iter * share)})
     return dataclasses.replace(config, **changes)
+
+
+def forecast_by_pixels(job: Job) -> Forecast:
+    """Divide a run's time between its stages without measuring: a step costs the same for each pixel at all stages.
+
+    Args:
+        job: the job.
+
+    Returns:
+        A forecast in which a step takes as many seconds as its picture has pixels. Only ratios of its times mean
+        something; `Forecast.seconds_left` corrects them by the measured time of a step.
+    """
+    return forecast(job, [float(math.prod(job.shape(stage)[:-1])) for stage in job.stages])
 
 
 def forecast(

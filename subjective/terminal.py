@@ -1,4 +1,4 @@
-"""Write progress and notes to stderr. A terminal shows a bar; other streams get a plain line every few seconds.
+"""Write notes and progress to stderr. A terminal shows a bar; other streams get a plain line every few seconds.
 
 The flags -q and -v of every command say how much is written, see `Verbosity`.
 """
@@ -10,16 +10,10 @@ import enum
 import shutil
 import sys
 import time
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 from tqdm import tqdm
-
-from subjective.optimize.minimizer import Step
-from subjective.runs.forecast import Forecast
-from subjective.runs.memory import format_duration
-from subjective.synthesis.coarse_to_fine import Position
-from subjective.synthesis.problem import Job
 
 PLAIN_INTERVAL = 10.0
 """Seconds between plain lines. The first and the last step of a stage are always shown."""
@@ -88,6 +82,25 @@ def write_line(stream: Stream, line: str) -> None:
         stream.flush()
 
 
+def format_duration(seconds: float) -> str:
+    """Format a number of seconds as text, such as 12 s, 2 min 5 s or 3 h 20 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _redraws(stream: Stream) -> bool:
+    """Return whether a stream shows a line anew after a carriage return, as terminals and notebooks do."""
+    return stream.isatty() or type(stream).__module__.startswith("ipykernel.")
+
+
 class StepBar:
     """Shows steps of one kind: as a bar on a terminal, as plain lines elsewhere."""
 
@@ -103,7 +116,7 @@ class StepBar:
         self.name, self.first, self.most, self.stream = name, first, most, stream
         self._began, self._shown = time.monotonic(), -PLAIN_INTERVAL
         self._bar: tqdm | None = None
-        if stream.isatty() and _Shown.verbosity > Verbosity.QUIET:
+        if _redraws(stream) and _Shown.verbosity > Verbosity.QUIET:
             # tqdm would show an empty bar on a terminal that does not report its size, so the size is passed to tqdm.
             columns, rows = shutil.get_terminal_size()
             name = f"{name} step" if name else "step"
@@ -150,68 +163,3 @@ def _describe_parts(parts: Any) -> list[str]:
     """Return a word for each part of a loss, such as ``texture/0/pool1/gram 0.12``."""
     leaves = jax.tree_util.tree_leaves_with_path(parts)
     return [f"{jax.tree_util.keystr(path, simple=True, separator='/')} {float(part):.4g}" for path, part in leaves]
-
-
-class _Place(NamedTuple):
-    """The part of a run that has a bar of its own.
-
-    Attributes:
-        picture: number of the picture, counted from 0.
-        stage: index of the picture's stage.
-        attempt: number of the attempt at the first stage.
-    """
-
-    picture: int
-    stage: int
-    attempt: int
-
-
-class PictureProgress:
-    """Shows the steps of a run that makes pictures. Each stage of a picture and each attempt has its own bar."""
-
-    def __init__(self, job: Job, forecast: Forecast | None = None, stream: Stream | None = None):
-        """Prepare to show the steps.
-
-        Args:
-            job: the job of the run.
-            forecast: how long the run takes. Without a forecast, only the time of the current stage is shown.
-            stream: where to write the progress; None for stderr.
-        """
-        self.job, self.forecast = job, forecast
-        self.stream = stream if stream is not None else sys.stderr
-        self._began = time.monotonic() - sum(phase.seconds for phase in forecast.before) if forecast else 0.0
-        self._place: _Place | None = None
-        self._bar: StepBar | None = None
-
-    def update(self, picture: int, step: Step) -> None:
-        """Show a step of a picture."""
-        if not isinstance(step.position, Position):  # the best attempt, which is reported again
-            return
-        place, number = _Place(picture, step.position.stage, step.position.attempt), step.position.point.step
-        if self._bar is None or place != self._place:
-            self.close()
-            most = self.job.stages[place.stage].steps
-            self._place, self._bar = place, StepBar(self._name(place, step.value.shape), number, most, self.stream)
-        self._bar.show(number, step.loss, step.parts, self._describe_rest(place, number, self._bar))
-
-    def _name(self, place: _Place, shape: tuple[int, ...]) -> str:
-        """Return the size of the picture, the number of the picture if there are several, and that of the attempt."""
-        parts = [f"picture {place.picture + 1}/{self.job.pictures}"] if self.job.pictures > 1 else []
-        parts.append(f"{shape[-2]}x{shape[-3]}")
-        if place.stage == 0 and self.job.starts > 1:
-            parts.append(f"start {place.attempt + 1}/{self.job.starts}")
-        return ", ".join(parts)
-
-    def _describe_rest(self, place: _Place, number: int, bar: StepBar) -> str:
-        """Return which share of the run is done and how long the rest takes, or the rest of the stage's time."""
-        seconds = bar.seconds_per_step(number)
-        if self.forecast is None:
-            return "" if seconds is None else f"{format_duration((bar.most - number) * seconds)} left"
-        left, done = self.forecast.seconds_left(*place, number, seconds), time.monotonic() - self._began
-        return f"{done / (done + left):.0%} of the run, {format_duration(left)} left"
-
-    def close(self) -> None:
-        """Finish the bar, if there is one."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
