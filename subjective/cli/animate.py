@@ -104,7 +104,7 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     if options.keyframes or options.frame_weights is not None:  # chosen here, so that config.json records the choice
         options = dataclasses.replace(options, join_mode=options.join_mode or TURN_BY)
     files = [_keyframe_file(name) for name in options.keyframes] or find_images(options.source)
-    inputs = read_texture_inputs(options, files)
+    inputs = read_texture_inputs(options, files, "--keyframes goes from one to the next")
     frame_weights = _frame_weights(options, inputs)
     sources, params, masks, sizes = inputs.sources, inputs.network.params, inputs.masks, sizes_of(inputs.sources)
     options = make_plan(options, params, sizes, by_regions=masks is not None, names=inputs.names).config

@@ -67,16 +67,17 @@ class TextureInputs:
     names: list[str]
 
 
-def read_texture_inputs(options: Any, files: Sequence[Path]) -> TextureInputs:
+def read_texture_inputs(options: Any, files: Sequence[Path], apart: str) -> TextureInputs:
     """Read the network, the sources, the masks and the starting picture of a command.
 
     Args:
         options: options of the command.
         files: the source files.
+        apart: what a note says to a user who named a folder and may not want one blend of all its pictures.
     """
     check_weights("source_weights", options.source_weights, len(files), "source")
-    if len(files) > len(getattr(options, "keyframes", ()) or options.source):  # a folder or a pattern
-        note(f"note: the {len(files)} sources are joined into one blend; `subjective batch` makes each by itself")
+    if options.source and len(files) > len(options.source):  # a folder or a pattern
+        note(f"note: the {len(files)} sources are joined into one blend; {apart}")
     network = read_network(options, raw=options.raw_weights)
     sources = [options.read_source(file) for file in files]
     facts = [describe_file(file, "source") for file in files]
@@ -102,7 +103,8 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     began = time.monotonic()
     if resume is None:
         check_out(options.out, force=options.force, count=options.count)
-    inputs = read_texture_inputs(options, find_images(options.source))
+    files = find_images(options.source)
+    inputs = read_texture_inputs(options, files, "`subjective batch` makes a texture of each")
     sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
     by_regions, sizes = masks is not None, sizes_of(sources)
     options = make_plan(options, params, sizes, by_regions=by_regions, names=inputs.names).config

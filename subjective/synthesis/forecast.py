@@ -130,9 +130,9 @@ class Forecast:
         """Describe the seconds of a step, of the whole run and of each phase in one line."""
         total, most = format_duration(self.total_seconds), format_duration(self.most_seconds)
         bound = "" if most == total else f", at most {most}"
-        step = self.stages[-1].step_seconds
         parts = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in self.phases if seconds >= 0.5)
-        return f"about {total} in all{bound}: {parts} ({step:.2g} s a step at full size)"
+        step = f"{self.stages[-1].step_seconds:.2g} s a step at full size"
+        return f"about {total} in all{bound}{': ' if parts else ''}{parts} ({step})"
 
 
 def fit_to_time(config: Config, found: Forecast, seconds: float) -> Config:

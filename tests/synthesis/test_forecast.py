@@ -35,6 +35,10 @@ def test_a_forecast_in_words_has_the_whole_and_each_phase():
     )
 
 
+def test_a_forecast_of_a_very_short_run_names_no_phase():
+    assert str(Forecast((StageForecast("4x4", 0.001, 10, 10),))) == "about 0 s in all (0.001 s a step at full size)"
+
+
 def test_what_is_left_shrinks_from_step_to_step_to_the_end():
     left = [FOUND.seconds_left(0, 0, attempt, made, None) for attempt in range(2) for made in range(20)]
     left += [FOUND.seconds_left(0, 1, 0, made, None) for made in range(11)]
