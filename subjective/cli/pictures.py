@@ -21,11 +21,12 @@ from subjective.evaluation.scores import add_version
 from subjective.network.vgg import Params
 from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
+from subjective.runs.deadline import Deadline
 from subjective.runs.folder import PictureFolder, new_folder
 from subjective.runs.memory import allowed_bytes
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
-from subjective.runs.session import Session
+from subjective.runs.session import Observer, Session
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast
 from subjective.synthesis.problem import Job
@@ -194,9 +195,10 @@ class PictureSession(Session):
         )
         (begun or announce)(self.path)
         self._forecast = planned.forecast
-        super().__init__(
-            self._folder, [PictureProgress(job, planned.forecast)], lambda error: render_error(error, type(options))
-        )
+        observers: list[Observer] = [PictureProgress(job, planned.forecast)]
+        if options.minutes is not None and resume is None:
+            observers.append(Deadline(job, 60 * options.minutes - planned.forecast.seconds_around))
+        super().__init__(self._folder, observers, lambda error: render_error(error, type(options)))
         self._resumes, self._size = resume is not None, options.output_size
         changes = {"weights": facts["weights"]["use"], **(asked or {})}
         if options.init not in INITS:

@@ -154,7 +154,8 @@ def minimize(
         first_step: root mean square change of an element in the first step that is tried; None for a step of
             Euclidean length one, as in scipy. L-BFGS chooses the lengths of later steps by the curvature found so far.
             For Adam, this is the learning rate of all steps.
-        on_step: called with each `Step`, the starting point included. ``on_step`` may raise an exception to stop.
+        on_step: called with each `Step`, the starting point included. ``on_step`` may raise an exception, which comes
+            through; but after `EndError`, `minimize` returns the step's result.
         resume: a point of an earlier minimization; continue from it as if the minimization had never stopped.
             `minimize` changes this point. All other arguments must be the same as before; of ``init``, only shape and
             number type are used.
@@ -187,10 +188,20 @@ def minimize(
         except NotFiniteError as error:
             run.retry(error)
             continue
-        run.accept(tolerance)
+        try:
+            run.accept(tolerance)
+        except EndError as end:
+            return run.result(False, str(end))
         if run.point.state.gradient_norm == 0:
             return run.result(True, "the gradient is zero: this is a minimum")
     return run.result(True, f"{run.optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
+
+
+class EndError(Exception):
+    """Raise this in ``on_step`` to end a minimization at its last step, as if no more steps were asked for.
+
+    The text of the exception becomes the message of the result.
+    """
 
 
 class _Run:

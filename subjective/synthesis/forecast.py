@@ -106,6 +106,11 @@ class Forecast:
         """Seconds of the phases after the last step."""
         return sum(phase.seconds for phase in self.after)
 
+    @property
+    def seconds_around(self) -> float:
+        """Seconds of all phases that make no steps."""
+        return sum(phase.seconds for phase in (*self.before, *self.after))
+
     def seconds_left(self, picture: int, stage: int, attempt: int, made: int, step_seconds: float | None) -> float:
         """Forecast how long the rest of the run takes.
 
@@ -149,15 +154,14 @@ def fit_to_time(config: Config, found: Forecast, seconds: float) -> Config:
     Raises:
         InputError: there is time for fewer than `LEAST_STEPS` steps at full size.
     """
-    fixed = sum(phase.seconds for phase in found.before) + found.seconds_after
-    steps_seconds = found.most_seconds - fixed
-    share = (seconds - fixed) / max(steps_seconds, 1e-9)
+    steps_seconds = found.most_seconds - found.seconds_around
+    share = (seconds - found.seconds_around) / max(steps_seconds, 1e-9)
     if share >= 1:
         return config
     max_iter = math.floor(config.max_iter * share)
     if max_iter < LEAST_STEPS:
         height, width = config.output_size
-        needed = fixed + steps_seconds * LEAST_STEPS / max(config.max_iter, 1)
+        needed = found.seconds_around + steps_seconds * LEAST_STEPS / max(config.max_iter, 1)
         raise InputError(
             f"{setting('minutes')} is {seconds / 60:g}; {LEAST_STEPS} steps at {width}x{height} pixels need "
             f"{format_duration(needed)}: give more time, or make a smaller picture"

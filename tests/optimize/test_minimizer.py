@@ -12,7 +12,7 @@ from helpers.functions import bowl, rosenbrock
 from subjective.optimize.adam import Adam
 from subjective.optimize.lbfgs import LBFGS
 from subjective.optimize.lbfgsb import LBFGSB
-from subjective.optimize.minimizer import NonFiniteLossError, minimize
+from subjective.optimize.minimizer import EndError, NonFiniteLossError, minimize
 from subjective.optimize.registry import OPTIMIZERS, create_optimizer
 
 
@@ -198,6 +198,17 @@ def test_what_on_step_raises_comes_through():
 
     with pytest.raises(KeyboardInterrupt):
         minimize(rosenbrock, jnp.zeros(4), on_step=stop)
+
+
+def test_on_step_may_end_the_minimization_at_its_last_step():
+    def end(step):
+        if step.step == 3:
+            raise EndError("it is late")
+
+    result = minimize(rosenbrock, jnp.zeros(4), on_step=end)
+    short = minimize(rosenbrock, jnp.zeros(4), max_steps=3)
+    assert (result.steps, result.converged, result.message) == (3, False, "it is late")
+    np.testing.assert_array_equal(result.value, short.value)
 
 
 @pytest.mark.parametrize(
