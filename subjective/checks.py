@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +35,17 @@ def setting(name: str) -> str:
 def count_of(number: int, thing: str) -> str:
     """Return a number with the name of what is counted, such as ``1 octave`` or ``2 octaves``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def describe(value: Any) -> str:
+    """Describe a value of the wrong kind in a few words."""
+    try:
+        text = repr(value)
+    except Exception:  # what ``__repr__`` of the caller's object raises
+        text = ""
+    if isinstance(value, (str, bytes)) and len(text) > 200:
+        return f"{text[:200]}…"
+    return text if text.isprintable() and 0 < len(text) <= 60 else f"an object of {type(value).__name__}"
 
 
 class Message(str):
@@ -98,7 +110,7 @@ def file_errors(action: str, path: str | Path) -> Iterator[None]:
     except InputError:  # its message already says what could not be done
         raise
     except OSError as error:
-        refused = FileError(f"cannot {action} {str(path)!r}: {error.strerror or error}")
+        refused = FileError(f"cannot {action} {describe(str(path))}: {error.strerror or error}")
         refused.errno, refused.strerror = error.errno, error.strerror
         raise refused from error
 
@@ -125,7 +137,7 @@ class Range:
     def __contains__(self, value: float | np.number) -> bool:
         """Return whether a number is finite and lies in the range."""
         inside = self.least <= value <= self.most and not (self.open and value == self.least)
-        return math.isfinite(value) and bool(inside)
+        return bool(inside) and bool(abs(value) <= sys.float_info.max)  # a whole number may be too large for a float
 
     def __str__(self) -> str:
         """Describe the range, such as ``2 frames or more``."""
@@ -258,17 +270,41 @@ def check_settings(config: Any) -> None:
         if value is None and optional:
             continue
         if isinstance(wanted, Range):
-            whole = number is int
-            fits = isinstance(value, (int, np.integer) if whole else (int, float, np.integer, np.floating))
-            if not fits or isinstance(value, bool):
-                kind = "a whole number" if whole else "a number"
-                raise InputError(f"{setting(name)} is {value!r}; wanted {kind}, {wanted}")
-            if value not in wanted:
-                raise InputError(f"{setting(name)} is {value if whole else format(value, 'g')}; wanted {wanted}")
-        elif value not in wanted:
-            *others, last = map(str, wanted)
-            words = ", ".join(others) + f" or {last}"
-            raise InputError(f"{setting(name)} is {value!r}; wanted {words}")
+            check_number(setting(name), value, wanted, whole=number is int)
+        else:
+            check_word(setting(name), value, wanted)
+
+
+def check_number(name: str, value: Any, wanted: Range, *, whole: bool = False) -> None:
+    """Check that a value is a number of a range.
+
+    Args:
+        name: of the value, for the message.
+        value: the value.
+        wanted: the range.
+        whole: whether only whole numbers are taken.
+
+    Raises:
+        InputError: the value is no such number.
+    """
+    fits = isinstance(value, (int, np.integer) if whole else (int, float, np.integer, np.floating))
+    if not fits or isinstance(value, bool):
+        raise InputError(f"{name} is {describe(value)}; wanted {'a whole number' if whole else 'a number'}, {wanted}")
+    if value not in wanted:
+        shown = describe(value) if isinstance(value, (int, np.integer)) else format(value, "g")
+        raise InputError(f"{name} is {shown}; wanted {wanted}")
+
+
+def check_word(name: str, value: Any, wanted: Collection[Any]) -> None:
+    """Check that a value is one of several words.
+
+    Raises:
+        InputError: the value is none of them.
+    """
+    if isinstance(value, np.ndarray) or value not in wanted:
+        *others, last = map(str, wanted)
+        words = ", ".join(others) + f" or {last}" if others else last
+        raise InputError(f"{name} is {describe(value)}; wanted {words}")
 
 
 @lru_cache(maxsize=32)

@@ -44,7 +44,8 @@ def write_atomically(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
             rename(temporary, path, replace=replace)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the name may be too long even to look for
+            temporary.unlink(missing_ok=True)
 
 
 def rename(temporary: Path, path: Path, *, replace: bool) -> None:

@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from subjective.checks import InputError, file_errors
+from subjective.arguments import check_kind, check_list, check_map, check_path, check_size
+from subjective.checks import InputError, above, at_least, check_number, describe, file_errors
 from subjective.conversion import Image, image_of, to_uint8
 from subjective.files import write_bytes
 
@@ -65,17 +66,17 @@ def find_images(sources: Iterable[str | os.PathLike[str]], what: str = "source")
         FileError: a folder cannot be read.
     """
     files: list[Path] = []
-    for source in sources:
+    for source in check_list(f"{what}s", sources, "a list of files, folders and patterns"):
+        path = check_path(f"a {what}", source)
         with file_errors("read", str(source)):
-            files.extend(_find_one(source, what))
+            files.extend(_find_one(source, path, what))
     if not files:
         raise InputError(f"no {what} was given; give at least one picture, folder or pattern")
     return files
 
 
-def _find_one(source: str | os.PathLike[str], what: str) -> list[Path]:
-    """List the picture files that one source gives."""
-    path = Path(source)
+def _find_one(source: str | os.PathLike[str], path: Path, what: str) -> list[Path]:
+    """List the picture files that one source gives; ``path`` is the source as a path."""
     if path.is_dir():
         found = _keep_pictures(path.iterdir())
         if not found:
@@ -118,16 +119,20 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
 
     Raises:
         InputError: the file is not a picture, is empty, is truncated, or holds more than `MAX_PIXELS` pixels before
-            or after resizing; or both ``width`` and ``scale`` are given.
+            or after resizing; both ``width`` and ``scale`` are given; or an argument is of a wrong kind.
         FileError: the file cannot be opened.
     """
     if width is not None and scale is not None:
         raise InputError("both a source width and a source scale were given; give one of them")
-    name = str(path)
-    if Path(path).is_dir():
-        raise InputError(f"{name!r} is a folder; wanted a picture file")
+    file, name = check_path("path", path), str(path)
+    if width is not None:
+        check_number("width", width, at_least(1, "pixels"), whole=True)
+    if scale is not None:
+        check_number("scale", scale, above(0))
     with file_errors("read", name):
-        data = Path(path).read_bytes()
+        if file.is_dir():
+            raise InputError(f"{name!r} is a folder; wanted a picture file")
+        data = file.read_bytes()
     if not data:
         raise InputError(f"{name!r} is empty (0 bytes); wanted a picture file")
     return _to_float(_resize_integers(name, _to_rgb(name, _decode(name, data)), width, scale))
@@ -245,12 +250,17 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
 
     Returns:
         ``(*size, 3)``; the same array if the image already has that size.
+
+    Raises:
+        InputError: the image is no array of floats of such a shape, or the size is no pair of whole numbers.
     """
-    if image.shape[:2] == size:
+    check_map("image", image, 3)
+    rows, columns = check_size("size", size)
+    if image.shape[:2] == (rows, columns):
         return image
     planes = [
-        np.asarray(Pillow.fromarray(image[:, :, channel]).resize((size[1], size[0]), Pillow.Resampling.LANCZOS))
-        for channel in range(3)
+        np.asarray(Pillow.fromarray(plane).resize((columns, rows), Pillow.Resampling.LANCZOS))
+        for plane in np.moveaxis(np.asarray(image, np.float32), 2, 0)
     ]
     return np.clip(np.stack(planes, axis=2), 0, 1, dtype=np.float32)
 
@@ -348,7 +358,7 @@ def write_image(
         InputError: `as_image` refuses the image, or the suffix is not that of a known format.
         FileError: the file cannot be written, or exists and is not replaced.
     """
-    target = Path(path)
+    target = check_path("path", path)
     write_bytes(target, encode_image(image, target.suffix, name=target.name, text=text), replace=replace)
 
 
@@ -372,7 +382,10 @@ def encode_image(
     options: dict[str, Any] = {}
     if kind == ".png":
         info = PngImagePlugin.PngInfo()
-        for key, value in (text or {}).items():
+        for key, value in check_kind("text", text or {}, Mapping, "a map from keyword to text").items():
+            if not (isinstance(key, str) and isinstance(value, str) and key.isascii() and 0 < len(key) < 80):
+                wanted = "a map from keyword to text; a keyword has 1 to 79 letters of ASCII"
+                raise InputError(f"text holds {describe(key)}: {describe(value)}; wanted {wanted}")
             info.add_itxt(key, value)
         options = {"pnginfo": info, "compress_level": 6}
     elif kind in (".jpg", ".jpeg", ".webp"):

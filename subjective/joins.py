@@ -23,7 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from subjective.checks import InputError, normalize_weights, setting
+from subjective.arguments import check_list, check_numbers
+from subjective.checks import FINITE, InputError, at_least, check_number, describe, normalize_weights, setting
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Statistics
 
@@ -174,15 +175,26 @@ def join(
         A target of the same structure, shapes and dtypes. A single source is returned unchanged.
 
     Raises:
-        InputError: there is no source, the mode is unknown, the weights do not fit the sources, a matrix mean gets a
-            statistic that should be a square matrix and is not, or the geodesic mean does not converge.
-        ValueError: the sources differ in structure or shape.
+        InputError: there is no source, the sources are no statistics or differ in structure or shape, the mode is
+            unknown, the weights do not fit the sources, a matrix mean gets a statistic that should be a square matrix
+            and is not, or the geodesic mean does not converge.
     """
+    sources = check_list("sources", sources, "the statistics of each source")
     if not sources:
         raise InputError("no statistics to join; give at least one source")
-    if mode not in MEANS:
+    if not isinstance(mode, str) or mode not in MEANS:
         raise InputError(f"unknown join mode {mode!r}; wanted one of {', '.join(MEANS)}")
+    check_number("ridge", ridge, at_least(0))
+    if source_weights is not None:
+        source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")
     shares = normalize_weights("source_weights", source_weights, len(sources), "source")
+    structure = jax.tree.structure(sources[0])
+    for source in sources:
+        arrays = jax.tree.leaves(source)
+        if not arrays or not all(isinstance(array, (jax.Array, np.ndarray)) for array in arrays):
+            raise InputError(f"sources holds {describe(source)}; wanted the statistics of a picture, from analyze")
+        if jax.tree.structure(source) != structure:
+            raise InputError("sources differ in structure; wanted statistics of the same octaves, layers and terms")
     if len(sources) == 1:
         return sources[0]
 
@@ -190,7 +202,7 @@ def join(
         """Join one statistic of one layer and octave. The last entry of ``path`` is the statistic's name."""
         shapes = {array.shape for array in arrays}
         if len(shapes) > 1:
-            raise ValueError(f"cannot join statistics of different shapes {sorted(shapes)}")
+            raise InputError(f"cannot join statistics of different shapes {sorted(shapes)}")
         shape = arrays[0].shape
         statistic = STATISTICS.get(getattr(path[-1], "key", ""))
         array_mode = "average" if statistic and not statistic.positive and mode in MATRIX_MODES else mode

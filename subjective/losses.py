@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from subjective.arguments import check_kind, check_numbers
+from subjective.checks import FINITE, WEIGHT, InputError, check_number, check_weights, describe
 from subjective.network.vgg import Params
 from subjective.statistics.analysis import ContentMaps, Differences, analyze, analyze_and_compare
 from subjective.statistics.blocks import WHOLE, Grid, uses_blocks
@@ -156,7 +158,6 @@ def sum_parts(parts: Any) -> Scalar:
     return jnp.sum(jnp.stack(jax.tree.leaves(parts)))
 
 
-@lru_cache(maxsize=32)
 def texture_loss(
     analysis: Analysis, octave_weights: tuple[float, ...] | None = None, *, relative: bool = False
 ) -> Loss:
@@ -177,7 +178,26 @@ def texture_loss(
     References:
         Gatys, Ecker and Bethge, 2015, equations 3 and 4, without their factor of 1/4. Several octaves at once:
         Snelgrove, "High-resolution multi-scale neural texture synthesis", 2017.
+
+    Raises:
+        InputError: the analysis is of another class, or there are not as many octave weights as octaves.
     """
+    return _texture_loss(analysis, _check_octave_weights(analysis, octave_weights), relative)
+
+
+def _check_octave_weights(analysis: Analysis, weights: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Check an analysis and the weights of its octaves; return the weights."""
+    check_kind("analysis", analysis, Analysis, "a subjective.Analysis")
+    if weights is None:
+        return None
+    weights = check_numbers("octave_weights", weights, WEIGHT, "a number for each octave")
+    check_weights("octave_weights", weights, len(analysis.octaves), "octave")
+    return weights
+
+
+@lru_cache(maxsize=32)
+def _texture_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, relative: bool) -> Loss:
+    """Make the loss of `texture_loss` once for the same arguments."""
     options: dict[str, Any] = {"octave_weights": octave_weights, "relative": relative, "blocks": analysis.blocks}
 
     def loss(
@@ -263,7 +283,6 @@ def variation_loss(power: float, wraps: bool) -> Loss:
     return loss
 
 
-@lru_cache(maxsize=32)
 def novelty_loss(
     analysis: Analysis,
     scale: float = 1.0,
@@ -292,7 +311,20 @@ def novelty_loss(
     References:
         `novelty.py` of the 2017 program. In that program the internal form could not run, because the program stacked
         matrices of different layers, whose shapes differ.
+
+    Raises:
+        InputError: the analysis is of another class, the scale is not finite, or there are not as many octave weights
+            as octaves.
     """
+    check_number("scale", scale, FINITE)
+    return _novelty_loss(analysis, scale, internal, _check_octave_weights(analysis, octave_weights))
+
+
+@lru_cache(maxsize=32)
+def _novelty_loss(
+    analysis: Analysis, scale: float, internal: bool, octave_weights: tuple[float, ...] | None
+) -> Loss:
+    """Make the loss of `novelty_loss` once for the same arguments."""
     places = index_terms(analysis.terms)
     by_octave = octave_weights or (1.0,) * len(analysis.octaves)
 
@@ -329,7 +361,15 @@ def weighted_sum(terms: Mapping[str, tuple[float, Loss]]) -> Loss:
         ``loss(value, arguments) -> (scalar, {name: parts})``. ``arguments[name]`` is the tuple of arguments that
         ``terms[name]`` takes after the value. The parts of each loss are multiplied by its weight. The function raises
         `ValueError` if ``arguments`` has other names than ``terms``.
+
+    Raises:
+        InputError: the terms are no map from names to pairs of a finite number and a function.
     """
+    wanted = "a map from names to pairs (weight, loss)"
+    for name, pair in check_kind("terms", terms, Mapping, wanted).items():
+        if not isinstance(name, str) or not isinstance(pair, (list, tuple)) or len(pair) != 2 or not callable(pair[1]):
+            raise InputError(f"terms holds {describe(name)}: {describe(pair)}; wanted {wanted}")
+        check_number(f"the weight of {name!r}", pair[0], FINITE)
 
     def loss(value: Array, arguments: Mapping[str, tuple[Any, ...]]) -> tuple[Scalar, dict[str, Any]]:
         if set(arguments) != set(terms):

@@ -19,6 +19,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from subjective.arguments import check_map, check_size
+from subjective.checks import InputError, at_least, check_number, check_word
+
 Padding = Literal["valid", "same", "circular"]
 PADDINGS: tuple[Padding, ...] = ("valid", "same", "circular")
 """All values of `Padding`; `reduce` explains them."""
@@ -60,9 +63,14 @@ def reduce(image: Planes, padding: Padding = "circular") -> Resized:
     Returns:
         ``(reduced_size(height), reduced_size(width), channels)``.
 
+    Raises:
+        InputError: the image is no array of floats of such a shape, or is too small, or the padding is unknown.
+
     Departure from the 2017 program: for ``same``, that program assumed zeros outside the image. Such zeros darken the
     border of the image, and more so at each further octave.
     """
+    check_map("image", image)
+    check_word("padding", padding, PADDINGS)
     # Channels come first here, because the last axis fills vector registers, and three channels are too few for that.
     planes = image.transpose(2, 0, 1)
     return _reduce_axis(_reduce_axis(planes, 1, padding), 2, padding).transpose(1, 2, 0)
@@ -157,14 +165,17 @@ def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") 
         ``(*size, channels)``.
 
     Raises:
-        ValueError: the padding is ``valid``, for which the border of the larger image cannot be computed, or ``size``
-            does not reduce to the size of ``image``.
+        InputError: the padding is ``valid``, for which the border of the larger image cannot be computed, ``size``
+            does not reduce to the size of ``image``, or an argument is of a wrong kind.
     """
+    check_map("image", image)
+    check_word("padding", padding, PADDINGS)
+    size = check_size("size", size)
     if padding == "valid":
-        raise ValueError("expand has no 'valid' form, because reduce lost the border; use 'circular' or 'same'")
+        raise InputError("expand has no 'valid' form, because reduce lost the border; use 'circular' or 'same'")
     for axis in (0, 1):
         if reduced_size(size[axis], padding) != image.shape[axis]:
-            raise ValueError(f"cannot expand {image.shape[:2]} to {size}; wanted a size that reduces to it")
+            raise InputError(f"cannot expand {image.shape[:2]} to {size}; wanted a size that reduces to it")
         image = _expand_axis(image, axis, size[axis], padding)
     return image
 
@@ -191,7 +202,14 @@ def _interleave(even: Array, odd: Array, axis: int, size: int) -> Array:
 
 
 def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular") -> Pyramid:
-    """Return the image and its first ``octaves - 1`` reductions, full size first."""
+    """Return the image and its first ``octaves - 1`` reductions, full size first.
+
+    Raises:
+        InputError: as in `reduce`, or ``octaves`` is not 1 or more.
+    """
+    check_map("image", image)
+    check_word("padding", padding, PADDINGS)
+    check_number("octaves", octaves, at_least(1), whole=True)
     pyramid: Pyramid = [image]
     for _ in range(octaves - 1):
         pyramid.append(reduce(pyramid[-1], padding))
@@ -203,6 +221,9 @@ def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular"
 
     To compute the image from its pyramid, start with the last octave. Then expand the sum so far and add the octave
     before, until octave 0 is added.
+
+    Raises:
+        InputError: as in `gaussian_pyramid` and `expand`.
     """
     gaussian = gaussian_pyramid(image, octaves, padding)
     bands = [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairwise(gaussian)]

@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 import imageio.v3 as iio
 import numpy as np
 
-from subjective.checks import InputError
+from subjective.arguments import check_path
+from subjective.checks import InputError, above, check_number
 from subjective.conversion import to_uint8
 from subjective.files import rename, write_bytes
 
@@ -35,7 +36,7 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) ->
         InputError: as in `encode_video`, or the suffix is none of `FORMATS`.
         FileError: the file cannot be written.
     """
-    target = Path(path)
+    target = check_path("path", path)
     kind = target.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise InputError(f"cannot write {target.name!r}; wanted a name ending in .{', .'.join(FORMATS)}")
@@ -60,8 +61,7 @@ def encode_video(frames: np.ndarray, kind: Format, fps: float) -> bytes:
     array = to_uint8(frames)
     if array.ndim != 4 or array.shape[3] != 3:
         raise InputError(f"cannot write frames of shape {array.shape}; wanted (count, height, width, 3)")
-    if not fps > 0:
-        raise InputError(f"fps is {fps:g}; wanted a number above 0")
+    check_number("fps", fps, above(0))
     if kind == "mp4":
         return _encode_mp4(array, fps)
     options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}

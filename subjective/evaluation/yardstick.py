@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import jax
 import numpy as np
 
-from subjective.checks import InputError, check_image, normalize_weights
+from subjective.arguments import check_list, check_numbers, check_texts
+from subjective.checks import FINITE, InputError, check_image, describe, normalize_weights
 from subjective.evaluation import features
 from subjective.evaluation.criteria import make_criteria
 from subjective.evaluation.crops import Crops, crop_size, cut_crops, cut_parts, place_parts
 from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
 from subjective.evaluation.scores import Scores
-from subjective.network.vgg import Params
+from subjective.network.vgg import Params, check_network
 
 
 def evaluate(
@@ -66,7 +68,14 @@ def evaluate(
             finite; no source; weights that do not fit the sources.
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
     """
+    sources = check_list("sources", sources, "a list of images")
+    check_network(params)
+    if source_weights is not None:
+        source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")
+    matched = check_texts("matched", matched, "names of layers, such as ('pool1',)")
     for name, picture in [("the picture", image), *(("a source", source) for source in sources)]:
+        if not isinstance(picture, (np.ndarray, jax.Array)):
+            raise InputError(f"{name} is {describe(picture)}; wanted an array (height, width, 3) of floats in [0, 1]")
         check_image(name, picture)
     sources, source_weights = select_sources(sources, source_weights)
     check_sizes(image, sources)

@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from subjective.arguments import check_list
 from subjective.checks import InputError, setting
 from subjective.images import find_images, read_image
 from subjective.network import weights
-from subjective.network.vgg import Params, extract_features, layer_names
+from subjective.network.vgg import Params, check_network, extract_features, layer_names
 
 MIN_ACTIVATION = 1e-2
 """A mean activation below this share of the layer's median is replaced by this share of the median.
@@ -46,11 +47,12 @@ def activation_scales(params: Params, pictures: Iterable[Path] | None = None) ->
         ``{layer: (channels,)}``, float32, for every convolution. All numbers are positive and finite.
 
     Raises:
-        InputError: there is no picture, or a picture is too small for the deepest layer.
+        InputError: there is no picture, a picture is too small for the deepest layer, or an argument is of a wrong kind.
 
     References:
         Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks", 2015, section 2.
     """
+    check_network(params)
     convolutions = tuple(name for name in layer_names(params) if name.startswith("conv"))
 
     @jax.jit
@@ -58,7 +60,7 @@ def activation_scales(params: Params, pictures: Iterable[Path] | None = None) ->
         features = extract_features(params, image, convolutions, padding="valid", pooling="average")
         return {name: jnp.mean(maps, axis=(0, 1)) for name, maps in features.items()}
 
-    files = list(pictures) if pictures is not None else find_photographs()
+    files = check_list("pictures", pictures, "a list of files") if pictures is not None else find_photographs()
     if not files:
         raise InputError("no picture to measure activations on; give at least one")
     sums: dict[str, np.ndarray] = {name: np.zeros(()) for name in convolutions}

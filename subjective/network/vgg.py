@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from subjective.checks import InputError
+from subjective.arguments import check_list, check_map, check_texts
+from subjective.checks import InputError, at_least, check_number, check_word, describe
 from subjective.network.convolution import average_pool, conv3x3_relu
-from subjective.pyramid import Padding, octave_size
+from subjective.pyramid import PADDINGS, Padding, octave_size
 
 Pooling = Literal["average", "max"]
 POOLINGS: tuple[Pooling, ...] = ("average", "max")
@@ -37,6 +38,33 @@ Params = Mapping[str, Mapping[str, Array | np.ndarray]]
 
 Features = dict[str, Array]
 """Map from the name of a layer to its feature map ``(height, width, channels)``."""
+
+
+def check_network(params: Any) -> None:
+    """Check that a value holds the parameters of a network. Numbers are not looked at, so that they may be traced.
+
+    Raises:
+        InputError: the value is no map from layers to maps of arrays, a layer lacks an array, or shapes do not fit.
+    """
+    wanted = "wanted a network from subjective.load_params()"
+    if not isinstance(params, Mapping) or not all(isinstance(layer, Mapping) for layer in params.values()):
+        raise InputError(f"params is {describe(params)}; {wanted}")
+    convolutions, channels = [layer.name for layer in layers_of(params) if layer.kind == "convolution"], 3
+    if not convolutions:
+        raise InputError(f"params has no convolution such as conv1_1; {wanted}")
+    if (mean := _shape_in(params, "input", "mean")) != (3,):
+        raise InputError(f"params['input']['mean'] has shape {mean}; {wanted}")
+    for name in convolutions:
+        kernel, bias = _shape_in(params, name, "kernel"), _shape_in(params, name, "bias")
+        if kernel is None or len(kernel) != 4 or kernel[:3] != (3, 3, channels) or bias != kernel[3:]:
+            raise InputError(f"params[{name!r}] has a kernel of shape {kernel} and a bias of shape {bias}; {wanted}")
+        channels = kernel[3]
+
+
+def _shape_in(params: Params, layer: str, part: str) -> tuple[int, ...] | None:
+    """Return the shape of an array of a layer; None if the layer has no such array."""
+    shape = getattr(params.get(layer, {}).get(part), "shape", None)
+    return shape if isinstance(shape, tuple) else None
 
 
 @dataclass(frozen=True)
@@ -74,10 +102,15 @@ def layers_of(params: Iterable[str]) -> tuple[Layer, ...]:
 
     Args:
         params: parameters, or only the names of the convolutions. Other names are ignored.
+
+    Raises:
+        InputError: the value is no such map or list.
     """
-    convolutions = sorted(name for name in params if name.startswith("conv"))
+    listed = list(params) if isinstance(params, Mapping) else params
+    names = check_texts("params", listed, "a network, or the names of its convolutions")
+    convolutions = sorted(name for name in names if name.startswith("conv"))
     layers: list[Layer] = []
-    for name, following in zip(convolutions, (*convolutions[1:], ""), strict=True):
+    for name, following in zip(convolutions, [*convolutions, ""][1:], strict=True):
         layers.append(Layer(name, "convolution", 1, 1))
         if _block(name) != _block(following):
             layers.append(Layer(f"pool{_block(name)}", "pooling", 2, 0))
@@ -98,6 +131,9 @@ def layer_names(params: Iterable[str]) -> tuple[str, ...]:
     Returns:
         For example ``("conv1_1", "conv1_2", "pool1", "conv2_1", …)``. The 2017 program called a layer by its index in
         this list (2 is ``pool1``, 7 is ``conv3_2``).
+
+    Raises:
+        InputError: the value is no such map or list.
     """
     return tuple(layer.name for layer in layers_of(params))
 
@@ -183,7 +219,7 @@ def resolve_layers(layers: Sequence[str | int], params: Iterable[str]) -> tuple[
     names = layer_names(params)
     places = {name: place for place, name in enumerate(names)}
     resolved = []
-    for layer in layers:
+    for layer in check_list("layers", layers, "names of layers, such as ('pool1', 'conv3_2')"):
         token = str(layer)
         if token.isdecimal() and int(token) < len(names):
             resolved.append(names[int(token)])
@@ -231,8 +267,13 @@ def extract_features(
         ``{layer: (height, width, channels)}``.
 
     Raises:
-        InputError: the network lacks a layer, or the image is too small for a layer.
+        InputError: the network lacks a layer, the image is too small for a layer, or an argument is of a wrong kind.
     """
+    check_network(params)
+    check_map("image", image, 3)
+    for name, word, words in (("padding", padding, PADDINGS), ("pooling", pooling, POOLINGS)):
+        check_word(name, word, words)
+    check_word("precision", precision, PRECISIONS)
     path = path_to(resolve_layers(layers, params), params)
     smallest = minimum_size(layers, 1, padding, params)
     if min(image.shape[:2]) < smallest:
@@ -295,8 +336,14 @@ def minimum_size(layers: Sequence[str], octaves: int, padding: Padding, params: 
 
     Returns:
         The length of the side in pixels. For ``valid`` and pool1, it is 6, 15, 33, 69 and 141 with 1 to 5 octaves.
+
+    Raises:
+        InputError: the network lacks a layer, or an argument is of a wrong kind.
     """
-    names = tuple(params)
+    check_number("octaves", octaves, at_least(1), whole=True)
+    check_word("padding", padding, PADDINGS)
+    names = layer_names(params)
+    layers = check_texts("layers", layers, "names of layers, such as ('pool1', 'conv3_2')")
     size = 1
     while any(feature_size(octave_size(size, octaves - 1, padding), layer, padding, names) < 1 for layer in layers):
         size += 1

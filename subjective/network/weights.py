@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from subjective.checks import InputError, MissingFileError
+from subjective.arguments import check_path
+from subjective.checks import InputError, MissingFileError, file_errors
 from subjective.network.formats import native, reader
 from subjective.network.formats.layout import WIDTHS, NumpyParams, Widths, check_params, one_line
 
@@ -128,7 +129,10 @@ def load(
         InputError: the file or its scales file does not match `SHA256SUMS`, is damaged, or is not VGG.
         MissingPackageError: the format needs h5py or onnx. The message says how to install the package.
     """
-    path = _find(name_or_path, data_dir)
+    if data_dir is not None:
+        data_dir = check_path("data_dir", data_dir)
+    with file_errors("read", name_or_path):  # a name may be too long even to look for
+        path = _find(name_or_path, data_dir)
     digest = native.verify(path)
     params, metadata = reader.read(path, convention, widths)
     scales = _load_scales(scales_path(path, data_dir), params, digest)
@@ -311,7 +315,7 @@ def _default_name(path: Path) -> str:
 
 def _search_folders(data_dir: str | Path | None) -> list[Path]:
     """List the folders in which a name is looked up, in order."""
-    return [embedded_dir(), Path(data_dir) if data_dir is not None else default_data_dir()]
+    return [embedded_dir(), check_path("data_dir", data_dir) if data_dir is not None else default_data_dir()]
 
 
 def _find(name_or_path: str | Path, data_dir: str | Path | None) -> Path:
@@ -320,7 +324,7 @@ def _find(name_or_path: str | Path, data_dir: str | Path | None) -> Path:
         for folder in _search_folders(data_dir):
             if (folder / f"{name_or_path}{SUFFIX}").is_file():
                 return folder / f"{name_or_path}{SUFFIX}"
-    path = Path(name_or_path)
+    path = check_path("name", name_or_path)
     if path.is_file():
         return path
     names = ", ".join(entry.name for entry in list_networks(data_dir)) or "none"

@@ -14,8 +14,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from subjective.checks import InputError
+from subjective.arguments import check_function, check_kind
+from subjective.checks import InputError, above, at_least, check_number, describe
 from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.protocol import (
     Evaluation,
@@ -164,11 +166,23 @@ def minimize(
         The last accepted value. ``message`` says why the minimization ended.
 
     Raises:
-        ValueError: ``max_steps`` or ``tolerance`` is negative, or ``first_step`` is not positive and finite.
+        InputError: ``max_steps`` or ``tolerance`` is negative, ``first_step`` is not positive and finite, or an
+            argument is of a wrong kind.
         NonFiniteLossError: the loss or the gradient is not finite at the start, or a step failed more than `RETRIES`
             times in a row. The exception holds the result at the last accepted step.
     """
-    _check(max_steps, tolerance, first_step)
+    check_number("max_steps", max_steps, at_least(0), whole=True)
+    check_number("tolerance", tolerance, at_least(0))
+    if first_step is not None:
+        check_number("first_step", first_step, above(0))
+    if on_step is not None:
+        check_function("on_step", on_step, ["step"])
+    if optimizer is not None:
+        check_kind("optimizer", optimizer, Optimizer, "an Optimizer, such as LBFGS()")
+    if resume is not None:
+        check_kind("resume", resume, Point, "a Point of an earlier minimization")
+    check_kind("args", args, tuple, "a tuple of the loss's further arguments")
+    init = _read_start(init)
     run = _Run(optimizer or LBFGSB(), Problem(fn, args, init, resume.evaluations if resume else 0), first_step, on_step)
     if resume is None:
         run.start(init)
@@ -285,10 +299,10 @@ def _first(problem: Problem, start: jax.Array) -> Evaluation:
         raise NonFiniteLossError(f"{error} {where}; check the sources and the weights", None) from None
 
 
-def _check(max_steps: int, tolerance: float, first_step: float | None) -> None:
-    if max_steps < 0:
-        raise ValueError(f"max_steps is {max_steps}; wanted 0 or more")
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance is {tolerance}; wanted 0 or more")
-    if first_step is not None and not (math.isfinite(first_step) and first_step > 0):
-        raise ValueError(f"first_step is {first_step}; wanted a number above 0")
+def _read_start(init: Any) -> jax.Array:
+    """Return the starting value; refuse what is no array of floats."""
+    if not isinstance(init, (jax.Array, np.ndarray)) or not init.size:
+        raise InputError(f"init is {describe(init)}; wanted an array of floats")
+    if not jnp.issubdtype(init.dtype, jnp.floating):
+        raise InputError(f"init is of dtype {init.dtype}; wanted floats")
+    return init  # type: ignore[return-value]

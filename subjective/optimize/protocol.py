@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 
+from subjective.checks import InputError, describe
 from subjective.compilation import compiler_options, jit
 
 Loss = Callable[..., tuple[jax.Array, Any]]
@@ -164,7 +165,6 @@ class Optimizer(Protocol):
         """Return the value that a state has reached."""
 
 
-@lru_cache(maxsize=32)
 def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
     """Return the compiled function ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
 
@@ -172,7 +172,17 @@ def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
 
     Args:
         fn: ``fn(value, *args) -> (scalar, parts)``.
+
+    Raises:
+        InputError: ``fn`` is no function.
     """
+    if not callable(fn):
+        raise InputError(f"fn is {describe(fn)}; wanted a function that returns (scalar, parts)")
+    return _value_and_gradient(fn)
+
+
+@lru_cache(maxsize=32)
+def _value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
     return jax.jit(jax.value_and_grad(fn, has_aux=True), compiler_options=compiler_options())
 
 

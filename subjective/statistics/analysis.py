@@ -6,13 +6,14 @@ An `Analysis` holds all terms and says how the picture is measured. `analyze` me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jaxtyping import Array, Float
 
+from subjective.arguments import check_kind, check_list, check_map
 from subjective.checks import InputError
 from subjective.colors import to_opponent
-from subjective.network.vgg import Params, extract_features
+from subjective.network.vgg import Params, check_network, extract_features
 from subjective.pyramid import band, gaussian_pyramid
 from subjective.statistics.blocks import WHOLE, Blocks, uses_blocks
 from subjective.statistics.protocol import Statistic, divide_by_count, squared_difference
@@ -50,9 +51,12 @@ def analyze(params: Params, image: Image, analysis: Analysis, regions: Sequence[
         each region, its array has a leading axis for the regions.
 
     Raises:
-        InputError: the network lacks a layer, the image is too small at some octave, or both blocks and regions are
-            given.
+        InputError: the network lacks a layer, the image is too small at some octave, both blocks and regions are
+            given, or an argument is of a wrong kind.
     """
+    if regions is not None:
+        wanted = "regions from subjective.statistics.regions.carry_masks"
+        regions = [check_kind("a region", one, Mapping, wanted) for one in check_list("regions", regions, wanted)]
     measured = []
     for place, octave_image in enumerate(_reduce_to_octaves(params, image, analysis, regions)):
         octave_regions = regions[place] if regions else None
@@ -97,6 +101,11 @@ def _reduce_to_octaves(
     params: Params, image: Image, analysis: Analysis, regions: Sequence[Regions] | None = None
 ) -> list[Array]:
     """Check that a picture can be measured, and reduce it to each octave of the analysis."""
+    check_network(params)
+    check_map("image", image, 3)
+    check_kind("analysis", analysis, Analysis, "a subjective.Analysis")
+    if not (analysis.octaves and analysis.layers):
+        raise InputError("the analysis has no octave or no layer; wanted at least one of each")
     if regions and analysis.blocks != WHOLE:
         raise InputError(f"a picture has regions or blocks, here {analysis.blocks}; wanted one of the two")
     smallest = smallest_picture(analysis, params)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from subjective.arguments import check_map
 from subjective.statistics.protocol import Statistic, Sums, divide_by_count, mean_squared_distance
 
 
@@ -17,7 +18,11 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
 
     References:
         Gatys, Ecker and Bethge, 2015, equation 1. They divide in the loss, not in the Gram matrix.
+
+    Raises:
+        InputError: the features are no array of floats of such a shape.
     """
+    check_map("features", features)
     return multiply(features) / float(features.size)
 
 

@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from subjective.checks import InputError
+from subjective.arguments import check_kind, check_numbers, check_texts
+from subjective.checks import WEIGHT, InputError
 from subjective.statistics.autocorrelation import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
 from subjective.statistics.gram import GRAM, GRAM_SUM
 from subjective.statistics.grid import GRID
@@ -68,8 +69,12 @@ def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] =
         The term. If the text names layers, each of them has the weight in the text.
 
     Raises:
-        InputError: the name is unknown, the weight is not a finite number of 0 or more, or no layer follows the ``@``.
+        InputError: the name is unknown, the weight is not a finite number of 0 or more, no layer follows the ``@``, or
+            an argument is of a wrong kind.
     """
+    check_kind("text", text, str, "a term such as 'gram=2'")
+    layers = check_texts("layers", layers, "names of layers, such as ('pool1',)")
+    weights = check_numbers("weights", weights, WEIGHT, "a number for each layer")
     place, _, number = text.partition("=")
     name, at, named = place.partition("@")
     if name not in STATISTICS:

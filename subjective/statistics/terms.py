@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from jaxtyping import Array
 
-from subjective.checks import InputError
-from subjective.network.vgg import Pooling, Precision
-from subjective.pyramid import Padding
+from subjective.arguments import check_kind, check_list, check_numbers, check_size, check_texts
+from subjective.checks import WEIGHT, InputError, at_least, check_number, check_word, count_of
+from subjective.network.vgg import POOLINGS, PRECISIONS, Pooling, Precision
+from subjective.pyramid import PADDINGS, Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
@@ -39,6 +40,11 @@ class Term:
     weights: tuple[float, ...]
     octaves: tuple[int, ...] | None = None
 
+    def __post_init__(self) -> None:
+        """Turn lists into tuples, and refuse values that no term can have."""
+        check_kind("statistic", self.statistic, Statistic, "a Statistic, such as subjective.STATISTICS['gram']")
+        _tidy_layers(self)
+
     def applies_at(self, octave: int, layer: str) -> bool:
         """Return whether the statistic is measured at an octave and layer."""
         return layer in self.layers and (self.octaves is None or octave in self.octaves)
@@ -59,6 +65,30 @@ class Comparison:
     weights: tuple[float, ...]
     mean: bool = True
     octaves: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Turn lists into tuples, and refuse values that no comparison can have."""
+        _tidy_layers(self)
+
+
+def _tidy_layers(part: Term | Comparison) -> None:
+    """Check the layers, weights and octaves of a part, and store them as tuples.
+
+    Raises:
+        InputError: there are not as many weights as layers, or a value is of a wrong kind.
+    """
+    layers = check_texts("layers", part.layers, "names of layers, such as ('pool1',)")
+    weights = check_numbers("weights", part.weights, WEIGHT, "a number for each layer")
+    if len(weights) != len(layers):
+        raise InputError(f"weights has {count_of(len(weights), 'number')} for {count_of(len(layers), 'layer')}")
+    object.__setattr__(part, "layers", layers)
+    object.__setattr__(part, "weights", weights)
+    if part.octaves is not None:
+        object.__setattr__(part, "octaves", _check_octaves(part.octaves))
+
+
+def _check_octaves(octaves: Sequence[int]) -> tuple[int, ...]:
+    return check_numbers("octaves", octaves, at_least(0), "indices of octaves, such as (0, 1)", whole=True)
 
 
 @dataclass(frozen=True)
@@ -91,6 +121,21 @@ class Analysis:
     blocks: Grid = WHOLE
     comparison: Comparison | None = None
     in_loop: bool = False
+
+    def __post_init__(self) -> None:
+        """Turn lists into tuples, and refuse values that no analysis can have."""
+        object.__setattr__(self, "octaves", _check_octaves(self.octaves))
+        object.__setattr__(self, "terms", tuple(check_list("terms", self.terms, "a list of subjective.Term")))
+        for term in self.terms:
+            check_kind("a term", term, Term, "a subjective.Term")
+        for name, words in (("padding", PADDINGS), ("pooling", POOLINGS), ("precision", PRECISIONS)):
+            check_word(name, getattr(self, name), words)
+        if self.tile is not None:
+            check_number("tile", self.tile, at_least(1, "rows"), whole=True)
+        check_number("devices", self.devices, at_least(1), whole=True)
+        object.__setattr__(self, "blocks", check_size("blocks", self.blocks))
+        if self.comparison is not None:
+            check_kind("comparison", self.comparison, Comparison, "a Comparison or None")
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -136,7 +181,6 @@ def index_terms(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic,
 
     Raises:
         InputError: a statistic is given twice at one layer.
-        ValueError: a term has more or fewer weights than layers.
     """
     places: dict[tuple[str, str], tuple[Statistic, float]] = {}
     for term in terms:

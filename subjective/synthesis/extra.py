@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from subjective.checks import InputError
+from subjective.arguments import check_function
+from subjective.checks import InputError, describe
 from subjective.losses import Loss
 from subjective.synthesis.problem import Job, Problem
 from subjective.synthesis.stages import Stage
@@ -67,14 +68,15 @@ def _name_losses(extra: Extra) -> dict[str, tuple[float, PictureLoss]]:
     """Return (weight, loss) by the name of the loss; a number follows a name that comes again."""
     wanted = "wanted pairs (weight, loss), such as extra=[(0.1, loss)]"
     if not isinstance(extra, (list, tuple)):
-        raise InputError(f"extra is {extra!r}; {wanted}")
+        raise InputError(f"extra is {describe(extra)}; {wanted}")
     named: dict[str, tuple[float, PictureLoss]] = {}
     for pair in extra:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not callable(pair[1]):
-            raise InputError(f"extra holds {pair!r}; {wanted}")
+            raise InputError(f"extra holds {describe(pair)}; {wanted}")
         weight, loss = pair
+        check_function("a loss of extra", loss, ["picture"])
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not math.isfinite(weight):
-            raise InputError(f"extra holds the weight {weight!r}; wanted a finite number")
+            raise InputError(f"extra holds the weight {describe(weight)}; wanted a finite number")
         name = getattr(loss, "__name__", type(loss).__name__).strip("<>")
         again = sum(known.partition(" ")[0] == name for known in named)
         named[f"{name} {again + 1}" if again else name] = (float(weight), loss)
@@ -85,7 +87,11 @@ def _measure(loss: PictureLoss, picture: Array, name: str) -> Array:
     """Return a loss of a picture, or the mean of the losses of several pictures."""
 
     def measure_one(one: Array) -> Array:
-        found = jnp.asarray(loss(one))
+        returned = loss(one)
+        try:
+            found = jnp.asarray(returned)
+        except (TypeError, ValueError):
+            raise InputError(f"extra loss {name!r} returned {describe(returned)}; wanted one float") from None
         if found.shape != () or not jnp.issubdtype(found.dtype, jnp.floating):
             raise InputError(f"extra loss {name!r} returned {found.dtype} of shape {found.shape}; wanted one float")
         return found.astype(picture.dtype)

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from subjective.checks import InputError, count_of
+from subjective.checks import InputError, count_of, describe
 from subjective.images import Image, PictureLike, as_image, resize
-from subjective.network.vgg import Params
+from subjective.network.vgg import Params, check_network
 from subjective.synthesis.config import PictureConfig
 
 Config = TypeVar("Config", bound=PictureConfig)
@@ -24,7 +24,7 @@ def read_config(config: Any, kind: type[Config]) -> Config:
     if config is None:
         return kind()
     if not isinstance(config, kind):
-        raise InputError(f"config is {_describe(config)}; wanted subjective.{kind.__name__}(...)")
+        raise InputError(f"config is {describe(config)}; wanted subjective.{kind.__name__}(...)")
     return config
 
 
@@ -32,10 +32,9 @@ def read_params(params: Any) -> Params:
     """Return the parameters of a network, or refuse what cannot be parameters.
 
     Raises:
-        InputError: the object is no map from layers to arrays.
+        InputError: as in `subjective.network.vgg.check_network`.
     """
-    if not isinstance(params, Mapping) or not all(isinstance(layer, Mapping) for layer in params.values()):
-        raise InputError(f"params is {_describe(params)}; wanted a network from subjective.load_params()")
+    check_network(params)
     return params
 
 
@@ -81,10 +80,10 @@ def read_shares(values: Any, name: str, axes: str) -> np.ndarray | None:
     try:
         found = np.asarray(values)
     except Exception:  # ragged lists, and what ``__array__`` of the caller's object raises
-        raise InputError(f"{name} is {_describe(values)}; wanted numbers {axes}") from None
+        raise InputError(f"{name} is {describe(values)}; wanted numbers {axes}") from None
     is_numbers = found.dtype.kind in "biuf"
     if not is_numbers or found.ndim != axes.count(",") + 1 or not found.size:
-        given = f"of shape {found.shape}" if is_numbers else _describe(values)
+        given = f"of shape {found.shape}" if is_numbers else describe(values)
         raise InputError(f"{name} is {given}; wanted numbers {axes}")
     shares = found.astype(np.float64 if found.dtype == np.float64 else np.float32)
     if not np.isfinite(shares).all() or shares.min() < 0:
@@ -107,7 +106,7 @@ def read_parts(parts: Any, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]
     try:
         given = list(parts)
     except TypeError:
-        raise InputError(f"parts is {_describe(parts)}; wanted an array for each style") from None
+        raise InputError(f"parts is {describe(parts)}; wanted an array for each style") from None
     if len(given) != len(sizes):
         raise InputError(
             f"parts got {count_of(len(given), 'array')} for {count_of(len(sizes), 'style')}; give one for each style"
@@ -120,9 +119,3 @@ def read_parts(parts: Any, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]
             raise InputError(f"part {number} of parts is {given_size}; wanted {size}, the size of its style, not all 0")
         found.append(shares)
     return found
-
-
-def _describe(value: Any) -> str:
-    """Describe an argument of the wrong kind in a few words."""
-    text = repr(value)
-    return text if len(text) <= 40 and "\n" not in text else f"an object of {type(value).__name__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from subjective.checks import InputError
+from subjective.checks import InputError, describe
 from subjective.synthesis.config import DEFAULT_STATISTIC, SynthesisConfig, TransferConfig
 from subjective.synthesis.settings import NO_TOLERANCE
 
@@ -112,8 +112,8 @@ def preset(name: Preset, **changes: Any) -> SynthesisConfig:
     Raises:
         InputError: no preset has this name.
     """
-    if name not in PRESETS:
-        raise InputError(f"there is no preset {name!r}; wanted {', '.join(PRESETS)}")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise InputError(f"there is no preset {describe(name)}; wanted {', '.join(PRESETS)}")
     return dataclasses.replace(PRESETS[name], **changes)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from subjective.arguments import check_function, check_kind
 from subjective.images import encode_image, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.synthesis.coarse_to_fine import OnStep, Position, run
@@ -65,7 +66,7 @@ class PictureResult:
             fps: frames a second of a loop.
 
         Raises:
-            InputError: the suffix is not that of a known format.
+            InputError: the suffix is not that of a known format, or ``fps`` is not a number above 0.
             FileError: the file cannot be written.
         """
         if self.value.ndim == 3:
@@ -109,7 +110,14 @@ def make_pictures(
         resume: see `subjective.synthesis.coarse_to_fine.run`.
         apart: whether the pictures that are optimized together become a result each; otherwise they are one loop.
         progress: whether to show the steps on stderr.
+
+    Raises:
+        InputError: ``on_step`` is no function of two arguments, or ``resume`` is no position.
     """
+    if on_step is not None:
+        check_function("on_step", on_step, ["picture", "step"])
+    if resume is not None:
+        check_kind("resume", resume, Position, "the position of a step of the same run")
     shown = PictureProgress(job) if progress else None
     kept = _LastStep(on_step, shown)
     try:
