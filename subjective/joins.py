@@ -183,7 +183,7 @@ def join(
     if not sources:
         raise InputError("no statistics to join; give at least one source")
     if not isinstance(mode, str) or mode not in MEANS:
-        raise InputError(f"unknown join mode {mode!r}; wanted one of {', '.join(MEANS)}")
+        raise InputError(f"unknown join mode {describe(mode)}; wanted one of {', '.join(MEANS)}")
     check_number("ridge", ridge, at_least(0))
     if source_weights is not None:
         source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")
@@ -191,7 +191,11 @@ def join(
     structure = jax.tree.structure(sources[0])
     for source in sources:
         arrays = jax.tree.leaves(source)
-        if not arrays or not all(isinstance(array, (jax.Array, np.ndarray)) for array in arrays):
+        if (
+            not isinstance(source, (tuple, list))
+            or not arrays
+            or not all(isinstance(array, (jax.Array, np.ndarray)) for array in arrays)
+        ):
             raise InputError(f"sources holds {describe(source)}; wanted the statistics of a picture, from analyze")
         if jax.tree.structure(source) != structure:
             raise InputError("sources differ in structure; wanted statistics of the same octaves, layers and terms")

@@ -321,9 +321,7 @@ def novelty_loss(
 
 
 @lru_cache(maxsize=32)
-def _novelty_loss(
-    analysis: Analysis, scale: float, internal: bool, octave_weights: tuple[float, ...] | None
-) -> Loss:
+def _novelty_loss(analysis: Analysis, scale: float, internal: bool, octave_weights: tuple[float, ...] | None) -> Loss:
     """Make the loss of `novelty_loss` once for the same arguments."""
     places = index_terms(analysis.terms)
     by_octave = octave_weights or (1.0,) * len(analysis.octaves)

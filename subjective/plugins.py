@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from subjective.checks import InputError, MissingFileError, file_errors
+from subjective.arguments import check_function
+from subjective.checks import InputError, MissingFileError, describe, file_errors
 from subjective.joins import MEANS
 from subjective.optimize.protocol import Optimizer
 from subjective.optimize.registry import OPTIMIZERS
@@ -59,7 +60,7 @@ def register(thing: Thing, name: str | None = None) -> Thing:
     table, entry = _entry_of(thing, name)
     kind = _KINDS[id(table)]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InputError(f"name of a {kind} is {name!r}; wanted a letter, then letters, digits, _ or -")
+        raise InputError(f"name of a {kind} is {describe(name)}; wanted a letter, then letters, digits, _ or -")
     if name in table:
         article = "an" if kind == "optimizer" else "a"
         raise InputError(f"there is {article} {kind} {name!r} already; give another name as in register(thing, 'mine')")
@@ -83,16 +84,25 @@ def _entry_of(thing: Any, name: Any) -> tuple[dict[str, Any], Any]:
     if isinstance(thing, Statistic):
         return STATISTICS, dataclasses.replace(thing, name=name)
     if callable(getattr(thing, "measure", None)):
-        made = thing() if isinstance(thing, type) else thing
+        made = _make(thing) if isinstance(thing, type) else thing
         fields = [field.name for field in dataclasses.fields(Statistic)]
         given = {field: getattr(made, field) for field in fields if hasattr(made, field)}
         return STATISTICS, Statistic(**given | {"name": name})
     if callable(thing) and not isinstance(thing, type):
+        check_function(f"join {name!r}", thing, ["arrays", "weights"])
         return MEANS, thing
     raise InputError(
-        f"{thing!r} cannot be registered; wanted a Statistic, a class with a method measure, a dataclass with the "
+        f"{describe(thing)} cannot be registered; wanted a Statistic, a class with a method measure, a dataclass with the "
         "methods of an Optimizer, or a function that joins arrays"
     )
+
+
+def _make(kind: type) -> Any:
+    """Return an object of a class; refuse a class that needs arguments."""
+    try:
+        return kind()
+    except Exception as error:  # what the caller's class raises
+        raise InputError(f"{kind.__name__}() raised {type(error).__name__} ({error}); wanted no argument") from error
 
 
 def load_plugin(path: str | Path) -> None:

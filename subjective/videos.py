@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,7 +12,7 @@ import imageio.v3 as iio
 import numpy as np
 
 from subjective.arguments import check_path
-from subjective.checks import InputError, above, check_number
+from subjective.checks import InputError, above, check_number, describe
 from subjective.conversion import to_uint8
 from subjective.files import rename, write_bytes
 
@@ -39,7 +40,7 @@ def write_video(path: str | os.PathLike[str], frames: np.ndarray, fps: float) ->
     target = check_path("path", path)
     kind = target.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
-        raise InputError(f"cannot write {target.name!r}; wanted a name ending in .{', .'.join(FORMATS)}")
+        raise InputError(f"cannot write {describe(target.name)}; wanted a name ending in .{', .'.join(FORMATS)}")
     write_bytes(target, encode_video(frames, kind, fps))
 
 
@@ -56,18 +57,21 @@ def encode_video(frames: np.ndarray, kind: Format, fps: float) -> bytes:
         fps: frames a second.
 
     Raises:
-        InputError: the frames have another shape, ``fps`` is not above 0, or the frames are too small for MP4.
+        InputError: the frames have another shape, ``fps`` is not above 0 and at most 1000, or the frames are too small for MP4.
     """
     array = to_uint8(frames)
     if array.ndim != 4 or array.shape[3] != 3:
         raise InputError(f"cannot write frames of shape {array.shape}; wanted (count, height, width, 3)")
-    check_number("fps", fps, above(0))
+    check_number("fps", fps, above(0, 1000))
     if kind == "mp4":
         return _encode_mp4(array, fps)
     options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
     if kind == "webp":
         options |= {"quality": WEBP_QUALITY, "method": 4}
-    return iio.imwrite("<bytes>", array, extension=f".{kind}", plugin="pillow", **options)
+    try:
+        return iio.imwrite("<bytes>", array, extension=f".{kind}", plugin="pillow", **options)
+    except (OverflowError, struct.error):
+        raise InputError(f"fps is {fps:g}; wanted more, because {kind} cannot say how long a frame lasts") from None
 
 
 def _encode_mp4(array: np.ndarray, fps: float) -> bytes:

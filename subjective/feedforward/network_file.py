@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
-from subjective.checks import InputError
+from subjective.arguments import check_kind, check_path
+from subjective.checks import InputError, file_errors
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.step import parameter_shapes
 from subjective.files import write_bytes
@@ -64,8 +65,11 @@ def write(path: str | Path, network: TrainedNetwork) -> None:
         network: the network.
 
     Raises:
+        InputError: the network is no `TrainedNetwork`, or the path is no path.
         FileError: the file cannot be written.
     """
+    target = check_path("path", path)
+    check_kind("network", network, TrainedNetwork, "a TrainedNetwork")
     tensors = {name: np.asarray(leaf, np.float32) for name, leaf in flatten(network.params).items()}
     described = {
         "format": FORMAT,
@@ -74,7 +78,7 @@ def write(path: str | Path, network: TrainedNetwork) -> None:
         "digest": _digest(tensors),
         "facts": network.facts,
     }
-    write_bytes(Path(path), safetensors.numpy.save(tensors, {KEY: json.dumps(described, sort_keys=True)}))
+    write_bytes(target, safetensors.numpy.save(tensors, {KEY: json.dumps(described, sort_keys=True)}))
 
 
 def _digest(tensors: Mapping[str, np.ndarray]) -> str:
@@ -152,9 +156,10 @@ def find(name_or_path: str | Path) -> Path:
     Raises:
         InputError: no file has this path, and no network has this name.
     """
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
+    path = check_path("name_or_path", name_or_path)
+    with file_errors("read", path):
+        if path.is_file():
+            return path
     named = available()
     if str(name_or_path) in named:
         return named[str(name_or_path)]

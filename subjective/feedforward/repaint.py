@@ -20,12 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from subjective.checks import InputError
+from subjective.arguments import check_kind, check_map
+from subjective.checks import InputError, at_least, check_number
 from subjective.compilation import jit
+from subjective.conversion import image_of
 from subjective.feedforward.layers import Block, Border, Convolution, to_pixels
 from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.networks import SMALLEST, Architecture, TransformNet
-from subjective.feedforward.step import build_network
+from subjective.feedforward.step import build_network, check_trained
 from subjective.feedforward.train import paint
 
 HOST_BYTES = 4 * 2**30
@@ -55,8 +57,14 @@ def repaint(network: TrainedNetwork, image: np.ndarray, blend: Sequence[float], 
         Image in [0, 1], of the same shape.
 
     Raises:
-        InputError: a side is shorter than `SMALLEST`.
+        InputError: a side is shorter than `SMALLEST`, or an argument is of a wrong kind.
     """
+    check_kind("network", network, TrainedNetwork, "a network from network_file.read")
+    check_trained(network.architecture, network.params, "style", blend)
+    check_map("image", image, 3)
+    image = image_of(image, "image")
+    if rows is not None:
+        check_number("rows", rows, at_least(1), whole=True)
     if min(image.shape[:2]) < SMALLEST:
         raise InputError(
             f"a picture of {image.shape[1]}x{image.shape[0]} is too small; wanted {SMALLEST} pixels a side"

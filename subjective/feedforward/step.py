@@ -20,11 +20,13 @@ from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from subjective.arguments import check_kind, check_numbers
+from subjective.checks import WEIGHT, InputError, count_of, describe
 from subjective.compilation import jit
 from subjective.devices import SHARES, mesh_of
 from subjective.feedforward.config import TrainConfig
 from subjective.feedforward.loss import Objective
-from subjective.feedforward.networks import Architecture, noise_for
+from subjective.feedforward.networks import Architecture, Kind, noise_for
 
 LAST_SHARE = 0.01
 """Learning rate at the last step, as a share of the largest learning rate."""
@@ -36,6 +38,9 @@ all pictures of a network gray, and for gray pictures the gradient almost vanish
 
 MOST_RISING = 100
 """Largest number of steps over which the learning rate rises."""
+
+SLACK = 1e-3
+"""The shares of a blend may sum to a number this far from 1, because numbers are rounded."""
 
 ONE_SOURCE = 0.5
 """Probability that a picture of a batch has one source alone; otherwise the picture has a random blend of all."""
@@ -132,6 +137,32 @@ def build_network(architecture: Architecture, params: Any) -> Any:
 def parameter_shapes(architecture: Architecture) -> Any:
     """Return the shapes of a network's parameters, in the structure of `parameters_of`; nothing is computed."""
     return nnx.to_pure_dict(_structure(architecture)[1])
+
+
+def check_trained(architecture: Any, params: Any, kind: Kind, blend: Any) -> None:
+    """Check what a trained network is applied with.
+
+    Args:
+        architecture: of the network.
+        params: parameters of the network.
+        kind: the kind that is wanted.
+        blend: share of each source.
+
+    Raises:
+        InputError: the network is of another kind, the parameters belong to another architecture, or the shares are
+            not as many as the sources or do not sum to one.
+    """
+    check_kind("architecture", architecture, Architecture, "the architecture of a network")
+    if architecture.kind != kind:
+        raise InputError(f"the network is a {architecture.kind} network; wanted a {kind} network")
+    shapes = parameter_shapes(architecture)
+    fits = jax.tree.structure(params) == jax.tree.structure(shapes)
+    if not fits or any(np.shape(one) != two.shape for one, two in zip(*map(jax.tree.leaves, (params, shapes)))):
+        raise InputError(f"params is {describe(params)}; wanted the parameters of the architecture")
+    shares = check_numbers("blend", blend, WEIGHT, "a share for each source")
+    if len(shares) != architecture.sources or abs(sum(shares) - 1) > SLACK:
+        wanted = count_of(architecture.sources, "share")
+        raise InputError(f"blend is {' '.join(f'{share:g}' for share in shares)}; wanted {wanted} that sum to 1")
 
 
 @lru_cache(maxsize=8)

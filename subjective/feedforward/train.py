@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.checks import InputError, check_image, setting
+from subjective.arguments import check_function, check_kind, check_list, check_map, check_size
+from subjective.checks import InputError, at_least, between, check_image, check_number, setting
 from subjective.compilation import jit
+from subjective.conversion import image_of
 from subjective.feedforward.config import TrainConfig
 from subjective.feedforward.loss import make_objective, measure_targets
 from subjective.feedforward.networks import Architecture, Kind, noise_for
@@ -19,13 +21,14 @@ from subjective.feedforward.step import (
     TrainPlan,
     TrainState,
     build_network,
+    check_trained,
     compile_step,
     first_state,
     make_batch,
     replicate,
     share_batch,
 )
-from subjective.network.vgg import Params
+from subjective.network.vgg import Params, check_network
 
 PATIENCE = 10
 """A training ends with an error after this many steps in a row that changed nothing."""
@@ -106,6 +109,11 @@ def train(
             is not finite.
     """
     plan = plan_training(sources, config, params, steps)
+    check_function("on_step", on_step, ["step"])
+    if state is not None:
+        check_kind("state", state, TrainState, "the state of a training")
+    if photographs is not None or not config.texture:
+        check_kind("photographs", photographs, Iterator, "an iterator of batches, for a style network")
     targets = measure_targets(sources, plan.objective, params)
     state = state or first_state(plan, config.seed)
     state, targets, params = replicate((state, targets, jax.tree.map(jnp.asarray, dict(params))), config.devices)
@@ -139,9 +147,16 @@ def plan_training(
     Raises:
         InputError: settings and sources do not fit together.
     """
+    check_kind("config", config, TrainConfig, "a TrainConfig")
     config.check()
+    check_network(params)
+    if steps is not None:
+        check_number("steps", steps, at_least(1), whole=True)
+    sources = check_list("sources", sources, "a list of images")
     for number, source in enumerate(sources, 1):
+        check_map(f"source {number}", source, 3)
         check_image(f"source {number}", source)
+        image_of(source, f"source {number}")
     if not sources:
         raise InputError("no source was given; give at least one picture")
     objective = make_objective(config, params, [(source.shape[0], source.shape[1]) for source in sources])
@@ -184,7 +199,13 @@ def draw(
 
     Returns:
         Image ``(height, width, 3)`` in [0, 1].
+
+    Raises:
+        InputError: as in `subjective.feedforward.step.check_trained`, or an argument is of a wrong kind.
     """
+    check_trained(architecture, params, "texture", blend)
+    size = check_size("size", size)
+    check_number("seed", seed, between(0, 2**32 - 1), whole=True)
     return np.asarray(_draw_compiled(architecture, params, jax.random.key(seed), size, jnp.asarray(blend, jnp.float32)))
 
 
@@ -201,7 +222,13 @@ def paint(
 
     Returns:
         Image in [0, 1], of the same shape.
+
+    Raises:
+        InputError: as in `subjective.feedforward.step.check_trained`, or the image is no array of this shape.
     """
+    check_trained(architecture, params, "style", blend)
+    check_map("image", image, 3)
+    image = image_of(image, "image")
     return np.asarray(
         _paint_compiled(architecture, params, jnp.asarray(image, jnp.float32), jnp.asarray(blend, jnp.float32))
     )

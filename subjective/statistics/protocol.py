@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from subjective.arguments import check_function, check_kind, check_size
 from subjective.statistics.regions import Masks, divide_by_share
 from subjective.statistics.tile_sums import sum_over_rows
 
@@ -164,6 +165,14 @@ class Statistic:
     added_size: float = 0.0
     measure_region: Callable[[Array, Array, bool], Array] | None = None
     whole_with_regions: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that no statistic can have."""
+        check_kind("name", self.name, str, "the name of a statistic")
+        check_function("measure", self.measure, ["features", "wraps"])
+        check_function("distance", self.distance, ["found", "target"])
+        check_function("scale", self.scale, ["measure", "factor"])
+        object.__setattr__(self, "smallest_sides", check_size("smallest_sides", self.smallest_sides))
 
     @property
     def by_region(self) -> bool:

@@ -93,6 +93,8 @@ def check_inputs(
     wanted = (*config.output_size, len(sources))
     if masks.shape != wanted:
         raise InputError(f"masks are of shape {masks.shape}; wanted {wanted}: of each pixel, the share of each source")
+    if not masks.any():
+        raise InputError("masks are 0 everywhere; wanted shares that add up to 1 at each pixel")
     if getattr(config, "source_weights", None) or getattr(config, "join_mode", None) not in (None, "average"):
         raise InputError("masks say how much of each source there is; leave out source weights and join mode")
 

@@ -66,7 +66,7 @@ class PictureResult:
             fps: frames a second of a loop.
 
         Raises:
-            InputError: the suffix is not that of a known format, or ``fps`` is not a number above 0.
+            InputError: the suffix is not that of a known format, or ``fps`` is not above 0 and at most 1000.
             FileError: the file cannot be written.
         """
         if self.value.ndim == 3:

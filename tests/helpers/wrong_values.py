@@ -1,13 +1,12 @@
 """A program that calls each public function with wrong values, and prints a line for each value that is not refused.
 
-A value is refused if the function raises an `InputError` in one line, or a `TypeError` that names the parameter. The
+A value is refused if the function raises an `InputError` in one line, or a `TypeError` that says what was wanted. The
 program ends with the number of values. Every call fails before anything is compiled, or the program says so.
 
 It runs in an empty folder, and in a process without the tests' checks of types.
 """
 
 import dataclasses
-import inspect
 import traceback
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from PIL import Image as Pillow
 
 import subjective
 from subjective.checks import InputError
-from subjective.feedforward import data, network_file
+from subjective.feedforward import network_file
 from subjective.feedforward.config import TrainConfig
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.repaint import repaint
@@ -136,10 +135,15 @@ def each(function, good, **wrong):
     """Return (label, call) for each wrong value of each argument, with the other arguments valid."""
     name = getattr(function, "__qualname__", str(function))
     return [
-        (f"{name}({argument}={describe(value)})", argument, partial(function, **{**good, argument: value}))
+        (f"{name}({argument}={describe(value)})", partial(function, **{**good, argument: value}))
         for argument, values in wrong.items()
         for value in values
     ]
+
+
+def without(values, *right):
+    """Return the values that do not look like any of some values which are right after all."""
+    return [value for value in values if describe(value) not in map(describe, right)]
 
 
 def describe(value):
@@ -192,10 +196,12 @@ def network_and_statistics():
     yield from each(
         subjective.activation_scales, network, pictures=[*ANYTHING, 5, "good.png", [], [None], [5], ["text.png"], ["b"]]
     )
-    yield from each(subjective.layer_names, {}, params=[*[v for v in ANYTHING if v != {"a": 1}], None, 5, "conv1_1", [None], [5], [[]], {5: 1}])
+    yield from each(
+        subjective.layer_names, {}, params=[*without(ANYTHING, {"a": 1}), None, 5, "conv1_1", [None], [5], [[]], {5: 1}]
+    )
     many = {"layers": ("conv1_1",), "octaves": 1, "padding": "circular"} | network
     yield from each(subjective.minimum_size, many, params=[*ANYTHING, None, 5, "a", [], {}, {5: 1}], octaves=octaves)
-    yield from each(subjective.minimum_size, many, layers=[v for v in bad_layers if v not in ([], bad_layers[-1])])
+    yield from each(subjective.minimum_size, many, layers=without(bad_layers, [], ("conv1_1", "conv1_1")))
     yield from each(subjective.minimum_size, many, padding=[*NOT_TEXTS, "zeros"])
     image = [value for value in PICTURES if not isinstance(value, Pillow.Image)]
     floats = [value for value in ARRAYS if getattr(value, "shape", ()) == (8, 8, 3) and value.dtype.kind == "f"]
@@ -209,17 +215,28 @@ def network_and_statistics():
     yield from each(subjective.analyze, measure, regions=[Strange(), 5, "a", [5], {"a": 1}, [None]])
     gram = subjective.STATISTICS["gram"]
     term = {"statistic": gram, "layers": ("conv1_1",), "weights": (1.0,)}
-    yield from each(subjective.Term, term, statistic=[*NOT_TEXTS, "gram", type(gram)], layers=[*NOT_TEXTS[:-2], "pool1", ["a", "b"], [None]])
+    yield from each(
+        subjective.Term,
+        term,
+        statistic=[*NOT_TEXTS, "gram", type(gram)],
+        layers=[*without(NOT_TEXTS, ["a"]), "pool1", ["a", "b"], [None]],
+    )
     yield from each(subjective.Term, term, weights=NOT_SHARES, octaves=[*ANYTHING, 5, "0", [-1], [0.5], [None], ["0"]])
-    terms = [*NOT_TEXTS[:-3], TERM, "gram", [None], ["gram"], [gram]]
+    terms = [*without(NOT_TEXTS, []), TERM, "gram", [None], ["gram"], [gram]]
     indices = [*ANYTHING, None, 5, "0", [-1], [0.5], [None], ["0"], [NAN]]
     yield from each(subjective.Analysis, {}, octaves=indices, terms=terms, padding=words, pooling=words)
     yield from each(subjective.Analysis, {}, precision=words, comparison=[5, TERM, "a", {}, []])
     yield from each(subjective.Analysis, {}, tile=NOT_COUNTS, devices=NOT_COUNTS)
-    yield from each(subjective.Analysis, {}, blocks=[*ANYTHING, None, 5, "11", (1,), (0, 1), (1, 1, 1), (1.5, 1), ("1", 1)])
+    yield from each(
+        subjective.Analysis, {}, blocks=[*ANYTHING, None, 5, "11", (1,), (0, 1), (1, 1, 1), (1.5, 1), ("1", 1)]
+    )
     texts = [*NOT_TEXTS, "", "nothing", "gram=", "gram=x", "gram=-1", "gram=nan", "gram@", "gram@pool1,", "=1", "@rgb"]
     yield from each(subjective.parse_term, {"layers": ("pool1",), "weights": (1.0,)}, text=texts)
-    yield from each(subjective.parse_term, {"text": "gram", "weights": (1.0,)}, layers=[v for v in [*NOT_TEXTS, ["a", "b"], [None]] if v is not NOT_TEXTS[-2]])
+    yield from each(
+        subjective.parse_term,
+        {"text": "gram", "weights": (1.0,)},
+        layers=[*without(NOT_TEXTS, ["a"]), ["a", "b"], [None]],
+    )
     yield from each(subjective.parse_term, {"text": "gram", "layers": ("pool1",)}, weights=NOT_SHARES)
     found = ({"rgb": {"gram": jnp.eye(3)}},)
     sources = [*NOT_TEXTS, [5], [None, None], [found, 5], [found, ()], [found, ({"rgb": {"gram": jnp.eye(4)}},)]]
@@ -242,7 +259,15 @@ def losses():
     yield from each(subjective.texture_loss, {"analysis": ANALYSIS}, analysis=not_analyses, octave_weights=weights)
     novel = {"analysis": ANALYSIS}
     yield from each(subjective.novelty_loss, novel, analysis=not_analyses, octave_weights=weights, scale=NOT_NUMBERS)
-    none = [*NOT_TEXTS, {"a": None}, {"a": (1.0,)}, {"a": ("x", len)}, {"a": (1.0, 5)}, {"a": (NAN, len)}, {5: (1, len)}]
+    none = [
+        *NOT_TEXTS,
+        {"a": None},
+        {"a": (1.0,)},
+        {"a": ("x", len)},
+        {"a": (1.0, 5)},
+        {"a": (NAN, len)},
+        {5: (1, len)},
+    ]
     yield from each(subjective.weighted_sum, {}, terms=none)
     yield from each(subjective.value_and_gradient, {}, fn=[*NOT_FUNCTIONS, None])
 
@@ -252,8 +277,10 @@ def losses():
     good = {"fn": square, "init": jnp.ones(2), "max_steps": 1}
     starts = [*ANYTHING, None, 5, 0.5, "a", [], ["a"], np.array(["a"]), np.array([None]), np.zeros(2, int), np.zeros(0)]
     yield from each(subjective.minimize, good, fn=[*NOT_FUNCTIONS, None], init=[*starts, np.zeros(2, complex)])
-    yield from each(subjective.minimize, good, args=[5, "ab", None, Strange(), {}], optimizer=[*NOT_TEXTS[:-1], "lbfgs"])
-    yield from each(subjective.minimize, good, max_steps=[v for v in NOT_COUNTS if v != 0 or v is False])
+    yield from each(
+        subjective.minimize, good, args=[5, "ab", None, Strange(), {}], optimizer=[*without(NOT_TEXTS, None), "lbfgs"]
+    )
+    yield from each(subjective.minimize, good, max_steps=without(NOT_COUNTS, 0))
     yield from each(subjective.minimize, good, tolerance=[*NOT_NUMBERS, -1])
     yield from each(subjective.minimize, good, first_step=NOT_POSITIVE, resume=NOT_TEXTS[:1] + [5, "a", {}, [1], True])
     yield from each(subjective.minimize, good, on_step=[*NOT_FUNCTIONS, lambda: None, lambda a, b: None, Strange])
@@ -270,7 +297,7 @@ def verbs():
     shares += [-np.ones((8, 8, 1)), np.full((8, 8, 1), NAN), np.zeros((8, 8, 1)), np.ones((8, 8, 1), complex)]
     part = [*ANYTHING, 5, "a", [], [5], [None], [SMALL], ["a"], [np.ones((4, 4))], [-np.ones((8, 8))]]
     part += [[np.zeros((8, 8))], [np.ones((8, 8))] * 2, [np.full((8, 8), NAN)], [np.ones((8, 8), object)]]
-    steps = [*NOT_FUNCTIONS, lambda: None, lambda step: None, lambda a, b, c: None, Strange, int]
+    steps = [*NOT_FUNCTIONS, lambda: None, lambda step: None, lambda a, b, c: None, Strange]
     extra = [*ANYTHING, None, 5, "ab", [5], [()], [(1.0,)], [(1.0, 5)], [("a", len)], [(NAN, len)], [(INF, len)]]
     extra += [(1.0, len), [(len, 1.0)], [(True, len)], [(1.0, lambda: None)], [(1.0, lambda a, b: a)], [(1j, len)]]
     extra += [[(1.0, lambda picture: value)] for value in (None, "a", [], SMALL, 5, True, (1.0, 2.0), {})]
@@ -278,7 +305,7 @@ def verbs():
     resume = [Strange(), 5, "run", {}, [], True, SMALL, Path("runs")]
     paths = files_again()
     sources = {"sources": SMALL, "config": texture, "params": PARAMS}
-    configs = [*NOT_TEXTS[:3], 5, "fast", {}, subjective.SynthesisConfig, loop, style, novel]
+    configs = [*NOT_TEXTS[:3], 5, "fast", {}, subjective.SynthesisConfig, novel]
     common = {"params": NOT_PARAMS, "init": [v for v in PICTURES if v is not None] + paths, "extra": extra}
     common |= {"on_step": steps, "resume": resume}
     yield from each(subjective.synthesize, sources, sources=[*LIST_OF_PICTURES, *paths], config=configs, masks=shares)
@@ -293,9 +320,7 @@ def verbs():
     yield from each(subjective.invent, {"config": novel, "params": PARAMS}, config=[texture, 5, {}], **common)
     presets = [*NOT_TEXTS, "", "slow"]
     yield from each(subjective.preset, {}, name=presets)
-    changes = [("max_iter", NAN), ("max_iter", -1), ("layers", 5), ("tol", "a"), ("nothing", 1)]
-    for name, value in changes:
-        yield from each(subjective.preset, {"name": "fast"}, **{name: [value]})
+    yield from each(subjective.preset, {"name": "fast"}, max_iter=[NAN, -1], layers=[5], tol=["a"])
 
 
 def results_and_scores():
@@ -307,13 +332,11 @@ def results_and_scores():
     yield from each(picture.save, {}, path=[*paths, "a.gif", "a.mp4", Closed()])
     yield from each(frames.save, {}, path=[*paths, "a.png", "a.jpg", Closed()])
     yield from each(frames.save, {"path": "a.gif"}, fps=[*NOT_POSITIVE, 1e-9])
-    values = [np.zeros(2), np.zeros((8, 8, 5)), np.zeros((0, 8, 3)), "a", None, 5]
     wide = {"image": np.full((32, 32, 3), 0.5, np.float32), "sources": [np.full((64, 64, 3), 0.5, np.float32)]}
     wide |= {"params": PARAMS}
     sources = [*NOT_TEXTS, [5], [None], ["a"], [SMALL], wide["image"]]
     yield from each(subjective.evaluate, wide, image=[*PICTURES, SMALL], sources=sources, params=NOT_PARAMS)
     yield from each(subjective.evaluate, wide, source_weights=NOT_SHARES, matched=[*ANYTHING, 5, "pool1", [5], [None]])
-    del values
 
 
 def plugins():
@@ -362,9 +385,28 @@ def plugins():
         def measure(self, features, wraps):
             """Measure nothing."""
 
-    things = [Strange(), Strange, None, 5, "gram", b"gram", [], {}, SMALL, NAN, Measured, Measured(), Demanding, Falling]
+    things = [
+        Strange(),
+        Strange,
+        None,
+        5,
+        "gram",
+        b"gram",
+        [],
+        {},
+        SMALL,
+        NAN,
+        Measured,
+        Measured(),
+        Demanding,
+        Falling,
+    ]
     things += [Optimizing, Sided, lambda: None, lambda arrays: None, dataclasses, int, (x for x in ())]
     yield from each(subjective.register, {}, thing=things)
+    good = {"name": "own", "measure": lambda features, wraps: features}
+    yield from each(subjective.Statistic, good, name=[None, 5, b"a", []], measure=NOT_FUNCTIONS, distance=NOT_FUNCTIONS)
+    sides = ["large", 5, (1,), (1, 2, 3), (0, 1), (NAN, 1), ("a", "b"), None]
+    yield from each(subjective.Statistic, good, measure=[lambda: None, Strange], smallest_sides=sides)
     names = [*NOT_TEXTS[:3], 5, NAN, True, [], "", "a b", "1a", "é é", "a=b", "average", "a\n", "-a", b"a"]
     yield from each(subjective.register, {"thing": join}, name=names)
     yield from each(subjective.register, {"thing": subjective.STATISTICS["gram"]}, name=[None, "gram", 5, "a,b"])
@@ -386,14 +428,14 @@ def small_networks():
     yield from each(repaint, one, network=networks, image=images, blend=NOT_SHARES, rows=NOT_COUNTS)
     painted = {"architecture": style, "params": good.params, "image": wide, "blend": (1.0,)}
     not_networks = [*NOT_TEXTS, noise]
-    yield from each(paint, painted, architecture=[*NOT_TEXTS, texture], params=not_networks, image=images)
+    yield from each(paint, painted, architecture=[*NOT_TEXTS, texture], params=not_networks, image=images[:-1])
     yield from each(paint, painted, blend=NOT_SHARES)
     sizes = [*ANYTHING, None, 5, "ab", (8,), (8, 8, 3), (0, 8), (-8, 8), (8.5, 8), ("a", "b"), (NAN, 8)]
     drawn = {"architecture": texture, "params": noise, "size": (8, 8), "blend": (1.0,), "seed": 0}
     yield from each(draw, drawn, architecture=[*NOT_TEXTS, style], params=[*NOT_TEXTS, good.params], size=sizes)
-    yield from each(draw, drawn, blend=NOT_SHARES, seed=[*[v for v in NOT_COUNTS if v != 0 or v is False], None, -1])
+    yield from each(draw, drawn, blend=NOT_SHARES, seed=[*without(NOT_COUNTS, 0), None, -1])
     config = TrainConfig(texture=True, size=16, batch=1, steps=1, layers=("conv1_1",), statistic=("gram",), octaves=1)
-    several = [*[v for v in LIST_OF_PICTURES if not isinstance(v, Pillow.Image)], wide, [SMALL]]
+    several = [*[v for v in LIST_OF_PICTURES if not isinstance(v, Pillow.Image)]]
     training = {"sources": [wide], "config": config, "params": PARAMS}
     configs = [*NOT_TEXTS[:3], None, 5, "fast", {}, TrainConfig, subjective.SynthesisConfig()]
     for function in (plan_training, train):
@@ -403,28 +445,20 @@ def small_networks():
     yield from each(train, training, on_step=steps, state=[Strange(), 5, "a", {}, [1], True])
     learns = training | {"config": dataclasses.replace(config, texture=False, content_layer="conv1_1")}
     yield from each(train, learns, photographs=[None, 5, "a", [], [wide], wide, Strange(), Path("folder")])
-    batches = [v for v in NOT_COUNTS]
-    photographs = {"files": [Path("good.png")], "size": 16, "batch": 1}
-    yield from each(data.Photographs, photographs, files=[*NOT_TEXTS[:-1], "good.png", [5]], size=NOT_COUNTS, batch=batches)
-    yield from each(data.Photographs, photographs, zoom=[*NOT_POSITIVE, 0.5], seed=[*NOT_NUMBERS, -1, 0.5])
 
 
 ALL = (pictures_in, network_and_statistics, losses, verbs, results_and_scores, plugins, small_networks)
 
 
-def fault(argument, call):
-    """Return what is wrong with the way in which a call ends; None if it refuses its value."""
+def fault(call):
+    """Return what is wrong with the way in which a call ends; None if the call refuses its value."""
     try:
         found = call()
-        if inspect.isgenerator(found):
-            list(found)
     except InputError as error:
         return f"several lines: {error}" if "\n" in str(error) or len(str(error)) > 1500 else None
-    except TypeError as error:
-        if argument in str(error):
-            return None
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]} {place(error)}"
     except Exception as error:
+        if isinstance(error, TypeError) and "; wanted" in str(error):
+            return None
         return f"{type(error).__name__}: {' '.join(str(error).split())[:200]} {place(error)}"
     return f"accepted: {describe(found)}"
 
@@ -436,16 +470,11 @@ def place(error):
 
 
 if __name__ == "__main__":
-    import sys, time
     tried = 0
     for cases in ALL:
-        if sys.argv[1:] and cases.__name__ not in sys.argv[1:]:
-            continue
-        for label, argument, call in cases():
+        for label, call in cases():
             tried += 1
-            t = time.time()
-            wrong = fault(argument, call)
-            t = time.time() - t
-            if wrong is not None or t > 0.5:
-                print(f"{label}: {wrong} [{t:.1f}s]" , flush=True)
+            wrong = fault(call)
+            if wrong is not None:
+                print(f"{label}: {wrong}")
     print(tried)
