@@ -11,11 +11,9 @@ import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from subjective.checks import InputError, Range, check_number, describe
-
-Kind = TypeVar("Kind")
 
 
 def check_path(name: str, path: Any) -> Path:
@@ -35,7 +33,7 @@ def check_path(name: str, path: Any) -> Path:
     return Path(found)
 
 
-def check_kind(name: str, value: Any, kind: type[Kind], wanted: str) -> Kind:
+def check_kind(name: str, value: Any, kind: Any, wanted: str) -> Any:
     """Return a value of a class.
 
     Args:

@@ -134,7 +134,7 @@ class Range:
     open: bool = False
     unit: str = ""
 
-    def __contains__(self, value: float | np.number) -> bool:
+    def __contains__(self, value: Any) -> bool:
         """Return whether a number is finite and lies in the range."""
         inside = self.least <= value <= self.most and not (self.open and value == self.least)
         return bool(inside) and bool(abs(value) <= sys.float_info.max)  # a whole number may be too large for a float

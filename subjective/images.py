@@ -383,8 +383,8 @@ def encode_image(
     if kind == ".png":
         info = PngImagePlugin.PngInfo()
         for key, value in check_kind("text", text or {}, Mapping, "a map from keyword to text").items():
-            if not (isinstance(key, str) and isinstance(value, str) and key.isascii() and 0 < len(key) < 80):
-                wanted = "a map from keyword to text; a keyword has 1 to 79 letters of ASCII"
+            if not (isinstance(key, str) and isinstance(value, str) and re.fullmatch("[ -~\xa1-\xff]{1,79}", key)):
+                wanted = "a map from keyword to text; a keyword has 1 to 79 letters of Latin-1"
                 raise InputError(f"text holds {describe(key)}: {describe(value)}; wanted {wanted}")
             info.add_itxt(key, value)
         options = {"pnginfo": info, "compress_level": 6}

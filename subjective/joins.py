@@ -188,16 +188,12 @@ def join(
     if source_weights is not None:
         source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")
     shares = normalize_weights("source_weights", source_weights, len(sources), "source")
-    structure = jax.tree.structure(sources[0])
+    structure = str(jax.tree.structure(sources[0]))
     for source in sources:
-        arrays = jax.tree.leaves(source)
-        if (
-            not isinstance(source, (tuple, list))
-            or not arrays
-            or not all(isinstance(array, (jax.Array, np.ndarray)) for array in arrays)
-        ):
+        arrays = jax.tree.leaves(source) if isinstance(source, (tuple, list)) else []
+        if not arrays or not all(isinstance(array, (jax.Array, np.ndarray)) for array in arrays):
             raise InputError(f"sources holds {describe(source)}; wanted the statistics of a picture, from analyze")
-        if jax.tree.structure(source) != structure:
+        if str(jax.tree.structure(source)) != structure:
             raise InputError("sources differ in structure; wanted statistics of the same octaves, layers and terms")
     if len(sources) == 1:
         return sources[0]

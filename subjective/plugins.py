@@ -92,8 +92,8 @@ def _entry_of(thing: Any, name: Any) -> tuple[dict[str, Any], Any]:
         check_function(f"join {name!r}", thing, ["arrays", "weights"])
         return MEANS, thing
     raise InputError(
-        f"{describe(thing)} cannot be registered; wanted a Statistic, a class with a method measure, a dataclass with the "
-        "methods of an Optimizer, or a function that joins arrays"
+        f"{describe(thing)} cannot be registered; wanted a Statistic, a class with a method measure, a dataclass with "
+        "the methods of an Optimizer, or a function that joins arrays"
     )
 
 

@@ -57,7 +57,8 @@ def encode_video(frames: np.ndarray, kind: Format, fps: float) -> bytes:
         fps: frames a second.
 
     Raises:
-        InputError: the frames have another shape, ``fps`` is not above 0 and at most 1000, or the frames are too small for MP4.
+        InputError: the frames have another shape, ``fps`` is not above 0 and at most 1000, or the frames are too small
+            for MP4.
     """
     array = to_uint8(frames)
     if array.ndim != 4 or array.shape[3] != 3:

@@ -76,7 +76,7 @@ def evaluate(
     for name, picture in [("the picture", image), *(("a source", source) for source in sources)]:
         if not isinstance(picture, (np.ndarray, jax.Array)):
             raise InputError(f"{name} is {describe(picture)}; wanted an array (height, width, 3) of floats in [0, 1]")
-        check_image(name, picture)
+        check_image(name, np.asarray(picture))
     sources, source_weights = select_sources(sources, source_weights)
     check_sizes(image, sources)
     yardstick = Yardstick(

@@ -47,7 +47,8 @@ def activation_scales(params: Params, pictures: Iterable[Path] | None = None) ->
         ``{layer: (channels,)}``, float32, for every convolution. All numbers are positive and finite.
 
     Raises:
-        InputError: there is no picture, a picture is too small for the deepest layer, or an argument is of a wrong kind.
+        InputError: there is no picture, a picture is too small for the deepest layer, or an argument is of a wrong
+            kind.
 
     References:
         Gatys, Ecker and Bethge, "Texture synthesis using convolutional neural networks", 2015, section 2.

@@ -101,9 +101,10 @@ def _reduce_to_octaves(
     params: Params, image: Image, analysis: Analysis, regions: Sequence[Regions] | None = None
 ) -> list[Array]:
     """Check that a picture can be measured, and reduce it to each octave of the analysis."""
-    check_network(params)
-    check_map("image", image, 3)
     check_kind("analysis", analysis, Analysis, "a subjective.Analysis")
+    check_map("image", image, 3)
+    if network_layers(analysis.layers):
+        check_network(params)
     if not (analysis.octaves and analysis.layers):
         raise InputError("the analysis has no octave or no layer; wanted at least one of each")
     if regions and analysis.blocks != WHOLE:

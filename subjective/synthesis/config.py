@@ -141,8 +141,8 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         if self.size[0] * self.size[1] > MAX_PIXELS:
             picture = self.name_with_size(f"a picture of {self.output_size[1]}x{self.output_size[0]}")
             raise InputError(f"{picture} is larger than {MAX_PIXELS:,} pixels; ask for less")
-        check_statistics(self.statistic, self.layers, self.layer_weights)
         check_weights("layer_weights", self.layer_weights, len(self.layers), "layer")
+        check_statistics(self.statistic, self.layers, self.layer_weights)
         if self.octave_weights is not None:
             if self.octaves is None:
                 given, missing = setting("octave_weights"), setting("octaves")

@@ -66,8 +66,8 @@ def prepare(config: NoveltyConfig, params: Params, init: np.ndarray | None = Non
     config = plan.config
 
     def problem(stage: Stage) -> tuple[Loss, Any]:
-        how = {"internal": config.internal, "octave_weights": config.octave_weights}
-        return novelty_loss(stage.analysis, config.mul, **how), params
+        internal, weights = config.internal, config.octave_weights
+        return novelty_loss(stage.analysis, config.mul, internal=internal, octave_weights=weights), params
 
     def shape(stage: Stage) -> tuple[int, ...]:
         return (config.pictures_per_step, *stage.size, 3)

@@ -6,6 +6,7 @@ not do. `helpers.wrong_values` is the program, with the values.
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers import wrong_values
@@ -31,9 +32,8 @@ def test_thousands_of_wrong_values_are_refused_in_one_line_each(here):
     assert int(tried) > 2000
 
 
-@pytest.mark.slow
 def test_every_public_function_is_tried():
-    source = open(wrong_values.__file__, encoding="utf-8").read()
+    source = Path(wrong_values.__file__).read_text(encoding="utf-8")
     public = {name for name in dir(subjective) if callable(getattr(subjective, name))}
     missed = {name for name in public - RECORDS - CONFIGS if f"subjective.{name}" not in source}
     assert not missed

@@ -271,8 +271,8 @@ def test_a_source_that_counts_for_nothing_may_be_of_any_size(gravel, params):
         ((1,), "source_weights got 1 number for 2 sources; give one for each source"),
         ((0, 0), "source_weights must be non-negative and not all zero; got 0 0"),
         ((1, -1), "source_weights must be non-negative and not all zero; got 1 -1"),
-        ((np.inf, 1), "source_weights must be non-negative and not all zero; got inf 1"),
-        ((np.nan, 1), "source_weights must be non-negative and not all zero; got nan 1"),
+        ((np.inf, 1), "a number of source_weights is inf; wanted a finite number"),
+        ((np.nan, 1), "a number of source_weights is nan; wanted a finite number"),
     ],
 )
 def test_source_weights_that_do_not_fit_are_refused(gravel, params, weights, message):

@@ -7,6 +7,7 @@ It runs in an empty folder, and in a process without the tests' checks of types.
 """
 
 import dataclasses
+import sys
 import traceback
 from functools import partial
 from pathlib import Path
@@ -282,7 +283,7 @@ def losses():
     )
     yield from each(subjective.minimize, good, max_steps=without(NOT_COUNTS, 0))
     yield from each(subjective.minimize, good, tolerance=[*NOT_NUMBERS, -1])
-    yield from each(subjective.minimize, good, first_step=NOT_POSITIVE, resume=NOT_TEXTS[:1] + [5, "a", {}, [1], True])
+    yield from each(subjective.minimize, good, first_step=NOT_POSITIVE, resume=[*NOT_TEXTS[:1], 5, "a", {}, [1], True])
     yield from each(subjective.minimize, good, on_step=[*NOT_FUNCTIONS, lambda: None, lambda a, b: None, Strange])
 
 
@@ -300,7 +301,7 @@ def verbs():
     steps = [*NOT_FUNCTIONS, lambda: None, lambda step: None, lambda a, b, c: None, Strange]
     extra = [*ANYTHING, None, 5, "ab", [5], [()], [(1.0,)], [(1.0, 5)], [("a", len)], [(NAN, len)], [(INF, len)]]
     extra += [(1.0, len), [(len, 1.0)], [(True, len)], [(1.0, lambda: None)], [(1.0, lambda a, b: a)], [(1j, len)]]
-    extra += [[(1.0, lambda picture: value)] for value in (None, "a", [], SMALL, 5, True, (1.0, 2.0), {})]
+    extra += [[(1.0, lambda picture, value=value: value)] for value in (None, "a", [], SMALL, 5, True, (1.0, 2.0), {})]
     extra += [[(1.0, Strange)]]
     resume = [Strange(), 5, "run", {}, [], True, SMALL, Path("runs")]
     paths = files_again()
@@ -470,11 +471,6 @@ def place(error):
 
 
 if __name__ == "__main__":
-    tried = 0
-    for cases in ALL:
-        for label, call in cases():
-            tried += 1
-            wrong = fault(call)
-            if wrong is not None:
-                print(f"{label}: {wrong}")
-    print(tried)
+    found = [(label, fault(call)) for cases in ALL for label, call in cases()]
+    lines = [f"{label}: {wrong}" for label, wrong in found if wrong is not None]
+    sys.stdout.write("\n".join([*lines, f"{len(found)}\n"]))
