@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import math
 import re
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -43,8 +42,8 @@ def describe(value: Any) -> str:
         text = repr(value)
     except Exception:  # what ``__repr__`` of the caller's object raises
         text = ""
-    if isinstance(value, (str, bytes)) and len(text) > 200:
-        return f"{text[:200]}…"
+    if isinstance(value, (str, bytes)):
+        return text if len(text) <= 400 else f"{text[:400]}…"
     return text if text.isprintable() and 0 < len(text) <= 60 else f"an object of {type(value).__name__}"
 
 
@@ -137,7 +136,9 @@ class Range:
     def __contains__(self, value: Any) -> bool:
         """Return whether a number is finite and lies in the range."""
         inside = self.least <= value <= self.most and not (self.open and value == self.least)
-        return bool(inside) and bool(abs(value) <= sys.float_info.max)  # a whole number may be too large for a float
+        with contextlib.suppress(OverflowError):  # a whole number that is too large for a float
+            return math.isfinite(value) and bool(inside)
+        return False
 
     def __str__(self) -> str:
         """Describe the range, such as ``2 frames or more``."""

@@ -155,8 +155,8 @@ def check_trained(architecture: Any, params: Any, kind: Kind, blend: Any) -> Non
     check_kind("architecture", architecture, Architecture, "the architecture of a network")
     if architecture.kind != kind:
         raise InputError(f"the network is a {architecture.kind} network; wanted a {kind} network")
-    (found, came), (wanted_shapes, structure) = map(jax.tree.flatten, (params, parameter_shapes(architecture)))
-    if str(came) != str(structure) or any(np.shape(one) != two.shape for one, two in zip(found, wanted_shapes, strict=True)):
+    found, shapes = (jax.tree.leaves_with_path(tree) for tree in (params, parameter_shapes(architecture)))
+    if [(path, getattr(leaf, "shape", None)) for path, leaf in found] != [(path, leaf.shape) for path, leaf in shapes]:
         raise InputError(f"params is {describe(params)}; wanted the parameters of the architecture")
     shares = check_numbers("blend", blend, WEIGHT, "a share for each source")
     if len(shares) != architecture.sources or abs(sum(shares) - 1) > SLACK:

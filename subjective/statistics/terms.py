@@ -80,9 +80,8 @@ def _tidy_layers(part: Term | Comparison) -> None:
     layers = check_texts("layers", part.layers, "names of layers, such as ('pool1',)")
     weights = check_numbers("weights", part.weights, WEIGHT, "a number for each layer")
     if len(weights) != len(layers):
-        raise InputError(
-            f"weights has {count_of(len(weights), 'number')} for {count_of(len(layers), 'layer')}; give one for each layer"
-        )
+        got = f"weights has {count_of(len(weights), 'number')} for {count_of(len(layers), 'layer')}"
+        raise InputError(f"{got}; give one for each layer")
     object.__setattr__(part, "layers", layers)
     object.__setattr__(part, "weights", weights)
     if part.octaves is not None:
