@@ -16,6 +16,7 @@ from subjective.runs.preflight import TooLargeError, choose_to_fit, compile_job,
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.problem import Job
 from subjective.synthesis.texture import prepare
+from subjective.terminal import format_duration
 
 LAYERS = {"layers": ("conv1_1", "pool1", "conv3_2"), "statistic": ("gram", "spectrum@rgb=0.1"), "octaves": 3}
 SOURCE = [(300, 300)]
