@@ -45,7 +45,13 @@ def test_a_statistic_is_known_by_its_name(small_params):
     register(Statistic("mean", mean_of))
     assert parse_term("mean@rgb").statistic.measure is mean_of
     config = SynthesisConfig(
-        output_width=16, octaves=1, statistic=("mean@rgb",), max_iter=20, schedule="plain", optimizer="lbfgs"
+        output_width=16,
+        octaves=1,
+        statistic=("mean@rgb",),
+        max_iter=20,
+        schedule="plain",
+        optimizer="lbfgs",
+        init="random",
     )
     source = 0.5 * smooth_noise()
     [result] = synthesize(source, config, params=small_params)

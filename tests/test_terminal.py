@@ -27,7 +27,7 @@ ANALYSIS = Analysis((0,), (parse_term("gram", ("pool1",), (1.0,)),))
 def job(*steps, pictures=1, starts=1):
     """A job whose stages, of 4, 8, ... pixels, have so many steps each; nothing of it can be run."""
     stages = [Stage(len(steps) - 1 - index, (4 * 2**index,) * 2, ANALYSIS, 0, most) for index, most in enumerate(steps)]
-    return Job(SynthesisConfig(), stages, lambda stage: None, lambda *place: None, starts=starts, pictures=pictures)
+    return Job(SynthesisConfig(), stages, lambda *place: None, lambda *place: None, starts=starts, pictures=pictures)
 
 
 def step(number, stage=0, attempt=0, picture=0, side=4):

@@ -119,7 +119,7 @@ def minimize_stage(
     """
     config, point = job.config, counter.enter(stage, attempt)
     start = jnp.asarray(begin() if point is None else jnp.zeros(job.shape(stage)), jnp.float32)
-    loss, arguments = job.problem(stage)
+    loss, arguments = job.problem(stage, counter.picture, attempt)
     began_with_gains = point is not None and START in point.state.arrays  # begun when all stages had gains
     result = minimize(
         loss,

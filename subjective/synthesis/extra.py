@@ -15,7 +15,7 @@ from jaxtyping import Array
 from subjective.arguments import check_function
 from subjective.checks import InputError, describe
 from subjective.losses import Loss
-from subjective.synthesis.problem import Job, Problem
+from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage
 
 PictureLoss = Callable[[Array], Array]
@@ -56,12 +56,11 @@ def add_losses(job: Job, extra: Extra) -> Job:
 
         return total
 
-    def problem(stage: Stage) -> tuple[Loss, Any]:
-        loss, arguments = job.problem(stage)
+    def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
+        loss, arguments = job.problem(stage, picture, attempt)
         return add_to(loss, stage), arguments
 
-    added: Problem = problem
-    return dataclasses.replace(job, problem=added)
+    return dataclasses.replace(job, problem=problem)
 
 
 def _name_losses(extra: Extra) -> dict[str, tuple[float, PictureLoss]]:

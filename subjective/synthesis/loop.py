@@ -118,7 +118,7 @@ def prepare(
     shares = weights / weights.sum(axis=-1, keepdims=True)
     colors = mean_colors(sources)
 
-    def problem(stage: Stage) -> tuple[Loss, Any]:
+    def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         octave_weights = octave_weights_at(config, stage)
         by_frame = dataclasses.replace(stage.analysis, in_loop=True)
         texture = texture_loss(by_frame, octave_weights, relative=config.relative)

@@ -65,7 +65,7 @@ def prepare(config: NoveltyConfig, params: Params, init: np.ndarray | None = Non
     plan = make_plan(config, params)
     config = plan.config
 
-    def problem(stage: Stage) -> tuple[Loss, Any]:
+    def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         internal, weights = config.internal, config.octave_weights
         return novelty_loss(stage.analysis, config.mul, internal=internal, octave_weights=weights), params
 

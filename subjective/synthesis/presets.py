@@ -32,6 +32,7 @@ PRESETS: dict[str, SynthesisConfig] = {
         statistic=("gram",),
         relative=False,
         schedule="plain",
+        init="random",
         max_iter=500,
         tol=NO_TOLERANCE,
         padding_mode="valid",

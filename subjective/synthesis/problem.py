@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array
@@ -20,8 +20,20 @@ from subjective.synthesis.stages import Stage, reduce_to_stage
 from subjective.synthesis.starts import Start
 from subjective.synthesis.targets import targets_by_region
 
-Problem = Callable[[Stage], tuple[Loss, Any]]
-"""``problem(stage)`` returns the stage's loss, and the argument that the loss takes after the value."""
+
+@runtime_checkable
+class Problem(Protocol):
+    """What a stage minimizes."""
+
+    def __call__(self, stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
+        """Return a stage's loss, which is the same for all pictures, and the argument that it takes after the value.
+
+        Args:
+            stage: the stage.
+            picture: number of the picture.
+            attempt: number of the attempt at the picture.
+        """
+
 
 Render = Callable[[Array, Stage], Array]
 """``render(value, stage)`` turns the value that a stage optimizes into a picture."""
@@ -44,7 +56,7 @@ class Job:
     Attributes:
         config: the settings, with the number of octaves chosen.
         stages: the stages, coarsest first.
-        problem: returns the loss of a stage, and the loss's argument.
+        problem: returns the loss of a stage, and the loss's argument, for each picture and attempt.
         start: returns the starting value of a stage, for each picture and attempt.
         render: turns a stage's value into a picture. The value may differ from the picture: it may have a margin, it
             may lack the final colors, or it may hold each region as a picture of its own.

@@ -164,7 +164,7 @@ class MixSettings:
     relative: bool = True
     """Divide each distance by the target's own size, so that weights mean the same for every source, layer and
     octave."""
-    block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 0.5
+    block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 1.0
     """Smallest height and width of a block, as a share of the smallest height and width of the sources; 0 turns blocks
     off. Each block matches gram, gram_sum, covariance and gaussian by itself, so that a large picture stays uniform. At
     most 16 blocks a side."""
@@ -178,6 +178,14 @@ class StageSettings:
 
     group: ClassVar[str] = "schedule"
 
+    init: Annotated[str, arg("-i", "--seed", metavar="patches|random|symmetric|phases|FILE")] = "patches"
+    """Starting picture: patches of the sources joined to a small picture without detail (patches), faint noise
+    (random), a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise
+    (phases), or a picture file. Pictures with --blend-map, and sources joined to one material, have no patches: they
+    start with faint noise instead."""
+    layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.3
+    """How strongly the large shapes and colors are held to those of the patches, relative to the statistics. With 0 the
+    patches are only a start. No effect with other starts."""
     schedule: Schedule = "coarse-to-fine"
     """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
     first_stage: Annotated[int, arg(metavar="PIXELS"), at_least(1)] = 128

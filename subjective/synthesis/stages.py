@@ -103,12 +103,13 @@ def stage_size(size: int, octave: int) -> int:
 def reduce_to_stage(image: Array | np.ndarray, stage: Stage, padding: Padding) -> Array:
     """Reduce a picture of full size, ``(height, width, channels)``, to the size of a stage."""
     whole = jnp.asarray(image, jnp.float32)
-    return whole if stage.octave == 0 else _reduce(whole, stage.octave + 1, _padding_of_pyramid(padding))
+    return whole if stage.octave == 0 else reduce_by(whole, stage.octave, padding_of_pyramid(padding))
 
 
 @partial(jit, static_argnums=(1, 2))
-def _reduce(image: Array, octaves: int, padding: Padding) -> Array:
-    return gaussian_pyramid(image, octaves, padding)[-1]
+def reduce_by(image: Array, octaves: int, padding: Padding) -> Array:
+    """Reduce a picture ``(height, width, channels)`` by a number of octaves."""
+    return gaussian_pyramid(image, octaves + 1, padding)[-1]
 
 
 def add_margin(image: Array | np.ndarray, margin: int) -> np.ndarray:
@@ -128,7 +129,8 @@ def remove_margin(image: Array, margin: int, size: tuple[int, int]) -> Array:
     return image[top : image.shape[0] - top, left : image.shape[1] - left]
 
 
-def _padding_of_pyramid(padding: Padding) -> Padding:
+def padding_of_pyramid(padding: Padding) -> Padding:
+    """Return the padding with which a picture is reduced and enlarged: ``same`` for ``valid``, which would cut it."""
     return "same" if padding == "valid" else padding
 
 
@@ -147,15 +149,16 @@ def enlarge(value: Array, before: Stage, stage: Stage, start: Array, padding: Pa
     """
     if before.octave == stage.octave:
         return value
-    around, steps = _padding_of_pyramid(padding), before.octave - stage.octave
+    around, steps = padding_of_pyramid(padding), before.octave - stage.octave
     height, width = stage.size
     sizes = tuple((stage_size(height, octave), stage_size(width, octave)) for octave in reversed(range(steps)))
-    change = value - _reduce(start, steps + 1, around)  # exactly zero if the value is still the reduced start
-    return jnp.asarray(start + _expand(change, sizes, around))
+    change = value - reduce_by(start, steps, around)  # exactly zero if the value is still the reduced start
+    return jnp.asarray(start + enlarge_to(change, sizes, around))
 
 
 @partial(jit, static_argnums=(1, 2))
-def _expand(change: Array, sizes: tuple[tuple[int, int], ...], padding: Padding) -> Array:
+def enlarge_to(image: Array, sizes: tuple[tuple[int, int], ...], padding: Padding) -> Array:
+    """Enlarge a picture octave by octave, to one (height, width) after the other."""
     for size in sizes:
-        change = expand(change, size, padding)
-    return change
+        image = expand(image, size, padding)
+    return image

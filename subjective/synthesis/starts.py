@@ -31,9 +31,9 @@ LOOP_CONTRAST = 1.0
 contrast the detail changes steadily from frame to frame, and the flicker (`FrameDistances`) is 0.59. From faint
 noise the detail grows differently in each frame, and the flicker is 0.87 (`experiments/LOG.md`, 2026-11-21)."""
 
-INITS = ("random", "symmetric", "phases", "noise", "content")
-"""Names of the starts that this module makes; any other name is the path of a picture file. ``noise`` is another name
-of ``random``; ``content`` is the picture to which a style is transferred."""
+INITS = ("patches", "random", "symmetric", "phases", "noise", "content")
+"""Names of the starts; any other name is the path of a picture file. ``noise`` is another name of ``random``;
+``patches`` is a layout (`subjective.synthesis.layout`), ``content`` the picture to which a style is transferred."""
 
 Image = NDArray[np.float32]
 Key = np.random.SeedSequence

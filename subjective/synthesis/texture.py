@@ -21,6 +21,7 @@ from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
 from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
+from subjective.synthesis.layout import hold_to_layout, make_layouts
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
@@ -120,7 +121,7 @@ def prepare(
         if masks is not None and stage.octave > 0
     }
 
-    def problem(stage: Stage) -> tuple[Loss, Any]:
+    def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         weights, target = octave_weights_at(config, stage), target_at(targets, stage)
         if stage.octave in reduced_masks:
             loss = _mean_texture_loss(stage.analysis, weights, config.relative)
@@ -140,7 +141,8 @@ def prepare(
 
     colors = mean_colors(sources)
     mean = np.average(colors, axis=0, weights=config.source_weights) if masks is None else masks @ colors
-    whole = make_start(config, sources, mean, init, stages[0])
+    layouts = make_layouts(config, sources) if masks is None and init is None else None
+    whole = make_start(config, sources, mean, init, stages[0]) if layouts is None else layouts.start
     by_region = [
         make_start(config, [source], color, init, stages[0]) for source, color in zip(sources, colors, strict=True)
     ]
@@ -150,9 +152,10 @@ def prepare(
             return whole(picture, attempt, stage)
         return jnp.stack([region(picture, attempt, stage) for region in by_region])
 
-    return Job(
+    job = Job(
         config, stages, problem, start, render, shape, starts=config.starts, pictures=config.count, notes=plan.notes
     )
+    return job if layouts is None else hold_to_layout(job, layouts, config.layout_weight)
 
 
 @lru_cache(maxsize=32)

@@ -122,15 +122,15 @@ def prepare(
     targets = targets_by_precision(styles, stages, plan.analysis, config, params, source_per_region(masks), parts)
     wraps = config.padding_mode == "circular"
 
-    def problem(stage: Stage) -> tuple[Loss, Any]:
+    def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         weights, analysis = octave_weights_at(config, stage), stage.analysis
-        picture = reduce_to_stage(content, stage, config.padding_mode)
-        maps = _content_maps(params, picture, analysis)
+        reduced = reduce_to_stage(content, stage, config.padding_mode)
+        maps = _content_maps(params, reduced, analysis)
         style, regions = target_at(targets, stage), None
         if masks is not None:
             style, _, regions = place_targets(style, params, masks, stage)
         loss = _transfer_loss(analysis, weights, config.relative, config.tv_weight, wraps)
-        features = (style, params, regions, maps, _differences_of_flat(params, picture, analysis))
+        features = (style, params, regions, maps, _differences_of_flat(params, reduced, analysis))
         return loss, {"features": features, **({"variation": ()} if config.tv_weight else {})}
 
     mean = np.average(mean_colors(styles), axis=0, weights=config.source_weights)

@@ -102,7 +102,7 @@ def test_a_picture_without_a_flag_is_told_to_be_a_source(capsys):
 
 def test_a_starting_picture_that_is_no_file_is_told_of_both_flags(here, capsys):
     line = refusal(capsys, "synthesize", "-s", ROCK, "--seed", "nothing.png")
-    assert "--init is 'nothing.png', which is no file; wanted random, symmetric" in line
+    assert "--init is 'nothing.png', which is no file; wanted patches, random, symmetric" in line
     assert "(for the noise, --rng-seed or --seed takes a whole number)" in line
 
 
@@ -129,7 +129,7 @@ def test_a_whole_number_after_o_means_octaves_and_any_other_word_the_result(here
 
 
 def test_a_number_after_seed_is_the_seed_and_any_other_word_the_starting_picture():
-    assert (synthesize("--seed", "42").seed, synthesize("--seed", "42").init) == (42, "random")
+    assert (synthesize("--seed", "42").seed, synthesize("--seed", "42").init) == (42, "patches")
     assert synthesize("--seed", "phases").init == "phases"
     assert synthesize("--seed", "42", "--rng-seed", "42").seed == 42
     assert parse(ApplyCommand, "apply", ["rock", "--seed", "3"]).seed == 3

@@ -157,7 +157,7 @@ def wasteful(job, copies):
         held = lax.optimization_barrier(jnp.outer(jnp.ones(copies), value.ravel()))
         return jnp.sum(jnp.sin(held)), {}
 
-    return Job(job.config, job.stages, lambda stage: (loss, ()), job.start)
+    return Job(job.config, job.stages, lambda *place: (loss, ()), job.start)
 
 
 @pytest.mark.slow

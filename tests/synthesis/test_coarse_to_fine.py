@@ -112,7 +112,7 @@ def job_of(sizes, start, steps=30, **how):
     analysis = Analysis((0,), ())
     stages = tuple(Stage(len(sizes) - 1 - n, size, analysis, 0, steps) for n, size in enumerate(sizes))
     config = SynthesisConfig(output_height=sizes[-1][0], output_width=sizes[-1][1], octaves=1)
-    return Job(config, stages, lambda stage: (square_loss, jnp.float32(0.5)), start, **how)
+    return Job(config, stages, lambda *place: (square_loss, jnp.float32(0.5)), start, **how)
 
 
 def black(picture, attempt, stage):

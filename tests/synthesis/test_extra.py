@@ -55,7 +55,7 @@ def test_an_extra_loss_is_a_part_of_every_step_and_changes_the_picture(small_par
 
 def test_the_parts_add_up_to_the_loss(small_params):
     told = []
-    config = SynthesisConfig(**SMALL)
+    config = SynthesisConfig(**SMALL, init="random")
     extra = [(2.0, darkness), (0.5, darkness), (1, lambda picture: jnp.max(picture))]
     synthesize(smooth_noise(), config, params=small_params, extra=extra, on_step=lambda _, step: told.append(step))
     step = told[-1]

@@ -24,7 +24,7 @@ def test_the_loss_falls_and_the_picture_has_the_size_asked_for(small_params):
     losses = []
     [result] = texture.synthesize(
         [smooth_noise()],
-        SynthesisConfig(**SMALL),
+        SynthesisConfig(**SMALL, init="random"),
         params=small_params,
         on_step=lambda _, step: losses.append(step.loss),
     )

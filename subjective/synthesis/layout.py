@@ -1,0 +1,135 @@
+"""Layouts: small pictures made of patches. A picture begins with its layout and keeps its large shapes and colors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from subjective.colors import OPPONENT
+from subjective.losses import Loss
+from subjective.pyramid import gaussian_pyramid
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.patches import join_patches
+from subjective.synthesis.plan import SOURCE_PADDING
+from subjective.synthesis.problem import Job
+from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
+from subjective.synthesis.starts import initial_image, key_of
+
+SMALLEST_LAYOUT = 64
+"""Smallest side in pixels of a layout, if the picture has so many."""
+
+MOST_OCTAVES_DOWN = 2
+"""Largest number of octaves by which a layout is smaller than the picture."""
+
+LEAST_DEVIATION = 2 / 255
+"""Smallest standard deviation by which a difference from a layout is divided."""
+
+
+SOURCE_SIDES = padding_of_pyramid(SOURCE_PADDING)
+"""What lies outside a source while it is reduced."""
+
+LAYOUT_KEY = (1, 1)
+"""The random choices of a layout come from a key of their own, which no noise of a start has."""
+
+
+def layout_octave(size: tuple[int, int]) -> int:
+    """Return the octave at which the layout of a picture of (height, width) pixels is made."""
+    room = math.floor(math.log2(max(min(size) / SMALLEST_LAYOUT, 1)))
+    return min(room, MOST_OCTAVES_DOWN)
+
+
+class Layouts:
+    """The layouts of a run's pictures. A layout is made when it is asked for.
+
+    Attributes:
+        octave: octave at which the layouts are made.
+        padding: what lies outside a picture while it is reduced and enlarged.
+    """
+
+    def __init__(self, sources: Sequence[np.ndarray], config: SynthesisConfig):
+        """Prepare to make layouts.
+
+        Args:
+            sources: images ``(height, width, 3)``.
+            config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
+        """
+        self.octave = layout_octave(config.size)
+        self.padding = padding_of_pyramid(config.padding_mode)
+        self._size, self._seed, self._noise = config.size, config.seed, config.noise
+        self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
+        self._weights = config.source_weights or (1.0,) * len(sources)
+        self._make = lru_cache(maxsize=16)(self._make_one)
+
+    def _make_one(self, picture: int, attempt: int) -> Array:
+        noise = key_of(self._seed, picture, attempt)
+        key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
+        size = (stage_size(self._size[0], self.octave), stage_size(self._size[1], self.octave))
+        return jnp.asarray(join_patches(self._sources, self._weights, size, key))
+
+    def at(self, picture: int, attempt: int, octave: int) -> Array:
+        """Return the layout of an attempt at a picture, reduced or enlarged to an octave of the picture."""
+        layout = self._make(picture, attempt)
+        if octave >= self.octave:
+            return reduce_by(layout, octave - self.octave, self.padding)
+        sizes = [(stage_size(self._size[0], one), stage_size(self._size[1], one)) for one in range(self.octave)]
+        return enlarge_to(layout, tuple(reversed(sizes[octave:])), self.padding)
+
+    def start(self, picture: int, attempt: int, stage: Stage) -> Array:
+        """Return the layout under faint noise, as `subjective.synthesis.starts.Start`."""
+        key = key_of(self._seed, picture, attempt)
+        noise = initial_image("random", stage.size, np.zeros(3), key, noise=self._noise)
+        return self.at(picture, attempt, stage.octave) + jnp.asarray(noise)
+
+    def deviations(self, octave: int) -> np.ndarray:
+        """Return the standard deviations of the sources' opponent colors at an octave, ``(3,)``."""
+        reduced = [np.asarray(reduce_by(jnp.asarray(s), octave - self.octave, SOURCE_SIDES)) for s in self._sources]
+        colors = np.concatenate([source.reshape(-1, 3) for source in reduced]) @ OPPONENT.T
+        return np.maximum(colors.std(axis=0), LEAST_DEVIATION)
+
+
+def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layouts | None:
+    """Return the layouts that a config asks for; None if it asks for another start, or for one material of several."""
+    is_joined = len(sources) > 1 and config.join_mode not in (None, "average")
+    return None if config.init != "patches" or is_joined else Layouts(sources, config)
+
+
+def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
+    """Add to the loss of every stage how far the picture's large shapes and colors are from those of its layout.
+
+    The picture and its layout are compared one octave below the layout, where the averages of patches are sharp. The
+    loss is the mean squared difference of the opponent colors, in standard deviations of the sources.
+
+    Args:
+        job: from `prepare` of a verb.
+        layouts: the layouts of the pictures.
+        weight: weight of the loss.
+    """
+    if not weight:
+        return job
+    octave = layouts.octave + 1
+    scale = jnp.asarray(OPPONENT.T / layouts.deviations(octave), jnp.float32)
+
+    @cache  # the same function for the same stage, so that it is compiled once
+    def add_to(loss: Loss, stage: Stage) -> Loss:
+        def total(value: Array, arguments: Any) -> tuple[Array, dict[str, Any]]:
+            scalar, parts = loss(value, arguments["verb"])
+            picture = job.render(value, stage)
+            small = gaussian_pyramid(picture, max(octave - stage.octave, 0) + 1, layouts.padding)[-1]
+            held = weight * jnp.mean(((small - arguments["layout"]) @ arguments["scale"]) ** 2)
+            return scalar + held, {**parts, "layout": held}
+
+        return total
+
+    def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
+        loss, arguments = job.problem(stage, picture, attempt)
+        layout = layouts.at(picture, attempt, max(octave, stage.octave))
+        return add_to(loss, stage), {"verb": arguments, "layout": layout, "scale": scale}
+
+    return dataclasses.replace(job, problem=problem)

@@ -1,0 +1,232 @@
+"""Make a small picture of a texture from patches of its sources; the statistics then add the detail.
+
+Statistics say which shapes and colors there are, but hardly how far they lie apart: from noise, bricks become heaps of
+stones, and colors that drift slowly become spots. In the small picture each patch looks like a patch of a source, at
+sizes from the whole picture down, so that rows stay rows and tints stay tints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from subjective.images import resize
+
+SIDE = 7
+"""Side of a patch in pixels."""
+
+COARSEST = 16
+"""Smallest side, in pixels, of the first and smallest picture that is made."""
+
+RATIO = 2**-0.5
+"""Size of a picture over the size of the next one."""
+
+ROUNDS = 6
+"""How often, at each size, every patch is replaced by the most similar patch of the sources."""
+
+FIRST_ROUNDS = 20
+"""The same at the smallest size, where the order of the whole picture is found."""
+
+COMPONENTS = 24
+"""Number of principal components by which patches are compared."""
+
+MOST_PATCHES = 8192
+"""Number of patches of the sources, chosen at random, with which each patch of the picture is compared."""
+
+CHUNK = 256
+"""Number of patches of the picture that are compared with the sources' patches at once."""
+
+COMPLETENESS = 0.1
+"""Number that is added to the distance of a source's patch from the picture, as a share of the patches' variance. The
+smaller the number, the more the patches that are missing in the picture are preferred."""
+
+QUANTILES = np.linspace(0, 1, 65)
+"""Quantiles of the colors that are matched."""
+
+TURNS = 4
+"""How many times three axes are chosen along which the colors are matched."""
+
+Image = NDArray[np.float32]
+Key = np.random.SeedSequence
+Numbers = NDArray[np.float32]
+
+
+def join_patches(sources: Sequence[Any], weights: Sequence[float], size: tuple[int, int], key: Key) -> Image:
+    """Make a picture that wraps, in which every patch looks like a patch of a source.
+
+    The picture grows from a few pixels to its size. At each size, every patch is replaced by the most similar patch of
+    the sources, several times, and overlapping patches are averaged. Patches that are still missing in the picture are
+    preferred.
+
+    Args:
+        sources: images ``(height, width, 3)``, reduced by the same factor as the picture.
+        weights: how much each source counts; weights above 0 add up to any number.
+        size: (height, width) of the picture, in pixels.
+        key: from `subjective.synthesis.starts.key_of`; all choices come from the key.
+
+    Returns:
+        Image ``(height, width, 3)``.
+
+    References:
+        Kwatra, Essa, Bobick and Kwatra, "Texture optimization for example-based synthesis", SIGGRAPH 2005. Granot,
+        Feinstein, Shocher, Bagon and Irani, "Drop the GAN: in defense of patches nearest neighbors as single image
+        generative models", CVPR 2022, for the preference of missing patches.
+    """
+    random = np.random.default_rng(key)
+    least = min(min(size), *(min(source.shape[:2]) for source in sources))
+    levels = max(math.floor(math.log(COARSEST / least) / math.log(RATIO)), 0)
+    picture: Image | None = None
+    for level in range(levels, -1, -1):
+        here = _scale(size, RATIO**level)
+        reduced = [resize(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
+        patches = _collect(reduced, weights, random)
+        if picture is None:
+            picture = _lay_tiles(patches, here, random)
+        else:
+            factors = (here[0] / picture.shape[0], here[1] / picture.shape[1], 1)
+            picture = scipy.ndimage.zoom(picture, factors, order=1, mode="grid-wrap", grid_mode=True)
+        missed = np.zeros(len(patches.corners), np.float32)
+        for _ in range(ROUNDS if level < levels else FIRST_ROUNDS):
+            nearest, missed = _find_nearest(patches, picture, missed)
+            picture = _match_colors(_average(patches, nearest), patches.take(SIDE // 2, SIDE // 2), random)
+    assert picture is not None
+    return picture
+
+
+def _scale(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+    """Return height and width of a picture of another scale, at least a patch and a pixel."""
+    height, width = (max(round(side * factor), SIDE + 1) for side in shape[:2])
+    return height, width
+
+
+@dataclass(frozen=True)
+class _Patches:
+    """Patches of the sources.
+
+    Attributes:
+        pixels: the pixels of all sources one after the other, ``(pixels, 3)``.
+        corners: where the first pixel of each patch is in ``pixels``, ``(patches,)``.
+        strides: number of pixels in a row of the patch's source, ``(patches,)``.
+        mean: mean of the patches, ``(SIDE² * 3,)``.
+        axes: the patches' principal axes, ``(SIDE² * 3, COMPONENTS)``.
+        components: the patches along the axes, ``(patches, COMPONENTS)``.
+    """
+
+    pixels: Numbers
+    corners: NDArray[np.intp]
+    strides: NDArray[np.intp]
+    mean: Numbers
+    axes: Numbers
+    components: Numbers
+
+    def take(self, down: int, right: int, chosen: NDArray[np.intp] | slice = slice(None)) -> Numbers:
+        """Return one pixel of each patch, or of the chosen patches."""
+        return self.pixels[self.corners[chosen] + down * self.strides[chosen] + right]
+
+
+def _collect(sources: Sequence[Any], weights: Sequence[float], random: np.random.Generator) -> _Patches:
+    """Choose patches of sources at random, at most `MOST_PATCHES`, and find their principal axes."""
+    shares = np.asarray(weights, np.float64) / np.sum(weights)
+    room = [(source.shape[0] - SIDE + 1) * (source.shape[1] - SIDE + 1) for source in sources]
+    total = min(MOST_PATCHES, *(has / share for has, share in zip(room, shares, strict=True) if share > 0))
+    corners, strides, begin = [], [], 0
+    for source, share in zip(sources, shares, strict=True):
+        height, width = source.shape[:2]
+        rows, columns = np.mgrid[: height - SIDE + 1, : width - SIDE + 1].reshape(2, -1)
+        kept = random.permutation(len(rows))[: max(int(share * total), 1)]
+        corners.append(begin + rows[kept] * width + columns[kept])
+        strides.append(np.full(len(kept), width))
+        begin += height * width
+    pixels = np.concatenate([np.asarray(source, np.float32).reshape(-1, 3) for source in sources])
+    found = _Patches(pixels, np.concatenate(corners), np.concatenate(strides), *(np.zeros(0, np.float32),) * 3)
+    values = np.concatenate([found.take(down, right) for down in range(SIDE) for right in range(SIDE)], axis=1)
+    mean = values.mean(axis=0)
+    centered = values - mean
+    _, axes = np.linalg.eigh(centered.T.astype(np.float64) @ centered)
+    axes = axes[:, : -COMPONENTS - 1 : -1].astype(np.float32)
+    return _Patches(found.pixels, found.corners, found.strides, mean, axes, centered @ axes)
+
+
+def _find_nearest(patches: _Patches, picture: Image, missed: Numbers) -> tuple[NDArray[np.intp], Numbers]:
+    """Find the most similar patch of the sources for each patch of a picture that wraps.
+
+    Args:
+        patches: the patches of the sources.
+        picture: the picture.
+        missed: squared distance of each of the sources' patches from the picture, ``(patches,)``. Distances from a
+            patch are divided by this number, so that a patch that the picture does not have is preferred.
+
+    Returns:
+        The numbers of the most similar patches, ``(height, width)``, and ``missed`` for this picture.
+    """
+    ours, theirs = _project(patches, picture), patches.components
+    least = COMPLETENESS * float(np.sum(np.var(theirs, axis=0))) + 1e-12
+    scale = (1 / (missed + least)).astype(np.float32)
+    # ours @ keys is |our - their|^2 * scale: one matrix product instead of three sums over all pairs of patches.
+    keys = np.concatenate([-2 * theirs, np.sum(theirs**2, axis=1)[:, None], np.ones((len(theirs), 1), np.float32)], 1)
+    keys = (keys * scale[:, None]).T.copy()
+    ours = np.concatenate([ours, np.ones((len(ours), 1), np.float32), np.sum(ours**2, axis=1)[:, None]], axis=1)
+    nearest, closest = np.empty(len(ours), np.intp), np.full(len(theirs), np.inf, np.float32)
+    for start in range(0, len(ours), CHUNK):
+        distances = ours[start : start + CHUNK] @ keys
+        nearest[start : start + CHUNK] = np.argmin(distances, axis=1)
+        np.minimum(closest, distances.min(axis=0), out=closest)
+    return nearest.reshape(picture.shape[:2]), np.maximum(closest / scale, 0)
+
+
+def _project(patches: _Patches, picture: Image) -> Numbers:
+    """Return the components of each patch of a picture that wraps, row by row: ``(height * width, COMPONENTS)``."""
+    wrapped = np.pad(picture, ((0, SIDE - 1), (0, SIDE - 1), (0, 0)), mode="wrap")
+    height, width = picture.shape[:2]
+    total = np.broadcast_to(-patches.mean @ patches.axes, (height * width, COMPONENTS)).copy()
+    for number, (down, right) in enumerate(np.ndindex(SIDE, SIDE)):
+        pixels = wrapped[down : down + height, right : right + width].reshape(-1, 3)
+        total += pixels @ patches.axes[3 * number : 3 * number + 3]
+    return total
+
+
+def _lay_tiles(patches: _Patches, size: tuple[int, int], random: np.random.Generator) -> Image:
+    """Cover a picture of (height, width) pixels with random patches side by side."""
+    rows, columns = (-(-side // SIDE) for side in size)
+    chosen = random.integers(len(patches.corners), size=rows * columns)
+    tiles = np.stack([patches.take(down, right, chosen) for down, right in np.ndindex(SIDE, SIDE)])
+    tiles = tiles.reshape(SIDE, SIDE, rows, columns, 3).transpose(2, 0, 3, 1, 4)
+    return tiles.reshape(rows * SIDE, columns * SIDE, 3)[: size[0], : size[1]]
+
+
+def _match_colors(picture: Image, colors: Numbers, random: np.random.Generator) -> Image:
+    """Give a picture's pixels, as a whole, the colors of the sources' pixels.
+
+    Averages of patches have fewer strong colors than the patches. Along three axes at a time, each quantile of the
+    pixels moves to the same quantile of the source's pixels; axes in several directions match the colors jointly.
+
+    References:
+        Pitié, Kokaram and Dahyot, "Automated colour grading using colour distribution transfer", 2007.
+    """
+    pixels = picture.reshape(-1, 3)
+    for _ in range(TURNS):
+        axes = np.linalg.qr(random.standard_normal((3, 3)))[0].astype(np.float32)
+        ours, theirs = pixels @ axes, colors @ axes
+        moved = [
+            np.interp(own, np.quantile(own, QUANTILES), np.quantile(other, QUANTILES))
+            for own, other in zip(ours.T, theirs.T, strict=True)
+        ]
+        pixels = np.stack(moved, axis=1).astype(np.float32) @ axes.T
+    return pixels.reshape(picture.shape)
+
+
+def _average(patches: _Patches, nearest: NDArray[np.intp]) -> Image:
+    """Lay patches on a picture that wraps, and average where they overlap. The middle of a patch counts most."""
+    bell = np.exp(-(np.arange(-(SIDE // 2), SIDE // 2 + 1) ** 2) / (2 * (SIDE / 5) ** 2))
+    bell = (bell / bell.sum()).astype(np.float32)
+    total = np.zeros((*nearest.shape, 3), np.float32)
+    for down, right in np.ndindex(SIDE, SIDE):
+        pixels = patches.take(down, right, nearest.ravel()).reshape(total.shape)
+        total += bell[down] * bell[right] * np.roll(pixels, (down, right), axis=(0, 1))
+    return total

@@ -1,0 +1,93 @@
+"""Layouts: how a picture begins, and what it keeps."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers.pictures import smooth_noise
+
+from subjective.colors import OPPONENT
+from subjective.pyramid import gaussian_pyramid
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.layout import Layouts, layout_octave, make_layouts
+from subjective.synthesis.texture import prepare, synthesize
+
+SMALL = {"output_width": 128, "octaves": 2, "layers": ("pool1",), "statistic": ("gram",)}
+SOURCE = smooth_noise(size=(96, 96))
+
+
+@pytest.mark.parametrize(("side", "octave"), [(1, 0), (64, 0), (127, 0), (128, 1), (256, 2), (4096, 2)])
+def test_a_layout_is_small_but_not_too_small(side, octave):
+    assert layout_octave((side, 2 * side)) == octave
+
+
+@pytest.mark.parametrize("padding", ["circular", "same"])
+def test_a_layout_has_the_size_of_each_octave(padding):
+    layouts = Layouts([SOURCE], SynthesisConfig(output_width=131, output_height=150, padding_mode=padding))
+    assert layouts.octave == 1
+    sizes = [layouts.at(0, 0, octave).shape[:2] for octave in range(4)]
+    assert sizes == [(150, 131), (75, 66), (38, 33), (19, 17)]
+
+
+def test_every_picture_and_attempt_has_a_layout_of_its_own():
+    layouts = Layouts([SOURCE], SynthesisConfig(output_width=64))
+    made = [np.asarray(layouts.at(*place, 0)) for place in ((0, 0), (1, 0), (0, 1))]
+    assert min(np.abs(made[0] - made[1]).mean(), np.abs(made[0] - made[2]).mean()) > 0.02
+    np.testing.assert_array_equal(made[0], layouts.at(0, 0, 0))
+
+
+def test_the_loss_is_the_distance_from_the_layout_one_octave_further_down(small_params):
+    config = SynthesisConfig(**SMALL, layout_weight=0.7)
+    job = prepare([SOURCE], config, small_params)
+    layouts = make_layouts(job.config, [SOURCE])
+    full = job.stages[-1]
+    loss, arguments = job.problem(full, 1, 0)
+    picture = np.asarray(job.start(1, 0, full)) + 0.1 * smooth_noise(2, full.size)
+    parts = loss(jnp.asarray(picture, jnp.float32), arguments)[1]
+    small = gaussian_pyramid(jnp.asarray(picture, jnp.float32), 3, "circular")[-1]
+    apart = (np.asarray(small) - np.asarray(layouts.at(1, 0, 2))) @ OPPONENT.T / layouts.deviations(2)
+    assert float(parts["layout"]) == pytest.approx(0.7 * np.mean(apart**2), rel=1e-4)
+    another = loss(jnp.asarray(picture, jnp.float32), job.problem(full, 0, 0)[1])[1]
+    assert float(another["layout"]) > 2 * float(parts["layout"])
+
+
+def test_the_start_is_the_layout_and_loses_nothing_to_it(small_params):
+    job = prepare([SOURCE], SynthesisConfig(**SMALL, noise=0.0), small_params)
+    for stage in job.stages:
+        loss, arguments = job.problem(stage)
+        assert float(loss(job.start(0, 0, stage), arguments)[1]["layout"]) < 0.02
+
+
+def test_other_starts_and_weight_0_have_no_such_loss(small_params):
+    for changes in ({"init": "random"}, {"layout_weight": 0.0}):
+        job = prepare([SOURCE], SynthesisConfig(**SMALL | changes), small_params)
+        loss, arguments = job.problem(job.stages[0])
+        parts = jax.eval_shape(loss, job.start(0, 0, job.stages[0]), arguments)[1]
+        assert set(parts) == {"texture"}
+
+
+def test_sources_that_become_one_material_have_no_layout():
+    config = SynthesisConfig(**SMALL)
+    assert make_layouts(config, [SOURCE, SOURCE]) is not None
+    geodesic = dataclasses.replace(config, join_mode="geodesic")
+    assert make_layouts(geodesic, [SOURCE, SOURCE]) is None
+    assert make_layouts(geodesic, [SOURCE]) is not None
+
+
+@pytest.mark.slow
+def test_a_picture_keeps_the_tints_of_its_source(small_params):
+    """One half is red and one half is green: from noise, a picture gets a mixture everywhere."""
+    ramp = np.linspace(-0.5, 0.5, 96)[None, :, None] * np.array([1.0, -1.0, 0.0])
+    source = np.clip(0.5 + 0.6 * ramp + 0.2 * (SOURCE - 0.5), 0, 1).astype(np.float32)
+
+    def drift(picture):
+        return float(np.std(np.asarray(gaussian_pyramid(jnp.asarray(picture), 4, "same")[-1]) @ OPPONENT[1]))
+
+    made = [
+        synthesize(source, SynthesisConfig(**SMALL, init=init, max_iter=15), params=small_params)[0].picture
+        for init in ("patches", "random")
+    ]
+    assert drift(made[0]) > 0.8 * drift(source)
+    assert drift(made[0]) > drift(made[1])

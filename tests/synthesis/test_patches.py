@@ -1,0 +1,85 @@
+"""Pictures made of patches of their sources."""
+
+import numpy as np
+import pytest
+from helpers.pictures import noise, smooth_noise
+
+from subjective.synthesis.patches import COMPONENTS, SIDE, _collect, _find_nearest, join_patches
+from subjective.synthesis.starts import key_of
+
+RED, GREEN = np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.8, 0.1])
+
+
+def stripes(height=40, width=48, period=8):
+    """Dark rows on a light ground."""
+    rows = (np.arange(height) % period < 2)[:, None, None]
+    return np.broadcast_to(np.where(rows, 0.2, 0.7), (height, width, 3)).astype(np.float32)
+
+
+def patches_of(picture):
+    """All patches of a picture that wraps, one a row."""
+    wrapped = np.pad(picture, ((0, SIDE - 1), (0, SIDE - 1), (0, 0)), mode="wrap")
+    found = np.lib.stride_tricks.sliding_window_view(wrapped, (SIDE, SIDE), axis=(0, 1))
+    return np.moveaxis(found, 2, 4).reshape(-1, SIDE**2 * 3)
+
+
+def join(*sources, size=(32, 40), weights=None, seed=0):
+    return join_patches(sources, weights or (1.0,) * len(sources), size, key_of(seed, 0))
+
+
+def test_rows_stay_rows_around_the_whole_picture():
+    made = join(stripes(), size=(32, 40))
+    assert made.shape == (32, 40, 3)
+    assert np.abs(made - made.mean(axis=1, keepdims=True)).max() < 0.02
+    dark = made[:, 0, 0] < 0.45
+    assert dark.sum() == 8
+    np.testing.assert_array_equal(dark, np.roll(dark, 8))
+
+
+def test_every_patch_looks_like_a_patch_of_the_source():
+    source = smooth_noise(size=(48, 48))
+    theirs = patches_of(source)  # some wrap around the source, and are patches of none
+
+    def distance(picture):
+        return np.mean([np.square(theirs - one).mean(axis=1).min() for one in patches_of(picture)[::7]])
+
+    assert distance(join(source)) < 0.4 * distance(smooth_noise(1, (32, 40)))
+
+
+def test_all_parts_of_a_source_are_found_in_the_picture():
+    source = np.concatenate([np.tile(color, (40, 20, 1)) for color in (RED, GREEN)], axis=1)
+    source = (source + 0.02 * noise(40, 40, 3)).astype(np.float32)
+    red = np.mean([(join(source, seed=seed)[..., 0] > 0.45).mean() for seed in range(3)])
+    assert 0.2 < red < 0.8
+
+
+def test_several_sources_count_by_their_weights():
+    grain = 0.05 * smooth_noise(size=(24, 24))
+    red, green = ((color + grain).astype(np.float32) for color in (RED, GREEN))
+    shares = [(join(red, green, weights=weights)[..., 0] > 0.45).mean() for weights in ((20.0, 1.0), (1.0, 20.0))]
+    assert shares[0] > shares[1]
+
+
+def test_the_same_key_makes_the_same_picture_and_another_key_another():
+    source = smooth_noise(size=(48, 48))
+    np.testing.assert_array_equal(join(source), join(source))
+    assert np.abs(join(source) - join(source, seed=1)).mean() > 0.02
+
+
+def test_the_nearest_patch_is_that_of_a_plain_search():
+    source, picture = smooth_noise(size=(24, 24)), smooth_noise(1, (20, 28))
+    patches = _collect([source], [1.0], np.random.default_rng(0))
+    found, missed = _find_nearest(patches, picture, np.zeros(len(patches.corners), np.float32))
+    ours = ((patches_of(picture) - patches.mean) @ patches.axes).astype(np.float64)
+    apart = np.square(ours[:, None] - patches.components[None]).sum(axis=2)
+    nearest = apart.min(axis=1)
+    np.testing.assert_allclose(apart[np.arange(len(ours)), found.ravel()], nearest, atol=1e-4 * nearest.max())
+    np.testing.assert_allclose(missed, apart.min(axis=0), atol=1e-4 * missed.max())
+    assert patches.components.shape[1] == COMPONENTS
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 70), (33, 17)])
+def test_any_size_can_be_made(size):
+    made = join(smooth_noise(size=(20, 11)), size=size)
+    assert made.shape == (*size, 3)
+    assert np.isfinite(made).all()
