@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from subjective.evaluation import pixels
+from subjective.evaluation.arrangement import Grain, LongRange
 from subjective.evaluation.crops import Array, Crops, flatten, pair_with_rest, pool_pixels, root_mean_square
 from subjective.evaluation.features import (
     Observation,
@@ -27,6 +28,8 @@ from subjective.evaluation.features import (
 from subjective.evaluation.pixels import Image
 from subjective.evaluation.portilla_simoncelli import PortillaSimoncelli
 from subjective.evaluation.scores import LEAST_SHARE, Measure, Score
+from subjective.evaluation.tints import TintDistances
+from subjective.evaluation.windows import WindowDistances
 from subjective.network.vgg import Params
 
 LEAST_DECIBELS = 0.5
@@ -86,7 +89,7 @@ SPECTRUM = Measure(
 
 
 class FeatureDistances:
-    """Distances of Gram matrices and of distributions of the network's features, and distance of radial spectra."""
+    """Distances of windows, of Gram matrices and of distributions of the network's features; of radial spectra."""
 
     def __init__(self, crops: Crops, params: Params, matched: Collection[str]):
         """Observe the crops at all layers and scales, except the layers ``matched`` at whole octaves."""
@@ -94,6 +97,8 @@ class FeatureDistances:
         self._places = choose_places(params, matched, side)
         self._observe = partial(observe, params=params, places=self._places, side=side)
         observations = crops.measure_each(self._observe)
+        windows = [[one.windows for one in group] for group in observations]
+        self._windows = WindowDistances(windows, list(windows[0][0]))
         self._whole = pool_observations(flatten(observations), crops.weights)
         pairs = [(one, pool_observations(rest)) for one, rest in pair_with_rest(observations)]
         self._references = [
@@ -102,7 +107,8 @@ class FeatureDistances:
 
     def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
-        observations, scores = [self._observe(part) for part in parts], []
+        observations = [self._observe(part) for part in parts]
+        scores = self._windows.score([one.windows for one in observations])
         for (measure, distance, least), reference in zip(_DISTANCES, self._references, strict=True):
             found = root_mean_square([distance(one, self._whole) for one in observations])
             each = found / np.maximum(reference, least)
@@ -330,7 +336,10 @@ def make_criteria(
         FeatureDistances(crops, params, matched),
         *([PortillaSimoncelli(crops)] if portilla_simoncelli else []),
         Peaks(crops),
+        LongRange(crops),
+        Grain(crops),
         ColorDistances(crops),
+        TintDistances(crops),
         *([] if tiles is False else [Seams(crops, are_faults=tiles is True)]),
         Repetition(crops),
         Copies(crops, sources),

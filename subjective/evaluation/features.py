@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from subjective.evaluation import pixels
 from subjective.evaluation.crops import allot
 from subjective.evaluation.pixels import Image
+from subjective.evaluation.windows import LAYER, Windows, cut_windows, pool_windows
 from subjective.images import resize
 from subjective.network.vgg import Params, extract_features, feature_size, layer_names
 from subjective.statistics.gram import gram
@@ -69,11 +70,13 @@ class Observation:
         grams: Gram matrix at each place.
         samples: random pixels of the feature map at each place, projected on directions: ``(pixels, directions)``.
         spectrum: radial spectrum, from `pixels.radial_spectrum`.
+        windows: windows of the map of `windows.LAYER` at each scale, if that layer is observed.
     """
 
     grams: dict[Place, Array]
     samples: dict[Place, Array]
     spectrum: Array
+    windows: dict[float, Windows] = field(default_factory=dict)
 
 
 def _window_side(side: int) -> int:
@@ -142,6 +145,7 @@ def observe(image: Image, params: Params, places: Sequence[Place], side: int) ->
     """
     grams: dict[Place, Array] = {}
     samples: dict[Place, Array] = {}
+    windows: dict[float, Windows] = {}
     for scale in dict.fromkeys(scale for _, scale in places):
         layers = tuple(layer for layer, at in places if at == scale)
         size = (_scale_side(image.shape[0], scale), _scale_side(image.shape[1], scale))
@@ -153,8 +157,18 @@ def observe(image: Image, params: Params, places: Sequence[Place], side: int) ->
             rows = np.concatenate([np.asarray(one[layer][1]) for one in measured])
             chosen = np.random.default_rng(0).permutation(len(rows))[:SAMPLES]
             samples[layer, scale] = rows[chosen] @ random_directions(rows.shape[1], DIRECTIONS, seed=1)
+        if LAYER in layers:
+            cut = [_cut(one[LAYER][1], square, scale) for one, square in zip(measured, squares, strict=True)]
+            windows[scale] = pool_windows(cut)
     spectrum = pixels.radial_spectrum(image, min(pixels.SPECTRUM_SIDE, side))
-    return Observation(grams, samples, spectrum)
+    return Observation(grams, samples, spectrum, windows)
+
+
+def _cut(rows: Any, square: tuple[slice, slice], scale: float) -> Windows:
+    """Divide the map of one square of a reduced picture, given as ``(pixels, features)``, into windows."""
+    side = math.isqrt(len(rows))
+    top, bottom, left = int(square[0].start), int(square[0].stop), int(square[1].start)
+    return cut_windows(np.asarray(rows).reshape(side, side, -1), (top, left), scale, bottom - top)
 
 
 def count_pixels(size: tuple[int, int], side: int) -> int:
