@@ -11,12 +11,13 @@ from typing import Annotated, ClassVar
 import tyro
 
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
-from subjective.cli.outputs import check_out, write_out
+from subjective.cli.outputs import check_out, number_files, write_out
 from subjective.evaluation.scores import Scores, add_version, report
 from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, select_sources
-from subjective.images import find_images, read_image
+from subjective.images import encode_image, find_images, read_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import resolve_layers
+from subjective.runs.pictures import draw_map
 from subjective.synthesis.settings import arg
 from subjective.terminal import say
 
@@ -32,8 +33,11 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
     """Pictures, folders of pictures, or glob patterns."""
     out: Annotated[str | None, arg("-o", "--json", metavar="FILE.json")] = None
     """Write the sentence, and the value, unit, reference and score of each measure, layer and channel to this file."""
+    map: Annotated[str | None, arg(metavar="FILE")] = None
+    """Write the picture to this file, in gray, with red where it is unlike any place in its source. Several pictures go
+    to numbered files."""
     force: bool = False
-    """Replace the file that --out names if it exists."""
+    """Replace the files that --out and --map name if they exist."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts. Default: all sources count the same."""
     matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
@@ -52,6 +56,8 @@ def run(options: EvaluateCommand) -> int:
     """Print a sentence for each picture and a table of scores; write all numbers to the file that --out names."""
     check_out(options.out, force=options.force, suffixes=[".json"])
     files = find_images(options.images, "picture")
+    check_out(options.map, force=options.force, count=len(files), name="map")
+    maps = number_files(options.map, len(files)) if options.map is not None else []
     params = load_params(options.weights, data_dir=options.data_dir)
     matched = resolve_layers(options.matched, params) if options.matched else ()
     sources = [options.read_source(file) for file in find_images(options.source)]
@@ -74,6 +80,10 @@ def run(options: EvaluateCommand) -> int:
                 tiles=options.tiles or None,
             )
         results[str(file)] = yardsticks[size].score(picture)
+        if maps:
+            drawn = draw_map(picture, yardsticks[size].locate(picture))
+            target = maps[number - 1]
+            write_out(target, encode_image(drawn, target.suffix), force=options.force)
     sys.stdout.write(report(results))  # printed before the file is written, which fails if the disk is full
     content = add_version({"pictures": {name: scores.to_json() for name, scores in results.items()}})
     if options.out is not None:

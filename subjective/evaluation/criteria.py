@@ -29,7 +29,7 @@ from subjective.evaluation.pixels import Image
 from subjective.evaluation.portilla_simoncelli import PortillaSimoncelli
 from subjective.evaluation.scores import LEAST_SHARE, Measure, Score
 from subjective.evaluation.tints import TintDistances
-from subjective.evaluation.windows import WindowDistances
+from subjective.evaluation.windows import LAYER, WindowDistances
 from subjective.network.vgg import Params
 
 LEAST_DECIBELS = 0.5
@@ -93,17 +93,24 @@ class FeatureDistances:
 
     def __init__(self, crops: Crops, params: Params, matched: Collection[str]):
         """Observe the crops at all layers and scales, except the layers ``matched`` at whole octaves."""
-        side = min(crops.size)
+        self._params, self._side = params, (side := min(crops.size))
         self._places = choose_places(params, matched, side)
         self._observe = partial(observe, params=params, places=self._places, side=side)
         observations = crops.measure_each(self._observe)
         windows = [[one.windows for one in group] for group in observations]
-        self._windows = WindowDistances(windows, list(windows[0][0]))
+        self._scales = list(windows[0][0])
+        self._windows = WindowDistances(windows, self._scales)
         self._whole = pool_observations(flatten(observations), crops.weights)
         pairs = [(one, pool_observations(rest)) for one, rest in pair_with_rest(observations)]
         self._references = [
             root_mean_square([distance(*pair) for pair in pairs], crops.weights) for _, distance, _ in _DISTANCES
         ]
+
+    def locate(self, image: Image) -> Array:
+        """Return where a picture is unlike its sources, as `WindowDistances.locate`."""
+        places = [(LAYER, scale) for scale in self._scales]
+        found = observe(image, self._params, places, self._side)
+        return self._windows.locate([found.windows], image.shape[:2])
 
     def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""

@@ -13,8 +13,8 @@ import numpy as np
 from subjective.arguments import check_list, check_numbers, check_texts
 from subjective.checks import FINITE, InputError, check_image, describe, normalize_weights
 from subjective.evaluation import features
-from subjective.evaluation.criteria import make_criteria
-from subjective.evaluation.crops import Crops, crop_size, cut_crops, cut_parts, place_parts
+from subjective.evaluation.criteria import FeatureDistances, make_criteria
+from subjective.evaluation.crops import Array, Crops, crop_size, cut_crops, cut_parts, place_parts
 from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
 from subjective.evaluation.scores import Scores
@@ -140,6 +140,20 @@ class Yardstick:
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = cut_parts(image, self._crop_size)
         return Scores(score for one in self._criteria for score in one.score(image, parts))
+
+    def locate(self, image: Image) -> Array:
+        """Return where a picture is unlike its sources.
+
+        Args:
+            image: as in `score`, of any size from the size of the crops on.
+
+        Returns:
+            Map ``(height, width)``: how far each place is from the most similar place of the sources, in units of what
+            is usual for a crop. Only one place in twenty of a crop is above 1. 0 if the crops are too small.
+        """
+        image = np.clip(np.asarray(image, np.float32), 0, 1)
+        [features] = [one for one in self._criteria if isinstance(one, FeatureDistances)]
+        return features.locate(image)
 
 
 def count_pixels(sources: Sequence[Image], shape: tuple[int, ...], pictures: int) -> int:

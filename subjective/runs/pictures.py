@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from subjective.checks import InputError
+from subjective.colors import LUMA
 from subjective.conversion import to_uint8
 from subjective.evaluation.motion import FrameDistances, Frames
 from subjective.images import resize
@@ -232,3 +233,18 @@ def plot_motion(frames: Frames, found: dict[str, FrameDistances]) -> bytes:
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110)
     return data.getvalue()
+
+
+def draw_map(image: Picture, unlike: NDArray[np.floating]) -> Picture:
+    """Draw over a picture where it is unlike its source.
+
+    Args:
+        image: ``(height, width, 3)``.
+        unlike: ``(height, width)``, from `Yardstick.locate`.
+
+    Returns:
+        The picture in gray, with red where ``unlike`` is above 1; the red is full where it is 2 and more.
+    """
+    gray = np.repeat((np.clip(image, 0, 1) @ LUMA)[:, :, None], 3, axis=2)
+    share = np.clip(unlike - 1, 0, 1)[:, :, None]
+    return np.asarray((1 - 0.7 * share) * gray + 0.7 * share * np.array([1.0, 0.0, 0.0]), np.float32)

@@ -209,7 +209,7 @@ def test_a_recorded_config_reproduces_its_run_byte_for_byte(first, here, capsys,
     third = made(capsys, "synthesize", "--config", here / again / "config.json")
     assert read_image(third / "result.png").tobytes() == read_image(first / "result.png").tobytes()
     fourth = made(capsys, "synthesize", "--config", third / "config.json", "-m", "0")
-    assert json.loads((fourth / "config.json").read_text())["settings"]["init"] == "random"
+    assert json.loads((fourth / "config.json").read_text())["settings"]["init"] == "patches"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from helpers.pictures import ROCK
 from helpers.processes import refusal
@@ -17,6 +18,23 @@ def pictures(here):
     images.write_image(here / "crop.png", rock[:128, :128])
     images.write_image(here / "dark.jpg", 0.5 * rock[:128, :128])
     images.write_image(here / "tiny.png", rock[:16, :16])
+
+
+@pytest.mark.slow
+def test_a_map_shows_where_a_picture_is_unlike_its_source(here, capsys):
+    rock = images.read_image(ROCK)
+    broken = rock[:256, :256].copy()
+    broken[:, 128:] = np.random.default_rng(0).uniform(size=(256, 128, 3))
+    images.write_image(here / "good.png", rock[100:356, 100:356])
+    images.write_image(here / "broken.png", broken)
+    flags = ["-s", str(ROCK), "--map", "map.png"]
+    assert main(["evaluate", "good.png", "broken.png", *flags]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["map-1.png", "map-2.png"]
+    red = [picture[..., 0] - picture[..., 1] for picture in map(images.read_image, ("map-1.png", "map-2.png"))]
+    assert red[0].mean() < 0.05
+    assert red[1][:, 160:].mean() > 0.3 > 0.1 > red[1][:, :96].mean()
+    assert main(["evaluate", "good.png", "broken.png", *flags]) == 2
+    assert "'map-1.png' is there already" in capsys.readouterr().err
 
 
 @pytest.mark.slow
