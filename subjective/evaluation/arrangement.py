@@ -51,13 +51,12 @@ GRAIN = Measure(
 )
 
 
-def autocorrelation(image: Image) -> Array:
-    """Return the correlation of the luminance with itself for all shifts of at most half of each side.
+def autocorrelation(gray: Array) -> Array:
+    """Return the correlation of a map ``(height, width)`` with itself for all shifts of at most half of each side.
 
     The sides of the result are the numbers of shifts: half of the height down, and half of the width to either side.
     """
-    gray = luminance(image)
-    gray = gray - gray.mean()
+    gray = np.asarray(gray, np.float64) - np.mean(gray)
     height, width = gray.shape
     most = height // 2, width // 2
     size = tuple(scipy.fft.next_fast_len(side + far, real=True) for side, far in zip(gray.shape, most, strict=True))
@@ -65,6 +64,10 @@ def autocorrelation(image: Image) -> Array:
     down, right = np.arange(most[0] + 1), np.arange(-most[1], most[1] + 1)
     pairs = np.outer(height - down, width - np.abs(right))
     return np.asarray(sums[np.ix_(down, right)] / pairs / max(float(np.mean(gray**2)), 1e-9))
+
+
+def _correlate(image: Image) -> Array:
+    return autocorrelation(luminance(image))
 
 
 def _distance(ours: Array, theirs: Array) -> float:
@@ -76,14 +79,14 @@ class LongRange:
 
     def __init__(self, crops: Crops):
         """Measure the crops."""
-        found = crops.measure_each(autocorrelation)
+        found = crops.measure_each(_correlate)
         self._whole = np.average(flatten(found), axis=0, weights=crops.weights)
         pairs = [_distance(one, np.mean(rest, axis=0)) for one, rest in pair_with_rest(found)]
         self._reference = float(root_mean_square(pairs, crops.weights))
 
     def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
-        found = float(root_mean_square([_distance(autocorrelation(part), self._whole) for part in parts]))
+        found = float(root_mean_square([_distance(_correlate(part), self._whole) for part in parts]))
         return [Score(LONG_RANGE, found, self._reference, found / max(self._reference, LEAST_CORRELATION))]
 
 

@@ -21,12 +21,16 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
 from subjective.synthesis.starts import initial_image, key_of
+from subjective.synthesis.survey import find_period
 
 SMALLEST_LAYOUT = 64
 """Smallest side in pixels of a layout, if the picture has so many."""
 
 MOST_OCTAVES_DOWN = 2
-"""Largest number of octaves by which a layout is smaller than the picture."""
+"""Largest number of octaves by which a layout is smaller than the picture; `REGULAR_OCTAVES_DOWN` if the source is
+regular. A larger layout keeps narrow lines in order, but copies more of the source."""
+
+REGULAR_OCTAVES_DOWN = 1
 
 LEAST_DEVIATION = 2 / 255
 """Smallest standard deviation by which a difference from a layout is divided."""
@@ -39,10 +43,10 @@ LAYOUT_KEY = (1, 1)
 """The random choices of a layout come from a key of their own, which no noise of a start has."""
 
 
-def layout_octave(size: tuple[int, int]) -> int:
+def layout_octave(size: tuple[int, int], *, is_regular: bool = False) -> int:
     """Return the octave at which the layout of a picture of (height, width) pixels is made."""
     room = math.floor(math.log2(max(min(size) / SMALLEST_LAYOUT, 1)))
-    return min(room, MOST_OCTAVES_DOWN)
+    return min(room, REGULAR_OCTAVES_DOWN if is_regular else MOST_OCTAVES_DOWN)
 
 
 class Layouts:
@@ -60,7 +64,8 @@ class Layouts:
             sources: images ``(height, width, 3)``.
             config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
         """
-        self.octave = layout_octave(config.size)
+        self._period = max(map(find_period, sources))
+        self.octave = layout_octave(config.size, is_regular=self._period.is_regular)
         self.padding = padding_of_pyramid(config.padding_mode)
         self._size, self._seed, self._noise = config.size, config.seed, config.noise
         self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
@@ -72,6 +77,14 @@ class Layouts:
         key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
         size = (stage_size(self._size[0], self.octave), stage_size(self._size[1], self.octave))
         return jnp.asarray(join_patches(self._sources, self._weights, size, key))
+
+    @property
+    def note(self) -> str:
+        """What was found about the sources, if it changes what is done; else empty."""
+        if not self._period.is_regular:
+            return ""
+        found = f"the source is regular, with a period of {self._period.pixels:.0f} pixels"
+        return f"{found}; the picture begins with patches at {'full' if self.octave == 0 else 'half'} size"
 
     def at(self, picture: int, attempt: int, octave: int) -> Array:
         """Return the layout of an attempt at a picture, reduced or enlarged to an octave of the picture."""
@@ -103,8 +116,8 @@ def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layo
 def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     """Add to the loss of every stage how far the picture's large shapes and colors are from those of its layout.
 
-    The picture and its layout are compared one octave below the layout, where the averages of patches are sharp. The
-    loss is the mean squared difference of the opponent colors, in standard deviations of the sources.
+    The picture is reduced to the octave of its layout. The loss is the mean squared difference of the opponent colors,
+    in standard deviations of the sources.
 
     Args:
         job: from `prepare` of a verb.
@@ -113,7 +126,7 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     """
     if not weight:
         return job
-    octave = layouts.octave + 1
+    octave = layouts.octave
     scale = jnp.asarray(OPPONENT.T / layouts.deviations(octave), jnp.float32)
 
     @cache  # the same function for the same stage, so that it is compiled once

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike
 
+from subjective.checks import Message
 from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
@@ -152,9 +153,8 @@ def prepare(
             return whole(picture, attempt, stage)
         return jnp.stack([region(picture, attempt, stage) for region in by_region])
 
-    job = Job(
-        config, stages, problem, start, render, shape, starts=config.starts, pictures=config.count, notes=plan.notes
-    )
+    notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
+    job = Job(config, stages, problem, start, render, shape, starts=config.starts, pictures=config.count, notes=notes)
     return job if layouts is None else hold_to_layout(job, layouts, config.layout_weight)
 
 

@@ -38,7 +38,7 @@ def test_every_picture_and_attempt_has_a_layout_of_its_own():
     np.testing.assert_array_equal(made[0], layouts.at(0, 0, 0))
 
 
-def test_the_loss_is_the_distance_from_the_layout_one_octave_further_down(small_params):
+def test_the_loss_is_the_distance_from_the_layout(small_params):
     config = SynthesisConfig(**SMALL, layout_weight=0.7)
     job = prepare([SOURCE], config, small_params)
     layouts = make_layouts(job.config, [SOURCE])
@@ -46,8 +46,8 @@ def test_the_loss_is_the_distance_from_the_layout_one_octave_further_down(small_
     loss, arguments = job.problem(full, 1, 0)
     picture = np.asarray(job.start(1, 0, full)) + 0.1 * smooth_noise(2, full.size)
     parts = loss(jnp.asarray(picture, jnp.float32), arguments)[1]
-    small = gaussian_pyramid(jnp.asarray(picture, jnp.float32), 3, "circular")[-1]
-    apart = (np.asarray(small) - np.asarray(layouts.at(1, 0, 2))) @ OPPONENT.T / layouts.deviations(2)
+    small = gaussian_pyramid(jnp.asarray(picture, jnp.float32), 2, "circular")[-1]
+    apart = (np.asarray(small) - np.asarray(layouts.at(1, 0, 1))) @ OPPONENT.T / layouts.deviations(1)
     assert float(parts["layout"]) == pytest.approx(0.7 * np.mean(apart**2), rel=1e-4)
     another = loss(jnp.asarray(picture, jnp.float32), job.problem(full, 0, 0)[1])[1]
     assert float(another["layout"]) > 2 * float(parts["layout"])
@@ -57,7 +57,7 @@ def test_the_start_is_the_layout_and_loses_nothing_to_it(small_params):
     job = prepare([SOURCE], SynthesisConfig(**SMALL, noise=0.0), small_params)
     for stage in job.stages:
         loss, arguments = job.problem(stage)
-        assert float(loss(job.start(0, 0, stage), arguments)[1]["layout"]) < 0.02
+        assert float(loss(job.start(0, 0, stage), arguments)[1]["layout"]) < 0.1
 
 
 def test_other_starts_and_weight_0_have_no_such_loss(small_params):
