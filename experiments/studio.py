@@ -20,7 +20,9 @@ from subjective.runs.pictures import draw_contact_sheet
 
 HERE = Path(__file__).parent
 STOCHASTIC = ("rock", "gravel", "grass", "soil", "sand", "slate")
-STRUCTURED = ("paving", "planks", "tiles", "metal")
+STRUCTURED = ("paving", "planks", "tiles", "metal", "solar", "green_tiles")
+DRIFTING = ("rust", "mossy_slate")
+"""Sources whose colors change slowly over their detail."""
 
 QUALITY = 75
 """Of JPEG files in the gallery: its pictures are to be looked at, and the repository is to stay small."""
@@ -93,9 +95,12 @@ def make_several(
     return [make(f"{label}, seed {config.seed}", sources, config) for config in configs]
 
 
+SEEN = ("fidelity", "coverage", "long_range", "tints", "color_edges", "grain")
+"""Measures of what a person sees first."""
+
 HEAD = (
-    "| | Gram | sliced | spectrum (source), dB | peak | color | seams | repeats (source) | copied (source) "
-    "| evaluations | seconds |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    "| | unlike | lacks | order | tints | edges | grain | Gram | sliced | spectrum (source), dB | peak | color | seams "
+    "| repeats (source) | copied (source) | evaluations | seconds |\n" + "| --- " * 17 + "|"
 )
 
 
@@ -103,7 +108,8 @@ def row(made: Made) -> str:
     """A line of the table under `HEAD`."""
     s = made.scores
     return (
-        f"| {made.label} | {s['gram'].score:.2f} | {s['sliced_wasserstein'].score:.2f} "
+        f"| {made.label} | {' | '.join(f'{s[key].score:.2f}' for key in SEEN)} "
+        f"| {s['gram'].score:.2f} | {s['sliced_wasserstein'].score:.2f} "
         f"| {s['spectrum'].value:.1f} ({s['spectrum'].reference:.1f}) | {made.peak:+.2f} | {s['color'].score:.2f} "
         f"| {s['seam_rows'].value:.2f} {s['seam_columns'].value:.2f} "
         f"| {s['repetition'].value:.2f} ({s['repetition'].reference:.2f}) "
@@ -112,8 +118,10 @@ def row(made: Made) -> str:
 
 
 MEANS = (
-    "| | Gram (least, most) | sliced | spectrum, dB (most) | peak above a crop's, most | seams (least, most) | color "
-    "| evaluations |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+    "| | unlike (most) | order (most) | tints (most) | edges (most) | Gram (least, most) | sliced "
+    "| spectrum, dB (most) | peak above a crop's, most | seams (least, most) | color | evaluations |\n"
+    + "| --- " * 12
+    + "|"
 )
 
 
@@ -127,7 +135,9 @@ def means(made: Sequence[Made]) -> str:
     spectrum = [one.scores["spectrum"].value for one in made]
     seams = np.asarray([one.scores[way].value for one in made for way in ("seam_rows", "seam_columns")])
     error = np.std(seams, ddof=1) / np.sqrt(len(seams))
+    seen = [scores(key) for key in ("fidelity", "long_range", "tints", "color_edges")]
     return (
+        f"{' | '.join(f'{each.mean():.2f} ({each.max():.2f})' for each in seen)} | "
         f"{gram.mean():.2f} ± {gram.std():.2f} ({gram.min():.2f}, {gram.max():.2f}) "
         f"| {scores('sliced_wasserstein').mean():.2f} | {np.mean(spectrum):.1f} ({max(spectrum):.1f}) "
         f"| {max(one.peak for one in made):+.2f} "
