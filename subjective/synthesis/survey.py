@@ -26,6 +26,10 @@ ALIKE = 0.8
 """Of all shifts with this share of the highest correlation, the shortest is the period."""
 
 
+MOST_SIDE = 512
+"""Largest side in pixels of the picture in which the period is looked for; larger sources are reduced."""
+
+
 class Period(NamedTuple):
     """How a source repeats itself.
 
@@ -52,7 +56,8 @@ def find_period(source: NDArray[np.floating]) -> Period:
     Returns:
         The period. A source that is too small to have one has strength 0.
     """
-    shade = np.asarray(source, np.float64).mean(axis=2)
+    times = -(-max(source.shape[:2]) // MOST_SIDE)
+    shade = _reduce(np.asarray(source, np.float64).mean(axis=2), times)
     longest = FARTHEST * min(shade.shape)
     detail = shade - scipy.ndimage.gaussian_filter(shade, min(shade.shape) / 8, mode="reflect")
     found = autocorrelation(detail)
@@ -64,4 +69,10 @@ def find_period(source: NDArray[np.floating]) -> Period:
         return Period(0.0, 0.0)
     strength = float(found[peaks].max())
     alike = peaks & (found >= ALIKE * strength)  # multiples of the period are peaks as well
-    return Period(max(strength, 0.0), float(shifts[alike].min()))
+    return Period(max(strength, 0.0), times * float(shifts[alike].min()))
+
+
+def _reduce(shade: NDArray[np.floating], times: int) -> NDArray[np.floating]:
+    """Average a map over squares of so many pixels; what is left at the end of a side is cut off."""
+    rows, columns = (side // times for side in shade.shape)
+    return np.asarray(shade[: rows * times, : columns * times].reshape(rows, times, columns, times).mean(axis=(1, 3)))

@@ -31,6 +31,7 @@ def test_each_picture_gets_a_share_of_the_time(small_params):
     assert seconds >= 2.0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_late_still_makes_all_coarse_steps_and_one_at_full_size(small_params):
     [result], _ = make(small_params, -10.0)
     assert (result.value.shape, result.steps) == ((32, 32, 3), 4)

@@ -23,6 +23,7 @@ def test_a_layout_is_small_but_not_too_small(side, octave):
     assert layout_octave((side, 2 * side)) == octave
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "same"])
 def test_a_layout_has_the_size_of_each_octave(padding):
     layouts = Layouts([SOURCE], SynthesisConfig(output_width=131, output_height=150, padding_mode=padding))
@@ -31,6 +32,7 @@ def test_a_layout_has_the_size_of_each_octave(padding):
     assert sizes == [(150, 131), (75, 66), (38, 33), (19, 17)]
 
 
+@pytest.mark.slow
 def test_every_picture_and_attempt_has_a_layout_of_its_own():
     layouts = Layouts([SOURCE], SynthesisConfig(output_width=64))
     made = [np.asarray(layouts.at(*place, 0)) for place in ((0, 0), (1, 0), (0, 1))]
@@ -38,6 +40,7 @@ def test_every_picture_and_attempt_has_a_layout_of_its_own():
     np.testing.assert_array_equal(made[0], layouts.at(0, 0, 0))
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_distance_from_the_layout(small_params):
     config = SynthesisConfig(**SMALL, layout_weight=0.7)
     job = prepare([SOURCE], config, small_params)
@@ -53,6 +56,7 @@ def test_the_loss_is_the_distance_from_the_layout(small_params):
     assert float(another["layout"]) > 2 * float(parts["layout"])
 
 
+@pytest.mark.slow
 def test_the_start_is_the_layout_and_loses_nothing_to_it(small_params):
     job = prepare([SOURCE], SynthesisConfig(**SMALL, noise=0.0), small_params)
     for stage in job.stages:

@@ -60,6 +60,7 @@ def test_several_sources_count_by_their_weights():
     assert shares[0] > shares[1]
 
 
+@pytest.mark.slow
 def test_the_same_key_makes_the_same_picture_and_another_key_another():
     source = smooth_noise(size=(48, 48))
     np.testing.assert_array_equal(join(source), join(source))

@@ -21,12 +21,19 @@ def test_tiles_have_their_period(period):
     assert found.pixels == pytest.approx(period, abs=0.5)
 
 
+def test_a_large_source_is_reduced_and_its_period_is_that_of_the_whole():
+    found = find_period(np.repeat(np.repeat(tiles(16, 256), 5, axis=0), 5, axis=1))
+    assert found.is_regular
+    assert found.pixels == pytest.approx(80, abs=3)
+
+
 def test_noise_has_none():
     for seed in range(5):
         assert not find_period(smooth_noise(seed, (128, 128))).is_regular
         assert not find_period(noise(128, 128, 3, seed=seed)).is_regular
 
 
+@pytest.mark.slow
 def test_photographs_are_told_apart():
     regular = {
         name
