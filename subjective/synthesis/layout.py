@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,9 +14,9 @@ from jaxtyping import Array
 
 from subjective.colors import OPPONENT
 from subjective.losses import Loss
-from subjective.pyramid import gaussian_pyramid
+from subjective.pyramid import Padding, gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.patches import join_patches
+from subjective.synthesis.patches import SIDE, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
@@ -32,6 +32,9 @@ regular. A larger layout keeps narrow lines in order, but copies more of the sou
 
 REGULAR_OCTAVES_DOWN = 1
 
+SMALLEST_SOURCE = SIDE + 1
+"""Smallest side in pixels of a source at the layout's octave. Pictures of smaller sources have no layout."""
+
 LEAST_DEVIATION = 2 / 255
 """Smallest standard deviation by which a difference from a layout is divided."""
 
@@ -43,10 +46,17 @@ LAYOUT_KEY = (1, 1)
 """The random choices of a layout come from a key of their own, which no noise of a start has."""
 
 
-def layout_octave(size: tuple[int, int], *, is_regular: bool = False) -> int:
-    """Return the octave at which the layout of a picture of (height, width) pixels is made."""
+def layout_octave(size: tuple[int, int], smallest_source: int, *, is_regular: bool = False) -> int:
+    """Return the octave at which the layout of a picture is made.
+
+    Args:
+        size: (height, width) of the picture.
+        smallest_source: shortest side of the sources, at least `SMALLEST_SOURCE` pixels.
+        is_regular: whether a source is regular.
+    """
     room = math.floor(math.log2(max(min(size) / SMALLEST_LAYOUT, 1)))
-    return min(room, REGULAR_OCTAVES_DOWN if is_regular else MOST_OCTAVES_DOWN)
+    enough = math.floor(math.log2(smallest_source / SMALLEST_SOURCE))
+    return min(room, enough, REGULAR_OCTAVES_DOWN if is_regular else MOST_OCTAVES_DOWN)
 
 
 class Layouts:
@@ -65,7 +75,8 @@ class Layouts:
             config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
         """
         self._period = max(map(find_period, sources))
-        self.octave = layout_octave(config.size, is_regular=self._period.is_regular)
+        smallest = min(min(source.shape[:2]) for source in sources)
+        self.octave = layout_octave(config.size, smallest, is_regular=self._period.is_regular)
         self.padding = padding_of_pyramid(config.padding_mode)
         self._size, self._seed, self._noise = config.size, config.seed, config.noise
         self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
@@ -108,9 +119,13 @@ class Layouts:
 
 
 def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layouts | None:
-    """Return the layouts that a config asks for; None if it asks for another start, or for one material of several."""
+    """Return the layouts that a config asks for.
+
+    None if the config asks for another start, or for one material of several sources, or if a source is tiny.
+    """
     is_joined = len(sources) > 1 and config.join_mode not in (None, "average")
-    return None if config.init != "patches" or is_joined else Layouts(sources, config)
+    is_tiny = min(min(source.shape[:2]) for source in sources) < SMALLEST_SOURCE
+    return None if config.init != "patches" or is_joined or is_tiny else Layouts(sources, config)
 
 
 def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
@@ -120,7 +135,7 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     in standard deviations of the sources.
 
     Args:
-        job: from `prepare` of a verb.
+        job: from `prepare` of a verb whose value is the picture.
         layouts: the layouts of the pictures.
         weight: weight of the loss.
     """
@@ -129,20 +144,23 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     octave = layouts.octave
     scale = jnp.asarray(OPPONENT.T / layouts.deviations(octave), jnp.float32)
 
-    @cache  # the same function for the same stage, so that it is compiled once
-    def add_to(loss: Loss, stage: Stage) -> Loss:
-        def total(value: Array, arguments: Any) -> tuple[Array, dict[str, Any]]:
-            scalar, parts = loss(value, arguments["verb"])
-            picture = job.render(value, stage)
-            small = gaussian_pyramid(picture, max(octave - stage.octave, 0) + 1, layouts.padding)[-1]
-            held = weight * jnp.mean(((small - arguments["layout"]) @ arguments["scale"]) ** 2)
-            return scalar + held, {**parts, "layout": held}
-
-        return total
-
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         loss, arguments = job.problem(stage, picture, attempt)
+        held = _held_loss(loss, max(octave - stage.octave, 0), layouts.padding, weight)
         layout = layouts.at(picture, attempt, max(octave, stage.octave))
-        return add_to(loss, stage), {"verb": arguments, "layout": layout, "scale": scale}
+        return held, {"verb": arguments, "layout": layout, "scale": scale}
 
     return dataclasses.replace(job, problem=problem)
+
+
+@lru_cache(maxsize=32)  # the same function for the same settings, so that it is compiled once
+def _held_loss(loss: Loss, octaves_down: int, padding: Padding, weight: float) -> Loss:
+    """Return a loss with the part ``layout``, as ``loss(picture, {"verb": ..., "layout": ..., "scale": ...})``."""
+
+    def total(picture: Array, arguments: Any) -> tuple[Array, dict[str, Any]]:
+        scalar, parts = loss(picture, arguments["verb"])
+        small = gaussian_pyramid(picture, octaves_down + 1, padding)[-1]
+        held = weight * jnp.mean(((small - arguments["layout"]) @ arguments["scale"]) ** 2)
+        return scalar + held, {**parts, "layout": held}
+
+    return total

@@ -66,7 +66,7 @@ def join_patches(sources: Sequence[Any], weights: Sequence[float], size: tuple[i
 
     Args:
         sources: images ``(height, width, 3)``, reduced by the same factor as the picture.
-        weights: how much each source counts; weights above 0 add up to any number.
+        weights: how much each source counts; numbers from 0 on, not all 0.
         size: (height, width) of the picture, in pixels.
         key: from `subjective.synthesis.starts.key_of`; all choices come from the key.
 
@@ -139,7 +139,7 @@ def _collect(sources: Sequence[Any], weights: Sequence[float], random: np.random
     for source, share in zip(sources, shares, strict=True):
         height, width = source.shape[:2]
         rows, columns = np.mgrid[: height - SIDE + 1, : width - SIDE + 1].reshape(2, -1)
-        kept = random.permutation(len(rows))[: max(int(share * total), 1)]
+        kept = random.permutation(len(rows))[: max(int(share * total), 1) if share else 0]
         corners.append(begin + rows[kept] * width + columns[kept])
         strides.append(np.full(len(kept), width))
         begin += height * width

@@ -20,7 +20,9 @@ SOURCE = smooth_noise(size=(96, 96))
 
 @pytest.mark.parametrize(("side", "octave"), [(1, 0), (64, 0), (127, 0), (128, 1), (256, 2), (4096, 2)])
 def test_a_layout_is_small_but_not_too_small(side, octave):
-    assert layout_octave((side, 2 * side)) == octave
+    assert layout_octave((side, 2 * side), 512) == octave
+    assert layout_octave((side, 2 * side), 512, is_regular=True) == min(octave, 1)
+    assert layout_octave((side, 2 * side), 17) == min(octave, 1)
 
 
 @pytest.mark.slow
@@ -70,6 +72,20 @@ def test_other_starts_and_weight_0_have_no_such_loss(small_params):
         loss, arguments = job.problem(job.stages[0])
         parts = jax.eval_shape(loss, job.start(0, 0, job.stages[0]), arguments)[1]
         assert set(parts) == {"texture"}
+
+
+def test_a_second_picture_needs_no_new_program(small_params):
+    first, second = (prepare([SOURCE], SynthesisConfig(**SMALL, seed=seed), small_params) for seed in range(2))
+    for one, other in zip(first.stages, second.stages, strict=True):
+        assert first.problem(one)[0] is second.problem(other)[0]
+
+
+def test_tiny_sources_have_no_layout_and_small_ones_a_larger_one(small_params):
+    config = SynthesisConfig(**SMALL | {"octaves": 1})
+    assert make_layouts(config, [SOURCE[:7]]) is None
+    assert make_layouts(config, [SOURCE[:9]]).octave == 0
+    [made] = synthesize(SOURCE[:16, :24], SynthesisConfig(**SMALL | {"octaves": 1, "max_iter": 1}), params=small_params)
+    assert made.picture.shape == (128, 128, 3)
 
 
 def test_sources_that_become_one_material_have_no_layout():

@@ -58,6 +58,7 @@ def test_several_sources_count_by_their_weights():
     red, green = ((color + grain).astype(np.float32) for color in (RED, GREEN))
     shares = [(join(red, green, weights=weights)[..., 0] > 0.45).mean() for weights in ((20.0, 1.0), (1.0, 20.0))]
     assert shares[0] > shares[1]
+    assert (join(red, green, weights=(0.0, 1.0))[..., 0] < 0.45).all()
 
 
 @pytest.mark.slow
