@@ -56,7 +56,7 @@ def test_the_trace_has_a_line_for_each_step_whose_parts_add_up_to_its_loss(run):
         assert line["size"] == [48, 48]
         parts = [part["gram"] for octave in line["parts"]["texture"] for part in octave.values()]
         assert len(parts) == 4
-        assert sum(parts) == pytest.approx(line["loss"], rel=1e-5)
+        assert sum(parts) + line["parts"]["layout"] == pytest.approx(line["loss"], rel=1e-5)
 
 
 def test_the_picture_carries_its_config(run):

@@ -19,7 +19,7 @@ LAYERS = ("conv1_1", "pool1", "conv2_1")
 @pytest.mark.slow
 def test_before_the_last_octave_each_region_is_a_picture_of_its_source(small_params):
     sources, masks = [noise(72, 72, 3), noise(64, 80, 3, seed=1) ** 2], halves(48, 48)
-    config = SynthesisConfig(output_width=48, octaves=2, layers=LAYERS, max_iter=2)
+    config = SynthesisConfig(output_width=48, octaves=2, layers=LAYERS, max_iter=2, init="random")
     job = prepare(sources, config, small_params, masks)
     coarse, full = job.stages
     assert (job.shape(coarse), job.shape(full)) == ((2, 24, 24, 3), (48, 48, 3))
