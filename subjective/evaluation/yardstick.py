@@ -6,24 +6,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
 from subjective.arguments import check_list, check_numbers, check_texts
-from subjective.checks import FINITE, InputError, check_image, describe, normalize_weights
+from subjective.checks import FINITE, InputError, check_image, normalize_weights
 from subjective.evaluation import features
 from subjective.evaluation.criteria import FeatureDistances, make_criteria
 from subjective.evaluation.crops import Array, Crops, crop_size, cut_crops, cut_parts, place_parts
 from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
 from subjective.evaluation.scores import Scores
+from subjective.images import PictureLike, as_image
 from subjective.network.vgg import Params, check_network
 
 
 def evaluate(
-    image: Image,
-    sources: Sequence[Image],
+    image: PictureLike,
+    sources: Sequence[PictureLike],
     params: Params,
     *,
     source_weights: Sequence[float] | None = None,
@@ -34,9 +36,10 @@ def evaluate(
     """Compare a picture with its sources. To evaluate several pictures of one `crop_size`, make a `Yardstick` once.
 
     Args:
-        image: ``(height, width, 3)``, RGB; values outside [0, 1] are clipped, as in a file.
-        sources: images that the picture should look like, at the scale at which the picture was made. Each part of the
-            picture is compared with all sources together. A picture with a region for each source therefore gets bad
+        image: a picture in any form that `as_image` takes, or a result. In an array of floats, values outside [0, 1]
+            are clipped, as in a file.
+        sources: pictures that it should look like, at the scale at which it was made. Each part of the picture is
+            compared with all sources together. A picture with a region for each source therefore gets bad
             scores.
         params: parameters of the network; normalized parameters are best.
         source_weights: how much each source counts; equal if None.
@@ -63,9 +66,8 @@ def evaluate(
         - ``copied``: share of the picture's patches that are copied from a source.
 
     Raises:
-        TypeError: an image whose dtype is not a float type.
-        InputError: a picture below 32 pixels a side, or a source below 64; an array that is not an image, or not
-            finite; no source; weights that do not fit the sources.
+        InputError: a picture cannot be read or is below 32 pixels a side; a source cannot be read or is below 64; there
+            is no source; or the weights do not fit the sources.
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
     """
     sources = check_list("sources", sources, "a list of images")
@@ -73,22 +75,28 @@ def evaluate(
     if source_weights is not None:
         source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")
     matched = check_texts("matched", matched, "names of layers, such as ('pool1',)")
-    for name, picture in [("the picture", image), *(("a source", source) for source in sources)]:
-        if not isinstance(picture, (np.ndarray, jax.Array)):
-            raise InputError(f"{name} is {describe(picture)}; wanted an array (height, width, 3) of floats in [0, 1]")
-        check_image(name, np.asarray(picture))
-    sources, source_weights = select_sources(sources, source_weights)
-    check_sizes(image, sources)
+    picture, images = _read(image, "the picture"), [_read(source, "a source") for source in sources]
+    images, source_weights = select_sources(images, source_weights)
+    check_sizes(picture, images)
     yardstick = Yardstick(
-        sources,
-        image.shape,
+        images,
+        picture.shape,
         params,
         source_weights=source_weights,
         matched=matched,
         portilla_simoncelli=portilla_simoncelli,
         tiles=tiles,
     )
-    return yardstick.score(image)
+    return yardstick.score(picture)
+
+
+def _read(picture: Any, name: str) -> Image:
+    """Return a picture as an image. An array of floats is checked and returned as it is."""
+    if not isinstance(picture, (np.ndarray, jax.Array)) or not np.issubdtype(picture.dtype, np.floating):
+        return as_image(picture, name)
+    image = np.asarray(picture)
+    check_image(name, image)
+    return image
 
 
 class Yardstick:
