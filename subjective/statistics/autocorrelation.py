@@ -10,6 +10,7 @@ from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 from subjective.statistics.protocol import Scalar, Statistic, Sums, divide_by_count, widen
@@ -82,7 +83,7 @@ def _correlate(
     size = (height, width) if wraps else (height + lags, width + lags)
     spectrum = jnp.fft.rfft2(features, s=size, axes=(0, 1))
     products = jnp.fft.irfft2(jnp.real(spectrum * jnp.conj(spectrum)), s=size, axes=(0, 1))
-    half = products[np.arange(-lags, lags + 1) % size[0]][:, : lags + 1]
+    half = _around_zero(products[:, : lags + 1], lags, 0)
     return _divide_by_pairs(half, features.shape, wraps, lags=lags)
 
 
@@ -115,8 +116,15 @@ def _cross_correlate(here: Array, around: Array, wraps: bool, lags: int) -> Arra
     here = jnp.pad(here, ((lags, lags), (0, 0), (0, 0)))
     here, there = (jnp.fft.rfft2(part, s=size, axes=(0, 1)) for part in (here, around))
     products = jnp.fft.irfft2(jnp.conj(here) * there, s=size, axes=(0, 1))
-    both_ways = np.arange(-lags, lags + 1)
-    return products[np.ix_(both_ways % size[0], both_ways % size[1])]
+    return _around_zero(_around_zero(products, lags, 0), lags, 1)
+
+
+def _around_zero(products: Array, lags: int, axis: int) -> Array:
+    """Return the lags from ``-lags`` to ``lags`` along an axis on which negative lags lie at the end."""
+    # Slices, because the derivative of an index array is a scatter, which is slow on GPUs.
+    size = products.shape[axis]
+    parts = [lax.slice_in_dim(products, first, last, axis=axis) for first, last in ((size - lags, size), (0, lags + 1))]
+    return jnp.concatenate(parts, axis=axis)
 
 
 def _divide_by_pairs(total: Array, shape: tuple[int, ...], wraps: bool, *, lags: int) -> Array:

@@ -148,8 +148,13 @@ def cut_into_blocks(features: Array, axis: int, edges: np.ndarray) -> tuple[Arra
     shape = (*features.shape[:axis], *mask.shape, *features.shape[axis + 1 :])
     if mask.all():
         return features.reshape(shape), mask
-    places = np.minimum(edges[:-1, None] + np.arange(mask.shape[1]), edges[-1] - 1)
-    return jnp.take(features, places.ravel(), axis=axis).reshape(shape), mask
+    length = mask.shape[1]
+    longer = [(0, 0)] * features.ndim
+    longer[axis] = (0, int(edges[-2]) + length - features.shape[axis])
+    padded = jnp.pad(features, longer, mode="edge")
+    # Slices, because the derivative of an index array is a scatter, which is slow on GPUs.
+    rows = [lax.slice_in_dim(padded, int(first), int(first) + length, axis=axis) for first in edges[:-1]]
+    return jnp.stack(rows, axis=axis), mask
 
 
 def _mask_own_rows(edges: np.ndarray) -> np.ndarray:

@@ -36,6 +36,11 @@ Smaller ratios occur by chance in a texture without waves, so they cost nothing.
 """
 
 
+_NOT_ZERO = np.ones((PERIOD, PERIOD), np.float32)
+"""0 for the wave with frequency zero, 1 for all others."""
+_NOT_ZERO[0, 0] = 0
+
+
 def grid_powers(
     features: Float[Array, "height width channels"], wraps: bool = True
 ) -> Float[Array, "two waves waves channels"]:
@@ -62,7 +67,8 @@ def grid_powers(
     around = (real**2 + imaginary**2).reshape(PERIOD, near, PERIOD, near, -1).transpose(0, 2, 1, 3, 4)
     own, share = around[:, :, AROUND, AROUND], min(PIXELS / (height * width), 1.0)
     others = (jnp.sum(around, axis=(2, 3)) - own) / (near**2 - 1)
-    return jnp.stack([(share * own + (1 - share) * others).at[0, 0].set(0), others])
+    powers = (share * own + (1 - share) * others) * _NOT_ZERO[:, :, None].astype(own.dtype)
+    return jnp.stack([powers, others])
 
 
 def _waves(size: int) -> np.ndarray:
