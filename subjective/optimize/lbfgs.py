@@ -81,7 +81,7 @@ class LBFGS:
             "steps": _rows_like(start, self.history, dtype),
             "changes": _rows_like(start, self.history, dtype),
             "curvatures": jnp.zeros(self.history, jnp.promote_types(problem.dtype, jnp.float32)),
-            "count": np.zeros((), np.int32),
+            "count": jnp.zeros((), jnp.int32),
             "first": np.float64(length / (found.gradient_norm or 1.0)),
         }
         return State(arrays, found.loss, found.parts, found.gradient_norm)
@@ -89,27 +89,23 @@ class LBFGS:
     def advance(self, problem: Problem, state: State) -> State:
         """See `Optimizer.advance`. This function changes the given state."""
         arrays = state.arrays
-        value, gradient, count = arrays["value"], arrays["gradient"], int(arrays["count"])
+        value, gradient, count = arrays["value"], arrays["gradient"], arrays["count"]
         memory = (arrays["steps"], arrays["changes"], arrays["curvatures"])
         toward = direction(gradient, *memory, count, float(arrays["first"]))
-        slope = inner(gradient, toward)
         try:
-            if slope >= 0:
-                raise StuckError("the loss does not fall along the direction")
-            reached, found = _search(problem, value, toward, slope, state)
+            reached, found = _search(problem, value, gradient, toward, state)
         except StuckError:
-            if count == 0:
+            if int(count) == 0:
                 raise
             # The history holds only rounding errors. Forget the history, and go down the gradient instead; the first
             # length to try is that of the direction that failed.
             length = math.sqrt(inner(toward, toward)) / (state.gradient_norm or 1.0)
-            toward = direction(gradient, *memory, 0, length)
-            reached, found = _search(problem, value, toward, inner(gradient, toward), state)
-            count = 0
-        arrays["steps"], arrays["changes"], arrays["curvatures"], kept = _remember(
+            count = jnp.zeros_like(count)
+            toward = direction(gradient, *memory, count, length)
+            reached, found = _search(problem, value, gradient, toward, state)
+        arrays["steps"], arrays["changes"], arrays["curvatures"], arrays["count"] = _remember(
             *memory, (value, reached), (gradient, found.gradient), count
         )
-        arrays["count"] = np.asarray(count + bool(kept), np.int32)
         arrays["value"], arrays["gradient"] = reached, found.gradient
         return State(arrays, found.loss, found.parts, found.gradient_norm)
 
@@ -171,7 +167,7 @@ def _remember(
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Write a new pair over the oldest pair of the history, in place, if the new pair's curvature is large enough.
 
-    Returns the arrays of the history, and whether the pair was written.
+    Returns the arrays of the history, and the number of pairs that have been written.
     """
     place = count % steps.shape[0]
     # Round the step and the change to the history's type first, so that the curvature is that of the kept pair.
@@ -183,7 +179,7 @@ def _remember(
     def replaced(memory: jax.Array, new: jax.Array) -> jax.Array:
         return memory.at[place].set(jnp.where(fit, new, memory[place]))
 
-    return replaced(steps, step), replaced(changes, change), replaced(curvatures, curvature), fit
+    return replaced(steps, step), replaced(changes, change), replaced(curvatures, curvature), count + fit
 
 
 @jit
@@ -192,29 +188,33 @@ def _along(value: jax.Array, toward: jax.Array, length: Any) -> jax.Array:
 
 
 def _search(
-    problem: Problem, value: jax.Array, toward: jax.Array, slope: float, state: State
+    problem: Problem, value: jax.Array, gradient: jax.Array, toward: jax.Array, state: State
 ) -> tuple[jax.Array, Evaluation]:
     """Search along a direction, and return the point that was found, with its evaluation.
 
     The point meets both conditions of the line search. If no such point is found, the lowest point that was tried is
     returned, provided that its loss is lower than at the start.
     """
-    tried: dict[float, tuple[Evaluation, float]] = {}  # by the length of the step
+    tried: dict[float, tuple[jax.Array, Evaluation]] = {}  # by the length of the step
 
-    def at(length: float) -> tuple[Evaluation, float]:
+    def at(length: float) -> Evaluation:
         if length not in tried:
-            found = problem(_along(value, toward, length))
-            tried[length] = (found, inner(found.gradient, toward))
+            point = _along(value, toward, length)
+            tried[length] = (point, problem(point, (None, toward), (gradient, toward)))
             for other in list(tried):  # only the last two points and the lowest can be needed again
-                if other not in (*list(tried)[-2:], min(tried, key=lambda n: tried[n][0].loss)):
+                if other not in (*list(tried)[-2:], min(tried, key=lambda n: tried[n][1].loss)):
                     del tried[other]
-        return tried[length]
+        return tried[length][1]
 
+    # The search tries the length 1 first. This evaluation also returns the slope at the start.
+    slope = at(1.0).slopes[1]
+    if not slope < 0:
+        raise StuckError("the loss does not fall along the direction")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # "found no point": handled below
         length = scipy.optimize.line_search(
-            lambda x: at(float(x[0]))[0].loss,
-            lambda x: np.array([at(float(x[0]))[1]]),
+            lambda x: at(float(x[0])).loss,
+            lambda x: np.array([at(float(x[0])).slopes[0]]),
             np.zeros(1),
             np.ones(1),
             gfk=np.array([slope]),
@@ -224,8 +224,8 @@ def _search(
             maxiter=20,
         )[0]
     if length is None:
-        length = min(tried, key=lambda n: tried[n][0].loss)
-        if not tried[length][0].loss < state.loss:
+        length = min(tried, key=lambda n: tried[n][1].loss)
+        if not tried[length][1].loss < state.loss:
             raise StuckError("the line search found no lower loss, most likely because of rounding errors")
-    found, _ = at(float(length))
-    return _along(value, toward, float(length)), found
+    at(float(length))
+    return tried[float(length)]

@@ -27,7 +27,6 @@ from subjective.optimize.protocol import (
     Problem,
     State,
     StuckError,
-    fetched,
 )
 
 RETRIES = 5
@@ -68,7 +67,7 @@ class Step:
         step: number of the step, counted from 1; 0 is the starting point.
         value: the value that the step reached.
         loss: loss at this value.
-        parts: pytree of the scalars whose sum is the loss.
+        parts: pytree of the floats whose sum is the loss.
         gradient_norm: Euclidean norm of the gradient at this value, in the optimizer's coordinates.
         evaluations: number of evaluations of the loss so far.
         seconds: run time so far, compilation and the time before a resume included.
@@ -99,7 +98,7 @@ class Result:
         seconds: run time, compilation and the time before a resume included.
         converged: whether the minimization ended because further steps would lower the loss little or not at all.
         message: why the minimization ended, as a sentence.
-        parts: pytree of the scalars whose sum is the loss.
+        parts: pytree of the floats whose sum is the loss.
         gradient_norm: Euclidean norm of the gradient, in the optimizer's coordinates.
         begun: loss at the start.
     """
@@ -273,8 +272,7 @@ class _Run:
         """Return the result at the current point, with the reason why the minimization ended."""
         at, seconds = self.point.state, time.perf_counter() - self.started
         counted = (self.point.step, self.problem.evaluations, seconds)
-        parts = fetched(at.parts)
-        return Result(self.value, at.loss, *counted, converged, message, parts, at.gradient_norm, self.point.begun)
+        return Result(self.value, at.loss, *counted, converged, message, at.parts, at.gradient_norm, self.point.begun)
 
     def _tell(self) -> None:
         point, state = self.point, self.point.state
@@ -282,8 +280,7 @@ class _Run:
         self.value = self.optimizer.value(self.problem, state)
         if self.on_step is not None:
             counted = (point.evaluations, point.seconds)
-            parts = fetched(state.parts)
-            self.on_step(Step(point.step, self.value, state.loss, parts, state.gradient_norm, *counted, point))
+            self.on_step(Step(point.step, self.value, state.loss, state.parts, state.gradient_norm, *counted, point))
 
     def _begin(self, start: jax.Array, found: Evaluation, shorter: float = 1.0) -> State:
         length = 1 / math.sqrt(start.size) if self.first_step is None else self.first_step

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from subjective.checks import InputError, describe
 from subjective.compilation import compiler_options, jit
@@ -44,15 +45,17 @@ class Evaluation:
 
     Attributes:
         loss: the loss, as a float on the host.
-        parts: pytree of the scalars whose sum is the loss, on the device.
+        parts: pytree of the floats whose sum is the loss.
         gradient: the gradient, on the device; it has the shape of the value.
         gradient_norm: Euclidean norm of the gradient.
+        slopes: inner product of each direction that was given, and the gradient.
     """
 
     loss: float
     parts: Any
     gradient: jax.Array
     gradient_norm: float
+    slopes: tuple[float, ...] = ()
 
 
 @dataclass
@@ -62,7 +65,7 @@ class State:
     Attributes:
         arrays: name to array, in NumPy or on the device. Each optimizer has its own names.
         loss: the loss at the point.
-        parts: pytree of the scalars whose sum is the loss at the point.
+        parts: pytree of the floats whose sum is the loss at the point.
         gradient_norm: Euclidean norm of the gradient at the point.
     """
 
@@ -85,7 +88,10 @@ class Problem:
 
     def __init__(self, fn: Loss, args: tuple[Any, ...], value: jax.Array, evaluations: int = 0):
         self.shape, self.dtype, self.evaluations = value.shape, value.dtype, evaluations
-        self._args, self._compiled = args, value_and_gradient(fn)
+        # Arrays of NumPy would be copied to the device at each evaluation: at 512 px on a GPU, that takes longer than
+        # the evaluation itself.
+        self._args: tuple[Any, ...] = jax.tree.map(jnp.asarray, args)
+        self._compiled = value_and_gradient(fn)
 
     def to_value(self, point: jax.Array) -> jax.Array:
         """Return the value at a point."""
@@ -95,8 +101,13 @@ class Problem:
         """Turn a gradient with respect to the value into the gradient with respect to the point."""
         return gradient
 
-    def __call__(self, point: jax.Array) -> Evaluation:
+    def __call__(self, point: jax.Array, *products: tuple[jax.Array | None, jax.Array]) -> Evaluation:
         """Evaluate the loss and its gradient at a point.
+
+        Args:
+            point: the point.
+            products: pairs (gradient, direction) whose inner products become `Evaluation.slopes`. None stands for the
+                gradient at this point.
 
         Raises:
             NotFiniteError: the loss or the gradient is not finite. The message says which.
@@ -104,7 +115,12 @@ class Problem:
         (loss, parts), gradient = self._compiled(self.to_value(point), *self._args)
         self.evaluations += 1
         gradient = self.to_coordinates(gradient)
-        found = Evaluation(float(loss), parts, gradient, math.sqrt(inner(gradient, gradient)))
+        leaves, structure = jax.tree.flatten(parts)
+        # All numbers come in one array, because each copy from a device waits for the device.
+        scalars = np.asarray(_summarize(loss, leaves, gradient, products)).tolist()
+        value, squared, slopes = scalars[0], scalars[1], scalars[2 : 2 + len(products)]
+        numbers = jax.tree.unflatten(structure, scalars[2 + len(products) :])
+        found = Evaluation(value, numbers, gradient, math.sqrt(squared), tuple(slopes))
         if not math.isfinite(found.loss):
             raise NotFiniteError(f"the loss became {found.loss}")
         if not math.isfinite(found.gradient_norm):
@@ -196,6 +212,15 @@ def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
     return inner_traced(a, b)
 
 
+@jit
+def _summarize(
+    loss: jax.Array, parts: list[jax.Array], gradient: jax.Array, products: tuple[tuple[Any, jax.Array], ...]
+) -> jax.Array:
+    """Return, in one array, the loss, the gradient's squared norm, the inner products, and the parts."""
+    pairs = ((gradient, gradient), *((gradient if one is None else one, other) for one, other in products))
+    return jnp.stack([loss, *(inner_traced(*pair) for pair in pairs), *parts])
+
+
 def inner_traced(a: jax.Array, b: jax.Array) -> jax.Array:
     """Return the inner product of two arrays of the same shape, inside a compiled function.
 
@@ -203,8 +228,3 @@ def inner_traced(a: jax.Array, b: jax.Array) -> jax.Array:
     """
     rows = a.reshape(a.shape[0], -1) * b.reshape(b.shape[0], -1)
     return jnp.sum(jnp.sum(rows.astype(jnp.promote_types(a.dtype, jnp.float32)), axis=1))
-
-
-def fetched(parts: Any) -> Any:
-    """Copy a pytree of scalars from the device, and return the scalars as floats."""
-    return jax.tree.map(float, jax.device_get(parts))
