@@ -20,6 +20,11 @@ SHARES = "shares"
 """Name of the only axis of the mesh."""
 
 
+def device_kind() -> str:
+    """Return what computes: ``cpu``, ``gpu`` or ``tpu``. The first call starts JAX's devices."""
+    return jax.default_backend()
+
+
 @lru_cache(maxsize=8)
 def mesh_of(count: int) -> Mesh:
     """Arrange devices in a mesh that has one axis, `SHARES`.

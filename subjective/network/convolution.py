@@ -9,19 +9,21 @@ strips are so small that their transforms stay in the CPU's cache; no array larg
 The derivative with respect to the input is the same algorithm with the kernel rotated by 180 degrees. From the forward
 pass, this derivative needs only one bit for each activation: whether the activation is positive.
 
-Feature maps may be stored in bfloat16. Hardware that is made for bfloat16 then multiplies bfloat16 numbers. CPUs
-convert the numbers to float32 first: with XLA's bfloat16 products, a convolution on a CPU takes 1.4 to 7.0 times as
-long as Winograd's filtering in float32 (`experiments/LOG.md`, 2026-11-21). Sums are in float32 everywhere.
+The precision says how feature maps are stored and multiplied. With `bfloat16`, maps are stored in bfloat16, and
+hardware that is made for bfloat16 multiplies bfloat16 numbers. CPUs convert the numbers to float32 first: with XLA's
+bfloat16 products, a convolution on a CPU takes 1.4 to 7.0 times as long as Winograd's filtering in float32
+(`experiments/LOG.md`, 2026-11-21). With `tensorfloat32`, maps are stored in float32, and GPUs round the factors of a
+product to 11 significant bits; other devices compute as with `float32`. Sums are in float32 everywhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
@@ -49,8 +51,11 @@ MIN_STRIP_CHANNELS = 16
 For so few channels, Winograd's matrix products save less time than the transforms cost.
 """
 
-DType = np.dtype | type | str
-"""A number type, in any form that `jax.numpy` accepts."""
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+"""How feature maps are stored and multiplied. The picture, the sums, and all later numbers have the picture's type."""
+
+PRECISIONS: tuple[Precision, ...] = ("float32", "tensorfloat32", "bfloat16")
+"""All precisions."""
 
 FeatureMap = Float[Array, "height width inputs"]
 """Input of a convolution."""
@@ -72,7 +77,7 @@ def conv3x3_relu(
     bias: Bias,
     padding: Padding | Paddings = "circular",
     pool: bool = False,
-    dtype: DType | None = None,
+    precision: Precision = "float32",
     in_loop: bool = False,
 ) -> Activations:
     """Compute max(0, x ∗ kernel + bias), and average 2x2 pixels of the result if ``pool`` is true.
@@ -89,8 +94,8 @@ def conv3x3_relu(
             ``valid`` there is no padding, and the result is one pixel smaller on each side. Give a pair (of
             rows, of columns) if the two paddings differ.
         pool: whether to average 2x2 pixels afterwards, stride 2. An odd last row or column is dropped.
-        dtype: number type of the result, and therefore of the derivative with respect to the result; None for the
-            type of ``x``.
+        precision: how the result is stored, and how ``x`` is multiplied with the kernel. The result of ``bfloat16`` is
+            bfloat16, and so is the derivative with respect to it; other results have the type of ``x``.
         in_loop: whether the function is part of the body of a compiled loop; see `SMALL_PIXELS`.
 
     Returns:
@@ -99,28 +104,33 @@ def conv3x3_relu(
     Raises:
         ValueError: the map is too small; the result would have no pixel.
     """
-    return _forward(x, kernel, bias, _pair(padding), pool, dtype, in_loop)[0]
+    return _forward(x, kernel, bias, _pair(padding), pool, precision, in_loop)[0]
 
 
 def _conv3x3_relu_fwd(
-    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, dtype: DType | None, in_loop: bool
+    x: Array, kernel: Array, bias: Array, padding: Padding | Paddings, pool: bool, precision: Precision, in_loop: bool
 ) -> tuple[Array, Any]:
-    y, mask = _forward(x, kernel, bias, _pair(padding), pool, dtype, in_loop)
+    y, mask = _forward(x, kernel, bias, _pair(padding), pool, precision, in_loop)
     return y, (x, kernel, mask)  # XLA does not keep x unless the derivative with respect to the kernel is used
 
 
 def _conv3x3_relu_bwd(
-    padding: Padding | Paddings, pool: bool, dtype: DType | None, in_loop: bool, residuals: Any, dy: Array
+    padding: Padding | Paddings, pool: bool, precision: Precision, in_loop: bool, residuals: Any, dy: Array
 ) -> tuple[Array, Array, Array]:
     x, kernel, mask = residuals
     padding = _pair(padding)
-    dx = _backward(dy, mask, kernel, x, padding, pool, in_loop)
+    dx = _backward(dy, mask, kernel, x, padding, pool, precision, in_loop)
     dz = backward_relu(dy.astype(kernel.dtype), mask, *_all_indices(x.shape, padding), pool)
-    (dkernel,) = jax.linear_transpose(lambda k: _correlate(x.astype(k.dtype), k, padding), kernel)(dz)
+    (dkernel,) = jax.linear_transpose(lambda k: _correlate(x.astype(k.dtype), k, padding, precision), kernel)(dz)
     return dx, dkernel, dz.sum((0, 1))
 
 
 conv3x3_relu.defvjp(_conv3x3_relu_fwd, _conv3x3_relu_bwd)
+
+
+def map_type(precision: Precision) -> str | None:
+    """Return the number type of feature maps; None means the picture's own type, which may be float64 in tests."""
+    return "bfloat16" if precision == "bfloat16" else None
 
 
 def _pair(padding: Padding | Paddings) -> Paddings:
@@ -132,7 +142,7 @@ def _pair(padding: Padding | Paddings) -> Paddings:
 
 
 def _forward(
-    x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool, dtype: DType | None, in_loop: bool
+    x: Array, kernel: Array, bias: Array, padding: Paddings, pool: bool, precision: Precision, in_loop: bool
 ) -> tuple[Array, Bool[Array, "..."]]:
     """Return the result, and the mask of the positive activations before pooling."""
     least = tuple(3 - 2 * PAD[along] + pool for along in padding)
@@ -142,19 +152,21 @@ def _forward(
             f"{max(least)} a side"
         )
 
-    dtype = x.dtype if dtype is None else dtype
-    forms = (_forward_direct, forward_strips)
-    direct, strips = (partial(form, padding=padding, pool=pool, dtype=dtype) for form in forms)
+    settings: dict[str, Any] = {"padding": padding, "pool": pool, "dtype": map_type(precision) or x.dtype}
+    direct: Callable[..., Any] = partial(_forward_direct, **settings, precision=precision)
+    strips = partial(forward_strips, **settings)
     if _is_direct(x, kernel, in_loop):
         return direct(x.astype(kernel.dtype), kernel, bias)
     return lax.platform_dependent(x, kernel, bias, cpu=strips, default=direct)
 
 
-def _backward(dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings, pool: bool, in_loop: bool) -> Array:
+def _backward(
+    dy: Array, mask: Array, kernel: Array, x: Array, padding: Paddings, pool: bool, precision: Precision, in_loop: bool
+) -> Array:
     """Return the derivative with respect to x, with the shape and the type of x."""
-    like = jax.ShapeDtypeStruct(x.shape, x.dtype)
-    forms = (_backward_direct, backward_strips)
-    direct, strips = (partial(form, like=like, padding=padding, pool=pool) for form in forms)
+    settings: dict[str, Any] = {"like": jax.ShapeDtypeStruct(x.shape, x.dtype), "padding": padding, "pool": pool}
+    direct: Callable[..., Any] = partial(_backward_direct, **settings, precision=precision)
+    strips = partial(backward_strips, **settings)
     if _is_direct(x, kernel, in_loop):
         return direct(dy.astype(kernel.dtype), mask, kernel)
     return lax.platform_dependent(dy, mask, kernel, cpu=strips, default=direct)
@@ -175,21 +187,23 @@ def _all_indices(shape: tuple[int, ...], padding: Paddings) -> tuple[Array, Arra
 # The direct form: the whole map at once, for GPUs and TPUs
 
 
-def _correlate(x: Array, kernel: Array, padding: Paddings) -> Array:
+def _correlate(x: Array, kernel: Array, padding: Paddings, precision: Precision) -> Array:
     """Cross-correlate a map with a kernel, in the number type of x."""
+    products = "high" if precision == "tensorfloat32" else "highest"
     wrapped = [(1, 1) if along == "circular" else (0, 0) for along in padding]
     if "circular" in padding:
         x = jnp.pad(x, (*wrapped, (0, 0)), mode="wrap")
     zeros = [(1, 1) if along == "same" else (0, 0) for along in padding]
+    order = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(
-        x[None], kernel.astype(x.dtype), (1, 1), zeros, dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
+        x[None], kernel.astype(x.dtype), (1, 1), zeros, dimension_numbers=order, precision=products
     )[0]
 
 
 def _forward_direct(
-    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, dtype: DType
+    x: Array, kernel: Array, bias: Array, *, padding: Paddings, pool: bool, precision: Precision, dtype: Any
 ) -> tuple[Array, Array]:
-    y = jax.nn.relu(_correlate(x, kernel, padding).astype(bias.dtype) + bias[None, None, :])
+    y = jax.nn.relu(_correlate(x, kernel, padding, precision).astype(bias.dtype) + bias[None, None, :])
     if not pool:
         return y.astype(dtype), y > 0
     y = y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2]
@@ -197,8 +211,15 @@ def _forward_direct(
 
 
 def _backward_direct(
-    dy: Array, mask: Array, kernel: Array, *, like: jax.ShapeDtypeStruct, padding: Paddings, pool: bool
+    dy: Array,
+    mask: Array,
+    kernel: Array,
+    *,
+    like: jax.ShapeDtypeStruct,
+    padding: Paddings,
+    pool: bool,
+    precision: Precision,
 ) -> Array:
     dz = backward_relu(dy, mask, *_all_indices(like.shape, padding), pool)
     x = jax.ShapeDtypeStruct(like.shape, dy.dtype)
-    return jax.linear_transpose(lambda x: _correlate(x, kernel, padding), x)(dz)[0].astype(like.dtype)
+    return jax.linear_transpose(lambda x: _correlate(x, kernel, padding, precision), x)(dz)[0].astype(like.dtype)

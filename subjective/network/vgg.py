@@ -20,18 +20,12 @@ from jaxtyping import Array, Float
 
 from subjective.arguments import check_list, check_map, check_texts
 from subjective.checks import InputError, at_least, check_number, check_word, describe
-from subjective.network.convolution import average_pool, conv3x3_relu
+from subjective.network.convolution import PRECISIONS, Precision, average_pool, conv3x3_relu
 from subjective.pyramid import PADDINGS, Padding, octave_size
 
 Pooling = Literal["average", "max"]
 POOLINGS: tuple[Pooling, ...] = ("average", "max")
 """All poolings."""
-
-Precision = Literal["float32", "bfloat16"]
-"""Number type of the feature maps. The picture, the sums over a map, and all later numbers have the picture's type."""
-
-PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
-"""All precisions."""
 
 Params = Mapping[str, Mapping[str, Array | np.ndarray]]
 """``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, ...}``; kernels are (height, width, inputs, outputs)."""
@@ -258,8 +252,8 @@ def extract_features(
             mean color), the opposite side of the map for ``circular``. With ``valid`` there is no padding, and each
             convolution makes a map one pixel smaller on each side.
         pooling: average or maximum of 2x2 pixels, stride 2. An odd last row or column is dropped.
-        precision: number type of the maps. The first convolution, whose input is the picture, computes in float32 in
-            both precisions.
+        precision: how the maps are stored and multiplied (see `subjective.network.convolution`). With ``bfloat16``,
+            the first convolution, whose input is the picture, still multiplies in float32.
         in_loop: whether the function is called in the body of a compiled loop, where another form of the convolution
             is fastest.
 
@@ -285,18 +279,13 @@ def extract_features(
     def convolve(layer: Layer, current: Array, pooling_layer: Layer | None) -> Array:
         kernel, bias = (jnp.asarray(params[layer.name][part]) for part in ("kernel", "bias"))
         fused = pooling_layer is not None
-        return conv3x3_relu(current, kernel, bias, padding, fused, map_type(precision), in_loop)
+        return conv3x3_relu(current, kernel, bias, padding, fused, precision, in_loop)
 
     def pool(layer: Layer, current: Array) -> Array:
         return average_pool(current) if pooling == "average" else max_pool(current)
 
     start = preprocess(image, jnp.asarray(params["input"]["mean"]))
     return walk(path, start, convolve, pool, wanted=layers, fuse=lambda _: pooling == "average")
-
-
-def map_type(precision: Precision) -> str | None:
-    """Return the number type of feature maps; None means the picture's own type, which may be float64 in tests."""
-    return None if precision == "float32" else precision
 
 
 def max_pool(features: Float[Array, "height width channels"]) -> Float[Array, "rows columns channels"]:

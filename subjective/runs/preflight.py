@@ -232,9 +232,11 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
             if choice.tile == config.tile:
                 raise
             continue
-        # The returned config names the choice. A repeated or resumed run then keeps it, whatever memory is free.
+        # The returned config names the choice. A repeated or resumed run then keeps it, whatever memory is free and
+        # whatever device computes.
         tile = choice.size[0] if choice.tile is None else choice.tile
-        choice = dataclasses.replace(choice, tile=tile, optimizer=choice.optimizer_name)
+        named: dict[str, Any] = {"optimizer": choice.optimizer_name, "precision": choice.map_precision}
+        choice = dataclasses.replace(choice, tile=tile, **named)
         if needed <= limit:
             return choice
         if least is None or needed < least:
@@ -276,7 +278,7 @@ def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) ->
     tiling = choose_tiling(analysis_of(config, params, sources), config.octave_indices[0], height, params)
     if tiling is not None:
         rows = min(window_rows(params, height, tiling), height)
-    maps = MAP_BYTES if config.precision == "float32" or tiling is None else MAP_BYTES // 2
+    maps = MAP_BYTES if config.precision != "bfloat16" or tiling is None else MAP_BYTES // 2
     work = width * (config.pictures_per_step * height * PICTURE_BYTES + config.pictures_in_memory * rows * maps)
     return process_bytes() + _optimizer_bytes(config) + work
 

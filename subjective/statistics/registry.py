@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from subjective.arguments import check_kind, check_numbers, check_texts
-from subjective.checks import WEIGHT, InputError
+from subjective.checks import WEIGHT, InputError, setting
 from subjective.statistics.autocorrelation import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
 from subjective.statistics.gram import GRAM, GRAM_SUM
 from subjective.statistics.grid import GRID
@@ -91,3 +91,27 @@ def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] =
     if not all(chosen):
         raise InputError(f"statistic {text!r} names no layer after its '@'; write for example {name}@pool1,conv3_2")
     return Term(STATISTICS[name], chosen, (weight,) * len(chosen))
+
+
+def check_statistics(
+    statistic: Sequence[str], layers: Sequence[str], layer_weights: Sequence[float] | None = None
+) -> None:
+    """Check the texts of a config's statistics.
+
+    Args:
+        statistic: texts in the form that `parse_term` reads.
+        layers: layers at which a statistic is measured if its text names no layers.
+        layer_weights: weight of each of ``layers``; 1 if None.
+
+    Raises:
+        InputError: there is no layer or no statistic, or `parse_term` refuses a text.
+    """
+    if not layers:
+        raise InputError(f"{setting('layers')} got no layer; wanted at least one, such as pool1")
+    if not statistic:
+        raise InputError(f"{setting('statistic')} got no name; wanted at least one, such as gram")
+    for text in statistic:
+        try:
+            parse_term(text, layers, layer_weights or (1.0,) * len(layers))
+        except InputError as error:
+            raise InputError(f"{setting('statistic')}: {error.message.marked}") from None

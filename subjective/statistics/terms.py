@@ -10,7 +10,8 @@ from jaxtyping import Array
 
 from subjective.arguments import check_kind, check_list, check_numbers, check_size, check_texts
 from subjective.checks import WEIGHT, InputError, at_least, check_number, check_word, count_of
-from subjective.network.vgg import POOLINGS, PRECISIONS, Pooling, Precision
+from subjective.network.convolution import PRECISIONS, Precision
+from subjective.network.vgg import POOLINGS, Pooling
 from subjective.pyramid import PADDINGS, Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.gram import GRAM

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from subjective.devices import SHARES, mesh_of
 from subjective.network.convolution import conv3x3_relu
 from subjective.network.cpu_convolution import average_pool
-from subjective.network.vgg import Layer, Params, map_type, max_pool, path_to, preprocess, walk
+from subjective.network.vgg import Layer, Params, max_pool, path_to, preprocess, walk
 from subjective.statistics.blocks import Blocks, uses_blocks
 from subjective.statistics.protocol import Statistic, divide_by_count, squared_difference
 from subjective.statistics.regions import Masks, Regions, divide_by_share
@@ -185,7 +185,7 @@ class _MeasureTile:
                 jnp.asarray(kept["bias"]),
                 ("valid", tiling.padding),
                 pooling is not None,
-                map_type(tiling.precision),
+                tiling.precision,
             )
             return clear(made, windows[(pooling or layer).name])
 

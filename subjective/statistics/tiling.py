@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from subjective.checks import InputError, setting
-from subjective.network.vgg import Layer, Params, Pooling, Precision, path_to, walk
+from subjective.network.convolution import Precision
+from subjective.network.vgg import Layer, Params, Pooling, path_to, walk
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid
 from subjective.statistics.protocol import Statistic

@@ -16,12 +16,14 @@ from subjective.checks import (
     setting,
     tidy_settings,
 )
+from subjective.devices import device_kind
 from subjective.images import MAX_PIXELS
+from subjective.network.convolution import Precision
 from subjective.optimize import lbfgsb
 from subjective.optimize.registry import OPTIMIZERS, optimizers_with
 from subjective.pyramid import Padding
 from subjective.statistics.blocks import WHOLE, Grid, choose_blocks
-from subjective.statistics.registry import parse_term, write_terms
+from subjective.statistics.registry import check_statistics, write_terms
 from subjective.synthesis.frames import steps_of
 from subjective.synthesis.settings import (
     NO_TOLERANCE,
@@ -41,7 +43,7 @@ DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
 """The statistics that are matched by default (`experiments/04_settings.md`)."""
 
 HOST_PIXELS = 2**21
-"""L-BFGS-B is the default optimizer up to this number of pixels; it needs 750 bytes of memory for each pixel."""
+"""L-BFGS-B is the default on CPUs up to this number of pixels; it needs 750 bytes of memory for each pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +94,19 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
     def preferred_optimizer(self) -> str:
         """The optimizer that the settings name.
 
-        Default: L-BFGS-B with bounds, or for at most `HOST_PIXELS` pixels at a time on one device; otherwise L-BFGS.
+        Default: L-BFGS-B with bounds, or for at most `HOST_PIXELS` pixels at a time on one CPU; otherwise L-BFGS.
         """
         if self.optimizer is not None:
             return self.optimizer
         if self.bounds:
             return "lbfgsb"
-        small = self.pictures_per_step * self.size[0] * self.size[1] <= HOST_PIXELS
-        return "lbfgsb" if small and self.devices == 1 else "lbfgs"
+        small = self.devices == 1 and self.pictures_per_step * self.size[0] * self.size[1] <= HOST_PIXELS
+        return "lbfgsb" if small and device_kind() == "cpu" else "lbfgs"
+
+    @property
+    def map_precision(self) -> Precision:
+        """The precision that the settings name. Default: TensorFloat-32 on GPUs, float32 on other devices."""
+        return self.precision or ("tensorfloat32" if device_kind() == "gpu" else "float32")
 
     @property
     def preconditioned(self) -> bool:
@@ -172,30 +179,6 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         refused = f"{bounds} cannot be kept" if self.bounds else f"{asked} lbfgsb cannot run"
         instead = f"adam, leave out {bounds}" if self.bounds else "lbfgs or adam"
         raise InputError(f"{refused}: {unavailable}; use {asked} {instead}, or install one of those versions")
-
-
-def check_statistics(
-    statistic: Sequence[str], layers: Sequence[str], layer_weights: Sequence[float] | None = None
-) -> None:
-    """Check the texts of a config's statistics.
-
-    Args:
-        statistic: texts in the form that `parse_term` reads.
-        layers: layers at which a statistic is measured if its text names no layers.
-        layer_weights: weight of each of ``layers``; 1 if None.
-
-    Raises:
-        InputError: there is no layer or no statistic, or `parse_term` refuses a text.
-    """
-    if not layers:
-        raise InputError(f"{setting('layers')} got no layer; wanted at least one, such as pool1")
-    if not statistic:
-        raise InputError(f"{setting('statistic')} got no name; wanted at least one, such as gram")
-    for text in statistic:
-        try:
-            parse_term(text, layers, layer_weights or (1.0,) * len(layers))
-        except InputError as error:
-            raise InputError(f"{setting('statistic')}: {error.message.marked}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

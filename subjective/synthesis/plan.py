@@ -152,7 +152,7 @@ def analysis_of(
         config.pooling,
         config.tile,
         config.row_shards,
-        config.precision,
+        config.map_precision,
         Analysis.blocks if by_regions else config.blocks(sources),
         _comparison(config, params),
     )

@@ -15,7 +15,8 @@ from subjective.checks import FINITE, SHARE, WEIGHT, OneOf, above, at_least, bet
 from subjective.colors import ColorMode
 from subjective.joins import MEANS
 from subjective.losses import ContentForm
-from subjective.network.vgg import Pooling, Precision
+from subjective.network.convolution import Precision
+from subjective.network.vgg import Pooling
 from subjective.optimize.lbfgs import HistoryType
 from subjective.optimize.registry import OPTIMIZERS
 from subjective.pyramid import Padding
@@ -113,8 +114,8 @@ class OptimizerSettings:
 
     optimizer: Annotated[str | None, arg(), OneOf(OPTIMIZERS)] = None
     """Optimizer: lbfgsb (scipy's, in float64 on the host), lbfgs or adam (both on the device). Default: lbfgsb for
-    at most 2 megapixels on one device, or with --bounds; lbfgs for more pixels or devices, or if lbfgsb cannot run
-    with the installed scipy."""
+    at most 2 megapixels on a CPU, or with --bounds; lbfgs on a GPU or TPU, for more pixels or several devices, or if
+    lbfgsb cannot run with the installed scipy."""
     history: Annotated[int, arg(metavar="N"), at_least(1)] = 10
     """Number of steps that L-BFGS remembers. Memory for all of them, two copies of the picture for each, is
     taken at the beginning."""
@@ -141,9 +142,10 @@ class ComputeSettings:
     tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
     """Number of the picture's rows in a tile. The network's layers are computed tile by tile: smaller tiles take less
     memory and more time for the same result. Default: the largest tiles that fit into memory."""
-    precision: Precision = "float32"
-    """Number type of the network's feature maps. bfloat16 halves their memory and is meant for GPUs and TPUs; the last
-    quarter of the steps at full size still uses float32."""
+    precision: Precision | None = None
+    """How the network's feature maps are stored and multiplied. tensorfloat32 makes GPUs several times as fast as
+    float32; on other devices it computes as float32 does. bfloat16 halves the memory of the maps; the last quarter of
+    the steps at full size then still uses float32. Default: tensorfloat32 on GPUs, float32 on other devices."""
     devices: Annotated[int, arg(metavar="N"), at_least(1)] = 1
     """Number of devices that share the picture's rows, or the frames of a loop. Each device needs only a part of the
     memory and time; the result is the same."""

@@ -86,7 +86,7 @@ def plan_stages(
 
 def _add_polish(stages: list[Stage]) -> list[Stage]:
     """Split the last stage in two if its feature maps are bfloat16: `POLISH` of its steps become a stage in float32."""
-    if not stages or stages[-1].analysis.precision == "float32":
+    if not stages or stages[-1].analysis.precision != "bfloat16":
         return stages
     *before, last = stages
     share = math.ceil(POLISH * last.steps)

@@ -12,7 +12,8 @@ import numpy as np
 
 from subjective import joins
 from subjective.compilation import jit
-from subjective.network.vgg import Params, Precision
+from subjective.network.convolution import Precision
+from subjective.network.vgg import Params
 from subjective.statistics.analysis import analyze
 from subjective.statistics.blocks import WHOLE
 from subjective.statistics.regions import carry_masks

@@ -140,7 +140,7 @@ def test_bfloat16_maps_err_by_their_own_rounding(size, pool):
 
     def evaluated(x, in_loop=False):
         def form(x):
-            return conv3x3_relu(x, kernel, bias, "circular", pool, None, in_loop)
+            return conv3x3_relu(x, kernel, bias, "circular", pool, "float32", in_loop)
 
         found, (gradient,) = jax.jit(lambda x: with_gradients(form, x))(x)
         return found, gradient

@@ -49,7 +49,8 @@ def test_what_fits_is_left_alone(small_params):
     plan = choose_to_fit(asked, small_params, SOURCE, 10**12)
     assert asked.optimizer_name == plan.optimizer == "lbfgsb"
     assert plan.tile == 512, "the whole picture, by name"
-    assert dataclasses.replace(plan, tile=None, optimizer=None) == asked
+    assert plan.precision == "float32", "by name, so that a run on another device keeps it"
+    assert dataclasses.replace(plan, tile=None, optimizer=None, precision=None) == asked
 
 
 def test_lbfgs_is_chosen_where_lbfgsb_would_be_but_cannot_run(small_params, monkeypatch):
