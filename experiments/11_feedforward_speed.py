@@ -86,6 +86,7 @@ def in_torch(what: str, threads: int) -> Callable[[int], float]:
     from subjective.feedforward.step import parameters_of
 
     torch.set_num_threads(threads)
+    torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
     params = {}
     for name, leaf in flatten(parameters_of(Architecture("style").build(0))).items():
         value = torch.tensor(np.asarray(leaf))
