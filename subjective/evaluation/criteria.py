@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from subjective.evaluation import pixels
@@ -93,9 +95,10 @@ class FeatureDistances:
 
     def __init__(self, crops: Crops, params: Params, matched: Collection[str]):
         """Observe the crops at all layers and scales, except the layers ``matched`` at whole octaves."""
-        self._params, self._side = params, (side := min(crops.size))
+        # On the device: otherwise the parameters would be copied for each window.
+        self._params, self._side = jax.tree.map(jnp.asarray, params), (side := min(crops.size))
         self._places = choose_places(params, matched, side)
-        self._observe = partial(observe, params=params, places=self._places, side=side)
+        self._observe = partial(observe, params=self._params, places=self._places, side=side)
         observations = crops.measure_each(self._observe)
         windows = [[one.windows for one in group] for group in observations]
         self._scales = list(windows[0][0])

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from subjective.compilation import jit
 from subjective.evaluation import pixels
 from subjective.evaluation.crops import allot
 from subjective.evaluation.pixels import Image
@@ -126,7 +127,7 @@ def _compile_window(layers: tuple[str, ...]) -> Callable[..., Any]:
     feature map, ``(pixels, channels)``.
     """
 
-    @jax.jit
+    @jit
     def measure(params: Params, window: jax.Array) -> Any:
         features = extract_features(params, window, layers, padding="valid", pooling="average")
         return {layer: (gram(maps), maps.reshape(-1, maps.shape[2])) for layer, maps in features.items()}

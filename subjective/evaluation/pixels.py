@@ -39,7 +39,7 @@ COPY_CORRELATION = 0.95
 """Smallest correlation with a patch of a source at which a patch counts as copied. Independent patches of real textures
 seldom have a correlation above 0.8."""
 
-MAX_PATCHES = 512
+MAX_PATCHES = 256
 """Largest number of a picture's patches that are searched for in the sources.
 
 If the sources together have n times `SOURCE_PIXELS` pixels, and n is above 1, the number of patches is divided by n,

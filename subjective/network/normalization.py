@@ -17,6 +17,7 @@ import numpy as np
 
 from subjective.arguments import check_list
 from subjective.checks import InputError, setting
+from subjective.compilation import jit
 from subjective.images import find_images, read_image
 from subjective.network import weights
 from subjective.network.vgg import Params, check_network, extract_features, layer_names
@@ -56,7 +57,7 @@ def activation_scales(params: Params, pictures: Iterable[Path] | None = None) ->
     check_network(params)
     convolutions = tuple(name for name in layer_names(params) if name.startswith("conv"))
 
-    @jax.jit
+    @jit
     def mean_activations(params: Params, image: jax.Array) -> dict[str, jax.Array]:
         features = extract_features(params, image, convolutions, padding="valid", pooling="average")
         return {name: jnp.mean(maps, axis=(0, 1)) for name, maps in features.items()}
