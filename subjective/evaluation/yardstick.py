@@ -13,6 +13,7 @@ import numpy as np
 
 from subjective.arguments import check_list, check_numbers, check_texts
 from subjective.checks import FINITE, InputError, check_image, normalize_weights
+from subjective.devices import one_blas_thread
 from subjective.evaluation import features
 from subjective.evaluation.criteria import FeatureDistances, make_criteria
 from subjective.evaluation.crops import Array, Crops, crop_size, cut_crops, cut_parts, place_parts
@@ -132,7 +133,8 @@ class Yardstick:
         self._sources = [np.asarray(source, np.float32) for source in sources]
         self._crop_size = crop_size(self._sources, shape)
         crops = Crops([cut_crops(source, self._crop_size) for source in self._sources], source_weights)
-        self._criteria = make_criteria(crops, self._sources, params, matched, portilla_simoncelli, tiles)
+        with one_blas_thread():
+            self._criteria = make_criteria(crops, self._sources, params, matched, portilla_simoncelli, tiles)
 
     def score(self, image: Image) -> Scores:
         """Compare a picture with the sources; see `evaluate`.
@@ -147,7 +149,8 @@ class Yardstick:
             )
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = cut_parts(image, self._crop_size)
-        return Scores(score for one in self._criteria for score in one.score(image, parts))
+        with one_blas_thread():
+            return Scores(score for one in self._criteria for score in one.score(image, parts))
 
     def locate(self, image: Image) -> Array:
         """Return where a picture is unlike its sources.

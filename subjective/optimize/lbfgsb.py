@@ -32,6 +32,7 @@ import scipy
 import scipy.optimize
 
 from subjective.checks import InputError
+from subjective.devices import one_blas_thread
 from subjective.optimize.protocol import Evaluation, Problem, State, StuckError
 
 LINE_SEARCH_EVALUATIONS = 20
@@ -281,7 +282,9 @@ class LBFGSB:
     def _call(self, arrays: dict[str, Any]) -> None:
         routine, unit = self._routine(), arrays["unit"]
         routine.adapt(arrays)
-        routine(arrays, self.history, None if self.bounds is None else (self.bounds[0] / unit, self.bounds[1] / unit))
+        bounds = None if self.bounds is None else (self.bounds[0] / unit, self.bounds[1] / unit)
+        with one_blas_thread():
+            routine(arrays, self.history, bounds)
 
     def _routine(self) -> _Routine:
         routine = _known_routine()
