@@ -6,8 +6,8 @@ from helpers.pictures import noise
 from subjective.checks import InputError
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.forecast import (
-    EVALUATIONS_PER_STEP,
     EXPECTED_SHARE,
+    STEP_EVALUATIONS,
     Forecast,
     Phase,
     StageForecast,
@@ -80,5 +80,5 @@ def test_a_forecast_is_of_the_stages_and_starts_of_the_job(small_params, tol, sh
     assert (first.name, last.name) == ("32x32", "64x64")
     assert (first.most_steps, last.most_steps) == (3 * 16, 10)
     assert last.expected_steps == 10 * share
-    assert last.step_seconds == pytest.approx(0.4 * EVALUATIONS_PER_STEP)
+    assert last.step_seconds == pytest.approx(0.4 * STEP_EVALUATIONS)
     assert forecast(job, (0.1, 0.4)).pictures == 2
