@@ -56,6 +56,22 @@ def commands(page):
 COMMANDS = [pytest.param(words, id=f"{name_of(page)}: {' '.join(words)}") for page in PAGES for words in commands(page)]
 
 
+MAKING = re.compile(r"subjective (synthesize|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume) ")
+TIME = re.compile(r"\d+ (seconds?|minutes?|hours?)|(two|three|nine|half an) (minutes|hour)|what was left")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_time_of_each_command_stands_beside_it(page):
+    parts = re.split(r"(```\w*\n.*?```)", page.read_text(), flags=re.S)
+    around = zip(parts, parts[1:], parts[2:], strict=False)
+    said = {
+        block: " ".join((before.strip().split("\n\n")[-1], after.strip().split("\n\n")[0]))
+        for before, block, after in around
+        if block.startswith("```sh") and MAKING.search(block)
+    }
+    assert [block for block, text in said.items() if not TIME.search(text)] == []
+
+
 @pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_each_relative_link_resolves(page):
     broken = []
