@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,3 +72,13 @@ def rename(temporary: Path, path: Path, *, replace: bool) -> None:
         os.replace(temporary, path)
     else:
         temporary.unlink()
+
+
+def suggest_file(path: Path) -> str:
+    """Say what a path that does not exist may stand for, in a few words; empty if nothing similar exists."""
+    several = str(path).split(",")
+    if len(several) > 1 and all(Path(one.strip()).exists() for one in several):
+        return "put spaces between several files, no commas"
+    beside = [file.name for file in path.parent.iterdir()] if os.access(path.parent, os.R_OK) else []
+    near = difflib.get_close_matches(path.name, beside, 1)
+    return f"did you mean {str(path.parent / near[0])!r}?" if near else ""

@@ -26,7 +26,7 @@ from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 from subjective.arguments import check_kind, check_list, check_map, check_path, check_size
 from subjective.checks import InputError, above, at_least, check_number, describe, file_errors
 from subjective.conversion import Image, image_of, to_uint8
-from subjective.files import write_bytes
+from subjective.files import suggest_file, write_bytes
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the files that are read when a folder or a pattern is given. A file given by name may have any suffix."""
@@ -86,7 +86,8 @@ def _find_one(source: str | os.PathLike[str], path: Path, what: str) -> list[Pat
     if path.exists():
         return [path]
     if not glob.has_magic(str(source)):
-        raise InputError(f"no such {what}: {str(source)!r}; give a picture, a folder of pictures or a pattern")
+        advice = suggest_file(path) or "give a picture, a folder of pictures or a pattern"
+        raise InputError(f"no such {what}: {str(source)!r}; {advice}")
     found = _keep_pictures(Path(match) for match in glob.glob(str(source), recursive=True))
     if not found:
         raise InputError(f"no picture matches the pattern {str(source)!r}; check it with `ls {source}`")

@@ -113,10 +113,30 @@ def _blur_and_halve_backward(axis: int, size: int, cotangent: Array) -> tuple[Ar
 _blur_and_halve.defvjp(_blur_and_halve_forward, _blur_and_halve_backward)
 
 
+CONTRAST_MARGIN = 10
+"""Number of pixels that `contrast` loses on each side for ``valid``."""
+
+LEAST_CONTRAST = 0.5 / 255
+"""Contrast that is added everywhere: the root needs a slope at 0, and less than the rounding of 8 bits is not seen."""
+
+
 def band(image: Planes, padding: Padding = "circular") -> Resized:
     """Return the detail that the 5-tap blur removes: the image minus its blur.
 
     The detail consists of the image's highest spatial frequencies.
+
+    Args:
+        image: ``(height, width, channels)``.
+        padding: as in `reduce`.
+
+    Returns:
+        ``(height, width, channels)``. For ``valid``, two pixels are lost on each side.
+    """
+    return _trim(image, 2 if padding == "valid" else 0) - blur(image, padding)
+
+
+def blur(image: Planes, padding: Padding = "circular") -> Resized:
+    """Blur an image with the 5-tap kernel along both axes.
 
     Args:
         image: ``(height, width, channels)``.
@@ -133,7 +153,35 @@ def band(image: Planes, padding: Padding = "circular") -> Resized:
     blurred = jnp.zeros((height, width, image.shape[2]), image.dtype)
     for start, weight in enumerate(TAPS):
         blurred += weight * rows[:, start : start + width]
-    return padded[2 : 2 + height, 2 : 2 + width] - blurred
+    return blurred
+
+
+def contrast(image: Planes, padding: Padding = "circular") -> Float[Array, "rows columns bands"]:
+    """Measure the local contrast of an image's two finest bands: wavelengths of some 2 to 4, and 4 to 8 pixels.
+
+    A spectrum says how much detail a picture has, not where. In a photograph, detail lies along edges, and places
+    between them are smooth.
+
+    Args:
+        image: ``(height, width, channels)``.
+        padding: as in `reduce`.
+
+    Returns:
+        ``(height, width, 2 channels)``: for each channel, the standard deviation of the finest band in a neighborhood
+        of some 5 pixels; then the same for the next band. For ``valid``, `CONTRAST_MARGIN` pixels are lost on each
+        side.
+    """
+    valid = padding == "valid"
+    once = blur(image, padding)
+    thrice = blur(blur(once, padding), padding)
+    fine, coarse = _trim(image, 2 if valid else 0) - once, _trim(once, 4 if valid else 0) - thrice
+    power = jnp.concatenate([_trim(fine, 4 if valid else 0), coarse], axis=2) ** 2
+    return jnp.sqrt(blur(blur(power, padding), padding) + LEAST_CONTRAST**2)
+
+
+def _trim(image: Array, amount: int) -> Array:
+    """Cut ``amount`` pixels off each side."""
+    return image[amount : image.shape[0] - amount, amount : image.shape[1] - amount]
 
 
 def _take_every_second(image: Array, axis: int, start: int, length: int) -> Array:

@@ -2,11 +2,12 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from subjective.checks import FileError
-from subjective.files import rename, write_atomically, write_bytes
+from subjective.files import rename, suggest_file, write_atomically, write_bytes
 
 
 def refuse_links(*paths):
@@ -59,3 +60,11 @@ def test_a_file_whose_writing_fails_is_not_changed(tmp_path):
         file.writelines([b"half", None])
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_path_that_does_not_exist_may_be_a_typing_error_or_several(here):
+    for name in ("gravel.jpg", "rock.jpg"):
+        (here / name).touch()
+    assert suggest_file(here / "gravle.jpg") == f"did you mean {str(here / 'gravel.jpg')!r}?"
+    assert suggest_file(Path("rock.jpg,gravel.jpg")) == "put spaces between several files, no commas"
+    assert suggest_file(here / "unlike.tif") == suggest_file(here / "missing" / "rock.jpg") == ""

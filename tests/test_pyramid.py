@@ -102,3 +102,39 @@ def test_expand_refuses_valid_padding_and_sizes_that_do_not_fit():
         pyramid.expand(jnp.zeros((4, 4, 1)), (8, 8), "valid")
     with pytest.raises(ValueError, match="cannot expand"):
         pyramid.expand(jnp.zeros((4, 4, 1)), (9, 8))
+
+
+def contrasts_by_scipy(gray):
+    def blurred(image, times=1):
+        for _ in range(times):
+            image = blurred_by_scipy(image, "wrap")
+        return image
+
+    bands = (gray - blurred(gray), blurred(gray) - blurred(gray, 3))
+    return np.stack([np.sqrt(blurred(one**2, 2) + pyramid.LEAST_CONTRAST**2) for one in bands], axis=2)
+
+
+@pytest.mark.parametrize("size", [(32, 24), (33, 29)])
+def test_contrast_is_that_of_scipy(size, rng, in_float64):
+    gray = rng.standard_normal(size)
+    expected = contrasts_by_scipy(gray)
+    found = pyramid.contrast(jnp.asarray(gray)[:, :, None])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    margin = pyramid.CONTRAST_MARGIN
+    inside = pyramid.contrast(jnp.asarray(gray)[:, :, None], "valid")
+    np.testing.assert_allclose(inside, expected[margin:-margin, margin:-margin], rtol=1e-12)
+
+
+def test_contrast_has_a_gradient_where_a_picture_is_flat(in_float64):
+    flat = jnp.full((24, 24, 1), 0.5)
+    np.testing.assert_allclose(pyramid.contrast(flat), pyramid.LEAST_CONTRAST, rtol=1e-6)
+    assert jnp.isfinite(jax.grad(lambda image: pyramid.contrast(image).sum())(flat)).all()
+
+
+def test_contrast_tells_a_picture_from_one_of_the_same_spectrum_whose_detail_is_spread_evenly(rng):
+    detail = rng.standard_normal((64, 64))
+    detail[:, :32] *= 0.1  # one half is smooth
+    turned = np.exp(1j * np.angle(np.fft.fft2(rng.standard_normal((64, 64)))))
+    even = np.fft.ifft2(np.abs(np.fft.fft2(detail)) * turned).real
+    spreads = [np.std(pyramid.contrast(jnp.asarray(gray, jnp.float32)[:, :, None])[:, :, 0]) for gray in (detail, even)]
+    assert spreads[0] > 2 * spreads[1]

@@ -64,6 +64,9 @@ class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOpti
     texture of each keyframe to the next, and back to the first."""
 
     source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")] = ()
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE")] = None
+    """Write the loop to this file, besides the run folder. The suffix chooses the format: .mp4, .gif or .webp for all
+    frames together; with .png, .jpg, .tif or .bmp each frame gets a file, with a number before the suffix."""
     save_every: Annotated[int, arg("-n", metavar="N"), at_least(0)] = 0
     """Save all frames every N steps. 0 saves only the finished frames."""
 

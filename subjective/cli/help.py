@@ -18,7 +18,7 @@ from subjective.statistics.registry import STATISTICS
 from subjective.synthesis.settings import NOISE
 
 FIRST = (
-    "source", "output_width", "output_height", "preset", "count", "max_iter", "init", "join_mode", "seed", "dry_run",
+    "source", "out", "output_width", "output_height", "preset", "count", "max_iter", "join_mode", "seed", "dry_run",
 )  # fmt: skip
 """The ten settings that people need most, in the order in which the help shows them."""
 

@@ -102,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             status: int = module.run(options, rest) if name == "sweep" else module.run(options)
             return status
     except Interrupted as interrupt:
+        if not interrupt.is_told:
+            report_error("interrupted before anything was made")
         return 128 + interrupt.number
     except Exception as error:
         return _explain(error, kind)

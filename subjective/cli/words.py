@@ -259,6 +259,18 @@ def _check_loose(flags: Sequence[Flag], loose: Sequence[str], command: str) -> N
         _check_value(taker, taker.metavar, word)
 
 
+SYNONYMS = {
+    "frames": "count",
+    "number": "count",
+    "steps": "max-iter",
+    "iterations": "max-iter",
+    "size": "width",
+    "input": "source",
+    "weight": "source-weights",
+}
+"""Flags of other programs that have another name here, and no similar one."""
+
+
 def _advise(name: str, flags: Sequence[Flag], known: dict[str, Flag], command: str) -> str:
     """Say what to do instead of giving a flag that does not exist."""
     bare = name.lstrip("-").lower()
@@ -266,5 +278,8 @@ def _advise(name: str, flags: Sequence[Flag], known: dict[str, Flag], command: s
     if loose is not None:
         return f"give {loose.metavar} without a flag, right after the command"
     by_bare = {each.lstrip("-"): each for each in known}
+    meant = SYNONYMS.get(bare)
+    if meant in by_bare:
+        return f"did you mean {by_bare[meant]}?"
     near = difflib.get_close_matches(bare, by_bare, 1)
     return f"did you mean {by_bare[near[0]]}?" if near else f"see subjective {command} --help"

@@ -44,7 +44,7 @@ EDGES = Measure(
     name="sharpness of tints",
     unit="levels of 255",
     figures="{value:.1f} of 255 apart",
-    aspect="colors",
+    aspect="borders of colors",
 )
 
 

@@ -49,6 +49,7 @@ FIDELITY = Measure(
     name="places unlike the source",
     unit="share of the picture",
     figures="{value:.0%} of the picture",
+    verdicts=("no more than in a crop", "more", "many more", "far more"),
     aspect="structure",
     remarks=("", *("{value:.0%} of it is unlike any place in its source",) * 3),
 )

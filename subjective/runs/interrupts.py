@@ -20,12 +20,14 @@ class Interrupted(KeyboardInterrupt):
 
     Attributes:
         number: number of the signal.
+        is_told: whether the user has been told what the interrupt has stopped.
     """
 
     def __init__(self, number: int):
         """Keep the number of the signal."""
         super().__init__(number)
         self.number = number
+        self.is_told = False
 
 
 class _Signals:

@@ -29,8 +29,8 @@ from subjective.synthesis.problem import Job
 MAP_BYTES = 2500
 """Bytes of all feature maps and their derivatives for each pixel of a tile with its halo (measured: 2,300 to 2,450)."""
 
-PICTURE_BYTES = 32
-"""Bytes of the pyramid and its derivatives for each pixel of the picture (measured: 29 to 36).
+PICTURE_BYTES = 95
+"""Bytes of the pyramid, the contrast and their derivatives for each pixel of the picture (measured: 90 to 96).
 
 The optimizer's arrays are not included.
 """

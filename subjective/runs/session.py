@@ -125,6 +125,7 @@ class Session:
             return False
         if isinstance(error, interrupts.Interrupted):
             self._abandon("interrupted", "interrupted")
+            error.is_told = True
             return False
         if not isinstance(error, Exception):
             return False

@@ -16,6 +16,7 @@ from subjective.colors import to_opponent
 from subjective.network.vgg import Params, check_network, extract_features
 from subjective.pyramid import band, gaussian_pyramid
 from subjective.statistics.blocks import WHOLE, Blocks, uses_blocks
+from subjective.statistics.local_contrast import local_contrast
 from subjective.statistics.protocol import Statistic, divide_by_count, squared_difference
 from subjective.statistics.regions import Regions
 from subjective.statistics.room import smallest_picture
@@ -209,6 +210,8 @@ def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> di
         maps["opponent"] = to_opponent(image)
     if "band" in layers:
         maps["band"] = band(image, analysis.padding)
+    if "contrast" in layers:
+        maps["contrast"] = local_contrast(image, analysis.padding)
     return maps
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from subjective.checks import InputError, count_of, setting
 from subjective.network.cpu_convolution import average_pool
 from subjective.network.vgg import Layer, Params, layers_of, walk
-from subjective.pyramid import Padding, gaussian_pyramid
+from subjective.pyramid import CONTRAST_MARGIN, Padding, gaussian_pyramid
 
 Masks = Float[Array, "height width regions"]
 
@@ -104,7 +104,7 @@ def carry_masks(masks: Masks, octaves: Sequence[int], padding: Padding, params: 
         params: the network.
 
     Returns:
-        One dict for each octave, from layer to `RegionMap`. At ``rgb``, ``opponent`` and ``band``, the weights are the
+        One dict for each octave, from layer to `RegionMap`. At the layers of the picture itself, the weights are the
         octave's masks themselves, cut to the size of the map.
 
     References:
@@ -131,8 +131,13 @@ def _carry_through_network(masks: Masks, clearest: Array, padding: Padding, para
     names = [layer.name for layer in path]
     carried = walk(path, masks, convolve, lambda _, masks: average_pool(masks), wanted=names)
     pixels = make_region_map(masks, masks)
-    band = pixels.weights[2:-2, 2:-2] if padding == "valid" else pixels.weights
-    of_picture = {"rgb": pixels, "opponent": pixels, "band": RegionMap(band, pixels.trust)}
+    margins = {"rgb": 0, "opponent": 0, "band": 2, "contrast": CONTRAST_MARGIN}
+
+    def cut(margin: int) -> RegionMap:
+        ends = [slice(margin, size - margin) for size in pixels.weights.shape[:2]]
+        return RegionMap(pixels.weights[ends[0], ends[1]], pixels.trust)
+
+    of_picture = {layer: cut(margin if padding == "valid" else 0) for layer, margin in margins.items()}
     return of_picture | {name: make_region_map(seen, seen**WEIGHT_POWER) for name, seen in carried.items() if seen.size}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from subjective.checks import InputError, count_of, setting
 from subjective.network.vgg import Params, feature_size
-from subjective.pyramid import Padding, octave_size
+from subjective.pyramid import CONTRAST_MARGIN, Padding, octave_size
 from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
 
 Side = tuple[int, Padding]
@@ -21,14 +21,15 @@ def map_size(size: int, layer: str, padding: Padding, params: Iterable[str]) -> 
     Args:
         size: length of the side of the octave's picture.
         layer: name of the layer.
-        padding: padding of the network and of ``band``.
+        padding: padding of the network, and of ``band`` and ``contrast``.
         params: the network, or the names of its convolutions.
 
     Returns:
         Length in pixels; 0 or less if the picture is too small for the layer.
     """
     if layer in PICTURE_LAYERS:
-        return size - 4 if layer == "band" and padding == "valid" else size
+        lost = {"band": 2, "contrast": CONTRAST_MARGIN}.get(layer, 0) if padding == "valid" else 0
+        return size - 2 * lost
     return feature_size(size, layer, padding, params)
 
 
@@ -137,6 +138,5 @@ def check_size(name: str, size: tuple[int, int], analysis: Analysis, params: Par
     remedy = f"use {setting('octaves')} {enough[-1]}" if enough else "use shallower layers"
     raise InputError(
         f"{name} of {size[1]}x{size[0]} pixels is too small for {count_of(octaves, 'octave')} of "
-        f"{', '.join(analysis.layers)} with padding {analysis.padding}: wanted at least {smallest} pixels a side; "
-        f"enlarge it or {remedy}"
+        f"{', '.join(analysis.layers)}: wanted at least {smallest} pixels a side; enlarge it or {remedy}"
     )

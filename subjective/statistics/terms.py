@@ -20,7 +20,7 @@ from subjective.statistics.protocol import Statistic
 Statistics = tuple[dict[str, dict[str, Array]], ...]
 """Statistics of a picture, or targets for them: one dict ``{layer: {name of the statistic: array}}`` per octave."""
 
-PICTURE_LAYERS = ("rgb", "opponent", "band")
+PICTURE_LAYERS = ("rgb", "opponent", "band", "contrast")
 """Layers that are computed without the network: the RGB pixels of the octave's picture, the pixels in opponent colors,
 and the detail that a 5-tap blur removes."""
 

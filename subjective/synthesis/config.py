@@ -39,7 +39,7 @@ from subjective.synthesis.settings import (
     arg,
 )
 
-DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001")
+DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001", "covariance@contrast=0.3")
 """The statistics that are matched by default (`experiments/04_settings.md`)."""
 
 HOST_PIXELS = 2**21

@@ -18,8 +18,8 @@ from subjective.synthesis.settings import NO_TOLERANCE
 from subjective.terminal import format_duration
 
 STEP_EVALUATIONS = 1.18
-"""Time of a step, as a multiple of the time of an evaluation. A step makes 1.09 evaluations in the mean of many runs; the
-rest is the optimizer's own work."""
+"""Time of a step, as a multiple of the time of an evaluation. A step makes 1.09 evaluations in the mean of many runs;
+the rest is the optimizer's own work."""
 
 EXPECTED_SHARE = 0.85
 """Share of its most steps that a stage usually makes if it may end early, which `PictureConfig.tol` allows."""

@@ -69,7 +69,8 @@ class MatchSettings:
     """Use every N-th octave only."""
     layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("pool1", "conv3_2")
     """Layers to match, by name (conv1_1, pool1, ...) or by the 2017 program's number (2 is pool1, 7 is conv3_2). The
-    layers rgb, opponent and band are the picture itself, its opponent colors and its finest detail."""
+    layers rgb, opponent, band and contrast are the picture itself, its opponent colors, its finest detail, and how
+    strong that detail is at each place."""
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = ("gram",)
     """Statistics to match: {statistics}. A statistic is measured at --layers unless its text names layers after @; its
     weight is 1 unless its text gives a weight after =."""
