@@ -132,7 +132,8 @@ def band(image: Planes, padding: Padding = "circular") -> Resized:
     Returns:
         ``(height, width, channels)``. For ``valid``, two pixels are lost on each side.
     """
-    return _trim(image, 2 if padding == "valid" else 0) - blur(image, padding)
+    inside = image[2:-2, 2:-2] if padding == "valid" else image
+    return inside - blur(image, padding)
 
 
 def blur(image: Planes, padding: Padding = "circular") -> Resized:
@@ -145,15 +146,7 @@ def blur(image: Planes, padding: Padding = "circular") -> Resized:
     Returns:
         ``(height, width, channels)``. For ``valid``, two pixels are lost on each side.
     """
-    padded = image if padding == "valid" else _pad_axis(_pad_axis(image, 0, 2, padding), 1, 2, padding)
-    height, width = padded.shape[0] - 4, padded.shape[1] - 4
-    rows = jnp.zeros((height, *padded.shape[1:]), image.dtype)
-    for start, weight in enumerate(TAPS):
-        rows += weight * padded[start : start + height]
-    blurred = jnp.zeros((height, width, image.shape[2]), image.dtype)
-    for start, weight in enumerate(TAPS):
-        blurred += weight * rows[:, start : start + width]
-    return blurred
+    return _blur_planes(image.transpose(2, 0, 1), padding).transpose(1, 2, 0)
 
 
 def contrast(image: Planes, padding: Padding = "circular") -> Float[Array, "rows columns bands"]:
@@ -171,17 +164,42 @@ def contrast(image: Planes, padding: Padding = "circular") -> Float[Array, "rows
         of some 5 pixels; then the same for the next band. For ``valid``, `CONTRAST_MARGIN` pixels are lost on each
         side.
     """
-    valid = padding == "valid"
-    once = blur(image, padding)
-    thrice = blur(blur(once, padding), padding)
-    fine, coarse = _trim(image, 2 if valid else 0) - once, _trim(once, 4 if valid else 0) - thrice
-    power = jnp.concatenate([_trim(fine, 4 if valid else 0), coarse], axis=2) ** 2
-    return jnp.sqrt(blur(blur(power, padding), padding) + LEAST_CONTRAST**2)
+    valid, planes = padding == "valid", image.transpose(2, 0, 1)
+    once = _blur_planes(planes, padding)
+    thrice = _blur_planes(_blur_planes(once, padding), padding)
+    fine, coarse = _trim(planes, 2 if valid else 0) - once, _trim(once, 4 if valid else 0) - thrice
+    power = jnp.concatenate([_trim(fine, 4 if valid else 0), coarse]) ** 2
+    averaged = _blur_planes(_blur_planes(power, padding), padding)
+    return jnp.sqrt(averaged + LEAST_CONTRAST**2).transpose(1, 2, 0)
 
 
-def _trim(image: Array, amount: int) -> Array:
-    """Cut ``amount`` pixels off each side."""
-    return image[amount : image.shape[0] - amount, amount : image.shape[1] - amount]
+def _blur_planes(planes: Array, padding: Padding) -> Array:
+    """Blur ``(channels, height, width)``. Channels come first for the reason that `reduce` gives."""
+    return _blur_inside(planes if padding == "valid" else _pad_axis(_pad_axis(planes, 1, 2, padding), 2, 2, padding))
+
+
+@jax.custom_vjp
+def _blur_inside(planes: Array) -> Array:
+    """Blur, and lose two pixels on each side."""
+    height, width = planes.shape[1] - 4, planes.shape[2] - 4
+    rows = [weight * planes[:, start : start + height] for start, weight in enumerate(TAPS)]
+    # Without this barrier, XLA repeats the first blur for each tap of the second.
+    blurred = lax.optimization_barrier(rows[0] + rows[1] + rows[2] + rows[3] + rows[4])
+    columns = [weight * blurred[:, :, start : start + width] for start, weight in enumerate(TAPS)]
+    return columns[0] + columns[1] + columns[2] + columns[3] + columns[4]
+
+
+def _blur_inside_backward(_: None, cotangent: Array) -> tuple[Array]:
+    """Return the derivative: the same blur, because the kernel is symmetric. It compiles in half the time of JAX's."""
+    return (_blur_inside(jnp.pad(cotangent, ((0, 0), (4, 4), (4, 4)))),)
+
+
+_blur_inside.defvjp(lambda planes: (_blur_inside(planes), None), _blur_inside_backward)
+
+
+def _trim(planes: Array, amount: int) -> Array:
+    """Cut ``amount`` pixels off each side of ``(channels, height, width)``."""
+    return planes[:, amount : planes.shape[1] - amount, amount : planes.shape[2] - amount]
 
 
 def _take_every_second(image: Array, axis: int, start: int, length: int) -> Array:
