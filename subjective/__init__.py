@@ -7,8 +7,8 @@
     [result] = subjective.synthesize(rock, subjective.SynthesisConfig(output_width=256), params=params)
     result.save("more-rock.png")
 
-An image is an array ``(height, width, 3)`` of float32: RGB in [0, 1]. Wherever a function takes a picture, it also
-takes a path, a PIL image, and arrays of uint8, uint16 and other floats.
+An image is an array ``(height, width, 3)`` of float32: RGB in [0, 1]. Functions that make or score
+pictures also take a path, a PIL image, and arrays of uint8, uint16 and other floats.
 """
 
 from subjective.evaluation.scores import Score, Scores

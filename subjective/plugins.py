@@ -34,7 +34,7 @@ class PluginError(InputError):
     """The code of a plugin raised an exception, which is the cause of this one."""
 
 
-def register(thing: Thing, name: str | None = None) -> Thing:
+def register(thing: Thing, name: str | None = None, *, replace: bool = False) -> Thing:
     """Make a statistic, an optimizer or a join known by name, in configs and on the command line.
 
     A backbone needs no entry: `load_params` takes its file. A set of layers is a tuple of names in a config.
@@ -48,6 +48,8 @@ def register(thing: Thing, name: str | None = None) -> Thing:
             - a function ``join(arrays, weights)`` that returns the mean of several arrays of one shape, in NumPy and
               float64. The weights add up to 1. The function joins every statistic.
         name: the name; None for the attribute ``name`` of the thing, or the name of the class or function.
+        replace: whether the thing may take the place of another that was registered under this name, for example when
+            a notebook's cell runs again. What comes with the package is never replaced.
 
     Returns:
         The thing itself, so that `register` can be a decorator.
@@ -61,14 +63,19 @@ def register(thing: Thing, name: str | None = None) -> Thing:
     kind = _KINDS[id(table)]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InputError(f"name of a {kind} is {describe(name)}; wanted a letter, then letters, digits, _ or -")
-    if name in table:
+    if name in table and not (replace and name not in _BUILT_IN):
         article = "an" if kind == "optimizer" else "a"
-        raise InputError(f"there is {article} {kind} {name!r} already; give another name as in register(thing, 'mine')")
+        again = "" if name in _BUILT_IN else ", or replace=True"
+        raise InputError(
+            f"there is {article} {kind} {name!r} already; give another name as in register(thing, 'mine'){again}"
+        )
     table[name] = entry
     return thing
 
 
 _OPTIMIZER_PARTS = sorted(name for name in {*vars(Optimizer), *Optimizer.__annotations__} if not name.startswith("_"))
+
+_BUILT_IN = frozenset((*STATISTICS, *OPTIMIZERS, *MEANS))
 
 _KINDS = {id(STATISTICS): "statistic", id(OPTIMIZERS): "optimizer", id(MEANS): "join"}
 

@@ -98,6 +98,17 @@ def test_a_join_is_known_by_its_name_and_joins_every_statistic():
         join(sources, "first-row")
 
 
+def test_a_thing_takes_the_place_of_another_only_if_asked_and_never_of_what_comes_with_the_package():
+    register(Statistic("mean", mean_of))
+    again = Statistic("mean", lambda features, wraps: features[0])
+    with pytest.raises(InputError, match=r"there is a statistic 'mean' already; .* or replace=True"):
+        register(again)
+    register(again, replace=True)
+    assert parse_term("mean@rgb").statistic.measure is again.measure
+    with pytest.raises(InputError, match=r"there is a statistic 'gram' already; [^=]*$"):
+        register(Statistic("gram", mean_of), replace=True)
+
+
 @pytest.mark.parametrize(
     ("thing", "name", "message"),
     [

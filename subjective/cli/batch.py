@@ -49,19 +49,23 @@ def run(options: BatchCommand) -> int:
     """
     files = find_images(options.source, "picture")
     failures, statuses = [], []
+    there = 0
     for number, (file, name) in enumerate(zip(files, name_results(files), strict=True), 1):
         say(f"picture {number}/{len(files)}: {file}")
         one = _options_for(options, file, name)
         if one.out is not None and not one.force and all(made.exists() for made in number_files(one.out, one.count)):
-            note(f"note: {one.out!r} is there already and is not made again")
+            note(f"note: {one.out!r} is there already and is not made again; {setting('force')} makes it again")
             announce(Path(one.out))
+            there += 1
             continue
         made = attempt(one, begun=announce)
         if made.status:
             report_error(f"{file.name} failed: {made.reason}")
             failures.append(f"{file.name}: {made.reason}")
             statuses.append(made.status)
-    counted = f"{len(files) - len(failures)} of {len(files)} made"
+    counted = f"{len(files) - len(failures) - there} of {len(files)} made"
+    if there:
+        counted += f", {there} {'was' if there == 1 else 'were'} there already"
     if not failures:
         say(counted)
         return 0

@@ -13,7 +13,7 @@ from subjective.checks import FileError, InputError, file_errors, setting
 from subjective.cli.pictures import announce
 from subjective.files import write_bytes
 from subjective.images import WRITTEN_SUFFIXES, encode_image
-from subjective.terminal import note
+from subjective.terminal import report_error
 from subjective.videos import FORMATS, Format, encode_video
 
 LOOP_SUFFIXES = tuple(f".{kind}" for kind in FORMATS)
@@ -94,7 +94,8 @@ def write_out(file: Path, data: bytes, *, force: bool, made: Path | None = None)
     except FileError as error:
         if error.errno != errno.EEXIST or made is None:
             raise
-        note(f"note: {str(file)!r} is there already and is kept; the result is in {str(made)!r}")
+        # The user must hear of it also with -q: the file that the command names is not the one that it made.
+        report_error(f"{str(file)!r} has appeared meanwhile and is kept; the result is in {str(made)!r}")
     else:
         announce(file)
 

@@ -113,6 +113,8 @@ def _read_json(file: str | Path) -> Any:
     try:
         with file_errors("read", file):
             found = json.loads(Path(file).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{str(file)!r} is no JSON file: {error}") from None
     except (ValueError, RecursionError, OSError):
         return read_record(file)
     return found if isinstance(found, Mapping) else read_record(file)

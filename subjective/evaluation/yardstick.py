@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from PIL import Image as Pillow
 
 from subjective.arguments import check_list, check_numbers, check_texts
 from subjective.checks import FINITE, InputError, check_image, normalize_weights
@@ -26,7 +28,7 @@ from subjective.network.vgg import Params, check_network
 
 def evaluate(
     image: PictureLike,
-    sources: Sequence[PictureLike],
+    sources: PictureLike | Sequence[PictureLike],
     params: Params,
     *,
     source_weights: Sequence[float] | None = None,
@@ -39,8 +41,8 @@ def evaluate(
     Args:
         image: a picture in any form that `as_image` takes, or a result. In an array of floats, values outside [0, 1]
             are clipped, as in a file.
-        sources: pictures that it should look like, at the scale at which it was made. Each part of the picture is
-            compared with all sources together. A picture with a region for each source therefore gets bad
+        sources: pictures, or one picture, that it should look like, at the scale at which it was made. Each part of the
+            picture is compared with all sources together. A picture with a region for each source therefore gets bad
             scores.
         params: parameters of the network; normalized parameters are best.
         source_weights: how much each source counts; equal if None.
@@ -71,12 +73,13 @@ def evaluate(
             is no source; or the weights do not fit the sources.
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
     """
-    sources = check_list("sources", sources, "a list of images")
+    one = isinstance(sources, (str, os.PathLike, Pillow.Image)) or getattr(sources, "ndim", 0) == 3
+    given: Sequence[Any] = [sources] if one else check_list("sources", sources, "a list of pictures")
     check_network(params)
     if source_weights is not None:
         source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")
     matched = check_texts("matched", matched, "names of layers, such as ('pool1',)")
-    picture, images = _read(image, "the picture"), [_read(source, "a source") for source in sources]
+    picture, images = _read(image, "the picture"), [_read(source, "a source") for source in given]
     images, source_weights = select_sources(images, source_weights)
     check_sizes(picture, images)
     yardstick = Yardstick(

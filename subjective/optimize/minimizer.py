@@ -70,7 +70,7 @@ class Step:
         parts: pytree of the floats whose sum is the loss.
         gradient_norm: Euclidean norm of the gradient at this value, in the optimizer's coordinates.
         evaluations: number of evaluations of the loss so far.
-        seconds: run time so far, compilation and the time before a resume included.
+        seconds: time of the steps so far, with compiling the loss and with the steps before a resume.
         position: where the run can be continued. `minimize` sets a `Point`; its callers may replace the point by an
             object that contains the point. The next step changes the point: copy it (`copy.deepcopy`) or write it to
             disk before ``on_step`` returns.
@@ -95,7 +95,8 @@ class Result:
         loss: loss at this value.
         steps: number of accepted steps.
         evaluations: number of evaluations of the loss.
-        seconds: run time, compilation and the time before a resume included.
+        seconds: time of the steps, with compiling the loss and with the steps before a resume; reading, measuring the
+            sources and planning come on top.
         converged: whether the minimization ended because further steps would lower the loss little or not at all.
         message: why the minimization ended, as a sentence.
         parts: pytree of the floats whose sum is the loss.

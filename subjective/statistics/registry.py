@@ -78,7 +78,8 @@ def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] =
     place, _, number = text.partition("=")
     name, at, named = place.partition("@")
     if name not in STATISTICS:
-        raise InputError(f"unknown statistic {name!r} in {text!r}; wanted one of {', '.join(STATISTICS)}")
+        known = ", ".join(STATISTICS)
+        raise InputError(f"unknown statistic {name!r} in {text!r}; wanted one of {known}, or one from a plugin")
     try:
         weight = float(number) if number else 1.0
     except ValueError:

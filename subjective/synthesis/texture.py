@@ -83,7 +83,7 @@ def synthesize(
 
     References:
         Snelgrove, "High-resolution multi-scale neural texture synthesis", SIGGRAPH Asia 2017 Technical Briefs.
-        Departures: the output wraps; the start is faint noise around the sources' mean color; coarse octaves are made
+        Departures: the output wraps; the start is joined from patches of the sources; coarse octaves are made
         first; Gram matrices of more layers are matched, and also the spectrum of the pixels.
     """
     images, config, params = read_pictures(sources, "source"), read_config(config, SynthesisConfig), read_params(params)

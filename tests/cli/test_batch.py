@@ -42,7 +42,7 @@ def test_a_batch_that_is_repeated_makes_only_what_is_missing(capsys):
     assert out.splitlines()[0] == "made/a.png"
     assert len(out.splitlines()) == 3
     assert "'made/a.png' is there already and is not made again" in err
-    assert err.splitlines()[-1] == "2 of 2 made"
+    assert err.splitlines()[-1] == "1 of 2 made, 1 was there already"
     assert Path("made/a.png").read_bytes() == b"made before"
 
 

@@ -38,7 +38,7 @@ def test_a_file_that_has_appeared_meanwhile_is_kept(capsys):
     assert Path("made.png").read_bytes() == b"mine"
     out, err = capsys.readouterr()
     assert out == ""
-    assert "'made.png' is there already and is kept; the result is in 'run/result.png'" in err
+    assert "'made.png' has appeared meanwhile and is kept; the result is in 'run/result.png'" in err
     with pytest.raises(FileError, match=r"cannot write 'made\.png'"):
         write_out(Path("made.png"), b"made", force=False)
     write_out(Path("made.png"), b"made", force=True)

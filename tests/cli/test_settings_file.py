@@ -109,3 +109,10 @@ def test_a_run_has_the_settings_of_the_file(here, capsys, name):
 def test_a_file_that_is_not_there_is_named(here):
     with pytest.raises(InputError, match="cannot read 'none\\.toml': No such file"):
         synthesize("--config", "none.toml")
+
+
+def test_a_mistake_in_json_is_said_with_its_place(here, capsys):
+    (here / "mine.json").write_text('{"width": 64,}')
+    said = refusal(capsys, "synthesize", "--config", "mine.json")
+    assert "'mine.json' is no JSON file: " in said
+    assert "line 1 column" in said

@@ -17,6 +17,8 @@ MISTAKES = [
     ("synthesise -s a.jpg", "there is no command 'synthesise'; did you mean synthesize?"),
     ("synthesize -s a.jpg --widht 5", "there is no --widht in `subjective synthesize`; did you mean --width?"),
     ("synthesize -s a.jpg --preest best", "did you mean --preset?"),
+    ("animate -s a.jpg --frames 4", "did you mean --count?"),
+    ("synthesize -s a.jpg --iterations 4", "did you mean --max-iter?"),
     (
         "synthesize -s a.jpg --zzzzzz",
         "there is no --zzzzzz in `subjective synthesize`; see subjective synthesize -",

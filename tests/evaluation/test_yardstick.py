@@ -11,6 +11,7 @@ from subjective.checks import InputError
 from subjective.evaluation.features import LAYERS
 from subjective.evaluation.scores import Score
 from subjective.evaluation.yardstick import Yardstick, check_sizes, evaluate
+from subjective.images import read_image, write_image
 
 NAMES = {"gram", "sliced_wasserstein", "spectrum", "peak", "color", "opponent"}
 NAMES |= {"seam_rows", "seam_columns", "repetition", "copied"}
@@ -88,7 +89,10 @@ def test_sentences_name_what_is_wrong(scores):
     assert scores["blurred"].worst.measure.key == "spectrum"
     assert "regular pattern of pixels" in scores["grid"].sentence
     assert "repeats itself" in scores["tile"].sentence
-    assert scores["noise"].sentence.startswith("structure, fine grain and colors are far off; 100% of it is unlike any")
+    sentence = scores["noise"].sentence
+    assert sentence.startswith("structure, fine grain, colors and borders of colors are far off; 100% of")
+        "structure, fine grain, colors and borders of colors are far off; 100% of"
+    )
 
 
 @pytest.mark.slow
@@ -328,3 +332,12 @@ def test_one_yardstick_measures_pictures_one_by_one_as_evaluate_does(gravel, par
         assert yardstick.score(picture) == quick(picture, [source], params)
     with pytest.raises(ValueError, match=r"shape \(48, 64, 3\)"):
         yardstick.score(pictures[0][:48])
+
+
+def test_pictures_are_taken_in_any_form(gravel, small_params, tmp_path):
+    picture = (255 * gravel[:96, :96]).round().astype(np.uint8)
+    write_image(tmp_path / "made.png", picture)
+    write_image(tmp_path / "source.png", gravel)
+    as_arrays = quick(picture / np.float32(255), [read_image(tmp_path / "source.png")], small_params)
+    as_files = evaluate(tmp_path / "made.png", str(tmp_path / "source.png"), small_params, portilla_simoncelli=False)
+    assert {key: score.value for key, score in as_files.items()} == {k: s.value for k, s in as_arrays.items()}
