@@ -91,8 +91,6 @@ def test_sentences_name_what_is_wrong(scores):
     assert "repeats itself" in scores["tile"].sentence
     sentence = scores["noise"].sentence
     assert sentence.startswith("structure, fine grain, colors and borders of colors are far off; 100% of")
-        "structure, fine grain, colors and borders of colors are far off; 100% of"
-    )
 
 
 @pytest.mark.slow
