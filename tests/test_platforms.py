@@ -58,3 +58,12 @@ def test_the_device_decides_what_the_settings_leave_open(kind, optimizer, precis
     assert bounded.optimizer_name == "lbfgsb"
     named = SynthesisConfig(optimizer="adam", precision="bfloat16")
     assert (named.optimizer_name, named.map_precision) == ("adam", "bfloat16")
+
+
+def test_making_a_config_starts_no_device(monkeypatch):
+    def start():
+        raise AssertionError("a device was started")
+
+    monkeypatch.setattr(config_module, "device_kind", start)
+    for settings in ({}, {"bounds": True}, {"optimizer": "lbfgs", "history_type": "bfloat16"}):
+        assert SynthesisConfig(**settings).octaves is None

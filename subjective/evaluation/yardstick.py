@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -73,7 +72,8 @@ def evaluate(
             is no source; or the weights do not fit the sources.
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
     """
-    one = isinstance(sources, (str, os.PathLike, Pillow.Image)) or getattr(sources, "ndim", 0) == 3
+    is_file = isinstance(sources, (str, Pillow.Image)) or hasattr(sources, "__fspath__")
+    one = is_file or getattr(sources, "ndim", 0) == 3
     given: Sequence[Any] = [sources] if one else check_list("sources", sources, "a list of pictures")
     check_network(params)
     if source_weights is not None:

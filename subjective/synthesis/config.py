@@ -158,7 +158,8 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
 
     def _check_optimizer(self) -> None:
         asked, bounds = setting("optimizer"), setting("bounds")
-        chosen = OPTIMIZERS[self.optimizer_name]
+        # What the device decides is not looked up here: making a config must not start the devices.
+        chosen = OPTIMIZERS[self.optimizer or "lbfgsb"]
         if self.bounds and not chosen.keeps_bounds:
             fit = optimizers_with("keeps_bounds")
             raise InputError(f"{bounds} cannot be kept by {asked} {self.optimizer}; use {fit}, or no bounds")
@@ -172,7 +173,8 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
 
     def _check_routine(self) -> None:
         """Refuse L-BFGS-B if the settings ask for it and the installed scipy has an unknown routine."""
-        unavailable = lbfgsb.unavailable() if self.optimizer_name == "lbfgsb" else None
+        needed = self.optimizer == "lbfgsb" or (self.optimizer is None and self.bounds)
+        unavailable = lbfgsb.unavailable() if needed else None
         if unavailable is None:
             return
         asked, bounds = setting("optimizer"), setting("bounds")
