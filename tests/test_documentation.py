@@ -57,7 +57,7 @@ COMMANDS = [pytest.param(words, id=f"{name_of(page)}: {' '.join(words)}") for pa
 
 
 MAKING = re.compile(r"subjective (synthesize|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume) ")
-TIME = re.compile(r"\d+ (seconds?|minutes?|hours?)|(two|three|nine|half an) (minutes|hour)|what was left")
+TIME = re.compile(r"\d+ (seconds?|minutes?|hours?)|(two|half an) (minutes|hour)|what was left")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
