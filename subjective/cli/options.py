@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -107,9 +108,14 @@ class FolderOptions:
     the names of flags. Files that it names are looked up beside it first. Other flags change these settings."""
 
     def check_folder(self) -> None:
-        """Refuse a prefix that cannot begin a folder's name."""
+        """Refuse a prefix that cannot begin a folder's name, and a place where no folder can be made."""
         if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
             raise InputError(f"{setting('output_prefix')} is {self.output_prefix!r}; wanted a name without '/'")
+        place = Path(self.output_dir).absolute()
+        nearest = next(folder for folder in (place, *place.parents) if folder.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            given = f"{setting('output_dir')} is {self.output_dir!r}"
+            raise InputError(f"{given}, and nothing can be written in {str(nearest)!r}; name another")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The file that --out names: its format, its number, and that nothing is ever replaced unasked."""
 
 import json
+import os
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -136,3 +137,13 @@ def test_evaluate_writes_a_file_only_if_it_is_named(capsys, here):
     assert not list(here.iterdir())
     run(capsys, "evaluate", ROCK, "-s", ROCK, "-sw", "96", "-o", "new/scores.json")
     assert json.loads(Path("new/scores.json").read_text())["version"] == 2
+
+
+@pytest.mark.parametrize("place", ["a file", "a file/inside", "locked/runs"])
+def test_a_place_where_no_run_folder_can_be_made_is_refused_before_anything_is_read(place, here, monkeypatch, capsys):
+    (here / "a file").touch()
+    (here / "locked").mkdir()
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked" and may(path, mode))
+    said = refusal(capsys, "synthesize", "-s", "no.jpg", "--output-dir", place)
+    assert f"--output-dir is {place!r}, and nothing can be written in " in said
