@@ -49,6 +49,13 @@ def noise(size: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(size=(size, size, 3)).astype(np.float32)
 
 
+def analysis_of(precision: str, tile: int | None = None) -> Any:
+    import subjective
+
+    grams = subjective.parse_term("gram@" + ",".join(LAYERS))
+    return subjective.Analysis((0, 1, 2, 3), (grams,), "circular", precision=precision, tile=tile)
+
+
 # The programs: each returns a function that is timed, and what it found
 
 
@@ -58,9 +65,7 @@ def ours(size: int, precision: str, tile: int | None = None) -> tuple[Timed, Cal
 
     import subjective
 
-    params = subjective.load_params()
-    grams = subjective.parse_term("gram@" + ",".join(LAYERS))
-    analysis = subjective.Analysis((0, 1, 2, 3), (grams,), "circular", precision=precision, tile=tile)
+    params, analysis = subjective.load_params(), analysis_of(precision, tile)
     targets = jax.jit(subjective.analyze, static_argnums=2)(params, jnp.asarray(noise(min(size, 1024), 1)), analysis)
     value_and_gradient = subjective.value_and_gradient(subjective.texture_loss(analysis))
     params = jax.tree.map(jnp.asarray, params)
@@ -173,18 +178,14 @@ def pytorch(size: int, precision: str) -> tuple[Timed, Callable[[], dict[str, fl
     return timed, told
 
 
-PROGRAMS: dict[str, Callable[..., Any]] = {"ours": ours, "pytorch": pytorch}
-
-
 def work(program: str, size: int, precision: str, tile: int | None) -> None:
     """Worker: at the first line read, warm up; at each further line, do so many evaluations. Answer in JSON."""
     import jax  # noqa: F401 - importing takes seconds, and all workers import at the same time
 
     import subjective  # noqa: F401
 
-    extra = {} if tile is None else {"tile": tile}
     sys.stdin.readline()
-    timed, told = PROGRAMS[program](size, precision, **extra)
+    timed, told = ours(size, precision, tile) if program == "ours" else pytorch(size, precision)
     first = timed(1)
     timed(2)
     print(json.dumps({"first": first, **told()}), flush=True)
@@ -310,8 +311,7 @@ def save_gradient(size: int, precision: str, file: str) -> None:
 
     wide = jnp.float64 if jax.config.jax_enable_x64 else jnp.float32
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, wide), subjective.load_params())
-    grams = subjective.parse_term("gram@" + ",".join(LAYERS))
-    analysis = subjective.Analysis((0, 1, 2, 3), (grams,), "circular", precision=precision)
+    analysis = analysis_of(precision)
     targets = jax.jit(subjective.analyze, static_argnums=2)(params, jnp.asarray(noise(size, 1), wide), analysis)
     loss = subjective.value_and_gradient(subjective.texture_loss(analysis))
     _, gradient = loss(jnp.asarray(noise(size, 0), wide), targets, params)

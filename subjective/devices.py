@@ -41,11 +41,6 @@ def _find_blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def device_kind() -> str:
-    """Return what computes: ``cpu``, ``gpu`` or ``tpu``. The first call starts JAX's devices."""
-    return jax.default_backend()
-
-
 @lru_cache(maxsize=8)
 def mesh_of(count: int) -> Mesh:
     """Arrange devices in a mesh that has one axis, `SHARES`.

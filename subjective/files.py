@@ -74,6 +74,16 @@ def rename(temporary: Path, path: Path, *, replace: bool) -> None:
         temporary.unlink()
 
 
+def locked_folder(place: Path) -> Path | None:
+    """Return what prevents a folder from being made or written in: the nearest part of its path that exists.
+
+    None if nothing prevents it.
+    """
+    place = place.absolute()
+    nearest = next(folder for folder in (place, *place.parents) if folder.exists())
+    return None if nearest.is_dir() and os.access(nearest, os.W_OK) else nearest
+
+
 def suggest_file(path: Path) -> str:
     """Say what a path that does not exist may stand for, in a few words; empty if nothing similar exists."""
     several = str(path).split(",")

@@ -13,7 +13,6 @@ from subjective.optimize.protocol import value_and_gradient
 from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import parse_term
 from subjective.statistics.terms import Analysis
-from subjective.synthesis import config as config_module
 from subjective.synthesis.config import SynthesisConfig
 
 
@@ -52,7 +51,7 @@ def test_convolutions_multiply_in_the_precision_that_is_asked_for(precision, ask
     [("cpu", "lbfgsb", "float32"), ("gpu", "lbfgs", "tensorfloat32"), ("tpu", "lbfgs", "float32")],
 )
 def test_the_device_decides_what_the_settings_leave_open(kind, optimizer, precision, monkeypatch):
-    monkeypatch.setattr(config_module, "device_kind", lambda: kind)
+    monkeypatch.setattr(jax, "default_backend", lambda: kind)
     left_open, bounded = SynthesisConfig(), SynthesisConfig(bounds=True)
     assert (left_open.optimizer_name, left_open.map_precision) == (optimizer, precision)
     assert bounded.optimizer_name == "lbfgsb"
@@ -64,6 +63,6 @@ def test_making_a_config_starts_no_device(monkeypatch):
     def start():
         raise AssertionError("a device was started")
 
-    monkeypatch.setattr(config_module, "device_kind", start)
+    monkeypatch.setattr(jax, "default_backend", start)
     for settings in ({}, {"bounds": True}, {"optimizer": "lbfgs", "history_type": "bfloat16"}):
         assert SynthesisConfig(**settings).octaves is None

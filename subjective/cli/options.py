@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from subjective.checks import InputError, above, at_least, check_settings, setting
 from subjective.conversion import Image
+from subjective.files import locked_folder
 from subjective.images import read_image
 from subjective.synthesis.presets import Preset
 from subjective.synthesis.settings import arg
@@ -111,11 +111,9 @@ class FolderOptions:
         """Refuse a prefix that cannot begin a folder's name, and a place where no folder can be made."""
         if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
             raise InputError(f"{setting('output_prefix')} is {self.output_prefix!r}; wanted a name without '/'")
-        place = Path(self.output_dir).absolute()
-        nearest = next(folder for folder in (place, *place.parents) if folder.exists())
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        if locked := locked_folder(Path(self.output_dir)):
             given = f"{setting('output_dir')} is {self.output_dir!r}"
-            raise InputError(f"{given}, and nothing can be written in {str(nearest)!r}; name another")
+            raise InputError(f"{given}, and nothing can be written in {str(locked)!r}; name another")
 
 
 @dataclass(frozen=True, kw_only=True)

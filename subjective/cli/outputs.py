@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from subjective.checks import FileError, InputError, file_errors, setting
 from subjective.cli.pictures import announce
-from subjective.files import write_bytes
+from subjective.files import locked_folder, write_bytes
 from subjective.images import WRITTEN_SUFFIXES, encode_image
 from subjective.terminal import report_error
 from subjective.videos import FORMATS, Format, encode_video
@@ -53,9 +52,8 @@ def check_out(
         raise InputError(f"{setting(name)} is {path!r}; wanted a name that ends in {', '.join(known)}")
     for file in number_files(path, count):
         refuse_existing(file, force=force)
-    nearest = next(folder for folder in Path(path).absolute().parents if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise InputError(f"{setting(name)} is {path!r}, and nothing can be written in {str(nearest)!r}; name another")
+    if locked := locked_folder(Path(path).parent):
+        raise InputError(f"{setting(name)} is {path!r}, and nothing can be written in {str(locked)!r}; name another")
 
 
 def refuse_existing(file: Path, *, force: bool) -> None:

@@ -36,9 +36,8 @@ Smaller ratios occur by chance in a texture without waves, so they cost nothing.
 """
 
 
-_NOT_ZERO = np.ones((PERIOD, PERIOD), np.float32)
-"""0 for the wave with frequency zero, 1 for all others."""
-_NOT_ZERO[0, 0] = 0
+_NOT_ZERO = np.arange(PERIOD**2).reshape(PERIOD, PERIOD) > 0
+"""False for the wave with frequency zero, true for all others."""
 
 
 def grid_powers(

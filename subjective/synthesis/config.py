@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import jax
+
 from subjective.checks import (
     FINITE,
     WEIGHT,
@@ -16,7 +18,6 @@ from subjective.checks import (
     setting,
     tidy_settings,
 )
-from subjective.devices import device_kind
 from subjective.images import MAX_PIXELS
 from subjective.network.convolution import Precision
 from subjective.optimize import lbfgsb
@@ -101,12 +102,12 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         if self.bounds:
             return "lbfgsb"
         small = self.devices == 1 and self.pictures_per_step * self.size[0] * self.size[1] <= HOST_PIXELS
-        return "lbfgsb" if small and device_kind() == "cpu" else "lbfgs"
+        return "lbfgsb" if small and jax.default_backend() == "cpu" else "lbfgs"
 
     @property
     def map_precision(self) -> Precision:
         """The precision that the settings name. Default: TensorFloat-32 on GPUs, float32 on other devices."""
-        return self.precision or ("tensorfloat32" if device_kind() == "gpu" else "float32")
+        return self.precision or ("tensorfloat32" if jax.default_backend() == "gpu" else "float32")
 
     @property
     def preconditioned(self) -> bool:
