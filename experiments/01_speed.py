@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -63,26 +64,27 @@ def in_jax(size: int, padding: str, threads: int) -> Callable[[], tuple[float, f
     return evaluate
 
 
-def in_torch(size: int, padding: str, threads: int) -> Callable[[], tuple[float, float]]:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+def torch_analysis(size: int, padding: str, device: str, maps: Any) -> Callable[[Any], list[Any]]:
+    """The function that measures a picture ``(1, 3, size, size)`` in PyTorch; ``maps`` is the type of feature maps."""
     import torch
     import torch.nn.functional as F
 
     import subjective
 
-    torch.set_num_threads(threads)
     params = subjective.load_params()
-    mean = torch.tensor(params["input"]["mean"]).view(1, 3, 1, 1)
+    mean = torch.tensor(params["input"]["mean"], device=device).view(1, 3, 1, 1)
     layers = [(name, params.get(name)) for name in subjective.layer_names(params)]
     kernels = {
         name: (
-            torch.tensor(layer["kernel"]).permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last),
-            torch.tensor(layer["bias"]),
+            torch.tensor(layer["kernel"], device=device, dtype=maps)
+            .permute(3, 2, 0, 1)
+            .contiguous(memory_format=torch.channels_last),
+            torch.tensor(layer["bias"], device=device, dtype=maps),
         )
         for name, layer in layers
         if layer is not None
     }
-    taps = torch.tensor(TAPS)
+    taps = torch.tensor(TAPS, device=device)
 
     def pad(x: torch.Tensor, amount: int) -> torch.Tensor:
         if padding == "valid":
@@ -99,14 +101,14 @@ def in_torch(size: int, padding: str, threads: int) -> Callable[[], tuple[float,
     def gram(x: torch.Tensor) -> torch.Tensor:
         _, channels, height, width = x.shape
         matrix = x.permute(0, 2, 3, 1).reshape(-1, channels)
-        return matrix.T @ matrix / (height * width * channels)
+        return (matrix.T @ matrix).float() / (height * width * channels)
 
     def analyze(image: torch.Tensor) -> list[torch.Tensor]:
         found = []
         for octave in range(octaves_for(size, padding)):
             if octave:
                 image = reduce(image)
-            x = (image.flip(1) * 255 - mean).contiguous(memory_format=torch.channels_last)
+            x = (image.flip(1) * 255 - mean).to(maps).contiguous(memory_format=torch.channels_last)
             for name, _ in layers:
                 pooled = name.startswith("pool")
                 x = F.avg_pool2d(x, 2) if pooled else F.relu(F.conv2d(pad(x, 1), *kernels[name]))
@@ -115,6 +117,16 @@ def in_torch(size: int, padding: str, threads: int) -> Callable[[], tuple[float,
                 if name == LAYERS[-1]:
                     break
         return found
+
+    return analyze
+
+
+def in_torch(size: int, padding: str, threads: int) -> Callable[[], tuple[float, float]]:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    import torch
+
+    torch.set_num_threads(threads)
+    analyze = torch_analysis(size, padding, "cpu", torch.float32)
 
     def tensor(seed: int) -> torch.Tensor:
         return torch.tensor(noise(size, seed)).permute(2, 0, 1)[None]

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import importlib.util
 import json
 import os
@@ -35,18 +36,14 @@ from typing import Any
 
 import numpy as np
 
+speed_against_torch = importlib.import_module("01_speed")  # a name that no import statement can hold
+LAYERS, noise = speed_against_torch.LAYERS, speed_against_torch.noise
 PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
-LAYERS = ("pool1", "conv3_2")
-TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 FLOPS_A_PIXEL = 2 * 2 * 4 / 3 * (1728 + 36864 + (73728 + 147456) / 4 + (294912 + 589824) / 16)
 """Of a loss and gradient: convolutions up to conv3_2, forward and backward, two operations a product, all octaves."""
 
 Timed = Callable[[int], float]
 """Does so many evaluations, waits for them, and returns the seconds that one took."""
-
-
-def noise(size: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(size=(size, size, 3)).astype(np.float32)
 
 
 def analysis_of(precision: str, tile: int | None = None) -> Any:
@@ -90,55 +87,12 @@ def ours(size: int, precision: str, tile: int | None = None) -> tuple[Timed, Cal
 
 def pytorch(size: int, precision: str) -> tuple[Timed, Callable[[], dict[str, float]]]:
     import torch
-    import torch.nn.functional as F
-
-    import subjective
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
     torch.backends.cudnn.benchmark = True
-    stored = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    params = subjective.load_params()
-    mean = torch.tensor(params["input"]["mean"], device=device).view(1, 3, 1, 1)
-    kernels = {
-        name: (
-            torch.tensor(layer["kernel"], device=device)
-            .permute(3, 2, 0, 1)
-            .to(stored)
-            .contiguous(memory_format=torch.channels_last),
-            torch.tensor(layer["bias"], device=device).to(stored),
-        )
-        for name, layer in params.items()
-        if name.startswith("conv")
-    }
-    taps = torch.tensor(TAPS, device=device)
-
-    def pad(x: Any, amount: int) -> Any:
-        x = torch.cat([x[:, :, -amount:], x, x[:, :, :amount]], 2)
-        return torch.cat([x[:, :, :, -amount:], x, x[:, :, :, :amount]], 3)
-
-    def reduce(x: Any) -> Any:
-        x = F.conv2d(pad(x, 2), taps.view(1, 1, 5, 1).repeat(3, 1, 1, 1), stride=(2, 1), groups=3)
-        return F.conv2d(x, taps.view(1, 1, 1, 5).repeat(3, 1, 1, 1), stride=(1, 2), groups=3)
-
-    def gram(x: Any) -> Any:
-        _, channels, height, width = x.shape
-        matrix = x.permute(0, 2, 3, 1).reshape(-1, channels)
-        return (matrix.T @ matrix).float() / (height * width * channels)
-
-    def analyze(image: Any) -> list[Any]:
-        found = []
-        for octave in range(4):
-            image = reduce(image) if octave else image
-            x = (image.flip(1) * 255 - mean).to(stored).contiguous(memory_format=torch.channels_last)
-            for name in subjective.layer_names(params):
-                pooled = name.startswith("pool")
-                x = F.avg_pool2d(x, 2) if pooled else F.relu(F.conv2d(pad(x, 1), *kernels[name]))
-                if name in LAYERS:
-                    found.append(gram(x))
-                if name == LAYERS[-1]:
-                    break
-        return found
+    maps = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    analyze = speed_against_torch.torch_analysis(size, "circular", device, maps)
 
     def tensor(seed: int) -> Any:
         return torch.tensor(noise(size, seed), device=device).permute(2, 0, 1)[None]
