@@ -1,15 +1,33 @@
-"""Write files completely or not at all."""
+"""Write files completely or not at all, never over a file that is read, and never through a link.
+
+Everything that this package writes goes through this module.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
+import glob
+import itertools
 import os
-from collections.abc import Iterator
+import stat
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
-from subjective.checks import file_errors
+from subjective.checks import InputError, file_errors
+from subjective.locks import is_at, try_lock
+
+_NUMBERS = itertools.count()  # two threads of a process never share a temporary name
+
+_FLAGS = {
+    "rb": os.O_RDONLY,
+    "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+    "ab+": os.O_RDWR | os.O_CREAT | os.O_APPEND,
+    "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+}
 
 
 def write_bytes(path: Path, data: bytes, *, replace: bool = True) -> None:
@@ -27,7 +45,8 @@ def write_atomically(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` for the block, then flush the file to disk and rename it to ``path``.
 
     After an interrupt or on a full disk, there is therefore never half a file. If the block fails, the temporary file
-    is removed and the file at ``path`` is not changed.
+    is removed and the file at ``path`` is not changed. If the process is killed, the temporary file stays, until
+    `sweep` removes it. A link at ``path`` is replaced; the file that the link names is not changed.
 
     Args:
         path: the file.
@@ -36,17 +55,83 @@ def write_atomically(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
     Raises:
         FileError: the file cannot be written, or exists and is not replaced; then its ``errno`` is ``EEXIST``.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with file_errors("write", path):
-            with open(temporary, "wb") as file:
+    with file_errors("write", path):
+        temporary, file = _open_temporary(path)
+        try:
+            with file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            rename(temporary, path, replace=replace)
-    finally:
-        with contextlib.suppress(OSError):  # the name may be too long even to look for
-            temporary.unlink(missing_ok=True)
+                if sys.platform != "win32":  # renamed while it is locked, so that `sweep` does not take it for a stray
+                    rename(temporary, path, replace=replace)
+            if sys.platform == "win32":
+                rename(temporary, path, replace=replace)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """Make a locked temporary file beside a path. Return its path and the open file."""
+    stem = path.name.encode()[:150].decode(errors="ignore")  # a name may have 255 bytes
+    while True:
+        temporary = path.with_name(f".{stem}.{os.getpid()}-{next(_NUMBERS)}.tmp")
+        try:
+            file = open_plainly(temporary, "xb")
+        except FileExistsError:  # of a process that had the same number and was killed
+            continue
+        try_lock(file)
+        if is_at(file, temporary):
+            return temporary, file
+        file.close()  # `sweep` of another process removed the file before it was locked
+
+
+def open_plainly(path: Path, mode: Literal["rb", "ab", "ab+", "xb"], *, buffering: int = -1) -> BinaryIO:
+    """Open a plain file. A link is not followed, and nothing waits for the other end of a pipe.
+
+    Args:
+        path: the file.
+        mode: as for `open`; a file that is written must have no second name.
+        buffering: as for `open`.
+
+    Raises:
+        InputError: the path is a link, a folder or a special file.
+        OSError: the file cannot be opened.
+    """
+    strange = f"{str(path)!r} is a link or a special file; wanted a plain file: remove it"
+    flags = _FLAGS[mode] | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR):
+            raise InputError(strange) from None
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or (mode != "rb" and found.st_nlink > 1):
+        os.close(descriptor)
+        raise InputError(strange)
+    file: BinaryIO = open(descriptor, mode, buffering=buffering)  # noqa: SIM115 (returned)
+    return file
+
+
+def read_plainly(path: Path) -> bytes:
+    """Read a plain file; see `open_plainly`."""
+    with open_plainly(path, "rb") as file:
+        return file.read()
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files of processes that were killed while they wrote. Files that cannot be removed stay.
+
+    Args:
+        folder: the folder.
+        name: the file that was written; None for any.
+    """
+    pattern = f".{glob.escape(name)}.*-*.tmp" if name is not None else ".*.*-*.tmp"
+    for stray in glob.glob(pattern, root_dir=folder, include_hidden=True):
+        with contextlib.suppress(OSError, InputError), open_plainly(folder / stray, "rb") as file:
+            if try_lock(file):  # otherwise its process still writes it
+                (folder / stray).unlink()
 
 
 def rename(temporary: Path, path: Path, *, replace: bool) -> None:
@@ -68,10 +153,30 @@ def rename(temporary: Path, path: Path, *, replace: bool) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
-        open(path, "xb").close()
+        open_plainly(path, "xb").close()
         os.replace(temporary, path)
     else:
         temporary.unlink()
+
+
+def find_shared(outputs: Iterable[Path], inputs: Iterable[Path]) -> Path | None:
+    """Return the first output that is an input too, by whatever name or link, or that comes twice; None if none is."""
+    known = {_identify(path) for path in inputs}
+    for output in outputs:
+        identity = _identify(output)
+        if identity in known:
+            return output
+        known.add(identity)
+    return None
+
+
+def _identify(path: Path) -> tuple[int, int] | Path:
+    """Return what two names of one file have in common."""
+    try:
+        found = path.stat()
+    except OSError:
+        return Path(os.path.realpath(path))
+    return found.st_dev, found.st_ino
 
 
 def locked_folder(place: Path) -> Path | None:

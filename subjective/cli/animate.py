@@ -101,9 +101,8 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
     as_loop = options.out is not None and Path(options.out).suffix.lower() in LOOP_SUFFIXES
-    if resume is None:
-        suffixes = dict.fromkeys([*LOOP_SUFFIXES, *WRITTEN_SUFFIXES])
-        check_out(options.out, force=options.force, suffixes=suffixes, count=1 if as_loop else options.count)
+    suffixes = dict.fromkeys([*LOOP_SUFFIXES, *WRITTEN_SUFFIXES])
+    check_out(options, suffixes=suffixes, count=1 if as_loop else options.count, resume=resume)
     if options.keyframes or options.frame_weights is not None:  # chosen here, so that config.json records the choice
         options = dataclasses.replace(options, join_mode=options.join_mode or TURN_BY)
     files = [_keyframe_file(name) for name in options.keyframes] or find_images(options.source)
@@ -131,9 +130,9 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
         session.finish(results)
         frames = np.asarray(results[0].value)
         if options.out is not None and as_loop:
-            write_loop(frames, options.out, options.fps, force=options.force, made=session.path)
+            write_loop(frames, options.out, options.fps, force=options.force, made=session.path, resume=resume)
         elif options.out is not None:
-            copy_pictures(session.result_files, options.out, force=options.force)
+            copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
         session.score(lambda: _score(inputs, frames, job, options, frame_weights, session.path))
     return session.status
 

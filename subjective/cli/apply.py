@@ -14,7 +14,7 @@ import tyro
 from subjective.checks import InputError, above, at_least, between, setting
 from subjective.cli.arguments import render_error
 from subjective.cli.options import Options
-from subjective.cli.outputs import check_out, make_parent, refuse_existing
+from subjective.cli.outputs import check_out, make_parent, refuse_existing, refuse_inputs
 from subjective.cli.pictures import announce
 from subjective.feedforward import export, network_file, train
 from subjective.feedforward.config import normalize_blend
@@ -74,7 +74,7 @@ class ApplyCommand(Options):
 
 def run(options: ApplyCommand) -> int:
     """Run the command, and print the path of each written file on stdout."""
-    check_out(options.export, force=options.force, suffixes=[Path(options.export or "").suffix], name="export")
+    check_out(options, "export", suffixes=[Path(options.export or "").suffix])
     network = network_file.read(options.network)
     blend = normalize_blend(options.blend, network.architecture.sources)
     if options.export is not None:
@@ -104,6 +104,7 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
     target = Path(options.out or OUTPUTS)
     if not _names_file(options.out, WRITTEN_SUFFIXES):
         target = target / name
+    refuse_inputs(options, *_exported(options), target)
     refuse_existing(target, force=options.force)
     make_parent(target)
     texture = train.draw(network.architecture, network.params, (height, width), blend, options.seed)
@@ -119,9 +120,9 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
     """
     files = _list_files(options)
     failed = 0
-    for file, target in _targets(options, files):
-        if target.exists() and target.samefile(file):
-            raise InputError(f"{str(target)!r} is the picture itself; give another {setting('out')}")
+    pairs = list(_targets(options, files))
+    refuse_inputs(options, *_exported(options), *(target for _, target in pairs))
+    for file, target in pairs:
         try:
             refuse_existing(target, force=options.force)
             make_parent(target)
@@ -140,6 +141,10 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
     if failed:
         note(f"{failed} of {len(files)} pictures were left out")
     return 2 if failed == len(files) else 0
+
+
+def _exported(options: ApplyCommand) -> list[Path]:
+    return [] if options.export is None else [Path(options.export)]
 
 
 def _is_video(file: Path) -> bool:

@@ -64,7 +64,7 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
         command = getattr(kind, "recorded_as", name)
         if is_record(file):
             _refuse_preset_beside_config(kind, words)
-            words = _insert(words, recorded_words(kind, command, file, ("out",)))
+            words = _insert(words, recorded_words(kind, command, file, ("out", "output_dir")))
         else:
             words = _insert(words, _to_words(kind, read_settings(file, kind, command)))
     words = load_plugins(words)
@@ -99,7 +99,8 @@ def recorded_words(kind: type, name: str, file: str | Path, without: Sequence[st
         kind: class of the command's options.
         name: name of the command.
         file: ``config.json`` of the run's folder.
-        without: settings to leave out, such as the file of the first run's result.
+        without: settings to leave out, such as the file of the first run's result. ``force`` is never taken from a
+            record, which may come from elsewhere.
 
     Raises:
         InputError: the file is no record, or a record of another command.
@@ -107,7 +108,7 @@ def recorded_words(kind: type, name: str, file: str | Path, without: Sequence[st
     record = read_record(file)
     if record["command"] != name:
         raise InputError(f"{str(file)!r} is of `subjective {record['command']}`, not of `subjective {name}`")
-    values = {key: value for key, value in record["settings"].items() if key not in ("config", *without)}
+    values = {key: value for key, value in record["settings"].items() if key not in ("config", "force", *without)}
     return _to_words(kind, values)
 
 

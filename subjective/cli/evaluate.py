@@ -54,9 +54,9 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
 
 def run(options: EvaluateCommand) -> int:
     """Print a sentence for each picture and a table of scores; write all numbers to the file that --out names."""
-    check_out(options.out, force=options.force, suffixes=[".json"])
+    check_out(options, suffixes=[".json"])
     files = find_images(options.images, "picture")
-    check_out(options.map, force=options.force, count=len(files), name="map")
+    check_out(options, "map", count=len(files))
     maps = number_files(options.map, len(files)) if options.map is not None else []
     params = load_params(options.weights, data_dir=options.data_dir)
     matched = resolve_layers(options.matched, params) if options.matched else ()

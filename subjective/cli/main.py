@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from subjective.checks import InputError
 from subjective.cli.arguments import load_plugins, parse, record_file, recorded_words, render_error
 from subjective.cli.help import help_text, wrap, wrap_entry
+from subjective.cli.settings_file import TABLES
 from subjective.cli.words import is_flag
 from subjective.compilation import enable_disk_cache
 from subjective.images import PictureWarning
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             set_verbosity(options.verbosity)
             enable_disk_cache()
             if name == "resume":
-                return _resume(Path(options.run))
+                return _resume(Path(options.run), force=options.force)
             module = _module(name)
             status: int = module.run(options, rest) if name == "sweep" else module.run(options)
             return status
@@ -213,13 +214,16 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"subjective.cli.{COMMANDS[name.partition(' ')[0]].module}")
 
 
-def _resume(folder: Path) -> int:
+def _resume(folder: Path, *, force: bool) -> int:
     """Read which command made a run folder, and run that command again to continue the run."""
     file = record_file(folder)
     module = _module("resume")
     module.check_unfinished(folder)
     command = read_record(file)["command"]
+    if command not in TABLES:
+        raise InputError(f"{str(file)!r} is of {command!r}, which makes no run; wanted one of {', '.join(TABLES)}")
     kind = options_class(command)
-    options: Any = parse(kind, command, recorded_words(kind, command, file))
+    words = recorded_words(kind, command, file)
+    options: Any = parse(kind, command, [*words, "--force"] if force else words)
     status: int = _module(command).run(options, folder)
     return status

@@ -24,8 +24,7 @@ class NoveltyCommand(PictureOptions, NoveltyConfig):
 def run(options: NoveltyCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
-    if resume is None:
-        check_out(options.out, force=options.force, count=options.pictures_per_step)
+    check_out(options, count=options.pictures_per_step, resume=resume)
     network = read_network(options, raw=options.raw_weights)
     options = make_plan(options, network.params).config
     init, pictures = read_start(options)
@@ -41,5 +40,5 @@ def run(options: NoveltyCommand, resume: Path | None = None) -> int:
     with PictureSession("novelty", planned, facts, resume) as session:
         session.finish(coarse_to_fine.run(planned.job, session.on_step, session.begin()))
         if options.out is not None:
-            copy_pictures(session.result_files, options.out, force=options.force)
+            copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
     return session.status

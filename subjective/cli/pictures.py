@@ -27,7 +27,7 @@ from subjective.runs.memory import allowed_bytes
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
 from subjective.runs.session import Observer, Session
-from subjective.synthesis.coarse_to_fine import Position
+from subjective.synthesis.coarse_to_fine import Position, check_position
 from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast
 from subjective.synthesis.problem import Job
 from subjective.synthesis.progress import PictureProgress
@@ -194,7 +194,7 @@ class PictureSession(Session):
             checkpoint_every=options.checkpoint_every,
         )
         (begun or announce)(self.path)
-        self._forecast = planned.forecast
+        self._job, self._forecast = job, planned.forecast
         observers: list[Observer] = [PictureProgress(job, planned.forecast)]
         if options.minutes is not None and resume is None:
             observers.append(Deadline(job, 60 * options.minutes - planned.forecast.seconds_around))
@@ -216,7 +216,10 @@ class PictureSession(Session):
             command, settings, facts = self._description
             self._folder.describe(command, settings, **facts)
         self._folder.reserve(self._size)
-        return self._folder.resume() if self._resumes else None
+        return self._folder.resume(self._check_position) if self._resumes else None
+
+    def _check_position(self, position: Position) -> None:
+        check_position(self._job, position)
 
     def finish(self, result: list[Result]) -> None:
         """See `Session.finish`; then say on stderr how each picture's optimization ended."""
@@ -236,7 +239,7 @@ class PictureSession(Session):
         return [self.path / name for name in self.result_names]
 
     def score(self, measure: Callable[[], tuple[list[dict[str, Any]], str]]) -> None:
-        """Measure the pictures, add the scores to ``summary.json``, and print the scores on stderr.
+        """Measure the pictures, keep the scores for ``summary.json``, and print the scores on stderr.
 
         Args:
             measure: measures the pictures. Returns what ``summary.json`` says about the scores of each entry of its

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import tyro
 from subjective.checks import InputError
 from subjective.cli.options import Options
 from subjective.runs.lock import refuse_locked
+from subjective.runs.traced_folder import is_finished
 from subjective.synthesis.settings import arg
 
 
@@ -21,16 +21,12 @@ class ResumeCommand(Options):
 
     run: Annotated[tyro.conf.Positional[str], arg(metavar="RUN")]
     """Folder of the run to continue."""
+    force: bool = False
+    """Replace the file that the run's --out names if it exists, and write it wherever it is."""
 
 
 def check_unfinished(folder: Path) -> None:
     """Refuse a run that is finished, or that still goes on."""
-    summary = folder / "summary.json"
-    if summary.is_file():
-        try:
-            status = json.loads(summary.read_text(encoding="utf-8")).get("status")
-        except (ValueError, AttributeError):
-            raise InputError(f"{str(summary)!r} is damaged; delete it to resume the run") from None
-        if status == "finished":
-            raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
+    if is_finished(folder):
+        raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
     refuse_locked(folder)

@@ -54,6 +54,8 @@ def read_settings(file: str | Path, kind: type, command: str) -> dict[str, Any]:
             near = difflib.get_close_matches(name, flags, 1)
             guess = f"did you mean {near[0]}?" if near else f"see subjective {command} --help"
             raise InputError(f"{str(file)!r}: there is no setting {key!r} of `subjective {command}`; {guess}")
+        if name == "force":
+            raise InputError(f"{str(file)!r}: {key} is only taken from the command line; leave it out")
         settings[name] = _check_value(file, flags[name], key, value)
     return settings
 

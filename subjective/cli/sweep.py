@@ -113,7 +113,7 @@ def run(options: SweepCommand, words: Sequence[str]) -> int:
     Raises:
         InputError: the options of a run cannot be used (raised before the first run), or no run made a picture.
     """
-    check_out(options.out, force=options.force)
+    check_out(options)
     grid = list_variations(options.vary)
     shared = without_flag(words, "--vary")
     runs = [parse(SynthesizeCommand, "synthesize", [*shared, *variation.flags]) for variation in grid]

@@ -101,8 +101,7 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         begun: see `PictureSession`.
     """
     began = time.monotonic()
-    if resume is None:
-        check_out(options.out, force=options.force, count=options.count)
+    check_out(options, count=options.count, resume=resume)
     files = find_images(options.source)
     inputs = read_texture_inputs(options, files, "`subjective batch` makes a texture of each")
     sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
@@ -125,7 +124,7 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         if options.out is not None:
-            copy_pictures(session.result_files, options.out, force=options.force)
+            copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
         if options.evaluate:
             pictures = [np.asarray(result.value) for result in results]
             session.score(lambda: _score(inputs, pictures, job, options, session.result_names))

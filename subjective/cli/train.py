@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from subjective.checks import InputError, setting
-from subjective.cli.arguments import record, render_error, to_json
+from subjective.cli.arguments import NOT_RECORDED, record, render_error, to_json
 from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
 from subjective.cli.outputs import check_out, write_out
 from subjective.cli.pictures import announce
@@ -94,8 +94,7 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
 
 def run(options: TrainCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
-    if resume is None:
-        check_out(options.out, force=options.force, suffixes=[".safetensors"])
+    check_out(options, suffixes=[".safetensors"], resume=resume)
     load_orbax()
     mesh_of(options.devices)
     files = find_images(options.source)
@@ -142,7 +141,7 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
         session.finish(state)
         if options.out is not None:
             made = path / NETWORK_FILE
-            write_out(Path(options.out), made.read_bytes(), force=options.force, made=made)
+            write_out(Path(options.out), made.read_bytes(), force=options.force, made=made, resume=resume)
     return session.status
 
 
@@ -168,20 +167,19 @@ def _photographs(contents: Sequence[Path], options: TrainCommand) -> Photographs
 
 def _writer(
     options: TrainCommand, architecture: Architecture, pictures: list[dict[str, str]], folder: Path
-) -> Callable[[TrainState, float], None]:
-    """Return the function that writes the network to the run folder.
+) -> Callable[[TrainState], None]:
+    """Return the function that writes the network of a state to the run folder.
 
-    The function takes the state of the training, and the seconds that the training has taken.
+    The same state makes the same file, so that a resumed training knows its own network again.
     """
 
-    settings = without_paths(to_json(options))
+    settings, left_out = without_paths(to_json(options)), NOT_RECORDED.union(OF_ONE_MACHINE)
 
-    def write(state: TrainState, seconds: float) -> None:
+    def write(state: TrainState) -> None:
         facts = {
-            "settings": {key: value for key, value in settings.items() if key not in OF_ONE_MACHINE},
+            "settings": {key: value for key, value in settings.items() if key not in left_out},
             "sources": [{"name": picture["name"], "sha256": picture["sha256"]} for picture in pictures],
             "steps": int(state.step),
-            "seconds": round(seconds, 1),
             "subjective": __version__,
             "begun_from": None if options.init is None else network_file.read(options.init).facts,
         }

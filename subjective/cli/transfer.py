@@ -82,8 +82,7 @@ class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOpt
 def run(options: TransferCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
-    if resume is None:
-        check_out(options.out, force=options.force)
+    check_out(options, resume=resume)
     content_file, files = _find_files(options)
     network = read_network(options, raw=options.raw_weights)
     params = network.params
@@ -127,7 +126,7 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         if options.out is not None:
-            copy_pictures(session.result_files, options.out, force=options.force)
+            copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
         session.score(lambda: _score(results[0], styles, network, job, options, masks))
     return session.status
 

@@ -7,6 +7,7 @@ its bytes are on the disk. Only then is the oldest checkpoint removed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -51,15 +52,16 @@ def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) 
     path = folder / f"checkpoint-{number:06d}.safetensors"
     with write_atomically(path) as file:
         _write_tensors(file, arrays, content)
-    for old in find(folder)[:-KEPT]:
-        old.unlink()
+    remove(folder, KEPT)
     return path
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files of a run that was killed while it wrote a checkpoint."""
-    for path in folder.glob(".checkpoint-*.tmp"):
-        path.unlink(missing_ok=True)
+def remove(folder: Path, kept: int) -> None:
+    """Remove all checkpoints of a run but the newest ``kept``. What cannot be removed stays."""
+    found = find(folder)
+    for path in found[: max(len(found) - kept, 0)]:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def find(folder: Path) -> list[Path]:

@@ -21,88 +21,22 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Sequence
-from io import TextIOWrapper
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from subjective.checks import InputError, file_errors, setting
-from subjective.files import write_bytes
+from subjective.files import open_plainly
 from subjective.images import write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
-from subjective.runs.lock import FolderLock
-from subjective.runs.provenance import CONFIG_FILE, describe_run, publish
+from subjective.runs.provenance import CONFIG_FILE, publish, read_record
+from subjective.runs.traced_folder import RESERVE_FILE, TracedFolder
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.terminal import note
 from subjective.version import __version__
-
-
-class TracedFolder:
-    """A run folder with ``config.json``, ``trace.jsonl`` and ``summary.json``.
-
-    Attributes:
-        folder: path of the folder.
-        config: content of ``config.json``.
-    """
-
-    def __init__(self, folder: Path):
-        """Lock a folder that exists, and open its trace.
-
-        Raises:
-            InputError: another process writes the folder.
-            FileError: the folder cannot be written.
-        """
-        self.folder = folder
-        self.config: dict[str, Any] = {}
-        self._started = time.time()
-        self._seconds_before = 0.0
-        self._lines = 0
-        self._lock = FolderLock(folder)
-        self._trace = self._open_trace()
-
-    def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
-        """Write ``config.json``; `subjective.runs.provenance.describe_run` explains the arguments."""
-        self.config = describe_run(command, settings, self._started, **facts)
-        self._write_json(CONFIG_FILE, self.config)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that the run has taken so far, including the time before the run was resumed."""
-        return self._seconds_before + time.time() - self._started
-
-    def _open_trace(self) -> TextIOWrapper:
-        with file_errors("write", self.folder):
-            return open(self.folder / "trace.jsonl", "a", encoding="utf-8")
-
-    def _add_line(self, line: dict[str, Any]) -> None:
-        """Append a line to the trace."""
-        self._trace.write(json.dumps(line) + "\n")
-        self._trace.flush()
-        self._lines += 1
-
-    def _sync_trace(self) -> None:
-        """Wait until the trace is on the disk."""
-        os.fsync(self._trace.fileno())
-
-    def _cut_trace(self, count: int) -> list[dict[str, Any]]:
-        """Keep the first ``count`` lines of the trace, and return them."""
-        path = self.folder / "trace.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines()[:count]
-        self._trace.close()
-        write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
-        self._trace, self._lines = self._open_trace(), len(lines)
-        return [json.loads(line) for line in lines]
-
-    def _close_trace(self) -> None:
-        """Close the trace, and let other processes take the folder."""
-        self._trace.close()
-        self._lock.release()
-
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
 
 
 class PictureFolder(TracedFolder):
@@ -133,22 +67,28 @@ class PictureFolder(TracedFolder):
         self._checkpointed = time.monotonic()
         self._checkpoints = 0
         self._effort: dict[int, tuple[int, int]] = {}  # of each picture: evaluations, pixels of all of them
-        self._summary: dict[str, Any] = {}
+        self._made: list[dict[str, Any]] = []  # what the summary says about each picture that is written
+        self._is_made = False
 
-    def resume(self) -> Position | None:
-        """Continue at the newest undamaged checkpoint, and remove the lines of later steps from the trace.
+    def resume(self, check: Callable[[Position], None] = lambda position: None) -> Position | None:
+        """Continue at the newest sound checkpoint, and remove the lines of later steps from the trace.
+
+        Args:
+            check: raises an `InputError` for a position that does not fit the run.
 
         Returns:
             Where the run stands. None if there is no checkpoint: the run begins again.
 
         Raises:
-            InputError: there are checkpoints, and none can be read.
+            InputError: there are checkpoints, and none can be used.
         """
-        checkpoints.remove_unfinished(self.folder)
+        self.config = read_record(self.folder / CONFIG_FILE)
         paths = checkpoints.find(self.folder)
         for path in reversed(paths):
             try:
                 position, facts = checkpoints.read(path)
+                check(position)
+                facts = _check_facts(facts, path.name)
             except InputError as error:
                 note(f"note: {error}; the run goes on from the checkpoint before")
                 continue
@@ -160,20 +100,20 @@ class PictureFolder(TracedFolder):
                 f"no checkpoint in {str(self.folder)!r} can be read; to begin again, use {setting('config')} {again}"
             )
         note(f"note: {str(self.folder)!r} has no checkpoint; the run begins again")
-        self._cut_trace(0)
+        self._trace.cut(0, _is_line)
         return None
 
     def _continue_at(self, position: Position, facts: dict[str, Any]) -> None:
         """Set the counters, and the last step of each finished picture, as they were when a checkpoint was written."""
-        self.config = json.loads((self.folder / CONFIG_FILE).read_text(encoding="utf-8"))
         self._checkpoints, self._seconds_before = facts["checkpoint"], facts["seconds"]
-        for line in self._cut_trace(facts["lines"]):
+        for line in self._trace.cut(facts["lines"], _is_line):
             number = line["picture"]
             self._count(number, line["evaluations"], line["size"])
             if number < len(position.finished):
                 names = ("step", "loss", "parts", "gradient_norm", "evaluations", "seconds")
                 known = {name: line[name] for name in names}
                 self.last[number] = Step(**known, value=position.finished[number].value)
+        self._effort |= {int(number): tuple(spent) for number, spent in facts.get("effort", {}).items()}
 
     def reserve(self, size: tuple[int, int]) -> None:
         """Reserve room on the disk for the last pictures: write a file that is removed just before they are written.
@@ -184,22 +124,21 @@ class PictureFolder(TracedFolder):
             size: (height, width) of a picture.
 
         Raises:
-            OSError: there is no room.
+            OSError: there is no room, or the file cannot be written.
         """
         amount = self.pictures * (size[0] * size[1] * 3 + size[0] * 8 + 65536)
         free = shutil.disk_usage(self.folder).free
         if amount > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, the pictures may take {amount / 1e6:.0f} MB")
-        with open(self._reserve_path, "wb") as file:
-            # A sparse file would reserve no room, so every byte of the file is written.
-            for start in range(0, amount, 2**20):
-                file.write(bytes(min(2**20, amount - start)))
-            file.flush()
-            os.fsync(file.fileno())
-
-    @property
-    def _reserve_path(self) -> Path:
-        return self.folder / ".reserve"
+        reserved = self.folder / RESERVE_FILE
+        with file_errors("write", reserved):
+            reserved.unlink(missing_ok=True)  # of a run that was killed
+            with open_plainly(reserved, "xb") as file:
+                # A sparse file would reserve no room, so every byte of the file is written.
+                for start in range(0, amount, 2**20):
+                    file.write(bytes(min(2**20, amount - start)))
+                file.flush()
+                os.fsync(file.fileno())
 
     def record(self, picture: int, step: Step, *, last: bool = False) -> None:
         """Write a step to the trace, and write the picture and a checkpoint if they are due.
@@ -210,7 +149,7 @@ class PictureFolder(TracedFolder):
             last: whether the run stops after this step; a checkpoint is then due.
         """
         self._count(picture, step.evaluations, step.value.shape[-3:-1])
-        self._add_line(
+        self._trace.add(
             {
                 "picture": picture,
                 "size": list(step.value.shape[-3:-1]),
@@ -237,9 +176,14 @@ class PictureFolder(TracedFolder):
 
     def _checkpoint(self, position: Position) -> None:
         """Write a checkpoint; if this fails, for example on a full disk, print a note and go on."""
-        self._sync_trace()
+        self._trace.sync()
         self._checkpoints += 1
-        facts = {"checkpoint": self._checkpoints, "lines": self._lines, "seconds": self.seconds}
+        facts = {
+            "checkpoint": self._checkpoints,
+            "lines": self._trace.lines,
+            "seconds": self.seconds,
+            "effort": {str(number): list(spent) for number, spent in self._effort.items()},
+        }
         try:
             checkpoints.write(self.folder, self._checkpoints, position, facts)
         except OSError as error:  # the run does not need this checkpoint, and the earlier ones remain
@@ -247,14 +191,19 @@ class PictureFolder(TracedFolder):
         self._checkpointed = time.monotonic()
 
     def finish(self, result: list[Result]) -> None:
-        """Write the last pictures and ``summary.json`` of a run that came to its end, and remove its checkpoints."""
+        """Write the last pictures of a run that has made all its steps. The run is not finished before `complete`."""
         for number, one in enumerate(result):
             # If a run is resumed after the last step of a picture, no step of this picture has been recorded since.
             told = (one.steps, one.value, one.loss, one.parts, one.gradient_norm)
             self.last.setdefault(number, Step(*told, one.evaluations, one.seconds))
-        self._conclude("finished", None, [(one.converged, one.message) for one in result])
-        for path in checkpoints.find(self.folder):
-            path.unlink()
+        self._write_last([(one.converged, one.message) for one in result])
+        self._is_made = True
+
+    def complete(self) -> None:
+        """Write ``summary.json`` of a run that has written everything else, and remove the run's checkpoints."""
+        self._conclude("finished", None, pictures=self._made)
+        checkpoints.remove(self.folder, 0)
+        self._release()
 
     def abandon(self, status: str, reason: str) -> tuple[str, bool]:
         """Keep the last pictures of a run that was stopped.
@@ -267,20 +216,25 @@ class PictureFolder(TracedFolder):
             A sentence that says what is kept, and whether the run can be resumed.
         """
         with contextlib.suppress(OSError):  # if even the reserve is not enough, the earlier pictures remain
-            self._conclude(status, reason, [(False, reason) for _ in self.last])
-        with contextlib.suppress(OSError):
-            self._close_trace()
+            if not self._is_made:
+                self._write_last([(False, reason) for _ in self.last])
+            self._conclude(status, reason, pictures=self._made)
         pictures = sorted(self.folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
         kept = f"the last picture is {pictures[-1]}" if pictures else "no picture was made yet"
-        return kept, bool(checkpoints.find(self.folder))
+        resumable = self._is_made or bool(checkpoints.find(self.folder))
+        self._release()
+        return kept, resumable and (self.folder / CONFIG_FILE).exists()
 
-    def _conclude(self, status: str, reason: str | None, ends: Sequence[tuple[bool, str]]) -> None:
-        """Write the last pictures and ``summary.json``; ``ends`` has (converged, message) of each picture."""
-        self._reserve_path.unlink(missing_ok=True)
-        pictures = []
+    def _write_last(self, ends: Sequence[tuple[bool, str]]) -> None:
+        """Write the last pictures; ``ends`` has (converged, message) of each picture."""
+        with contextlib.suppress(OSError):  # then its room is missing, or not
+            (self.folder / RESERVE_FILE).unlink(missing_ok=True)
+        self._made = []
         for (number, step), (converged, message) in zip(sorted(self.last.items()), ends, strict=True):
             names = self._write_pictures("result", number, np.asarray(step.value), step)
-            pictures.append(
+            area = math.prod(step.value.shape[-3:-1])
+            _, pixels = self._effort.get(number, (0, step.evaluations * area))
+            self._made.append(
                 {
                     "files": names,
                     "loss": step.loss,
@@ -288,32 +242,21 @@ class PictureFolder(TracedFolder):
                     "gradient_norm": step.gradient_norm,
                     "steps": step.step,
                     "evaluations": step.evaluations,
-                    "full_size_evaluations": round(self._effort[number][1] / math.prod(step.value.shape[-3:-1]), 2),
+                    "full_size_evaluations": round(pixels / area, 2),
                     "seconds": round(step.seconds, 3),
                     "converged": converged,
                     "message": message,
                 }
             )
-        self._summary = {
-            "status": status,
-            "reason": reason,
-            "seconds": round(self.seconds, 3),
-            "pictures": pictures,
-        }
-        self._write_json("summary.json", self._summary)
-        self._close_trace()
 
     @property
     def result_names(self) -> list[str]:
-        """Names of the files of a finished run's pictures."""
-        return [name for picture in self._summary["pictures"] for name in picture["files"]]
+        """Names of the files of the last pictures."""
+        return [name for picture in self._made for name in picture["files"]]
 
     def add_scores(self, scores: list[Any]) -> None:
-        """Add scores to the ``summary.json`` of a finished run; ``scores`` has one entry for each picture."""
-        pictures = [
-            picture | {"scores": score} for picture, score in zip(self._summary["pictures"], scores, strict=True)
-        ]
-        self._write_json("summary.json", self._summary | {"pictures": pictures})
+        """Keep scores for ``summary.json``; ``scores`` has one entry for each picture."""
+        self._made = [picture | {"scores": score} for picture, score in zip(self._made, scores, strict=True)]
 
     def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
         """Write a picture, or each picture of an optimization that makes several; return the names of the files."""
@@ -329,6 +272,36 @@ class PictureFolder(TracedFolder):
             names.append(f"{stem}{suffix}.png")
             write_image(self.folder / names[-1], np.clip(image, 0, 1), text=text)
         return names
+
+
+def _check_facts(facts: Any, name: str) -> dict[str, Any]:
+    """Check the facts that a checkpoint holds besides the position.
+
+    Raises:
+        InputError: they are not those that `PictureFolder` writes.
+    """
+    try:
+        sound = all(isinstance(facts[key], int) and facts[key] >= 0 for key in ("checkpoint", "lines"))
+        sound &= math.isfinite(facts["seconds"]) and facts["seconds"] >= 0
+        for number, (evaluations, pixels) in facts.get("effort", {}).items():
+            sound &= int(number) >= 0 and isinstance(evaluations, int) and isinstance(pixels, int)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        sound = False
+    if not sound:
+        raise InputError(f"{name} is damaged, or of another version (its counts are wrong)")
+    return dict(facts)
+
+
+def _is_line(line: Any) -> bool:
+    """Return whether a value is a line of the trace of a run that makes pictures."""
+    if not isinstance(line, dict) or not {"parts", "gradient_norm"} <= line.keys():
+        return False
+    size, numbers = line.get("size"), [line.get(name) for name in ("loss", "seconds")]
+    counts = [line.get(name) for name in ("picture", "step", "evaluations")]
+    whole = counts + (size if isinstance(size, list) and len(size) == 2 else [None])
+    return all(isinstance(one, int) and one >= 0 for one in whole) and all(
+        isinstance(one, (int, float)) for one in numbers
+    )
 
 
 def new_folder(parent: Path, prefix: str) -> Path:

@@ -1,12 +1,16 @@
-"""Stop a run on Ctrl-C or SIGTERM: after the current step, or at once if steps are long."""
+"""Stop a run on Ctrl-C, SIGTERM or SIGHUP: after the current step, or at once if steps are long."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+
+SIGHUP: int = getattr(signal, "SIGHUP", signal.SIGTERM)  # Windows has none
+SIGNALS: tuple[int, ...] = tuple(dict.fromkeys((signal.SIGINT, signal.SIGTERM, SIGHUP)))
+"""The signals that stop a run: Ctrl-C, a polite kill, and the end of the terminal."""
 
 SHORT_STEP = 3.0
 """A run finishes its current step after a signal only if a step takes less than this number of seconds.
@@ -16,7 +20,7 @@ The time is limited, because schedulers send SIGKILL shortly after SIGTERM.
 
 
 class Interrupted(KeyboardInterrupt):
-    """The process has received SIGINT (Ctrl-C) or SIGTERM.
+    """The process has received one of `SIGNALS`.
 
     Attributes:
         number: number of the signal.
@@ -49,7 +53,7 @@ _signals = _Signals()
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Make SIGINT and SIGTERM raise `Interrupted`: after the current step if steps are short, otherwise at once."""
+    """Make `SIGNALS` raise `Interrupted`: after the current step if steps are short, otherwise at once."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         if _signals.waits and _signals.number is None:
@@ -57,13 +61,11 @@ def interruptible() -> Iterator[None]:
         else:
             raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        stop_waiting()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with _handled_by(interrupt):
+        try:
+            yield
+        finally:
+            stop_waiting()
 
 
 def poll() -> bool:
@@ -86,7 +88,30 @@ def stop_waiting() -> None:
     _signals.number, _signals.polled, _signals.waits = None, 0.0, False
 
 
-def ignore() -> None:
-    """Ignore further signals, so that a second Ctrl-C cannot interrupt the saving that follows the first."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Hold signals back during the block, so that none interrupts the saving of files.
+
+    Raises:
+        Interrupted: a signal has come during the block, which has ended.
+    """
+    came: list[int] = []
+    with _handled_by(lambda number, frame: came.append(number)):
+        yield
+    if came:
+        raise Interrupted(came[0])
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a function handle `SIGNALS` during the block. SIGHUP stays ignored under nohup."""
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
+    if before.get(SIGHUP) is signal.SIG_IGN:
+        del before[SIGHUP]
+    for number in before:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import BinaryIO
 
 from subjective.checks import InputError, file_errors
+from subjective.files import open_plainly
+from subjective.locks import is_at, try_lock
 
 LOCK_FILE = ".lock"
 """Name of the file in a run folder that a process locks while it writes the folder."""
-
-HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-"""Error numbers of the operating system that mean that another process holds a lock."""
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(file: BinaryIO) -> None:
-        """Lock a byte far behind the text, because Windows lets no other process read what is locked."""
-        file.seek(2**30)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _take(file: BinaryIO) -> None:
-        """Lock a file."""
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class FolderLock:
@@ -41,7 +24,7 @@ class FolderLock:
         """Lock a folder. A file system without locks leaves the folder unlocked.
 
         Raises:
-            InputError: another process holds the folder. The message names the process.
+            InputError: another process holds the folder (the message names the process), or the lock file is a link.
             FileError: the folder cannot be written.
         """
         self._path = folder / LOCK_FILE
@@ -54,35 +37,24 @@ class FolderLock:
     def _open_locked(self) -> BinaryIO:
         """Open and lock the lock file."""
         while True:
-            file: BinaryIO = open(self._path, "ab+", buffering=0)  # noqa: SIM115 (held)
-            try:
-                _take(file)
-            except OSError as error:
-                if error.errno in HELD:
-                    holder = _read_holder(file)
-                    file.close()
-                    raise InputError(
-                        f"the run in {str(self._path.parent)!r} still goes on ({holder}); stop that process first, or "
-                        "wait for its end"
-                    ) from None
-            if _is_at(file, self._path):
+            file = open_plainly(self._path, "ab+", buffering=0)
+            if try_lock(file) is False:
+                holder = _read_holder(file)
+                file.close()
+                raise InputError(
+                    f"the run in {str(self._path.parent)!r} still goes on ({holder}); stop that process first, or "
+                    "wait for its end"
+                )
+            if is_at(file, self._path):
                 return file
             file.close()  # the process that held the folder removed the file after this process had opened it
 
     def release(self) -> None:
         """Let other processes take the folder."""
         if not self._file.closed:
-            with contextlib.suppress(PermissionError):  # Windows lets nobody remove an open file; there it stays
+            with contextlib.suppress(OSError):  # Windows lets nobody remove an open file; there it stays
                 self._path.unlink(missing_ok=True)
             self._file.close()
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    """Return whether an open file is the one at a path."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _read_holder(file: BinaryIO) -> str:

@@ -24,23 +24,26 @@ LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensor
 PLACES = frozenset(["path", "data_dir", "out", "output_dir", "output_prefix", "force"])
 """Entries of a record that only say where files lie, and what may be replaced there."""
 
+VERSION = 1
+"""Version of the layout of the files in a run folder. A record without a version is of the first."""
+
 CONFIG_FILE = "config.json"
 """Name of the file in a run folder that holds the settings."""
 
 
-def describe_run(command: str, settings: dict[str, Any], started: float, **facts: Any) -> dict[str, Any]:
+def describe_run(command: str, settings: dict[str, Any], **facts: Any) -> dict[str, Any]:
     """Describe a run for its ``config.json``: every setting, the exact command, versions, device and further facts.
 
     Args:
         command: name of the command, such as ``synthesize``.
         settings: all settings, as JSON.
-        started: time at which the run started, in seconds since the epoch.
         facts: further entries, as JSON.
     """
     return {
+        "version": VERSION,
         "command": command,
         "command_line": shlex.join(["subjective", *sys.argv[1:]]),
-        "started": datetime.datetime.fromtimestamp(started).astimezone().isoformat(timespec="seconds"),
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "settings": settings,
         **facts,
         "environment": describe_environment(),
@@ -88,16 +91,21 @@ def read_record(path: str | Path) -> dict[str, Any]:
     """Read the ``config.json`` of a run folder.
 
     Raises:
-        InputError: the file does not exist or holds no settings.
+        InputError: the file does not exist, holds no settings, or is of a later version of this program.
     """
     name = str(path)
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
+        version = record.get("version", VERSION)
+        if isinstance(version, int) and version > VERSION:
+            raise InputError(f"{name!r} is of a later version of this program; use that version")
         if isinstance(record["settings"], dict) and isinstance(record["command"], str):
             return dict(record)
+    except InputError:
+        raise
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"no such file: {name!r}; wanted the {CONFIG_FILE} of a run folder") from None
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         pass
     raise InputError(f"{name!r} holds no settings; wanted the {CONFIG_FILE} of a run folder")
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import jax
 
 from subjective.checks import InputError
+from subjective.files import write_bytes
 from subjective.runs import interrupts
 from subjective.runs.memory import is_out_of_memory
 from subjective.terminal import report_error, write_line
@@ -53,6 +54,9 @@ class RunFolder(Protocol):
 
     def finish(self, result: Any) -> None:
         """Write the result of a run that has made all its steps."""
+
+    def complete(self) -> None:
+        """Note that the run is finished: everything else is written."""
 
     def abandon(self, status: str, reason: str) -> tuple[str, bool]:
         """Keep what a stopped run has made. Return a phrase about what is kept, and whether the run can be resumed."""
@@ -94,7 +98,7 @@ class Session:
             render: returns the text of an error for the user.
         """
         self.run, self.observers, self.status = run, observers, 0
-        self._render, self._finished = render, False
+        self._render, self._is_made = render, False
 
     def __enter__(self: OneSession) -> OneSession:
         """Return the session."""
@@ -110,22 +114,45 @@ class Session:
             interrupts.stop()
 
     def finish(self, result: Any) -> None:
-        """End the steps, and write the result."""
+        """End the steps, and write the result. The run is finished when the session ends without an error."""
         interrupts.stop_waiting()
         self._close_observers()
         self.run.finish(result)
-        self._finished = True
+        self._is_made = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """After an error, keep what the run has made. Return whether to suppress the error, False for `Interrupted`."""
+        """Complete the run; after an error, keep what it has made.
+
+        Returns:
+            Whether to suppress the error, False for `Interrupted`.
+
+        Raises:
+            Interrupted: a signal has come while files were saved.
+        """
         self._close_observers()
-        if error is None:
-            return False
+        if error is not None:
+            return self._stop(error)
+        if self._is_made:
+            try:
+                with interrupts.held():
+                    self.run.complete()
+            except interrupts.Interrupted as late:
+                report_error(f"interrupted; the run in {self.run.folder} is finished")
+                late.is_told = True
+                raise
+            except BaseException as late:
+                if not self._stop(late):
+                    raise
+        return False
+
+    def _stop(self, error: BaseException) -> bool:
+        """Keep what the run has made before an error. Return whether to suppress the error."""
         if isinstance(error, interrupts.Interrupted):
-            self._abandon("interrupted", "interrupted")
             error.is_told = True
+            with contextlib.suppress(interrupts.Interrupted):  # a second Ctrl-C says what the first one said
+                self._abandon("interrupted", "interrupted")
             return False
         if not isinstance(error, Exception):
             return False
@@ -134,7 +161,11 @@ class Session:
         if reason is None:
             self.status = 1
             reason = self._keep_traceback(error)
-        self._abandon("failed", reason)
+        try:
+            self._abandon("failed", reason)
+        except interrupts.Interrupted as late:
+            late.is_told = True
+            raise
         return True
 
     def _explain(self, error: Exception) -> str | None:
@@ -154,7 +185,7 @@ class Session:
         fault, path = f"a fault of this program, {type(error).__name__}", self.run.folder / TRACEBACK_FILE
         text = "".join(traceback.format_exception(error))
         try:
-            path.write_text(text, encoding="utf-8")
+            write_bytes(path, text.encode())
         except OSError:
             write_line(sys.stderr, text)
             return f"{fault}; the traceback is above"
@@ -162,15 +193,11 @@ class Session:
 
     def _abandon(self, status: str, reason: str) -> None:
         """Keep what the run has made. Tell the user on stderr why the run stopped, what is kept and how to resume."""
-        if self._finished:  # the result is already written
-            if status == "failed":
-                report_error(reason)
-            return
-        interrupts.ignore()
-        kept, resumable = self.run.abandon(status, reason)
-        report_error(f"{reason}; {kept}")
-        if resumable:
-            report_error(f"to resume: subjective resume {shlex.quote(str(self.run.folder))}")
+        with interrupts.held():
+            kept, resumable = self.run.abandon(status, reason)
+            report_error(f"{reason}; {kept}")
+            if resumable:
+                report_error(f"to resume: subjective resume {shlex.quote(str(self.run.folder))}")
 
     def _close_observers(self) -> None:
         for observer in self.observers:

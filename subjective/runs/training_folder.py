@@ -13,6 +13,8 @@ The folder holds:
 from __future__ import annotations
 
 import math
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,13 +25,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from subjective.checks import InputError, MissingPackageError
+from subjective.checks import InputError, MissingPackageError, file_errors, setting
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.step import TrainState
 from subjective.feedforward.train import TrainStep
 from subjective.images import write_image
-from subjective.runs.folder import TracedFolder
 from subjective.runs.pictures import draw_curves, thin_out
+from subjective.runs.provenance import CONFIG_FILE, read_record
+from subjective.runs.traced_folder import TracedFolder
 from subjective.terminal import StepBar, Stream, format_duration, note
 
 KEPT = 2
@@ -45,8 +48,7 @@ class SaveSettings:
         save_every: number of steps between drawings of the curves; 0 to draw them at the end only.
         checkpoint_every: seconds between checkpoints; 0 to write one at the end only.
         draw: ``draw(params)`` makes the pictures beside the curves from the parameters of the network.
-        write: ``write(state, seconds)`` writes the file of the network. ``seconds`` is the time that the training has
-            taken.
+        write: ``write(state)`` writes the file of the network, the same bytes for the same state.
         photographs: the photographs that a style network learns to repaint; None for a texture network.
     """
 
@@ -54,7 +56,7 @@ class SaveSettings:
     save_every: int
     checkpoint_every: float
     draw: Callable[[Any], Sequence[np.ndarray]]
-    write: Callable[[TrainState, float], None]
+    write: Callable[[TrainState], None]
     photographs: Photographs | None = None
 
 
@@ -76,17 +78,35 @@ class TrainingFolder(TracedFolder):
 
         Raises:
             MissingPackageError: Orbax is not installed.
+            InputError: another process writes the folder, or a part of it is a link.
+            FileError: the folder cannot be written.
         """
+        self._orbax = load_orbax()
         super().__init__(folder.absolute())
         self._settings = settings
-        self._orbax = load_orbax()
-        self._manager = self._orbax.CheckpointManager(
-            self.folder / "checkpoints",
-            options=self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False),
-        )
+        self._checkpoints = self.folder / "checkpoints"
+        try:
+            self._manager = self._open_checkpoints()
+        except BaseException:
+            self._release()
+            raise
         self._checkpointed = time.monotonic()
         self._steps: list[dict[str, Any]] = []
         self._state: TrainState | None = None
+        self._is_made = False
+        self._skipped: list[str] = []
+
+    def _open_checkpoints(self) -> Any:
+        """Return the object that reads and writes checkpoints. Remove those that a kill has left incomplete."""
+        if self._checkpoints.is_symlink():
+            raise InputError(f"{str(self._checkpoints)!r} is a link; wanted a folder: remove it")
+        for unfinished in self._checkpoints.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        with file_errors("write", self._checkpoints):
+            return self._orbax.CheckpointManager(
+                self._checkpoints,
+                options=self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False),
+            )
 
     def resume(self, like: TrainState) -> TrainState | None:
         """Continue at the newest checkpoint that is not damaged, and remove the lines of later steps from the trace.
@@ -100,36 +120,54 @@ class TrainingFolder(TracedFolder):
         Raises:
             InputError: there are checkpoints, but none can be read.
         """
-        orbax = self._orbax
-        abstract = jax.tree.map(orbax.utils.to_shape_dtype_struct, like)
+        self.config = read_record(self.folder / CONFIG_FILE)
         steps = sorted(self._manager.all_steps(), reverse=True)
+        damaged = []
         for step in steps:
             try:
-                found = self._manager.restore(
-                    step,
-                    args=orbax.args.Composite(
-                        params=orbax.args.StandardRestore(abstract.params),
-                        optimizer=orbax.args.StandardRestore(abstract.optimizer),
-                        facts=orbax.args.JsonRestore(),
-                    ),
-                )
+                state = self._restore(step, like)
             except Exception as error:  # a damaged checkpoint raises errors of many classes
                 first = (str(error).splitlines() or [type(error).__name__])[0]
                 note(f"note: checkpoint {step} is damaged ({first[:200]}); the run goes on from the checkpoint before")
+                damaged.append(step)
                 continue
-            self._steps = self._cut_trace(step)
-            self._seconds_before = found.facts["seconds"]
-            if self._settings.photographs is not None:
-                self._settings.photographs.resume(found.facts["photographs"])
-            state = TrainState(found.params, found.optimizer, np.asarray(step, np.int32))
-            return jax.tree.map(jax.numpy.asarray, state)
-        self._steps = self._cut_trace(0)
+            for later in damaged:  # otherwise no checkpoint of an earlier step would be written
+                self._manager.delete(later)
+            self._steps = self._trace.cut(step, _is_line)
+            return state
         if steps:
+            again = shlex.quote(str(self.folder / CONFIG_FILE))
             raise InputError(
-                f"no checkpoint in {str(self.folder)!r} can be read; to begin again, train with its config.json"
+                f"no checkpoint in {str(self.folder)!r} can be read; to begin again, use {setting('config')} {again}"
             )
+        self._steps = self._trace.cut(0, _is_line)
         note(f"note: {str(self.folder)!r} has no checkpoint; the training begins again")
         return None
+
+    def _restore(self, step: int, like: TrainState) -> TrainState:
+        """Read the checkpoint of a step, and continue its time and its photographs.
+
+        Raises:
+            Exception: the checkpoint is damaged; errors of many classes say so.
+        """
+        args = self._orbax.args
+        abstract = jax.tree.map(self._orbax.utils.to_shape_dtype_struct, like)
+        found = self._manager.restore(
+            step,
+            args=args.Composite(
+                params=args.StandardRestore(abstract.params),
+                optimizer=args.StandardRestore(abstract.optimizer),
+                facts=args.JsonRestore(),
+            ),
+        )
+        seconds, read = found.facts["seconds"], found.facts["photographs"]
+        if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
+            raise InputError(f"its seconds are {seconds!r}")
+        if self._settings.photographs is not None:
+            self._settings.photographs.resume(read)
+        self._seconds_before = seconds
+        state = TrainState(found.params, found.optimizer, np.asarray(step, np.int32))
+        return jax.tree.map(jax.numpy.asarray, state)
 
     def record(self, step: TrainStep, *, last: bool) -> None:
         """Write a step to the trace, and write the curves and a checkpoint if they are due.
@@ -148,7 +186,7 @@ class TrainingFolder(TracedFolder):
             "seconds": round(self.seconds, 3),
         }
         self._steps.append(line)
-        self._add_line(line)
+        self._trace.add(line)
         settings = self._settings
         if settings.save_every and step.number % settings.save_every == 0:
             self._show(step.state)
@@ -158,47 +196,66 @@ class TrainingFolder(TracedFolder):
             self._checkpoint(step.state)
 
     def finish(self, result: TrainState) -> None:
-        """Write checkpoint, curves, network and ``summary.json`` of a training that has made all its steps."""
+        """Write checkpoint, curves and network of a training that has made all its steps."""
         self._checkpoint(result)
         self._show(result)
-        self._settings.write(result, self.seconds)
+        self._settings.write(result)
         photographs = self._settings.photographs
-        skipped = [] if photographs is None else sorted(path.name for path in photographs.skipped)
-        if photographs is not None and skipped:
-            note(f"{len(skipped)} of {len(photographs.files)} photographs could not be read and were left out")
-        self._conclude("finished", None, unreadable=skipped)
+        self._skipped = [] if photographs is None else sorted(path.name for path in photographs.skipped)
+        if photographs is not None and self._skipped:
+            note(f"{len(self._skipped)} of {len(photographs.files)} photographs could not be read and were left out")
+        self._state, self._is_made = result, True
+
+    def complete(self) -> None:
+        """Write ``summary.json`` of a training that has written everything else."""
+        self._summarize("finished", None, unreadable=self._skipped)
+        self._close()
 
     def abandon(self, status: str, reason: str) -> tuple[str, bool]:
         """Write the network of a training that was stopped; see `subjective.runs.session.RunFolder.abandon`."""
         kept = "no step was made yet"
         try:
             if self._state is not None:
-                if status == "interrupted":
-                    self._checkpoint(self._state)
-                self._settings.write(self._state, self.seconds)
+                if not self._is_made:
+                    if status == "interrupted":
+                        self._checkpoint(self._state)
+                    self._settings.write(self._state)
                 kept = f"the network of step {int(self._state.step)} is in {self.folder}"
-            self._conclude(status, reason)
+            self._summarize(status, reason)
         except OSError as error:
-            return f"the network could not be kept ({error.strerror})", False
-        return kept, True
+            kept = f"the network could not be kept ({error.strerror})"
+        self._close()
+        return kept, (self.folder / CONFIG_FILE).exists()
+
+    def _close(self) -> None:
+        """Close all files, and let other processes take the folder."""
+        self._manager.close()
+        self._release()
 
     def _checkpoint(self, state: TrainState) -> None:
-        """Write a checkpoint of this step if none exists. Orbax never leaves an incomplete checkpoint."""
-        self._sync_trace()
+        """Write a checkpoint of this step if none exists; if this fails, print a note and go on.
+
+        Orbax never leaves an incomplete checkpoint under a checkpoint's name.
+        """
+        self._trace.sync()
         args = self._orbax.args
         step = int(state.step)
         if step in self._manager.all_steps():
             return
         photographs = self._settings.photographs
         facts = {"photographs": None if photographs is None else photographs.position, "seconds": self.seconds}
-        self._manager.save(
-            step,
-            args=args.Composite(
-                params=args.StandardSave(jax.tree.map(np.asarray, state.params)),
-                optimizer=args.StandardSave(jax.tree.map(np.asarray, state.optimizer)),
-                facts=args.JsonSave(facts),
-            ),
-        )
+        try:
+            self._manager.save(
+                step,
+                args=args.Composite(
+                    params=args.StandardSave(jax.tree.map(np.asarray, state.params)),
+                    optimizer=args.StandardSave(jax.tree.map(np.asarray, state.optimizer)),
+                    facts=args.JsonSave(facts),
+                ),
+            )
+        except Exception as error:  # a full disk raises errors of many classes; the earlier checkpoints remain
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            note(f"note: no checkpoint could be written ({first[:200]}); the run continues")
         self._checkpointed = time.monotonic()
 
     def _show(self, state: TrainState) -> None:
@@ -211,21 +268,25 @@ class TrainingFolder(TracedFolder):
         pictures = self._settings.draw(state.params)
         write_image(self.folder / "curves.png", draw_curves(lines, steps, pictures))
 
-    def _conclude(self, status: str, reason: str | None, **facts: Any) -> None:
-        """Write ``summary.json`` and close all files."""
+    def _summarize(self, status: str, reason: str | None, **facts: Any) -> None:
+        """Write ``summary.json``."""
         moved = [line["loss"] for line in self._steps if line["moved"]]
-        content = {
-            "status": status,
-            "reason": reason,
-            "seconds": round(self.seconds, 3),
-            "steps": len(self._steps),
-            "skipped_steps": len(self._steps) - len(moved),
-            "loss": moved[-1] if moved else None,
-            **facts,
-        }
-        self._write_json("summary.json", content)
-        self._close_trace()
-        self._manager.close()
+        left_out = len(self._steps) - len(moved)
+        steps = 0 if self._state is None else int(self._state.step)
+        loss = moved[-1] if moved else None
+        self._conclude(status, reason, steps=steps, skipped_steps=left_out, loss=loss, **facts)
+
+
+def _is_line(line: Any) -> bool:
+    """Return whether a value is a line of the trace of a training."""
+    if not isinstance(line, dict) or not isinstance(line.get("parts"), dict):
+        return False
+    numbers = [line.get("loss"), line.get("seconds"), line.get("gradient_norm"), *line["parts"].values()]
+    return (
+        isinstance(line.get("step"), int)
+        and isinstance(line.get("moved"), bool)
+        and all(number is None or isinstance(number, (int, float)) for number in numbers)
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -14,6 +14,7 @@ from itertools import pairwise
 import jax
 import jax.numpy as jnp
 
+from subjective.checks import InputError
 from subjective.compilation import jit
 from subjective.devices import share_out
 from subjective.optimize.minimizer import Point, Result, Step, minimize
@@ -62,6 +63,22 @@ class Position:
     attempts: tuple[Result, ...]
     finished: tuple[Result, ...]
     point: Point
+
+
+def check_position(job: Job, position: Position) -> None:
+    """Check that a job can continue at a position, which may come from a damaged file or from another job.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        fits = len(position.finished) == position.picture < job.pictures
+        fits &= 0 <= position.stage < len(job.stages) and 0 <= position.attempt < job.starts
+        fits &= len(position.attempts) <= job.starts and min(position.steps, position.evaluations) >= 0
+    except TypeError:
+        fits = False
+    if not fits:
+        raise InputError("the checkpoint is of another run, or damaged: its position does not fit")
 
 
 def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None) -> list[Result]:

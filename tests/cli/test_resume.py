@@ -72,9 +72,11 @@ def test_a_run_recorded_before_the_redesign_is_resumed(here, capsys):
 def test_what_is_no_run_is_refused(here, capsys):
     assert "holds no config.json" in refusal(capsys, "resume", "nothing")
     (here / "run").mkdir()
-    (here / "run" / "config.json").write_text('{"command": "synthesize", "settings": {}}')
-    (here / "run" / "summary.json").write_text("{")
-    assert "summary.json' is damaged; delete it to resume the run" in refusal(capsys, "resume", "run")
+    config = here / "run" / "config.json"
+    config.write_text('{"command": "weights list", "settings": {}}')
+    assert "is of 'weights list', which makes no run" in refusal(capsys, "resume", "run")
+    config.write_text('{"version": 99, "command": "synthesize", "settings": {}}')
+    assert "is of a later version of this program" in refusal(capsys, "resume", "run")
 
 
 @pytest.fixture

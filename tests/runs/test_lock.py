@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from subjective import locks
 from subjective.checks import InputError
-from subjective.runs import lock
 from subjective.runs.lock import LOCK_FILE, FolderLock, refuse_locked
 
 HOLDER = """
@@ -31,13 +31,13 @@ def test_a_folder_is_free_again_when_it_is_released(tmp_path):
 
 def test_a_lock_file_that_was_removed_is_made_again(tmp_path, monkeypatch):
     """The holder ends between the moment in which this process opens the file and the moment in which it locks it."""
-    holder, take = FolderLock(tmp_path), lock._take
+    holder, take = FolderLock(tmp_path), locks._take
 
     def take_after_the_holder_has_ended(file):
         holder.release()
         take(file)
 
-    monkeypatch.setattr(lock, "_take", take_after_the_holder_has_ended)
+    monkeypatch.setattr(locks, "_take", take_after_the_holder_has_ended)
     next_holder = FolderLock(tmp_path)
     with pytest.raises(InputError, match="still goes on"):
         refuse_locked(tmp_path)
@@ -48,7 +48,7 @@ def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):
     def refuse(file):
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr(lock, "_take", refuse)
+    monkeypatch.setattr(locks, "_take", refuse)
     FolderLock(tmp_path).release()
 
 

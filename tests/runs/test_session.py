@@ -170,17 +170,18 @@ def test_another_error_of_the_device_is_a_fault_of_the_program(tmp_path):
         (InputError("the picture is too small to be measured"), 2, "the picture is too small to be measured"),
     ],
 )
-def test_an_error_after_the_end_leaves_a_finished_run(error, status, line, tmp_path, capsys):
+def test_a_run_that_fails_while_it_measures_is_not_finished(error, status, line, tmp_path, capsys):
     with Session(PictureFolder(tmp_path, pictures=1, save_every=0), []) as session:
         session.on_step(0, step(2))
         session.finish([RESULT])
         raise error
     assert session.status == status
-    check_last_picture(tmp_path, "finished", None)
-    assert capsys.readouterr().err == f"subjective: {line.format(tmp_path)}\n"
+    check_last_picture(tmp_path, "failed", line.format(tmp_path))
+    kept = f"; the last picture is {tmp_path}/result.png\n"
+    assert capsys.readouterr().err == f"subjective: {line.format(tmp_path)}{kept}"
 
 
-def test_an_interrupt_after_the_end_leaves_a_finished_run(tmp_path, capsys):
+def test_a_run_that_is_interrupted_while_it_measures_is_not_finished(tmp_path, capsys):
     def make_and_measure():
         with Session(PictureFolder(tmp_path, pictures=1, save_every=0), []) as session:
             session.on_step(0, step(2))
@@ -189,8 +190,42 @@ def test_an_interrupt_after_the_end_leaves_a_finished_run(tmp_path, capsys):
 
     with pytest.raises(Interrupted):
         make_and_measure()
+    check_last_picture(tmp_path, "interrupted", "interrupted")
+    assert capsys.readouterr().err == f"subjective: interrupted; the last picture is {tmp_path}/result.png\n"
+
+
+def test_a_run_says_that_it_is_finished_after_all_else(tmp_path):
+    run = PictureFolder(tmp_path, pictures=1, save_every=0)
+    with Session(run, []) as session:
+        session.on_step(0, step(2))
+        session.finish([RESULT])
+        assert (tmp_path / "result.png").exists()
+        assert not (tmp_path / "summary.json").exists()
+        run.add_scores([{"color": 1.0}])
+    [picture] = json.loads((tmp_path / "summary.json").read_text())["pictures"]
+    assert picture["scores"] == {"color": 1.0}
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["result.png", "summary.json", "trace.jsonl"]
+
+
+def test_a_signal_in_the_last_moment_comes_after_the_run_is_finished(tmp_path, capsys, monkeypatch):
+    write = PictureFolder._conclude
+
+    def write_and_be_interrupted(*arguments, **facts):
+        signal.raise_signal(signal.SIGTERM)
+        write(*arguments, **facts)
+
+    monkeypatch.setattr(PictureFolder, "_conclude", write_and_be_interrupted)
+
+    def make():
+        with Session(PictureFolder(tmp_path, pictures=1, save_every=0), []) as session:
+            session.on_step(0, step(2))
+            session.finish([RESULT])
+
+    with pytest.raises(Interrupted) as interrupt:
+        make()
+    assert interrupt.value.is_told
     check_last_picture(tmp_path, "finished", None)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == f"subjective: interrupted; the run in {tmp_path} is finished\n"
 
 
 def test_an_observer_whose_terminal_is_gone_spoils_nothing(tmp_path):
@@ -218,6 +253,9 @@ class Recorded:
 
     def finish(self, result):
         self.ends.append("finished")
+
+    def complete(self):
+        self.ends.append("complete")
 
     def abandon(self, status, reason):
         self.ends.append(status)

@@ -1,0 +1,94 @@
+"""What the folders of all runs have in common: settings, trace, summary, a lock, and the removal of strays."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from subjective.files import sweep, write_bytes
+from subjective.runs import checkpoints
+from subjective.runs.lock import FolderLock
+from subjective.runs.provenance import CONFIG_FILE, VERSION, describe_run
+from subjective.runs.trace import Trace, read_json
+
+SUMMARY_FILE = "summary.json"
+"""Name of the file in a run folder that says how the run ended."""
+
+RESERVE_FILE = ".reserve"
+"""Name of the file that reserves room for the last pictures."""
+
+
+class TracedFolder:
+    """A run folder with ``config.json``, ``trace.jsonl`` and ``summary.json``.
+
+    Attributes:
+        folder: path of the folder.
+        config: content of ``config.json``.
+    """
+
+    def __init__(self, folder: Path):
+        """Lock a folder that exists.
+
+        Raises:
+            InputError: another process writes the folder.
+            FileError: the folder cannot be written.
+        """
+        self.folder = folder
+        self.config: dict[str, Any] = {}
+        self._started = time.monotonic()
+        self._seconds_before = 0.0
+        self._lock = FolderLock(folder)
+        self._trace = Trace(folder)
+
+    def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
+        """Write ``config.json``; `subjective.runs.provenance.describe_run` explains the arguments."""
+        self.config = describe_run(command, settings, **facts)
+        self._write_json(CONFIG_FILE, self.config)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken so far, including the time before the run was resumed."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def _conclude(self, status: str, reason: str | None, **facts: Any) -> None:
+        """Write ``summary.json``, the last file of a run: whoever reads "finished" finds everything else complete."""
+        self._trace.close()
+        summary = {"version": VERSION, "status": status, "reason": reason, "seconds": round(self.seconds, 3)}
+        self._write_json(SUMMARY_FILE, summary | facts)
+
+    def _release(self) -> None:
+        """Remove what only a run that goes on needs, and let other processes take the folder."""
+        with contextlib.suppress(OSError):
+            self._trace.close()
+        tidy(self.folder)
+        self._lock.release()
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_bytes(self.folder / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed processes have left in a folder that this process holds. What cannot be removed stays."""
+    sweep(folder)
+    with contextlib.suppress(OSError):
+        (folder / RESERVE_FILE).unlink(missing_ok=True)
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether a run has written everything. If so, remove what a kill in its last moments has left.
+
+    Raises:
+        InputError: another process holds the folder.
+    """
+    summary = read_json(folder / SUMMARY_FILE)
+    if summary is None or summary.get("status") != "finished":
+        return False
+    with contextlib.suppress(OSError):  # a folder that can only be read
+        lock = FolderLock(folder)
+        checkpoints.remove(folder, 0)
+        tidy(folder)
+        lock.release()
+    return True
