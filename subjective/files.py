@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from subjective.checks import InputError, file_errors
-from subjective.locks import is_at, try_lock
+from subjective.locks import is_at, try_lock, wait_for_lock
 
 _NUMBERS = itertools.count()  # two threads of a process never share a temporary name
 
@@ -132,6 +132,38 @@ def sweep(folder: Path, name: str | None = None) -> None:
         with contextlib.suppress(OSError, InputError), open_plainly(folder / stray, "rb") as file:
             if try_lock(file):  # otherwise its process still writes it
                 (folder / stray).unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path, seconds: float = 30.0) -> Iterator[None]:
+    """Keep other processes and threads from changing a file during the block, if they lock it too.
+
+    A file system without locks keeps nobody away.
+
+    Args:
+        path: the file, which need not exist.
+        seconds: the longest wait for others.
+
+    Raises:
+        InputError: another process still holds the file.
+        FileError: the lock cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    with file_errors("lock", path):
+        while True:
+            file = open_plainly(lock, "ab+")
+            if wait_for_lock(file, seconds) is False:
+                file.close()
+                raise InputError(f"another process still changes {str(path)!r}; try again later")
+            if is_at(file, lock):
+                break
+            file.close()  # the process that held the lock removed it after this one had opened it
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+        file.close()
 
 
 def rename(temporary: Path, path: Path, *, replace: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import os
 import shutil
 import sys
 import time
@@ -77,9 +78,25 @@ def say(line: str) -> None:
 
 def write_line(stream: Stream, line: str) -> None:
     """Write a line to a stream; do nothing if the program that reads the stream has closed it."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         stream.write(f"{line}\n")
         stream.flush()
+
+
+def open_closed_streams() -> None:
+    """Open the null device in place of each standard stream that was closed before the program started.
+
+    Otherwise the next files that are opened would get the streams' numbers, and what libraries print on stderr would
+    be written into a file of a run.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the program ends)
 
 
 def format_duration(seconds: float) -> str:

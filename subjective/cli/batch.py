@@ -13,7 +13,7 @@ import tyro
 
 from subjective.checks import InputError, setting
 from subjective.cli.attempts import attempt
-from subjective.cli.outputs import number_files
+from subjective.cli.outputs import number_files, refuse_inputs
 from subjective.cli.pictures import announce
 from subjective.cli.synthesize import SynthesizeCommand
 from subjective.images import find_images
@@ -48,9 +48,13 @@ def run(options: BatchCommand) -> int:
         0 if all textures were made, 1 if some failed, 2 if all failed and a user can mend each.
     """
     files = find_images(options.source, "picture")
+    names = name_results(files)
+    if options.out is not None:
+        results = [Path(options.out) / f"{name}.png" for name in names]
+        refuse_inputs(options, *(file for result in results for file in number_files(result, options.count)))
     failures, statuses = [], []
     there = 0
-    for number, (file, name) in enumerate(zip(files, name_results(files), strict=True), 1):
+    for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
         say(f"picture {number}/{len(files)}: {file}")
         one = _options_for(options, file, name)
         if one.out is not None and not one.force and all(made.exists() for made in number_files(one.out, one.count)):

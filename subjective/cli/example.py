@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import filecmp
-import shutil
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from subjective.checks import InputError, file_errors, setting
+from subjective.checks import InputError, setting
 from subjective.cli.options import Options
-from subjective.cli.pictures import announce
+from subjective.cli.outputs import write_out
 from subjective.network.weights import embedded_dir
 from subjective.synthesis.settings import arg
 from subjective.terminal import say
@@ -44,12 +44,9 @@ def run(options: ExampleCommand) -> int:
     folder = Path(options.folder)
     for file in chosen:
         copy = folder / file.name
-        if copy.exists() and not filecmp.cmp(file, copy, shallow=False):
+        if os.path.lexists(copy) and not (copy.is_file() and filecmp.cmp(file, copy, shallow=False)):
             raise InputError(f"{str(copy)!r} is there already and is another picture; give another {setting('folder')}")
-        with file_errors("write", copy):
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
-        announce(copy)
+        write_out(copy, file.read_bytes(), force=False)
     return 0
 
 

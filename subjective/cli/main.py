@@ -30,7 +30,7 @@ from subjective.images import PictureWarning
 from subjective.plugins import PluginError
 from subjective.runs.interrupts import Interrupted, interruptible
 from subjective.runs.provenance import read_record
-from subjective.terminal import note, report_error, set_verbosity
+from subjective.terminal import note, open_closed_streams, report_error, set_verbosity
 from subjective.version import __version__
 
 
@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 for success, 2 for an error that the user can mend, 1 for a fault of this program, and 128
         plus the signal's number after an interrupt.
     """
+    open_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if words in ([], ["-h"], ["--help"]):
         sys.stdout.write(list_commands())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -252,6 +253,9 @@ class PictureSession(Session):
 
 
 def announce(path: Path) -> None:
-    """Write the path of a folder or file to stdout."""
-    sys.stdout.write(f"{path}\n")
-    sys.stdout.flush()
+    """Write the path of a folder or file to stdout. What is made does not depend on whether somebody reads it."""
+    try:
+        sys.stdout.write(f"{path}\n")
+        sys.stdout.flush()
+    except OSError:  # the reader has gone, as with `| head`: what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

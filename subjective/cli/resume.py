@@ -8,10 +8,9 @@ from typing import Annotated
 
 import tyro
 
-from subjective.checks import InputError
 from subjective.cli.options import Options
 from subjective.runs.lock import refuse_locked
-from subjective.runs.traced_folder import is_finished
+from subjective.runs.traced_folder import refuse_finished
 from subjective.synthesis.settings import arg
 
 
@@ -27,6 +26,5 @@ class ResumeCommand(Options):
 
 def check_unfinished(folder: Path) -> None:
     """Refuse a run that is finished, or that still goes on."""
-    if is_finished(folder):
-        raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
+    refuse_finished(folder)
     refuse_locked(folder)

@@ -23,6 +23,7 @@ import numpy as np
 
 from subjective.arguments import check_path
 from subjective.checks import InputError, MissingFileError, file_errors
+from subjective.files import find_shared
 from subjective.network.formats import native, reader
 from subjective.network.formats.layout import WIDTHS, NumpyParams, Widths, check_params, one_line
 
@@ -302,8 +303,10 @@ def convert(
         raise InputError(one_line(f"{name!r} cannot name a network; wanted letters, digits, '-', '_' and '.'"))
     if (embedded_dir() / f"{name}{SUFFIX}").is_file() and folder.resolve() != embedded_dir().resolve():
         raise InputError(f"{name!r} is the name of an embedded network, which is found first; give another name")
-    params, facts = reader.read(path, convention, widths)
     target = folder / f"{name}{SUFFIX}"
+    if find_shared([target], [Path(path)]) is not None:
+        raise InputError(f"{str(target)!r} would be written over itself; give another name")
+    params, facts = reader.read(path, convention, widths)
     save(params, target, {**facts, **(metadata or {})})
     return target
 

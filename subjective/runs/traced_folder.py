@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from subjective.checks import InputError
 from subjective.files import sweep, write_bytes
 from subjective.runs import checkpoints
 from subjective.runs.lock import FolderLock
@@ -33,7 +34,7 @@ class TracedFolder:
         """Lock a folder that exists.
 
         Raises:
-            InputError: another process writes the folder.
+            InputError: another process writes the folder, or has finished its run.
             FileError: the folder cannot be written.
         """
         self.folder = folder
@@ -41,6 +42,9 @@ class TracedFolder:
         self._started = time.monotonic()
         self._seconds_before = 0.0
         self._lock = FolderLock(folder)
+        if _is_finished(folder):
+            self._lock.release()
+            raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
         self._trace = Trace(folder)
 
     def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
@@ -77,18 +81,22 @@ def tidy(folder: Path) -> None:
         (folder / RESERVE_FILE).unlink(missing_ok=True)
 
 
-def is_finished(folder: Path) -> bool:
-    """Return whether a run has written everything. If so, remove what a kill in its last moments has left.
+def refuse_finished(folder: Path) -> None:
+    """Refuse a run that has written everything, and remove what a kill in its last moments has left.
 
     Raises:
-        InputError: another process holds the folder.
+        InputError: the run is finished, or another process holds the folder.
     """
-    summary = read_json(folder / SUMMARY_FILE)
-    if summary is None or summary.get("status") != "finished":
-        return False
+    if not _is_finished(folder):
+        return
     with contextlib.suppress(OSError):  # a folder that can only be read
         lock = FolderLock(folder)
         checkpoints.remove(folder, 0)
         tidy(folder)
         lock.release()
-    return True
+    raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
+
+
+def _is_finished(folder: Path) -> bool:
+    summary = read_json(folder / SUMMARY_FILE)
+    return summary is not None and summary.get("status") == "finished"

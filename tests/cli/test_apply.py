@@ -62,9 +62,8 @@ def test_what_a_style_network_cannot_do_is_refused(here, capsys):
     picture = write_photographs(here) / "0.png"
     assert "no picture was given" in refusal(capsys, "apply", "style.safetensors")
     assert "--size is for texture networks" in refusal(capsys, "apply", "style.safetensors", picture, "--size", "64")
-    assert "is read or written by this very command" in refusal(
-        capsys, "apply", "style.safetensors", picture, "-o", picture
-    )
+    shared = refusal(capsys, "apply", "style.safetensors", picture, "-o", picture)
+    assert "is read or written by this very command" in shared
     images.write_image("tiny.png", np.zeros((8, 30, 3)))
     assert "too small; wanted 16" in refusal(capsys, "apply", "style.safetensors", "tiny.png")
 

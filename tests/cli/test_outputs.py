@@ -7,14 +7,15 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from helpers.pictures import ROCK
+from helpers.feedforward import write_network
+from helpers.pictures import ROCK, smooth_noise
 from helpers.processes import SMALL, refusal
 from PIL import Image
 
 from subjective.checks import FileError
 from subjective.cli.main import main
 from subjective.cli.outputs import number_files, write_out
-from subjective.images import read_image
+from subjective.images import read_image, write_image
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -147,3 +148,37 @@ def test_a_place_where_no_run_folder_can_be_made_is_refused_before_anything_is_r
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked" and may(path, mode))
     said = refusal(capsys, "synthesize", "-s", "no.jpg", "--output-dir", place)
     assert f"--output-dir is {place!r}, and nothing can be written in " in said
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["transfer", "one.png", "-s", ROCK, "--out", "./one.png"],
+        ["transfer", ROCK, "-s", ".", "--out", "one.png"],
+        ["synthesize", "-s", "*.png", "--out", "link.png"],
+        ["synthesize", "-s", ROCK, "--init", "one.png", "--out", "one.png"],
+        ["synthesize", "-s", ROCK, ROCK, "--blend-map", "one.png", "--out", "one.png"],
+        ["synthesize", "-s", "one-1.png", "-c", "2", "--out", "one.png"],
+        ["animate", "--keyframes", "one-1.png", ROCK, "-c", "2", "--out", "one.png"],
+        ["novelty", "--init", "one.png", "--out", "one.png"],
+        ["evaluate", "one.png", "-s", ROCK, "--map", "one.png"],
+        ["evaluate", ROCK, "-s", "one.png", "--map", "one.png"],
+        ["apply", "net.safetensors", ROCK, "--export", "net.safetensors"],
+        ["apply", "net.safetensors", "one.png", "--out", "."],
+        ["train", "--texture", "-s", ROCK, "--weights", "net.safetensors", "--out", "net.safetensors"],
+        ["sweep", "-s", "one.png", "--vary", "max-iter=1/2", "--out", "one.png"],
+        ["batch", "one.png", ROCK, "--out", "."],
+        ["weights", "convert", "net.safetensors", "--data-dir", "."],
+    ],
+    ids=lambda words: "-".join(Path(word).name for word in words[:2]),
+)
+def test_no_command_writes_over_what_it_reads(capsys, here, words, force):
+    for name in ("one.png", "one-1.png"):
+        write_image(name, smooth_noise())
+    Path("link.png").symlink_to("one.png")
+    write_network(here / "net.safetensors")
+    before = {path: path.read_bytes() for path in here.iterdir()}
+    said = refusal(capsys, *words, *(() if words[0] == "weights" else force))
+    assert "by this very command" in said or "would be written over itself" in said
+    assert {path: path.read_bytes() for path in here.iterdir()} == before

@@ -64,3 +64,11 @@ def test_another_process_is_named_and_a_killed_one_holds_nothing(tmp_path):
         holder.kill()
     assert (tmp_path / LOCK_FILE).exists()
     refuse_locked(tmp_path)
+
+
+def test_a_lock_file_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / LOCK_FILE).symlink_to(tmp_path / "mine")
+    with pytest.raises(InputError, match="is a link or a special file"):
+        FolderLock(tmp_path)
+    assert (tmp_path / "mine").read_bytes() == b"mine"

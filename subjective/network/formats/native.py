@@ -7,13 +7,10 @@ library stores metadata in random order; therefore this module writes the bytes 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 import struct
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +18,7 @@ import numpy as np
 from safetensors import safe_open
 
 from subjective.checks import InputError, file_errors
+from subjective.files import locked, write_bytes
 from subjective.network.formats.layout import one_line
 
 SUMS = "SHA256SUMS"
@@ -102,21 +100,25 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mappi
     with file_errors("make", path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     record_hash(path, None)
-    _replace(path, data)
+    write_bytes(path, data)
     digest = hashlib.sha256(data).hexdigest()
     record_hash(path, digest)
     return digest
 
 
 def record_hash(path: Path, digest: str | None) -> None:
-    """List a file and its hash in the `SHA256SUMS` of its folder; None removes the file from the list."""
-    sums = _read_sums(path.parent)
-    changed = {name: value for name, value in sums.items() if name != path.name}
-    if digest is not None:
-        changed[path.name] = digest
-    if changed != sums:
-        lines = [f"{value}  {name}\n" for name, value in sorted(changed.items())]
-        _replace(path.parent / SUMS, "".join(lines).encode())
+    """List a file and its hash in the `SHA256SUMS` of its folder; None removes the file from the list.
+
+    Several processes may do so at once.
+    """
+    with locked(path.parent / SUMS):
+        sums = _read_sums(path.parent)
+        changed = {name: value for name, value in sums.items() if name != path.name}
+        if digest is not None:
+            changed[path.name] = digest
+        if changed != sums:
+            lines = [f"{value}  {name}\n" for name, value in sorted(changed.items())]
+            write_bytes(path.parent / SUMS, "".join(lines).encode())
 
 
 def _read_sums(folder: Path) -> dict[str, str]:
@@ -138,20 +140,3 @@ def _read_sums(folder: Path) -> dict[str, str]:
         elif line.strip():
             raise InputError(f"{path}: line {number} is no checksum; wanted 64 hexadecimal digits, two blanks, a name")
     return sums
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name in the folder of `path`, then rename it: `path` is never half a file."""
-    with file_errors("write", path):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, 0o644)  # with mkstemp's 0600, other users of a shared folder could not read the file
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
