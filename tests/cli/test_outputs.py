@@ -161,7 +161,7 @@ def test_a_place_where_no_run_folder_can_be_made_is_refused_before_anything_is_r
         ["synthesize", "-s", ROCK, ROCK, "--blend-map", "one.png", "--out", "one.png"],
         ["synthesize", "-s", "one-1.png", "-c", "2", "--out", "one.png"],
         ["animate", "--keyframes", "one-1.png", ROCK, "-c", "2", "--out", "one.png"],
-        ["novelty", "--init", "one.png", "--out", "one.png"],
+        ["novelty", "--init", "one-1.png", "--out", "one.png"],
         ["evaluate", "one.png", "-s", ROCK, "--map", "one.png"],
         ["evaluate", ROCK, "-s", "one.png", "--map", "one.png"],
         ["apply", "net.safetensors", ROCK, "--export", "net.safetensors"],

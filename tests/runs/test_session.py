@@ -15,7 +15,7 @@ from subjective.checks import FileError, InputError, setting
 from subjective.images import read_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs.folder import PictureFolder
-from subjective.runs.interrupts import Interrupted, interruptible
+from subjective.runs.interrupts import SIGNALS, Interrupted, interruptible
 from subjective.runs.session import TRACEBACK_FILE, Session
 
 
@@ -262,19 +262,20 @@ class Recorded:
         return "all is kept", True
 
 
-def test_a_signal_stops_the_run_after_the_step_that_is_being_made(tmp_path, capsys):
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_stops_the_run_after_the_step_that_is_being_made(number, tmp_path, capsys):
     run = Recorded(tmp_path)
 
     def make_steps():
         with Session(run, []) as session:
-            for number in range(10):
-                if number == 2:
-                    signal.raise_signal(signal.SIGTERM)
-                session.on_step(number)
+            for step in range(10):
+                if step == 2:
+                    signal.raise_signal(number)
+                session.on_step(step)
 
     with pytest.raises(Interrupted) as interrupt:
         make_steps()
-    assert interrupt.value.number == signal.SIGTERM
+    assert interrupt.value.number == number
     assert run.steps == [(0, False), (1, False), (2, True)]
     assert run.ends == ["interrupted"]
     assert capsys.readouterr().err == (
