@@ -14,7 +14,7 @@ import tyro
 from subjective.checks import InputError, above, at_least, between, setting
 from subjective.cli.arguments import render_error
 from subjective.cli.options import Options
-from subjective.cli.outputs import check_out, make_parent, refuse_existing, refuse_inputs
+from subjective.cli.outputs import check_out, make_place, refuse_existing, refuse_inputs
 from subjective.cli.pictures import announce
 from subjective.feedforward import export, network_file, train
 from subjective.feedforward.config import normalize_blend
@@ -78,6 +78,7 @@ def run(options: ApplyCommand) -> int:
     network = network_file.read(options.network)
     blend = normalize_blend(options.blend, network.architecture.sources)
     if options.export is not None:
+        make_place(Path(options.export))
         export.write(Path(options.export), network)
         announce(Path(options.export))
         if not options.images and options.size is None:
@@ -106,7 +107,7 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
         target = target / name
     refuse_inputs(options, *_exported(options), target)
     refuse_existing(target, force=options.force)
-    make_parent(target)
+    make_place(target)
     texture = train.draw(network.architecture, network.params, (height, width), blend, options.seed)
     write_image(target, texture, replace=options.force)
     announce(target)
@@ -125,7 +126,7 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
     for file, target in pairs:
         try:
             refuse_existing(target, force=options.force)
-            make_parent(target)
+            make_place(target)
             if _is_video(file):
                 paint = partial(repaint, network, blend=blend, rows=options.tile)
                 convert_video(file, target, paint, replace=options.force)

@@ -136,10 +136,11 @@ def refuse_existing(file: Path, *, force: bool) -> None:
         raise InputError(f"{str(file)!r} is there already; give another name, or {setting('force')} to replace it")
 
 
-def make_parent(file: Path) -> None:
-    """Make the folder of a file."""
+def make_place(file: Path) -> None:
+    """Make the folder of a file, and remove from it what killed processes have left of the file."""
     with file_errors("make", file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
+    sweep(file.parent, file.name)
 
 
 def write_out(file: Path, data: bytes, *, force: bool, made: Path | None = None, resume: Path | None = None) -> None:
@@ -158,8 +159,7 @@ def write_out(file: Path, data: bytes, *, force: bool, made: Path | None = None,
         FileError: the file cannot be written, or has appeared and the result is nowhere else.
         InputError: the run is resumed, and the file is another one.
     """
-    make_parent(file)
-    sweep(file.parent, file.name)
+    make_place(file)
     try:
         if not _holds(file, data):
             write_bytes(file, data, replace=force)

@@ -63,6 +63,8 @@ class Injector:
 
     def __enter__(self):
         self._stack = contextlib.ExitStack()
+        self._stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", ResourceWarning)  # a killed process closes nothing
         for name in ("fsync", "replace", "rename", "link", "unlink", "remove", "mkdir", "rmdir"):
             self._patch(os, name, self._guarded(name, getattr(os, name)))
         self._patch(os, "open", self._os_open(os.open))
@@ -75,9 +77,7 @@ class Injector:
         """Take all patches back, and close what a killed process held open."""
         if error is not None and self.dead:
             _forget(error)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            gc.collect()
+        gc.collect()
         for file in list(self._files) if self.dead else ():
             if not file.closed:  # another thread holds it
                 fcntl.flock(file, fcntl.LOCK_UN)
