@@ -29,6 +29,9 @@ MOST_OCTAVES = 5
 LEAST_OCTAVE = 32
 """If the number of octaves is chosen, the picture's coarsest octave has at least this number of pixels a side."""
 
+FIRST_STAGE = 128
+"""Smallest side of the first stage's picture if the config leaves it open."""
+
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
 
@@ -82,7 +85,7 @@ def make_plan(
     schedule: Schedule = "plain"
     first_stage = 1
     if isinstance(config, SynthesisConfig):
-        schedule, first_stage = config.schedule, config.first_stage
+        schedule, first_stage = config.schedule, config.first_stage or FIRST_STAGE
     stages = plan_stages(schedule, config.size, analysis, params, config.steps, first_stage)
     return Plan(config, analysis, tuple(stages), _notes(config, dropped_statistics(config, params, analysis)))
 
