@@ -1,6 +1,7 @@
-"""Write notes and progress to stderr. A terminal shows a bar; other streams get a plain line every few seconds.
+"""Write notes and progress to stderr, and the paths of results to stdout.
 
-The flags -q and -v of every command say how much is written, see `Verbosity`.
+A terminal shows progress as a bar; other streams get a plain line every few seconds. The flags -q and -v of every
+command say how much is written, see `Verbosity`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import enum
 import shutil
 import sys
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import jax
 from tqdm import tqdm
 
 PLAIN_INTERVAL = 10.0
@@ -82,6 +84,12 @@ def write_line(stream: Stream, line: str) -> None:
         stream.flush()
 
 
+def announce(path: Path) -> None:
+    """Write the path of a result, a folder or file, to stdout."""
+    sys.stdout.write(f"{path}\n")
+    sys.stdout.flush()
+
+
 def format_duration(seconds: float) -> str:
     """Format a number of seconds as text, such as 12 s, 2 min 5 s or 3 h 20 min."""
     whole = round(seconds)
@@ -135,7 +143,7 @@ class StepBar:
         Args:
             number: number of the step.
             loss: loss at the step.
-            parts: pytree of the parts of the loss, which -v shows.
+            parts: the parts of the loss, in dicts and tuples, which -v shows.
             rest: how long the rest takes, in words.
         """
         if self._bar is not None:
@@ -159,7 +167,11 @@ class StepBar:
             self._bar = None
 
 
-def _describe_parts(parts: Any) -> list[str]:
+def _describe_parts(parts: Any, place: str = "") -> list[str]:
     """Return a word for each part of a loss, such as ``texture/0/pool1/gram 0.12``."""
-    leaves = jax.tree_util.tree_leaves_with_path(parts)
-    return [f"{jax.tree_util.keystr(path, simple=True, separator='/')} {float(part):.4g}" for path, part in leaves]
+    if isinstance(parts, (Mapping, tuple, list)):
+        inner = parts.items() if isinstance(parts, Mapping) else enumerate(parts)
+        return [
+            word for name, part in inner for word in _describe_parts(part, f"{place}/{name}" if place else str(name))
+        ]
+    return [f"{place} {float(parts):.4g}"]

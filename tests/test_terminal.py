@@ -11,8 +11,7 @@ import pytest
 from subjective import terminal
 from subjective.optimize.minimizer import Point, Step
 from subjective.optimize.protocol import State
-from subjective.statistics.registry import parse_term
-from subjective.statistics.terms import Analysis
+from subjective.statistics.terms import Analysis, parse_term
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.forecast import Forecast, Phase, StageForecast

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from subjective.checks import InputError, above, at_least, check_settings, setting
 from subjective.conversion import Image
 from subjective.files import locked_folder
-from subjective.images import read_image
+from subjective.images import find_images, read_image
 from subjective.synthesis.presets import Preset
 from subjective.synthesis.settings import arg
 from subjective.terminal import Verbosity
@@ -46,6 +46,12 @@ class Options:
         else:
             of_config()
 
+    def check_files(self) -> None:
+        """Refuse missing pictures before anything is imported that computes. The command itself looks again."""
+        of_sources = getattr(super(), "check_files", None)
+        if of_sources is not None:
+            of_sources()
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
@@ -78,6 +84,10 @@ class SourceOptions:
             raise InputError(
                 f"{setting('source_scale')} and {setting('source_width')} were both given; give one of them"
             )
+
+    def check_files(self) -> None:
+        """See `Options.check_files`."""
+        find_images(self.source)
 
     def read_source(self, file: Path) -> Image:
         """Read one source, resized as the options say."""

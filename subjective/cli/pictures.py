@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, count_of, file_errors, setting
+from subjective.choices import INITS
 from subjective.cli.arguments import record, render_error
 from subjective.cli.report import forecast_scores
 from subjective.cli.settings_file import is_record
 from subjective.devices import mesh_of
 from subjective.evaluation.scores import add_version
 from subjective.network.vgg import Params
-from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
+from subjective.optimize.registry import unavailable
 from subjective.runs.deadline import Deadline
 from subjective.runs.folder import PictureFolder, new_folder
 from subjective.runs.memory import allowed_bytes
@@ -31,8 +31,7 @@ from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast
 from subjective.synthesis.problem import Job
 from subjective.synthesis.progress import PictureProgress
-from subjective.synthesis.starts import INITS
-from subjective.terminal import format_duration, note, say
+from subjective.terminal import announce, format_duration, note, say
 
 PICTURE_SECONDS_PER_PIXEL = 2e-7
 """Seconds of writing a pixel of a picture as PNG."""
@@ -112,7 +111,7 @@ def plan_run(
         evaluation_seconds = compile_job(job).time_evaluations()
     else:
         if options.optimizer_name != options.preferred_optimizer:
-            note(f"note: using --optimizer {options.optimizer_name}, because {lbfgsb.unavailable()}")
+            note(f"note: using --optimizer {options.optimizer_name}, because {unavailable('lbfgsb')}")
         limit = allowed_bytes(options.memory_limit)
         if not options.dry_run:  # first, because compiling would be in vain if nothing can be written
             with file_errors("make", options.output_dir):
@@ -246,9 +245,3 @@ class PictureSession(Session):
         scores, words = measure()
         self._folder.add_scores([add_version(each) for each in scores])
         say(words.rstrip("\n"))
-
-
-def announce(path: Path) -> None:
-    """Write the path of a folder or file to stdout."""
-    sys.stdout.write(f"{path}\n")
-    sys.stdout.flush()
