@@ -11,7 +11,7 @@ import enum
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,11 +40,22 @@ class _Shown:
     """What this process writes."""
 
     verbosity = Verbosity.NORMAL
+    label = ""
 
 
 def set_verbosity(verbosity: Verbosity) -> None:
     """Choose how much this process writes to stderr."""
     _Shown.verbosity = verbosity
+
+
+@contextlib.contextmanager
+def labelled(name: str) -> Iterator[None]:
+    """Begin each line that this process writes with a name, so that one can tell apart several runs in one process."""
+    _Shown.label = f"{name}: "
+    try:
+        yield
+    finally:
+        _Shown.label = ""
 
 
 @runtime_checkable
@@ -63,18 +74,19 @@ class Stream(Protocol):
 
 def report_error(line: str) -> None:
     """Write a line about an error to stderr, with -q too."""
-    write_line(sys.stderr, f"subjective: {line}")
+    write_line(sys.stderr, f"subjective: {_Shown.label}{line}")
 
 
 def note(line: str) -> None:
     """Write a note to stderr; stdout is for results only."""
-    say(f"subjective: {line}")
+    if _Shown.verbosity >= Verbosity.NORMAL:
+        write_line(sys.stderr, f"subjective: {_Shown.label}{line}")
 
 
 def say(line: str) -> None:
-    """Write a line to stderr."""
+    """Write a line, or a table, to stderr."""
     if _Shown.verbosity >= Verbosity.NORMAL:
-        write_line(sys.stderr, line)
+        write_line(sys.stderr, f"{_Shown.label}{line}")
 
 
 def write_line(stream: Stream, line: str) -> None:
@@ -121,6 +133,7 @@ class StepBar:
             most: largest number of steps.
             stream: where to write.
         """
+        name = f"{_Shown.label}{name}"
         self.name, self.first, self.most, self.stream = name, first, most, stream
         self._began, self._shown = time.monotonic(), -PLAIN_INTERVAL
         self._bar: tqdm | None = None

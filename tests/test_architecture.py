@@ -50,7 +50,7 @@ LAZY = re.compile(r"subjective(\.\w+)+:\w+")
 PURE = ["choices", "means", "pyramid", "colors", "joins", "losses", "statistics", "synthesis", "optimize", "evaluation"]
 """No files, no clock, no terminal, but for `EFFECTS`."""
 
-EFFECTS = {"optimize.minimizer": {"time"}, "synthesis.progress": {"time", "sys"}}
+EFFECTS = {"optimize.minimizer": {"time"}, "synthesis.progress": {"sys"}}
 """The minimizer times its steps; the progress of a run is shown on stderr."""
 
 MODULES = {

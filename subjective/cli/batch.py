@@ -12,7 +12,7 @@ from subjective.cli.attempts import attempt
 from subjective.cli.commands.pictures import BatchCommand, SynthesizeCommand
 from subjective.cli.outputs import number_files
 from subjective.images import find_images
-from subjective.terminal import announce, note, report_error, say
+from subjective.terminal import announce, labelled, note, report_error, say
 
 
 def run(options: BatchCommand) -> int:
@@ -32,7 +32,8 @@ def run(options: BatchCommand) -> int:
             announce(Path(one.out))
             there += 1
             continue
-        made = attempt(one, begun=announce)
+        with labelled(file.name):
+            made = attempt(one, begun=announce)
         if made.status:
             report_error(f"{file.name} failed: {made.reason}")
             failures.append(f"{file.name}: {made.reason}")

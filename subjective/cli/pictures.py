@@ -14,6 +14,7 @@ import numpy as np
 from subjective.checks import InputError, count_of, file_errors, setting
 from subjective.choices import INITS
 from subjective.cli.arguments import record, render_error
+from subjective.cli.outputs import number_files
 from subjective.cli.report import forecast_scores
 from subjective.cli.settings_file import is_record
 from subjective.devices import mesh_of
@@ -198,6 +199,7 @@ class PictureSession(Session):
         if options.minutes is not None and resume is None:
             observers.append(Deadline(job, 60 * options.minutes - planned.forecast.seconds_around))
         super().__init__(self._folder, observers, lambda error: render_error(error, type(options)))
+        self._out = options.out
         self._resumes, self._size = resume is not None, options.output_size
         changes = {"weights": facts["weights"]["use"], **(asked or {})}
         if options.init not in INITS:
@@ -226,13 +228,14 @@ class PictureSession(Session):
 
     @property
     def result_names(self) -> list[str]:
-        """Names of the files of a finished run's pictures."""
-        return self._folder.result_names
+        """Names of the files of a finished run's pictures: those that --out names, or else those in the run folder."""
+        made = self._folder.result_names
+        return made if self._out is None else [file.name for file in number_files(self._out, len(made))]
 
     @property
     def result_files(self) -> list[Path]:
-        """Files of a finished run's pictures."""
-        return [self.path / name for name in self.result_names]
+        """Files of a finished run's pictures in the run folder."""
+        return [self.path / name for name in self._folder.result_names]
 
     def score(self, measure: Callable[[], tuple[list[dict[str, Any]], str]]) -> None:
         """Measure the pictures, add the scores to ``summary.json``, and print the scores on stderr.

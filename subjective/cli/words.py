@@ -20,6 +20,7 @@ from subjective.checks import InputError, OneOf, allowed_values, type_hints
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(inf|nan)", re.IGNORECASE)
 
 EXAMPLES = {
+    "PICTURE": "made.png",
     "PICTURE...": "gravel.jpg",
     "STYLE...": "painting.jpg",
     "NAME=VALUE/VALUE/...": "octaves=2/3/4",

@@ -21,6 +21,7 @@ POSITIONAL = {
     "completion": {"shell"},
     "example": {"names"},
     "transfer": {"content"},
+    "repeat": {"image"},
     "resume": {"run"},
     "evaluate": {"images"},
     "apply": {"network", "images"},

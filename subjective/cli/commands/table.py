@@ -25,7 +25,13 @@ from subjective.cli.commands.pictures import (
     SynthesizeCommand,
     TransferCommand,
 )
-from subjective.cli.commands.tools import CompletionCommand, EvaluateCommand, ExampleCommand, ResumeCommand
+from subjective.cli.commands.tools import (
+    CompletionCommand,
+    EvaluateCommand,
+    ExampleCommand,
+    RepeatCommand,
+    ResumeCommand,
+)
 from subjective.cli.options import Options
 
 
@@ -71,6 +77,7 @@ COMMANDS = {
     "evaluate": Entry("evaluate", "measure pictures against their source", EvaluateCommand),
     "train": Entry("train", "train a network that makes textures or repaints pictures", TrainCommand),
     "apply": Entry("apply", "make pictures with a trained network", ApplyCommand),
+    "repeat": Entry("repeat", "repeat a picture beside itself, to see whether it tiles", RepeatCommand, computes=False),
     "example": Entry("example", "copy pictures to try the other commands on", ExampleCommand, computes=False),
     "completion": Entry(
         "completion", "print a script that completes words in a shell", CompletionCommand, computes=False

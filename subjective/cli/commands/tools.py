@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 import tyro
 
+from subjective.checks import between
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
 from subjective.images import find_images
 from subjective.synthesis.settings import arg
@@ -47,6 +48,27 @@ class EvaluateCommand(Options, NetworkOptions, SourceOptions):
         """See `Options.check_files`."""
         find_images(self.images, "picture")
         super().check_files()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatCommand(Options):
+    """Repeat a picture side by side and one below the other, to see whether it tiles."""
+
+    group: ClassVar[str] = "input"
+
+    image: Annotated[tyro.conf.Positional[str], arg(metavar="PICTURE")]
+    """The picture."""
+    times: Annotated[int, arg(metavar="N"), between(1, 100)] = 2
+    """Number of copies across, and down."""
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE")] = None
+    """Write the copies to this file; the suffix chooses the format. Default: a PNG beside the picture, such as
+    made-2x2.png for made.png."""
+    force: bool = False
+    """Replace the file if it exists."""
+
+    def check_files(self) -> None:
+        """See `Options.check_files`."""
+        find_images([self.image], "picture")
 
 
 @dataclass(frozen=True, kw_only=True)
