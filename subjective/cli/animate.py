@@ -55,9 +55,9 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
         return forecast_end(sources, options, scored, pixel_seconds, LOOP_SECONDS_PER_PIXEL)
 
     planned = plan_run(options, params, sizes, prepare, resume, began, phases_after)
-    options, job = planned.options, planned.job
-    if options.dry_run:
+    if planned is None:
         return 0
+    options, job = planned.options, planned.job
 
     with PictureSession("animate", planned, inputs.facts, resume) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())

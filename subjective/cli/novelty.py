@@ -29,7 +29,7 @@ def run(options: NoveltyCommand, resume: Path | None = None) -> int:
         return novelty.prepare(options, network.params, init)
 
     planned = plan_run(options, network.params, (), prepare, resume, began)
-    if options.dry_run:
+    if planned is None:
         return 0
     with PictureSession("novelty", planned, facts, resume) as session:
         session.finish(coarse_to_fine.run(planned.job, session.on_step, session.begin()))

@@ -139,7 +139,9 @@ class ResourceOptions:
     """Make fewer steps if the run would take longer than this. A run that needs less time takes less. Default: no
     limit."""
     dry_run: bool = False
-    """Say how much memory and time the run will take, and make no picture."""
+    """Say at once how much memory and time the run will take, by what earlier runs took, and make no picture."""
+    compile: bool = False
+    """With --dry-run: compile all programs and time them, which takes as long as before a run, and is more exact."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +163,8 @@ class PictureOptions(Options, NetworkOptions, PluginOptions, FolderOptions, Reso
         """See `Options.check`."""
         super().check()
         self.check_folder()
+        if self.compile and not self.dry_run:
+            raise InputError(f"{setting('compile')} is for a {setting('dry_run')}; a run compiles in any case")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,9 +99,9 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         return forecast_end(sources, options, options.count if options.evaluate else 0, pixel_seconds)
 
     planned = plan_run(options, params, sizes, prepare, resume, began, phases_after)
-    options, job = planned.options, planned.job
-    if options.dry_run:
+    if planned is None:
         return 0
+    options, job = planned.options, planned.job
 
     with PictureSession("synthesize", planned, inputs.facts, resume, begun=begun) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())

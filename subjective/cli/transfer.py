@@ -73,9 +73,9 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         return forecast_end(styles, options, 1 if options.evaluate else 0, pixel_seconds)
 
     planned = plan_run(plan.config, params, sizes_of(styles), prepare, resume, began, phases_after)
-    options, job = planned.options, planned.job
-    if options.dry_run:
+    if planned is None:
         return 0
+    options, job = planned.options, planned.job
 
     with PictureSession("transfer", planned, facts, resume, asked=asked) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
