@@ -29,7 +29,7 @@ leaves, small programs, pictures that are scored and written (measured: 0.8 to 1
 COMPILE_SECONDS = 0.45
 """Seconds of compiling, for each convolution of each stage: of the network at an octave, with its gradient."""
 
-LOAD_SECONDS = 0.07
+LOAD_SECONDS = 0.17
 """Seconds of finding a compiled program in the cache, of tracing and of a first evaluation, as above."""
 
 TILED_FACTOR = 1.4
