@@ -173,7 +173,7 @@ def between(least: float, most: float) -> Range:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OneOf(Collection[str]):
-    """The names that a setting may have: the keys of a table, to which `subjective.plugins.register` may add.
+    """The names that a setting may have: the keys of a table, to which `subjective.register` may add.
 
     Attributes:
         table: the table.
