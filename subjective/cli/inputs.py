@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, MissingFileError, count_of, file_errors, setting
+from subjective.choices import INITS
 from subjective.cli.options import NetworkOptions, PluginOptions
 from subjective.images import read_image, resize
 from subjective.network import normalization, weights
@@ -19,7 +20,6 @@ from subjective.network.formats.native import sha256
 from subjective.network.vgg import Params
 from subjective.runs.provenance import describe_file
 from subjective.synthesis.config import PictureConfig
-from subjective.synthesis.starts import INITS
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from subjective.checks import FileError, InputError, file_errors, setting
-from subjective.cli.pictures import announce
 from subjective.files import locked_folder, write_bytes
 from subjective.images import WRITTEN_SUFFIXES, encode_image
-from subjective.terminal import report_error
+from subjective.terminal import announce, report_error
 from subjective.videos import FORMATS, Format, encode_video
 
 LOOP_SUFFIXES = tuple(f".{kind}" for kind in FORMATS)

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from subjective.checks import InputError
-from subjective.cli.options import Options
 from subjective.runs.lock import refuse_locked
-from subjective.synthesis.settings import arg
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResumeCommand(Options):
-    """Continue a run that was stopped for any reason. The result is the same as without the stop."""
-
-    run: Annotated[tyro.conf.Positional[str], arg(metavar="RUN")]
-    """Folder of the run to continue."""
 
 
 def check_unfinished(folder: Path) -> None:

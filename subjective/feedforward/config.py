@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from subjective.checks import WEIGHT, InputError, at_least, between, check_settings, normalize_weights, setting
-from subjective.network.vgg import Pooling
-from subjective.pyramid import Padding
+from subjective.choices import Padding, Pooling
 from subjective.statistics.registry import check_statistics
 from subjective.synthesis.config import DEFAULT_STATISTIC
 from subjective.synthesis.settings import arg

@@ -15,7 +15,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -24,10 +24,9 @@ import scipy.optimize
 from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from subjective.choices import HistoryType
 from subjective.compilation import jit
 from subjective.optimize.protocol import Evaluation, Problem, State, StuckError, inner, inner_traced
-
-HistoryType = Literal["float32", "bfloat16"]
 
 SUFFICIENT_DECREASE, CURVATURE = 1e-3, 0.9
 """The constants of the line search's two conditions; L-BFGS-B uses the same constants."""

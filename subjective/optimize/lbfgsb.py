@@ -220,6 +220,11 @@ class LBFGSB:
             raise ValueError(f"bounds are {self.bounds}; wanted a lower and a higher number")
         self._routine()
 
+    @staticmethod
+    def unavailable() -> str | None:
+        """See `subjective.optimize.registry.unavailable`."""
+        return unavailable()
+
     @property
     def bytes_per_number(self) -> int:
         """See `Optimizer.bytes_per_number`: arrays of the routine in float64, value and gradient in float32."""

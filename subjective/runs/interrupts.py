@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 SHORT_STEP = 3.0
@@ -13,6 +15,10 @@ SHORT_STEP = 3.0
 
 The time is limited, because schedulers send SIGKILL shortly after SIGTERM.
 """
+
+
+UNMADE = "interrupted before anything was made"
+"""What is said of a signal that comes before there is a run folder."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -57,13 +63,38 @@ def interruptible() -> Iterator[None]:
         else:
             raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _handling(interrupt):
+        try:
+            yield
+        finally:
+            stop_waiting()
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Make SIGINT and SIGTERM end the process at once, with one line on stderr, for as long as modules are imported.
+
+    An exception that a signal raises inside an import can get lost: the code of some modules catches it.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.stderr.write(f"subjective: {UNMADE}\n")
+        sys.stderr.flush()
+        os._exit(128 + number)
+
+    with _handling(end):
+        yield
+
+
+@contextlib.contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a function handle SIGINT and SIGTERM."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        stop_waiting()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def poll() -> bool:

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from subjective.choices import Padding
 from subjective.colors import OPPONENT
 from subjective.losses import Loss
-from subjective.pyramid import Padding, gaussian_pyramid
+from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.patches import SIDE, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from subjective.checks import InputError, Message, setting
+from subjective.choices import Padding, Schedule
 from subjective.network.vgg import Params, resolve_layers
+from subjective.optimize.creation import create_optimizer
 from subjective.optimize.protocol import Optimizer
-from subjective.optimize.registry import create_optimizer
-from subjective.pyramid import Padding, octave_size
-from subjective.statistics.registry import parse_term
+from subjective.pyramid import octave_size
 from subjective.statistics.room import Side, check_size, count_octaves, place_terms
-from subjective.statistics.terms import Analysis, Comparison, Term, index_terms, network_layers
+from subjective.statistics.terms import Analysis, Comparison, Term, index_terms, network_layers, parse_term
 from subjective.statistics.tiling import choose_tiling
 from subjective.synthesis.config import PictureConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.preconditioner import apply_octave_gains
-from subjective.synthesis.stages import Schedule, Stage, plan_stages
+from subjective.synthesis.stages import Stage, plan_stages
 
 SOURCE_PADDING: Padding = "valid"
 """A source is always analyzed with this padding, because nothing is known about what lies outside a photograph."""

@@ -12,17 +12,19 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from subjective.checks import FINITE, SHARE, WEIGHT, OneOf, above, at_least, between
-from subjective.colors import ColorMode
-from subjective.joins import MEANS
-from subjective.losses import ContentForm
-from subjective.network.convolution import Precision
-from subjective.network.vgg import Pooling
-from subjective.optimize.lbfgs import HistoryType
+from subjective.choices import (
+    ColorMode,
+    ContentForm,
+    DistanceType,
+    Ease,
+    HistoryType,
+    Padding,
+    Pooling,
+    Precision,
+    Schedule,
+)
+from subjective.means import MEANS
 from subjective.optimize.registry import OPTIMIZERS
-from subjective.pyramid import Padding
-from subjective.synthesis.frames import DistanceType
-from subjective.synthesis.morph import Ease
-from subjective.synthesis.stages import Schedule
 
 NOISE = 1 / 255
 """Default standard deviation of the noise in every starting picture. The noise is equal in red, green and blue.
