@@ -18,7 +18,7 @@ PACKAGE = Path(subjective.__file__).parent
 # A package or module imports only from the lines above its own, and from what stands before it on its own line.
 LAYERS = [
     ["version", "checks", "arguments"],
-    ["files", "terminal", "conversion", "images", "videos", "pyramid", "colors", "compilation", "devices"],
+    ["files", "terminal", "conversion", "decoding", "images", "videos", "pyramid", "colors", "compilation", "devices"],
     ["network", "optimize"],
     ["statistics"],
     ["joins", "losses", "plugins", "evaluation"],
