@@ -140,7 +140,7 @@ def test_the_frames_of_an_animation_are_not_counted(tmp_path):
 
 def refused_video(path):
     target = path.with_name("out.mp4")
-    with pytest.raises(InputError, match="is not a video that can be read, or is damaged; wanted .avi, ") as caught:
+    with pytest.raises(InputError, match=r"is not a video that can be read, or is damaged; wanted \.avi, ") as caught:
         convert_video(path, target, lambda frame: frame)
     assert "\n" not in str(caught.value)
     assert not target.exists()
