@@ -15,7 +15,7 @@ import re
 import struct
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import cast
@@ -66,15 +66,30 @@ def verify(path: Path) -> str:
     return digest
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+Check = Callable[[dict[str, tuple[int, ...]], dict[str, str]], None]
+"""``check(shapes, metadata)`` raises an error if the shapes of the tensors are not those that are wanted."""
+
+
+def read_tensors(path: Path, check: Check | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read all tensors and the metadata (strings) of a safetensors file.
 
+    Args:
+        path: the file.
+        check: looks at the head of the file before any tensor is read.
+
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, is no regular file or is larger than `limits.MAX_FILE_BYTES`; or ``check``
+            raises this error.
     """
     try:
+        open_regular(path, MAX_FILE_BYTES).close()
         with safe_open(path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
+            if check is not None:
+                check({name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, metadata)  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except (InputError, FileNotFoundError):
+        raise
     # The library raises its own SafetensorError, and other exceptions for number types that numpy does not have.
     except Exception as error:
         raise InputError(one_line(f"{path}: damaged or cut short ({error}); download or convert it again")) from error
