@@ -150,7 +150,7 @@ def convert_video(
         if not count:
             raise InputError(f"{source.name!r} has no frame")
         rename(temporary, target, replace=replace)
-    except ValueError:
+    except InputError:
         raise
     except Exception as error:  # decoders and encoders raise errors of many classes
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -270,7 +270,14 @@ class _Run:
             raise NonFiniteLossError(kept, self.result(False, where)) from None
         point.retries += 1
         point.state.arrays.clear()  # free the memory before the new state takes as much
-        point.state = self._begin(self.value, self.problem(self.value), 0.1**point.retries)
+        point.state = self._begin(self.value, self._evaluate_again(), 0.1**point.retries)
+
+    def _evaluate_again(self) -> Evaluation:
+        """Evaluate the loss at the last accepted value, at which it was finite; a point from a file may be none."""
+        try:
+            return self.problem(self.value)
+        except NotFiniteError as error:
+            raise NonFiniteLossError(f"{error} at the point to resume from; begin again", None) from None
 
     def result(self, converged: bool, message: str) -> Result:
         """Return the result at the current point, with the reason why the minimization ended."""

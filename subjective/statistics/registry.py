@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from subjective.arguments import check_kind, check_numbers, check_texts
-from subjective.checks import WEIGHT, InputError, setting
+from subjective.checks import WEIGHT, InputError, describe, setting
 from subjective.statistics.autocorrelation import AUTOCORRELATION, AUTOCORRELATION_32, SPECTRUM
 from subjective.statistics.gram import GRAM, GRAM_SUM
 from subjective.statistics.grid import GRID
@@ -79,18 +79,22 @@ def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] =
     name, at, named = place.partition("@")
     if name not in STATISTICS:
         known = ", ".join(STATISTICS)
-        raise InputError(f"unknown statistic {name!r} in {text!r}; wanted one of {known}, or one from a plugin")
+        raise InputError(
+            f"unknown statistic {describe(name)} in {describe(text)}; wanted one of {known}, or one from a plugin"
+        )
     try:
         weight = float(number) if number else 1.0
     except ValueError:
         weight = math.nan
     if not (math.isfinite(weight) and weight >= 0) or ("=" in text and not number):
-        raise InputError(f"statistic {text!r} has no weight that is a number of 0 or more after its '='")
+        raise InputError(f"statistic {describe(text)} has no weight that is a number of 0 or more after its '='")
     if not at:
         return Term(STATISTICS[name], tuple(layers), tuple(weight * w for w in weights))
     chosen = tuple(named.split(","))
     if not all(chosen):
-        raise InputError(f"statistic {text!r} names no layer after its '@'; write for example {name}@pool1,conv3_2")
+        raise InputError(
+            f"statistic {describe(text)} names no layer after its '@'; write for example {name}@pool1,conv3_2"
+        )
     return Term(STATISTICS[name], chosen, (weight,) * len(chosen))
 
 
