@@ -41,7 +41,9 @@ _WEBP_BYTES_PER_PIXEL = 24  # its decoder keeps two canvases and the frame, and 
 
 _MAX_SCANS = 100  # a JPEG in passes has some ten; each costs as much time as a whole picture, and a few bytes
 
-_ROWS_AT_ONCE = 1 << 20  # pixels that are converted to floats in one piece
+_MOST_PACKED = 1032  # times that the packing of PNG, which is zlib's, can shrink anything
+
+_PIXELS_AT_ONCE = 1 << 20  # pixels that are converted to floats in one piece
 
 
 class PictureWarning(UserWarning):
@@ -129,6 +131,10 @@ def _check_claim(name: str, file: Pillow.Image, data: bytes) -> None:
     columns, rows = file.size
     each = _WEBP_BYTES_PER_PIXEL if file.format == "WEBP" else BYTES_PER_PIXEL
     check_memory(name, columns, rows, each, len(data))
+    # Pillow takes a PNG that holds fewer rows than it claims, and leaves the others black.
+    bits = 1 if file.mode in ("1", "L", "P") else 8 * len(file.getbands())
+    if file.format == "PNG" and rows * columns * bits > 8 * _MOST_PACKED * len(data):
+        raise InputError(f"{name!r} claims {columns}x{rows} pixels in {len(data)} bytes; wanted a whole picture file")
     scans = data.count(b"\xff\xda") if file.format in ("JPEG", "MPO") else 0
     if scans > _MAX_SCANS:
         raise InputError(f"{name!r} is a JPEG of {scans} passes, more than {_MAX_SCANS}; save it again as PNG")
@@ -272,7 +278,7 @@ def to_float(picture: Pillow.Image) -> Image:
 def _pieces(picture: Pillow.Image) -> Iterator[tuple[np.ndarray, slice]]:
     """Yield the pixels of a few rows at a time, with the place of these rows in the whole picture."""
     columns, rows = picture.size
-    step = max(1, _ROWS_AT_ONCE // columns)
+    step = max(1, _PIXELS_AT_ONCE // columns)
     for top in range(0, rows, step):
         bottom = min(top + step, rows)
         yield np.asarray(picture.crop((0, top, columns, bottom))), slice(top, bottom)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -113,6 +114,19 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     unit = 1 if sys.platform == "darwin" else 1024
     counted = columns * rows * decoding.BYTES_PER_PIXEL + max(file.stat().st_size for file in files)
     assert int(found.stdout) * unit < counted + (20 << 20)  # of what is loaded when the first picture is read
+
+
+def test_a_png_that_claims_more_than_its_bytes_can_hold_is_refused(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.new("1", (9000, 9000)), "PNG", compress_level=9))
+    assert path.stat().st_size < 12_000  # as small as can be, and sound
+    assert decoding.read_picture(path).size == (9000, 9000)
+    data = bytearray(encoded(Image.new("RGB", (40, 30)), "PNG"))
+    data[20:24] = (1 << 20).to_bytes(4, "big")
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"claims 40x1048576 pixels in \d+ bytes; wanted a whole picture file"):
+        read_image(path)
 
 
 def test_a_jpeg_of_very_many_passes_is_refused(tmp_path):

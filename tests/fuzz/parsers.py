@@ -74,6 +74,10 @@ def _write_safetensors(folder: Path) -> None:
     (folder / "SHA256SUMS").unlink()
 
 
+PEAKS: list[int] = []
+"""Most memory in bytes that each copy of this process took; see `read_forked`."""
+
+
 def read_forked(path: Path) -> Any:
     """Read as `isolation.read_isolated` does, but in a copy of this process, which starts in no time."""
     from subjective.checks import InputError
@@ -92,7 +96,8 @@ def read_forked(path: Path) -> Any:
         with os.fdopen(pipe, "rb") as stream, contextlib.suppress(EOFError):
             return isolation.receive(stream)
     finally:
-        status = os.waitpid(copy, 0)[1]
+        _, status, usage = os.wait4(copy, 0)
+        PEAKS.append(usage.ru_maxrss * 1024)
     raise InputError(isolation._explain_death(os.waitstatus_to_exitcode(status), None))
 
 

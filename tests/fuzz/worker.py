@@ -34,12 +34,11 @@ def seconds() -> float:
 
 
 def peak_bytes() -> int:
-    """Most memory that this process has had since `forget_peak`, or any that it has waited for."""
-    own = 0
+    """Most memory that this process has had since `forget_peak`."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/status").read_text().splitlines()
-        own = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
-    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+    return 0
 
 
 def forget_peak() -> None:
@@ -69,7 +68,7 @@ def attempt(read: Any, path: Path) -> dict[str, Any]:
 
 def main(jobs: list[tuple[str, int, int]], folder: str, seed: int) -> None:
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    from tests.fuzz.parsers import PARSERS, mutate, read_forked, seeds_of
+    from tests.fuzz.parsers import PARSERS, PEAKS, mutate, read_forked, seeds_of
 
     if all(PARSERS[name].light for name, _, _ in jobs):
         without_package()
@@ -99,7 +98,9 @@ def main(jobs: list[tuple[str, int, int]], folder: str, seed: int) -> None:
             forget_peak()
             before, began = peak_bytes(), seconds()
             found = attempt(parser.read, path)
-            taken = {"seconds": seconds() - began, "bytes": max(0, peak_bytes() - before)}
+            peak = max([peak_bytes(), *PEAKS])
+            PEAKS.clear()
+            taken = {"seconds": seconds() - began, "bytes": max(0, peak - before)}
             if strays := sorted(file.name for file in place.iterdir() if file != path):
                 found = {"outcome": "broken", "message": f"left {strays[:5]} behind"}
                 for stray in strays:
