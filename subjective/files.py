@@ -1,15 +1,49 @@
-"""Write files completely or not at all."""
+"""Open files for reading without surprises; write files completely or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from subjective.checks import file_errors
+from subjective.checks import InputError, describe, file_errors
+
+
+def open_regular(path: Path, limit: int) -> BinaryIO:
+    """Open a file for reading; refuse anything else that has a name.
+
+    A pipe, a terminal or a socket could keep the program waiting for ever, and a device may do something when it is
+    opened. They are refused before they are opened, and not waited for if they take the file's place meanwhile.
+
+    Args:
+        path: the file.
+        limit: most bytes that the file may have.
+
+    Raises:
+        InputError: the path is no regular file, or the file is larger than ``limit``.
+        OSError: the file cannot be opened.
+    """
+    _check_regular(path, os.stat(path), limit)
+    # These flags do not exist on every system. O_NONBLOCK changes nothing for a regular file.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _check_regular(path, os.fstat(handle), limit)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _check_regular(path: Path, status: os.stat_result, limit: int) -> None:
+    """Refuse what is no regular file, and a file of more than ``limit`` bytes."""
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{describe(str(path))} is a folder, a pipe or a device; wanted a file")
+    if status.st_size > limit:
+        raise InputError(f"{describe(str(path))} has {status.st_size:,} bytes; wanted at most {limit:,}")
 
 
 def write_bytes(path: Path, data: bytes, *, replace: bool = True) -> None:

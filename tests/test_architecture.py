@@ -24,6 +24,7 @@ LAYERS = [
         "files",
         "terminal",
         "conversion",
+        "decoding",
         "images",
         "videos",
         "means",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import InputError, MissingFileError, count_of, file_errors, setting
+from subjective.checks import InputError, MissingFileError, count_of, describe, file_errors, setting
 from subjective.choices import INITS
 from subjective.cli.options import NetworkOptions, PluginOptions
 from subjective.images import read_image, resize
@@ -114,7 +114,8 @@ def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
         )
     for number, row in enumerate(rows, 1):
         if not _are_weights(row):
-            raise InputError(f"line {number} of {name!r} is {', '.join(row)}; wanted non-negative numbers, not all 0")
+            given = describe(", ".join(row))
+            raise InputError(f"line {number} of {name!r} is {given}; wanted non-negative numbers, not all 0")
     table = np.asarray([[float(cell) for cell in row] for row in rows])
     return table / table.sum(axis=1, keepdims=True)
 

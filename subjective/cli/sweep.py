@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from subjective.checks import InputError, count_of, setting
+from subjective.checks import InputError, count_of, describe, setting
 from subjective.cli.arguments import parse, without_flag
 from subjective.cli.attempts import attempt
 from subjective.cli.commands.pictures import SweepCommand, SynthesizeCommand
@@ -62,7 +62,7 @@ def list_variations(texts: Sequence[str]) -> list[Variation]:
     for text in texts:
         name, _, values = text.partition("=")
         if not name or not values or not all(values.split("/")):
-            raise InputError(f"{setting('vary')} got {text!r}; {wanted}")
+            raise InputError(f"{setting('vary')} got {describe(text)}; {wanted}")
         axes.append([(name.removeprefix("--"), value) for value in values.split("/")])
     return [
         Variation(dict(combination), [flag for name, value in combination for flag in _flags(name, value)])

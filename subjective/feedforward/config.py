@@ -14,6 +14,9 @@ from subjective.synthesis.settings import arg
 MOST_SCALES = 10
 """Largest number of scales that a texture network may have."""
 
+WIDTHS, DEPTHS, SOURCES = between(1, 1024), between(1, 100), between(1, 10_000)
+"""Ranges of a network's width, depth and number of sources. The files of networks are held to them too."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
@@ -24,10 +27,10 @@ class NetworkSettings:
     texture: bool = False
     """Train a network that makes textures from noise. Without this flag, train a network that repaints pictures; such a
     training needs --content."""
-    width: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
+    width: Annotated[int | None, arg(metavar="N"), WIDTHS] = None
     """Number of channels of the network's maps at full size (default 32). For a texture network: number of channels
     that each scale adds (default 8)."""
-    depth: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
+    depth: Annotated[int | None, arg(metavar="N"), DEPTHS] = None
     """Number of residual blocks (default 5). For a texture network: number of scales (default: the largest number, up
     to 6, for which a texture of --size has at least 8 pixels a side at the coarsest scale)."""
     border: Annotated[Literal["reflect", "same", "circular"] | None, arg()] = None

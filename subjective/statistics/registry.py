@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from subjective.checks import InputError, setting
+from subjective.checks import InputError, describe, setting
 from subjective.imports import Table
 
 if TYPE_CHECKING:
@@ -57,18 +57,22 @@ def read_text(text: str) -> StatisticText:
     name, at, named = place.partition("@")
     if name not in STATISTICS:
         known = ", ".join(STATISTICS)
-        raise InputError(f"unknown statistic {name!r} in {text!r}; wanted one of {known}, or one from a plugin")
+        raise InputError(
+            f"unknown statistic {describe(name)} in {describe(text)}; wanted one of {known}, or one from a plugin"
+        )
     try:
         weight = float(number) if number else 1.0
     except ValueError:
         weight = math.nan
     if not (math.isfinite(weight) and weight >= 0) or ("=" in text and not number):
-        raise InputError(f"statistic {text!r} has no weight that is a number of 0 or more after its '='")
+        raise InputError(f"statistic {describe(text)} has no weight that is a number of 0 or more after its '='")
     if not at:
         return StatisticText(name, None, weight)
     layers = tuple(named.split(","))
     if not all(layers):
-        raise InputError(f"statistic {text!r} names no layer after its '@'; write for example {name}@pool1,conv3_2")
+        raise InputError(
+            f"statistic {describe(text)} names no layer after its '@'; write for example {name}@pool1,conv3_2"
+        )
     return StatisticText(name, layers, weight)
 
 

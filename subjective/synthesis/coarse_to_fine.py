@@ -14,6 +14,7 @@ from itertools import pairwise
 import jax
 import jax.numpy as jnp
 
+from subjective.checks import InputError
 from subjective.compilation import jit
 from subjective.devices import share_out
 from subjective.optimize.minimizer import Point, Result, Step, minimize
@@ -78,13 +79,36 @@ def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None)
 
     Raises:
         NonFiniteLossError: see `minimize`.
+        InputError: ``resume`` is no position of this job.
     """
+    if resume is not None:
+        check_position(job, resume)
     finished = list(resume.finished) if resume else []
     for picture in range(len(finished), job.pictures):
         counter = StepCounter(job, picture, on_step, finished, resume)
         resume = None
         finished.append(counter.sum_up(coarse_to_fine(job, counter)))
     return finished
+
+
+def check_position(job: Job, position: Position) -> None:
+    """Check that a position, which may come from a file, is one of a job: its numbers, and the sizes of its results.
+
+    `minimize` checks the arrays of the position's point.
+
+    Raises:
+        InputError: the position is of another job, or damaged.
+    """
+    attempts, wanted = position.attempts, tuple(job.shape(job.stages[0]))
+    fits = [
+        position.picture == len(position.finished) < job.pictures,
+        position.stage < len(job.stages),
+        position.attempt < job.starts,
+        len(attempts) == (job.starts if position.stage else position.attempt),
+        all(result.value.shape == wanted for result in attempts),
+    ]
+    if not all(fits):
+        raise InputError("the position to resume from is damaged, or of another run; begin again")
 
 
 def coarse_to_fine(job: Job, counter: StepCounter) -> Result:

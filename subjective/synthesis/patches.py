@@ -43,8 +43,8 @@ FIRST_ROUNDS = 20
 """The same at the smallest size, where the order of the whole picture is found."""
 
 MATCHED = 64
-"""Largest side, in pixels, of pictures that are given the colors of the sources. In larger pictures, patches that overlap
-are softer than the sources, and stronger colors instead of sharper detail would make bright and dark places."""
+"""Largest side, in pixels, of pictures that are given the colors of the sources. Larger pictures are softer than the
+sources where patches overlap, and stronger colors instead of sharper detail would make bright and dark places."""
 
 COMPONENTS = 24
 """Number of principal components by which patches are compared."""
