@@ -26,7 +26,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from subjective.optimize.registry import create_optimizer
+from subjective.optimize.creation import create_optimizer
 
 HERE = Path(__file__).parent
 FLOP_PER_PIXEL = 0.2e6

@@ -179,6 +179,7 @@ class Worker:
         command = [sys.executable, __file__, what, "--threads", str(threads), "--work", program]
         # Threads that wait must not take the processors of the program whose turn it is, or of others.
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # a GPU has to have room for both
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -3,8 +3,8 @@
     python experiments/16_forecasts.py [NUMBER...]
 
 Runs the commands below, or only those with these numbers, and compares what each says before its first step with what
-it takes. No other program should run beside. All of them together take some 25 minutes on two cores. The current
-figures are in 16_forecasts.md.
+it takes; the estimate is what --dry-run says, which compiles nothing. No other program should run beside. All of them
+together take some 25 minutes on two cores. The current figures are in 16_forecasts.md.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ def seconds_of(words: str) -> int:
 
 def main() -> None:
     asked = [int(word) for word in sys.argv[1:]] or range(1, len(COMMANDS) + 1)
-    print("| command | forecast, s | taken, s | off | measuring, s (forecast) | share |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| command | estimate, s | forecast, s | taken, s | off | measuring, s (forecast) | share |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for number in asked:
         command = COMMANDS[number - 1]
         with tempfile.TemporaryDirectory() as folder:
             words = [sys.executable, "-m", "subjective", *shlex.split(command), "--output-dir", folder]
-            began, said, measured = time.monotonic(), 0, None
+            began, said, estimated, measured = time.monotonic(), 0, 0, None
             with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
                 for line in process.stderr:
                     if found := re.search(r"about ([\dhmins ]+) in all", line):
                         said = seconds_of(found[1])
+                        estimated = estimated or said  # the first is before compiling
                     elif found := re.search(r"measuring \(([^)]*)\)", line):
                         measured = time.monotonic(), seconds_of(found[1])
             taken = time.monotonic() - began
@@ -59,7 +60,10 @@ def main() -> None:
         short = re.sub(r"\S*/(\w+)\.jpg", r"\1", command)
         measuring = f"{began + taken - measured[0]:.1f} ({measured[1]})" if measured else ""
         share = f"{(began + taken - measured[0]) / taken:.0%}" if measured else ""
-        print(f"| {short} | {said} | {taken:.1f} | {taken / said - 1:+.0%} | {measuring} | {share} |", flush=True)
+        print(
+            f"| {short} | {estimated} | {said} | {taken:.1f} | {taken / said - 1:+.0%} | {measuring} | {share} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

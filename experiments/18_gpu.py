@@ -32,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,8 @@ def pytorch(size: int, precision: str) -> tuple[Timed, Callable[[], dict[str, fl
         return (time.perf_counter() - began) / count
 
     def told() -> dict[str, float]:
-        loss = evaluate()
+        loss = evaluate().detach()
+        torch.cuda.empty_cache()  # what it took to try convolutions
         peak = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
         return {"loss": float(loss), "gradient": float(image.grad.norm()), "gib": peak}
 
@@ -152,7 +154,7 @@ class Worker:
 
     def __init__(self, program: str, size: int, precision: str, tile: int | None = None):
         self.label = f"{size} | {program} {precision}"
-        self.size, self.precision = size, precision
+        self.program, self.size, self.precision = program, size, precision
         extra = ["--tile", str(tile)] if tile else []
         command = [sys.executable, __file__, "--work", program, "--size", str(size), "--in", precision, *extra]
         environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": ""}  # the first call is to be timed with its compiling
@@ -218,13 +220,16 @@ RATES: dict[str, float] = {}
 
 def speed(small: bool) -> list[str]:
     lines = ["| px | program | first call, s | ms | megapixel-iterations/s | of the rate | GiB |", "| --- " * 7 + "|"]
-    sizes = (64,) if small else SIZES
-    programs = [("ours", precision) for precision in PRECISIONS]
+    programs = [("ours", precision) for precision in PROGRAMS]
     if has_torch() and on_gpu():
-        programs += [("pytorch", precision) for precision in PRECISIONS[1:]]
-    for size in sizes:
+        programs += [("pytorch", precision) for precision in PROGRAMS if precision != "float32" and max(SIZES) <= 2048]
+    for size in (64,) if small else SIZES:
         workers = [Worker(program, size, precision) for program, precision in programs]
-        found = [worker.ask("warm up") for worker in workers]
+        with ThreadPoolExecutor() as pool:  # PyTorch's compiler works on the host for most of a minute
+            theirs = [pool.submit(worker.ask, "warm up") for worker in workers if worker.program == "pytorch"]
+            wait(theirs)
+            found = [worker.ask("warm up") for worker in workers if worker.program == "ours"]
+        found += [answer.result() for answer in theirs]
         count = 2 if small else max(3, 30 * 512 * 512 // size**2)
         turns = [[worker.ask(str(count)).get("seconds", np.nan) for worker in workers] for _ in range(5)]
         for worker, what, times in zip(workers, found, zip(*turns, strict=True), strict=True):
@@ -314,7 +319,7 @@ def runs(small: bool) -> list[str]:
 def tiles(small: bool) -> list[str]:
     size, tile = (128, 64) if small else (8192, 1024)
     lines = ["| px | program | rows in a tile | first call, s | s | GiB |", "| --- " * 6 + "|"]
-    for precision in ("tensorfloat32",) if small else ("tensorfloat32", "float32"):
+    for precision in PROGRAMS:
         worker = Worker("ours", size, precision, tile)
         found = worker.ask("warm up")
         seconds = min(worker.ask("1").get("seconds", np.nan) for _ in range(2))
@@ -342,6 +347,7 @@ PARTS: dict[str, Callable[[bool], list[str]]] = {
     "tiles": tiles,
 }
 SIZES = [512, 1024, 2048]
+PROGRAMS = list(PRECISIONS)
 RUN_SIZES = [512, 1024]
 
 
@@ -350,6 +356,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=list(PARTS), help="parts, in any order")
     parser.add_argument("--small", action="store_true", help="every part at a small size")
     parser.add_argument("--sizes", type=int, nargs="*", help="sizes of the part speed")
+    parser.add_argument("--precisions", nargs="*", help="precisions of the parts speed and tiles")
     parser.add_argument("--run-sizes", type=int, nargs="*", help="sizes of the part runs")
     for hidden, kind in (("work", str), ("gradient", str), ("save", str), ("size", int), ("in", str), ("tile", int)):
         parser.add_argument(f"--{hidden}", type=kind, help=argparse.SUPPRESS)
@@ -362,8 +369,10 @@ def main() -> None:
         save_gradient(arguments.size, arguments.gradient, arguments.save)
         return
     # Each process takes memory as it needs it. The convolutions that the compiler tries would otherwise take all of it.
-    os.environ |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.4"}
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.4")
     SIZES[:] = arguments.sizes or SIZES
+    PROGRAMS[:] = arguments.precisions or PROGRAMS
     RUN_SIZES[:] = arguments.run_sizes or RUN_SIZES
     tables = []
     for part in arguments.parts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,25 @@ def check_list(name: str, values: Any, wanted: str) -> list[Any]:
         return list(values)
     except TypeError:  # an array without axes
         raise InputError(f"{name} is {describe(values)}; wanted {wanted}") from None
+
+
+def list_pictures(what: str, pictures: Any) -> list[Any]:
+    """Return pictures as a list. One picture becomes a list of one.
+
+    A list, a tuple, an iterator and an array of four axes hold several pictures; anything else is one picture.
+
+    Args:
+        what: what the message calls one of the pictures, such as ``source``.
+        pictures: one picture or several, in any form that `subjective.images.as_image` takes.
+
+    Raises:
+        InputError: there is no picture.
+    """
+    several = isinstance(pictures, (list, tuple, Iterator)) or getattr(pictures, "ndim", 0) == 4
+    listed = list(pictures) if several else [pictures]
+    if not listed:
+        raise InputError(f"no {what} was given; give at least one picture")
+    return listed
 
 
 def check_texts(name: str, values: Any, wanted: str) -> tuple[str, ...]:

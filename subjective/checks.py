@@ -18,6 +18,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+type_hints = lru_cache(maxsize=128)(get_type_hints)
+"""`typing.get_type_hints`, which takes milliseconds, once for each class."""
+
 # Two characters of Unicode's private use area enclose the name of a setting in a message.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _SETTING = re.compile(f"{_OPEN}(.*?){_CLOSE}")
@@ -170,7 +173,7 @@ def between(least: float, most: float) -> Range:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OneOf(Collection[str]):
-    """The names that a setting may have: the keys of a table, to which `subjective.plugins.register` may add.
+    """The names that a setting may have: the keys of a table, to which `subjective.register` may add.
 
     Attributes:
         table: the table.
@@ -250,11 +253,10 @@ def _types(kind: Any) -> dict[str, tuple[type, bool, bool]]:
     found = {}
     checked = allowed_values(kind)
     for field in dataclasses.fields(kind):
-        hint = get_type_hints(kind)[field.name]
+        hint = type_hints(kind)[field.name]
         choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         inner = next(choice for choice in choices if choice is not type(None))
-        several = get_origin(inner) is tuple
-        item = get_args(inner)[0] if several else inner
+        item = get_args(inner)[0] if (several := get_origin(inner) is tuple) else inner
         if item in _NAMES and (several or field.name not in checked):
             found[field.name] = (item, several, type(None) in choices)
     return found
@@ -316,7 +318,7 @@ def allowed_values(kind: Any) -> dict[str, tuple[Any, type | None, bool]]:
     whether the field may be None.
     """
     found: dict[str, tuple[Any, type | None, bool]] = {}
-    for name, hint in get_type_hints(kind, include_extras=True).items():
+    for name, hint in type_hints(kind, include_extras=True).items():
         ranges = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Range)]
         plain = getattr(hint, "__origin__", hint) if hasattr(hint, "__metadata__") else hint
         choices = get_args(plain) if get_origin(plain) in (Union, UnionType) else (plain,)

@@ -6,16 +6,13 @@ The colors of photographs vary almost independently along the opponent axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from subjective.choices import ColorMode
 from subjective.conversion import Image
-
-ColorMode = Literal["style", "luminance", "match"]
-"""Where a transfer takes colors from; see `choose_colors`."""
 
 OPPONENT = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.5, -1.0]]) / np.sqrt([[3.0], [2.0], [1.5]])
 """The rows are the axes: light against dark, red against green, yellow against blue. They are orthonormal."""

@@ -1,6 +1,7 @@
-"""Write files completely or not at all, never over a file that is read, and never through a link.
+"""Open files for reading without surprises; write files completely or not at all.
 
-Everything that this package writes goes through this module.
+A file that is read is never written over, and nothing is written through a link. Everything that this package writes
+goes through this module.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from subjective.checks import InputError, file_errors
+from subjective.checks import InputError, describe, file_errors
 from subjective.locks import is_at, try_lock, wait_for_lock
 
 _NUMBERS = itertools.count()  # two threads of a process never share a temporary name
@@ -28,6 +29,39 @@ _FLAGS = {
     "ab+": os.O_RDWR | os.O_CREAT | os.O_APPEND,
     "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
 }
+
+
+def open_regular(path: Path, limit: int) -> BinaryIO:
+    """Open a file for reading; refuse anything else that has a name.
+
+    A pipe, a terminal or a socket could keep the program waiting for ever, and a device may do something when it is
+    opened. They are refused before they are opened, and not waited for if they take the file's place meanwhile.
+
+    Args:
+        path: the file.
+        limit: most bytes that the file may have.
+
+    Raises:
+        InputError: the path is no regular file, or the file is larger than ``limit``.
+        OSError: the file cannot be opened.
+    """
+    _check_regular(path, os.stat(path), limit)
+    # These flags do not exist on every system. O_NONBLOCK changes nothing for a regular file.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _check_regular(path, os.fstat(handle), limit)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _check_regular(path: Path, status: os.stat_result, limit: int) -> None:
+    """Refuse what is no regular file, and a file of more than ``limit`` bytes."""
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{describe(str(path))} is a folder, a pipe or a device; wanted a file")
+    if status.st_size > limit:
+        raise InputError(f"{describe(str(path))} has {status.st_size:,} bytes; wanted at most {limit:,}")
 
 
 def write_bytes(path: Path, data: bytes, *, replace: bool = True) -> None:

@@ -1,6 +1,6 @@
 """Read, write, find and resize pictures.
 
-Everywhere in this package, an image is float32 RGB in [0, 1] of shape ``(height, width, 3)``. This module
+Everywhere in this package, an image is float32 RGB in [0, 1] of shape ``(height, width, 3)``. `subjective.decoding`
 converts every other form that a file may have: a palette, alpha, CMYK, 16 bits, a color profile, a rotated picture.
 `subjective.conversion` converts arrays.
 """
@@ -8,10 +8,8 @@ converts every other form that a file may have: a palette, alpha, CMYK, 16 bits,
 from __future__ import annotations
 
 import glob
-import io
 import os
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,21 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import PngImagePlugin
 
 from subjective.arguments import check_kind, check_list, check_map, check_path, check_size
 from subjective.checks import InputError, above, at_least, check_number, describe, file_errors
 from subjective.conversion import Image, image_of, to_uint8
+from subjective.decoding import (
+    BYTES_PER_PIXEL,
+    MAX_BYTES,
+    check_memory,
+    orient,
+    read_picture,
+    to_float,
+    to_rgb,
+)
+from subjective.decoding import PictureWarning as PictureWarning
 from subjective.files import suggest_file, write_bytes
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -34,15 +42,8 @@ SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Suffixes of the files that are written; the suffix chooses the format."""
 
-MAX_PIXELS = 2**27
-"""Largest number of pixels of a picture that is read or made, for example 11585 x 11585.
-
-A file of a few kilobytes can claim to hold more pixels than fit into memory.
-"""
-
-
-class PictureWarning(UserWarning):
-    """A part of a picture file was not read, such as its transparency."""
+MAX_PIXELS = MAX_BYTES // BYTES_PER_PIXEL
+"""Largest number of pixels of a picture that is made, 2^27, for example 11585 x 11585: it can be read again."""
 
 
 PictureLike = str | os.PathLike[str] | Pillow.Image | ArrayLike
@@ -119,8 +120,9 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
         Image in [0, 1], shape ``(height, width, 3)``.
 
     Raises:
-        InputError: the file is not a picture, is empty, is truncated, or holds more than `MAX_PIXELS` pixels before
-            or after resizing; both ``width`` and ``scale`` are given; or an argument is of a wrong kind.
+        InputError: the file is not a picture in one of `subjective.decoding.FORMATS`, is empty, is truncated, or takes
+            more than `subjective.decoding.MAX_BYTES` of memory; both ``width`` and ``scale`` are given; or an argument
+            is of a wrong kind.
         FileError: the file cannot be opened.
     """
     if width is not None and scale is not None:
@@ -130,13 +132,7 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
         check_number("width", width, at_least(1, "pixels"), whole=True)
     if scale is not None:
         check_number("scale", scale, above(0))
-    with file_errors("read", name):
-        if file.is_dir():
-            raise InputError(f"{name!r} is a folder; wanted a picture file")
-        data = file.read_bytes()
-    if not data:
-        raise InputError(f"{name!r} is empty (0 bytes); wanted a picture file")
-    return _to_float(_resize_integers(name, _to_rgb(name, _decode(name, data)), width, scale))
+    return to_float(_resize_integers(name, to_rgb(name, read_picture(file)), width, scale))
 
 
 def as_image(picture: PictureLike, name: str = "the picture") -> Image:
@@ -158,62 +154,8 @@ def as_image(picture: PictureLike, name: str = "the picture") -> Image:
     if isinstance(picture, Pillow.Image):
         if 0 in picture.size:
             raise InputError(f"{name} has no pixel; wanted at least one")
-        return _to_float(_to_rgb(name, _orient(picture)))
+        return to_float(to_rgb(name, orient(picture)))
     return image_of(picture, name)
-
-
-def _decode(name: str, data: bytes) -> Pillow.Image:
-    """Decode a file's bytes into a picture that stands upright.
-
-    Raises:
-        InputError: the bytes are not a picture, are damaged, or claim too many pixels.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns about large pictures, which `_check_pixels` refuses, and about metadata, which is not used.
-            warnings.simplefilter("ignore")
-            with Pillow.open(io.BytesIO(data)) as file:
-                _check_pixels(name, *file.size)
-                lost = _find_losses(file)
-                file.load()
-                picture = _orient(file)
-    except Pillow.DecompressionBombError:
-        raise InputError(f"{name!r} claims more than {MAX_PIXELS:,} pixels; scale the file down first") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{name!r} is not a picture that can be read; wanted PNG, JPEG, TIFF, WebP, …") from None
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's decoders raise exceptions of almost any class for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name!r} is damaged or incomplete ({reason}); wanted a whole picture file") from None
-    for loss in lost:
-        warnings.warn(f"{name!r}: {loss}", PictureWarning, stacklevel=3)
-    return picture
-
-
-def _find_losses(file: Pillow.Image) -> list[str]:
-    """Say which parts of an opened file will not be read."""
-    losses = []
-    frames = getattr(file, "n_frames", 1)
-    if frames > 1 and file.format != "MPO":  # what follows the picture in an MPO of a camera is no frame
-        losses.append(f"only the first of {frames} frames is read")
-    if _has_deep_colors(file):
-        losses.append("its colors of 16 bits are read as 8 bits")
-    if file.mode == "CMYK" and not file.info.get("icc_profile"):
-        losses.append("it is CMYK without a color profile, so its colors are converted by a rule of thumb")
-    return losses
-
-
-def _has_deep_colors(file: Pillow.Image) -> bool:
-    """Return whether an opened file has more than 8 bits for each of several channels."""
-    tile = getattr(file, "tile", None)
-    if not tile or file.mode[0] in "IF":  # grey of 16 bits or of floats keeps its depth
-        return False
-    arguments: Any = tile[0][3]  # how the decoder unpacks the pixels: a raw mode such as RGB;16B, or a tuple with one
-    raw, *more = [arguments] if isinstance(arguments, str) else arguments or [""]
-    if file.format == "PPM":
-        return bool(more) and int(more[0]) > 255  # the largest number of a channel
-    return re.search(";16[BLN]", str(raw)) is not None
 
 
 def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale: float | None) -> Pillow.Image:
@@ -229,17 +171,8 @@ def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale:
         raise InputError(
             f"{name!r} of {columns}x{rows} pixels would be resized to {size[0]}x{size[1]}; give a larger one"
         )
-    _check_pixels(name, *size)
+    check_memory(name, *size)
     return picture if size == (columns, rows) else picture.resize(size, Pillow.Resampling.LANCZOS)
-
-
-def _to_float(picture: Pillow.Image) -> Image:
-    """Return the pixels of a picture from `_to_rgb` as an image."""
-    array = np.asarray(picture)
-    if array.ndim == 2:  # grey of more than 8 bits; `_to_rgb` has converted it to floats in [0, 1]
-        array = np.repeat(array[:, :, np.newaxis], 3, axis=2)
-        return np.ascontiguousarray(np.clip(array, 0, 1), dtype=np.float32)
-    return np.asarray(array, dtype=np.float32) / np.float32(255)
 
 
 def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows columns 3"]:
@@ -264,79 +197,6 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
         for plane in np.moveaxis(np.asarray(image, np.float32), 2, 0)
     ]
     return np.clip(np.stack(planes, axis=2), 0, 1, dtype=np.float32)
-
-
-def _orient(picture: Pillow.Image) -> Pillow.Image:
-    """Rotate a picture upright if its camera recorded an orientation. A damaged record is ignored."""
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # the parser of metadata failed; the pixels do not depend on the metadata
-        return picture.copy()
-
-
-def _check_pixels(name: str, columns: int, rows: int) -> None:
-    """Refuse a picture of more than `MAX_PIXELS` pixels."""
-    if columns * rows > MAX_PIXELS:
-        raise InputError(
-            f"{name!r} would be {columns}x{rows} pixels, more than {MAX_PIXELS:,}; scale it down or crop it first"
-        )
-
-
-def _to_rgb(name: str, picture: Pillow.Image) -> Pillow.Image:
-    """Convert a picture to 8-bit RGB; convert grey of more than 8 bits to mode F (float) in [0, 1]."""
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        return _scale_grey(name, picture)
-    if picture.mode == "F":
-        return _check_floats(name, picture)
-    if picture.mode in ("LA", "La", "PA", "RGBa") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-    if picture.mode == "RGBA":
-        if np.asarray(picture.getchannel("A")).min() < 255:
-            warnings.warn(f"{name!r}: transparent pixels are laid over white", PictureWarning, stacklevel=3)
-        white = Pillow.new("RGBA", picture.size, (255, 255, 255, 255))
-        profile = picture.info.get("icc_profile")
-        picture = Pillow.alpha_composite(white, picture).convert("RGB")
-        if profile:
-            picture.info["icc_profile"] = profile
-    return _to_srgb(picture)
-
-
-def _scale_grey(name: str, picture: Pillow.Image) -> Pillow.Image:
-    """Divide 16-bit grey by 65535, because Pillow's own conversion clips at 255.
-
-    Older versions of Pillow open a 16-bit PNG in mode I, which has 32-bit integers.
-    """
-    integers = np.asarray(picture)
-    if integers.min() < 0 or integers.max() > 65535:
-        raise InputError(f"{name!r} holds integers from {integers.min()} to {integers.max()}; wanted 16 bits at most")
-    clear = picture.info.get("transparency")  # the one grey value that is transparent
-    values = integers.astype(np.float32) / 65535
-    return Pillow.fromarray(np.where(integers == clear, np.float32(1), values) if isinstance(clear, int) else values)
-
-
-def _check_floats(name: str, picture: Pillow.Image) -> Pillow.Image:
-    """Return a picture of floats unchanged; refuse values outside [0, 1]."""
-    values = np.asarray(picture, dtype=np.float32)
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 1):
-        raise InputError(
-            f"{name!r} holds float values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
-        )
-    return picture
-
-
-def _to_srgb(picture: Pillow.Image) -> Pillow.Image:
-    """Convert to sRGB through the embedded color profile; without a usable profile, convert to RGB by Pillow's rule."""
-    profile = picture.info.get("icc_profile")
-    if profile and picture.mode in ("RGB", "CMYK", "L", "LAB"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if converted is not None:
-                return converted
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # ignore a profile that does not fit its picture, as viewers do
-    return picture.convert("RGB")
 
 
 def write_image(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +17,11 @@ from jaxtyping import Array, Float
 
 from subjective.arguments import check_kind, check_numbers
 from subjective.checks import FINITE, WEIGHT, InputError, check_number, check_weights, describe
+from subjective.choices import ContentForm
 from subjective.network.vgg import Params
 from subjective.statistics.analysis import ContentMaps, Differences, analyze, analyze_and_compare
-from subjective.statistics.blocks import WHOLE, Grid, uses_blocks
+from subjective.statistics.block_grid import WHOLE, Grid
+from subjective.statistics.blocks import uses_blocks
 from subjective.statistics.protocol import squared_distance
 from subjective.statistics.regions import Regions
 from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, index_terms
@@ -33,8 +35,6 @@ TINY = 1e-20
 For example, distances are divided by the size of a target, and the targets of a black source have size 0.
 """
 
-
-ContentForm = Literal["content", "content_sum"]
 
 Parts = tuple[dict[str, dict[str, Scalar]], ...]
 """The parts of a loss, whose sum is the loss: ``{layer: {name: scalar}}`` for each octave."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +20,7 @@ from jaxtyping import Array, Float
 
 from subjective.arguments import check_map, check_size
 from subjective.checks import InputError, at_least, check_number, check_word
-
-Padding = Literal["valid", "same", "circular"]
-PADDINGS: tuple[Padding, ...] = ("valid", "same", "circular")
-"""All values of `Padding`; `reduce` explains them."""
+from subjective.choices import PADDINGS, Padding
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 """The generating kernel (1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2) of Burt and Adelson, with a = 0.4."""

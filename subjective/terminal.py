@@ -1,6 +1,7 @@
-"""Write notes and progress to stderr. A terminal shows a bar; other streams get a plain line every few seconds.
+"""Write notes and progress to stderr, and the paths of results to stdout.
 
-The flags -q and -v of every command say how much is written, see `Verbosity`.
+A terminal shows progress as a bar; other streams get a plain line every few seconds. The flags -q and -v of every
+command say how much is written, see `Verbosity`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import jax
 from tqdm import tqdm
 
 PLAIN_INTERVAL = 10.0
@@ -39,11 +41,22 @@ class _Shown:
     """What this process writes."""
 
     verbosity = Verbosity.NORMAL
+    label = ""
 
 
 def set_verbosity(verbosity: Verbosity) -> None:
     """Choose how much this process writes to stderr."""
     _Shown.verbosity = verbosity
+
+
+@contextlib.contextmanager
+def labelled(name: str) -> Iterator[None]:
+    """Begin each line that this process writes with a name, so that one can tell apart several runs in one process."""
+    _Shown.label = f"{name}: "
+    try:
+        yield
+    finally:
+        _Shown.label = ""
 
 
 @runtime_checkable
@@ -62,18 +75,19 @@ class Stream(Protocol):
 
 def report_error(line: str) -> None:
     """Write a line about an error to stderr, with -q too."""
-    write_line(sys.stderr, f"subjective: {line}")
+    write_line(sys.stderr, f"subjective: {_Shown.label}{line}")
 
 
 def note(line: str) -> None:
     """Write a note to stderr; stdout is for results only."""
-    say(f"subjective: {line}")
+    if _Shown.verbosity >= Verbosity.NORMAL:
+        write_line(sys.stderr, f"subjective: {_Shown.label}{line}")
 
 
 def say(line: str) -> None:
-    """Write a line to stderr."""
+    """Write a line, or a table, to stderr."""
     if _Shown.verbosity >= Verbosity.NORMAL:
-        write_line(sys.stderr, line)
+        write_line(sys.stderr, f"{_Shown.label}{line}")
 
 
 def write_line(stream: Stream, line: str) -> None:
@@ -97,6 +111,15 @@ def open_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (until the program ends)
+
+
+def announce(path: Path) -> None:
+    """Write the path of a result, a folder or file, to stdout. What is made does not depend on whether it is read."""
+    try:
+        sys.stdout.write(f"{path}\n")
+        sys.stdout.flush()
+    except OSError:  # the reader has gone, as with `| head`: what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def format_duration(seconds: float) -> str:
@@ -130,6 +153,7 @@ class StepBar:
             most: largest number of steps.
             stream: where to write.
         """
+        name = f"{_Shown.label}{name}"
         self.name, self.first, self.most, self.stream = name, first, most, stream
         self._began, self._shown = time.monotonic(), -PLAIN_INTERVAL
         self._bar: tqdm | None = None
@@ -152,7 +176,7 @@ class StepBar:
         Args:
             number: number of the step.
             loss: loss at the step.
-            parts: pytree of the parts of the loss, which -v shows.
+            parts: the parts of the loss, in dicts and tuples, which -v shows.
             rest: how long the rest takes, in words.
         """
         if self._bar is not None:
@@ -176,7 +200,11 @@ class StepBar:
             self._bar = None
 
 
-def _describe_parts(parts: Any) -> list[str]:
+def _describe_parts(parts: Any, place: str = "") -> list[str]:
     """Return a word for each part of a loss, such as ``texture/0/pool1/gram 0.12``."""
-    leaves = jax.tree_util.tree_leaves_with_path(parts)
-    return [f"{jax.tree_util.keystr(path, simple=True, separator='/')} {float(part):.4g}" for path, part in leaves]
+    if isinstance(parts, (Mapping, tuple, list)):
+        inner = parts.items() if isinstance(parts, Mapping) else enumerate(parts)
+        return [
+            word for name, part in inner for word in _describe_parts(part, f"{place}/{name}" if place else str(name))
+        ]
+    return [f"{place} {float(parts):.4g}"]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import imageio.v3 as iio
 import numpy as np
 
 from subjective.arguments import check_path
-from subjective.checks import InputError, above, check_number, describe
+from subjective.checks import InputError, above, check_number, describe, file_errors
 from subjective.conversion import to_uint8
-from subjective.files import rename, write_bytes
+from subjective.decoding import BYTES_PER_PIXEL, MAX_BYTES, check_memory
+from subjective.files import open_regular, rename, write_bytes
 
 Format = Literal["gif", "webp", "mp4"]
 """A format in which loops are written."""
@@ -97,6 +99,17 @@ def write_videos(folder: Path, stem: str, frames: np.ndarray, fps: float, kinds:
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 """Suffixes of the files that are read as videos."""
 
+CONTAINERS = ("mov", "matroska", "avi")
+"""Formats of the files that are read as videos, by FFmpeg's names; they are those of `VIDEO_SUFFIXES`.
+
+FFmpeg finds out a file's format by its content. Among the formats that it knows are lists of other files and of streams
+in the network, which it would open.
+"""
+
+_READING: dict[str, Any] = {  # arguments of PyAV
+    "options": {"format_whitelist": ",".join(CONTAINERS), "max_pixels": str(MAX_BYTES // BYTES_PER_PIXEL)}
+}
+
 DEFAULT_RATE = 24.0
 """Frames a second of a new video, if the file of the original does not give a number."""
 
@@ -116,23 +129,28 @@ def convert_video(
         The number of frames.
 
     Raises:
-        InputError: a file cannot be read or written as a video, or the video has no frame.
+        InputError: a file cannot be read or written as a video, the video is in none of `CONTAINERS`, has no frame, or
+            its frames are too large.
     """
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     count = 0
     try:
-        rate = float(iio.immeta(source, plugin="pyav").get("fps") or DEFAULT_RATE)
-        with iio.imopen(temporary, "w", plugin="pyav") as out:
-            out.init_video_stream("libx264", fps=round(rate))
-            for frame in iio.imiter(source, plugin="pyav"):
-                painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
-                # The sides of H.264 must be even; the last row or column of an odd number is cut off.
-                out.write_frame(painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2])
-                count += 1
+        with file_errors("read", source):
+            file = open_regular(source, sys.maxsize)
+        with file, _open_video(source, file) as video:
+            rows, columns = video.properties(0).shape[:2]
+            check_memory(source.name, columns, rows)
+            with iio.imopen(temporary, "w", plugin="pyav") as out:
+                out.init_video_stream("libx264", fps=round(float(video.metadata().get("fps") or DEFAULT_RATE)))
+                for frame in video.iter():
+                    painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
+                    # The sides of H.264 must be even; the last row or column of an odd number is cut off.
+                    out.write_frame(painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2])
+                    count += 1
         if not count:
             raise InputError(f"{source.name!r} has no frame")
         rename(temporary, target, replace=replace)
-    except ValueError:
+    except InputError:
         raise
     except Exception as error:  # decoders and encoders raise errors of many classes
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -140,3 +158,12 @@ def convert_video(
     finally:
         temporary.unlink(missing_ok=True)
     return count
+
+
+def _open_video(source: Path, file: BinaryIO) -> Any:
+    """Open a video of one of `CONTAINERS` for reading, with imageio's plugin for PyAV."""
+    try:
+        return iio.imopen(file, "r", plugin="pyav", **_READING)
+    except Exception:  # imageio hides the reason, and PyAV raises errors of many classes
+        wanted = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise InputError(f"{source.name!r} is not a video that can be read, or is damaged; wanted {wanted}") from None

@@ -12,16 +12,32 @@ import pytest
 from helpers.pictures import ROOT
 
 import subjective
+from subjective.optimize.registry import OPTIMIZERS
+from subjective.synthesis.presets import PUBLISHED_SETTINGS
 
 PACKAGE = Path(subjective.__file__).parent
 
 # A package or module imports only from the lines above its own, and from what stands before it on its own line.
 LAYERS = [
-    ["version", "checks", "arguments"],
-    ["locks", "files", "terminal", "conversion", "images", "videos", "pyramid", "colors", "compilation", "devices"],
+    ["imports", "version", "choices", "checks", "arguments"],
+    [
+        "locks",
+        "files",
+        "terminal",
+        "conversion",
+        "decoding",
+        "images",
+        "videos",
+        "means",
+        "plugins",
+        "pyramid",
+        "colors",
+        "compilation",
+        "devices",
+    ],
     ["network", "optimize"],
     ["statistics"],
-    ["joins", "losses", "plugins", "evaluation"],
+    ["joins", "losses", "registration", "evaluation"],
     ["synthesis"],
     ["feedforward"],
     ["runs"],
@@ -30,10 +46,13 @@ LAYERS = [
     ["__main__"],
 ]
 
-PURE = ["pyramid", "colors", "joins", "losses", "statistics", "synthesis", "optimize", "evaluation"]
+LAZY = re.compile(r"subjective(\.\w+)+:\w+")
+"""What a `subjective.imports.Table` imports when it is first looked up."""
+
+PURE = ["choices", "means", "pyramid", "colors", "joins", "losses", "statistics", "synthesis", "optimize", "evaluation"]
 """No files, no clock, no terminal, but for `EFFECTS`."""
 
-EFFECTS = {"optimize.minimizer": {"time"}, "synthesis.progress": {"time", "sys"}}
+EFFECTS = {"optimize.minimizer": {"time"}, "synthesis.progress": {"sys"}}
 """The minimizer times its steps; the progress of a run is shown on stderr."""
 
 MODULES = {
@@ -51,8 +70,10 @@ def room_of(module):
 def imports_of(module):
     """The modules of this package that a module imports, wherever in it the import stands, and their packages."""
     found = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
+    for node in ast.walk(parse_module(module)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and LAZY.fullmatch(node.value):
+            found.add(node.value.partition(":")[0])
+        elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name.startswith("subjective")}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "subjective":
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
@@ -60,6 +81,12 @@ def imports_of(module):
     names = {name.removeprefix("subjective").removeprefix(".") for name in found}
     packages = {f"{name}.__init__" for each in names for name in parents_of(each)}
     return {name if name in MODULES else f"{name}.__init__" for name in names if name} | packages
+
+
+def parse_module(module):
+    """The code of a module; of the package's own module, the stub file, which says what is imported."""
+    stub = MODULES[module].with_suffix(".pyi")
+    return ast.parse((stub if stub.exists() else MODULES[module]).read_text(encoding="utf-8"))
 
 
 def parents_of(name):
@@ -166,8 +193,17 @@ def test_only_the_ends_have_effects(module):
 
 
 def test_what_is_public_is_there():
+    assert dir(subjective) == sorted(subjective.__all__)
     for name in subjective.__all__:
         assert hasattr(subjective, name)
+    with pytest.raises(AttributeError, match="no attribute 'sinthesize'"):
+        _ = subjective.sinthesize
+
+
+@pytest.mark.parametrize("table", [subjective.STATISTICS, OPTIMIZERS, PUBLISHED_SETTINGS])
+def test_a_table_lists_names_and_finds_the_things_that_have_them(table):
+    for name, thing in table.items():
+        assert getattr(thing, "name", name) == name
 
 
 def test_the_readmes_pictures_are_there():

@@ -12,7 +12,7 @@ from helpers.pictures import ROOT
 
 import subjective
 from subjective.cli.arguments import parse
-from subjective.cli.main import options_class
+from subjective.cli.commands.table import options_class
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 LINKED = [*PAGES, *sorted(ROOT.glob("experiments/*.md"))]

@@ -145,7 +145,7 @@ def test_cmyk_is_read_as_its_colors(tmp_path):
 def test_of_an_animation_the_first_frame_is_read(tmp_path):
     frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     path = saved(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:])
-    with pytest.warns(images.PictureWarning, match=r"a\.gif': only the first of 2 frames is read"):
+    with pytest.warns(images.PictureWarning, match=r"a\.gif': only the first of its frames is read"):
         read = images.read_image(path)
     np.testing.assert_array_equal(read[0, 0], [1, 0, 0])
 

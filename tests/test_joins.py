@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from subjective import joins
 from subjective.images import read_image
+from subjective.means import MEANS, geodesic
 from subjective.network.normalization import load_params
 from subjective.network.vgg import extract_features
 from subjective.statistics.gram import gram
@@ -29,19 +30,19 @@ def joined(matrices, mode, weights=None, ridge=0.0):
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-@pytest.mark.parametrize("mode", list(joins.MEANS))
+@pytest.mark.parametrize("mode", list(MEANS))
 def test_the_join_of_equal_sources_is_that_source(mode, count, in_float64):
     np.testing.assert_allclose(joined([positive(0)] * count, mode), positive(0), rtol=1e-8)
 
 
-@pytest.mark.parametrize("mode", list(joins.MEANS))
+@pytest.mark.parametrize("mode", list(MEANS))
 def test_the_join_does_not_depend_on_the_order_of_the_sources(mode, in_float64):
     a, b, c = positive(1), positive(2), positive(3)
     np.testing.assert_allclose(joined([a, b], mode), joined([b, a], mode), rtol=1e-9)
     np.testing.assert_allclose(joined([a, b, c], mode), joined([c, a, b], mode), rtol=1e-6)
 
 
-@pytest.mark.parametrize("mode", list(joins.MEANS))
+@pytest.mark.parametrize("mode", list(MEANS))
 def test_a_weight_of_all_and_none_gives_that_source(mode, in_float64):
     if mode == "max":
         np.testing.assert_allclose(joined([positive(1), positive(2)], mode, [1, 0]), np.maximum(2 * positive(1), 0))
@@ -81,7 +82,7 @@ def test_the_karcher_mean_of_real_textures_is_found():
     maps = [extract_features(params, jnp.asarray(one), ("conv3_2",), padding="valid")["conv3_2"] for one in pictures]
     grams = [np.asarray(gram(each), np.float64) for each in maps]
     level = joins.RIDGE * np.mean([np.trace(each) for each in grams]) / 256 * np.eye(256)
-    mean = joins.geodesic([each + level for each in grams], [1 / 3] * 3)
+    mean = geodesic([each + level for each in grams], [1 / 3] * 3)
     values, vectors = np.linalg.eigh(mean)
     inverse_root = (vectors / np.sqrt(values)) @ vectors.T
     logs = [scipy.linalg.logm(inverse_root @ (each + level) @ inverse_root) for each in grams]
@@ -101,11 +102,11 @@ def test_the_geodesic_mean_moves_with_a_change_of_basis(seed):
     # Far from singular: in a basis of condition 300 the floor under eigenvalues would be all that is seen.
     turn, _, back = np.linalg.svd(np.random.default_rng(seed).standard_normal((5, 5)))
     basis = turn * np.linspace(0.5, 2, 5) @ back
-    moved = joins.geodesic([basis @ a @ basis.T, basis @ b @ basis.T], [0.5, 0.5])
-    np.testing.assert_allclose(moved, basis @ joins.geodesic([a, b], [0.5, 0.5]) @ basis.T, rtol=1e-5, atol=1e-8)
+    moved = geodesic([basis @ a @ basis.T, basis @ b @ basis.T], [0.5, 0.5])
+    np.testing.assert_allclose(moved, basis @ geodesic([a, b], [0.5, 0.5]) @ basis.T, rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("mode", list(joins.MEANS))
+@pytest.mark.parametrize("mode", list(MEANS))
 def test_singular_matrices_join_to_something_finite(mode, in_float64):
     a, b, c = (np.outer(v, v) for v in np.random.default_rng(0).standard_normal((3, 6)))
     assert np.isfinite(joined([a, b, c], mode)).all()

@@ -9,8 +9,8 @@ from helpers.pictures import noise
 
 from subjective.losses import match, novelty_loss, texture_loss, weighted_sum
 from subjective.network.formats.layout import random_params
-from subjective.statistics.registry import STATISTICS, parse_term
-from subjective.statistics.terms import Analysis, Term
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Analysis, Term, parse_term
 
 GRAM = STATISTICS["gram"]
 

@@ -11,8 +11,7 @@ import pytest
 from subjective.losses import texture_loss
 from subjective.optimize.protocol import value_and_gradient
 from subjective.statistics.analysis import analyze
-from subjective.statistics.registry import parse_term
-from subjective.statistics.terms import Analysis
+from subjective.statistics.terms import Analysis, parse_term
 from subjective.synthesis.config import SynthesisConfig
 
 

@@ -14,12 +14,15 @@ from helpers.processes import made, refusal
 from subjective import plugins
 from subjective.checks import InputError, MissingFileError
 from subjective.cli.main import main
-from subjective.joins import MEANS, join
+from subjective.joins import join
+from subjective.means import MEANS
 from subjective.optimize.adam import Adam
 from subjective.optimize.registry import OPTIMIZERS
-from subjective.plugins import PluginError, load_plugin, register
+from subjective.plugins import PluginError, load_plugin
+from subjective.registration import register
 from subjective.statistics.protocol import Statistic
-from subjective.statistics.registry import STATISTICS, parse_term
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import parse_term
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.texture import synthesize
 

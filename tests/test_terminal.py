@@ -11,15 +11,14 @@ import pytest
 from subjective import terminal
 from subjective.optimize.minimizer import Point, Step
 from subjective.optimize.protocol import State
-from subjective.statistics.registry import parse_term
-from subjective.statistics.terms import Analysis
+from subjective.statistics.terms import Analysis, parse_term
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.forecast import Forecast, Phase, StageForecast
 from subjective.synthesis.problem import Job
 from subjective.synthesis.progress import PictureProgress
 from subjective.synthesis.stages import Stage
-from subjective.terminal import Verbosity, note, report_error, say, set_verbosity
+from subjective.terminal import Verbosity, labelled, note, report_error, say, set_verbosity
 
 ANALYSIS = Analysis((0,), (parse_term("gram", ("pool1",), (1.0,)),))
 
@@ -134,9 +133,15 @@ STAGES = (StageForecast("4x4", 1.0, 10, 10), StageForecast("8x8", 4.0, 10, 10))
 def test_a_line_says_which_share_of_the_run_is_done_and_how_long_the_rest_takes(clock):
     found = Forecast(STAGES, before=(Phase("reading", 5.0),), after=(Phase("measuring", 10.0),))
     first, *_, last = show(job(10, 10), clock.steps(*range(11)), found).splitlines()
-    assert first.endswith("  8% of the run, 1 min left")  # after 5 s of reading; 10 + 40 + 10 s are to come
+    assert first.endswith("  0% of the run, 1 min left")  # reading is over; 10 + 40 + 10 s are to come
     # A step takes 1 s, as forecast; of the whole, the 40 s of the larger pictures and 10 s of measuring are left.
-    assert last.endswith("50 s left")
+    assert last.endswith("  17% of the run, 50 s left")
+
+
+def test_a_run_that_is_resumed_counts_what_was_made_before(clock):
+    found = Forecast(STAGES)
+    (line,) = show(job(10, 10), [step(5, stage=1, side=8)], found).splitlines()
+    assert line.endswith("  60% of the run, 20 s left")
 
 
 def test_if_steps_take_longer_than_forecast_all_later_steps_are_expected_to(clock):
@@ -149,7 +154,7 @@ def test_without_a_forecast_the_first_steps_tell_how_long_the_rest_takes(clock):
     first, *_, last = show(job(10, 10), clock.steps(*range(11))).splitlines()
     assert first.endswith("loss 1.5")
     # A step of 4x4 pixels takes 1 s. Of ten steps of 8x8 pixels, 4 s each, 8.5 are expected.
-    assert last.endswith("23% of the run, 34 s left")
+    assert last.endswith("20% of the run, 34 s left")
 
 
 class NotebookStream(io.StringIO):
@@ -172,6 +177,15 @@ def test_quiet_writes_errors_only(capsys):
     report_error("an error")
     assert show(job(3, 2), [step(1), step(2)]) == ""
     assert capsys.readouterr().err == "subjective: an error\n"
+
+
+def test_lines_of_one_of_many_runs_begin_with_its_name(capsys):
+    with labelled("rock.jpg"):
+        note("compiling ...")
+        lines = show(job(1), [step(1)]).splitlines()
+    say("2 of 2 made")
+    assert lines[0].startswith("rock.jpg: 4x4, step 1/1  loss 1.5")
+    assert capsys.readouterr().err == "subjective: rock.jpg: compiling ...\n2 of 2 made\n"
 
 
 def test_verbose_writes_every_step_with_the_parts_of_the_loss():

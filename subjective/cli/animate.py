@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from subjective.checks import InputError, above, at_least, setting
+from subjective.checks import InputError, setting
+from subjective.cli.commands.pictures import AnimateCommand
 from subjective.cli.inputs import read_frame_weights
-from subjective.cli.options import TextureOptions
 from subjective.cli.outputs import LOOP_SUFFIXES, check_out, copy_pictures, write_loop
 from subjective.cli.pictures import LOOP_SECONDS_PER_PIXEL, PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
@@ -23,78 +22,12 @@ from subjective.images import WRITTEN_SUFFIXES, find_images
 from subjective.runs.pictures import plot_motion
 from subjective.runs.provenance import describe_file
 from subjective.synthesis import coarse_to_fine, loop
-from subjective.synthesis.config import AnimationConfig, SynthesisConfig
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.frames import check_moves
 from subjective.synthesis.morph import TURN_BY, around
 from subjective.synthesis.plan import make_plan
-from subjective.synthesis.presets import PRESETS
 from subjective.synthesis.problem import Job, sizes_of
-from subjective.synthesis.settings import arg
-from subjective.videos import FORMATS, Format, write_videos
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeyframeOptions:
-    """Options that say how much of each source a frame has."""
-
-    group: ClassVar[str] = "input"
-
-    keyframes: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
-    """Pictures whose textures the loop goes through in order, and back to the first. Replaces --source."""
-    frame_weights: Annotated[str | None, arg(metavar="FILE.csv")] = None
-    """CSV file with the share of each source in each frame: one line for each frame, one number for each source."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoOptions:
-    """Options that say in which files a loop is written."""
-
-    group: ClassVar[str] = "output"
-
-    fps: Annotated[float, arg(metavar="N"), above(0, 1000)] = 12.0
-    """Frames a second."""
-    formats: tuple[Format, ...] = FORMATS
-    """Formats of the loop: gif, webp, mp4. A PNG for each frame is always written."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOptions):
-    """Make the frames of a loop. Every frame has the texture of the sources; with --keyframes, the loop goes from the
-    texture of each keyframe to the next, and back to the first."""
-
-    source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")] = ()
-    out: Annotated[str | None, arg("-o", "--output", metavar="FILE")] = None
-    """Write the loop to this file, besides the run folder. The suffix chooses the format: .mp4, .gif or .webp for all
-    frames together; with .png, .jpg, .tif or .bmp each frame gets a file, with a number before the suffix."""
-    save_every: Annotated[int, arg("-n", metavar="N"), at_least(0)] = 0
-    """Save all frames every N steps. 0 saves only the finished frames."""
-
-    @staticmethod
-    def presets() -> dict[str, dict[str, SynthesisConfig]]:
-        """Return the flag that names a preset, and the presets."""
-        return {"--preset": PRESETS}
-
-    def check(self) -> None:
-        """See `Options.check`."""
-        super().check()
-        if bool(self.keyframes) == bool(self.source):
-            came = "both" if self.source else "neither"
-            raise InputError(f"{setting('source')} and {setting('keyframes')}: {came} came; give one of them")
-        if len(self.keyframes) == 1:
-            given = f"{setting('keyframes')} got one picture"
-            raise InputError(f"{given}; give two or more to go between, or use {setting('source')}")
-        kinds = ("keyframes", "frame_weights", "source_weights", "blend_map")
-        several = [setting(kind) for kind in kinds if getattr(self, kind)]
-        if len(several) > 1:
-            raise InputError(f"{' and '.join(several)} all say what the frames are made of; give one of them")
-        if self.ease != "smooth" and not self.keyframes:
-            raise InputError(
-                f"{setting('ease')} {self.ease} needs {setting('keyframes')}, and there are none; leave it out"
-            )
-        if len(self.keyframes) > self.count:
-            wanted = f"{len(self.keyframes)} keyframes; wanted a frame for each"
-            raise InputError(f"{setting('count')} is {self.count} for {wanted}")
+from subjective.videos import write_videos
 
 
 def run(options: AnimateCommand, resume: Path | None = None) -> int:
@@ -121,9 +54,9 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
         return forecast_end(sources, options, scored, pixel_seconds, LOOP_SECONDS_PER_PIXEL)
 
     planned = plan_run(options, params, sizes, prepare, resume, began, phases_after)
-    options, job = planned.options, planned.job
-    if options.dry_run:
+    if planned is None:
         return 0
+    options, job = planned.options, planned.job
 
     with PictureSession("animate", planned, inputs.facts, resume) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())

@@ -4,72 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
 
-import tyro
-
-from subjective.checks import InputError, above, at_least, between, setting
+from subjective.checks import InputError, setting
 from subjective.cli.arguments import render_error
-from subjective.cli.options import Options
+from subjective.cli.commands.networks import ApplyCommand
 from subjective.cli.outputs import check_out, make_place, refuse_existing, refuse_inputs
-from subjective.cli.pictures import announce
 from subjective.feedforward import export, network_file, train
 from subjective.feedforward.config import normalize_blend
 from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.repaint import repaint
 from subjective.images import MAX_PIXELS, WRITTEN_SUFFIXES, find_images, read_image, write_image
-from subjective.synthesis.settings import arg
-from subjective.terminal import note
+from subjective.terminal import announce, note
 from subjective.videos import VIDEO_SUFFIXES, convert_video
 
 OUTPUTS = "outputs"
 """Folder for the results if no output is named."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApplyCommand(Options):
-    """Repaint pictures with a trained style network, or render a texture with a trained texture network."""
-
-    group: ClassVar[str] = "apply"
-
-    network: Annotated[tyro.conf.Positional[str], arg(metavar="NETWORK")]
-    """A file that `subjective train` made, or the name of a network that comes with the package."""
-    images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")] = ()
-    """Pictures, folders of pictures, glob patterns or videos to repaint."""
-    out: Annotated[str | None, arg("-o", "--output", metavar="FILE|FOLDER")] = None
-    """File for one result, or folder for several; in the folder, each result has its picture's name. Default: the
-    folder `outputs`, where the names also say the network, the blend and the seed."""
-    force: bool = False
-    """Replace results that exist."""
-    size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
-    """Size of the texture. Default: 512x512."""
-    blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
-    """One number for each source that the network was trained on: the source's share in the result. Default: equal
-    shares."""
-    seed: Annotated[int, arg("--seed", name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
-    """Seed of the noise from which a texture is rendered."""
-    scale: Annotated[float | None, arg(metavar="FACTOR"), above(0, 1000)] = None
-    """Resize each picture by this factor before repainting."""
-    tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
-    """Repaint in strips of this many rows, which gives the same picture with less memory. Default: strips only for
-    pictures of more than 2 megapixels."""
-    export: Annotated[str | None, arg(metavar="FILE")] = None
-    """Write the network to this file as portable StableHLO, which runs on CPU, CUDA and TPU without this package."""
-
-    @property
-    def texture_size(self) -> tuple[int, int]:
-        """(height, width) of a texture, in pixels.
-
-        Raises:
-            InputError: --size is neither WIDTHxHEIGHT nor one number.
-        """
-        words = (self.size or "512").lower().split("x")
-        if len(words) not in (1, 2) or not all(word.isdecimal() and int(word) > 0 for word in words):
-            raise InputError(f"{setting('size')} is {self.size!r}; wanted WIDTHxHEIGHT, such as 1024x512")
-        return int(words[-1]), int(words[0])
 
 
 def run(options: ApplyCommand) -> int:

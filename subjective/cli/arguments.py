@@ -9,11 +9,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import tyro
 
-from subjective.checks import InputError, Message, setting
+from subjective.checks import InputError, Message, setting, type_hints
 from subjective.cli.settings_file import is_record, read_settings
 from subjective.cli.words import check_words, is_flag, list_flags, rewrite, split_words
 from subjective.plugins import load_installed, load_plugin
@@ -40,7 +40,7 @@ PATHS = frozenset(
 """Options that name files or folders. A run folder records these options as absolute paths."""
 
 
-NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose"])
+NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose", "compile"])
 """Options that a run folder does not record, because they do not change what is made."""
 
 
@@ -172,7 +172,7 @@ def _flag_names(kind: type) -> dict[str, str]:
     """Return the fields whose flag has another name than the field, with the name of the flag."""
     return {
         name: extra.name
-        for name, hint in get_type_hints(kind, include_extras=True).items()
+        for name, hint in type_hints(kind, include_extras=True).items()
         for extra in getattr(hint, "__metadata__", ())
         if getattr(extra, "name", None) and hasattr(extra, "aliases")
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 from subjective.checks import InputError
 from subjective.cli import synthesize
 from subjective.cli.arguments import render_error
-from subjective.cli.synthesize import SynthesizeCommand
+from subjective.cli.commands.pictures import SynthesizeCommand
 
 
 @dataclass(frozen=True)

@@ -5,40 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
 
-import tyro
-
-from subjective.checks import InputError, setting
+from subjective.checks import setting
 from subjective.cli.attempts import attempt
+from subjective.cli.commands.pictures import BatchCommand, SynthesizeCommand
 from subjective.cli.outputs import number_files, refuse_inputs
-from subjective.cli.pictures import announce
-from subjective.cli.synthesize import SynthesizeCommand
 from subjective.images import find_images
-from subjective.synthesis.settings import arg
-from subjective.terminal import note, report_error, say
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchCommand(SynthesizeCommand):
-    """Make a texture from each picture by itself, each in a run folder of its own. A picture that fails does not stop
-    the rest. All flags of `subjective synthesize` but --source apply to every picture."""
-
-    source: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
-    """Pictures, folders of pictures, or glob patterns."""
-    out: Annotated[str | None, arg("-o", "--output", metavar="FOLDER")] = None
-    """Write each result to this folder too, under its picture's name. A result that is there already is not made
-    again, so that the command can be repeated after a stop; --force makes it again."""
-
-    recorded_as: ClassVar[str] = "synthesize"
-
-    def check(self) -> None:
-        """See `Options.check`."""
-        super().check()
-        if self.out is not None and Path(self.out).is_file():
-            raise InputError(f"{setting('out')} is {self.out!r}, which is a file; wanted a folder")
+from subjective.terminal import announce, labelled, note, report_error, say
 
 
 def run(options: BatchCommand) -> int:
@@ -62,7 +36,8 @@ def run(options: BatchCommand) -> int:
             announce(Path(one.out))
             there += 1
             continue
-        made = attempt(one, begun=announce)
+        with labelled(file.name):
+            made = attempt(one, begun=announce)
         if made.status:
             report_error(f"{file.name} failed: {made.reason}")
             failures.append(f"{file.name}: {made.reason}")

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import NamedTuple
 
-import tyro
-
+from subjective.cli.commands.table import COMMANDS, list_kinds
+from subjective.cli.commands.tools import CompletionCommand, Shell
 from subjective.cli.help import field_docs
-from subjective.cli.options import Options
 from subjective.cli.words import Flag, list_flags
-from subjective.synthesis.settings import arg
-
-Shell = Literal["bash", "zsh", "fish"]
 
 BASH = """\
 _subjective() {{
@@ -47,25 +42,12 @@ complete -o filenames -F _subjective subjective
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompletionCommand(Options):
-    """Print a script that completes commands, flags and words of this program. To use it in bash:
-    source <(subjective completion bash)."""
-
-    group: ClassVar[str] = "input"
-
-    shell: Annotated[tyro.conf.Positional[Shell], arg(metavar="SHELL")]
-    """The shell that completes: bash, zsh or fish."""
-
-
 def run(options: CompletionCommand) -> int:
     """Run the command."""
-    from subjective.cli.main import COMMANDS, has_subcommands, list_kinds  # that table names this module
-
     words = {}
     for name in COMMANDS:
         kinds = list_kinds(name)
-        words[name] = _words_of(kinds.values(), list(kinds) if has_subcommands(name) else [])
+        words[name] = _words_of(kinds.values(), list(COMMANDS[name].subcommands))
     sys.stdout.write(_WRITERS[options.shell](words))
     return 0
 

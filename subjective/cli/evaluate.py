@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
 
-import tyro
-
-from subjective.cli.options import NetworkOptions, Options, SourceOptions
+from subjective.cli.commands.tools import EvaluateCommand
 from subjective.cli.outputs import check_out, number_files, write_out
 from subjective.evaluation.scores import Scores, add_version, report
 from subjective.evaluation.yardstick import Yardstick, check_sizes, crop_size, select_sources
@@ -18,38 +14,7 @@ from subjective.images import encode_image, find_images, read_image
 from subjective.network.normalization import load_params
 from subjective.network.vgg import resolve_layers
 from subjective.runs.pictures import draw_map
-from subjective.synthesis.settings import arg
 from subjective.terminal import say
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateCommand(Options, NetworkOptions, SourceOptions):
-    """Measure pictures, made by any tool, against their source. A score of 1 is as close to the source as a crop of the
-    source is to the rest; smaller is better."""
-
-    group: ClassVar[str] = "input"
-
-    images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")]
-    """Pictures, folders of pictures, or glob patterns."""
-    out: Annotated[str | None, arg("-o", "--json", metavar="FILE.json")] = None
-    """Write the sentence, and the value, unit, reference and score of each measure, layer and channel to this file."""
-    map: Annotated[str | None, arg(metavar="FILE")] = None
-    """Write the picture to this file, in gray, with red where it is unlike any place in its source. Several pictures go
-    to numbered files."""
-    force: bool = False
-    """Replace the files that --out and --map name if they exist."""
-    source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
-    """How much each source counts. Default: all sources count the same."""
-    matched: Annotated[tuple[str, ...], arg(metavar="LAYER...")] = ()
-    """Layers that the pictures were made to match. The scores leave out these layers at whole octaves (scales 1, 1/2,
-    1/4 and so on), and keep them at the half octaves between."""
-    tiles: bool = False
-    """The pictures are meant to tile, so that a seam is a fault. Otherwise the table only says whether they tile."""
-
-    def check(self) -> None:
-        """See `Options.check`."""
-        super().check()
-        self.check_sources()
 
 
 def run(options: EvaluateCommand) -> int:

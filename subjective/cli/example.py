@@ -7,30 +7,13 @@ import filecmp
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-import tyro
 
 from subjective.checks import InputError, setting
-from subjective.cli.options import Options
+from subjective.cli.commands.tools import ExampleCommand
 from subjective.cli.outputs import write_out
 from subjective.network.weights import embedded_dir
-from subjective.synthesis.settings import arg
 from subjective.terminal import say
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExampleCommand(Options):
-    """Copy pictures that come with the package into a folder, and print their paths. Without a name, list them."""
-
-    group: ClassVar[str] = "input"
-
-    names: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="NAME...")] = ()
-    """Names of pictures, such as gravel, coffee or mosaic; `all` for all of them."""
-    folder: Annotated[str, arg(metavar="DIR")] = "."
-    """Folder for the copies."""
 
 
 def run(options: ExampleCommand) -> int:

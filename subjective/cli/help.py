@@ -10,9 +10,9 @@ import textwrap
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
-from subjective.checks import OneOf
+from subjective.checks import OneOf, type_hints
 from subjective.cli.arguments import flag_of
 from subjective.statistics.registry import STATISTICS
 from subjective.synthesis.settings import NOISE
@@ -121,7 +121,7 @@ def _default_text(field: dataclasses.Field[Any]) -> str:
 
 
 def _value(kind: type, name: str) -> str:
-    hint = get_type_hints(kind)[name]
+    hint = type_hints(kind)[name]
     if hint is bool:
         return f", --no-{flag_of(name, kind).removeprefix('--')}"
     return f" {_metavar(kind, name)}"
@@ -132,7 +132,7 @@ def _metavar(kind: type, name: str) -> str:
         if getattr(extra, "metavar", None):
             return str(extra.metavar)
     names = [each for extra in _extras(kind, name) if isinstance(extra, OneOf) for each in extra]
-    choices = names or _choices(get_type_hints(kind)[name])
+    choices = names or _choices(type_hints(kind)[name])
     return "|".join(choices) if choices else "VALUE"
 
 
@@ -147,7 +147,7 @@ def _aliases(kind: type, name: str) -> list[str]:
 
 
 def _extras(kind: type, name: str) -> tuple[Any, ...]:
-    return getattr(get_type_hints(kind, include_extras=True)[name], "__metadata__", ())
+    return getattr(type_hints(kind, include_extras=True)[name], "__metadata__", ())
 
 
 def _is_positional(kind: type, name: str) -> bool:

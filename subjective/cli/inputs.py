@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import InputError, MissingFileError, count_of, file_errors, setting
+from subjective.checks import InputError, MissingFileError, count_of, describe, file_errors, setting
+from subjective.choices import INITS
 from subjective.cli.options import NetworkOptions, PluginOptions
 from subjective.images import read_image, resize
 from subjective.network import normalization, weights
@@ -19,7 +20,6 @@ from subjective.network.formats.native import sha256
 from subjective.network.vgg import Params
 from subjective.runs.provenance import describe_file
 from subjective.synthesis.config import PictureConfig
-from subjective.synthesis.starts import INITS
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def read_frame_weights(path: str, frames: int, sources: int) -> np.ndarray:
         )
     for number, row in enumerate(rows, 1):
         if not _are_weights(row):
-            raise InputError(f"line {number} of {name!r} is {', '.join(row)}; wanted non-negative numbers, not all 0")
+            given = describe(", ".join(row))
+            raise InputError(f"line {number} of {name!r} is {given}; wanted non-negative numbers, not all 0")
     table = np.asarray([[float(cell) for cell in row] for row in rows])
     return table / table.sum(axis=1, keepdims=True)
 

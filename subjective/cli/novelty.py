@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
+from subjective.cli.commands.pictures import NoveltyCommand
 from subjective.cli.inputs import describe_plugins, read_network, read_start
-from subjective.cli.options import PictureOptions
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, plan_run
 from subjective.synthesis import coarse_to_fine, novelty
-from subjective.synthesis.config import NoveltyConfig
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import Job
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoveltyCommand(PictureOptions, NoveltyConfig):
-    """Make pictures without a source; their statistics differ from each other as much as possible."""
 
 
 def run(options: NoveltyCommand, resume: Path | None = None) -> int:
@@ -35,7 +28,7 @@ def run(options: NoveltyCommand, resume: Path | None = None) -> int:
         return novelty.prepare(options, network.params, init)
 
     planned = plan_run(options, network.params, (), prepare, resume, began)
-    if options.dry_run:
+    if planned is None:
         return 0
     with PictureSession("novelty", planned, facts, resume) as session:
         session.finish(coarse_to_fine.run(planned.job, session.on_step, session.begin()))

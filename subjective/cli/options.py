@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from subjective.checks import InputError, above, at_least, check_settings, setting
 from subjective.conversion import Image
 from subjective.files import locked_folder
-from subjective.images import read_image
+from subjective.images import find_images, read_image
 from subjective.synthesis.presets import Preset
 from subjective.synthesis.settings import arg
 from subjective.terminal import Verbosity
@@ -46,6 +46,12 @@ class Options:
         else:
             of_config()
 
+    def check_files(self) -> None:
+        """Refuse missing pictures before anything is imported that computes. The command itself looks again."""
+        of_sources = getattr(super(), "check_files", None)
+        if of_sources is not None:
+            of_sources()
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
@@ -78,6 +84,10 @@ class SourceOptions:
             raise InputError(
                 f"{setting('source_scale')} and {setting('source_width')} were both given; give one of them"
             )
+
+    def check_files(self) -> None:
+        """See `Options.check_files`."""
+        find_images(self.source)
 
     def read_source(self, file: Path) -> Image:
         """Read one source, resized as the options say."""
@@ -129,7 +139,9 @@ class ResourceOptions:
     """Make fewer steps if the run would take longer than this. A run that needs less time takes less. Default: no
     limit."""
     dry_run: bool = False
-    """Say how much memory and time the run will take, and make no picture."""
+    """Say at once how much memory and time the run will take, by what earlier runs took, and make no picture."""
+    compile: bool = False
+    """With --dry-run: compile all programs and time them, which takes as long as before a run, and is more exact."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +163,8 @@ class PictureOptions(Options, NetworkOptions, PluginOptions, FolderOptions, Reso
         """See `Options.check`."""
         super().check()
         self.check_folder()
+        if self.compile and not self.dry_run:
+            raise InputError(f"{setting('compile')} is for a {setting('dry_run')}; a run compiles in any case")
 
 
 @dataclass(frozen=True, kw_only=True)

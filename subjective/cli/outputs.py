@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import FileError, InputError, file_errors, setting
-from subjective.cli.pictures import announce
 from subjective.files import find_shared, locked_folder, read_plainly, sweep, write_bytes
 from subjective.images import WRITTEN_SUFFIXES, encode_image, find_images
 from subjective.network.weights import list_networks
-from subjective.terminal import note, report_error
+from subjective.terminal import announce, note, report_error
 from subjective.videos import FORMATS, Format, encode_video
 
 LOOP_SUFFIXES = tuple(f".{kind}" for kind in FORMATS)

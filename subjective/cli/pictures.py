@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,26 +12,29 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, count_of, file_errors, setting
+from subjective.choices import INITS
 from subjective.cli.arguments import record, render_error
+from subjective.cli.outputs import number_files
 from subjective.cli.report import forecast_scores
 from subjective.cli.settings_file import is_record
 from subjective.devices import mesh_of
 from subjective.evaluation.scores import add_version
 from subjective.network.vgg import Params
-from subjective.optimize import lbfgsb
 from subjective.optimize.minimizer import Result
+from subjective.optimize.registry import unavailable
 from subjective.runs.deadline import Deadline
+from subjective.runs.estimate import estimate_run
 from subjective.runs.folder import PictureFolder, new_folder
-from subjective.runs.memory import allowed_bytes
+from subjective.runs.memory import allowed_bytes, format_size
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
+from subjective.runs.rates import read_rates, write_rates
 from subjective.runs.session import Observer, Session
 from subjective.synthesis.coarse_to_fine import Position, check_position
-from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast
+from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast, forecast_plan
 from subjective.synthesis.problem import Job
 from subjective.synthesis.progress import PictureProgress
-from subjective.synthesis.starts import INITS
-from subjective.terminal import format_duration, note, say
+from subjective.terminal import announce, format_duration, note, say
 
 PICTURE_SECONDS_PER_PIXEL = 2e-7
 """Seconds of writing a pixel of a picture as PNG."""
@@ -90,10 +91,11 @@ def plan_run(
     resume: Path | None,
     began: float,
     phases_after: Callable[[float], list[Phase]] = lambda pixel_seconds: [],
-) -> PlannedRun:
+) -> PlannedRun | None:
     """Choose tiles and optimizer so that the run fits into memory, prepare the job, and forecast the run's time.
 
-    A resumed run keeps the tiles and the optimizer that its folder records. Notes go to stderr.
+    An estimate is noted first, before anything is compiled. A resumed run keeps the tiles and the optimizer that its
+    folder records. Notes go to stderr.
 
     Args:
         options: options of the command, with the number of octaves chosen.
@@ -104,36 +106,91 @@ def plan_run(
         began: time at which the command began to read its inputs, from `time.monotonic`.
         phases_after: takes the seconds that an evaluation of the loss takes for a pixel; returns the phases after the
             last step, with their forecasts.
+
+    Returns:
+        The run; None if this is a dry run, so that nothing is left to do.
     """
     read = time.monotonic()
     mesh_of(options.devices)  # refuses too many devices before anything is compiled
+    reading = Phase("reading", read - began)
     if resume is not None:
         note("compiling ...")
         job = prepare(options)
         evaluation_seconds = compile_job(job).time_evaluations()
-    else:
-        if options.optimizer_name != options.preferred_optimizer:
-            note(f"note: using --optimizer {options.optimizer_name}, because {lbfgsb.unavailable()}")
-        limit = allowed_bytes(options.memory_limit)
-        if not options.dry_run:  # first, because compiling would be in vain if nothing can be written
-            with file_errors("make", options.output_dir):
-                Path(options.output_dir).mkdir(parents=True, exist_ok=True)
-        fitted = fit_to_memory(options, params, sizes, prepare, limit, note)
-        options, job, evaluation_seconds = fitted.config, fitted.job, fitted.evaluation_seconds
-        for line in job.notes:
+        return _say_forecast(options, job, evaluation_seconds, [reading, _time_since(read)], phases_after)
+    if options.optimizer_name != options.preferred_optimizer:
+        note(f"note: using --optimizer {options.optimizer_name}, because {unavailable('lbfgsb')}")
+    limit, rates = allowed_bytes(options.memory_limit), read_rates()
+    guess = estimate_run(options, params, sizes, limit, rates)
+    preparing = Phase("compiling", guess.preparing_seconds)
+    after = phases_after(_per_pixel(guess.evaluation_seconds, math.prod(guess.config.size)))
+    found = forecast_plan(guess.config, guess.plan.stages, guess.evaluation_seconds, [reading, preparing], after)
+    if not options.compile:
+        note(f"estimated: {format_size(guess.peak_bytes)} of memory at most; {found}")
+    if options.dry_run and not options.compile:
+        for line in guess.plan.notes:
             note(f"note: {render_error(line, type(options))}")
-    pixel_seconds = evaluation_seconds[-1] / math.prod(job.shape(job.stages[-1])[:-1])
-    before = [Phase("reading", read - began), Phase("compiling", time.monotonic() - read)]
-    after = phases_after(pixel_seconds)
+        if options.minutes is not None:
+            _fit(guess.config, found)
+        return None
+    if not options.dry_run:  # first, because compiling would be in vain if nothing can be written
+        with file_errors("make", options.output_dir):
+            Path(options.output_dir).mkdir(parents=True, exist_ok=True)
+    fitted = fit_to_memory(options, params, sizes, prepare, limit, note)
+    if fitted.config == guess.config:
+        write_rates(guess.correct(rates, fitted.evaluation_seconds, time.monotonic() - read))
+    for line in fitted.job.notes:
+        note(f"note: {render_error(line, type(options))}")
+    planned = _say_forecast(
+        fitted.config, fitted.job, fitted.evaluation_seconds, [reading, _time_since(read)], phases_after, prepare
+    )
+    return None if options.dry_run else planned
+
+
+def _time_since(began: float) -> Phase:
+    return Phase("compiling", time.monotonic() - began)
+
+
+def _per_pixel(evaluation_seconds: Sequence[float], pixels: int) -> float:
+    """Return the seconds of an evaluation for each pixel, at full size."""
+    return evaluation_seconds[-1] / pixels
+
+
+def _say_forecast(
+    options: PictureCommand,
+    job: Job,
+    evaluation_seconds: Sequence[float],
+    before: Sequence[Phase],
+    phases_after: Callable[[float], list[Phase]],
+    prepare: Callable[[Any], Job] | None = None,
+) -> PlannedRun:
+    """Forecast the time of a prepared run, choose fewer steps if it has too little time, and note what was found.
+
+    Args:
+        options: options of the command, with tiles and optimizer chosen.
+        job: the job.
+        evaluation_seconds: measured time of one evaluation at each stage.
+        before: the phases that are over.
+        phases_after: see `plan_run`.
+        prepare: makes the job of other options; None if the steps are not changed, as in a resumed run.
+    """
+    after = phases_after(_per_pixel(evaluation_seconds, math.prod(job.shape(job.stages[-1])[:-1])))
     found = forecast(job, evaluation_seconds, before, after)
-    if options.minutes is not None and resume is None:
-        options = fit_to_time(options, found, 60 * options.minutes)
+    if options.minutes is not None and prepare is not None:
+        options = _fit(options, found)
         if options != job.config:
             job = prepare(options)
             found = forecast(job, evaluation_seconds, before, after)
-            note(f"note: {options.max_iter} steps at full size, so that the run takes at most {options.minutes:g} min")
     note(str(found))
     return PlannedRun(options, job, found)
+
+
+def _fit(options: PictureCommand, found: Forecast) -> PictureCommand:
+    """Return the options with fewer steps if --minutes asks for that; the number of steps is noted."""
+    fitted = fit_to_time(options, found, 60 * options.minutes)
+    if fitted != options:
+        note(f"note: {fitted.max_iter} steps at full size, so that the run takes at most {options.minutes:g} min")
+    return fitted
 
 
 def forecast_end(
@@ -200,6 +257,7 @@ class PictureSession(Session):
         if options.minutes is not None and resume is None:
             observers.append(Deadline(job, 60 * options.minutes - planned.forecast.seconds_around))
         super().__init__(self._folder, observers, lambda error: render_error(error, type(options)))
+        self._out = options.out
         self._resumes, self._size = resume is not None, options.output_size
         changes = {"weights": facts["weights"]["use"], **(asked or {})}
         if options.init not in INITS:
@@ -231,13 +289,14 @@ class PictureSession(Session):
 
     @property
     def result_names(self) -> list[str]:
-        """Names of the files of a finished run's pictures."""
-        return self._folder.result_names
+        """Names of the files of a finished run's pictures: those that --out names, or else those in the run folder."""
+        made = self._folder.result_names
+        return made if self._out is None else [file.name for file in number_files(self._out, len(made))]
 
     @property
     def result_files(self) -> list[Path]:
-        """Files of a finished run's pictures."""
-        return [self.path / name for name in self.result_names]
+        """Files of a finished run's pictures in the run folder."""
+        return [self.path / name for name in self._folder.result_names]
 
     def score(self, measure: Callable[[], tuple[list[dict[str, Any]], str]]) -> None:
         """Measure the pictures, keep the scores for ``summary.json``, and print the scores on stderr.
@@ -250,12 +309,3 @@ class PictureSession(Session):
         scores, words = measure()
         self._folder.add_scores([add_version(each) for each in scores])
         say(words.rstrip("\n"))
-
-
-def announce(path: Path) -> None:
-    """Write the path of a folder or file to stdout. What is made does not depend on whether somebody reads it."""
-    try:
-        sys.stdout.write(f"{path}\n")
-        sys.stdout.flush()
-    except OSError:  # the reader has gone, as with `| head`: what is still to be written goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from subjective.checks import InputError, file_errors
+from subjective.checks import InputError, describe, file_errors
 from subjective.cli.words import Flag, list_flags
 from subjective.runs.provenance import read_record
 
@@ -53,7 +53,7 @@ def read_settings(file: str | Path, kind: type, command: str) -> dict[str, Any]:
         if name not in flags:
             near = difflib.get_close_matches(name, flags, 1)
             guess = f"did you mean {near[0]}?" if near else f"see subjective {command} --help"
-            raise InputError(f"{str(file)!r}: there is no setting {key!r} of `subjective {command}`; {guess}")
+            raise InputError(f"{str(file)!r}: there is no setting {describe(key)} of `subjective {command}`; {guess}")
         if name == "force":
             raise InputError(f"{str(file)!r}: {key} is only taken from the command line; leave it out")
         settings[name] = _check_value(file, flags[name], key, value)
@@ -64,11 +64,11 @@ def _settings_of(content: dict[str, Any], command: str, file: str | Path) -> dic
     """Return the settings outside all tables, changed by those in the table of a command."""
     for name, value in content.items():
         if name in TABLES and not isinstance(value, dict):
-            raise InputError(f"{str(file)!r}: {name} is {value!r}; wanted a table of settings")
+            raise InputError(f"{str(file)!r}: {name} is {describe(value)}; wanted a table of settings")
         if name not in TABLES and isinstance(value, dict):
             near = difflib.get_close_matches(name, TABLES, 1)
             guess = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(TABLES)}"
-            raise InputError(f"{str(file)!r}: no command takes the table {name!r}; {guess}")
+            raise InputError(f"{str(file)!r}: no command takes the table {describe(name)}; {guess}")
     return {name: value for name, value in content.items() if name not in TABLES} | content.get(command, {})
 
 
@@ -83,7 +83,7 @@ def _check_value(file: str | Path, flag: Flag, key: str, value: Any) -> Any:
     fits = isinstance(value, bool) if flag.kind is bool else all(_fits(flag, one) for one in values)
     if not fits or (isinstance(value, list) and not flag.several):
         wanted = "true or false" if flag.kind is bool else flag.describe()
-        raise InputError(f"{str(file)!r}: {key} is {value!r}; wanted {wanted}")
+        raise InputError(f"{str(file)!r}: {key} is {describe(value)}; wanted {wanted}")
     if flag.names_files and flag.field not in WRITTEN:
         placed = [_place(Path(file).parent, str(one)) for one in values]
         return placed if isinstance(value, list) else placed[0]
@@ -106,7 +106,9 @@ def _read_toml(file: str | Path) -> dict[str, Any]:
     try:
         with file_errors("read", file):
             return tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError:
+        raise
+    except (ValueError, RecursionError) as error:  # also text that is no UTF-8, and numbers of thousands of digits
         raise InputError(f"{str(file)!r} is no TOML file: {error}") from None
 
 

@@ -12,50 +12,25 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
-from subjective.checks import InputError, count_of, setting
+from subjective.checks import InputError, count_of, describe, setting
 from subjective.cli.arguments import parse, without_flag
 from subjective.cli.attempts import attempt
+from subjective.cli.commands.pictures import SweepCommand, SynthesizeCommand
 from subjective.cli.outputs import check_out, copy_pictures
-from subjective.cli.pictures import announce
-from subjective.cli.synthesize import SynthesizeCommand
 from subjective.evaluation.scores import format_score
 from subjective.files import write_bytes
 from subjective.images import find_images, read_image, write_image
 from subjective.runs.folder import new_folder
 from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
-from subjective.synthesis.settings import arg
-from subjective.terminal import report_error, say
+from subjective.terminal import announce, report_error, say
 
 LINE = 36
 """Largest number of characters in a line of the sentence above each picture on the sheet."""
 
 FIGURES = ("loss", "evaluations", "full_size_evaluations", "seconds")
 """Numbers about each picture that the table has besides scores."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VaryOptions:
-    """Options that say what a sweep varies."""
-
-    group: ClassVar[str] = "input"
-
-    vary: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE/VALUE/...")]
-    """Long name of a flag, and its values. Put + between the words of one value (layers=pool1/pool1+conv3_2); write yes
-    or no for a flag without a value. A value cannot contain /. Several NAMEs give all combinations."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepCommand(SynthesizeCommand, VaryOptions):
-    """Run a grid of settings, and show the results on one contact sheet and in one table. The other flags apply to all
-    runs."""
-
-    output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "sweep"
-    """Beginning of the sweep folder's name. The name of a run folder inside begins with a number and the values."""
-    out: Annotated[str | None, arg("-o", "--output", metavar="FILE")] = None
-    """Write the contact sheet to this file, besides the sweep's folder. The suffix chooses the format."""
-    recorded_as: ClassVar[str] = "synthesize"
 
 
 @dataclass(frozen=True)
@@ -87,7 +62,7 @@ def list_variations(texts: Sequence[str]) -> list[Variation]:
     for text in texts:
         name, _, values = text.partition("=")
         if not name or not values or not all(values.split("/")):
-            raise InputError(f"{setting('vary')} got {text!r}; {wanted}")
+            raise InputError(f"{setting('vary')} got {describe(text)}; {wanted}")
         axes.append([(name.removeprefix("--"), value) for value in values.split("/")])
     return [
         Variation(dict(combination), [flag for name, value in combination for flag in _flags(name, value)])

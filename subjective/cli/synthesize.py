@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import InputError, check_weights, setting
+from subjective.checks import check_weights
+from subjective.cli.commands.pictures import SynthesizeCommand
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
-from subjective.cli.options import TextureOptions
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
@@ -24,26 +24,8 @@ from subjective.synthesis import coarse_to_fine, texture
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.plan import make_plan
-from subjective.synthesis.presets import PRESETS
 from subjective.synthesis.problem import Job, region_areas, sizes_of
 from subjective.terminal import note
-
-
-@dataclass(frozen=True, kw_only=True)
-class SynthesizeCommand(TextureOptions, SynthesisConfig):
-    """Make new pictures with the texture of one or several sources."""
-
-    @staticmethod
-    def presets() -> dict[str, dict[str, SynthesisConfig]]:
-        """Return the flag that names a preset, and the presets."""
-        return {"--preset": PRESETS}
-
-    def check(self) -> None:
-        """See `Options.check`."""
-        super().check()
-        if self.blend_map and self.source_weights is not None:
-            both = f"{setting('source_weights')} and {setting('blend_map')}"
-            raise InputError(f"{both} both say how much of each source there is; give one of them")
 
 
 @dataclass(frozen=True)
@@ -116,9 +98,9 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         return forecast_end(sources, options, options.count if options.evaluate else 0, pixel_seconds)
 
     planned = plan_run(options, params, sizes, prepare, resume, began, phases_after)
-    options, job = planned.options, planned.job
-    if options.dry_run:
+    if planned is None:
         return 0
+    options, job = planned.options, planned.job
 
     with PictureSession("synthesize", planned, inputs.facts, resume, begun=begun) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())

@@ -5,22 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from subjective.checks import InputError, setting
 from subjective.cli.arguments import NOT_RECORDED, record, render_error, to_json
-from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
+from subjective.cli.commands.networks import TrainCommand
 from subjective.cli.outputs import check_out, write_out
-from subjective.cli.pictures import announce
 from subjective.conversion import Image
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
 from subjective.feedforward import train as training
-from subjective.feedforward.config import TRAIN_PRESETS, Like, TrainConfig
 from subjective.feedforward.data import Photographs
 from subjective.feedforward.networks import SMALLEST, Architecture
 from subjective.feedforward.step import TrainPlan, TrainState, first_state
@@ -30,8 +27,7 @@ from subjective.runs.folder import new_folder
 from subjective.runs.provenance import CONFIG_FILE, changed_files, describe_file, read_record, without_paths
 from subjective.runs.session import Session
 from subjective.runs.training_folder import SaveSettings, TrainingFolder, TrainProgress, load_orbax
-from subjective.synthesis.settings import arg
-from subjective.terminal import note
+from subjective.terminal import announce, note
 from subjective.version import __version__
 
 SHOWN = 256
@@ -42,54 +38,6 @@ NETWORK_FILE = "network.safetensors"
 
 OF_ONE_MACHINE = ("out", "output_dir", "output_prefix", "config", "init", "data_dir", "source", "content")
 """Settings that a network's file leaves out, because they have a meaning only on the machine of the training."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContentOptions:
-    """Options that choose the photographs for a style network, and how a training begins."""
-
-    group: ClassVar[str] = "input"
-
-    content: Annotated[tuple[str, ...] | None, arg(metavar="FOLDER...")] = None
-    """Photographs that a style network learns to repaint: pictures, folders of pictures, or glob patterns."""
-    init: Annotated[str | None, arg(metavar="NETWORK")] = None
-    """Start with the parameters of a trained network of the same kind and size."""
-    like: Like = "subjective"
-    """Settings to begin with: subjective (this program's), or matlab (those of MATLAB's example of fast style
-    transfer). Other flags change these settings."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, ContentOptions, TrainConfig):
-    """Train a small network that repaints pictures in the style of the sources (--content), or renders the sources'
-    textures (--texture), in one pass."""
-
-    group: ClassVar[str] = "output"
-
-    out: Annotated[str | None, arg("-o", "--output", metavar="FILE.safetensors")] = None
-    """Write the trained network to this file, besides the run folder."""
-    output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
-    save_every: Annotated[int, arg("-n", metavar="N")] = 100
-    """Every N steps, draw the curves and some pictures that the network makes. 0 draws them only at the end."""
-
-    @staticmethod
-    def presets() -> dict[str, dict[str, TrainConfig]]:
-        """Return the flag that names published settings, and the settings."""
-        return {"--like": TRAIN_PRESETS}
-
-    def check(self) -> None:
-        """See `Options.check`."""
-        super().check()
-        self.check_folder()
-        self.check_sources()
-        texture, content = setting("texture"), setting("content")
-        if self.texture and self.content:
-            raise InputError(f"{texture} and {content} were both given; a texture is made from noise: give one of them")
-        if not self.texture and not self.content:
-            raise InputError(
-                f"{content} is missing; give a folder of photographs that the network learns to repaint, or {texture} "
-                "for a network that makes textures from noise"
-            )
 
 
 def run(options: TrainCommand, resume: Path | None = None) -> int:

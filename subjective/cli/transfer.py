@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
-import tyro
 
-from subjective.checks import InputError, above, check_weights, count_of, setting
+from subjective.checks import InputError, check_weights, count_of, setting
+from subjective.cli.commands.pictures import TransferCommand
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
-from subjective.cli.options import PictureOptions, SourceOptions
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
@@ -28,55 +26,11 @@ from subjective.synthesis import coarse_to_fine, transfer
 from subjective.synthesis.config import TransferConfig
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.plan import make_plan
-from subjective.synthesis.presets import PUBLISHED_SETTINGS, Like
 from subjective.synthesis.problem import Job, region_areas, sizes_of
-from subjective.synthesis.settings import arg
 from subjective.terminal import note
 
 SMALLEST_PART = 1e-3
 """Smallest mean of a style mask. A darker mask is refused, because it leaves no part of the style."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferOptions:
-    """Options that choose the content, and the regions of the styles."""
-
-    group: ClassVar[str] = "input"
-
-    content: Annotated[tyro.conf.Positional[str], arg(metavar="CONTENT")]
-    """Picture whose content the result has. --output-width sets the result's width. Without --output-height, the result
-    keeps the content's proportions."""
-    content_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
-    """Where each style applies: gray pictures, white where the style applies, as in synthesize --blend-map."""
-    style_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
-    """Which part of each style counts: one gray picture for each style, white where the style counts."""
-    like: Like = "multiscale"
-    """Settings to begin with: multiscale, or those of a published program. Other flags change these settings."""
-    evaluate: bool = True
-    """Score the finished picture against the styles. The scores go to summary.json."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransferCommand(PictureOptions, SourceOptions, TransferConfig, TransferOptions):
-    """Make a picture with the content of one picture and the style of others."""
-
-    source: Annotated[tuple[str, ...], arg("-s", "--style", metavar="STYLE...")]
-    """The styles: pictures, folders of pictures, or glob patterns."""
-    source_scale: Annotated[float | None, arg("-ss", "--style-scale", metavar="FACTOR"), above(0, 1000)] = None
-    """Resize every style by this factor. A larger style makes larger strokes."""
-
-    @staticmethod
-    def presets() -> dict[str, dict[str, TransferConfig]]:
-        """Return the flag that names published settings, and the settings."""
-        return {"--like": PUBLISHED_SETTINGS}
-
-    def check(self) -> None:
-        """See `Options.check`."""
-        super().check()
-        self.check_sources()
-        if self.content_mask and self.source_weights is not None:
-            both = f"{setting('source_weights')} and {setting('content_mask')}"
-            raise InputError(f"{both} both say how much of each style there is; give one of them")
 
 
 def run(options: TransferCommand, resume: Path | None = None) -> int:
@@ -118,9 +72,9 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         return forecast_end(styles, options, 1 if options.evaluate else 0, pixel_seconds)
 
     planned = plan_run(plan.config, params, sizes_of(styles), prepare, resume, began, phases_after)
-    options, job = planned.options, planned.job
-    if options.dry_run:
+    if planned is None:
         return 0
+    options, job = planned.options, planned.job
 
     with PictureSession("transfer", planned, facts, resume, asked=asked) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())

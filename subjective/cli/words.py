@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from subjective.checks import InputError, OneOf, allowed_values
+from subjective.checks import InputError, OneOf, allowed_values, type_hints
 
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(inf|nan)", re.IGNORECASE)
 
 EXAMPLES = {
+    "PICTURE": "made.png",
     "PICTURE...": "gravel.jpg",
     "STYLE...": "painting.jpg",
     "NAME=VALUE/VALUE/...": "octaves=2/3/4",
@@ -94,7 +95,7 @@ class Flag:
 @lru_cache(maxsize=32)
 def list_flags(kind: type) -> tuple[Flag, ...]:
     """List the flags of a class of options, in the order of its fields."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = type_hints(kind, include_extras=True)
     ranges = allowed_values(kind)
     return tuple(_flag_of(field, hints[field.name], ranges) for field in dataclasses.fields(kind))
 

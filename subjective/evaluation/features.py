@@ -1,7 +1,6 @@
 """Observe a picture for evaluation: measure the network's features and the spectrum.
 
-The network sees a picture in small windows, at octaves and half octaves. So memory is bounded for pictures of any size,
-and few programs are compiled.
+The network sees a picture in windows, at octaves and half octaves, so that memory is bounded for pictures of any size.
 """
 
 from __future__ import annotations
@@ -38,8 +37,11 @@ COARSEST_SIDE = 64
 """To judge the largest shapes, pictures are also observed at scales below those of `SCALES`, as long as the reduced
 crops have at least this many pixels a side."""
 
-WINDOW_SIDES = (256, 128, 64, 32)
-"""Possible sides of the windows that the network sees; the first side that fits into the reduced crops is used."""
+LARGEST_WHOLE = 384
+"""Largest side in pixels of a reduced crop that the network sees as a whole, in one window."""
+
+WINDOW_SIDE = 256
+"""Side in pixels of the windows of larger crops, which overlap."""
 
 MOST_WINDOWS = 64
 """Largest number of windows of a picture at one scale. Windows do not cover a picture that needs more."""
@@ -81,7 +83,7 @@ class Observation:
 
 
 def _window_side(side: int) -> int:
-    return next(window for window in WINDOW_SIDES if window <= max(side, MIN_SIDE))
+    return max(side, MIN_SIDE) if side <= LARGEST_WHOLE else WINDOW_SIDE
 
 
 def _scale_side(side: int, scale: float) -> int:

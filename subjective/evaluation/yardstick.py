@@ -10,9 +10,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from PIL import Image as Pillow
 
-from subjective.arguments import check_list, check_numbers, check_texts
+from subjective.arguments import check_numbers, check_texts, list_pictures
 from subjective.checks import FINITE, InputError, check_image, normalize_weights
 from subjective.devices import one_blas_thread
 from subjective.evaluation import features
@@ -72,9 +71,7 @@ def evaluate(
             is no source; or the weights do not fit the sources.
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
     """
-    is_file = isinstance(sources, (str, Pillow.Image)) or hasattr(sources, "__fspath__")
-    one = is_file or getattr(sources, "ndim", 0) == 3
-    given: Sequence[Any] = [sources] if one else check_list("sources", sources, "a list of pictures")
+    given = list_pictures("source", sources)
     check_network(params)
     if source_weights is not None:
         source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from subjective.checks import WEIGHT, InputError, at_least, between, check_settings, normalize_weights, setting
-from subjective.network.vgg import Pooling
-from subjective.pyramid import Padding
+from subjective.choices import Padding, Pooling
 from subjective.statistics.registry import check_statistics
 from subjective.synthesis.config import DEFAULT_STATISTIC
 from subjective.synthesis.settings import arg
 
 MOST_SCALES = 10
 """Largest number of scales that a texture network may have."""
+
+WIDTHS, DEPTHS, SOURCES = between(1, 1024), between(1, 100), between(1, 10_000)
+"""Ranges of a network's width, depth and number of sources. The files of networks are held to them too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +27,10 @@ class NetworkSettings:
     texture: bool = False
     """Train a network that makes textures from noise. Without this flag, train a network that repaints pictures; such a
     training needs --content."""
-    width: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
+    width: Annotated[int | None, arg(metavar="N"), WIDTHS] = None
     """Number of channels of the network's maps at full size (default 32). For a texture network: number of channels
     that each scale adds (default 8)."""
-    depth: Annotated[int | None, arg(metavar="N"), at_least(1)] = None
+    depth: Annotated[int | None, arg(metavar="N"), DEPTHS] = None
     """Number of residual blocks (default 5). For a texture network: number of scales (default: the largest number, up
     to 6, for which a texture of --size has at least 8 pixels a side at the coarsest scale)."""
     border: Annotated[Literal["reflect", "same", "circular"] | None, arg()] = None

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image as Pillow
 
 from subjective.checks import InputError, MissingPackageError, setting
 from subjective.conversion import Image
+from subjective.decoding import read_size
 from subjective.images import read_image, resize
 
 THREADS = 4
@@ -136,9 +136,8 @@ def crop_at_random(file: Path, size: int, zoom: float, random: np.random.Generat
         InputError: the file cannot be read as a picture.
     """
     try:
-        with Pillow.open(file) as header:
-            columns, rows = header.size
-    except Exception:  # `read_image` below raises an error that says what is wrong
+        columns, rows = read_size(file)
+    except (InputError, OSError):  # `read_image` below raises an error that says what is wrong
         columns, rows = size, size
     shorter = size * min(zoom ** random.uniform(), max(1, min(columns, rows) / size))
     picture = read_image(file, width=max(1, round(columns * shorter / min(columns, rows))))

@@ -15,15 +15,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from subjective.checks import InputError, setting
+from subjective.choices import Padding
 from subjective.compilation import jit
 from subjective.feedforward.config import TrainConfig
 from subjective.losses import Parts, Scalar, match, merge_parts, sum_parts, weigh_differences
 from subjective.network.vgg import Params, layer_names
-from subjective.pyramid import Padding
 from subjective.statistics.analysis import analyze, analyze_and_compare, content_maps
-from subjective.statistics.registry import parse_term
 from subjective.statistics.room import check_size, count_octaves, place_terms
-from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, network_layers
+from subjective.statistics.terms import Analysis, Comparison, Statistics, Term, network_layers, parse_term
 
 MOST_OCTAVES = 4
 """Largest default number of octaves of a texture."""

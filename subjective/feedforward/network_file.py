@@ -19,12 +19,12 @@ import numpy as np
 import safetensors.numpy
 
 from subjective.arguments import check_kind, check_path
-from subjective.checks import InputError, file_errors
+from subjective.checks import InputError, describe, file_errors
 from subjective.feedforward.networks import Architecture
-from subjective.feedforward.step import parameter_shapes
 from subjective.files import write_bytes
 from subjective.network import weights
 from subjective.network.formats import native
+from subjective.network.formats.layout import one_line
 
 FORMAT = "subjective feed-forward network"
 """Name of the format in the metadata."""
@@ -101,31 +101,55 @@ def read(name_or_path: str | Path) -> TrainedNetwork:
             of another version.
     """
     path = find(name_or_path)
-    tensors, metadata = _read_tensors(path)
-    described = _read_description(path, metadata)
-    try:
-        architecture = Architecture(**described["architecture"])
-        shapes = flatten(parameter_shapes(architecture))
-        found = {name: tensor.shape for name, tensor in tensors.items()}
-        if found != {name: tuple(leaf.shape) for name, leaf in shapes.items()}:
-            raise InputError("its tensors are not those of the network that it describes")
-        if _digest(tensors) != described["digest"]:
-            raise InputError("its numbers are not those that were written")
-    except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"{str(path)!r} is damaged ({error}); train it again, or fetch it again") from None
-    return TrainedNetwork(architecture, unflatten(tensors), described["facts"])
+    found: list[tuple[Architecture, dict[str, Any]]] = []
 
+    def check(shapes: dict[str, tuple[int, ...]], metadata: dict[str, str]) -> None:
+        found.append(_check_head(path, shapes, metadata))
 
-def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read a file's tensors and metadata; for a file in one of `folders`, check the hash first."""
     try:
         if path.parent in folders():
             native.verify(path)
-        return native.read_tensors(path)
+        tensors, _ = native.read_tensors(path, check)
+    except _HeadError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(
             f"{str(path)!r} cannot be read as a network ({error}); wanted a file that `train` made"
         ) from None
+    architecture, described = found[0]
+    if any(tensor.dtype != np.float32 for tensor in tensors.values()) or _digest(tensors) != described["digest"]:
+        raise _damaged(path, "its numbers are not those that were written")
+    return TrainedNetwork(architecture, unflatten(tensors), described["facts"])
+
+
+class _HeadError(InputError):
+    """The head of a file does not describe a network of this program, or not the tensors that follow."""
+
+
+def _damaged(path: Path, reason: object) -> _HeadError:
+    """Return the error for a file that says that it is a network, and is none."""
+    return _HeadError(f"{str(path)!r} is damaged ({one_line(reason)}); train it again, or fetch it again")
+
+
+def _check_head(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]
+) -> tuple[Architecture, dict[str, Any]]:
+    """Return the architecture and the whole description of a network, before any tensor is read.
+
+    Raises:
+        InputError: the file holds no network, a network of another version, one whose sizes are out of their ranges, or
+            other tensors than the network has.
+    """
+    described = _read_description(path, metadata)
+    try:
+        architecture = Architecture(**described["architecture"])
+        if not (isinstance(described["digest"], str) and isinstance(described["facts"], dict)):
+            raise InputError("its description is incomplete")
+    except (TypeError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from None
+    if shapes != architecture.parameter_shapes():
+        raise _damaged(path, "its tensors are not those of the network that it describes")
+    return architecture, described
 
 
 def _read_description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -135,14 +159,14 @@ def _read_description(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]
         if described["format"] != FORMAT:
             raise KeyError(described["format"])
         version = described["version"]
-    except (KeyError, ValueError, TypeError):
-        raise InputError(
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise _HeadError(
             f"{str(path)!r} holds no trained network; wanted a file that `subjective train` made"
         ) from None
     if version != VERSION:
-        raise InputError(
-            f"{str(path)!r} is a network of version {version}, and this program reads {VERSION}; train it again, or "
-            "use the release that made it"
+        raise _HeadError(
+            f"{str(path)!r} is a network of version {describe(version)}, and this program reads {VERSION}; train it "
+            "again, or use the release that made it"
         )
     return described
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from subjective.checks import InputError, check_settings
+from subjective.feedforward.config import DEPTHS, MOST_SCALES, SOURCES, WIDTHS
 from subjective.feedforward.layers import (
     Blend,
     Block,
@@ -58,18 +61,57 @@ class Architecture:
         depth: for ``style``, number of residual blocks. For ``texture``, number of scales; each scale has half the
             height and width of the next finer scale.
         border: what lies outside a map.
+
+    Raises:
+        InputError: a value is of a wrong kind or out of its range. A file may say anything.
     """
 
     kind: Kind
-    sources: int = 1
-    width: int = 32
-    depth: int = 5
+    sources: Annotated[int, SOURCES] = 1
+    width: Annotated[int, WIDTHS] = 32
+    depth: Annotated[int, DEPTHS] = 5
     border: Border = "reflect"
+
+    def __post_init__(self) -> None:
+        """Check all values."""
+        check_settings(self)
+        if self.kind == "texture" and self.depth > MOST_SCALES:
+            raise InputError(f"depth is {self.depth}; a texture network has at most {MOST_SCALES} scales")
 
     def build(self, seed: int = 0) -> TransformNet | TextureNet:
         """Build the network with random parameters."""
         kinds: dict[str, Any] = {"style": TransformNet, "texture": TextureNet}
         return kinds[self.kind](self, random=np.random.default_rng(seed))
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each parameter by its dotted name, without building the network."""
+        w = self.width
+        shapes: dict[str, tuple[int, ...]] = {}
+
+        def add_norm(name: str, channels: int) -> None:
+            shapes.update({f"{name}.{part}": (self.sources, channels) for part in ("gain", "shift")})
+
+        def add_block(name: str, inputs: int, outputs: int, side: int = 3) -> None:
+            shapes[f"{name}.convolution.kernel"] = (side, side, inputs, outputs)
+            add_norm(f"{name}.norm", outputs)
+
+        def add_chain(name: str, inputs: int, outputs: int) -> None:
+            for number, (channels, side) in enumerate(((inputs, 3), (outputs, 3), (outputs, 1))):
+                add_block(f"{name}.blocks.{number}", channels, outputs, side)
+
+        if self.kind == "style":
+            add_block("blocks.0", 3, w, 9)
+            channels = [w, 2 * w, *[4 * w] * (2 * self.depth + 1), 2 * w, w]
+            for number, (inputs, outputs) in enumerate(pairwise(channels), 1):
+                add_block(f"blocks.{number}", inputs, outputs)
+            return {**shapes, "last.kernel": (9, 9, w, 3)}
+        for number in range(self.depth):
+            add_chain(f"scales.{number}.fresh", NOISE_CHANNELS, w)
+            if number:
+                add_norm(f"scales.{number}.norms.0", w)
+                add_norm(f"scales.{number}.norms.1", w * number)
+                add_chain(f"scales.{number}.joined", w * (number + 1), w * (number + 1))
+        return {**shapes, "last.kernel": (1, 1, w * self.depth, 3)}
 
 
 class TransformNet(nnx.Module):

@@ -20,13 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from subjective.choices import Padding, Precision
 from subjective.network.cpu_convolution import (
     PAD,
     Paddings,
@@ -36,7 +37,6 @@ from subjective.network.cpu_convolution import (
     convolved_size,
     forward_strips,
 )
-from subjective.pyramid import Padding
 
 SMALL_PIXELS = 1024
 """The direct form is used on every device for maps of at most this many pixels, except in a loop.
@@ -51,11 +51,6 @@ MIN_STRIP_CHANNELS = 16
 For so few channels, Winograd's matrix products save less time than the transforms cost.
 """
 
-Precision = Literal["float32", "tensorfloat32", "bfloat16"]
-"""How feature maps are stored and multiplied. The picture, the sums, and all later numbers have the picture's type."""
-
-PRECISIONS: tuple[Precision, ...] = ("float32", "tensorfloat32", "bfloat16")
-"""All precisions."""
 
 FeatureMap = Float[Array, "height width inputs"]
 """Input of a convolution."""

@@ -18,8 +18,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from subjective.choices import Padding
 from subjective.network.winograd import convolve_cells, convolve_from_few, convolve_to_few, transform_kernel
-from subjective.pyramid import Padding
 
 STRIP_CELLS = 256
 """Largest number of Winograd's cells (4x4 outputs each) in a strip, except that a strip has at least one row of cells.

@@ -20,12 +20,9 @@ from jaxtyping import Array, Float
 
 from subjective.arguments import check_list, check_map, check_texts
 from subjective.checks import InputError, at_least, check_number, check_word, describe
-from subjective.network.convolution import PRECISIONS, Precision, average_pool, conv3x3_relu
-from subjective.pyramid import PADDINGS, Padding, octave_size
-
-Pooling = Literal["average", "max"]
-POOLINGS: tuple[Pooling, ...] = ("average", "max")
-"""All poolings."""
+from subjective.choices import PADDINGS, POOLINGS, PRECISIONS, Padding, Pooling, Precision
+from subjective.network.convolution import average_pool, conv3x3_relu
+from subjective.pyramid import octave_size
 
 Params = Mapping[str, Mapping[str, Array | np.ndarray]]
 """``{"input": {"mean"}, "conv1_1": {"kernel", "bias"}, ...}``; kernels are (height, width, inputs, outputs)."""

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from subjective.compilation import jit
-from subjective.optimize.protocol import Evaluation, NotFiniteError, Problem, State
+from subjective.optimize.protocol import Evaluation, Layout, NotFiniteError, Problem, State, check_arrays
 
 EXPLODED = 100.0
 """A step fails if its loss is more than this many times the loss before the step, and is also above the loss at which
@@ -68,6 +68,15 @@ class Adam:
             **leaves,
         }
         return State(arrays, found.loss, found.parts, found.gradient_norm)
+
+    def check(self, problem: Problem, state: State) -> None:
+        """See `Checking.check`."""
+        like = jax.eval_shape(optax.adam(1.0).init, jax.ShapeDtypeStruct(problem.shape, problem.dtype))
+        leaves = {f"moments {number}": leaf for number, leaf in enumerate(jax.tree.leaves(like))}
+        value, number = Layout(problem.shape, (str(problem.dtype),)), Layout((), ("float64",))
+        wanted = {"value": value, "gradient": value, "rate": number, "begun": number}
+        wanted |= {name: Layout(leaf.shape, (str(leaf.dtype),)) for name, leaf in leaves.items()}
+        check_arrays(state.arrays, wanted)
 
     def advance(self, problem: Problem, state: State) -> State:
         """See `Optimizer.advance`. This function changes the given state."""

@@ -15,7 +15,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -24,10 +24,18 @@ import scipy.optimize
 from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from subjective.choices import HistoryType
 from subjective.compilation import jit
-from subjective.optimize.protocol import Evaluation, Problem, State, StuckError, inner, inner_traced
-
-HistoryType = Literal["float32", "bfloat16"]
+from subjective.optimize.protocol import (
+    Evaluation,
+    Layout,
+    Problem,
+    State,
+    StuckError,
+    check_arrays,
+    inner,
+    inner_traced,
+)
 
 SUFFICIENT_DECREASE, CURVATURE = 1e-3, 0.9
 """The constants of the line search's two conditions; L-BFGS-B uses the same constants."""
@@ -73,7 +81,7 @@ class LBFGS:
 
     def begin(self, problem: Problem, start: jax.Array, found: Evaluation, first_step: float) -> State:
         """See `Optimizer.begin`. This function allocates the history."""
-        dtype = jnp.promote_types(problem.dtype, jnp.float32) if self.history_type == "float32" else jnp.bfloat16
+        dtype = self._history_dtype(problem)
         length = first_step * math.sqrt(start.size)
         arrays = {
             "value": start,
@@ -85,6 +93,25 @@ class LBFGS:
             "first": np.float64(length / (found.gradient_norm or 1.0)),
         }
         return State(arrays, found.loss, found.parts, found.gradient_norm)
+
+    def _history_dtype(self, problem: Problem) -> Any:
+        """Return the number type of the pairs."""
+        return jnp.promote_types(problem.dtype, jnp.float32) if self.history_type == "float32" else jnp.bfloat16
+
+    def check(self, problem: Problem, state: State) -> None:
+        """See `Checking.check`."""
+        value = Layout(problem.shape, (str(problem.dtype),))
+        pairs = Layout((self.history, *problem.shape), (str(jnp.dtype(self._history_dtype(problem))),))
+        wanted = {
+            "value": value,
+            "gradient": value,
+            "steps": pairs,
+            "changes": pairs,
+            "curvatures": Layout((self.history,), (str(jnp.promote_types(problem.dtype, jnp.float32)),)),
+            "count": Layout((), ("int32",), 0),
+            "first": Layout((), ("float64",), 0),
+        }
+        check_arrays(state.arrays, wanted)
 
     def advance(self, problem: Problem, state: State) -> State:
         """See `Optimizer.advance`. This function changes the given state."""

@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, ClassVar
 
 import jax
@@ -33,7 +33,7 @@ import scipy.optimize
 
 from subjective.checks import InputError
 from subjective.devices import one_blas_thread
-from subjective.optimize.protocol import Evaluation, Problem, State, StuckError
+from subjective.optimize.protocol import Evaluation, Layout, Problem, State, StuckError, check_arrays, unfit
 
 LINE_SEARCH_EVALUATIONS = 20
 """Largest number of evaluations in the line search of one step (scipy's default)."""
@@ -59,14 +59,14 @@ class _Routine:
     setulb: Callable[..., None]
     integers: type[np.int32 | np.int64]
 
-    def memory(self, count: int, history: int) -> dict[str, np.ndarray]:
-        """Allocate the arrays that the routine works in, in the sizes that scipy uses.
+    def sizes(self, count: int, history: int) -> dict[str, int]:
+        """Return the lengths of the arrays that the routine works in, as scipy chooses them.
 
         Args:
             count: number of variables.
             history: number of pairs in the history; a pair is a step and the gradient's change.
         """
-        sizes = {
+        return {
             "wa": 2 * history * count + 5 * count + 11 * history * history + 8 * history,
             "iwa": 3 * count,
             "task": 2,
@@ -75,13 +75,54 @@ class _Routine:
             "isave": 44,
             "dsave": 29,
         }
+
+    def memory(self, count: int, history: int) -> dict[str, np.ndarray]:
+        """Allocate the arrays that the routine works in; see `sizes`."""
         # Write to the arrays, so that a lack of memory causes an error now and not in a later step.
-        return {name: np.full(size, 0, self._type(name)) for name, size in sizes.items()}
+        return {name: np.full(size, 0, self._type(name)) for name, size in self.sizes(count, history).items()}
 
     def adapt(self, arrays: dict[str, Any]) -> None:
         """Convert the integer arrays to this routine's type. A resumed run may have saved them in another type."""
         for name in _INTEGERS:
             arrays[name] = arrays[name].astype(self.integers, copy=False)
+
+    def check(self, arrays: dict[str, Any], count: int, history: int) -> None:
+        """Check the routine's own arrays, which may come from a file.
+
+        The routine trusts them: it uses the integers as places in other arrays. The names of the integers in this
+        function are those in scipy's source.
+
+        Raises:
+            InputError: an array has another shape or type, or a number is out of the range that the routine gives it.
+        """
+        floats, integers = ("float64",), ("int32", "int64")
+        ranges = {"iwa": (-3, max(count, 3)), "task": (0, 999), "ln_task": (0, 999), "lsave": (0, 1)}
+        wanted = {
+            name: Layout((size,), integers, *ranges.get(name, (-(2**31), 2**31 - 1)), host=True)
+            if name in _INTEGERS
+            else Layout((size,), floats, host=True)
+            for name, size in self.sizes(count, history).items()
+        }
+        wanted |= {"x": Layout((count,), floats, host=True), "g": Layout((count,), floats, host=True)}
+        wanted |= {"f": Layout((), floats, host=True), "unit": Layout((), floats, 0), "scale": Layout((), floats, 0)}
+        check_arrays(arrays, wanted)
+        square = history * history
+        sizes = [history * count] * 2 + [square] * 3 + [4 * square] * 2 + [count] * 5
+        places = [history * count, square, 4 * square, *accumulate(sizes, initial=0)]
+        saved = arrays["isave"].tolist()
+        head, col, itail, iupdat = saved[26], saved[27], saved[28], saved[30]
+        nfree, nact, ileave, nenter = saved[37:41]
+        index, iwhere, indx2 = np.split(arrays["iwa"], 3)
+        fits = [
+            saved[: len(places)] == places,
+            0 <= head < history and 0 <= itail < history and col == min(iupdat, history) and 0 <= iupdat < 2**30,
+            all(0 <= number <= count for number in (nfree, nact, ileave, nenter)),
+            all(part.min() >= 0 and part.max() < count for part in (index, indx2)),
+            iwhere.min() >= -3 and iwhere.max() <= 3,
+            arrays["task"][0] in (_NEW_POINT, _EVALUATE) and arrays["unit"] > 0,
+        ]
+        if not all(fits):
+            raise unfit("its whole numbers are none that the routine leaves")
 
     def _type(self, name: str) -> type[np.number]:
         return self.integers if name in _INTEGERS else np.float64
@@ -220,6 +261,11 @@ class LBFGSB:
             raise ValueError(f"bounds are {self.bounds}; wanted a lower and a higher number")
         self._routine()
 
+    @staticmethod
+    def unavailable() -> str | None:
+        """See `subjective.optimize.registry.unavailable`."""
+        return unavailable()
+
     @property
     def bytes_per_number(self) -> int:
         """See `Optimizer.bytes_per_number`: arrays of the routine in float64, value and gradient in float32."""
@@ -251,6 +297,10 @@ class LBFGSB:
         self._call(arrays)
         self._answer(arrays, found)
         return State(arrays, found.loss, found.parts, found.gradient_norm)
+
+    def check(self, problem: Problem, state: State) -> None:
+        """See `Checking.check`."""
+        self._routine().check(state.arrays, math.prod(problem.shape), self.history)
 
     def advance(self, problem: Problem, state: State) -> State:
         """See `Optimizer.advance`. This function changes the given state."""

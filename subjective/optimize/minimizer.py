@@ -20,6 +20,7 @@ from subjective.arguments import check_function, check_kind
 from subjective.checks import InputError, above, at_least, check_number, describe
 from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.protocol import (
+    Checking,
     Evaluation,
     Loss,
     NotFiniteError,
@@ -166,8 +167,8 @@ def minimize(
         The last accepted value. ``message`` says why the minimization ended.
 
     Raises:
-        InputError: ``max_steps`` or ``tolerance`` is negative, ``first_step`` is not positive and finite, or an
-            argument is of a wrong kind.
+        InputError: ``max_steps`` or ``tolerance`` is negative, ``first_step`` is not positive and finite, ``resume`` is
+            no point of this minimization, or an argument is of a wrong kind.
         NonFiniteLossError: the loss or the gradient is not finite at the start, or a step failed more than `RETRIES`
             times in a row. The exception holds the result at the last accepted step.
     """
@@ -244,6 +245,8 @@ class _Run:
 
     def go_on(self, point: Point) -> None:
         """Continue at a point of an earlier minimization, which has already reported the point."""
+        if isinstance(self.optimizer, Checking):  # the point may come from a file
+            self.optimizer.check(self.problem, point.state)
         self.point, self.value = point, self.optimizer.value(self.problem, point.state)
         self.started -= point.seconds
 
@@ -267,7 +270,14 @@ class _Run:
             raise NonFiniteLossError(kept, self.result(False, where)) from None
         point.retries += 1
         point.state.arrays.clear()  # free the memory before the new state takes as much
-        point.state = self._begin(self.value, self.problem(self.value), 0.1**point.retries)
+        point.state = self._begin(self.value, self._evaluate_again(), 0.1**point.retries)
+
+    def _evaluate_again(self) -> Evaluation:
+        """Evaluate the loss at the last accepted value, at which it was finite; a point from a file may be none."""
+        try:
+            return self.problem(self.value)
+        except NotFiniteError as error:
+            raise NonFiniteLossError(f"{error} at the point to resume from; begin again", None) from None
 
     def result(self, converged: bool, message: str) -> Result:
         """Return the result at the current point, with the reason why the minimization ended."""

@@ -17,7 +17,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from subjective.optimize.protocol import Evaluation, Optimizer, Problem, State, inner
+from subjective.optimize.protocol import Checking, Evaluation, Layout, Optimizer, Problem, State, check_arrays, inner
 
 Preconditioner = Callable[[jax.Array], jax.Array]
 """A linear, symmetric and positive definite function, from an array of the value's shape to another such array."""
@@ -101,6 +101,15 @@ class Preconditioned:
         state = self.optimizer.begin(at_zero, jnp.zeros_like(start), here, first_step * longer)
         state.arrays[START] = start
         return state
+
+    def check(self, problem: Problem, state: State) -> None:
+        """See `Checking.check`."""
+        others = {name: array for name, array in state.arrays.items() if name != START}
+        start = {name: array for name, array in state.arrays.items() if name == START}
+        check_arrays(start, {START: Layout(problem.shape, (str(problem.dtype),))})
+        if isinstance(self.optimizer, Checking):
+            inside = PreconditionedProblem(problem, state.arrays[START], self.preconditioner)
+            self.optimizer.check(inside, dataclasses.replace(state, arrays=others))
 
     def advance(self, problem: Problem, state: State) -> State:
         """See `Optimizer.advance`. This function changes the given state."""

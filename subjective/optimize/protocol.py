@@ -181,6 +181,61 @@ class Optimizer(Protocol):
         """Return the value that a state has reached."""
 
 
+@runtime_checkable
+class Checking(Protocol):
+    """An optimizer that can tell whether it may have made a state, which may come from a file. All of ours can."""
+
+    def check(self, problem: Problem, state: State) -> None:
+        """Raise an `InputError` if the state is none that this optimizer makes for this problem."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an array of a state must be.
+
+    Attributes:
+        shape: shape of the array.
+        dtypes: names of the number types that it may have.
+        least: the smallest number that it may hold.
+        most: the largest.
+        host: whether it must be an array of NumPy in one piece, which compiled code may write to.
+    """
+
+    shape: tuple[int, ...]
+    dtypes: tuple[str, ...]
+    least: float = -math.inf
+    most: float = math.inf
+    host: bool = False
+
+
+def check_arrays(arrays: dict[str, Any], wanted: dict[str, Layout]) -> None:
+    """Check the names, the shapes, the number types and the ranges of all arrays of a state. All must be finite.
+
+    Raises:
+        InputError: an array does not fit. The message names the array.
+    """
+    if arrays.keys() != wanted.keys():
+        strange = ", ".join(sorted(map(str, arrays.keys() ^ wanted.keys())))
+        raise unfit(f"it should not differ in {strange} from a state of the optimizer")
+    for name, layout in wanted.items():
+        array = arrays[name]
+        dtype, shape = str(getattr(array, "dtype", type(array).__name__)), getattr(array, "shape", None)
+        if shape != layout.shape or dtype not in layout.dtypes:
+            raise unfit(f"{name} is {dtype} of shape {shape}; wanted {' or '.join(layout.dtypes)} of {layout.shape}")
+        if layout.host and not (isinstance(array, np.ndarray) and array.flags.carray):
+            raise unfit(f"{name} is {type(array).__name__}; wanted an array of NumPy in one piece")
+        if array.size:
+            low, high = float(array.min()), float(array.max())  # NaN if any number is NaN
+            if not (math.isfinite(low) and math.isfinite(high) and layout.least <= low and high <= layout.most):
+                given = f"{name} holds numbers from {low:g} to {high:g}"
+                raise unfit(f"{given}; wanted {layout.least:g} to {layout.most:g}")
+
+
+def unfit(reason: str) -> InputError:
+    """Return the error for a state that an optimizer cannot continue from."""
+    return InputError(f"the point to resume from is damaged, or of another run ({reason}); begin again")
+
+
 def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
     """Return the compiled function ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
 

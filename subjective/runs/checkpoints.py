@@ -11,15 +11,19 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
+import os
+import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from subjective.checks import InputError
-from subjective.files import write_atomically
+from subjective.checks import InputError, describe
+from subjective.files import open_regular, write_atomically
+from subjective.network.formats.layout import one_line
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
 from subjective.synthesis.coarse_to_fine import Position
@@ -30,6 +34,10 @@ KEPT = 2
 # Checkpoints name these classes and their fields: do not rename them.
 _CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (Position, Point, State, Result)}
 _TYPES = {"float64": "F64", "float32": "F32", "bfloat16": "BF16", "int64": "I64", "int32": "I32", "bool": "BOOL"}
+
+
+# What a file of another form than `write` gives it raises while it is decoded.
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError)
 
 
 def write(folder: Path, number: int, position: Position, facts: dict[str, Any]) -> Path:
@@ -79,15 +87,20 @@ def read(path: Path) -> tuple[Position, dict[str, Any]]:
         InputError: the file is damaged, or another version of this program wrote it.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, sys.maxsize) as file:
+            left = os.fstat(file.fileno()).st_size - 8
             length = int.from_bytes(file.read(8), "little")
+            if length > left:
+                raise InputError("it ends too early")
             header = json.loads(file.read(length))
-            arrays = _read_tensors(file, header)
+            arrays = _read_tensors(file, header, left - length)
         content = json.loads(header["__metadata__"]["content"])
-        position = _decode(content["position"], arrays)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        raise InputError(f"{path.name} is damaged, or of another version ({error})") from None
-    return position, content["facts"]
+        position, facts = _decode(content["position"], arrays), content["facts"]
+        if not (isinstance(position, Position) and isinstance(facts, dict)):
+            raise InputError("it holds no position of a run")
+    except (*_DAMAGE, OSError) as error:
+        raise InputError(one_line(f"{path.name} is damaged, or of another version ({error})")) from None
+    return position, facts
 
 
 def _encode(thing: Any, arrays: list[np.ndarray]) -> Any:
@@ -116,11 +129,31 @@ def _decode(thing: Any, arrays: list[np.ndarray]) -> Any:
         return jnp.asarray(array) if thing["device"] else array[()] if thing.get("scalar") else array
     if "class" in thing:
         fields = {key: _decode(value, arrays) for key, value in thing["fields"].items()}
-        return _CLASSES[thing["class"]](**fields)
+        kind = _CLASSES[thing["class"]]
+        for name, hint in get_type_hints(kind).items():
+            if name in fields and not _fits(fields[name], hint):
+                raise InputError(f"the {name} of its {kind.__name__} is {describe(fields[name])}")
+        return kind(**fields)
     if "dict" in thing:
         return {key: _decode(value, arrays) for key, value in thing["dict"].items()}
     (kind, items), *_ = thing.items()
     return {"tuple": tuple, "list": list}[kind](_decode(item, arrays) for item in items)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a decoded value is of the type of its field, and no number is negative that counts something."""
+    if hint is int:
+        return type(value) is int and value >= 0
+    if hint is float:
+        return type(value) in (int, float)
+    if hint is jax.Array:
+        return isinstance(value, (jax.Array, np.ndarray))
+    if get_origin(hint) is dict:  # the arrays of a state
+        arrays = (jax.Array, np.ndarray, np.generic)
+        return isinstance(value, dict) and all(isinstance(array, arrays) for array in value.values())
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, get_args(hint)[0]) for item in value)
+    return hint is Any or isinstance(value, hint)
 
 
 def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, Any]) -> None:
@@ -144,8 +177,14 @@ def _write_tensors(file: BinaryIO, arrays: list[np.ndarray], content: dict[str, 
         file.write(_bytes_of(array))
 
 
-def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
-    """Read the arrays after a header. Check the digests of the header and of each array."""
+def _read_tensors(file: BinaryIO, header: dict[str, Any], left: int) -> list[np.ndarray]:
+    """Read the arrays after a header. Check the digests of the header and of each array.
+
+    Args:
+        file: the file, after the header.
+        header: the header; its own digest is removed.
+        left: number of bytes that follow. No more are allocated.
+    """
     digest = header["__metadata__"].pop("digest")
     if _digest(json.dumps(header).encode()) != digest:
         raise InputError("its header has changed since it was written")
@@ -153,7 +192,11 @@ def _read_tensors(file: BinaryIO, header: dict[str, Any]) -> list[np.ndarray]:
     arrays = []
     for number, digest in enumerate(json.loads(header["__metadata__"]["content"])["digests"]):
         entry = header[str(number)]
-        array = np.empty(entry["shape"], jnp.dtype(names[entry["dtype"]]))
+        shape, dtype = tuple(entry["shape"]), jnp.dtype(names[entry["dtype"]])
+        left -= math.prod(shape) * dtype.itemsize
+        if not all(type(length) is int and length >= 0 for length in shape) or left < 0:
+            raise InputError("it ends too early")
+        array = np.empty(shape, dtype)
         if file.readinto(_bytes_of(array)) != array.nbytes:  # type: ignore[attr-defined]
             raise InputError("it ends too early")
         if _digest(_bytes_of(array)) != digest:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -17,6 +19,10 @@ SHORT_STEP = 3.0
 
 The time is limited, because schedulers send SIGKILL shortly after SIGTERM.
 """
+
+
+UNMADE = "interrupted before anything was made"
+"""What is said of a signal that comes before there is a run folder."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,6 +72,22 @@ def interruptible() -> Iterator[None]:
             yield
         finally:
             stop_waiting()
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Make `SIGNALS` end the process at once, with one line on stderr, for as long as modules are imported.
+
+    An exception that a signal raises inside an import can get lost: the code of some modules catches it.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.stderr.write(f"subjective: {UNMADE}\n")
+        sys.stderr.flush()
+        os._exit(128 + number)
+
+    with _handled_by(end):
+        yield
 
 
 def poll() -> bool:

@@ -273,17 +273,31 @@ def _optimizer_choices(config: PictureConfig) -> tuple[list[dict[str, Any]], lis
 
 def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) -> int:
     """Estimate how many bytes a run needs, by the rule of thumb."""
+    rows = rows_of_tile(config, params, sources)
+    return process_bytes() + optimizer_bytes(config) + map_bytes(config, rows)
+
+
+def map_bytes(config: PictureConfig, rows: int | None) -> int:
+    """Return, by the rule of thumb, the bytes of feature maps, pyramid and their derivatives.
+
+    Args:
+        config: settings.
+        rows: from `rows_of_tile`.
+    """
     height, width = config.size
-    rows = height
+    maps = MAP_BYTES if config.precision != "bfloat16" or rows is None else MAP_BYTES // 2
+    rows = height if rows is None else rows
+    return width * (config.pictures_per_step * height * PICTURE_BYTES + config.pictures_in_memory * rows * maps)
+
+
+def rows_of_tile(config: PictureConfig, params: Params, sources: Sequence[Size]) -> int | None:
+    """Return the number of rows of a tile with its halo; None if the picture is measured in one piece."""
+    height = config.size[0]
     tiling = choose_tiling(analysis_of(config, params, sources), config.octave_indices[0], height, params)
-    if tiling is not None:
-        rows = min(window_rows(params, height, tiling), height)
-    maps = MAP_BYTES if config.precision != "bfloat16" or tiling is None else MAP_BYTES // 2
-    work = width * (config.pictures_per_step * height * PICTURE_BYTES + config.pictures_in_memory * rows * maps)
-    return process_bytes() + _optimizer_bytes(config) + work
+    return None if tiling is None else min(window_rows(params, height, tiling), height)
 
 
-def _optimizer_bytes(config: PictureConfig) -> int:
+def optimizer_bytes(config: PictureConfig) -> int:
     """Return the bytes of the optimizer's arrays, including the pictures and their gradient."""
     return config.pictures_per_step * 3 * config.size[0] * config.size[1] * choose_optimizer(config).bytes_per_number
 
@@ -308,7 +322,7 @@ def compile_job(job: Job) -> CompiledJob:
         given = 0 if jax.default_backend() == "cpu" else memory.argument_size_in_bytes
         temporary = max(temporary, int(memory.temp_size_in_bytes + given))
     seconds = time.perf_counter() - began
-    peak = _optimizer_bytes(job.config) + temporary
+    peak = optimizer_bytes(job.config) + temporary
     if jax.default_backend() == "cpu":
         peak += used_bytes() + REST_BYTES
     return CompiledJob(peak, seconds, tuple(evaluations))

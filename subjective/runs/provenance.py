@@ -12,8 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from subjective.checks import InputError
 from subjective.network.formats.native import sha256
 from subjective.version import __version__
@@ -52,6 +50,8 @@ def describe_run(command: str, settings: dict[str, Any], **facts: Any) -> dict[s
 
 def describe_environment() -> dict[str, Any]:
     """Describe the versions and the device that a run's result depends on."""
+    import jax  # half a second, which reading a record must not take
+
     device = jax.devices()[0]
     return {
         "subjective": __version__,

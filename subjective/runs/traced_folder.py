@@ -10,7 +10,6 @@ from typing import Any
 
 from subjective.checks import InputError
 from subjective.files import sweep, write_bytes
-from subjective.runs import checkpoints
 from subjective.runs.lock import FolderLock
 from subjective.runs.provenance import CONFIG_FILE, VERSION, describe_run
 from subjective.runs.trace import Trace, read_json
@@ -89,6 +88,8 @@ def refuse_finished(folder: Path) -> None:
     """
     if not _is_finished(folder):
         return
+    from subjective.runs import checkpoints  # imports JAX, which help and most refusals do not wait for
+
     with contextlib.suppress(OSError):  # a folder that can only be read
         lock = FolderLock(folder)
         checkpoints.remove(folder, 0)

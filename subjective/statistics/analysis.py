@@ -15,7 +15,8 @@ from subjective.checks import InputError
 from subjective.colors import to_opponent
 from subjective.network.vgg import Params, check_network, extract_features
 from subjective.pyramid import band, gaussian_pyramid
-from subjective.statistics.blocks import WHOLE, Blocks, uses_blocks
+from subjective.statistics.block_grid import WHOLE
+from subjective.statistics.blocks import Blocks, uses_blocks
 from subjective.statistics.local_contrast import local_contrast
 from subjective.statistics.protocol import Statistic, divide_by_count, squared_difference
 from subjective.statistics.regions import Regions

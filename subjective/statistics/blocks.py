@@ -7,7 +7,6 @@ the picture: an uneven picture can match as a whole, because one place has too m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +16,11 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from subjective.statistics.block_grid import WHOLE, Grid
 from subjective.statistics.protocol import Statistic, Sums
 
 MIN_BLOCK_SIDE = 8
 """Smallest side of a block, in pixels of a map. A statistic of a smaller block would mostly depend on chance."""
-
-Grid = tuple[int, int]
-"""Numbers of blocks along the height and along the width of a picture."""
-
-WHOLE: Grid = (1, 1)
-"""The grid with one block, which is the whole picture."""
 
 
 def uses_blocks(statistic: Statistic, grid: Grid) -> bool:
@@ -160,20 +154,3 @@ def cut_into_blocks(features: Array, axis: int, edges: np.ndarray) -> tuple[Arra
 def _mask_own_rows(edges: np.ndarray) -> np.ndarray:
     sides = np.diff(edges)
     return (np.arange(sides.max()) < sides[:, None]).astype(np.float32)
-
-
-def choose_blocks(size: Sequence[int], sources: Sequence[Sequence[int]], share: float, most: int = 16) -> Grid:
-    """Choose the grid with the most blocks that are at least ``share`` times as high and as wide as a source.
-
-    Args:
-        size: (height, width) of the picture.
-        sources: (height, width) of each source.
-        share: shortest side of a block, as a share of the same side of a source. For several sources, the shortest
-            height and the shortest width count. 0 gives one block, the whole picture.
-        most: largest number of blocks along a side of the picture.
-    """
-    if share == 0 or not sources:
-        return WHOLE
-    sides = [share * min(source[axis] for source in sources) for axis in (0, 1)]
-    rows, columns = (int(np.clip(length // side, 1, most)) for length, side in zip(size, sides, strict=True))
-    return rows, columns

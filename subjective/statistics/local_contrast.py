@@ -15,8 +15,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from subjective.choices import Padding
 from subjective.colors import to_opponent
-from subjective.pyramid import CONTRAST_MARGIN, Padding, contrast
+from subjective.pyramid import CONTRAST_MARGIN, contrast
 
 COLOR_FACTORS = np.array([[[1.0, 3.0, 3.0]]], np.float32)
 """Factors of the opponent colors. In photographs, the contrast of colors is about a third of that of brightness."""

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from subjective.checks import InputError, count_of, setting
+from subjective.choices import Padding
 from subjective.network.cpu_convolution import average_pool
 from subjective.network.vgg import Layer, Params, layers_of, walk
-from subjective.pyramid import CONTRAST_MARGIN, Padding, gaussian_pyramid
+from subjective.pyramid import CONTRAST_MARGIN, gaussian_pyramid
 
 Masks = Float[Array, "height width regions"]
 

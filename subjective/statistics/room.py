@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 from subjective.checks import InputError, count_of, setting
+from subjective.choices import Padding
 from subjective.network.vgg import Params, feature_size
-from subjective.pyramid import CONTRAST_MARGIN, Padding, octave_size
+from subjective.pyramid import CONTRAST_MARGIN, octave_size
 from subjective.statistics.terms import PICTURE_LAYERS, Analysis, Term
 
 Side = tuple[int, Padding]

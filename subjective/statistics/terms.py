@@ -10,12 +10,11 @@ from jaxtyping import Array
 
 from subjective.arguments import check_kind, check_list, check_numbers, check_size, check_texts
 from subjective.checks import WEIGHT, InputError, at_least, check_number, check_word, count_of
-from subjective.network.convolution import PRECISIONS, Precision
-from subjective.network.vgg import POOLINGS, Pooling
-from subjective.pyramid import PADDINGS, Padding
-from subjective.statistics.blocks import WHOLE, Grid
+from subjective.choices import PADDINGS, POOLINGS, PRECISIONS, Padding, Pooling, Precision
+from subjective.statistics.block_grid import WHOLE, Grid
 from subjective.statistics.gram import GRAM
 from subjective.statistics.protocol import Statistic
+from subjective.statistics.registry import STATISTICS, read_text
 
 Statistics = tuple[dict[str, dict[str, Array]], ...]
 """Statistics of a picture, or targets for them: one dict ``{layer: {name of the statistic: array}}`` per octave."""
@@ -45,6 +44,19 @@ class Term:
         """Turn lists into tuples, and refuse values that no term can have."""
         check_kind("statistic", self.statistic, Statistic, "a Statistic, such as subjective.STATISTICS['gram']")
         _tidy_layers(self)
+
+    def to_texts(self) -> list[str]:
+        """Return the term in the notation of settings, which `parse_term` reads: one text for each layer.
+
+        Raises:
+            InputError: the term is measured at some octaves only, which no text can say.
+        """
+        if self.octaves is not None:
+            raise InputError(
+                f"a setting cannot say the octaves {self.octaves} of a term; give its text, for all octaves"
+            )
+        name = self.statistic.name
+        return [f"{name}@{layer}={weight:g}" for layer, weight in zip(self.layers, self.weights, strict=True)]
 
     def applies_at(self, octave: int, layer: str) -> bool:
         """Return whether the statistic is measured at an octave and layer."""
@@ -176,6 +188,30 @@ class Analysis:
         kept = tuple(term for term in terms if term.octaves is None or term.octaves)
         compared = self.comparison and dataclasses.replace(self.comparison, octaves=shift_of(self.comparison))
         return dataclasses.replace(self, octaves=shift(self.octaves), terms=kept, comparison=compared)
+
+
+def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] = ()) -> Term:
+    """Parse a term in the notation of the command line: ``NAME[@LAYER,LAYER...][=WEIGHT]``.
+
+    Args:
+        text: such as ``gram``, ``gram=2``, ``spectrum@rgb=0.1``. A text without ``=`` has the weight 1.
+        layers: layers at which the statistic is measured if the text names no layer.
+        weights: one weight for each of ``layers``. The term's weights are ``weights`` times the weight in the text.
+
+    Returns:
+        The term. If the text names layers, each of them has the weight in the text.
+
+    Raises:
+        InputError: the name is unknown, the weight is not a finite number of 0 or more, no layer follows the ``@``, or
+            an argument is of a wrong kind.
+    """
+    check_kind("text", text, str, "a term such as 'gram=2'")
+    layers = check_texts("layers", layers, "names of layers, such as ('pool1',)")
+    weights = check_numbers("weights", weights, WEIGHT, "a number for each layer")
+    name, named, weight = read_text(text)
+    if named is None:
+        return Term(STATISTICS[name], tuple(layers), tuple(weight * w for w in weights))
+    return Term(STATISTICS[name], named, (weight,) * len(named))
 
 
 def index_terms(terms: Sequence[Term]) -> dict[tuple[str, str], tuple[Statistic, float]]:

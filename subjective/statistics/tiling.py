@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from subjective.checks import InputError, setting
-from subjective.network.convolution import Precision
-from subjective.network.vgg import Layer, Params, Pooling, path_to, walk
-from subjective.pyramid import Padding
-from subjective.statistics.blocks import WHOLE, Grid
+from subjective.choices import Padding, Pooling, Precision
+from subjective.network.vgg import Layer, Params, path_to, walk
+from subjective.statistics.block_grid import WHOLE, Grid
 from subjective.statistics.protocol import Statistic
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Analysis, Comparison, network_layers

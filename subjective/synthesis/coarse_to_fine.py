@@ -65,22 +65,6 @@ class Position:
     point: Point
 
 
-def check_position(job: Job, position: Position) -> None:
-    """Check that a job can continue at a position, which may come from a damaged file or from another job.
-
-    Raises:
-        InputError: it cannot.
-    """
-    try:
-        fits = len(position.finished) == position.picture < job.pictures
-        fits &= 0 <= position.stage < len(job.stages) and 0 <= position.attempt < job.starts
-        fits &= len(position.attempts) <= job.starts and min(position.steps, position.evaluations) >= 0
-    except TypeError:
-        fits = False
-    if not fits:
-        raise InputError("the checkpoint is of another run, or damaged: its position does not fit")
-
-
 def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None) -> list[Result]:
     """Make all pictures of a job.
 
@@ -95,13 +79,37 @@ def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None)
 
     Raises:
         NonFiniteLossError: see `minimize`.
+        InputError: ``resume`` is no position of this job.
     """
+    if resume is not None:
+        check_position(job, resume)
     finished = list(resume.finished) if resume else []
     for picture in range(len(finished), job.pictures):
         counter = StepCounter(job, picture, on_step, finished, resume)
         resume = None
         finished.append(counter.sum_up(coarse_to_fine(job, counter)))
     return finished
+
+
+def check_position(job: Job, position: Position) -> None:
+    """Check that a position, which may come from a file, is one of a job: its numbers, and the sizes of its results.
+
+    `minimize` checks the arrays of the position's point.
+
+    Raises:
+        InputError: the position is of another job, or damaged.
+    """
+    attempts, wanted = position.attempts, tuple(job.shape(job.stages[0]))
+    fits = [
+        position.picture == len(position.finished) < job.pictures,
+        0 <= position.stage < len(job.stages),
+        0 <= position.attempt < job.starts,
+        min(position.steps, position.evaluations) >= 0,
+        len(attempts) == (job.starts if position.stage else position.attempt),
+        all(result.value.shape == wanted for result in attempts),
+    ]
+    if not all(fits):
+        raise InputError("the position to resume from is damaged, or of another run")
 
 
 def coarse_to_fine(job: Job, counter: StepCounter) -> Result:

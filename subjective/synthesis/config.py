@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-import jax
-
 from subjective.checks import (
     FINITE,
     WEIGHT,
@@ -18,14 +16,11 @@ from subjective.checks import (
     setting,
     tidy_settings,
 )
+from subjective.choices import Padding, Precision
 from subjective.images import MAX_PIXELS
-from subjective.network.convolution import Precision
-from subjective.optimize import lbfgsb
-from subjective.optimize.registry import OPTIMIZERS, optimizers_with
-from subjective.pyramid import Padding
-from subjective.statistics.blocks import WHOLE, Grid, choose_blocks
+from subjective.optimize.registry import OPTIMIZERS, optimizers_with, unavailable
+from subjective.statistics.block_grid import WHOLE, Grid, choose_blocks
 from subjective.statistics.registry import check_statistics, write_terms
-from subjective.synthesis.frames import steps_of
 from subjective.synthesis.settings import (
     NO_TOLERANCE,
     ComputeSettings,
@@ -45,6 +40,13 @@ DEFAULT_STATISTIC = ("gram", "spectrum@rgb=0.1", "grid@rgb=0.001", "covariance@c
 
 HOST_PIXELS = 2**21
 """L-BFGS-B is the default on CPUs up to this number of pixels; it needs 750 bytes of memory for each pixel."""
+
+
+def _backend() -> str:
+    """Return the kind of device on which JAX computes, such as ``cpu``."""
+    from jax import default_backend  # half a second, which making a config must not take
+
+    return default_backend()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
     def optimizer_name(self) -> str:
         """The preferred optimizer; L-BFGS if L-BFGS-B is only the default and cannot run with the installed scipy."""
         asked = self.optimizer is not None or self.bounds
-        return "lbfgs" if not asked and lbfgsb.unavailable() else self.preferred_optimizer
+        return "lbfgs" if not asked and unavailable("lbfgsb") else self.preferred_optimizer
 
     @property
     def preferred_optimizer(self) -> str:
@@ -102,12 +104,12 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         if self.bounds:
             return "lbfgsb"
         small = self.devices == 1 and self.pictures_per_step * self.size[0] * self.size[1] <= HOST_PIXELS
-        return "lbfgsb" if small and jax.default_backend() == "cpu" else "lbfgs"
+        return "lbfgsb" if small and _backend() == "cpu" else "lbfgs"
 
     @property
     def map_precision(self) -> Precision:
         """The precision that the settings name. Default: TensorFloat-32 on GPUs, float32 on other devices."""
-        return self.precision or ("tensorfloat32" if jax.default_backend() == "gpu" else "float32")
+        return self.precision or ("tensorfloat32" if _backend() == "gpu" else "float32")
 
     @property
     def preconditioned(self) -> bool:
@@ -150,7 +152,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
             picture = self.name_with_size(f"a picture of {self.output_size[1]}x{self.output_size[0]}")
             raise InputError(f"{picture} is larger than {MAX_PIXELS:,} pixels; ask for less")
         check_weights("layer_weights", self.layer_weights, len(self.layers), "layer")
-        check_statistics(self.statistic, self.layers, self.layer_weights)
+        check_statistics(self.statistic, self.layers)
         if self.octave_weights is not None:
             if self.octaves is None:
                 given, missing = setting("octave_weights"), setting("octaves")
@@ -160,14 +162,14 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
     def _check_optimizer(self) -> None:
         asked, bounds = setting("optimizer"), setting("bounds")
         # What the device decides is not looked up here: making a config must not start the devices.
-        chosen = OPTIMIZERS[self.optimizer or "lbfgsb"]
-        if self.bounds and not chosen.keeps_bounds:
+        chosen = self.optimizer or "lbfgsb"
+        if self.bounds and not OPTIMIZERS[chosen].keeps_bounds:
             fit = optimizers_with("keeps_bounds")
             raise InputError(f"{bounds} cannot be kept by {asked} {self.optimizer}; use {fit}, or no bounds")
-        if self.preconditioner == "octaves" and (self.bounds or not chosen.takes_preconditioner):
+        if self.preconditioner == "octaves" and (self.bounds or not OPTIMIZERS[chosen].takes_preconditioner):
             other = bounds if self.bounds else f"{asked} {self.optimizer}"
             raise InputError(f"{setting('preconditioner')} octaves does not go with {other}; leave one of the two out")
-        if self.history_type != "float32" and (self.optimizer is None or not chosen.has_history_type):
+        if self.history_type != "float32" and (self.optimizer is None or not OPTIMIZERS[chosen].has_history_type):
             needed = f"{asked} {optimizers_with('has_history_type')}"
             raise InputError(f"{setting('history_type')} {self.history_type} needs {needed}; give that as well")
         self._check_routine()
@@ -175,13 +177,13 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
     def _check_routine(self) -> None:
         """Refuse L-BFGS-B if the settings ask for it and the installed scipy has an unknown routine."""
         needed = self.optimizer == "lbfgsb" or (self.optimizer is None and self.bounds)
-        unavailable = lbfgsb.unavailable() if needed else None
-        if unavailable is None:
+        reason = unavailable("lbfgsb") if needed else None
+        if reason is None:
             return
         asked, bounds = setting("optimizer"), setting("bounds")
         refused = f"{bounds} cannot be kept" if self.bounds else f"{asked} lbfgsb cannot run"
         instead = f"adam, leave out {bounds}" if self.bounds else "lbfgs or adam"
-        raise InputError(f"{refused}: {unavailable}; use {asked} {instead}, or install one of those versions")
+        raise InputError(f"{refused}: {reason}; use {asked} {instead}, or install one of those versions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,8 +260,11 @@ class AnimationConfig(FrameSettings, SynthesisConfig):
 
     @property
     def frame_steps(self) -> tuple[int, ...]:
-        """Distances, in frames, between the frames that are compared: 1 for the next frame, 2 for the one after it."""
-        return steps_of(self.count, self.if_order)
+        """Distances, in frames, between the frames that are compared: 1 for the next frame, 2 for the one after it.
+
+        The largest is `FrameSettings.if_order`, but at most half of the loop.
+        """
+        return tuple(range(1, min(self.if_order, self.count // 2) + 1))
 
     @property
     def frame_shifts(self) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from subjective.checks import InputError, setting
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.problem import Job
 from subjective.synthesis.settings import NO_TOLERANCE
+from subjective.synthesis.stages import Stage
 from subjective.terminal import format_duration
 
 STEP_EVALUATIONS = 1.18
@@ -196,11 +197,39 @@ def forecast(
         before: the phases that are over.
         after: the phases after the last step, with their forecasts.
     """
-    stages = []
-    for index, (stage, seconds) in enumerate(zip(job.stages, evaluation_seconds, strict=True)):
-        attempts = job.starts if index == 0 else 1
+    stages = _forecast_stages(job.config, job.stages, evaluation_seconds, job.starts)
+    return Forecast(stages, job.pictures, tuple(before), tuple(after))
+
+
+def forecast_plan(
+    config: PictureConfig,
+    stages: Sequence[Stage],
+    evaluation_seconds: Sequence[float],
+    before: Sequence[Phase] = (),
+    after: Sequence[Phase] = (),
+) -> Forecast:
+    """Forecast a run before its job is prepared, which measures the sources.
+
+    Args:
+        config: settings of the run, with the number of octaves chosen.
+        stages: the stages of a picture.
+        evaluation_seconds: as in `forecast`.
+        before: the phases before the first step, with their forecasts.
+        after: as in `forecast`.
+    """
+    found = _forecast_stages(config, stages, evaluation_seconds, getattr(config, "starts", 1))
+    pictures = (getattr(config, "count", None) or 1) // config.pictures_per_step
+    return Forecast(found, max(pictures, 1), tuple(before), tuple(after))
+
+
+def _forecast_stages(
+    config: PictureConfig, stages: Sequence[Stage], evaluation_seconds: Sequence[float], starts: int
+) -> tuple[StageForecast, ...]:
+    found = []
+    for index, (stage, seconds) in enumerate(zip(stages, evaluation_seconds, strict=True)):
+        attempts = starts if index == 0 else 1
         most = stage.steps * attempts
-        expected = most * (EXPECTED_SHARE if job.config.tol > NO_TOLERANCE else 1.0)
+        expected = most * (EXPECTED_SHARE if config.tol > NO_TOLERANCE else 1.0)
         name = f"{stage.size[1]}x{stage.size[0]}"
-        stages.append(StageForecast(name, STEP_EVALUATIONS * seconds, most, expected, attempts))
-    return Forecast(tuple(stages), job.pictures, tuple(before), tuple(after))
+        found.append(StageForecast(name, STEP_EVALUATIONS * seconds, most, expected, attempts))
+    return tuple(found)

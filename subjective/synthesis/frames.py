@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +19,11 @@ from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from subjective.checks import InputError, setting
+from subjective.choices import DistanceType, Padding
 from subjective.compilation import jit
 from subjective.devices import SHARES, mesh_of
 from subjective.losses import Loss, Scalar
-from subjective.pyramid import Padding, gaussian_pyramid, laplacian_pyramid
-
-DistanceType = Literal["l2", "lap1"]
+from subjective.pyramid import gaussian_pyramid, laplacian_pyramid
 
 SOFT = 1e-3
 """The root mean square is smoothed below this number, a quarter of a grey level, because the slope of a square root at
@@ -66,17 +65,12 @@ def frame_distance(
     return jnp.stack([jnp.mean(jnp.abs(octave)) for octave in laplacian_pyramid(difference, octaves, around)])
 
 
-def steps_of(frames: int, order: int) -> tuple[int, ...]:
-    """Return the distances, in frames, between frames that are compared: 1 to ``order``, at most half of the loop."""
-    return tuple(range(1, min(order, frames // 2) + 1))
-
-
 @dataclass(frozen=True)
 class Distances:
     """Which frames are compared, and how their distance is measured.
 
     Attributes:
-        steps: from `steps_of`.
+        steps: distances in frames between the frames that are compared (`AnimationConfig.frame_steps`).
         kind: see `frame_distance`.
         octaves: see `frame_distance`.
         padding: see `frame_distance`.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
+from subjective.arguments import list_pictures
 from subjective.checks import InputError, count_of, describe
 from subjective.images import Image, PictureLike, as_image, resize
 from subjective.network.vgg import Params, check_network
@@ -48,11 +49,7 @@ def read_pictures(pictures: PictureLike | Sequence[PictureLike], what: str) -> l
     Raises:
         InputError: there is no picture, or a picture cannot be read.
     """
-    several = isinstance(pictures, (list, tuple, Iterator)) or getattr(pictures, "ndim", 0) == 4
-    listed: list[Any] = list(pictures) if several else [pictures]  # type: ignore[arg-type]
-    if not listed:
-        raise InputError(f"no {what} was given; give at least one picture")
-    return [as_image(picture, f"{what} {number}") for number, picture in enumerate(listed, 1)]
+    return [as_image(one, f"{what} {number}") for number, one in enumerate(list_pictures(what, pictures), 1)]
 
 
 def read_init(init: PictureLike | None, size: tuple[int, int]) -> Image | None:

@@ -1,4 +1,4 @@
-"""Layouts: small pictures made of patches. A picture begins with its layout and keeps its large shapes and colors."""
+"""Layouts: pictures made of patches. A picture begins with its layout and keeps its large shapes and colors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from subjective.choices import Padding
 from subjective.colors import OPPONENT
 from subjective.losses import Loss
-from subjective.pyramid import Padding, gaussian_pyramid
+from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.patches import SIDE, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING
@@ -23,14 +24,18 @@ from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, r
 from subjective.synthesis.starts import initial_image, key_of
 from subjective.synthesis.survey import find_period
 
-SMALLEST_LAYOUT = 64
-"""Smallest side in pixels of a layout, if the picture has so many."""
+MOST_PIXELS = 2**18
+"""Largest number of pixels of a layout: 512 pixels a side, which take some seconds."""
+
+SMALLEST_HELD = 64
+"""Smallest side in pixels at which a picture is held to its layout, if the picture has so many."""
 
 MOST_OCTAVES_DOWN = 2
-"""Largest number of octaves by which a layout is smaller than the picture; `REGULAR_OCTAVES_DOWN` if the source is
-regular. A larger layout keeps narrow lines in order, but copies more of the source."""
+"""A picture is held to its layout reduced by this number of octaves. What is finer is left to the statistics, which
+make one material of the patches."""
 
 REGULAR_OCTAVES_DOWN = 1
+"""The same if a source is regular. Its layout is also made at that octave."""
 
 SMALLEST_SOURCE = SIDE + 1
 """Smallest side in pixels of a source at the layout's octave. Pictures of smaller sources have no layout."""
@@ -46,17 +51,29 @@ LAYOUT_KEY = (1, 1)
 """The random choices of a layout come from a key of their own, which no noise of a start has."""
 
 
-def layout_octave(size: tuple[int, int], smallest_source: int, *, is_regular: bool = False) -> int:
-    """Return the octave at which the layout of a picture is made.
+def layout_octave(size: tuple[int, int], smallest_source: int) -> int:
+    """Return the octave at which a layout is made if no source is regular: the finest with at most `MOST_PIXELS`.
+
+    Args:
+        size: (height, width) of the picture.
+        smallest_source: shortest side of the sources, at least `SMALLEST_SOURCE` pixels.
+    """
+    needed = max(math.ceil(math.log2(size[0] * size[1] / MOST_PIXELS) / 2), 0)
+    return min(needed, math.floor(math.log2(smallest_source / SMALLEST_SOURCE)))
+
+
+def held_octave(size: tuple[int, int], smallest_source: int, *, is_regular: bool = False) -> int:
+    """Return the octave at which a picture is held to its layout; never finer than `layout_octave`.
 
     Args:
         size: (height, width) of the picture.
         smallest_source: shortest side of the sources, at least `SMALLEST_SOURCE` pixels.
         is_regular: whether a source is regular.
     """
-    room = math.floor(math.log2(max(min(size) / SMALLEST_LAYOUT, 1)))
+    room = math.floor(math.log2(max(min(size) / SMALLEST_HELD, 1)))
     enough = math.floor(math.log2(smallest_source / SMALLEST_SOURCE))
-    return min(room, enough, REGULAR_OCTAVES_DOWN if is_regular else MOST_OCTAVES_DOWN)
+    wanted = min(room, enough, REGULAR_OCTAVES_DOWN if is_regular else MOST_OCTAVES_DOWN)
+    return max(wanted, layout_octave(size, smallest_source))
 
 
 class Layouts:
@@ -64,6 +81,7 @@ class Layouts:
 
     Attributes:
         octave: octave at which the layouts are made.
+        held: octave at which pictures are held to their layouts.
         padding: what lies outside a picture while it is reduced and enlarged.
     """
 
@@ -76,7 +94,8 @@ class Layouts:
         """
         self._period = max(map(find_period, sources))
         smallest = min(min(source.shape[:2]) for source in sources)
-        self.octave = layout_octave(config.size, smallest, is_regular=self._period.is_regular)
+        self.held = held_octave(config.size, smallest, is_regular=self._period.is_regular)
+        self.octave = self.held if self._period.is_regular else layout_octave(config.size, smallest)
         self.padding = padding_of_pyramid(config.padding_mode)
         self._size, self._seed, self._noise = config.size, config.seed, config.noise
         self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
@@ -90,12 +109,18 @@ class Layouts:
         return jnp.asarray(join_patches(self._sources, self._weights, size, key))
 
     @property
+    def is_regular(self) -> bool:
+        """Whether a source is regular."""
+        return self._period.is_regular
+
+    @property
     def note(self) -> str:
         """What was found about the sources, if it changes what is done; else empty."""
-        if not self._period.is_regular:
+        if not self.is_regular:
             return ""
         found = f"the source is regular, with a period of {self._period.pixels:.0f} pixels"
-        return f"{found}; the picture begins with patches at {'full' if self.octave == 0 else 'half'} size"
+        size = {0: "at full size", 1: "at half size"}.get(self.octave, f"at 1/{2**self.octave} of the size")
+        return f"{found}; the picture begins with patches {size}"
 
     def at(self, picture: int, attempt: int, octave: int) -> Array:
         """Return the layout of an attempt at a picture, reduced or enlarged to an octave of the picture."""
@@ -118,6 +143,17 @@ class Layouts:
         return np.maximum(colors.std(axis=0), LEAST_DEVIATION)
 
 
+def begin_at_layout(stages: Sequence[Stage], layouts: Layouts) -> tuple[Stage, ...]:
+    """Leave out the stages that are coarser than the layouts: what they would make is there already.
+
+    If a source is regular, all stages are kept. Patches leave gaps in its lines, which the statistics close at stages
+    where the lines lie close together.
+    """
+    if layouts.is_regular:
+        return tuple(stages)
+    return tuple(stage for stage in stages if stage.octave <= layouts.octave) or tuple(stages[-1:])
+
+
 def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layouts | None:
     """Return the layouts that a config asks for.
 
@@ -131,8 +167,8 @@ def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layo
 def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     """Add to the loss of every stage how far the picture's large shapes and colors are from those of its layout.
 
-    The picture is reduced to the octave of its layout. The loss is the mean squared difference of the opponent colors,
-    in standard deviations of the sources.
+    Picture and layout are reduced to the octave `Layouts.held`. The loss is the mean squared difference of the opponent
+    colors, in standard deviations of the sources.
 
     Args:
         job: from `prepare` of a verb whose value is the picture.
@@ -141,7 +177,7 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     """
     if not weight:
         return job
-    octave = layouts.octave
+    octave = layouts.held
     scale = jnp.asarray(OPPONENT.T / layouts.deviations(octave), jnp.float32)
 
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:

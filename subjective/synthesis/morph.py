@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from subjective.choices import DistanceType, Ease
 from subjective.compilation import jit
 from subjective.pyramid import gaussian_pyramid
-from subjective.synthesis.frames import DistanceType, frame_distance
-
-Ease = Literal["smooth", "linear"]
+from subjective.synthesis.frames import frame_distance
 
 Weights = Float[np.ndarray, "frames sources"]
 

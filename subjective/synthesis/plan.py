@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from subjective.checks import InputError, Message, setting
+from subjective.choices import Padding, Schedule
 from subjective.network.vgg import Params, resolve_layers
+from subjective.optimize.creation import create_optimizer
 from subjective.optimize.protocol import Optimizer
-from subjective.optimize.registry import create_optimizer
-from subjective.pyramid import Padding, octave_size
-from subjective.statistics.registry import parse_term
+from subjective.pyramid import octave_size
 from subjective.statistics.room import Side, check_size, count_octaves, place_terms
-from subjective.statistics.terms import Analysis, Comparison, Term, index_terms, network_layers
+from subjective.statistics.terms import Analysis, Comparison, Term, index_terms, network_layers, parse_term
 from subjective.statistics.tiling import choose_tiling
 from subjective.synthesis.config import PictureConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.preconditioner import apply_octave_gains
-from subjective.synthesis.stages import Schedule, Stage, plan_stages
+from subjective.synthesis.stages import Stage, plan_stages
 
 SOURCE_PADDING: Padding = "valid"
 """A source is always analyzed with this padding, because nothing is known about what lies outside a photograph."""
@@ -28,6 +28,9 @@ MOST_OCTAVES = 5
 
 LEAST_OCTAVE = 32
 """If the number of octaves is chosen, the picture's coarsest octave has at least this number of pixels a side."""
+
+FIRST_STAGE = 128
+"""Smallest side of the first stage's picture if the config leaves it open."""
 
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
@@ -82,7 +85,7 @@ def make_plan(
     schedule: Schedule = "plain"
     first_stage = 1
     if isinstance(config, SynthesisConfig):
-        schedule, first_stage = config.schedule, config.first_stage
+        schedule, first_stage = config.schedule, config.first_stage or FIRST_STAGE
     stages = plan_stages(schedule, config.size, analysis, params, config.steps, first_stage)
     return Plan(config, analysis, tuple(stages), _notes(config, dropped_statistics(config, params, analysis)))
 

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array
 
 from subjective.checks import InputError, Message, check_image, check_weights
+from subjective.choices import Precision
 from subjective.compilation import jit
 from subjective.losses import Loss
-from subjective.network.convolution import Precision
 from subjective.network.vgg import Params
 from subjective.statistics.regions import Regions, carry_masks
 from subjective.statistics.terms import Analysis, Statistics

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import NamedTuple
 
 from subjective.optimize.minimizer import Step
@@ -41,7 +40,7 @@ class PictureProgress:
         """
         self.job, self.forecast, self._is_measured = job, forecast or forecast_by_pixels(job), forecast is not None
         self.stream = stream if stream is not None else sys.stderr
-        self._began = time.monotonic() - sum(phase.seconds for phase in self.forecast.before)
+        self._all = self.forecast.seconds_left(0, 0, 0, 0, None)
         self._place: _Place | None = None
         self._bar: StepBar | None = None
 
@@ -65,12 +64,17 @@ class PictureProgress:
         return ", ".join(parts)
 
     def _describe_rest(self, place: _Place, number: int, bar: StepBar) -> str:
-        """Return which share of the run is done and how long the rest takes; empty if this is not known yet."""
+        """Return which share of the run is done and how long the rest takes; empty if this is not known yet.
+
+        The share is 0 before the first step: reading and compiling are over then, and were announced by lines of their
+        own. After a resume, it counts the steps that were made before.
+        """
         seconds = bar.seconds_per_step(number)
         if seconds is None and not self._is_measured:
             return ""
-        left, done = self.forecast.seconds_left(*place, number, seconds), time.monotonic() - self._began
-        return f"{done / (done + left):.0%} of the run, {format_duration(left)} left"
+        done = 1 - self.forecast.seconds_left(*place, number, None) / max(self._all, 1e-9)
+        left = self.forecast.seconds_left(*place, number, seconds)
+        return f"{done:.0%} of the run, {format_duration(left)} left"
 
     def close(self) -> None:
         """Finish the bar, if there is one."""

@@ -12,17 +12,19 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from subjective.checks import FINITE, SHARE, WEIGHT, OneOf, above, at_least, between
-from subjective.colors import ColorMode
-from subjective.joins import MEANS
-from subjective.losses import ContentForm
-from subjective.network.convolution import Precision
-from subjective.network.vgg import Pooling
-from subjective.optimize.lbfgs import HistoryType
+from subjective.choices import (
+    ColorMode,
+    ContentForm,
+    DistanceType,
+    Ease,
+    HistoryType,
+    Padding,
+    Pooling,
+    Precision,
+    Schedule,
+)
+from subjective.means import MEANS
 from subjective.optimize.registry import OPTIMIZERS
-from subjective.pyramid import Padding
-from subjective.synthesis.frames import DistanceType
-from subjective.synthesis.morph import Ease
-from subjective.synthesis.stages import Schedule
 
 NOISE = 1 / 255
 """Default standard deviation of the noise in every starting picture. The noise is equal in red, green and blue.
@@ -182,7 +184,7 @@ class StageSettings:
     group: ClassVar[str] = "schedule"
 
     init: Annotated[str, arg("-i", "--seed", metavar="patches|random|symmetric|phases|FILE")] = "patches"
-    """Starting picture: patches of the sources joined to a small picture without detail (patches), faint noise
+    """Starting picture: patches of the sources joined to a picture of up to 512 pixels a side (patches), faint noise
     (random), a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise
     (phases), or a picture file. Pictures with --blend-map, and sources joined to one material, have no patches: they
     start with faint noise instead."""
@@ -191,10 +193,11 @@ class StageSettings:
     patches are only a start. No effect with other starts."""
     schedule: Schedule = "coarse-to-fine"
     """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
-    first_stage: Annotated[int, arg(metavar="PIXELS"), at_least(1)] = 128
+    first_stage: Annotated[int | None, arg(metavar="PIXELS"), at_least(1)] = None
     """Begin with the coarsest octave below full size that has at least this number of pixels a side; if none has, begin
     with the largest octave below full size. A smaller first picture has too few places for all statistics, and later
-    stages cannot undo its errors. 1 begins with the coarsest octave of all."""
+    stages cannot undo its errors. 1 begins with the coarsest octave of all. Default: the size of the patches' picture
+    if the picture begins with patches, otherwise 128."""
     coarse_iter: Annotated[int | None, arg(metavar="N"), at_least(0)] = None
     """Largest number of optimizer steps at each stage before full size. A step there costs a quarter or less of a step
     at full size. Default: 5/3 of --max-iter."""

@@ -12,19 +12,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from subjective.choices import Padding, Schedule
 from subjective.compilation import jit
 from subjective.network.vgg import Params
-from subjective.pyramid import Padding, expand, gaussian_pyramid
+from subjective.pyramid import expand, gaussian_pyramid
 from subjective.statistics.room import smallest_picture
 from subjective.statistics.terms import Analysis
-
-Schedule = Literal["coarse-to-fine", "plain"]
 
 POLISH = 0.25
 """If feature maps are bfloat16, the last steps at full size are made in float32: this share of the steps. Near the end

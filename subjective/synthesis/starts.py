@@ -13,6 +13,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from subjective.checks import InputError
+from subjective.choices import INITS
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.settings import NOISE
@@ -31,9 +32,6 @@ LOOP_CONTRAST = 1.0
 contrast the detail changes steadily from frame to frame, and the flicker (`FrameDistances`) is 0.59. From faint
 noise the detail grows differently in each frame, and the flicker is 0.87 (`experiments/LOG.md`, 2026-11-21)."""
 
-INITS = ("patches", "random", "symmetric", "phases", "noise", "content")
-"""Names of the starts; any other name is the path of a picture file. ``noise`` is another name of ``random``;
-``patches`` is a layout (`subjective.synthesis.layout`), ``content`` the picture to which a style is transferred."""
 
 Image = NDArray[np.float32]
 Key = np.random.SeedSequence

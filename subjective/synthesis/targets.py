@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective import joins
+from subjective.choices import Precision
 from subjective.compilation import jit
-from subjective.network.convolution import Precision
 from subjective.network.vgg import Params
 from subjective.statistics.analysis import analyze
-from subjective.statistics.blocks import WHOLE
+from subjective.statistics.block_grid import WHOLE
 from subjective.statistics.regions import carry_masks
 from subjective.statistics.terms import Analysis, Statistics, index_terms, network_layers
 from subjective.synthesis.config import SynthesisConfig

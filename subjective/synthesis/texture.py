@@ -22,7 +22,7 @@ from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
 from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
-from subjective.synthesis.layout import hold_to_layout, make_layouts
+from subjective.synthesis.layout import begin_at_layout, hold_to_layout, make_layouts
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
@@ -115,6 +115,9 @@ def prepare(
     check_inputs(sources, config, masks, init)
     plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
     config, stages = plan.config, plan.stages
+    layouts = make_layouts(config, sources) if masks is None and init is None else None
+    if layouts is not None and config.first_stage is None:
+        stages = begin_at_layout(stages, layouts)
     targets = targets_by_precision(sources, stages, plan.analysis, config, params, source_per_region(masks))
     reduced_masks = {
         stage.octave: reduce_to_stage(masks, stage, config.padding_mode)
@@ -142,7 +145,6 @@ def prepare(
 
     colors = mean_colors(sources)
     mean = np.average(colors, axis=0, weights=config.source_weights) if masks is None else masks @ colors
-    layouts = make_layouts(config, sources) if masks is None and init is None else None
     whole = make_start(config, sources, mean, init, stages[0]) if layouts is None else layouts.start
     by_region = [
         make_start(config, [source], color, init, stages[0]) for source, color in zip(sources, colors, strict=True)

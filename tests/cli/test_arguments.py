@@ -9,11 +9,9 @@ from helpers.pictures import REFERENCE, ROCK
 from helpers.processes import PLAIN, SMALL, made, refusal
 
 from subjective.checks import InputError
-from subjective.cli.animate import AnimateCommand
 from subjective.cli.arguments import PATHS, flag_of, parse, record, recorded_words, to_flags
-from subjective.cli.main import options_class
-from subjective.cli.synthesize import SynthesizeCommand
-from subjective.cli.transfer import TransferCommand
+from subjective.cli.commands.pictures import AnimateCommand, SynthesizeCommand, TransferCommand
+from subjective.cli.commands.table import options_class
 from subjective.images import read_image
 
 RECORDS = sorted((REFERENCE / "records").glob("*.json"))

@@ -29,6 +29,8 @@ def test_each_picture_is_made_by_itself_and_a_failure_stops_nothing(capsys):
     assert out.splitlines()[1::2] == ["made/a.png", "made/c.png"]
     assert [Path(line).name.split("-")[1] for line in out.splitlines()[::2]] == ["a", "c"]
     assert "subjective: b.png failed: 'many/b.png' is not a picture" in err
+    assert {"a.png: loss", "c.png: loss"} < {line.partition(" 0")[0] for line in err.splitlines()}
+    assert any(line.startswith("c.png: 48x48, step") for line in err.splitlines())
     assert err.splitlines()[-1].startswith("subjective: 2 of 3 made; failed: b.png: 'many/b.png' is not a picture")
     assert images.read_image("made/a.png").shape == (48, 48, 3)
 

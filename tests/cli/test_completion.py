@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from subjective.cli.main import COMMANDS, main
+from subjective.cli.commands.table import COMMANDS
+from subjective.cli.main import main
 
 
 def complete(script, *words):

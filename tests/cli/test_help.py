@@ -6,7 +6,8 @@ import re
 import pytest
 
 from subjective.cli.arguments import flag_of
-from subjective.cli.main import COMMANDS, main, options_class
+from subjective.cli.commands.table import COMMANDS, options_class
+from subjective.cli.main import main
 
 FLAG = re.compile(r"(?<![\w|-])--?[a-z][\w-]*")
 OF_FLAGS = [name for name in COMMANDS if name != "weights"]  # which has commands of its own
@@ -20,6 +21,7 @@ POSITIONAL = {
     "completion": {"shell"},
     "example": {"names"},
     "transfer": {"content"},
+    "repeat": {"image"},
     "resume": {"run"},
     "evaluate": {"images"},
     "apply": {"network", "images"},

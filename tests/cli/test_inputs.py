@@ -60,7 +60,7 @@ def test_a_table_of_weights_is_read(tmp_path):
     [
         ("1,0\n0,1\n", "has 2 lines of 2 numbers; wanted 3 of 2: a line for each frame"),
         ("1,0\n0,1\n1\n", "has 3 lines of 1 or 2 numbers"),
-        ("1,0\n0,1\n-1,2\n", "line 3 of 'w.csv' is -1, 2; wanted non-negative numbers, not all 0"),
+        ("1,0\n0,1\n-1,2\n", "line 3 of 'w.csv' is '-1, 2'; wanted non-negative numbers, not all 0"),
         ("1,0\n0,0\n1,2\n", "line 2 of"),
         ("1,0\n0,nan\n1,2\n", "line 2 of"),
         ("1,0\n0,x\n1,2\n", "line 2 of"),

@@ -8,7 +8,8 @@ from helpers.processes import refusal
 
 from subjective.checks import InputError, setting
 from subjective.cli import synthesize
-from subjective.cli.main import COMMANDS, main, options_class
+from subjective.cli.commands.table import COMMANDS, options_class
+from subjective.cli.main import main
 
 
 def test_the_version_goes_to_stdout(capsys):

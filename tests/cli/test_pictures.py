@@ -3,6 +3,7 @@
 import json
 import re
 
+import jax
 import pytest
 from helpers.pictures import ROCK
 from helpers.processes import SMALL, made, refusal
@@ -11,8 +12,8 @@ from subjective.cli.main import main
 
 
 @pytest.mark.slow
-def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
-    assert main(["synthesize", "-s", str(ROCK), *SMALL, "--dry-run"]) == 0
+def test_a_dry_run_that_compiles_says_what_was_measured_and_makes_nothing(here, capsys):
+    assert main(["synthesize", "-s", str(ROCK), *SMALL, "--dry-run", "--compile"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert "compiling for 48x48 pixels by lbfgsb ..." in err
@@ -20,6 +21,39 @@ def test_a_dry_run_says_what_it_takes_and_makes_nothing(here, capsys):
         r"[\d.]+ [GM]B of memory at most, compiled in \d+ s\n.*about .* in all.*: .*s a step at full size", err
     )
     assert not (here / "outputs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["synthesize", "-s", ROCK, "-ow", "2048"],
+        ["animate", "-s", ROCK, "-c", "6"],
+        ["novelty", "-c", "2"],
+        ["transfer", ROCK, "-s", ROCK],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_dry_run_compiles_nothing_and_makes_nothing(here, capsys, words):
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: compiled.append(event) if "backend_compile" in event else None
+    )
+    try:
+        assert main([*map(str, words), "--dry-run"]) == 0
+    finally:
+        jax.monitoring.clear_event_listeners()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(
+        r"^subjective: estimated: [\d.]+ [GM]B of memory at most; about .* in all.*: .*s a step", err, re.M
+    )
+    assert compiled == []
+    assert not (here / "outputs").exists()
+
+
+def test_compiling_is_an_option_of_a_dry_run_only(capsys):
+    assert "--compile is for a --dry-run; a run compiles" in refusal(capsys, "synthesize", "-s", ROCK, "--compile")
 
 
 @pytest.mark.slow

@@ -8,10 +8,9 @@ from helpers.processes import made, refusal
 
 from subjective.checks import InputError
 from subjective.cli.arguments import parse
-from subjective.cli.main import COMMANDS, options_class
+from subjective.cli.commands.pictures import SynthesizeCommand, TransferCommand
+from subjective.cli.commands.table import COMMANDS, options_class
 from subjective.cli.settings_file import TABLES
-from subjective.cli.synthesize import SynthesizeCommand
-from subjective.cli.transfer import TransferCommand
 
 TOML = """
 source = ["rock.jpg", "gravel.jpg"]

@@ -126,13 +126,14 @@ def test_the_defaults_run_in_stages_and_end_with_scores(here, capsys):
 def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, capsys):
     flags = ["-ow", "40", "-o", "1", "-m", "1", "--raw-weights", "--statistic", "gram@pool1", "autocorrelation32@rgb"]
     flags += ["--layers", "pool2", "--schedule", "plain", "--coarse-iter", "3", "--first-stage", "8", "-p", "valid"]
-    assert main(["synthesize", "-s", str(GRAVEL), *flags]) == 0
+    assert main(["synthesize", "-s", str(GRAVEL), *flags, "--out", "named.png"]) == 0
     out, err = capsys.readouterr()
+    assert "\nnamed.png: " in err, "the scores are of the file that the user named"
     assert "note: --layers has no effect, because every --statistic names its own layers" in err
     for flag in ("--coarse-iter", "--first-stage"):
         assert f"note: {flag} has no effect, because a plain --schedule has no coarse stages" in err
     assert "no octave has room for autocorrelation32@rgb; it is left out" in err
-    folder = Path(out.strip())
+    folder = Path(out.split()[0])
     [picture] = json.loads((folder / "summary.json").read_text())["pictures"]
     assert main(["evaluate", str(folder / "result.png"), "-s", str(GRAVEL), "--json", "scores.json"]) == 0
     [scores] = json.loads((here / "scores.json").read_text())["pictures"].values()

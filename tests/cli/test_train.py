@@ -8,7 +8,7 @@ from helpers.pictures import ROCK
 from helpers.processes import refusal
 
 from subjective.cli.arguments import parse
-from subjective.cli.train import TrainCommand
+from subjective.cli.commands.networks import TrainCommand
 
 QUICK = ["-sw", "48", "--size", "16", "--batch", "2", "--width", "2", "--depth", "1", "--octaves", "1", "-l", "conv1_1"]
 TEXTURE = ["train", "--texture", "-s", ROCK, *QUICK, "--statistic", "gram"]

@@ -1,14 +1,15 @@
 """Mistakes on the command line: each gets one line that names the flag, what came, what was wanted and what to do."""
 
+from pathlib import Path
+
 import pytest
 from helpers.pictures import ROCK
 from helpers.processes import refusal
 
-from subjective.cli.apply import ApplyCommand
 from subjective.cli.arguments import parse
-from subjective.cli.main import COMMANDS, options_class
-from subjective.cli.synthesize import SynthesizeCommand
-from subjective.cli.train import TrainCommand
+from subjective.cli.commands.networks import ApplyCommand, TrainCommand
+from subjective.cli.commands.pictures import SynthesizeCommand
+from subjective.cli.commands.table import COMMANDS, options_class
 from subjective.cli.words import EXAMPLES, list_flags, rewrite
 
 PARSER_WORDS = ("Unrecognized", "invalid literal", "NoneType", "{None", "argparse", "Error parsing", "type matching")
@@ -93,6 +94,7 @@ MISTAKES = [
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("words", "message"), MISTAKES, ids=[words for words, _ in MISTAKES])
 def test_a_mistake_gets_one_line_of_ours(capsys, words, message):
+    Path("a.jpg").touch()
     line = refusal(capsys, *words.split())
     assert message in line
     assert not any(word in line for word in PARSER_WORDS)

@@ -106,6 +106,33 @@ def torch_file(name: str, kind: str = "zip") -> Path:
     return TORCH / f"{name}.{kind}.pth"
 
 
+Lie = tuple[int, int, tuple[int, ...], tuple[int, ...]]
+"""What a pickle of PyTorch says of a tensor: numbers in storage 0, offset, shape and strides."""
+
+
+def torch_pickle(tensors: dict[str, Lie]) -> bytes:
+    """A data.pkl with tensors in storage 0, of which it may say anything."""
+
+    def integers(values: tuple[int, ...]) -> bytes:
+        return b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", v) for v in values) + b"t"
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    content = b"\x80\x02}"
+    for name, (numel, offset, shape, stride) in tensors.items():
+        storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu")
+        storage += b"\x8a\x08" + struct.pack("<q", numel) + b"tQ"
+        rest = b"\x8a\x08" + struct.pack("<q", offset) + integers(shape) + integers(stride) + b"\x89}"
+        content += text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + rest + b"tRs"
+    return content + b"."
+
+
+def pth(path: Path, tensors: dict[str, Lie], stored: bytes) -> Path:
+    path.write_bytes(zip_bytes({"archive/data.pkl": torch_pickle(tensors), "archive/data/0": stored}))
+    return path
+
+
 def npz(path: Path, params: NumpyParams) -> Path:
     arrays = {}
     for name, layer in convolutions(params).items():

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subjective.network.formats import reader
+from subjective.network.formats.contents import read_content
 from subjective.network.formats.layout import (
     BLOCKS,
     MEAN_BGR,
@@ -30,14 +31,6 @@ from subjective.network.formats.layout import (
     random_params,
 )
 from subjective.network.formats.native import write_tensors
-
-
-def outcome(path: Path) -> NumpyParams | str:
-    """What reading gives: parameters, or the words of the refusal. Anything but a ValueError fails the test."""
-    try:
-        return reader.read(path, widths=WIDTHS)[0]
-    except ValueError as error:
-        return str(error)
 
 
 def assert_same(params: NumpyParams, expected: NumpyParams) -> None:
@@ -112,8 +105,8 @@ def test_views_and_shared_storages_of_torch_are_read():
 @pytest.mark.slow
 def test_torch_is_not_imported_for_its_own_files():
     program = (
-        f"import sys; from subjective.network.formats.reader import read; "
-        f"read({str(torch_file('short'))!r}, widths={NARROW}); "
+        f"import sys, pathlib; from subjective.network.formats.contents import read_content; "
+        f"read_content(pathlib.Path({str(torch_file('short'))!r})); "
         "sys.exit('torch' in sys.modules or 'h5py' in sys.modules or 'onnx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -163,7 +156,7 @@ def test_hdf5_that_points_outside_is_refused(tmp_path):
     with h5py.File(tmp_path / "huge.h5", "w") as root:
         root.create_dataset("block1_conv1/kernel:0", (1 << 20, 1 << 20), "f4", chunks=(64, 64))
         root["loop"] = root["/"]
-    assert "wanted a convolution of VGG" in refusal(tmp_path / "huge.h5")
+    assert "takes more than 67 MB when it is read" in refusal(tmp_path / "huge.h5")
 
 
 @pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "link"])
@@ -216,28 +209,12 @@ def undamaged(path, kind, network):
 
 @pytest.mark.parametrize("kind", [*DAMAGED, "zip", "legacy"])
 def test_a_truncated_file_is_refused_in_one_line(tmp_path, kind):
+    """`tests/fuzz` does this and other damage at very many places."""
     path = undamaged(tmp_path / "file.bin", kind, "short")
     data = path.read_bytes()
-    places = [0, 1, 7, 8, 9, 100, *np.linspace(200, len(data) - 40, 12).astype(int), len(data) - 8, len(data) - 1]
-    for place in places:
+    for place in (0, 9, 300, len(data) // 2, len(data) - 8):
         path.write_bytes(data[:place])
         refusal(path, widths=None)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [*DAMAGED, "zip", "legacy"])
-def test_a_flipped_bit_gives_one_line_or_a_network_of_the_right_shape(tmp_path, kind):
-    path = undamaged(tmp_path / "file.bin", kind, "one")
-    data = path.read_bytes()
-    rng = np.random.default_rng(0)
-    # headers and directories are at the ends, and matter more than numbers do
-    places = [*rng.integers(0, min(600, len(data)), 30), *rng.integers(0, len(data), 25), *(-rng.integers(1, 300, 15))]
-    for place in places:
-        flipped = bytearray(data)
-        flipped[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(flipped)
-        result = outcome(path)
-        assert "\n" not in result if isinstance(result, str) else result["conv1_1"]["kernel"].shape == (3, 3, 3, 4)
 
 
 def test_strangers_and_packed_files_are_refused_with_advice(tmp_path):
@@ -316,4 +293,4 @@ def test_missing_packages_are_named_with_the_remedy(tmp_path, monkeypatch):
         path = writer(tmp_path / package, NETWORKS["short"])
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(ImportError, match=r"pip install 'subjective\[convert\]'"):
-            reader.read(path, widths=WIDTHS)
+            read_content(path)

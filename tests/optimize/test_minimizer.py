@@ -10,10 +10,11 @@ import pytest
 from helpers.functions import bowl, rosenbrock
 
 from subjective.optimize.adam import Adam
+from subjective.optimize.creation import create_optimizer
 from subjective.optimize.lbfgs import LBFGS
 from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.minimizer import EndError, NonFiniteLossError, minimize
-from subjective.optimize.registry import OPTIMIZERS, create_optimizer
+from subjective.optimize.registry import OPTIMIZERS
 
 
 @pytest.mark.parametrize("name", ["lbfgsb", "lbfgs"])

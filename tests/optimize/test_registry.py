@@ -2,8 +2,9 @@
 
 import pytest
 
+from subjective.optimize.creation import create_optimizer
 from subjective.optimize.preconditioned import Preconditioned
-from subjective.optimize.registry import OPTIMIZERS, create_optimizer
+from subjective.optimize.registry import OPTIMIZERS
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -1,11 +1,14 @@
 """A position on disk is the position that was written, or is refused."""
 
+import hashlib
+import json
 import resource
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from subjective.checks import InputError
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
 from subjective.runs import checkpoints
@@ -64,6 +67,75 @@ def test_any_damage_is_noticed(tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match="is damaged"):
             checkpoints.read(path)
+
+
+def rewritten(path, change):
+    """Change the content of a checkpoint, and give it the digests that fit."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    del header["__metadata__"]["digest"]
+    content = json.loads(header["__metadata__"]["content"])
+    change(content, header)
+    header["__metadata__"]["content"] = json.dumps(content)
+    header["__metadata__"]["digest"] = hashlib.sha256(json.dumps(header).encode()).hexdigest()
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+
+
+def field(*names):
+    def change(content, header):
+        *path, last, value = names
+        for name in path:
+            content = content[name]
+        content[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        field("position", "fields", "stage", -1),
+        field("position", "fields", "stage", 1.5),
+        field("position", "fields", "stage", True),
+        field("position", "fields", "seconds", "soon"),
+        field("position", "fields", "attempts", {"list": []}),
+        field("position", "fields", "attempts", {"tuple": [1]}),
+        field("position", "fields", "attempts", {"other": []}),
+        field("position", "fields", "point", None),
+        field("position", "fields", "point", "fields", "state", "fields", "arrays", {"dict": {"x": "text"}}),
+        field("position", "fields", "point", "fields", "state", "fields", "arrays", {"list": []}),
+        field("position", "fields", "point", "fields", "state", "fields", "arrays", {"dict": {"x": {"array": 99}}}),
+        field("position", "fields", "point", "fields", "retries", -(10**30)),
+        field("position", "fields", {}),
+        field("position", "class", "State"),
+        field("position", []),
+        field("facts", 3),
+        lambda content, header: header["0"].update(shape=[1 << 40]),
+        lambda content, header: header["0"].update(shape=[-1]),
+        lambda content, header: header["0"].update(shape="8"),
+        lambda content, header: header["0"].update(dtype="F128"),
+        lambda content, header: header.pop("0"),
+        lambda content, header: content.update(digests=[0] * 10**5),
+    ],
+)
+def test_a_position_of_another_form_is_refused_though_its_digests_fit(tmp_path, change):
+    path = checkpoints.write(tmp_path, 1, position(x=np.linspace(0, 1, 100)), {})
+    rewritten(path, lambda content, header: None)
+    checkpoints.read(path)
+    rewritten(path, change)
+    with pytest.raises(InputError, match="is damaged, or of another version") as caught:
+        checkpoints.read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\xff" * 99, b"\2\0\0\0\0\0\0\0[]", b"\1\0\0\0\0\0\0\x001"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "checkpoint-000001.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged, or of another version"):
+        checkpoints.read(path)
 
 
 def test_a_disk_that_is_full_leaves_those_before(tmp_path):

@@ -9,7 +9,8 @@ import scipy.ndimage
 from helpers.analyses import THREE, analyze_fast, shape_of_tree, term
 from helpers.pictures import noise
 
-from subjective.pyramid import PADDINGS, TAPS, gaussian_pyramid
+from subjective.choices import PADDINGS
+from subjective.pyramid import TAPS, gaussian_pyramid
 from subjective.statistics.analysis import analyze
 from subjective.statistics.gram import gram
 from subjective.statistics.room import smallest_picture

@@ -9,9 +9,10 @@ from subjective.images import read_image, resize
 from subjective.losses import match, sum_parts, texture_loss
 from subjective.network.normalization import find_photographs
 from subjective.statistics.analysis import analyze
-from subjective.statistics.blocks import WHOLE, Blocks, choose_blocks
-from subjective.statistics.registry import STATISTICS, parse_term
-from subjective.statistics.terms import Analysis
+from subjective.statistics.block_grid import WHOLE, choose_blocks
+from subjective.statistics.blocks import Blocks
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Analysis, parse_term
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.targets import measure_sources
 from subjective.synthesis.texture import synthesize

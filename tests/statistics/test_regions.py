@@ -7,10 +7,10 @@ import pytest
 from helpers.pictures import halves, noise
 
 from subjective.checks import InputError
+from subjective.choices import PADDINGS
 from subjective.cli.arguments import flag_of
 from subjective.losses import texture_loss
 from subjective.network.vgg import extract_features
-from subjective.pyramid import PADDINGS
 from subjective.statistics.analysis import analyze
 from subjective.statistics.regions import TRUST_POWER, WEIGHT_POWER, carry_masks, complete_masks
 from subjective.statistics.registry import STATISTICS

@@ -2,8 +2,8 @@
 
 import pytest
 
-from subjective.statistics.registry import STATISTICS, parse_term
-from subjective.statistics.terms import Term
+from subjective.statistics.registry import STATISTICS
+from subjective.statistics.terms import Term, parse_term
 
 
 @pytest.mark.parametrize(

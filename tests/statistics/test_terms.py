@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import pytest
 from helpers.analyses import THREE, term
 
-from subjective.pyramid import PADDINGS, octave_size
+from subjective.choices import PADDINGS
+from subjective.pyramid import octave_size
 from subjective.statistics.analysis import analyze
 from subjective.statistics.autocorrelation import LAGS
 from subjective.statistics.registry import STATISTICS

@@ -12,12 +12,12 @@ from helpers.pictures import SOURCES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from subjective.choices import PADDINGS
 from subjective.compilation import jit
 from subjective.images import MAX_PIXELS, read_image
 from subjective.losses import texture_loss
 from subjective.network.formats.layout import random_params
 from subjective.network.normalization import load_params
-from subjective.pyramid import PADDINGS
 from subjective.statistics.analysis import analyze
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.room import smallest_picture

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.pyramid import PADDINGS, TAPS
+from subjective.choices import PADDINGS
+from subjective.pyramid import TAPS
+from subjective.synthesis.config import AnimationConfig
 from subjective.synthesis.frames import (
     SOFT,
     Distances,
@@ -16,7 +18,6 @@ from subjective.synthesis.frames import (
     mean_over_frames,
     octaves_of,
     shifted_distances,
-    steps_of,
     weigh_frames,
 )
 
@@ -87,6 +88,9 @@ def test_equal_frames_are_at_no_distance_and_have_a_finite_gradient(kind, paddin
 
 
 def test_a_frame_is_never_compared_with_itself():
+    def steps_of(frames, order):
+        return AnimationConfig(count=frames, if_order=order).frame_steps
+
     assert steps_of(2, 5) == (1,)
     assert steps_of(5, 9) == (1, 2)
     assert steps_of(24, 2) == (1, 2)

@@ -11,23 +11,40 @@ from helpers.pictures import smooth_noise
 from subjective.colors import OPPONENT
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.layout import Layouts, layout_octave, make_layouts
+from subjective.synthesis.layout import Layouts, held_octave, layout_octave, make_layouts
 from subjective.synthesis.texture import prepare, synthesize
 
 SMALL = {"output_width": 128, "octaves": 2, "layers": ("pool1",), "statistic": ("gram",)}
 SOURCE = smooth_noise(size=(96, 96))
 
 
-@pytest.mark.parametrize(("side", "octave"), [(1, 0), (64, 0), (127, 0), (128, 1), (256, 2), (4096, 2)])
-def test_a_layout_is_small_but_not_too_small(side, octave):
+@pytest.mark.parametrize(("side", "octave"), [(1, 0), (256, 0), (362, 0), (363, 1), (512, 1), (4096, 4)])
+def test_a_layout_is_as_large_as_its_time_allows(side, octave):
     assert layout_octave((side, 2 * side), 512) == octave
-    assert layout_octave((side, 2 * side), 512, is_regular=True) == min(octave, 1)
     assert layout_octave((side, 2 * side), 17) == min(octave, 1)
+
+
+@pytest.mark.parametrize(("side", "octave"), [(1, 0), (64, 0), (127, 0), (128, 1), (256, 2), (512, 2), (4096, 4)])
+def test_a_picture_is_held_where_it_is_small_but_not_too_small(side, octave):
+    assert held_octave((side, 2 * side), 512) == octave
+    finest = layout_octave((side, 2 * side), 512)
+    assert held_octave((side, 2 * side), 512, is_regular=True) == max(min(octave, 1), finest)
+    assert held_octave((side, 2 * side), 17) == min(octave, 1)
+
+
+@pytest.mark.parametrize(("side", "octave"), [(96, 0), (512, 0), (2048, 2)])
+def test_a_picture_begins_at_its_layout(small_params, side, octave):
+    config = SynthesisConfig(output_width=side, octaves=4, layers=("pool1",), statistic=("gram",))
+    octaves = [stage.octave for stage in prepare([SOURCE], config, small_params).stages]
+    assert octaves == list(range(octave, -1, -1))
+    asked = dataclasses.replace(config, first_stage=1)
+    assert [stage.octave for stage in prepare([SOURCE], asked, small_params).stages] == [3, 2, 1, 0]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "same"])
-def test_a_layout_has_the_size_of_each_octave(padding):
+def test_a_layout_has_the_size_of_each_octave(monkeypatch, padding):
+    monkeypatch.setattr("subjective.synthesis.layout.MOST_PIXELS", 150 * 131 / 3)
     layouts = Layouts([SOURCE], SynthesisConfig(output_width=131, output_height=150, padding_mode=padding))
     assert layouts.octave == 1
     sizes = [layouts.at(0, 0, octave).shape[:2] for octave in range(4)]

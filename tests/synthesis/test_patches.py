@@ -1,5 +1,7 @@
 """Pictures made of patches of their sources."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from helpers.pictures import noise, smooth_noise
@@ -71,7 +73,8 @@ def test_the_same_key_makes_the_same_picture_and_another_key_another():
 def test_the_nearest_patch_is_that_of_a_plain_search():
     source, picture = smooth_noise(size=(24, 24)), smooth_noise(1, (20, 28))
     patches = _collect([source], [1.0], np.random.default_rng(0))
-    found, missed = _find_nearest(patches, picture, np.zeros(len(patches.corners), np.float32))
+    with ThreadPoolExecutor(2) as threads:
+        found, missed = _find_nearest(patches, picture, np.zeros(len(patches.corners), np.float32), threads)
     ours = ((patches_of(picture) - patches.mean) @ patches.axes).astype(np.float64)
     apart = np.square(ours[:, None] - patches.components[None]).sum(axis=2)
     nearest = apart.min(axis=1)

@@ -11,11 +11,11 @@ from helpers.pictures import photograph
 
 from subjective.colors import OPPONENT
 from subjective.network.normalization import load_params
+from subjective.optimize.creation import create_optimizer
 from subjective.optimize.lbfgs import LBFGS
 from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.minimizer import minimize
 from subjective.optimize.preconditioned import Preconditioned
-from subjective.optimize.registry import create_optimizer
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.preconditioner import BRIGHTNESS, COLOR, LEVELS, apply_octave_gains
 from subjective.synthesis.texture import synthesize

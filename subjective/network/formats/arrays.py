@@ -16,7 +16,6 @@ References:
 from __future__ import annotations
 
 import math
-import os
 import re
 import warnings
 import zipfile
@@ -30,17 +29,10 @@ from numpy.lib import format as npy_format
 
 from subjective.checks import InputError
 from subjective.network.formats import safe_pickle
+from subjective.network.formats.limits import Budget, most_unpacked, size_of
 
 LAYER = re.compile(r"conv[1-5]_[1-4]")
 """The name of a convolution."""
-
-MAX_ARRAY_BYTES = 1 << 28
-"""An array, or a storage of PyTorch, with more bytes than this is refused.
-
-VGG's largest convolution has 2.4 million numbers, 19 million bytes in float64. A storage may hold several arrays.
-"""
-
-_MAX_FILE_BYTES = 1 << 31  # a file that unpacks to more bytes is refused; all of VGG-19 has 575 million bytes
 
 
 @dataclass(frozen=True)
@@ -62,62 +54,63 @@ class FileContent:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def read_npz(archive: zipfile.ZipFile) -> FileContent:
+def read_npz(archive: zipfile.ZipFile, budget: Budget) -> FileContent:
     """Read arrays `conv1_1_W` (HWIO, RGB), `conv1_1_b`, and so on. Dense layers are not read."""
     convolutions: dict[str, dict[str, np.ndarray]] = {}
     for info in archive.infolist():
         match = re.fullmatch(rf"({LAYER.pattern})_([Wb])\.npy", info.filename)
         if match:
-            if info.file_size > MAX_ARRAY_BYTES:
-                raise InputError(f"{info.filename} of {info.file_size} bytes is larger than any convolution of VGG")
+            layer, part = convolutions.setdefault(match[1], {}), "kernel" if match[2] == "W" else "bias"
+            if part in layer:
+                raise InputError(f"lists {info.filename} twice")
+            budget.take(info.file_size, info.filename)
             with archive.open(info) as stream:
-                array = _read_array(cast(BufferedIOBase, stream), info.file_size)
-            convolutions.setdefault(match[1], {})["kernel" if match[2] == "W" else "bias"] = array
+                layer[part] = _read_array(cast(BufferedIOBase, stream), info.file_size, budget)
     if not convolutions:
         raise InputError("no arrays conv1_1_W, conv1_1_b, ...; wanted a .npz file as in TensorFlow's VGG tutorials")
     return FileContent("npz", convolutions, "caffe-rgb")
 
 
-def read_npy(stream: BufferedIOBase) -> FileContent:
+def read_npy(stream: BufferedIOBase, budget: Budget) -> FileContent:
     """Read a .npy file that holds a pickled dictionary.
 
     The dictionary maps a layer to {'weights', 'biases'} (Gatys) or to [weights, biases].
     """
-    return _collect_dictionary(_read_array(stream, os.fstat(stream.fileno()).st_size))
+    return _collect_dictionary(_read_array(stream, size_of(stream), budget), budget)
 
 
-def read_pickle(stream: BufferedIOBase) -> FileContent:
+def read_pickle(stream: BufferedIOBase, budget: Budget) -> FileContent:
     """Read a pickle file that holds a dictionary as in `read_npy`."""
-    return _collect_dictionary(safe_pickle.load(stream, os.fstat(stream.fileno()).st_size))
+    return _collect_dictionary(safe_pickle.load(stream, size_of(stream), budget), budget)
 
 
-def _collect_dictionary(layers: Any) -> FileContent:
+def _collect_dictionary(layers: Any, budget: Budget) -> FileContent:
     """Collect the convolutions of a dictionary from a pickle; see `read_npy`."""
     convolutions = {}
     for name, layer in layers.items() if isinstance(layers, dict) else ():
         text = name.decode("latin-1") if isinstance(name, bytes) else name
         if isinstance(text, str) and LAYER.fullmatch(text):
-            kernel, bias = _unpack_layer(text, safe_pickle.to_plain(layer))
+            kernel, bias = _unpack_layer(text, safe_pickle.to_plain(layer, budget), budget)
             convolutions[text] = {"kernel": kernel, "bias": bias.reshape(-1)}
     if not convolutions:
         raise InputError("no dictionary with layers conv1_1, conv1_2, ...; wanted one as in Gatys' VGG-19 in .npy")
     return FileContent("npy dictionary", convolutions, "caffe-bgr")
 
 
-def _unpack_layer(name: str, layer: Any) -> tuple[np.ndarray, np.ndarray]:
+def _unpack_layer(name: str, layer: Any, budget: Budget) -> tuple[np.ndarray, np.ndarray]:
     """Return the kernel and the bias of a layer of a dictionary."""
     pair: list[Any]
     if isinstance(layer, dict):
         pair = [layer.get("weights", layer.get(b"weights")), layer.get("biases", layer.get(b"biases"))]
     else:
         pair = list(layer) if isinstance(layer, list | tuple) else []
-    pair = [safe_pickle.to_plain(array) for array in pair]
+    pair = [safe_pickle.to_plain(array, budget) for array in pair[:3]]
     if len(pair) != 2 or not all(isinstance(array, np.ndarray) for array in pair):
         raise InputError(f"{name} is neither {{'weights', 'biases'}} nor [weights, biases] of arrays")
     return pair[0], pair[1]
 
 
-def _read_array(stream: BufferedIOBase, size: int) -> Any:
+def _read_array(stream: BufferedIOBase, size: int, budget: Budget) -> Any:
     """Read a .npy array; `size` counts the bytes of header and array.
 
     Numpy's own reader is not used, because it would run the pickle of an object array.
@@ -132,9 +125,9 @@ def _read_array(stream: BufferedIOBase, size: int) -> Any:
         shape, fortran, dtype = header(stream)
     left = size - stream.tell()
     if dtype.hasobject:
-        return safe_pickle.load(stream, left)
+        return safe_pickle.load(stream, left, budget)
     count = math.prod(shape) * dtype.itemsize
-    if count > MAX_ARRAY_BYTES or count != left or not all(n >= 0 for n in shape):
+    if count != left or not all(n >= 0 for n in shape):
         raise InputError(f"its header says {count} bytes (shape {shape}, {dtype}) where {left} follow")
     flat = np.frombuffer(stream.read(count), dtype)
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
@@ -195,15 +188,20 @@ def _struct_fields(value: Any) -> dict[str, Any]:
 
 
 def _refuse_zip_bomb(stream: BufferedIOBase) -> None:
-    """Unpack every compressed variable piece by piece, and refuse a file that unpacks to more than `_MAX_FILE_BYTES`.
+    """Unpack every compressed variable piece by piece, and refuse a file that unpacks to too many bytes.
 
     No piece is kept. Without this check, scipy might unpack more bytes than fit into memory.
     """
-    size = stream.seek(0, os.SEEK_END)
+    size = size_of(stream)
+    limit = most_unpacked(size)
+    stream.seek(126)
+    order = {b"MI": ">", b"IM": "<"}.get(stream.read(2))
+    if order is None:
+        raise InputError("its head does not say the order of its bytes")
     position, total = 128, 0
     while position + 8 <= size:
         stream.seek(position)
-        kind, count = np.frombuffer(stream.read(8), "<u4").tolist()
+        kind, count = np.frombuffer(stream.read(8), f"{order}u4").tolist()
         if position + 8 + count > size:
             raise InputError(f"is cut short: a variable needs {count} bytes, {size - position - 8} are left")
         unpack = zlib.decompressobj()
@@ -211,9 +209,9 @@ def _refuse_zip_bomb(stream: BufferedIOBase) -> None:
         while left and not unpack.eof:
             piece = stream.read(min(left, 1 << 16))
             left -= len(piece)
-            while piece and total <= _MAX_FILE_BYTES:
+            while piece and total <= limit:
                 total += len(unpack.decompress(piece, 1 << 20))
                 piece = unpack.unconsumed_tail
-            if total > _MAX_FILE_BYTES:
-                raise InputError(f"unpacks to more than {_MAX_FILE_BYTES} bytes, which no VGG network has")
+            if total > limit:
+                raise InputError(f"unpacks to more than {limit} bytes, which no VGG network of its size does")
         position += 8 + count

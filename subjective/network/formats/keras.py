@@ -13,39 +13,41 @@ Links to other files, and datasets stored in other files, are refused.
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Iterator
 from io import BufferedIOBase, BytesIO
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from subjective.checks import InputError, MissingPackageError
-from subjective.network.formats.arrays import MAX_ARRAY_BYTES, FileContent
+from subjective.network.formats.arrays import FileContent
 from subjective.network.formats.layout import name_convolutions
+from subjective.network.formats.limits import Budget, most_unpacked, size_of
 
 _NAMED = re.compile(r"(?:block([1-5])_conv([1-4])|conv([1-5])_([1-4]))")
-_NUMBERED = re.compile(r"conv2d(?:_(\d+))?")
+_NUMBERED = re.compile(r"conv2d(?:_(\d{1,4}))?", re.ASCII)
 _KERNEL = re.compile(r"(?:kernel|.*_W(?:_\d+)?|W)(?::0)?|vars/0")
 _BIAS = re.compile(r"(?:bias|.*_b(?:_\d+)?|b)(?::0)?|vars/1")
 _MAX_OBJECTS = 20_000  # a file with more objects is refused
-_MAX_MEMBER_BYTES = 1 << 30  # weights with more bytes are refused; all of VGG-19 has 575 million bytes
 
 
-def read_keras_zip(archive: zipfile.ZipFile) -> FileContent:
+def read_keras_zip(archive: zipfile.ZipFile, budget: Budget) -> FileContent:
     """Read `model.weights.h5` from a `.keras` archive of Keras 3. The configuration in the archive is not read."""
     info = archive.getinfo("model.weights.h5")
-    if info.file_size > _MAX_MEMBER_BYTES:
-        raise InputError(f"its model.weights.h5 of {info.file_size} bytes is larger than any VGG network")
-    return read_hdf5(BytesIO(archive.read(info)))
+    if info.file_size > most_unpacked(size_of(cast(BinaryIO, archive.fp))):
+        raise InputError(f"its model.weights.h5 of {info.file_size} bytes is larger than any VGG network of its size")
+    return read_hdf5(BytesIO(archive.read(info)), budget)
 
 
-def read_hdf5(file: str | BufferedIOBase) -> FileContent:
+def read_hdf5(file: str | BufferedIOBase, budget: Budget) -> FileContent:
     """Read the kernels and biases of convolutions. Dense layers, optimizer state and configuration are not read.
 
     Args:
         file: path or stream of the file.
+        budget: counts the bytes of the arrays.
 
     Raises:
         MissingPackageError: h5py is missing.
@@ -67,7 +69,7 @@ def read_hdf5(file: str | BufferedIOBase) -> FileContent:
             layer = named.setdefault(place, {}) if isinstance(place, str) else numbered.setdefault(place, {})
             if role in layer:
                 raise InputError(f"two datasets claim to be the {role} of one layer, the second is {path!r}")
-            layer[role] = _read_numbers(path, dataset)
+            layer[role] = _read_numbers(path, dataset, budget)
     if not named and numbered:
         named = dict(zip(name_convolutions(len(numbered)), (numbered[n] for n in sorted(numbered)), strict=True))
     if not named:
@@ -120,10 +122,12 @@ def _datasets(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
                     waiting.append((f"{path}/", item))
 
 
-def _read_numbers(path: str, dataset: Any) -> np.ndarray:
+def _read_numbers(path: str, dataset: Any, budget: Budget) -> np.ndarray:
     """Read a dataset; refuse a dataset that is stored in another file, too large, or not of a float type."""
     if dataset.external or dataset.is_virtual:
         raise InputError(f"{path!r} keeps its numbers in another file; wanted all parameters in one file")
-    if dataset.dtype.kind != "f" or dataset.size * 8 > MAX_ARRAY_BYTES:
-        raise InputError(f"{path!r} has shape {dataset.shape} and type {dataset.dtype}; wanted a convolution of VGG")
+    if dataset.dtype.kind != "f":
+        raise InputError(f"{path!r} has type {dataset.dtype}; wanted floating-point numbers")
+    chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize  # is unpacked as a whole
+    budget.take(max(dataset.size * dataset.dtype.itemsize, chunk), f"{path!r} of shape {dataset.shape}")
     return np.asarray(dataset[()])

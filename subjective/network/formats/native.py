@@ -11,28 +11,37 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+from io import BufferedReader
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from safetensors import safe_open
 
 from subjective.checks import InputError, file_errors
-from subjective.files import locked, write_bytes
+from subjective.files import locked, open_regular, write_bytes
 from subjective.network.formats.layout import one_line
+from subjective.network.formats.limits import MAX_FILE_BYTES
 
 SUMS = "SHA256SUMS"
 """Name of the file that lists the hashes of the files in its folder."""
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path, limit: int = sys.maxsize) -> str:
     """Return the SHA-256 of a file in hexadecimal.
 
+    Args:
+        path: the file.
+        limit: most bytes that the file may have.
+
     Raises:
+        InputError: the file is no regular file, or is larger.
         FileError: the file cannot be read.
     """
-    with file_errors("read", path), path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with file_errors("read", path), open_regular(path, limit) as stream:
+        return hashlib.file_digest(cast(BufferedReader, stream), "sha256").hexdigest()
 
 
 def verify(path: Path) -> str:
@@ -45,7 +54,7 @@ def verify(path: Path) -> str:
         InputError: the file does not have the listed hash.
         FileError: the file cannot be read.
     """
-    digest, expected = sha256(path), _read_sums(path.parent).get(path.name)
+    digest, expected = sha256(path, MAX_FILE_BYTES), _read_sums(path.parent).get(path.name)
     if expected not in (None, digest):
         raise InputError(
             f"{path}: damaged or changed: expected sha256 {expected} ({SUMS}), got {digest}; "
@@ -54,15 +63,30 @@ def verify(path: Path) -> str:
     return digest
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+Check = Callable[[dict[str, tuple[int, ...]], dict[str, str]], None]
+"""``check(shapes, metadata)`` raises an error if the shapes of the tensors are not those that are wanted."""
+
+
+def read_tensors(path: Path, check: Check | None = None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read all tensors and the metadata (strings) of a safetensors file.
 
+    Args:
+        path: the file.
+        check: looks at the head of the file before any tensor is read.
+
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, is no regular file or is larger than `limits.MAX_FILE_BYTES`; or ``check``
+            raises this error.
     """
     try:
+        open_regular(path, MAX_FILE_BYTES).close()
         with safe_open(path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
+            if check is not None:
+                check({name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, metadata)  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except (InputError, FileNotFoundError):
+        raise
     # The library raises its own SafetensorError, and other exceptions for number types that numpy does not have.
     except Exception as error:
         raise InputError(one_line(f"{path}: damaged or cut short ({error}); download or convert it again")) from error

@@ -8,23 +8,33 @@ convolution takes.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from subjective.checks import InputError, MissingPackageError
-from subjective.network.formats.arrays import MAX_ARRAY_BYTES, FileContent
+from subjective.files import open_regular
+from subjective.network.formats.arrays import FileContent
 from subjective.network.formats.layout import name_convolutions
+from subjective.network.formats.limits import MAX_FILE_BYTES, Budget, size_of
+
+_MAX_ALIASES = 100  # Identity nodes in a row that are followed
 
 _PLAIN = {"group": 1, "strides": [1, 1], "dilations": [1, 1]}  # attributes of VGG's convolutions
 
 
-def read_onnx(path: Path) -> FileContent:
+def read_onnx(path: Path, stream: BinaryIO, budget: Budget) -> FileContent:
     """Read the 3x3 convolutions of a graph, and name them by their order.
 
     Reading ends at the first convolution of another size, because some exporters write dense layers as convolutions.
+
+    Args:
+        path: the file, beside which the numbers of its convolutions may lie.
+        stream: the same file, open.
+        budget: counts the bytes of the arrays.
 
     Raises:
         MissingPackageError: onnx is missing.
@@ -36,8 +46,8 @@ def read_onnx(path: Path) -> FileContent:
     except ImportError:
         raise MissingPackageError("reading ONNX files needs onnx; do: pip install 'subjective[convert]'") from None
     # The file chooses the paths of its external data; `_read_external` checks the paths before reading.
-    graph = onnx.load(str(path), load_external_data=False).graph
-    stored = _Stored(path, {tensor.name: tensor for tensor in graph.initializer}, {})
+    graph = onnx.load_model_from_string(stream.read()).graph
+    stored = _Stored(path, {tensor.name: tensor for tensor in graph.initializer}, {}, budget)
     convolutions: list[dict[str, np.ndarray]] = []
     names: list[str] = []
     for node in graph.node:
@@ -61,11 +71,13 @@ class _Stored(NamedTuple):
         path: path of the graph's file.
         tensors: name to tensor.
         aliases: a map with an entry for each Identity node, from the name of its output to the name of its input.
+        budget: counts the bytes of the arrays.
     """
 
     path: Path
     tensors: dict[str, Any]
     aliases: dict[str, str]
+    budget: Budget
 
     def add(self, node: Any) -> None:
         """Add the tensor of a Constant node or the alias of an Identity node; ignore any other node."""
@@ -97,28 +109,31 @@ def _find_convention(names: list[str]) -> str | None:
 
 
 def _read_numbers(stored: _Stored, name: str) -> np.ndarray:
-    """Read a stored tensor; refuse a tensor that the graph computes, or that is larger than `MAX_ARRAY_BYTES`."""
+    """Read a stored tensor; refuse a tensor that the graph computes, or that is too large or not of a float type."""
     from onnx import TensorProto, numpy_helper
 
-    for _ in range(len(stored.aliases) + 1):
+    for _ in range(_MAX_ALIASES):
         name = stored.aliases.get(name, name)
     tensor = stored.tensors.get(name)
     if tensor is None:
         raise InputError(f"{name!r} is computed by the graph, not stored in it; export with constants folded")
     shape = tuple(tensor.dims)
-    if np.prod(shape, dtype=object) * 8 > MAX_ARRAY_BYTES or any(n < 0 for n in shape):
-        raise InputError(f"{name!r} has shape {shape}, larger than any convolution of VGG")
+    if any(n < 0 for n in shape):
+        raise InputError(f"{name!r} has shape {shape}; wanted sizes of 0 or more")
+    if tensor.data_type not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16):
+        raise InputError(f"{name!r} is of ONNX's type {tensor.data_type}; wanted floating-point numbers")
+    stored.budget.take(math.prod(shape) * 8, f"{name!r} of shape {shape}")
     if tensor.data_location == TensorProto.EXTERNAL:
-        tensor = _read_external(stored.path, tensor)
+        tensor = _read_external(stored, tensor)
     return np.asarray(numpy_helper.to_array(tensor))
 
 
-def _read_external(path: Path, tensor: Any) -> Any:
+def _read_external(stored: _Stored, tensor: Any) -> Any:
     """Return a tensor with its external data, read from a file in the graph's folder; refuse any other file."""
     from onnx import TensorProto
 
     entries = {entry.key: entry.value for entry in tensor.external_data}
-    folder, location = path.resolve().parent, entries.get("location", "")
+    folder, location = stored.path.resolve().parent, entries.get("location", "")
     # `resolve` follows links, so that the next check also refuses a link that leads out of the folder.
     data = (folder / location).resolve()
     if not location or not data.is_relative_to(folder):
@@ -127,12 +142,13 @@ def _read_external(path: Path, tensor: Any) -> Any:
         )
     if not data.is_file():
         raise InputError(f"{tensor.name!r} lies in {location!r}, which is not there; put that file beside the graph")
-    offset, size = int(entries.get("offset", 0)), data.stat().st_size
-    length = int(entries.get("length", size - offset))
-    if not 0 <= offset <= offset + length <= size or length > MAX_ARRAY_BYTES:
-        raise InputError(f"{tensor.name!r} lies at {offset} + {length} bytes of {location!r}, which has {size}")
     inline = TensorProto(dims=tensor.dims, data_type=tensor.data_type, name=tensor.name)
-    with data.open("rb") as stream:
+    with open_regular(data, MAX_FILE_BYTES) as stream:
+        offset, size = int(entries.get("offset", 0)), size_of(stream)
+        length = int(entries.get("length", size - offset))
+        if not 0 <= offset <= offset + length <= size:
+            raise InputError(f"{tensor.name!r} lies at {offset} + {length} bytes of {location!r}, which has {size}")
+        stored.budget.take(length, f"{tensor.name!r} in {location!r}")
         stream.seek(offset)
         inline.raw_data = stream.read(length)
     return inline

@@ -1,5 +1,7 @@
 """Read VGG-16 and VGG-19 from the files of other frameworks, without executing anything in the files.
 
+A process of its own reads the files of other frameworks, with limits; see `network.formats.isolation`.
+
 The content of a file determines its format; the name counts only for ONNX, by the suffix `.onnx`:
 
 | format | names of layers | kernel | input convention |
@@ -19,20 +21,12 @@ input conventions. The argument `convention` overrides the last column. For exam
 
 from __future__ import annotations
 
-import re
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from subjective.checks import InputError, MissingFileError, file_errors
-from subjective.network.formats import arrays, keras, onnx, torch
-from subjective.network.formats.arrays import FileContent
+from subjective.network.formats.contents import read_content, recognize
+from subjective.network.formats.isolation import read_isolated
 from subjective.network.formats.layout import (
-    BLOCKS,
     WIDTHS,
     NumpyParams,
     Widths,
@@ -42,10 +36,6 @@ from subjective.network.formats.layout import (
     to_bgr,
 )
 from subjective.network.formats.native import sha256
-
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_TORCHVISION = re.compile(r"(?:module\.)?(?:features\.)?(\d+)\.(weight|bias)")
-_KNOWN = "safetensors, Keras HDF5 or .keras, PyTorch .pth, .npz, .npy, MatConvNet .mat and ONNX"
 
 
 def read(
@@ -74,7 +64,9 @@ def read(
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file")
     try:
-        found = _read_content(path)
+        # The safetensors library is written for the files of strangers. Those of the other formats are not: a damaged
+        # file can crash the process that reads it.
+        found = read_content(path) if recognize(path) == "safetensors" else read_isolated(path)
         convention = convention or found.convention
         if convention is None:
             raise InputError(
@@ -86,13 +78,10 @@ def read(
     except PermissionError:
         with file_errors("read", path):
             raise
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InputError(one_line(f"{path}: {error}")) from error
-    # The libraries that read these formats raise exceptions of almost any class when a file is damaged.
-    except Exception as error:
-        raise InputError(
-            one_line(f"{path}: damaged or cut short ({type(error).__name__}: {error}); download or export it again")
-        ) from error
+    except MemoryError as error:
+        raise InputError(f"{path}: there is not enough memory to read it") from error
     metadata = {**found.metadata, "architecture": architecture_of(params)}
     if found.format == "native":
         return params, metadata
@@ -103,117 +92,3 @@ def read(
         "source_sha256": sha256(path),
     }
     return params, metadata
-
-
-def _collect_native(tensors: Mapping[str, np.ndarray], metadata: dict[str, str] | None = None) -> FileContent:
-    """Collect tensors with this package's own names: `convB_C.kernel`, `convB_C.bias` and, if stored, `input.mean`."""
-    convolutions: dict[str, dict[str, np.ndarray]] = {}
-    mean = None
-    for name, array in tensors.items():
-        layer, _, part = name.partition(".")
-        if name == "input.mean":
-            mean = array
-        elif part not in ("kernel", "bias"):
-            raise InputError(f"has a tensor {name!r}; wanted convB_C.kernel, convB_C.bias and input.mean only")
-        else:
-            convolutions.setdefault(layer, {})[part] = array
-    return FileContent("native", convolutions, "caffe-bgr", mean, metadata or {})
-
-
-def _read_content(path: Path) -> FileContent:
-    """Recognize the format of a file by its first bytes (of ONNX, also by the suffix), and read the file."""
-    with path.open("rb") as stream:
-        head = stream.read(512)
-        stream.seek(0)
-        content = _read_stream(stream, head)
-    if content is not None:
-        return content
-    if _HDF5 in head or head.startswith(b"MATLAB 7.3"):
-        return keras.read_hdf5(str(path))
-    if head[8:9] == b"{":
-        return _read_safetensors(path)
-    if head[257:262] == b"ustar":
-        raise InputError("a tar archive (PyTorch before 2017, or packed); unpack it, or save its state_dict() again")
-    if head.startswith(b"\x1f\x8b"):
-        raise InputError("compressed with gzip; unpack it first")
-    if head.startswith(b"\x08") or path.suffix == ".onnx":
-        return onnx.read_onnx(path)
-    raise InputError(f"no format known here; wanted {_KNOWN}")
-
-
-def _read_stream(stream: BufferedReader, head: bytes) -> FileContent | None:
-    """Read a file whose format can be read from an open stream; return None for any other format."""
-    if head.startswith(b"PK\x03\x04"):
-        with zipfile.ZipFile(stream) as archive:
-            return _read_zip(archive)
-    if head.startswith(torch.MAGIC):
-        return _collect_torchvision("PyTorch", torch.read_stream(stream), lambda tensor: tensor.read())
-    if head.startswith(b"\x93NUMPY"):
-        return arrays.read_npy(stream)
-    if head.startswith(b"MATLAB 5.0"):
-        return arrays.read_mat(stream)
-    if re.match(rb"\x80[\x02-\x05]", head):
-        return arrays.read_pickle(stream)
-    return None
-
-
-def _read_zip(archive: zipfile.ZipFile) -> FileContent:
-    """Read a zip archive of PyTorch, Keras or numpy."""
-    names = archive.namelist()
-    if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
-        return _collect_torchvision("PyTorch", torch.read_zip(archive), lambda tensor: tensor.read())
-    if "model.weights.h5" in names:
-        return keras.read_keras_zip(archive)
-    if any(name.endswith(".npy") for name in names):
-        return arrays.read_npz(archive)
-    raise InputError(f"a zip archive of no format known here; wanted {_KNOWN}")
-
-
-def _read_safetensors(path: Path) -> FileContent:
-    """Read a safetensors file with this package's or torchvision's names."""
-    from safetensors import safe_open
-
-    with safe_open(path, "numpy") as file:
-        names = list(file.keys())
-        if not any(name.endswith(".kernel") for name in names):
-            return _collect_torchvision("safetensors", {name: name for name in names}, file.get_tensor)
-        return _collect_native({name: file.get_tensor(name) for name in names}, file.metadata())
-
-
-def _collect_torchvision(form: str, tensors: Mapping[str, Any], read: Callable[[Any], np.ndarray]) -> FileContent:
-    """Collect tensors with torchvision's names, `features.N.weight` (OIHW) and `features.N.bias`.
-
-    Args:
-        form: name of the format.
-        tensors: name to tensor.
-        read: ``read(tensor)`` returns the array of a tensor; it is called only for convolutions.
-    """
-    if any(name.endswith("running_mean") for name in tensors):
-        raise InputError("has batch normalization (torchvision's vgg*_bn); wanted VGG-16 or VGG-19 without it")
-    numbered: dict[int, dict[str, np.ndarray]] = {}
-    for name, tensor in tensors.items():
-        if match := _TORCHVISION.fullmatch(name):
-            numbers = read(tensor)
-            part = {"weight": "kernel", "bias": "bias"}[match[2]]
-            numbered.setdefault(int(match[1]), {})[part] = numbers.T.swapaxes(0, 1) if numbers.ndim == 4 else numbers
-    if not numbered:
-        raise InputError("no tensors conv1_1.kernel or features.0.weight, ...; wanted VGG-16 or VGG-19")
-    for blocks in BLOCKS.values():
-        places = _torchvision_places(blocks)
-        if set(numbered) <= set(places):
-            return FileContent(form, {places[n]: numbered[n] for n in sorted(numbered)}, "torchvision")
-    raise InputError(f"features {sorted(numbered)} are neither VGG-16's nor VGG-19's in torchvision")
-
-
-def _torchvision_places(blocks: Sequence[int]) -> dict[int, str]:
-    """Map the number of a convolution in torchvision's sequence to the layer's name.
-
-    A convolution and its ReLU take two places in that sequence, a pooling takes one.
-    """
-    places, at = {}, 0
-    for block, depth in enumerate(blocks, 1):
-        for layer in range(1, depth + 1):
-            places[at] = f"conv{block}_{layer}"
-            at += 2
-        at += 1
-    return places

@@ -24,6 +24,9 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+from subjective.checks import InputError
+from subjective.network.formats.limits import Budget
+
 Calls = Mapping[str, Callable[..., Any]]
 """Map from the full name of an allowed constructor to the function that builds the constructor's value."""
 
@@ -68,13 +71,18 @@ class _Array:
 
 
 def load(
-    stream: BufferedIOBase, size: int, persistent: Callable[[Any], Any] | None = None, calls: Calls | None = None
+    stream: BufferedIOBase,
+    size: int,
+    budget: Budget,
+    persistent: Callable[[Any], Any] | None = None,
+    calls: Calls | None = None,
 ) -> Any:
     """Return the object that a pickle describes. Use `to_plain` to get the arrays inside the object.
 
     Args:
         stream: binary stream. It stands at the start of the pickle before the call, and at the end after the call.
         size: number of bytes from the start of the pickle to the end of the stream. `load` reads and allocates no more.
+        budget: counts the bytes of an array that the pickle describes; see `to_plain`.
         persistent: returns the value of a persistent id (PyTorch's storages); None refuses persistent ids.
         calls: further allowed constructors.
 
@@ -89,22 +97,27 @@ def load(
             if count > MAX_OPCODES:
                 raise PickleError(f"damaged pickle (more than {MAX_OPCODES} opcodes)")
             machine.step(opcode.name, argument)
-        return to_plain(machine.stack.pop())
-    except PickleError:
+        return to_plain(machine.stack.pop(), budget)
+    except (PickleError, InputError):
         raise
     # pickletools raises ValueError for bad opcodes; a damaged stack raises the other errors. Each error means damage.
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise PickleError(f"damaged pickle ({type(error).__name__}: {error})") from error
 
 
-def to_plain(value: Any) -> Any:
+def to_plain(value: Any, budget: Budget) -> Any:
     """Convert a value of a loaded pickle.
 
     An array becomes a numpy array. An array of objects becomes a list, or its single object if the array has no axes.
     Any other value is returned unchanged.
 
+    Args:
+        value: the value.
+        budget: counts the bytes of the array.
+
     Raises:
         PickleError: the bytes of an array do not agree with its shape.
+        InputError: the arrays that were converted take more bytes than the budget has.
     """
     if not isinstance(value, _Array):
         return value
@@ -116,9 +129,10 @@ def to_plain(value: Any) -> Any:
             raise PickleError(f"damaged pickle ({len(items)} objects for an array of shape {shape})")
         return items[0] if shape == () else items
     code = np.dtype(dtype.code).newbyteorder(dtype.order)
-    raw = value.raw.encode("latin-1") if isinstance(value.raw, str) else value.raw
-    if not isinstance(raw, bytes | bytearray) or len(raw) != count * code.itemsize:
+    if not isinstance(value.raw, str | bytes | bytearray) or len(value.raw) != count * code.itemsize:
         raise PickleError(f"damaged pickle (wrong number of bytes for an array of shape {shape} and type {code})")
+    budget.take(len(value.raw), f"an array of shape {shape}")
+    raw = value.raw.encode("latin-1") if isinstance(value.raw, str) else value.raw
     return np.frombuffer(raw, code).reshape(shape, order="F" if value.order == "F" else "C")
 
 
@@ -197,7 +211,7 @@ class _Machine:
         elif name == "MARK":
             self.marks.append(len(stack))
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            self.memo[len(self.memo) if argument is None else argument] = stack[-1]
+            self.memo[_small(len(self.memo) if argument is None else argument)] = stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             stack.append(self.memo[argument])
         elif name == "DUP":
@@ -276,12 +290,20 @@ def _build(target: Any, state: Any) -> None:
         raise PickleError(f"damaged pickle (the opcode BUILD for a value of type {type(target).__name__})")
 
 
+def _small(number: int) -> int:
+    """Return a key of at most 32 bits; refuse larger ones, because thousands of them can have one hash."""
+    if not -1 << 31 <= number < 1 << 32:
+        raise PickleError("damaged pickle (a number of more than 32 bits is a key)")
+    return number
+
+
 def _make_dict(items: list[Any]) -> dict[Any, Any]:
     """Make a dictionary of alternating keys and values."""
     keys = items[::2]
     if len(items) % 2 or not all(isinstance(key, str | bytes | int) for key in keys):
         raise PickleError("damaged pickle (a dictionary whose keys are not names)")
-    return dict(zip(keys, items[1::2], strict=True))
+    names = [_small(key) if isinstance(key, int) else key for key in keys]
+    return dict(zip(names, items[1::2], strict=True))
 
 
 def _make_ordered_dict(pairs: Any = None) -> dict[Any, Any]:

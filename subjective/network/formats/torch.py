@@ -22,11 +22,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from subjective.network.formats.arrays import MAX_ARRAY_BYTES
+from subjective.network.formats.limits import Budget
 from subjective.network.formats.safe_pickle import Calls, Global, PickleError, expect, expect_shape, load
 
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first pickle of the older layout: the number 0x1950a86a20f9469cfc6c."""
+
+MAX_PICKLE_BYTES = 1 << 22
+"""A `data.pkl` of more bytes is refused: it holds names and shapes only, some thousand bytes of them."""
 
 _DTYPES = {
     "torch.FloatStorage": "<f4",
@@ -50,11 +53,13 @@ class Storage:
         dtype: number type.
         numel: count of numbers.
         read: returns the storage's bytes; raises `PickleError` if the file does not hold `nbytes` bytes for it.
+        budget: counts the bytes of the storage and of its tensors, each time that they are read.
     """
 
     dtype: str
     numel: int
     read: Callable[[], bytes]
+    budget: Budget
 
     @property
     def nbytes(self) -> int:
@@ -82,8 +87,8 @@ class Tensor:
         """Read the numbers, and return them in the tensor's shape.
 
         Raises:
-            PickleError: the tensor reaches past the end of its storage, or the tensor or its storage is larger than
-                `MAX_ARRAY_BYTES`.
+            PickleError: the tensor reaches past the end of its storage.
+            InputError: the tensors that were read take more bytes than the budget has.
         """
         numel = math.prod(self.shape)
         reach = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True)) + 1 if numel else 0
@@ -91,9 +96,9 @@ class Tensor:
             raise PickleError(
                 f"a tensor of shape {self.shape} reaches past its storage of {self.storage.numel} numbers"
             )
-        # A tensor with a stride of 0 can be larger than its storage; check the sizes of both.
-        if max(numel * 8, self.storage.nbytes) > MAX_ARRAY_BYTES:
-            raise PickleError(f"a tensor of shape {self.shape} or its storage is larger than any convolution of VGG")
+        # A tensor with a stride of 0 can be larger than its storage.
+        bytes_each = max(4, self.storage.nbytes // max(self.storage.numel, 1))  # bfloat16 becomes float32
+        self.storage.budget.take(numel * bytes_each, f"a tensor of shape {self.shape}")
         raw = self.storage.read()
         if self.storage.dtype == "bfloat16":  # the upper half of a float32
             flat = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
@@ -105,11 +110,12 @@ class Tensor:
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides).copy()
 
 
-def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
+def read_zip(archive: zipfile.ZipFile, budget: Budget) -> dict[str, Tensor]:
     """Find the tensors in a zip archive of `torch.save`.
 
     Args:
         archive: the archive; it must stay open while tensors are read.
+        budget: counts the bytes of what is read.
 
     Returns:
         Name to tensor.
@@ -128,6 +134,8 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
             if order.read(8) != b"little":
                 raise PickleError("its storages are big-endian; save it again on a little-endian machine")
 
+    last: dict[str, bytes] = {}  # the storage that was read last: several tensors may be views of one storage
+
     def find_storage(pid: Any) -> Storage:
         dtype, key, numel = _parse_persistent_id(pid)
         member = members.get(f"{prefix}data/{key}")
@@ -139,23 +147,28 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, Tensor]:
                 raise PickleError(
                     f"storage {key!r}: the pickle says {found.nbytes} bytes, its member has {member.file_size}"
                 )
-            return archive.read(member)
+            if key not in last:
+                budget.take(found.nbytes, f"the storage {key!r}")
+                last.clear()
+                last[key] = archive.read(member)
+            return last[key]
 
-        found = Storage(dtype, numel, read)
+        found = Storage(dtype, numel, read, budget)
         return found
 
     info = members[pickles[0]]
-    if info.file_size > MAX_ARRAY_BYTES:
+    if info.file_size > MAX_PICKLE_BYTES:
         raise PickleError(f"its data.pkl of {info.file_size} bytes is larger than any VGG network's")
     with archive.open(info) as stream:
-        return _collect_tensors(load(cast(BufferedIOBase, stream), info.file_size, find_storage, _CALLS))
+        return _collect_tensors(load(cast(BufferedIOBase, stream), info.file_size, budget, find_storage, _CALLS))
 
 
-def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
+def read_stream(stream: BufferedIOBase, budget: Budget) -> dict[str, Tensor]:
     """Find the tensors in a file of the older layout.
 
     Args:
         stream: the file; it must stay open while tensors are read.
+        budget: counts the bytes of what is read.
 
     Returns:
         Name to tensor.
@@ -177,17 +190,18 @@ def read_stream(stream: BufferedIOBase) -> dict[str, Tensor]:
             position, count = places[key]
             if count != found.numel:
                 raise PickleError(f"storage {key!r}: the pickle says {found.numel} numbers, the file {count}")
+            budget.take(found.nbytes, f"the storage {key!r}")
             stream.seek(position)
             raw = stream.read(found.nbytes)
             if len(raw) != found.nbytes:
                 raise PickleError(f"storage {key!r} is cut short: {len(raw)} of {found.nbytes} bytes")
             return raw
 
-        found = storages.setdefault(key, Storage(dtype, numel, read))
+        found = storages.setdefault(key, Storage(dtype, numel, read, budget))
         return found
 
     def load_next() -> Any:
-        return load(stream, size - stream.tell(), find_storage, _CALLS)
+        return load(stream, size - stream.tell(), budget, find_storage, _CALLS)
 
     load_next()  # the magic number, by which the file was recognized
     if load_next() != 1001:

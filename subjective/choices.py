@@ -1,0 +1,41 @@
+"""The words between which settings choose. Settings name them without importing the modules that act on them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Padding = Literal["valid", "same", "circular"]
+PADDINGS: tuple[Padding, ...] = ("valid", "same", "circular")
+"""All values of `Padding`; `subjective.pyramid.reduce` explains them."""
+
+Pooling = Literal["average", "max"]
+POOLINGS: tuple[Pooling, ...] = ("average", "max")
+"""All values of `Pooling`."""
+
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+"""How feature maps are stored and multiplied. The picture, the sums, and all later numbers have the picture's type."""
+
+PRECISIONS: tuple[Precision, ...] = ("float32", "tensorfloat32", "bfloat16")
+"""All values of `Precision`."""
+
+ColorMode = Literal["style", "luminance", "match"]
+"""Where a transfer takes colors from; see `subjective.colors.choose_colors`."""
+
+ContentForm = Literal["content", "content_sum"]
+"""Whether the content loss is a mean or a sum of squared differences."""
+
+HistoryType = Literal["float32", "bfloat16"]
+"""Number type of the history of L-BFGS on the device."""
+
+Schedule = Literal["coarse-to-fine", "plain"]
+"""Whether a picture grows from stage to stage, or is made at full size at once."""
+
+DistanceType = Literal["l2", "lap1"]
+"""How the distance between two frames is measured; see `subjective.synthesis.frames.frame_distance`."""
+
+Ease = Literal["smooth", "linear"]
+"""Speed of the change between keyframes."""
+
+INITS = ("patches", "random", "symmetric", "phases", "noise", "content")
+"""Names of the starts; any other name is the path of a picture file. ``noise`` is another name of ``random``;
+``patches`` is a layout (`subjective.synthesis.layout`), ``content`` the picture to which a style is transferred."""

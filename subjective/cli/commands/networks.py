@@ -1,0 +1,163 @@
+"""The options of the commands that train, apply and manage networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import tyro
+
+from subjective.checks import InputError, above, at_least, between, setting
+from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
+from subjective.feedforward.config import TRAIN_PRESETS, Like, TrainConfig
+from subjective.images import find_images
+from subjective.synthesis.settings import arg
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentOptions:
+    """Options that choose the photographs for a style network, and how a training begins."""
+
+    group: ClassVar[str] = "input"
+
+    content: Annotated[tuple[str, ...] | None, arg(metavar="FOLDER...")] = None
+    """Photographs that a style network learns to repaint: pictures, folders of pictures, or glob patterns."""
+    init: Annotated[str | None, arg(metavar="NETWORK")] = None
+    """Start with the parameters of a trained network of the same kind and size."""
+    like: Like = "subjective"
+    """Settings to begin with: subjective (this program's), or matlab (those of MATLAB's example of fast style
+    transfer). Other flags change these settings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, ContentOptions, TrainConfig):
+    """Train a small network that repaints pictures in the style of the sources (--content), or renders the sources'
+    textures (--texture), in one pass."""
+
+    group: ClassVar[str] = "output"
+
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE.safetensors")] = None
+    """Write the trained network to this file, besides the run folder."""
+    output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
+    save_every: Annotated[int, arg("-n", metavar="N")] = 100
+    """Every N steps, draw the curves and some pictures that the network makes. 0 draws them only at the end."""
+
+    @staticmethod
+    def presets() -> dict[str, dict[str, TrainConfig]]:
+        """Return the flag that names published settings, and the settings."""
+        return {"--like": TRAIN_PRESETS}
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        self.check_folder()
+        self.check_sources()
+        texture, content = setting("texture"), setting("content")
+        if self.texture and self.content:
+            raise InputError(f"{texture} and {content} were both given; a texture is made from noise: give one of them")
+        if not self.texture and not self.content:
+            raise InputError(
+                f"{content} is missing; give a folder of photographs that the network learns to repaint, or {texture} "
+                "for a network that makes textures from noise"
+            )
+
+    def check_files(self) -> None:
+        """See `Options.check_files`."""
+        super().check_files()
+        if self.content:
+            find_images(self.content, "content")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplyCommand(Options):
+    """Repaint pictures with a trained style network, or render a texture with a trained texture network."""
+
+    group: ClassVar[str] = "apply"
+
+    network: Annotated[tyro.conf.Positional[str], arg(metavar="NETWORK")]
+    """A file that `subjective train` made, or the name of a network that comes with the package."""
+    images: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="PICTURE...")] = ()
+    """Pictures, folders of pictures, glob patterns or videos to repaint."""
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE|FOLDER")] = None
+    """File for one result, or folder for several; in the folder, each result has its picture's name. Default: the
+    folder `outputs`, where the names also say the network, the blend and the seed."""
+    force: bool = False
+    """Replace results that exist."""
+    size: Annotated[str | None, arg(metavar="WIDTHxHEIGHT")] = None
+    """Size of the texture. Default: 512x512."""
+    blend: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
+    """One number for each source that the network was trained on: the source's share in the result. Default: equal
+    shares."""
+    seed: Annotated[int, arg("--seed", name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
+    """Seed of the noise from which a texture is rendered."""
+    scale: Annotated[float | None, arg(metavar="FACTOR"), above(0, 1000)] = None
+    """Resize each picture by this factor before repainting."""
+    tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
+    """Repaint in strips of this many rows, which gives the same picture with less memory. Default: strips only for
+    pictures of more than 2 megapixels."""
+    export: Annotated[str | None, arg(metavar="FILE")] = None
+    """Write the network to this file as portable StableHLO, which runs on CPU, CUDA and TPU without this package."""
+
+    @property
+    def texture_size(self) -> tuple[int, int]:
+        """(height, width) of a texture, in pixels.
+
+        Raises:
+            InputError: --size is neither WIDTHxHEIGHT nor one number.
+        """
+        words = (self.size or "512").lower().split("x")
+        if len(words) not in (1, 2) or not all(word.isdecimal() and int(word) > 0 for word in words):
+            raise InputError(f"{setting('size')} is {self.size!r}; wanted WIDTHxHEIGHT, such as 1024x512")
+        return int(words[-1]), int(words[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DataDir(Options):
+    group: ClassVar[str] = "input"
+
+    data_dir: Annotated[str | None, arg("-d", metavar="DIR")] = None
+    """Folder with further network parameters. Default: the user's data folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsList(_DataDir):
+    """List the parameters on this machine, and those that `fetch` can download."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsShow(_DataDir):
+    """Verify parameters, and describe them as JSON."""
+
+    name: Annotated[tyro.conf.Positional[str], arg(metavar="NAME|FILE")] = "vgg16"
+    """A name that `list` shows, or a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsConvert(_DataDir):
+    """Convert parameters of another program, and store them in the data folder with activation scales."""
+
+    file: Annotated[tyro.conf.Positional[str], arg(metavar="FILE")]
+    """Keras .h5 or .keras, torchvision .pth or .safetensors, .npz, MatConvNet .mat, Gatys' .npy, or ONNX."""
+    name: Annotated[str | None, arg(metavar="NAME")] = None
+    """Name of the stored parameters. Default: the name of the file."""
+    convention: Annotated[str | None, arg(metavar="caffe-bgr|caffe-rgb|torchvision")] = None
+    """Order and range of colors in the network's input. Default: the usual convention of the file's format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsNormalize(_DataDir):
+    """Measure activation scales again, and store them: beside the parameters, or in the data folder for parameters
+    that come with the package."""
+
+    name: Annotated[tyro.conf.Positional[str], arg(metavar="NAME|FILE")]
+    """A name that `list` shows, or a file in this package's own format."""
+    pictures: Annotated[tuple[str, ...] | None, arg(metavar="PICTURE...")] = None
+    """Pictures to measure on: files, folders or patterns. Default: the photographs that come with the package."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFetch(_DataDir):
+    """Download published parameters, verify and convert them, and store them in the data folder."""
+
+    name: Annotated[tyro.conf.Positional[str], arg(metavar="NAME")]
+    """Name of published parameters that `list` shows."""

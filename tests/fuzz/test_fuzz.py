@@ -1,0 +1,58 @@
+"""Damaged files are refused in one line or read rightly, soon and in little memory, and leave nothing behind.
+
+A few hundred cases for each parser; ``python -m tests.fuzz`` runs as many as one likes, see docs/reliability.md. The
+files in ``broke`` each broke a promise once.
+"""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.campaign import attack
+from tests.fuzz.parsers import PARSERS
+from tests.fuzz.worker import attempt
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+CASES = {"video": 20, "network": 100}
+"""Fewer cases where each takes long; of all other parsers 150."""
+
+BROKE = sorted((Path(__file__).parent / "broke").iterdir())
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_parsers_keep_their_promises_on_damaged_files(light):
+    jobs = {name: range(CASES.get(name, 150)) for name, parser in PARSERS.items() if parser.light == light}
+    for name, found in attack(jobs).items():
+        assert not found.broken, f"{name}: {found.broken}"
+        assert found.cases == len(jobs[name])
+        assert found.outcomes["refused"] > found.cases / 5, f"{name} hardly damages anything"
+
+
+@pytest.mark.parametrize("path", BROKE, ids=lambda path: path.stem)
+def test_a_file_that_broke_a_promise_once_does_not_again(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = PARSERS[path.stem.rsplit("-", 2)[0].replace("-", " ")]
+    copy = tmp_path / f"file{parser.suffix}"
+    copy.write_bytes(path.read_bytes())
+    assert attempt(parser.read, copy)["outcome"] in ("read", "refused", "crashed")
+    assert list(tmp_path.iterdir()) == [copy]
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_sound_files_are_read(name, tmp_path, monkeypatch):
+    """Otherwise nothing would be tested but that all files are refused."""
+    parser = PARSERS[name]
+    parser.write(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        sound = path.rename(path.with_name(f"{path.stem}-sound{parser.suffix}"))
+        found = attempt(parser.read, sound)
+        assert found["outcome"] == ("refused" if path.stem in ("list", "playlist") else "read"), found
+
+
+def test_the_damage_of_a_case_is_always_the_same(tmp_path):
+    for parser in PARSERS.values():
+        seeds = [b"\x89PNG\r\n\x1a\n" + bytes(50), b'{"a": [1, 2]}', b"gram@conv1_1=2"]
+        once, again = (parser.mutate(random.Random("x 0 1"), seeds) for _ in range(2))
+        assert once == again
