@@ -195,7 +195,7 @@ class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
     layers: Annotated[tuple[str, ...], arg("-l", metavar="LAYER...")] = ("conv1_1", "pool1", "pool2", "conv3_2")
     statistic: Annotated[tuple[str, ...], arg(metavar="NAME[@LAYER,...][=WEIGHT]...")] = DEFAULT_STATISTIC
     max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 60
-    tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.03
+    tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.01
     count: Annotated[int, arg("-c", metavar="N"), at_least(1)] = 1
     """Number of pictures. Each picture starts from its own noise."""
 

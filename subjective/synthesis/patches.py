@@ -17,6 +17,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from subjective.colors import OPPONENT
 from subjective.devices import one_blas_thread
 from subjective.images import resize
 
@@ -32,19 +33,24 @@ RATIO = 2**-0.5
 ROUNDS = 6
 """How often, at each size, every patch is replaced by the most similar patch of the sources."""
 
-DENSE = 32
-"""Largest side, in pixels, of pictures in which every patch is replaced. In larger ones, every second patch of every
-second row is: that takes a quarter of the time, and details are as sharp."""
+SETTLED = 48
+"""Largest side, in pixels, of pictures in which every patch is replaced and every pixel's color is matched. In larger
+ones, every second patch of every second row is replaced, which takes a quarter of the time, and colors are matched in
+the picture reduced to this size: larger pictures are softer than the sources, and stronger colors instead of sharper
+detail would make bright and dark places."""
 
 SPARSE_ROUNDS = 4
-"""`ROUNDS` for pictures larger than `DENSE`, whose shapes are settled."""
+"""`ROUNDS` for pictures larger than `SETTLED`."""
 
 FIRST_ROUNDS = 20
 """The same at the smallest size, where the order of the whole picture is found."""
 
-MATCHED = 64
-"""Largest side, in pixels, of pictures that are given the colors of the sources. Larger pictures are softer than the
-sources where patches overlap, and stronger colors instead of sharper detail would make bright and dark places."""
+WIDE, NARROW = 1.4, 1.0
+"""Standard deviation, in pixels, of the bell by which the pixels of a patch count: where every patch is replaced, and
+where every second one is. A narrow bell keeps details sharp and colors strong; a wide one lets patches agree."""
+
+MOST_GAIN = 2.0
+"""Largest factor by which detail is made stronger, where overlapping patches have made it weak."""
 
 COMPONENTS = 24
 """Number of principal components by which patches are compared."""
@@ -108,22 +114,22 @@ def _grow(
     least = min(min(size), *(min(source.shape[:2]) for source in sources))
     levels = max(math.floor(math.log(COARSEST / least) / math.log(RATIO)), 0)
     picture: Image | None = None
+    at, colors = _scale(size, RATIO**levels), np.zeros((0, 3), np.float32)
     for level in range(levels, -1, -1):
         here = _scale(size, RATIO**level)
         reduced = [resize(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
         patches = _collect(reduced, weights, random)
-        if picture is None:
-            picture = _lay_tiles(patches, here, random)
-        else:
-            factors = (here[0] / picture.shape[0], here[1] / picture.shape[1], 1)
-            picture = scipy.ndimage.zoom(picture, factors, order=1, mode="grid-wrap", grid_mode=True)
+        picture = _lay_tiles(patches, here, random) if picture is None else _enlarge(picture, here)
         missed = np.zeros(len(patches.corners), np.float32)
-        stride, rounds = (1, ROUNDS) if max(here) <= DENSE else (2, SPARSE_ROUNDS)
+        stride, rounds = (1, ROUNDS) if max(here) <= SETTLED else (2, SPARSE_ROUNDS)
         for _ in range(rounds if level < levels else FIRST_ROUNDS):
             nearest, missed = _find_nearest(patches, picture, missed, threads, stride)
             picture = _average(patches, nearest, here, stride)
-            if max(here) <= MATCHED:
-                picture = _match_colors(picture, patches.take(SIDE // 2, SIDE // 2), random)
+            own = patches.take(SIDE // 2, SIDE // 2)
+            if max(here) <= SETTLED or level == levels:
+                at, colors, picture = here, own, _match_colors(picture, own, random)
+            else:
+                picture = _match_large(picture, own, at, colors, random)
     assert picture is not None
     return picture
 
@@ -235,6 +241,28 @@ def _lay_tiles(patches: _Patches, size: tuple[int, int], random: np.random.Gener
     return tiles.reshape(rows * SIDE, columns * SIDE, 3)[: size[0], : size[1]]
 
 
+def _match_large(
+    picture: Image, here: Numbers, at: tuple[int, int], colors: Numbers, random: np.random.Generator
+) -> Image:
+    """Match the colors of a picture that is larger than `SETTLED`.
+
+    The picture, reduced to the size ``at``, gets the ``colors`` of the sources at that scale. What is finer gets the
+    variance that it has in the sources along each opponent axis, whose pixels are ``here``.
+    """
+    small = resize(picture, at)
+    matched = _match_colors(small, colors, random)
+    detail = (picture - _enlarge(small, picture.shape[:2])) @ OPPONENT.T
+    missing = np.var(here @ OPPONENT.T, axis=0) - np.var(matched @ OPPONENT.T, axis=(0, 1))
+    gain = np.sqrt(np.clip(missing / (np.var(detail, axis=(0, 1)) + 1e-12), 1, MOST_GAIN**2))
+    return np.asarray(_enlarge(matched, picture.shape[:2]) + detail * gain @ OPPONENT, np.float32)
+
+
+def _enlarge(picture: Image, size: tuple[int, ...]) -> Image:
+    """Enlarge a picture that wraps to (height, width) pixels."""
+    factors = (size[0] / picture.shape[0], size[1] / picture.shape[1], 1)
+    return np.asarray(scipy.ndimage.zoom(picture, factors, order=1, mode="grid-wrap", grid_mode=True), np.float32)
+
+
 def _match_colors(picture: Image, colors: Numbers, random: np.random.Generator) -> Image:
     """Give a picture's pixels, as a whole, the colors of the sources' pixels.
 
@@ -248,7 +276,8 @@ def _match_colors(picture: Image, colors: Numbers, random: np.random.Generator) 
     for _ in range(TURNS):
         axes = np.linalg.qr(random.standard_normal((3, 3)))[0].astype(np.float32)
         ours, theirs = pixels @ axes, colors @ axes
-        quantiles = zip(ours.T, _quantiles(ours).T, _quantiles(theirs).T, strict=True)
+        apart = np.linspace(-1e-6, 1e-6, QUANTILES)[:, None]  # one color becomes the middle one of the sources
+        quantiles = zip(ours.T, (_quantiles(ours) + apart).T, _quantiles(theirs).T, strict=True)
         moved = [np.interp(values, own, other) for values, own, other in quantiles]
         pixels = np.stack(moved, axis=1).astype(np.float32) @ axes.T
     return pixels.reshape(picture.shape)
@@ -262,7 +291,8 @@ def _quantiles(values: Numbers) -> Numbers:
 
 def _average(patches: _Patches, nearest: NDArray[np.intp], size: tuple[int, int], stride: int) -> Image:
     """Lay patches on a picture that wraps, and average where they overlap. The middle of a patch counts most."""
-    bell = np.exp(-(np.arange(-(SIDE // 2), SIDE // 2 + 1) ** 2) / (2 * (SIDE / 5) ** 2)).astype(np.float32)
+    width = WIDE if stride == 1 else NARROW
+    bell = np.exp(-(np.arange(-(SIDE // 2), SIDE // 2 + 1) ** 2) / (2 * width**2)).astype(np.float32)
     total, weight = np.zeros((*size, 3), np.float32), np.zeros((*size, 1), np.float32)
     for down, right in np.ndindex(SIDE, SIDE):
         rows, columns = ((np.arange(0, side, stride) + by) % side for side, by in zip(size, (down, right), strict=True))

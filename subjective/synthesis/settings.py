@@ -188,7 +188,7 @@ class StageSettings:
     (random), a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise
     (phases), or a picture file. Pictures with --blend-map, and sources joined to one material, have no patches: they
     start with faint noise instead."""
-    layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.3
+    layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
     """How strongly the large shapes and colors are held to those of the patches, relative to the statistics. With 0 the
     patches are only a start. No effect with other starts."""
     schedule: Schedule = "coarse-to-fine"
