@@ -145,4 +145,5 @@ def test_each_config_is_made_of_settings_that_there_are(page):
     configs = "AnimationConfig|NoveltyConfig|SynthesisConfig|TransferConfig"
     found = re.findall(rf"(?:subjective\.)?((?:{configs})\((?:[^()]|\([^()]*\))*\))", page.read_text(encoding="utf-8"))
     for call in found:
-        eval(call, vars(subjective), {"terms": ("gram",)})
+        public = {name: getattr(subjective, name) for name in dir(subjective)}
+        eval(call, public, {"terms": ("gram",)})

@@ -24,6 +24,7 @@ SMALL = {
     "max_iter": 3,
     "statistic": ("gram",),
     "layers": ("pool1", "conv3_2"),
+    "first_stage": 1,
 }
 
 
@@ -161,6 +162,7 @@ EVERYWHERE = {
     "statistic": ("gram",),
     "max_iter": 4,
     "coarse_iter": 4,
+    "first_stage": 1,
     "starts": 2,
     "count": 2,
 }
