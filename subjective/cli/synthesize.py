@@ -23,6 +23,7 @@ from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, texture
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.forecast import Phase
+from subjective.synthesis.layout import choose_first_stage
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import Job, region_areas, sizes_of
 from subjective.terminal import note
@@ -88,6 +89,7 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     inputs = read_texture_inputs(options, files, "`subjective batch` makes a texture of each")
     sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
     by_regions, sizes = masks is not None, sizes_of(sources)
+    options = choose_first_stage(options, sources, has_layouts=not by_regions and inputs.init is None)
     options = make_plan(options, params, sizes, by_regions=by_regions, names=inputs.names).config
     check_files(options.config, inputs.facts, resume)
 

@@ -74,7 +74,7 @@ class Estimate(Generic[Config]):
         before = rates.loading if self.key in rates.compiled else rates.compiling
         return rates.measured(
             self.key,
-            rates.evaluating * sum(evaluation_seconds) / sum(self.evaluation_seconds),
+            rates.evaluating * evaluation_seconds[-1] / self.evaluation_seconds[-1],
             before * preparing_seconds / self.preparing_seconds,
         )
 

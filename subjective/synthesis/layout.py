@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +46,8 @@ LEAST_DEVIATION = 2 / 255
 
 SOURCE_SIDES = padding_of_pyramid(SOURCE_PADDING)
 """What lies outside a source while it is reduced."""
+
+Config = TypeVar("Config", bound=SynthesisConfig)
 
 LAYOUT_KEY = (1, 1)
 """The random choices of a layout come from a key of their own, which no noise of a start has."""
@@ -109,14 +111,9 @@ class Layouts:
         return jnp.asarray(join_patches(self._sources, self._weights, size, key))
 
     @property
-    def is_regular(self) -> bool:
-        """Whether a source is regular."""
-        return self._period.is_regular
-
-    @property
     def note(self) -> str:
         """What was found about the sources, if it changes what is done; else empty."""
-        if not self.is_regular:
+        if not self._period.is_regular:
             return ""
         found = f"the source is regular, with a period of {self._period.pixels:.0f} pixels"
         size = {0: "at full size", 1: "at half size"}.get(self.octave, f"at 1/{2**self.octave} of the size")
@@ -143,25 +140,37 @@ class Layouts:
         return np.maximum(colors.std(axis=0), LEAST_DEVIATION)
 
 
-def begin_at_layout(stages: Sequence[Stage], layouts: Layouts) -> tuple[Stage, ...]:
-    """Leave out the stages that are coarser than the layouts: what they would make is there already.
-
-    If a source is regular, all stages are kept. Patches leave gaps in its lines, which the statistics close at stages
-    where the lines lie close together.
-    """
-    if layouts.is_regular:
-        return tuple(stages)
-    return tuple(stage for stage in stages if stage.octave <= layouts.octave) or tuple(stages[-1:])
-
-
 def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layouts | None:
     """Return the layouts that a config asks for.
 
     None if the config asks for another start, or for one material of several sources, or if a source is tiny.
     """
+    return Layouts(sources, config) if _begins_with_patches(config, sources) else None
+
+
+def _begins_with_patches(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> bool:
     is_joined = len(sources) > 1 and config.join_mode not in (None, "average")
     is_tiny = min(min(source.shape[:2]) for source in sources) < SMALLEST_SOURCE
-    return None if config.init != "patches" or is_joined or is_tiny else Layouts(sources, config)
+    return config.init == "patches" and not is_joined and not is_tiny
+
+
+def choose_first_stage(config: Config, sources: Sequence[np.ndarray], *, has_layouts: bool = True) -> Config:
+    """Begin with the stage of the layouts' size, unless the config names another first stage.
+
+    Coarser stages would only make what the layouts show already. But the patches of a regular source leave gaps in its
+    lines, which the statistics close at stages where the lines lie close together; so the config is left as it is.
+
+    Args:
+        config: settings.
+        sources: images ``(height, width, 3)``.
+        has_layouts: False if the pictures have regions, or a start of their own.
+    """
+    if config.first_stage is not None or not has_layouts or not _begins_with_patches(config, sources):
+        return config
+    if any(find_period(source).is_regular for source in sources):
+        return config
+    smallest = min(min(source.shape[:2]) for source in sources)
+    return dataclasses.replace(config, first_stage=stage_size(min(config.size), layout_octave(config.size, smallest)))
 
 
 def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:

@@ -18,7 +18,7 @@ from subjective.statistics.terms import Analysis, Comparison, Term, index_terms,
 from subjective.statistics.tiling import choose_tiling
 from subjective.synthesis.config import PictureConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.preconditioner import apply_octave_gains
-from subjective.synthesis.stages import Stage, plan_stages
+from subjective.synthesis.stages import Stage, plan_stages, stage_size
 
 SOURCE_PADDING: Padding = "valid"
 """A source is always analyzed with this padding, because nothing is known about what lies outside a photograph."""
@@ -30,7 +30,7 @@ LEAST_OCTAVE = 32
 """If the number of octaves is chosen, the picture's coarsest octave has at least this number of pixels a side."""
 
 FIRST_STAGE = 128
-"""Smallest side of the first stage's picture if the config leaves it open."""
+"""Smallest side of the first stage's picture if the config leaves it open, and full size is at least twice as large."""
 
 Config = TypeVar("Config", bound=PictureConfig)
 Size = tuple[int, int]
@@ -85,9 +85,14 @@ def make_plan(
     schedule: Schedule = "plain"
     first_stage = 1
     if isinstance(config, SynthesisConfig):
-        schedule, first_stage = config.schedule, config.first_stage or FIRST_STAGE
+        schedule, first_stage = config.schedule, config.first_stage or _first_stage(config)
     stages = plan_stages(schedule, config.size, analysis, params, config.steps, first_stage)
     return Plan(config, analysis, tuple(stages), _notes(config, dropped_statistics(config, params, analysis)))
+
+
+def _first_stage(config: SynthesisConfig) -> int:
+    """Return the smallest side of the first stage's picture if the config leaves it open; at most half of full size."""
+    return min(FIRST_STAGE, stage_size(min(config.size), 1))
 
 
 def choose_octaves(config: Config, params: Params, sources: Sequence[Size] = ()) -> Config:

@@ -194,10 +194,10 @@ class StageSettings:
     schedule: Schedule = "coarse-to-fine"
     """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
     first_stage: Annotated[int | None, arg(metavar="PIXELS"), at_least(1)] = None
-    """Begin with the coarsest octave below full size that has at least this number of pixels a side; if none has, begin
-    with the largest octave below full size. A smaller first picture has too few places for all statistics, and later
-    stages cannot undo its errors. 1 begins with the coarsest octave of all. Default: the size of the patches' picture
-    if the picture begins with patches, otherwise 128."""
+    """Begin with the coarsest octave that has at least this number of pixels a side, or at full size if none has. 1
+    begins with the coarsest octave of all. A small first picture has too few places for all statistics, and later
+    stages cannot undo its errors. Default: the size of the patches' picture if the picture begins with patches and no
+    source is regular; otherwise 128, or half the full size if that is less."""
     coarse_iter: Annotated[int | None, arg(metavar="N"), at_least(0)] = None
     """Largest number of optimizer steps at each stage before full size. A step there costs a quarter or less of a step
     at full size. Default: 5/3 of --max-iter."""

@@ -64,8 +64,7 @@ def plan_stages(
         analysis: how the full picture is measured.
         params: the network.
         steps: returns the largest number of steps of a stage, given the (height, width) of the stage's picture.
-        least: smallest side, in pixels, of a stage before full size. If all these stages are smaller, only the largest
-            of them is planned.
+        least: smallest side, in pixels, of a stage before full size.
 
     Returns:
         One stage for each octave whose picture has room for the statistics of that octave and of coarser octaves. If
@@ -78,8 +77,7 @@ def plan_stages(
         if reduced_analysis.terms and min(reduced) >= smallest_picture(reduced_analysis, params):
             stages.append(Stage(octave, reduced, reduced_analysis, first, steps(reduced)))
     full, coarse = stages[:1], stages[1:]
-    large = [stage for stage in coarse if min(stage.size) >= least]
-    return _add_polish([*(large or coarse[:1])[::-1], *full])
+    return _add_polish([*(stage for stage in reversed(coarse) if min(stage.size) >= least), *full])
 
 
 def _add_polish(stages: list[Stage]) -> list[Stage]:

@@ -22,7 +22,7 @@ from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
 from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
-from subjective.synthesis.layout import begin_at_layout, hold_to_layout, make_layouts
+from subjective.synthesis.layout import choose_first_stage, hold_to_layout, make_layouts
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
@@ -113,11 +113,11 @@ def prepare(
         InputError: a setting, a source or a size is invalid.
     """
     check_inputs(sources, config, masks, init)
+    has_layouts = masks is None and init is None
+    config = choose_first_stage(config, sources, has_layouts=has_layouts)
     plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
     config, stages = plan.config, plan.stages
-    layouts = make_layouts(config, sources) if masks is None and init is None else None
-    if layouts is not None and config.first_stage is None:
-        stages = begin_at_layout(stages, layouts)
+    layouts = make_layouts(config, sources) if has_layouts else None
     targets = targets_by_precision(sources, stages, plan.analysis, config, params, source_per_region(masks))
     reduced_masks = {
         stage.octave: reduce_to_stage(masks, stage, config.padding_mode)

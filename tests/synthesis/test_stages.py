@@ -72,14 +72,15 @@ def test_octaves_may_be_two_apart():
     [
         ((512, 512), (0, 1, 2, 3, 4), 128, [128, 256, 512]),
         ((256, 1024), (0, 1, 2, 3), 128, [128, 256]),
-        ((250, 250), (0, 1, 2, 3), 128, [125, 250]),
-        ((64, 64), (0, 2, 4), 128, [16, 64]),
+        ((250, 250), (0, 1, 2, 3), 125, [125, 250]),
+        ((250, 250), (0, 1, 2, 3), 126, [250]),
+        ((64, 64), (0, 2, 4), 16, [16, 64]),
         ((100, 100), (0,), 128, [100]),
         ((100, 100), (0, 1, 2), 26, [50, 100]),
         ((100, 100), (0, 1, 2), 25, [25, 50, 100]),
     ],
 )
-def test_the_first_stage_has_some_size_or_is_the_last_but_one(size, octaves, least, sides):
+def test_the_first_stage_has_some_size_or_full_size(size, octaves, least, sides):
     analysis = Analysis(octaves, FOUR.terms)
     stages = plan_stages("coarse-to-fine", size, analysis, {}, STEPS, least)
     assert [min(stage.size) for stage in stages] == sides
