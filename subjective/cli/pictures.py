@@ -120,6 +120,9 @@ def plan_run(
         return _say_forecast(options, job, evaluation_seconds, [reading, _time_since(read)], phases_after)
     if options.optimizer_name != options.preferred_optimizer:
         note(f"note: using --optimizer {options.optimizer_name}, because {unavailable('lbfgsb')}")
+    if not options.dry_run:  # first, because all else would be in vain if nothing can be written
+        with file_errors("make", options.output_dir):
+            Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     limit, rates = allowed_bytes(options.memory_limit), read_rates()
     guess = estimate_run(options, params, sizes, limit, rates)
     preparing = Phase("compiling", guess.preparing_seconds)
@@ -133,9 +136,6 @@ def plan_run(
         if options.minutes is not None:
             _fit(guess.config, found)
         return None
-    if not options.dry_run:  # first, because compiling would be in vain if nothing can be written
-        with file_errors("make", options.output_dir):
-            Path(options.output_dir).mkdir(parents=True, exist_ok=True)
     fitted = fit_to_memory(options, params, sizes, prepare, limit, note)
     if fitted.config == guess.config:
         write_rates(guess.correct(rates, fitted.evaluation_seconds, time.monotonic() - read))

@@ -326,7 +326,7 @@ def _write_terms(folder: Path) -> None:
 
 
 def _read_term(path: Path) -> None:
-    from subjective.statistics.registry import parse_term
+    from subjective.statistics.terms import parse_term
 
     parse_term(path.read_text("utf-8", "replace"), ("conv1_1", "pool1"), (1.0, 2.0))
 

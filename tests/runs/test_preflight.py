@@ -140,7 +140,7 @@ def test_what_fits_is_prepared_once_and_what_it_takes_is_said(small_params):
         prepared.append(choice)
         return prepare([noise(100, 100, 3)], choice, small_params)
 
-    asked = SynthesisConfig(**SMALL)
+    asked = SynthesisConfig(**SMALL, first_stage=32)
     fitted = fit_to_memory(asked, small_params, [(100, 100)], prepare_once, 10**12, notes.append)
     choice = fitted.config
     assert prepared == [choice]
@@ -201,7 +201,7 @@ def test_where_the_rule_of_thumb_refuses_by_little_the_compiler_decides(small_pa
     def prepare_small(choice):
         return prepare([noise(100, 100, 3)], choice, small_params)
 
-    asked, limit, notes = SynthesisConfig(**SMALL), preflight.process_bytes() - 5 * 10**8, []
+    asked, limit, notes = SynthesisConfig(**SMALL, first_stage=32), preflight.process_bytes() - 5 * 10**8, []
     with pytest.raises(TooLargeError):
         choose_to_fit(asked, small_params, [(100, 100)], limit)
     fitted = fit_to_memory(asked, small_params, [(100, 100)], prepare_small, limit, notes.append)

@@ -73,7 +73,15 @@ def test_with_little_time_all_stages_make_fewer_steps_by_the_same_factor():
 @pytest.mark.parametrize(("tol", "share"), [(0.03, EXPECTED_SHARE), (1e-9, 1.0)])
 def test_a_forecast_is_of_the_stages_and_starts_of_the_job(small_params, tol, share):
     asked = SynthesisConfig(
-        output_width=64, octaves=2, layers=("pool1",), statistic=("gram",), max_iter=10, starts=3, count=2, tol=tol
+        output_width=64,
+        octaves=2,
+        layers=("pool1",),
+        statistic=("gram",),
+        first_stage=1,
+        max_iter=10,
+        starts=3,
+        count=2,
+        tol=tol,
     )
     job = prepare([noise(100, 100, 3)], asked, small_params)
     first, last = forecast(job, (0.1, 0.4)).stages

@@ -178,7 +178,8 @@ def test_a_real_picture_takes_half_the_steps():
     gravel = photograph("gravel")
 
     def loss(preconditioner, steps):
-        config = SynthesisConfig(output_width=64, preconditioner=preconditioner, max_iter=steps, coarse_iter=30)
+        stages = {"first_stage": 32, "coarse_iter": 30, "max_iter": steps}
+        config = SynthesisConfig(output_width=64, preconditioner=preconditioner, **stages)
         return synthesize([gravel], config, params=load_params())[0].loss
 
     assert loss("octaves", 20) < loss("none", 40)

@@ -132,7 +132,7 @@ def test_coarse_to_fine_starts_the_full_picture_far_lower_than_noise(small_param
         losses = {}
         texture.synthesize(
             [smooth_noise()],
-            SynthesisConfig(**SMALL, schedule=schedule),
+            SynthesisConfig(**SMALL, schedule=schedule, init="random"),
             params=small_params,
             on_step=lambda _, step: losses.setdefault(step.value.shape, step.loss),
         )
