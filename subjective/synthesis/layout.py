@@ -165,7 +165,8 @@ def choose_first_stage(config: Config, sources: Sequence[np.ndarray], *, has_lay
         sources: images ``(height, width, 3)``.
         has_layouts: False if the pictures have regions, or a start of their own.
     """
-    if config.first_stage is not None or not has_layouts or not _begins_with_patches(config, sources):
+    is_open = config.first_stage is None and config.schedule != "plain"
+    if not is_open or not has_layouts or not _begins_with_patches(config, sources):
         return config
     if any(find_period(source).is_regular for source in sources):
         return config
