@@ -24,8 +24,8 @@ from subjective.images import read_image
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-ENVIRONMENT = ("python3 -m venv", "pip install", "source .venv", "-m pytest")
-"""Parts of commands that build or enter an environment, or run the tests."""
+ENVIRONMENT = ("python3 -m venv", "pip install", "source .venv", "-m pytest", "-m tests.")
+"""Parts of commands that build or enter an environment, or run the tests or the campaigns of `tests/`."""
 
 NEEDS_DOWNLOAD = "vgg19-keras"
 NEEDS_DEVICES = "devices=2"  # the command above that block of Python runs with two devices, in a process of its own
