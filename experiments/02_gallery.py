@@ -1,6 +1,6 @@
 """Does it look like the source, and does it tile? The pictures at the head of the README.
 
-    python experiments/02_gallery.py [sources] [rock] [blend] [path]        (about 10 minutes on two cores)
+    python experiments/02_gallery.py [sources] [rock] [gravel] [blend] [path]        (some 3 minutes on two cores)
 
 Makes, into `experiments/gallery/`: the sources side by side; rock by the README's first command and a blend of both
 sources, each result repeated 2 x 2, so that a seam would show in the middle; and a path of gravel through grass, a
@@ -71,7 +71,7 @@ def synthesize(
     [result] = subjective.synthesize([source(each) for each in given], config, params=params_of(), masks=masks)
     seconds = time.perf_counter() - began
     print(f"{name}: loss {result.loss:.4g} after {result.evaluations} evaluations, {seconds:.0f} s", flush=True)
-    return np.asarray(result.value)
+    return result.picture
 
 
 def keep(name: str, image: np.ndarray) -> None:
