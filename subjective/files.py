@@ -1,7 +1,7 @@
 """Open files for reading without surprises; write files completely or not at all.
 
-A file that is read is never written over, and nothing is written through a link. Everything that this package writes
-goes through this module.
+A file that is read is never written over, and nothing is written through a link. All files that this package writes go
+through this module, but for two whose libraries want a path: a painted video, and a download before it is converted.
 """
 
 from __future__ import annotations

@@ -24,6 +24,15 @@ def refuse_links(*paths):
     raise PermissionError(1, "this file system has no links")
 
 
+def in_threads(write, count=4):
+    """Call ``write(0)``, ``write(1)`` and so on, each in a thread, and wait for all."""
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(count)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+
 @pytest.fixture(params=["links", "no links"])
 def with_or_without_links(request, monkeypatch):
     if request.param == "no links":
@@ -55,11 +64,7 @@ def test_of_several_writers_one_gets_the_name(tmp_path):
         except FileExistsError:
             refused.append(number)
 
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    in_threads(write)
     assert [path.read_bytes()[0]] == sorted(set(range(4)) - set(refused))
 
 
@@ -91,11 +96,7 @@ def test_many_threads_write_one_file(tmp_path):
         except Exception as error:
             failed.append(error)
 
-    writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
+    in_threads(write)
     assert not failed
     assert len(set(path.read_bytes())) == 1
     assert list(tmp_path.iterdir()) == [path]

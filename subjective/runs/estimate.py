@@ -20,7 +20,7 @@ from subjective.runs.preflight import (
 from subjective.runs.rates import Rates, key_of
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.cost import count_work
-from subjective.synthesis.plan import Plan, analysis_of, make_plan
+from subjective.synthesis.plan import Plan, Size, analysis_of, make_plan
 
 PROCESS_BYTES = 900_000_000
 """Bytes of a process on the CPU besides feature maps and the optimizer's arrays: libraries, the network, what compiling
@@ -36,8 +36,6 @@ TILED_FACTOR = 1.4
 """Time of an evaluation in tiles, as a multiple of the time in one piece (measured: 1.2 to 1.7)."""
 
 Config = TypeVar("Config", bound=PictureConfig)
-Size = tuple[int, int]
-"""(height, width)."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from subjective.optimize.protocol import value_and_gradient
 from subjective.runs.memory import format_size, is_out_of_memory, used_bytes
 from subjective.statistics.tiling import choose_tiling, window_rows
 from subjective.synthesis.config import PictureConfig
-from subjective.synthesis.plan import analysis_of, choose_optimizer
+from subjective.synthesis.plan import Size, analysis_of, choose_optimizer
 from subjective.synthesis.problem import Job
 
 MAP_BYTES = 2500
@@ -65,8 +65,6 @@ SHORT_EVALUATION = 1.0
 """An evaluation that takes less than this number of seconds is measured twice, because the first one is slower."""
 
 Config = TypeVar("Config", bound=PictureConfig)
-Size = tuple[int, int]
-"""(height, width)."""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Layouts:
             config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
         """
         self._period = max(map(find_period, sources))
-        smallest = min(min(source.shape[:2]) for source in sources)
+        smallest = _smallest_side(sources)
         self.held = held_octave(config.size, smallest, is_regular=self._period.is_regular)
         self.octave = self.held if self._period.is_regular else layout_octave(config.size, smallest)
         self.padding = padding_of_pyramid(config.padding_mode)
@@ -150,8 +150,11 @@ def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layo
 
 def _begins_with_patches(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> bool:
     is_joined = len(sources) > 1 and config.join_mode not in (None, "average")
-    is_tiny = min(min(source.shape[:2]) for source in sources) < SMALLEST_SOURCE
-    return config.init == "patches" and not is_joined and not is_tiny
+    return config.init == "patches" and not is_joined and _smallest_side(sources) >= SMALLEST_SOURCE
+
+
+def _smallest_side(sources: Sequence[np.ndarray]) -> int:
+    return min(min(source.shape[:2]) for source in sources)
 
 
 def choose_first_stage(config: Config, sources: Sequence[np.ndarray], *, has_layouts: bool = True) -> Config:
@@ -170,8 +173,8 @@ def choose_first_stage(config: Config, sources: Sequence[np.ndarray], *, has_lay
         return config
     if any(find_period(source).is_regular for source in sources):
         return config
-    smallest = min(min(source.shape[:2]) for source in sources)
-    return dataclasses.replace(config, first_stage=stage_size(min(config.size), layout_octave(config.size, smallest)))
+    octave = layout_octave(config.size, _smallest_side(sources))
+    return dataclasses.replace(config, first_stage=stage_size(min(config.size), octave))
 
 
 def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:

@@ -114,18 +114,17 @@ def _grow(
     least = min(min(size), *(min(source.shape[:2]) for source in sources))
     levels = max(math.floor(math.log(COARSEST / least) / math.log(RATIO)), 0)
     picture: Image | None = None
-    at, colors = _scale(size, RATIO**levels), np.zeros((0, 3), np.float32)
+    at, colors = size, np.zeros((0, 3), np.float32)  # of the last picture whose every pixel's color was matched
     for level in range(levels, -1, -1):
         here = _scale(size, RATIO**level)
         reduced = [resize(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
         patches = _collect(reduced, weights, random)
         picture = _lay_tiles(patches, here, random) if picture is None else _enlarge(picture, here)
-        missed = np.zeros(len(patches.corners), np.float32)
+        own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(len(patches.corners), np.float32)
         stride, rounds = (1, ROUNDS) if max(here) <= SETTLED else (2, SPARSE_ROUNDS)
         for _ in range(rounds if level < levels else FIRST_ROUNDS):
             nearest, missed = _find_nearest(patches, picture, missed, threads, stride)
             picture = _average(patches, nearest, here, stride)
-            own = patches.take(SIDE // 2, SIDE // 2)
             if max(here) <= SETTLED or level == levels:
                 at, colors, picture = here, own, _match_colors(picture, own, random)
             else:
@@ -225,11 +224,11 @@ def _project(patches: _Patches, picture: Image, stride: int) -> Numbers:
     """Return the components of patches of a picture that wraps, row by row: ``(number of patches, COMPONENTS)``."""
     height, width = picture.shape[:2]
     wrapped = np.pad(picture, ((0, SIDE - 1), (0, SIDE - 1), (0, 0)), mode="wrap")
-    total: Any = -patches.mean @ patches.axes
+    total = np.tile(-patches.mean @ patches.axes, (picture[::stride, ::stride, 0].size, 1))
     for number, (down, right) in enumerate(np.ndindex(SIDE, SIDE)):
         pixels = wrapped[down : down + height : stride, right : right + width : stride].reshape(-1, 3)
-        total = total + pixels @ patches.axes[3 * number : 3 * number + 3]
-    return np.asarray(total)
+        total += pixels @ patches.axes[3 * number : 3 * number + 3]
+    return total
 
 
 def _lay_tiles(patches: _Patches, size: tuple[int, int], random: np.random.Generator) -> Image:
