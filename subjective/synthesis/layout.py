@@ -22,7 +22,7 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
 from subjective.synthesis.starts import initial_image, key_of
-from subjective.synthesis.survey import find_period
+from subjective.synthesis.survey import find_lattice, fit_waves
 
 MOST_PIXELS = 2**18
 """Largest number of pixels of a layout: 512 pixels a side, which take some seconds."""
@@ -35,7 +35,7 @@ MOST_OCTAVES_DOWN = 2
 make one material of the patches."""
 
 REGULAR_OCTAVES_DOWN = 1
-"""The same if a source is regular. Its layout is also made at that octave."""
+"""The same if the source is regular, so that its lines stay in their places."""
 
 SMALLEST_SOURCE = SIDE + 1
 """Smallest side in pixels of a source at the layout's octave. Pictures of smaller sources have no layout."""
@@ -54,7 +54,7 @@ LAYOUT_KEY = (1, 1)
 
 
 def layout_octave(size: tuple[int, int], smallest_source: int) -> int:
-    """Return the octave at which a layout is made if no source is regular: the finest with at most `MOST_PIXELS`.
+    """Return the octave at which a layout is made: the finest with at most `MOST_PIXELS`.
 
     Args:
         size: (height, width) of the picture.
@@ -70,7 +70,7 @@ def held_octave(size: tuple[int, int], smallest_source: int, *, is_regular: bool
     Args:
         size: (height, width) of the picture.
         smallest_source: shortest side of the sources, at least `SMALLEST_SOURCE` pixels.
-        is_regular: whether a source is regular.
+        is_regular: whether the source is regular.
     """
     room = math.floor(math.log2(max(min(size) / SMALLEST_HELD, 1)))
     enough = math.floor(math.log2(smallest_source / SMALLEST_SOURCE))
@@ -94,10 +94,11 @@ class Layouts:
             sources: images ``(height, width, 3)``.
             config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
         """
-        self._period = max(map(find_period, sources))
+        self._lattice = find_lattice(sources[0]) if len(sources) == 1 else None
         smallest = _smallest_side(sources)
-        self.held = held_octave(config.size, smallest, is_regular=self._period.is_regular)
-        self.octave = self.held if self._period.is_regular else layout_octave(config.size, smallest)
+        self.held = held_octave(config.size, smallest, is_regular=self._lattice is not None)
+        self.octave = layout_octave(config.size, smallest)
+        self._waves = self._lattice and fit_waves(self._lattice, sources[0].shape, config.size)
         self.padding = padding_of_pyramid(config.padding_mode)
         self._size, self._seed, self._noise = config.size, config.seed, config.noise
         self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
@@ -108,16 +109,12 @@ class Layouts:
         noise = key_of(self._seed, picture, attempt)
         key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
         size = (stage_size(self._size[0], self.octave), stage_size(self._size[1], self.octave))
-        return jnp.asarray(join_patches(self._sources, self._weights, size, key))
+        return jnp.asarray(join_patches(self._sources, self._weights, size, key, self._waves))
 
     @property
     def note(self) -> str:
         """What was found about the sources, if it changes what is done; else empty."""
-        if not self._period.is_regular:
-            return ""
-        found = f"the source is regular, with a period of {self._period.pixels:.0f} pixels"
-        size = {0: "at full size", 1: "at half size"}.get(self.octave, f"at 1/{2**self.octave} of the size")
-        return f"{found}; the picture begins with patches {size}"
+        return f"the source is regular: {self._lattice.description}; the picture keeps them" if self._lattice else ""
 
     def at(self, picture: int, attempt: int, octave: int) -> Array:
         """Return the layout of an attempt at a picture, reduced or enlarged to an octave of the picture."""
@@ -160,8 +157,7 @@ def _smallest_side(sources: Sequence[np.ndarray]) -> int:
 def choose_first_stage(config: Config, sources: Sequence[np.ndarray], *, has_layouts: bool = True) -> Config:
     """Begin with the stage of the layouts' size, unless the config names another first stage.
 
-    Coarser stages would only make what the layouts show already. But the patches of a regular source leave gaps in its
-    lines, which the statistics close at stages where the lines lie close together; so the config is left as it is.
+    Coarser stages would only make what the layouts show already.
 
     Args:
         config: settings.
@@ -170,8 +166,6 @@ def choose_first_stage(config: Config, sources: Sequence[np.ndarray], *, has_lay
     """
     is_open = config.first_stage is None and config.schedule != "plain"
     if not is_open or not has_layouts or not _begins_with_patches(config, sources):
-        return config
-    if any(find_period(source).is_regular for source in sources):
         return config
     octave = layout_octave(config.size, _smallest_side(sources))
     return dataclasses.replace(config, first_stage=stage_size(min(config.size), octave))

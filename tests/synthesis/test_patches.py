@@ -9,6 +9,7 @@ from helpers.pictures import noise, smooth_noise
 from subjective.colors import OPPONENT
 from subjective.synthesis.patches import COMPONENTS, SIDE, _collect, _find_nearest, _match_colors, join_patches
 from subjective.synthesis.starts import key_of
+from subjective.synthesis.survey import find_lattice, fit_waves
 
 RED, GREEN = np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.8, 0.1])
 
@@ -37,6 +38,19 @@ def test_rows_stay_rows():
         assert made.shape == (32, 40, 3)
         assert made[..., 0].mean(axis=1).var() > 0.5 * made[..., 0].var()
         assert np.mean(made[..., 0] < 0.45) == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_picture_repeats_as_its_source_does():
+    """The picture is 2.6 periods wide: three whole ones go around it, and all their joints meet."""
+    rows, columns = np.mgrid[:96, :96]
+    is_joint = (rows % 24 < 4) | ((columns + 12 * (rows // 24)) % 24 < 4)
+    source = np.where(is_joint, 0.2, 0.6)[:, :, None] + 0.15 * (smooth_noise(size=(96, 96)) - 0.5)
+    size = (96, 63)
+    waves = fit_waves(find_lattice(source), source.shape, size)
+    for seed in range(2):
+        shade = join_patches([source], (1.0,), size, key_of(seed, 0), waves).mean(axis=2)
+        for shift in ((0, 21), (48, 0), (24, -10)):
+            assert np.corrcoef(shade.ravel(), np.roll(shade, shift, (0, 1)).ravel())[0, 1] > 0.5
 
 
 @pytest.mark.slow
