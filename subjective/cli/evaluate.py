@@ -44,9 +44,10 @@ def run(options: EvaluateCommand) -> int:
                 matched=matched,
                 tiles=options.tiles or None,
             )
-        results[str(file)] = yardsticks[size].score(picture)
+        scores = results[str(file)] = yardsticks[size].score(picture)
         if maps:
-            drawn = draw_map(picture, yardsticks[size].locate(picture))
+            found = scores["fidelity"].map if "fidelity" in scores else None
+            drawn = draw_map(picture, yardsticks[size].locate(picture) if found is None else found)
             target = maps[number - 1]
             write_out(target, encode_image(drawn, target.suffix), force=options.force)
     sys.stdout.write(report(results))  # printed before the file is written, which fails if the disk is full

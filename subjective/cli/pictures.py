@@ -18,7 +18,7 @@ from subjective.cli.outputs import number_files
 from subjective.cli.report import forecast_scores
 from subjective.cli.settings_file import is_record
 from subjective.devices import mesh_of
-from subjective.evaluation.scores import add_version
+from subjective.evaluation.scores import Scores, add_version
 from subjective.network.vgg import Params
 from subjective.optimize.minimizer import Result
 from subjective.optimize.registry import unavailable
@@ -26,6 +26,7 @@ from subjective.runs.deadline import Deadline
 from subjective.runs.estimate import estimate_run
 from subjective.runs.folder import PictureFolder, new_folder
 from subjective.runs.memory import allowed_bytes, format_size
+from subjective.runs.pictures import draw_map
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
 from subjective.runs.rates import read_rates, write_rates
@@ -309,3 +310,9 @@ class PictureSession(Session):
         scores, words = measure()
         self._folder.add_scores([add_version(each) for each in scores])
         say(words.rstrip("\n"))
+
+    def add_maps(self, pictures: Sequence[np.ndarray], found: Sequence[Scores]) -> None:
+        """Write where each picture is unlike its sources to the run folder, as far as its scores say so."""
+        maps = [scores["fidelity"].map if "fidelity" in scores else None for scores in found]
+        drawn = [None if one is None else draw_map(picture, one) for picture, one in zip(pictures, maps, strict=True)]
+        self._folder.add_maps(drawn)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from subjective.checks import InputError, count_of, describe, setting
 from subjective.cli.arguments import parse, without_flag
 from subjective.cli.attempts import attempt
@@ -81,6 +83,8 @@ def _flags(name: str, value: str) -> list[str]:
 def run(options: SweepCommand, words: Sequence[str]) -> int:
     """Run every combination of settings. After each run, write the contact sheet and the table again.
 
+    The sheet shows each picture, and beside it where the picture is unlike its sources.
+
     Args:
         options: options of the command.
         words: the words that ``options`` was parsed from. Each run gets all of them except --vary and its values.
@@ -147,7 +151,8 @@ def _results_of(
         rows.append(known | {"picture": f"{run.name}/{file}"} | _figures(picture))
         unfinished = [] if summary["status"] == "finished" else [summary["status"]]
         lines = [*heads, *([file] if several else []), *unfinished, *_lines(picture)]
-        cells.append((lines, fit_to_cell(read_image(run / file))))
+        shown = [fit_to_cell(read_image(run / name)) for name in (file, picture.get("map")) if name]
+        cells.append((lines, np.concatenate(shown, axis=1)))
     return rows or [known], cells
 
 

@@ -111,16 +111,21 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
             copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
         if options.evaluate:
             pictures = [np.asarray(result.value) for result in results]
-            session.score(lambda: _score(inputs, pictures, job, options, session.result_names))
+            session.score(lambda: _score(inputs, pictures, job, options, session))
     return session.status
 
 
 def _score(
-    inputs: TextureInputs, pictures: Sequence[np.ndarray], job: Job, options: SynthesizeCommand, names: Sequence[str]
+    inputs: TextureInputs,
+    pictures: Sequence[np.ndarray],
+    job: Job,
+    options: SynthesizeCommand,
+    session: PictureSession,
 ) -> tuple[list[dict[str, Any]], str]:
-    """Return what ``summary.json`` says about the scores of each picture, and the same in words."""
+    """Write the maps; return what ``summary.json`` says about the scores of each picture, and the same in words."""
     found = score_against_sources(inputs, pictures, job, options, options.source_weights)
-    return [scores.to_json() for scores in found], report(dict(zip(names, found, strict=True)))
+    session.add_maps(pictures, found)
+    return [scores.to_json() for scores in found], report(dict(zip(session.result_names, found, strict=True)))
 
 
 def score_against_sources(

@@ -18,7 +18,15 @@ import numpy as np
 
 from subjective.evaluation import pixels
 from subjective.evaluation.arrangement import Grain, LongRange
-from subjective.evaluation.crops import Array, Crops, flatten, pair_with_rest, pool_pixels, root_mean_square
+from subjective.evaluation.crops import (
+    Array,
+    Crops,
+    flatten,
+    pair_with_rest,
+    place_parts,
+    pool_pixels,
+    root_mean_square,
+)
 from subjective.evaluation.features import (
     Observation,
     choose_places,
@@ -31,7 +39,7 @@ from subjective.evaluation.pixels import Image
 from subjective.evaluation.portilla_simoncelli import PortillaSimoncelli
 from subjective.evaluation.scores import LEAST_SHARE, Measure, Score
 from subjective.evaluation.tints import TintDistances
-from subjective.evaluation.windows import LAYER, WindowDistances
+from subjective.evaluation.windows import FIDELITY, LAYER, ByScale, WindowDistances
 from subjective.network.vgg import Params
 
 LEAST_DECIBELS = 0.5
@@ -96,7 +104,8 @@ class FeatureDistances:
     def __init__(self, crops: Crops, params: Params, matched: Collection[str]):
         """Observe the crops at all layers and scales, except the layers ``matched`` at whole octaves."""
         # On the device: otherwise the parameters would be copied for each window.
-        self._params, self._side = jax.tree.map(jnp.asarray, params), (side := min(crops.size))
+        self._params, self._size = jax.tree.map(jnp.asarray, params), crops.size
+        self._side = side = min(crops.size)
         self._places = choose_places(params, matched, side)
         self._observe = partial(observe, params=self._params, places=self._places, side=side)
         observations = crops.measure_each(self._observe)
@@ -115,10 +124,22 @@ class FeatureDistances:
         found = observe(image, self._params, places, self._side)
         return self._windows.locate([found.windows], image.shape[:2])
 
+    def _map(self, image: Image, windows: Sequence[ByScale]) -> Array | None:
+        """Put the maps of a picture's parts together; the mean where parts overlap. None if a place is in no part."""
+        total, count = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
+        for place, found in zip(place_parts(image.shape, self._size), windows, strict=True):
+            total[place] += self._windows.locate([found], total[place].shape)
+            count[place] += 1
+        return total / count if count.all() else None
+
     def score(self, image: Image, parts: Sequence[Image]) -> list[Score]:
         """Judge a picture, as `Criterion.score`."""
         observations = [self._observe(part) for part in parts]
-        scores = self._windows.score([one.windows for one in observations])
+        windows = [one.windows for one in observations]
+        scores = [
+            replace(score, map=self._map(image, windows)) if score.measure is FIDELITY else score
+            for score in self._windows.score(windows)
+        ]
         for (measure, distance, least), reference in zip(_DISTANCES, self._references, strict=True):
             found = root_mean_square([distance(one, self._whole) for one in observations])
             each = found / np.maximum(reference, least)

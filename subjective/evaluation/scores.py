@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 VERSION = 2
 """Version of the scores in JSON files. Files without a version have the measures where the object with the version is
@@ -88,6 +89,8 @@ class Score:
         score: 1 if the picture is as good as a crop of the source; smaller is better.
         details: score of each layer and scale, such as ``conv3_3@0.5`` (half size); or of each color channel or axis,
             or of each kind of statistic.
+        map: where in the picture the fault is, ``(height, width)``: 1 and less is as in a crop. None if the measure
+            does not tell, or has not seen all of the picture. JSON does not hold the map.
     """
 
     measure: Measure
@@ -95,6 +98,7 @@ class Score:
     reference: float
     score: float
     details: Mapping[str, float] = field(default_factory=dict)
+    map: NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
 
     @property
     def level(self) -> int:
@@ -186,7 +190,7 @@ class Scores(Mapping[str, Score]):
 
 
 def average(several: Sequence[Scores]) -> Scores:
-    """Return the mean of the scores of several pictures, without details.
+    """Return the mean of the scores of several pictures, without details and maps.
 
     Args:
         several: the scores of each picture, by the same measures. If there are none, the mean has the first's reason.
@@ -198,6 +202,7 @@ def average(several: Sequence[Scores]) -> Scores:
             reference=float(np.mean([scores[key].reference for scores in several])),
             score=float(np.mean([scores[key].score for scores in several])),
             details={},
+            map=None,
         )
         for key, first in several[0].items()
     )

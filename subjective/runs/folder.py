@@ -5,6 +5,7 @@
 - ``step-*.png`` are the pictures after some of the steps.
 - ``checkpoint-*.safetensors`` are positions at which the run can be resumed.
 - ``result.png`` is the last picture.
+- ``result-map.png`` shows where the picture is unlike its sources, if it was scored.
 - ``summary.json`` says how the run ended.
 
 Every file but the trace appears whole or not at all.
@@ -257,6 +258,14 @@ class PictureFolder(TracedFolder):
     def add_scores(self, scores: list[Any]) -> None:
         """Keep scores for ``summary.json``; ``scores`` has one entry for each picture."""
         self._made = [picture | {"scores": score} for picture, score in zip(self._made, scores, strict=True)]
+
+    def add_maps(self, maps: Sequence[np.ndarray | None]) -> None:
+        """Write the map of each picture, if there is one: a picture that shows where the picture has faults."""
+        for number, (picture, drawn) in enumerate(zip(self._made, maps, strict=True)):
+            if drawn is not None:
+                name = f"{Path(picture['files'][0]).stem}-map.png"
+                write_image(self.folder / name, drawn)
+                self._made[number] = picture | {"map": name}
 
     def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
         """Write a picture, or each picture of an optimization that makes several; return the names of the files."""

@@ -51,7 +51,7 @@ def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
 
 @pytest.mark.slow
 def test_a_sweep_shows_every_picture_of_every_run(here, capsys):
-    flags = ["-s", str(ROCK), "-ow", "48", "-o", "1", "-m", "1", *PLAIN, "--evaluate"]
+    flags = ["-s", str(ROCK), "-ow", "96", "-o", "1", "-m", "1", *PLAIN, "--evaluate"]
     assert main(["sweep", *flags, "--vary", "max-iter=0/1", "--count", "2", "-op", "tries"]) == 0
     folder, table = capsys.readouterr().out.split("\n", 1)
     assert Path(folder).name.startswith("tries-")
@@ -60,15 +60,19 @@ def test_a_sweep_shows_every_picture_of_every_run(here, capsys):
         ("0", "result-000.png"), ("0", "result-001.png"), ("1", "result-000.png"), ("1", "result-001.png"),
     ]  # fmt: skip
     assert len({row["loss"] for row in rows}) == 4
-    scores = [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*/summary.json"))]
-    of_pictures = [picture["scores"] for summary in scores for picture in summary["pictures"]]
+    summaries = [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*/summary.json"))]
+    made = [picture for summary in summaries for picture in summary["pictures"]]
+    of_pictures = [picture["scores"] for picture in made]
     for measure in ("gram", "color", "copied"):
         found = [scores["measures"][measure] for scores in of_pictures]
         assert [float(row[measure]) for row in rows] == [score["score"] for score in found]
         assert [float(row[f"{measure}_value"]) for row in rows] == [score["value"] for score in found]
     assert [row["sentence"] for row in rows] == [scores["sentence"] for scores in of_pictures]
     sheet = images.read_image(Path(folder) / "sheet.png")
-    assert all(shows(sheet, images.read_image(file)) for file in Path(folder).glob("*/result-*.png"))
+    assert [picture["map"] for picture in made] == [Path(row["picture"]).stem + "-map.png" for row in rows]
+    files = list(Path(folder).glob("*/result-*.png"))
+    assert len(files) == 8
+    assert all(shows(sheet, images.read_image(file)) for file in files)
 
 
 @pytest.mark.slow

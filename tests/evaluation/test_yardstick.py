@@ -221,6 +221,17 @@ def test_a_picture_may_be_larger_than_its_source(gravel, params):
 
 
 @pytest.mark.slow
+def test_the_score_of_windows_has_a_map_of_the_whole_picture_or_none(gravel, params):
+    noise = np.random.default_rng(0).uniform(size=(128, 128, 3)).astype(np.float32)
+    picture = np.concatenate([gravel[64:192, 64:192], noise])
+    yardstick = Yardstick([gravel], picture.shape, params, portilla_simoncelli=False)
+    found = yardstick.score(picture)["fidelity"].map
+    assert found.shape == picture.shape[:2]
+    assert found[:128].mean() < 1.2 < 3 < found[128:].mean()
+    assert yardstick.score(np.tile(gravel[:128, :128], (5, 4, 1)))["fidelity"].map is None  # 16 parts do not cover it
+
+
+@pytest.mark.slow
 def test_a_large_source_counts_as_a_whole(params):
     """Not its corners alone."""
     source = np.full((96, 96, 3), 0.2, np.float32)
