@@ -23,6 +23,7 @@ STATISTICS: Table[Statistic] = Table(
         "covariance": "subjective.statistics.moments:COVARIANCE",
         "gaussian": "subjective.statistics.moments:GAUSSIAN",
         "sliced": "subjective.statistics.sliced:SLICED",
+        "patches": "subjective.statistics.patches:PATCHES",
         "spectrum": "subjective.statistics.autocorrelation:SPECTRUM",
         "shifted": "subjective.statistics.shifted:SHIFTED",
         "autocorrelation": "subjective.statistics.autocorrelation:AUTOCORRELATION",

@@ -65,6 +65,11 @@ def quantiles(features: Float[Array, "height width channels"], wraps: bool = Tru
     """
     values = widen(features).reshape(-1, features.shape[2])
     projected = jnp.matmul(values, directions(features.shape[2]).astype(values.dtype), precision="highest")
+    return average_sorted(projected)
+
+
+def average_sorted(projected: Float[Array, "pixels directions"]) -> Float[Array, "bins directions"]:
+    """Sort the values of each direction, and return the means of `BINS` equal parts; see `quantiles`."""
     return _average_shares(jnp.sort(projected.T, axis=1)).T
 
 

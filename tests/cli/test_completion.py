@@ -6,6 +6,7 @@ import pytest
 
 from subjective.cli.commands.table import COMMANDS
 from subjective.cli.main import main
+from subjective.synthesis.presets import PRESETS
 
 
 def complete(script, *words):
@@ -32,7 +33,7 @@ def test_bash_completes_commands_flags_words_and_files(bash, here):
     assert set(complete(bash, "subjective", "")) == set(COMMANDS)
     assert complete(bash, "subjective", "synthesize", "--output-w") == ["--output-width"]
     assert "--no-evaluate" in complete(bash, "subjective", "animate", "--no-e")
-    assert complete(bash, "subjective", "synthesize", "--preset", "") == ["fast", "default", "best", "paper"]
+    assert complete(bash, "subjective", "synthesize", "--preset", "") == list(PRESETS)
     assert complete(bash, "subjective", "synthesize", "-s", "ro") == ["rock.jpg"]
     assert complete(bash, "subjective", "synthesize", "-s", "sand") == ["sand and gravel.jpg"]
     assert complete(bash, "subjective", "apply", "--octa") == []

@@ -12,7 +12,7 @@ SIZE, OTHER_SIZE = (36, 33), (34, 41)  # large enough for the statistics of lags
 
 
 # What lies beyond the sides makes a difference to these alone.
-PLACED = ("shifted", "spectrum", "autocorrelation", "autocorrelation32")
+PLACED = ("patches", "shifted", "spectrum", "autocorrelation", "autocorrelation32")
 
 
 EACH = [(name, wraps) for name in STATISTICS for wraps in ((True, False) if name in PLACED else (True,))]

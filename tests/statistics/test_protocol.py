@@ -19,7 +19,8 @@ def test_the_shape_of_a_measure_depends_on_channels_alone(name, wraps):
         return jax.eval_shape(lambda x: STATISTICS[name].measure(x, wraps), features).shape
 
     assert shape(SIZE, 5) == shape(OTHER_SIZE, 5) == shape((64, 33), 5)
-    assert shape(SIZE, 5) != shape(SIZE, 9)  # nine, since there are never fewer than eight directions
+    # Nine, since there are never fewer than eight directions; patches have as many for any number of channels.
+    assert (shape(SIZE, 5) != shape(SIZE, 9)) == (name != "patches")
 
 
 @pytest.mark.parametrize("name", STATISTICS)
@@ -61,7 +62,7 @@ def test_gradients_in_float32_are_those_in_float64(name, wraps):
     with jax.enable_x64(True):
         exact = np.asarray(compare(name, wraps)(jnp.asarray(numbers(0)), jnp.asarray(numbers(1)))[1])
     # the root of a matrix loses digits with its condition; of two values that are almost one, the order is chance
-    tolerance = 5e-4 if name in ("gaussian", "sliced") else 2e-6
+    tolerance = 5e-4 if name in ("gaussian", "sliced", "patches") else 2e-6
     assert np.linalg.norm(rough - exact) < tolerance * np.linalg.norm(exact)
 
 
@@ -178,6 +179,7 @@ def test_the_size_of_a_target_is_its_distance_from_a_black_map(in_float64):
         # what moves a point to a cloud: its mean and its whole variance, but for the ridge's root
         "gaussian": np.sum(mean**2) / 5 + np.trace(covariance),
         "sliced": np.mean(targets["sliced"] ** 2),
+        "patches": np.mean(targets["patches"] ** 2),
         "shifted": np.sum(targets["shifted"] ** 2),
         "autocorrelation": np.sum(targets["autocorrelation"] ** 2),
         "autocorrelation32": np.sum(targets["autocorrelation32"] ** 2),
