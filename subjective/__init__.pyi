@@ -23,6 +23,10 @@ from subjective.optimize.minimizer import Step as Step
 from subjective.optimize.minimizer import minimize as minimize
 from subjective.optimize.protocol import Optimizer as Optimizer
 from subjective.optimize.protocol import value_and_gradient as value_and_gradient
+from subjective.planes.corners import TileSet as TileSet
+from subjective.planes.tile_files import lay as lay
+from subjective.planes.tile_files import read_tiles as read_tiles
+from subjective.planes.tile_files import save_tiles as save_tiles
 from subjective.pyramid import expand as expand
 from subjective.pyramid import gaussian_pyramid as gaussian_pyramid
 from subjective.pyramid import laplacian_pyramid as laplacian_pyramid
@@ -46,4 +50,7 @@ from subjective.synthesis.result import PictureResult as PictureResult
 from subjective.synthesis.result import Stop as Stop
 from subjective.synthesis.texture import synthesize as synthesize
 from subjective.synthesis.transfer import transfer as transfer
+from subjective.synthesis.wang import TilesResult as TilesResult
+from subjective.synthesis.wang import make_tiles as make_tiles
+from subjective.synthesis.wang_config import TilesConfig as TilesConfig
 from subjective.version import __version__ as __version__

@@ -28,6 +28,7 @@ LAYERS = [
         "decoding",
         "images",
         "videos",
+        "planes",
         "means",
         "plugins",
         "pyramid",

@@ -75,7 +75,8 @@ class CompiledJob:
         peak_bytes: the most bytes that the job uses at any time, in the process if the host computes, otherwise on the
             device.
         seconds: time that compiling took.
-        evaluations: for each stage, a function that evaluates the stage's loss and gradient once.
+        evaluations: for each stage, a function that evaluates the stage's loss and gradient once; the same function for
+            stages with the same program.
     """
 
     peak_bytes: int
@@ -84,7 +85,8 @@ class CompiledJob:
 
     def time_evaluations(self) -> tuple[float, ...]:
         """Return the seconds of one evaluation at each stage."""
-        return tuple(map(_time_evaluation, self.evaluations))
+        seconds = {evaluate: _time_evaluation(evaluate) for evaluate in dict.fromkeys(self.evaluations)}
+        return tuple(seconds[evaluate] for evaluate in self.evaluations)
 
     def __str__(self) -> str:
         """Describe the memory and the compile time in one line."""
@@ -308,12 +310,17 @@ def process_bytes() -> int:
 def compile_job(job: Job) -> CompiledJob:
     """Compile all stages of a job, so that nothing is compiled when the job is run."""
     began, temporary = time.perf_counter(), 0
-    evaluations = []
+    evaluations: list[Callable[[], None]] = []
+    known: dict[Any, Callable[[], None]] = {}
     for stage in job.stages:
         loss, arguments = job.problem(stage)
         function, value = value_and_gradient(loss), jax.ShapeDtypeStruct(job.shape(stage), jnp.float32)
+        if (function, value) in known:
+            evaluations.append(known[function, value])
+            continue
         memory = function.lower(value, arguments).compile().memory_analysis()
-        evaluations.append(partial(_evaluate, function, value, arguments))
+        known[function, value] = partial(_evaluate, function, value, arguments)
+        evaluations.append(known[function, value])
         if memory is None:  # some compilers do not report memory
             continue
         # If the host computes, the arguments are in the memory of the process, which is added below.

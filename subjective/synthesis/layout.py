@@ -17,7 +17,7 @@ from subjective.colors import OPPONENT
 from subjective.losses import Loss
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.patches import SIDE, join_patches
+from subjective.synthesis.patches import SIDE, Form, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
@@ -87,18 +87,21 @@ class Layouts:
         padding: what lies outside a picture while it is reduced and enlarged.
     """
 
-    def __init__(self, sources: Sequence[np.ndarray], config: SynthesisConfig):
+    def __init__(self, sources: Sequence[np.ndarray], config: SynthesisConfig, form: Form | None = None):
         """Prepare to make layouts.
 
         Args:
             sources: images ``(height, width, 3)``.
             config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
+            form: what a layout must be like, see `subjective.synthesis.patches.join_patches`. If None, the layout
+                repeats itself as its source does.
         """
-        self._lattice = find_lattice(sources[0]) if len(sources) == 1 else None
+        self._lattice = find_lattice(sources[0]) if len(sources) == 1 and form is None else None
         smallest = _smallest_side(sources)
         self.held = held_octave(config.size, smallest, is_regular=self._lattice is not None)
         self.octave = layout_octave(config.size, smallest)
-        self._waves = self._lattice and fit_waves(self._lattice, sources[0].shape, config.size)
+        waves = self._lattice and fit_waves(self._lattice, sources[0].shape, config.size)
+        self._form = form or Form(waves=waves)
         self.padding = padding_of_pyramid(config.padding_mode)
         self._size, self._seed, self._noise = config.size, config.seed, config.noise
         self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
@@ -109,7 +112,7 @@ class Layouts:
         noise = key_of(self._seed, picture, attempt)
         key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
         size = (stage_size(self._size[0], self.octave), stage_size(self._size[1], self.octave))
-        return jnp.asarray(join_patches(self._sources, self._weights, size, key, self._waves))
+        return jnp.asarray(join_patches(self._sources, self._weights, size, key, self._form))
 
     @property
     def note(self) -> str:
@@ -137,12 +140,12 @@ class Layouts:
         return np.maximum(colors.std(axis=0), LEAST_DEVIATION)
 
 
-def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> Layouts | None:
-    """Return the layouts that a config asks for.
+def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray], form: Form | None = None) -> Layouts | None:
+    """Return the layouts that a config asks for; ``form`` as in `subjective.synthesis.patches.join_patches`.
 
     None if the config asks for another start, or for one material of several sources, or if a source is tiny.
     """
-    return Layouts(sources, config) if _begins_with_patches(config, sources) else None
+    return Layouts(sources, config, form) if _begins_with_patches(config, sources) else None
 
 
 def _begins_with_patches(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -86,8 +86,27 @@ Key = np.random.SeedSequence
 Numbers = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a joined picture must be like besides.
+
+    Attributes:
+        multiple: the sides of the picture, at each size, are multiples of this number of pixels.
+        keep: takes a picture of any of these sizes; returns the nearest picture that is as it must be.
+        waves: how the source, of which there is one then, and the picture repeat themselves.
+    """
+
+    multiple: int = 1
+    keep: Callable[[Image], Image] = lambda picture: picture
+    waves: Waves | None = None
+
+
 def join_patches(
-    sources: Sequence[Any], weights: Sequence[float], size: tuple[int, int], key: Key, waves: Waves | None = None
+    sources: Sequence[Any],
+    weights: Sequence[float],
+    size: tuple[int, int],
+    key: Key,
+    form: Form = Form(),
 ) -> Image:
     """Make a picture that wraps, in which every patch looks like a patch of a source.
 
@@ -100,7 +119,7 @@ def join_patches(
         weights: how much each source counts; numbers from 0 on, not all 0.
         size: (height, width) of the picture, in pixels.
         key: from `subjective.synthesis.starts.key_of`; all choices come from the key.
-        waves: how the source, of which there is one then, and the picture repeat themselves.
+        form: what the picture must be like besides.
 
     Returns:
         Image ``(height, width, 3)``.
@@ -112,7 +131,7 @@ def join_patches(
     """
     # BLAS's own threads wait for each other after each product, which takes ten times as long beside another program.
     with one_blas_thread(), ThreadPoolExecutor() as threads:
-        return _grow(sources, weights, size, np.random.default_rng(key), threads, waves)
+        return _grow(sources, weights, size, np.random.default_rng(key), threads, form)
 
 
 def _grow(
@@ -121,7 +140,7 @@ def _grow(
     size: tuple[int, int],
     random: np.random.Generator,
     threads: ThreadPoolExecutor,
-    waves: Waves | None,
+    form: Form,
 ) -> Image:
     """Make the picture of `join_patches`."""
     least = min(min(size), *(min(source.shape[:2]) for source in sources))
@@ -129,17 +148,17 @@ def _grow(
     picture: Image | None = None
     at, colors = size, np.zeros((0, 3), np.float32)  # of the last picture whose every pixel's color was matched
     for level in range(levels, -1, -1):
-        here = _scale(size, RATIO**level)
+        here = _scale(size, RATIO**level, form.multiple)
         reduced = [resize(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
         patches = _collect(reduced, weights, random)
-        if waves is not None:
-            patches = _add_places(patches, waves, reduced[0].shape, here)
+        if form.waves is not None:
+            patches = _add_places(patches, form.waves, reduced[0].shape, here)
         picture = _lay_tiles(patches, here, random) if picture is None else _enlarge(picture, here)
         own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(len(patches.corners), np.float32)
         stride, rounds = (1, ROUNDS) if max(here) <= SETTLED else (2, SPARSE_ROUNDS)
         for _ in range(rounds if level < levels else FIRST_ROUNDS):
             nearest, missed = _find_nearest(patches, picture, missed, threads, stride)
-            picture = _average(patches, nearest, here, stride)
+            picture = form.keep(_average(patches, nearest, here, stride))
             if max(here) <= SETTLED or level == levels:
                 at, colors, picture = here, own, _match_colors(picture, own, random)
             else:
@@ -148,9 +167,10 @@ def _grow(
     return picture
 
 
-def _scale(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
+def _scale(shape: tuple[int, ...], factor: float, multiple: int = 1) -> tuple[int, int]:
     """Return height and width of a picture of another scale, at least a patch and a pixel."""
-    height, width = (max(round(side * factor), SIDE + 1) for side in shape[:2])
+    least = -(-(SIDE + 1) // multiple)
+    height, width = (max(round(side * factor / multiple), least) * multiple for side in shape[:2])
     return height, width
 
 

@@ -17,6 +17,7 @@ EVERY_HELP = [
     *(["weights", action] for action in ("list", "show", "convert", "normalize", "fetch")),
 ]
 POSITIONAL = {
+    "lay": {"tiles"},
     "batch": {"source"},
     "completion": {"shell"},
     "example": {"names"},

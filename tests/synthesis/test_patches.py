@@ -7,7 +7,7 @@ import pytest
 from helpers.pictures import noise, smooth_noise
 
 from subjective.colors import OPPONENT
-from subjective.synthesis.patches import COMPONENTS, SIDE, _collect, _find_nearest, _match_colors, join_patches
+from subjective.synthesis.patches import COMPONENTS, SIDE, Form, _collect, _find_nearest, _match_colors, join_patches
 from subjective.synthesis.starts import key_of
 from subjective.synthesis.survey import find_lattice, fit_waves
 
@@ -48,7 +48,7 @@ def test_a_picture_repeats_as_its_source_does():
     size = (96, 63)
     waves = fit_waves(find_lattice(source), source.shape, size)
     for seed in range(2):
-        shade = join_patches([source], (1.0,), size, key_of(seed, 0), waves).mean(axis=2)
+        shade = join_patches([source], (1.0,), size, key_of(seed, 0), Form(waves=waves)).mean(axis=2)
         for shift in ((0, 21), (48, 0), (24, -10)):
             assert np.corrcoef(shade.ravel(), np.roll(shade, shift, (0, 1)).ravel())[0, 1] > 0.5
 

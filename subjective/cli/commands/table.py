@@ -25,6 +25,7 @@ from subjective.cli.commands.pictures import (
     SynthesizeCommand,
     TransferCommand,
 )
+from subjective.cli.commands.planes import LayCommand, TilesCommand
 from subjective.cli.commands.tools import (
     CompletionCommand,
     EvaluateCommand,
@@ -71,6 +72,8 @@ COMMANDS = {
     "animate": Entry("animate", "make the frames of a loop", AnimateCommand),
     "transfer": Entry("transfer", "make a picture of one's content and others' style", TransferCommand),
     "novelty": Entry("novelty", "make pictures unlike each other, from no source", NoveltyCommand),
+    "tiles": Entry("tiles", "make tiles for a plane that never repeats", TilesCommand),
+    "lay": Entry("lay", "lay tiles on a plane that never repeats", LayCommand, computes=False),
     "resume": Entry("resume", "continue a run that was stopped", ResumeCommand),
     "sweep": Entry("sweep", "run a grid of settings", SweepCommand),
     "batch": Entry("batch", "make a texture from each of many pictures", BatchCommand),
