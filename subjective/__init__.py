@@ -12,6 +12,9 @@ pictures also take a path, a PIL image, and arrays of uint8, uint16 and other fl
 """
 
 from subjective.imports import attach
+from subjective.xla_flags import avoid_faults
+
+avoid_faults()
 
 __getattr__, __dir__, __all__ = attach(__name__, __file__)
 """Each public name is imported when it is first used. ``__init__.pyi`` lists them."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import jax
 
+from subjective.checks import InputError
+
 MIN_COMPILE_SECONDS = 0.5
 """A program is cached only if its compilation takes at least this number of seconds."""
 
@@ -62,7 +64,10 @@ GPU_OPTIONS: dict[str, Any] = {
 
 @functools.lru_cache(maxsize=1)
 def compiler_options() -> dict[str, Any]:
-    """Return the options for the device that this version of XLA knows; return no options for other devices."""
+    """Return the options for the device that this version of XLA knows; return no options for other devices.
+
+    The first call starts the devices.
+    """
     options = {"cpu": CPU_OPTIONS, "gpu": GPU_OPTIONS}.get(jax.default_backend(), {})
     return {name: value for name, value in options.items() if _is_known({name: value})}
 
@@ -76,6 +81,38 @@ def _is_known(option: dict[str, Any]) -> bool:
     return True
 
 
+class _Fork:
+    """Whether this process was forked when JAX's threads ran already. They are not in it, and JAX would wait for them.
+
+    Attributes:
+        came_late: whether it was.
+    """
+
+    came_late = False
+
+    def note(self) -> None:
+        """Note a fork, in the new process."""
+        self.came_late = self.came_late or compiler_options.cache_info().currsize > 0
+
+    def check(self) -> None:
+        """Refuse to compute in such a process.
+
+        Raises:
+            InputError: the process was forked when JAX had started.
+        """
+        if self.came_late:
+            raise InputError(
+                "this process was forked after JAX had started, and would wait for JAX's threads for ever; start "
+                'processes with multiprocessing.get_context("spawn"), or fork before the first picture is made'
+            )
+
+
+FORK = _Fork()
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
+    os.register_at_fork(after_in_child=FORK.note)
+
+
 def jit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """Compile a function with `jax.jit` and `compiler_options`.
 
@@ -86,12 +123,13 @@ def jit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
         options: further options of `jax.jit`.
 
     Returns:
-        The compiled function.
+        The compiled function. It raises an `InputError` in a process that was forked after JAX had started.
     """
     compiled = functools.cache(lambda: jax.jit(function, compiler_options=compiler_options(), **options))
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
+        FORK.check()
         return compiled()(*arguments)
 
     return call

@@ -19,7 +19,7 @@ PACKAGE = Path(subjective.__file__).parent
 
 # A package or module imports only from the lines above its own, and from what stands before it on its own line.
 LAYERS = [
-    ["imports", "version", "choices", "checks", "arguments"],
+    ["imports", "version", "xla_flags", "choices", "checks", "arguments"],
     [
         "locks",
         "files",

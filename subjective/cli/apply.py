@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from jax import default_backend
 
 from subjective.checks import InputError, setting
 from subjective.cli.arguments import render_error
@@ -13,9 +17,12 @@ from subjective.cli.commands.networks import ApplyCommand
 from subjective.cli.outputs import check_out, make_place, refuse_existing, refuse_inputs
 from subjective.feedforward import export, network_file, train
 from subjective.feedforward.config import normalize_blend
+from subjective.feedforward.memory import network_bytes
 from subjective.feedforward.network_file import TrainedNetwork
-from subjective.feedforward.repaint import repaint
+from subjective.feedforward.repaint import STRIP_ROWS, WHOLE_PIXELS, repaint
 from subjective.images import MAX_PIXELS, WRITTEN_SUFFIXES, find_images, read_image, write_image
+from subjective.runs.memory import allowed_bytes, format_size, used_bytes
+from subjective.runs.preflight import REST_BYTES
 from subjective.terminal import announce, note
 from subjective.videos import VIDEO_SUFFIXES, convert_video
 
@@ -59,6 +66,8 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
     refuse_inputs(options, *_exported(options), target)
     refuse_existing(target, force=options.force)
     make_place(target)
+    if not _fits(options, network, (height, width)):
+        _refuse_size(options, network, (height, width))
     texture = train.draw(network.architecture, network.params, (height, width), blend, options.seed)
     write_image(target, texture, replace=options.force)
     announce(target)
@@ -79,10 +88,10 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
             refuse_existing(target, force=options.force)
             make_place(target)
             if _is_video(file):
-                paint = partial(repaint, network, blend=blend, rows=options.tile)
+                paint = partial(_paint, options, network, blend)
                 convert_video(file, target, paint, replace=options.force)
             else:
-                painted = repaint(network, read_image(file, scale=options.scale), blend, options.tile)
+                painted = _paint(options, network, blend, read_image(file, scale=options.scale))
                 write_image(target, painted, replace=options.force)
             announce(target)
         except InputError as error:
@@ -93,6 +102,40 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
     if failed:
         note(f"{failed} of {len(files)} pictures were left out")
     return 2 if failed == len(files) else 0
+
+
+def _paint(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, ...], image: np.ndarray) -> np.ndarray:
+    """Repaint a picture or a frame: in one piece, or in strips if it is large or does not fit into memory.
+
+    Raises:
+        InputError: it does not fit in strips either.
+    """
+    size, rows = (image.shape[0], image.shape[1]), options.tile
+    if rows is None and (size[0] * size[1] > WHOLE_PIXELS or not _fits(options, network, size)):
+        rows = STRIP_ROWS
+    if rows is not None and not _fits(options, network, size, rows):
+        _refuse_size(options, network, size, rows)
+    return repaint(network, image, blend, rows)
+
+
+def _fits(options: ApplyCommand, network: TrainedNetwork, size: tuple[int, int], rows: int | None = None) -> bool:
+    """Return whether a picture fits into memory. If a device has memory of its own, strips always fit."""
+    on_host = default_backend() == "cpu"
+    if rows is not None and not on_host:
+        return True
+    process = used_bytes() + REST_BYTES if on_host else 0
+    return process + network_bytes(network.architecture, size, rows) <= allowed_bytes(options.memory_limit)
+
+
+def _refuse_size(
+    options: ApplyCommand, network: TrainedNetwork, size: tuple[int, int], rows: int | None = None
+) -> NoReturn:
+    needed = used_bytes() + REST_BYTES + network_bytes(network.architecture, size, rows)
+    allowed = format_size(allowed_bytes(options.memory_limit))
+    raise InputError(
+        f"a picture of {size[1]}x{size[0]} needs {format_size(needed)} of memory with this network, and {allowed} may "
+        f"be used; make it smaller, or use another {setting('memory_limit')}"
+    )
 
 
 def _exported(options: ApplyCommand) -> list[Path]:

@@ -30,6 +30,7 @@ from subjective.cli.words import is_flag
 from subjective.images import PictureWarning
 from subjective.plugins import PluginError
 from subjective.runs.interrupts import UNMADE, Interrupted, ending_at_once, interruptible
+from subjective.runs.memory import is_out_of_memory
 from subjective.runs.provenance import read_record
 from subjective.terminal import note, open_closed_streams, report_error, set_verbosity
 from subjective.version import __version__
@@ -106,6 +107,10 @@ def _explain(error: Exception, kind: type | None) -> int:
         traceback.print_exception(error.__cause__)  # for the author of the plugin
     if isinstance(error, InputError):
         report_error(render_error(error, kind))
+        return 2
+    if is_out_of_memory(error):
+        reason = " ".join(str(error).split())[:200]
+        report_error(f"out of memory{reason and f' ({reason})'}; use smaller pictures, or end other programs first")
         return 2
     if isinstance(error, BrokenPipeError):  # the reader of stdout has gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -28,7 +28,7 @@ from subjective.runs.folder import PictureFolder, new_folder
 from subjective.runs.memory import allowed_bytes, format_size
 from subjective.runs.pictures import draw_map
 from subjective.runs.preflight import compile_job, fit_to_memory
-from subjective.runs.provenance import CONFIG_FILE, changed_files, read_record
+from subjective.runs.provenance import CONFIG_FILE, changed_files, note_environment, read_record
 from subjective.runs.rates import read_rates, write_rates
 from subjective.runs.session import Observer, Session
 from subjective.synthesis.coarse_to_fine import Position, check_position
@@ -48,7 +48,9 @@ PictureCommand = Any
 
 
 def check_files(config: str | None, facts: dict[str, Any], resume: Path | None) -> None:
-    """Print a note on files that have changed since ``config`` was written; refuse to resume if files have changed.
+    """Print a note on what has changed since ``config`` was written; refuse to resume if files have changed.
+
+    Versions, devices or cores that have changed get a note in both cases: the last digits may then differ.
 
     Args:
         config: the file whose settings the run takes, if any; only the ``config.json`` of a run knows of files.
@@ -59,10 +61,14 @@ def check_files(config: str | None, facts: dict[str, Any], resume: Path | None) 
         InputError: the run is resumed, and files that it reads have changed.
     """
     if config is not None and is_record(config):
-        for name in changed_files(read_record(config), facts):
+        before = read_record(config)
+        for name in changed_files(before, facts):
             note(f"note: {name} has changed since {config!r} was written")
+        note_environment(before, f"the picture may differ in its last digits from that of {config!r}")
     if resume is not None:
-        for name in changed_files(read_record(resume / CONFIG_FILE), facts):
+        before = read_record(resume / CONFIG_FILE)
+        note_environment(before, "the run does not go on bit for bit")
+        for name in changed_files(before, facts):
             raise InputError(
                 f"cannot resume {str(resume)!r}: {name} has changed since the run started; start a new run with "
                 f"{setting('config')}"

@@ -24,7 +24,14 @@ from subjective.feedforward.step import TrainPlan, TrainState, first_state
 from subjective.images import find_images, read_image, resize
 from subjective.network.normalization import load_params
 from subjective.runs.folder import new_folder
-from subjective.runs.provenance import CONFIG_FILE, changed_files, describe_file, read_record, without_paths
+from subjective.runs.provenance import (
+    CONFIG_FILE,
+    changed_files,
+    describe_file,
+    note_environment,
+    read_record,
+    without_paths,
+)
 from subjective.runs.session import Session
 from subjective.runs.training_folder import SaveSettings, TrainingFolder, TrainProgress, load_orbax
 from subjective.terminal import announce, note
@@ -160,6 +167,7 @@ def _refuse_changes(folder: Path, facts: dict[str, Any]) -> None:
     changed = changed_files({"pictures": recorded["pictures"]}, {"pictures": facts["pictures"]})
     if recorded["photographs"] != facts["photographs"]:
         changed.append(f"the number of photographs, {recorded['photographs']} then and {facts['photographs']} now,")
+    note_environment(recorded, "the training does not go on bit for bit")
     for name in changed:
         raise InputError(f"cannot resume {str(folder)!r}: {name} has changed since the run started; train anew")
 

@@ -11,6 +11,7 @@ number is computed twice.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from subjective.arguments import check_kind, check_map
-from subjective.checks import InputError, at_least, check_number
+from subjective.checks import InputError, at_least, check_number, file_errors
 from subjective.compilation import jit
 from subjective.conversion import image_of
 from subjective.feedforward.layers import Block, Border, Convolution, to_pixels
@@ -174,11 +175,17 @@ def _output_length(length: int, block: Block) -> int:
 
 
 def _allocate(shape: tuple[int, ...], host_bytes: int) -> Any:
-    """Return an uninitialized float32 map: in memory, or in a file if the map is larger than ``host_bytes``."""
+    """Return an uninitialized float32 map: in memory, or in a file if the map is larger than ``host_bytes``.
+
+    Raises:
+        FileError: the folder of temporary files has no room for the file.
+    """
     size = 4 * int(np.prod(shape, dtype=np.int64))
     if size <= host_bytes:
         return np.empty(shape, np.float32)
-    with tempfile.TemporaryFile() as file:  # has no name; removed when no map uses it
+    with file_errors("write maps in", tempfile.gettempdir()), tempfile.TemporaryFile() as file:  # removed after its use
+        if hasattr(os, "posix_fallocate"):  # otherwise the process would end by SIGBUS when the disk is full
+            os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, np.float32, "w+", shape=shape)
 
 

@@ -48,6 +48,7 @@ class PublishedFile:
         origin: who made the parameters; stored in the native file.
         licence: licence of the parameters; stored in the native file.
         needs: the optional package that reads the file; None if none is needed.
+        most_bytes: most bytes that the file may have; a download is stopped when there are more.
     """
 
     url: str
@@ -55,6 +56,7 @@ class PublishedFile:
     origin: str
     licence: str
     needs: str | None = None
+    most_bytes: int = 700_000_000  # the largest of `PUBLISHED_FILES` has 575 million
 
 
 PUBLISHED_FILES: Mapping[str, PublishedFile] = {
@@ -180,10 +182,12 @@ def _download(name: str, published: PublishedFile, folder: Path, progress: Progr
             if response.status_code != 200:
                 raise requests.HTTPError(response=response)
             total, done = int(response.headers.get("Content-Length", 0)), 0
+            _check_size(name, published, total)
             with open(output, "wb") as target:
-                for chunk in response.iter_content(1 << 16):
-                    target.write(chunk)
+                for chunk in response.iter_content(1 << 16):  # unpacked, if the server has packed it
                     done += len(chunk)
+                    _check_size(name, published, done)
+                    target.write(chunk)
                     if progress:
                         progress(done, total)
 
@@ -203,6 +207,15 @@ def _download(name: str, published: PublishedFile, folder: Path, progress: Progr
             "try again, and if the hash is wrong again, do not trust the server"
         )
     return file
+
+
+def _check_size(name: str, published: PublishedFile, size: int) -> None:
+    """Refuse a download of more bytes than the file may have, so that a server cannot fill the disk."""
+    if size > published.most_bytes:
+        raise InputError(
+            f"{name} from {published.url}: expected at most {published.most_bytes:,} bytes, and the server sends more; "
+            "the download was discarded: do not trust the server"
+        )
 
 
 def _find_reason(error: Exception) -> str:

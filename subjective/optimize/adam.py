@@ -1,5 +1,7 @@
 """Adam, as implemented in `optax.adam`. It keeps two arrays of the value's shape, and every evaluation is a step.
 
+A step may raise the loss. `subjective.optimize.minimizer` therefore keeps the best point, which is the result.
+
 References:
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
 """
@@ -37,6 +39,7 @@ class Adam:
     keeps_bounds: ClassVar[bool] = True
     takes_preconditioner: ClassVar[bool] = False
     has_history_type: ClassVar[bool] = False
+    may_rise: ClassVar[bool] = True
     preconditioned_bytes: ClassVar[int] = 0
 
     bounds: tuple[float, float] | None = None
@@ -49,8 +52,8 @@ class Adam:
 
     @property
     def bytes_per_number(self) -> int:
-        """See `Optimizer.bytes_per_number`: value, gradient, two moments and the trial point, all in float32."""
-        return 4 * 5
+        """See `Optimizer.bytes_per_number`: value, gradient, two moments, trial and best point, all in float32."""
+        return 4 * 6
 
     def __str__(self) -> str:
         """Return the name of the optimizer."""

@@ -22,12 +22,15 @@ from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.protocol import (
     Checking,
     Evaluation,
+    Layout,
     Loss,
     NotFiniteError,
     Optimizer,
     Problem,
+    Rising,
     State,
     StuckError,
+    check_arrays,
 )
 
 RETRIES = 5
@@ -48,6 +51,8 @@ class Point:
         lowest: loss after the last improvement, or at the start. A step is an improvement if its loss is below
             ``lowest`` by more than the share ``tolerance`` of ``lowest``.
         since: number of steps since the last improvement, or since the start.
+        best: the value with the lowest loss so far, if the optimizer is `Rising`; otherwise None.
+        best_loss: loss at ``best``.
     """
 
     state: State
@@ -58,6 +63,8 @@ class Point:
     lowest: float = math.inf
     since: int = 0
     begun: float = math.inf
+    best: Any = None
+    best_loss: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Result:
     """Where a minimization ended, and why.
 
     Attributes:
-        value: the last accepted value.
+        value: the last accepted value; of an optimizer whose steps may raise the loss, such as Adam, the best value.
         loss: loss at this value.
         steps: number of accepted steps.
         evaluations: number of evaluations of the loss.
@@ -164,7 +171,7 @@ def minimize(
             number type are used.
 
     Returns:
-        The last accepted value. ``message`` says why the minimization ended.
+        The last accepted value, or Adam's best. ``message`` says why the minimization ended.
 
     Raises:
         InputError: ``max_steps`` or ``tolerance`` is negative, ``first_step`` is not positive and finite, ``resume`` is
@@ -247,6 +254,8 @@ class _Run:
         """Continue at a point of an earlier minimization, which has already reported the point."""
         if isinstance(self.optimizer, Checking):  # the point may come from a file
             self.optimizer.check(self.problem, point.state)
+        if point.best is not None:
+            check_arrays({"best": point.best}, {"best": Layout(self.problem.shape, (str(self.problem.dtype),))})
         self.point, self.value = point, self.optimizer.value(self.problem, point.state)
         self.started -= point.seconds
 
@@ -281,14 +290,19 @@ class _Run:
 
     def result(self, converged: bool, message: str) -> Result:
         """Return the result at the current point, with the reason why the minimization ended."""
-        at, seconds = self.point.state, time.perf_counter() - self.started
-        counted = (self.point.step, self.problem.evaluations, seconds)
-        return Result(self.value, at.loss, *counted, converged, message, at.parts, at.gradient_norm, self.point.begun)
+        point, value = self.point, self.value
+        at: State | Evaluation = point.state
+        if point.best is not None and point.best_loss < point.state.loss:
+            value, at = point.best, self.problem(point.best)
+        counted = (point.step, self.problem.evaluations, time.perf_counter() - self.started)
+        return Result(value, at.loss, *counted, converged, message, at.parts, at.gradient_norm, point.begun)
 
     def _tell(self) -> None:
         point, state = self.point, self.point.state
         point.evaluations, point.seconds = self.problem.evaluations, time.perf_counter() - self.started
         self.value = self.optimizer.value(self.problem, state)
+        if isinstance(self.optimizer, Rising) and state.loss < point.best_loss:
+            point.best, point.best_loss = self.value, state.loss
         if self.on_step is not None:
             counted = (point.evaluations, point.seconds)
             self.on_step(Step(point.step, self.value, state.loss, state.parts, state.gradient_norm, *counted, point))

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.checks import InputError, describe
-from subjective.compilation import compiler_options, jit
+from subjective.compilation import FORK, compiler_options, jit
 
 Loss = Callable[..., tuple[jax.Array, Any]]
 """A function ``(value, *args) -> (scalar, parts)``; the scalar is the sum of the parts, a pytree of scalars."""
@@ -112,6 +112,7 @@ class Problem:
         Raises:
             NotFiniteError: the loss or the gradient is not finite. The message says which.
         """
+        FORK.check()
         (loss, parts), gradient = self._compiled(self.to_value(point), *self._args)
         self.evaluations += 1
         gradient = self.to_coordinates(gradient)
@@ -187,6 +188,17 @@ class Checking(Protocol):
 
     def check(self, problem: Problem, state: State) -> None:
         """Raise an `InputError` if the state is none that this optimizer makes for this problem."""
+
+
+@runtime_checkable
+class Rising(Protocol):
+    """An optimizer whose steps may raise the loss. `minimize` then keeps the best point, and returns that one.
+
+    Attributes:
+        may_rise: true.
+    """
+
+    may_rise: ClassVar[bool]
 
 
 @dataclass(frozen=True)

@@ -195,8 +195,10 @@ class PictureFolder(TracedFolder):
         """Write the last pictures of a run that has made all its steps. The run is not finished before `complete`."""
         for number, one in enumerate(result):
             # If a run is resumed after the last step of a picture, no step of this picture has been recorded since.
-            told = (one.steps, one.value, one.loss, one.parts, one.gradient_norm)
-            self.last.setdefault(number, Step(*told, one.evaluations, one.seconds))
+            # Adam's last step may be worse than its result.
+            if number not in self.last or one.loss < self.last[number].loss:
+                told = (one.steps, one.value, one.loss, one.parts, one.gradient_norm)
+                self.last[number] = Step(*told, one.evaluations, one.seconds)
         self._write_last([(one.converged, one.message) for one in result])
         self._is_made = True
 

@@ -8,11 +8,18 @@ from __future__ import annotations
 import re
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import jax
-
 from subjective.checks import InputError, setting
+
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux shows control groups: those of version 2, or a folder ``memory`` of version 1."""
+
+MEMBERSHIP = Path("/proc/self/cgroup")
+"""Says which control groups this process is in."""
+
+_NAMES = {2: ("memory.max", "memory.current"), 1: ("memory.limit_in_bytes", "memory.usage_in_bytes")}
 
 
 def allowed_bytes(text: str | None) -> int:
@@ -31,6 +38,8 @@ def allowed_bytes(text: str | None) -> int:
         if found is None or found[1].count(".") > 1 or not float(found[1].strip(".") or 0) > 0:
             raise InputError(f"{setting('memory_limit')} is {text!r}; wanted a size such as 4GB or 800MB")
         return int(float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1))
+    import jax  # half a second, which refusing a word on the command line must not take
+
     statistics = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
@@ -40,16 +49,65 @@ def allowed_bytes(text: str | None) -> int:
     except OSError:
         available = None
     free = int(available[1]) * 1024 if available else sys.maxsize
-    return used_bytes() + min(free, _container_bytes())
+    return used_bytes() + min(free, container_bytes())
 
 
-def _container_bytes() -> int:
-    """Return the bytes that are free in the container (control groups, version 2); `sys.maxsize` without a limit."""
+def container_bytes(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
+    """Return the bytes that are free in the container; `sys.maxsize` without a limit.
+
+    A process is in a control group, which lies in others; the limits of all of them hold. Pages of files that nobody
+    uses count as free, because the kernel drops them first.
+
+    Args:
+        root: where control groups are shown.
+        membership: the file that says which ones this process is in.
+    """
+    free = sys.maxsize
+    for version, folder in _control_groups(root, membership):
+        limit, used = (_read_number(folder / name) for name in _NAMES[version])
+        if limit is not None and used is not None:
+            free = min(free, max(limit - max(used - _unused_pages(folder), 0), 0))
+    return free
+
+
+def _control_groups(root: Path, membership: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the version and the folder of each control group that limits this process, and of all groups around it."""
     try:
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
-        return max(int(limit) - int(used), 0)
-    except (OSError, ValueError):  # no control group, or the text "max", which means no limit
-        return sys.maxsize
+        lines = membership.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        lines = []
+    for number, controllers, name in (
+        line.split(":", 2) for line in [*lines, "0::/", "1:memory:/"] if line.count(":") > 1
+    ):
+        if number == "0" and not controllers:
+            version, top = 2, root
+        elif "memory" in controllers.split(","):
+            version, top = 1, root / "memory"
+        else:
+            continue
+        # Inside a container, the name may be the one outside, which is not shown. What is shown is the container.
+        parts = [part for part in name.split("/") if part not in ("", "..")]
+        for depth in range(len(parts) + 1):
+            yield version, top.joinpath(*parts[:depth])
+
+
+def _read_number(file: Path) -> int | None:
+    """Return the number in a file; None if there is none, as in a group without a limit, which says ``max``."""
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _unused_pages(folder: Path) -> int:
+    """Return the bytes of files in memory that no process of a control group uses."""
+    try:
+        text = (folder / "memory.stat").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return 0
+    # In version 1, a second line, `total_inactive_file`, counts the groups inside this one too, as the usage does.
+    found = re.findall(r"^(?:total_)?inactive_file (\d+)$", text, re.MULTILINE)
+    return int(found[-1]) if found else 0
 
 
 def peak_bytes() -> int:

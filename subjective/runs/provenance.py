@@ -12,12 +12,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from subjective.checks import InputError
+from subjective.checks import InputError, describe
 from subjective.network.formats.native import sha256
+from subjective.terminal import note
 from subjective.version import __version__
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "pillow", "imageio", "safetensors")
 """Packages whose versions are recorded in a run folder."""
+
+EXACT = ("subjective", "jax", "jaxlib", "numpy", "scipy", "pillow", "device", "devices", "usable cores")
+"""Entries of an environment on which the last digits of a result depend."""
 
 PLACES = frozenset(["path", "data_dir", "out", "output_dir", "output_prefix", "force"])
 """Entries of a record that only say where files lie, and what may be replaced there."""
@@ -61,7 +65,50 @@ def describe_environment() -> dict[str, Any]:
         "device": f"{device.platform}: {device.device_kind}",
         "devices": jax.device_count(),
         "cores": os.cpu_count(),
+        "usable cores": usable_cores(),
     }
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use. XLA splits its sums among them, and so the last digits depend on it.
+
+    A job of a scheduler, a container or ``taskset`` may be allowed fewer than the machine has.
+    """
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
+def changed_environment(record: dict[str, Any]) -> list[str]:
+    """Say what has changed, of all that the last digits of a result depend on, since a run was recorded.
+
+    Args:
+        record: the ``config.json`` of the run.
+
+    Returns:
+        Phrases such as ``jax '0.10.2' (now '0.12.0')``; none for what the record does not say.
+    """
+    recorded, now = record.get("environment"), describe_environment()
+    if not isinstance(recorded, dict):
+        return []
+    versions = recorded.get("libraries")
+    before = {**recorded, **(versions if isinstance(versions, dict) else {})}
+    after = {**now, **now["libraries"]}
+    names = [name for name in EXACT if name in before and before[name] != after[name]]
+    return [f"{name} {describe(before[name])} (now {describe(after[name])})" for name in names]
+
+
+def note_environment(record: dict[str, Any], effect: str) -> None:
+    """Print a note on what `changed_environment` finds.
+
+    Args:
+        record: the ``config.json`` of a run.
+        effect: what follows from a change.
+    """
+    changed = changed_environment(record)
+    if changed:
+        note(f"note: {effect}, because it was made with {', '.join(changed)}")
 
 
 def publish(record: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from helpers.feedforward import write_network, write_photographs
 from helpers.processes import refusal
 
 from subjective import images
+from subjective.cli import apply
 from subjective.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -88,3 +89,22 @@ def test_what_a_texture_network_cannot_do_is_refused(here, capsys):
     assert "repaints no picture" in refusal(capsys, "apply", "texture.safetensors", picture)
     assert "--blend got 1 number for 2" in refusal(capsys, "apply", "texture.safetensors", "--blend", "1")
     assert "--size is '4xx'; wanted WIDTHxHEIGHT" in refusal(capsys, "apply", "texture.safetensors", "--size", "4xx")
+
+
+@pytest.mark.slow
+def test_a_picture_that_does_not_fit_is_painted_in_strips_or_refused(here, capsys, monkeypatch):
+    write_network("net.safetensors")
+    images.write_image(here / "in.png", np.full((600, 64, 3), 0.5))
+    rows, repaint = [], apply.repaint
+    monkeypatch.setattr(apply, "repaint", lambda *words: rows.append(words[-1]) or repaint(*words))
+    monkeypatch.setattr(apply, "used_bytes", lambda: 0)
+    for limit, tile in (("1GB", None), ("305MB", apply.STRIP_ROWS)):
+        assert main(["apply", "net.safetensors", "in.png", "-o", f"{limit}.png", "--memory-limit", limit]) == 0
+        assert rows.pop() == tile
+    capsys.readouterr()
+    line = refusal(capsys, "apply", "net.safetensors", "in.png", "--memory-limit", "301MB")
+    assert "a picture of 64x600 needs 303 MB of memory with this network, and 301 MB may be used" in line
+    assert rows == []
+    write_network("texture.safetensors", "texture")
+    line = refusal(capsys, "apply", "texture.safetensors", "--size", "9000", "--memory-limit", "1GB")
+    assert "a picture of 9000x9000 needs" in line

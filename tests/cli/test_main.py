@@ -56,6 +56,17 @@ def test_what_the_user_can_mend_is_one_line_that_names_flags(capsys, monkeypatch
     assert refusal(capsys, "synthesize", "-s", ROCK) == "subjective: --max-iter is odd; use --rng-seed\n"
 
 
+@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: 9 GB\nwanted")])
+def test_a_lack_of_memory_is_one_line(capsys, monkeypatch, fault):
+    def fail(options):
+        raise fault
+
+    monkeypatch.setattr(synthesize, "run", fail)
+    reason = " (RESOURCE_EXHAUSTED: 9 GB wanted)" if str(fault) else ""
+    said = refusal(capsys, "synthesize", "-s", ROCK)
+    assert said == f"subjective: out of memory{reason}; use smaller pictures, or end other programs first\n"
+
+
 @pytest.mark.parametrize("fault", [ValueError, TypeError, OSError, ImportError, KeyError])
 def test_a_fault_of_the_program_keeps_its_traceback(capsys, monkeypatch, fault):
     def fail(options):

@@ -9,6 +9,8 @@ from helpers.pictures import ROCK
 from helpers.processes import SMALL, made, refusal
 
 from subjective.cli.main import main
+from subjective.cli.pictures import check_files
+from subjective.runs.provenance import describe_environment, usable_cores
 
 
 @pytest.mark.slow
@@ -132,3 +134,20 @@ def test_a_run_with_a_limit_of_time_plans_fewer_steps(capsys):
     assert 10 <= int(steps) < 100_000
     assert main(["synthesize", "-s", str(ROCK), *flags, "--minutes", "1e-4"]) == 2
     assert "--minutes is 0.0001; 10 steps at 48x48 pixels need" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_versions_and_cores_that_have_changed_get_a_note(tmp_path, capsys):
+    record = {"command": "synthesize", "settings": {}, "environment": describe_environment() | {"usable cores": 77}}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(record))
+    check_files(str(file), {}, None)
+    check_files(None, {}, tmp_path)
+    lines = capsys.readouterr().err.splitlines()
+    because = f"because it was made with usable cores 77 (now {usable_cores()})"
+    assert lines == [
+        f"subjective: note: the picture may differ in its last digits from that of {str(file)!r}, {because}",
+        f"subjective: note: the run does not go on bit for bit, {because}",
+    ]
+    file.write_text(json.dumps(record | {"environment": describe_environment()}))
+    check_files(str(file), {}, tmp_path)
+    assert capsys.readouterr().err == ""

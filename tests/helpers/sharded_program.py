@@ -54,6 +54,15 @@ def told(value, gradient, losses, result):
     }
 
 
+def evaluate(loss, arguments, shape, devices, axis=-3):
+    """Loss and gradient at a picture of float64, in which the order of sums hardly matters."""
+    with jax.enable_x64(True):
+        picture = jnp.asarray(np.random.default_rng(1).uniform(size=shape))
+        shared = picture if devices == 1 else share_out(picture, devices, axis)
+        (value, _), gradient = value_and_gradient(loss)(shared, arguments)
+    return value, gradient
+
+
 def figures(devices, **changes):
     """Loss and gradient at a picture, and the losses of a synthesis."""
     # As `conftest.py` does; but many small tiles take longer to compute than to compile.
@@ -61,9 +70,7 @@ def figures(devices, **changes):
     config = dataclasses.replace(SynthesisConfig(**SETTINGS), devices=devices, **changes)
     job = texture.prepare([SOURCE], config, PARAMS)
     loss, arguments = job.problem(job.stages[-1])
-    picture = jnp.asarray(np.random.default_rng(1).uniform(size=(*config.size, 3)), jnp.float32)
-    shared = picture if devices == 1 else share_out(picture, devices)
-    (value, _), gradient = value_and_gradient(loss)(shared, arguments)
+    value, gradient = evaluate(loss, arguments, (*config.size, 3), devices)
     losses, positions = [], []
 
     def on_step(_, step):
@@ -93,9 +100,7 @@ def figures_of_a_loop(devices):
     config = AnimationConfig(**SETTINGS | changes, devices=devices)
     job = loop.prepare([SOURCE], config, PARAMS)
     loss, arguments = job.problem(job.stages[-1])
-    frames = jnp.asarray(np.random.default_rng(1).uniform(size=(8, *config.size, 3)), jnp.float32)
-    shared = frames if devices == 1 else share_out(frames, devices, -4)
-    (value, _), gradient = value_and_gradient(loss)(shared, arguments)
+    value, gradient = evaluate(loss, arguments, (8, *config.size, 3), devices, axis=-4)
     losses = []
     [result] = run(job, lambda _, step: losses.append(step.loss))
     return told(value, gradient, losses, result)

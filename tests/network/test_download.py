@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import itertools
@@ -15,12 +16,13 @@ import pytest
 from helpers import vgg_files
 from helpers.vgg_files import NETWORKS, WIDTHS
 
+from subjective.checks import InputError
 from subjective.network import download, weights
 from subjective.network.download import PUBLISHED_FILES, PublishedFile, fetch
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; `behavior` says how: whole, cut (the connection ends half-way), slow, moved."""
+    """Serves `files`; `behavior` says how: whole, cut (the connection ends half-way), slow, moved, endless."""
 
     daemon_threads = False  # joined on close, so that no socket outlives the test
 
@@ -56,8 +58,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.server.behavior == "slow":
                 self.server.over.wait(60)
             self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
+            if self.server.behavior != "endless":
+                self.send_header("Content-Length", str(len(data)))
             self.end_headers()
+            while self.server.behavior == "endless" and not self.server.over.is_set():
+                self.wfile.write(data)
             self.wfile.write(data[: len(data) // 2] if self.server.behavior == "cut" else data)
 
     def log_message(self, *_: object) -> None:
@@ -90,6 +95,15 @@ def refused(kind: type[Exception], data_dir, published, **options) -> str:
     assert "\n" not in str(caught.value)
     assert not data_dir.exists() or not list(data_dir.iterdir())
     return str(caught.value)
+
+
+@pytest.mark.parametrize("behavior", ["whole", "endless"])
+def test_no_more_is_downloaded_than_the_file_may_have(server, published, tmp_path, behavior):
+    server.behavior, done = behavior, []
+    small = {"small": dataclasses.replace(published["small"], most_bytes=1000)}
+    line = refused(InputError, tmp_path / "d", small, progress=lambda *step: done.append(step))
+    assert "expected at most 1,000 bytes, and the server sends more" in line
+    assert all(size <= 1000 for size, _ in done)
 
 
 def test_a_fetched_network_is_verified_converted_and_found_by_name(server, published, tmp_path, capfd):

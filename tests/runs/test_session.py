@@ -1,5 +1,6 @@
 """What a session does with each way in which a run can end."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -65,6 +66,16 @@ def check_last_picture(folder, status, reason):
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["status"], summary["reason"]) == (status, reason)
     assert [picture["steps"] for picture in summary["pictures"]] == [2]
+
+
+def test_a_result_that_is_better_than_the_last_step_is_the_picture(tmp_path):
+    with Session(PictureFolder(tmp_path, pictures=1, save_every=0), []) as session:
+        session.on_step(0, step(1))
+        session.on_step(0, step(2))
+        session.finish([dataclasses.replace(RESULT, value=jnp.full((6, 8, 3), 0.7), loss=0.1)])
+    np.testing.assert_allclose(read_image(tmp_path / "result.png"), np.full((6, 8, 3), 0.7), atol=1 / 255)
+    [picture] = json.loads((tmp_path / "summary.json").read_text())["pictures"]
+    assert (picture["loss"], picture["steps"]) == (0.1, 2)
 
 
 def test_a_run_that_comes_to_its_end_is_finished(tmp_path, capsys):

@@ -57,10 +57,16 @@ def test_the_first_convolution_sees_the_picture_in_float32(vgg16):
 def test_every_statistic_is_summed_in_float32(name):
     features = jnp.asarray(np.random.default_rng(0).uniform(size=(72, 80, 8)), jnp.bfloat16)
     measure = STATISTICS[name].measure
-    found, wanted = measure(features, True), measure(features.astype(jnp.float32), True)
+    found = measure(features, True)
     assert found.dtype == jnp.float32
-    # The products of bfloat16 numbers are exact in float32; what is left is the order of its sums.
-    np.testing.assert_allclose(found, wanted, atol=1e-5 * float(jnp.abs(wanted).max()))
+    with jax.enable_x64(True):
+        wanted = np.asarray(measure(features.astype(jnp.float64), True))
+    # The products of bfloat16 numbers are exact in float32. A float32 sum of n of them is off by at most n/2 spacings
+    # of the sum of their sizes, in whatever order; that sum is at most the largest element, by Cauchy and Schwarz.
+    bound = 72 * 80 * np.finfo(np.float32).eps / 2 * np.abs(wanted).max()
+    assert np.abs(found - wanted).max() < bound
+    rounded = jnp.asarray(wanted, jnp.bfloat16)
+    assert np.abs(rounded.astype(jnp.float32) - wanted).max() > bound, "bfloat16 would not be noticed"
 
 
 @pytest.mark.slow

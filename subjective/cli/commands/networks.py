@@ -94,7 +94,10 @@ class ApplyCommand(Options):
     """Resize each picture by this factor before repainting."""
     tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
     """Repaint in strips of this many rows, which gives the same picture with less memory. Default: strips only for
-    pictures of more than 2 megapixels."""
+    pictures of more than 2 megapixels, and for those that do not fit into memory in one piece."""
+    memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
+    """Memory that the program may use, such as 4GB. A picture that needs more is repainted in strips, or refused if
+    these need more too. Default: the free memory of the machine."""
     export: Annotated[str | None, arg(metavar="FILE")] = None
     """Write the network to this file as portable StableHLO, which runs on CPU, CUDA and TPU without this package."""
 
