@@ -250,6 +250,7 @@ class PictureSession(Session):
             pictures=job.pictures * together,
             save_every=options.save_every,
             checkpoint_every=options.checkpoint_every,
+            depth="8" if getattr(options, "depth", None) in (None, "8") else "16",
         )
         (begun or announce)(self.path)
         self._job, self._forecast = job, planned.forecast
