@@ -28,12 +28,11 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, file_errors, setting
-from subjective.choices import Depth
 from subjective.files import open_plainly
-from subjective.images import write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
 from subjective.runs.provenance import CONFIG_FILE, publish, read_record
+from subjective.runs.result_files import PictureFiles, ResultFiles
 from subjective.runs.traced_folder import RESERVE_FILE, TracedFolder
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.terminal import note
@@ -51,7 +50,13 @@ class PictureFolder(TracedFolder):
     memory_advice = "make a smaller picture, or lower history or count"
 
     def __init__(
-        self, folder: Path, *, pictures: int, save_every: int, checkpoint_every: float = 0, depth: Depth = "8"
+        self,
+        folder: Path,
+        *,
+        pictures: int,
+        save_every: int,
+        checkpoint_every: float = 0,
+        files: ResultFiles | None = None,
     ):
         """Open a folder.
 
@@ -60,14 +65,14 @@ class PictureFolder(TracedFolder):
             pictures: how many pictures the run makes.
             save_every: number of steps between pictures that are written on the way; 0 to write none.
             checkpoint_every: seconds between checkpoints; 0 to write none.
-            depth: ``8`` or ``16`` bits for the last pictures.
+            files: writes the pictures; None for `PictureFiles`.
 
         Raises:
             FileError: the folder cannot be written.
         """
         super().__init__(folder)
         self.pictures, self.save_every, self.checkpoint_every = pictures, save_every, checkpoint_every
-        self._depth: Depth = depth
+        self._files = files or PictureFiles()
         self.last: dict[int, Step] = {}
         self._checkpointed = time.monotonic()
         self._checkpoints = 0
@@ -123,7 +128,7 @@ class PictureFolder(TracedFolder):
     def reserve(self, size: tuple[int, int]) -> None:
         """Reserve room on the disk for the last pictures: write a file that is removed just before they are written.
 
-        The file has three or six bytes a pixel and a few more, because pictures of random noise do not compress.
+        The file has the bytes of each pixel and a few more, because pictures of random noise do not compress.
 
         Args:
             size: (height, width) of a picture.
@@ -131,7 +136,7 @@ class PictureFolder(TracedFolder):
         Raises:
             OSError: there is no room, or the file cannot be written.
         """
-        amount = self.pictures * (size[0] * size[1] * (3 if self._depth == "8" else 6) + size[0] * 8 + 65536)
+        amount = self.pictures * (size[0] * size[1] * self._files.bytes_per_pixel + size[0] * 8 + 65536)
         free = shutil.disk_usage(self.folder).free
         if amount > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, the pictures may take {amount / 1e6:.0f} MB")
@@ -236,7 +241,7 @@ class PictureFolder(TracedFolder):
             (self.folder / RESERVE_FILE).unlink(missing_ok=True)
         self._made = []
         for (number, step), (converged, message) in zip(sorted(self.last.items()), ends, strict=True):
-            names = self._write_pictures("result", number, np.asarray(step.value), step, self._depth)
+            names = self._write_pictures("result", number, np.asarray(step.value), step)
             area = math.prod(step.value.shape[-3:-1])
             _, pixels = self._effort.get(number, (0, step.evaluations * area))
             self._made.append(
@@ -263,7 +268,7 @@ class PictureFolder(TracedFolder):
         """Keep scores for ``summary.json``; ``scores`` has one entry for each picture."""
         self._made = [picture | {"scores": score} for picture, score in zip(self._made, scores, strict=True)]
 
-    def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step, depth: Depth = "8") -> list[str]:
+    def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
         """Write a picture, or each picture of an optimization that makes several; return the names of the files."""
         images = value[None] if value.ndim == 3 else value
         text = {
@@ -274,8 +279,7 @@ class PictureFolder(TracedFolder):
         names = []
         for offset, image in enumerate(images):
             suffix = "" if self.pictures == 1 else f"-{number + offset:03d}"
-            names.append(f"{stem}{suffix}.png")
-            write_image(self.folder / names[-1], np.clip(image, 0, 1), text=text, depth=depth)
+            names += self._files.write(self.folder, stem, suffix, image, text)
         return names
 
 

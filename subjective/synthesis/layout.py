@@ -13,11 +13,10 @@ import numpy as np
 from jaxtyping import Array
 
 from subjective.choices import Padding
-from subjective.colors import OPPONENT
 from subjective.losses import Loss
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.patches import SIDE, join_patches
+from subjective.synthesis.patches import COLORS, SIDE, axes_of, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
@@ -87,14 +86,23 @@ class Layouts:
         padding: what lies outside a picture while it is reduced and enlarged.
     """
 
-    def __init__(self, sources: Sequence[np.ndarray], config: SynthesisConfig):
+    def __init__(
+        self,
+        sources: Sequence[np.ndarray],
+        config: SynthesisConfig,
+        channels: Sequence[int] = COLORS,
+        factors: np.ndarray | None = None,
+    ):
         """Prepare to make layouts.
 
         Args:
-            sources: images ``(height, width, 3)``.
+            sources: images ``(height, width, channels)``.
             config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
+            channels: see `join_patches`; the first three are colors.
+            factors: how much each channel counts when patches are compared, at most 1; 1 if None.
         """
-        self._period = max(map(find_period, sources))
+        self._period = max(find_period(source[:, :, :3]) for source in sources)
+        self._channels, self._factors = tuple(channels), factors
         smallest = _smallest_side(sources)
         self.held = held_octave(config.size, smallest, is_regular=self._period.is_regular)
         self.octave = self.held if self._period.is_regular else layout_octave(config.size, smallest)
@@ -108,7 +116,10 @@ class Layouts:
         noise = key_of(self._seed, picture, attempt)
         key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
         size = (stage_size(self._size[0], self.octave), stage_size(self._size[1], self.octave))
-        return jnp.asarray(join_patches(self._sources, self._weights, size, key))
+        if self._factors is None:
+            return jnp.asarray(join_patches(self._sources, self._weights, size, key, self._channels))
+        sources = [source * self._factors for source in self._sources]
+        return jnp.asarray(join_patches(sources, self._weights, size, key, self._channels) / self._factors)
 
     @property
     def note(self) -> str:
@@ -118,6 +129,11 @@ class Layouts:
         found = f"the source is regular, with a period of {self._period.pixels:.0f} pixels"
         size = {0: "at full size", 1: "at half size"}.get(self.octave, f"at 1/{2**self.octave} of the size")
         return f"{found}; the picture begins with patches {size}"
+
+    @property
+    def axes(self) -> np.ndarray:
+        """See `subjective.synthesis.patches.axes_of`."""
+        return axes_of(self._channels)
 
     def at(self, picture: int, attempt: int, octave: int) -> Array:
         """Return the layout of an attempt at a picture, reduced or enlarged to an octave of the picture."""
@@ -131,12 +147,12 @@ class Layouts:
         """Return the layout under faint noise, as `subjective.synthesis.starts.Start`."""
         key = key_of(self._seed, picture, attempt)
         noise = initial_image("random", stage.size, np.zeros(3), key, noise=self._noise)
-        return self.at(picture, attempt, stage.octave) + jnp.asarray(noise)
+        return self.at(picture, attempt, stage.octave) + jnp.asarray(noise[:, :, :1])
 
     def deviations(self, octave: int) -> np.ndarray:
-        """Return the standard deviations of the sources' opponent colors at an octave, ``(3,)``."""
+        """Return the standard deviations of the sources along `axes` at an octave, ``(channels,)``."""
         reduced = [np.asarray(reduce_by(jnp.asarray(s), octave - self.octave, SOURCE_SIDES)) for s in self._sources]
-        colors = np.concatenate([source.reshape(-1, 3) for source in reduced]) @ OPPONENT.T
+        colors = np.concatenate([source.reshape(-1, source.shape[2]) for source in reduced]) @ self.axes.T
         return np.maximum(colors.std(axis=0), LEAST_DEVIATION)
 
 
@@ -181,7 +197,7 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     """Add to the loss of every stage how far the picture's large shapes and colors are from those of its layout.
 
     Picture and layout are reduced to the octave `Layouts.held`. The loss is the mean squared difference of the opponent
-    colors, in standard deviations of the sources.
+    colors, or of the maps, in standard deviations of the sources.
 
     Args:
         job: from `prepare` of a verb whose value is the picture.
@@ -191,7 +207,7 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     if not weight:
         return job
     octave = layouts.held
-    scale = jnp.asarray(OPPONENT.T / layouts.deviations(octave), jnp.float32)
+    scale = jnp.asarray(layouts.axes.T / layouts.deviations(octave), jnp.float32)
 
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         loss, arguments = job.problem(stage, picture, attempt)

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.ndimage
 from numpy.typing import NDArray
 
 from subjective.colors import OPPONENT
 from subjective.devices import one_blas_thread
-from subjective.images import resize
+from subjective.images import resize_planes
 
 SIDE = 7
 """Side of a patch in pixels."""
@@ -72,12 +73,21 @@ QUANTILES = 65
 TURNS = 4
 """How many times three axes are chosen along which the colors are matched."""
 
+COLORS = (3,)
+"""The channels of a picture that has only colors, see `join_patches`."""
+
 Image = NDArray[np.float32]
 Key = np.random.SeedSequence
 Numbers = NDArray[np.float32]
 
 
-def join_patches(sources: Sequence[Any], weights: Sequence[float], size: tuple[int, int], key: Key) -> Image:
+def join_patches(
+    sources: Sequence[Any],
+    weights: Sequence[float],
+    size: tuple[int, int],
+    key: Key,
+    channels: Sequence[int] = COLORS,
+) -> Image:
     """Make a picture that wraps, in which every patch looks like a patch of a source.
 
     The picture grows from a few pixels to its size. At each size, every patch is replaced by the most similar patch of
@@ -85,13 +95,16 @@ def join_patches(sources: Sequence[Any], weights: Sequence[float], size: tuple[i
     preferred.
 
     Args:
-        sources: images ``(height, width, 3)``, reduced by the same factor as the picture.
+        sources: images ``(height, width, channels)`` in [0, 1], reduced by the same factor as the picture. Patches are
+            compared in all channels at once; a channel that varies more counts more.
         weights: how much each source counts; numbers from 0 on, not all 0.
         size: (height, width) of the picture, in pixels.
         key: from `subjective.synthesis.starts.key_of`; all choices come from the key.
+        channels: number of channels of each of the maps that lie one after the other: 3 are colors. The values of each
+            map are matched by themselves.
 
     Returns:
-        Image ``(height, width, 3)``.
+        Image ``(height, width, channels)``.
 
     References:
         Kwatra, Essa, Bobick and Kwatra, "Texture optimization for example-based synthesis", SIGGRAPH 2005. Granot,
@@ -100,7 +113,7 @@ def join_patches(sources: Sequence[Any], weights: Sequence[float], size: tuple[i
     """
     # BLAS's own threads wait for each other after each product, which takes ten times as long beside another program.
     with one_blas_thread(), ThreadPoolExecutor() as threads:
-        return _grow(sources, weights, size, np.random.default_rng(key), threads)
+        return _grow(sources, weights, size, np.random.default_rng(key), threads, channels)
 
 
 def _grow(
@@ -109,15 +122,19 @@ def _grow(
     size: tuple[int, int],
     random: np.random.Generator,
     threads: ThreadPoolExecutor,
+    channels: Sequence[int],
 ) -> Image:
     """Make the picture of `join_patches`."""
     least = min(min(size), *(min(source.shape[:2]) for source in sources))
     levels = max(math.floor(math.log(COARSEST / least) / math.log(RATIO)), 0)
     picture: Image | None = None
-    at, colors = size, np.zeros((0, 3), np.float32)  # of the last picture whose every pixel's color was matched
+    at, colors = (
+        size,
+        np.zeros((0, sum(channels)), np.float32),
+    )  # of the last picture whose every pixel's color was matched
     for level in range(levels, -1, -1):
         here = _scale(size, RATIO**level)
-        reduced = [resize(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
+        reduced = [resize_planes(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
         patches = _collect(reduced, weights, random)
         picture = _lay_tiles(patches, here, random) if picture is None else _enlarge(picture, here)
         own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(len(patches.corners), np.float32)
@@ -126,9 +143,9 @@ def _grow(
             nearest, missed = _find_nearest(patches, picture, missed, threads, stride)
             picture = _average(patches, nearest, here, stride)
             if max(here) <= SETTLED or level == levels:
-                at, colors, picture = here, own, _match_colors(picture, own, random)
+                at, colors, picture = here, own, _match_colors(picture, own, random, channels)
             else:
-                picture = _match_large(picture, own, at, colors, random)
+                picture = _match_large(picture, own, at, colors, random, channels)
     assert picture is not None
     return picture
 
@@ -144,11 +161,11 @@ class _Patches:
     """Patches of the sources.
 
     Attributes:
-        pixels: the pixels of all sources one after the other, ``(pixels, 3)``.
+        pixels: the pixels of all sources one after the other, ``(pixels, channels)``.
         corners: where the first pixel of each patch is in ``pixels``, ``(patches,)``.
         strides: number of pixels in a row of the patch's source, ``(patches,)``.
-        mean: mean of the patches, ``(SIDE² * 3,)``.
-        axes: the patches' principal axes, ``(SIDE² * 3, COMPONENTS)``.
+        mean: mean of the patches, ``(SIDE² * channels,)``.
+        axes: the patches' principal axes, ``(SIDE² * channels, COMPONENTS)``.
         components: the patches along the axes, ``(patches, COMPONENTS)``.
     """
 
@@ -177,7 +194,7 @@ def _collect(sources: Sequence[Any], weights: Sequence[float], random: np.random
         corners.append(begin + rows[kept] * width + columns[kept])
         strides.append(np.full(len(kept), width))
         begin += height * width
-    pixels = np.concatenate([np.asarray(source, np.float32).reshape(-1, 3) for source in sources])
+    pixels = np.concatenate([np.asarray(source, np.float32).reshape(-1, source.shape[2]) for source in sources])
     found = _Patches(pixels, np.concatenate(corners), np.concatenate(strides), *(np.zeros(0, np.float32),) * 3)
     values = np.concatenate([found.take(down, right) for down in range(SIDE) for right in range(SIDE)], axis=1)
     mean = values.mean(axis=0)
@@ -222,12 +239,12 @@ def _find_nearest(
 
 def _project(patches: _Patches, picture: Image, stride: int) -> Numbers:
     """Return the components of patches of a picture that wraps, row by row: ``(number of patches, COMPONENTS)``."""
-    height, width = picture.shape[:2]
+    height, width, channels = picture.shape
     wrapped = np.pad(picture, ((0, SIDE - 1), (0, SIDE - 1), (0, 0)), mode="wrap")
     total = np.tile(-patches.mean @ patches.axes, (picture[::stride, ::stride, 0].size, 1))
     for number, (down, right) in enumerate(np.ndindex(SIDE, SIDE)):
-        pixels = wrapped[down : down + height : stride, right : right + width : stride].reshape(-1, 3)
-        total += pixels @ patches.axes[3 * number : 3 * number + 3]
+        pixels = wrapped[down : down + height : stride, right : right + width : stride].reshape(-1, channels)
+        total += pixels @ patches.axes[channels * number : channels * (number + 1)]
     return total
 
 
@@ -236,24 +253,43 @@ def _lay_tiles(patches: _Patches, size: tuple[int, int], random: np.random.Gener
     rows, columns = (-(-side // SIDE) for side in size)
     chosen = random.integers(len(patches.corners), size=rows * columns)
     tiles = np.stack([patches.take(down, right, chosen) for down, right in np.ndindex(SIDE, SIDE)])
-    tiles = tiles.reshape(SIDE, SIDE, rows, columns, 3).transpose(2, 0, 3, 1, 4)
-    return tiles.reshape(rows * SIDE, columns * SIDE, 3)[: size[0], : size[1]]
+    tiles = tiles.reshape(SIDE, SIDE, rows, columns, -1).transpose(2, 0, 3, 1, 4)
+    return tiles.reshape(rows * SIDE, columns * SIDE, -1)[: size[0], : size[1]]
 
 
 def _match_large(
-    picture: Image, here: Numbers, at: tuple[int, int], colors: Numbers, random: np.random.Generator
+    picture: Image,
+    here: Numbers,
+    at: tuple[int, int],
+    colors: Numbers,
+    random: np.random.Generator,
+    channels: Sequence[int],
 ) -> Image:
     """Match the colors of a picture that is larger than `SETTLED`.
 
     The picture, reduced to the size ``at``, gets the ``colors`` of the sources at that scale. What is finer gets the
-    variance that it has in the sources along each opponent axis, whose pixels are ``here``.
+    variance that it has in the sources, whose pixels are ``here``, along each opponent axis and in each channel that is
+    no color.
     """
-    small = resize(picture, at)
-    matched = _match_colors(small, colors, random)
-    detail = (picture - _enlarge(small, picture.shape[:2])) @ OPPONENT.T
-    missing = np.var(here @ OPPONENT.T, axis=0) - np.var(matched @ OPPONENT.T, axis=(0, 1))
+    axes = axes_of(channels)
+    small = resize_planes(picture, at)
+    matched = _match_colors(small, colors, random, channels)
+    detail = (picture - _enlarge(small, picture.shape[:2])) @ axes.T
+    missing = np.var(here @ axes.T, axis=0) - np.var(matched @ axes.T, axis=(0, 1))
     gain = np.sqrt(np.clip(missing / (np.var(detail, axis=(0, 1)) + 1e-12), 1, MOST_GAIN**2))
-    return np.asarray(_enlarge(matched, picture.shape[:2]) + detail * gain @ OPPONENT, np.float32)
+    return np.asarray(_enlarge(matched, picture.shape[:2]) + detail * gain @ axes, np.float32)
+
+
+def axes_of(channels: Sequence[int]) -> NDArray[np.float64]:
+    """Return the axes along which maps vary independently: those of `OPPONENT` for colors, each channel for the others.
+
+    Args:
+        channels: as in `join_patches`.
+
+    Returns:
+        Orthonormal rows, ``(all channels, all channels)``.
+    """
+    return scipy.linalg.block_diag(*(OPPONENT if count == 3 else np.eye(count) for count in channels))
 
 
 def _enlarge(picture: Image, size: tuple[int, ...]) -> Image:
@@ -262,18 +298,22 @@ def _enlarge(picture: Image, size: tuple[int, ...]) -> Image:
     return np.asarray(scipy.ndimage.zoom(picture, factors, order=1, mode="grid-wrap", grid_mode=True), np.float32)
 
 
-def _match_colors(picture: Image, colors: Numbers, random: np.random.Generator) -> Image:
-    """Give a picture's pixels, as a whole, the colors of the sources' pixels.
+def _match_colors(
+    picture: Image, colors: Numbers, random: np.random.Generator, channels: Sequence[int] = COLORS
+) -> Image:
+    """Give a picture's pixels, as a whole, the colors of the sources' pixels; the same for each map by itself.
 
-    Averages of patches have fewer strong colors than the patches. Along three axes at a time, each quantile of the
+    Averages of patches have fewer strong colors than the patches. Along as many axes as
+    a map has channels, each quantile of the
     pixels moves to the same quantile of the source's pixels; axes in several directions match the colors jointly.
 
     References:
         Pitié, Kokaram and Dahyot, "Automated colour grading using colour distribution transfer", 2007.
     """
-    pixels = picture.reshape(-1, 3)
+    pixels = picture.reshape(-1, colors.shape[1])
     for _ in range(TURNS):
-        axes = np.linalg.qr(random.standard_normal((3, 3)))[0].astype(np.float32)
+        turns = [np.linalg.qr(random.standard_normal((count, count)))[0].astype(np.float32) for count in channels]
+        axes = scipy.linalg.block_diag(*turns)
         ours, theirs = pixels @ axes, colors @ axes
         apart = np.linspace(-1e-6, 1e-6, QUANTILES)[:, None]  # one color becomes the middle one of the sources
         quantiles = zip(ours.T, (_quantiles(ours) + apart).T, _quantiles(theirs).T, strict=True)
@@ -292,7 +332,7 @@ def _average(patches: _Patches, nearest: NDArray[np.intp], size: tuple[int, int]
     """Lay patches on a picture that wraps, and average where they overlap. The middle of a patch counts most."""
     width = WIDE if stride == 1 else NARROW
     bell = np.exp(-(np.arange(-(SIDE // 2), SIDE // 2 + 1) ** 2) / (2 * width**2)).astype(np.float32)
-    total, weight = np.zeros((*size, 3), np.float32), np.zeros((*size, 1), np.float32)
+    total, weight = np.zeros((*size, patches.pixels.shape[1]), np.float32), np.zeros((*size, 1), np.float32)
     for down, right in np.ndindex(SIDE, SIDE):
         rows, columns = ((np.arange(0, side, stride) + by) % side for side, by in zip(size, (down, right), strict=True))
         share = bell[down] * bell[right]
