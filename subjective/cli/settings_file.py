@@ -97,7 +97,13 @@ def _fits(flag: Flag, value: Any) -> bool:
 
 
 def _place(folder: Path, name: str) -> str:
-    """Return the path of a file beside the settings; a name that is no file there, such as ``random``, is kept."""
+    """Return the path of a file beside the settings; a name that is no file there, such as ``random``, is kept.
+
+    Of ``NAME=FILE``, the file counts.
+    """
+    key, equals, file = name.partition("=")
+    if equals and (folder / file).exists():
+        return f"{key}={folder / file}"
     beside = folder / name
     return str(beside) if glob.glob(glob.escape(str(folder)) + "/" + name) or beside.exists() else name
 

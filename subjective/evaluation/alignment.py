@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from subjective.colors import LUMA
-from subjective.pyramid import reduce
 
 OCTAVES = 4
 """Number of octaves at which maps are compared, full size first."""
@@ -28,37 +26,42 @@ CLEAR = 0.1
 Plane = NDArray[np.float64]
 """``(height, width)``."""
 
+Octaves = tuple[float, ...]
+"""A number for each octave, full size first."""
+
 
 @dataclass(frozen=True)
 class Alignment:
-    """How a map goes with the albedo, at each octave from full size on.
+    """How a map goes with the albedo, at each octave.
+
+    The luminance of the albedo, its slopes down and to the right and the strength of its edges are correlated with
+    each channel of the map, the channel's slopes, and the strength of the map's edges.
 
     Attributes:
         edges: correlation of the strengths of edges.
         edges_in_source: the same in the source.
-        information: mutual information in bits of the map's values and the albedo's luminance.
+        strongest: the correlation that is the strongest in the source; above 0 if it has the source's sign.
+        strongest_in_source: the same in the source, without its sign.
+        information: mutual information in bits of the albedo's luminance and the map's most telling channel.
         information_in_source: the same in the source.
     """
 
-    edges: tuple[float, ...]
-    edges_in_source: tuple[float, ...]
-    information: tuple[float, ...]
-    information_in_source: tuple[float, ...]
+    edges: Octaves
+    edges_in_source: Octaves
+    strongest: Octaves
+    strongest_in_source: Octaves
+    information: Octaves
+    information_in_source: Octaves
 
     @property
     def loss(self) -> float:
-        """The largest loss of correlation against the source, of the octaves where the source has any; 0 if none."""
-        pairs = zip(self.edges, self.edges_in_source, strict=True)
+        """How much weaker the strongest correlation is than in the source, at the worst octave where there is any."""
+        pairs = zip(self.strongest, self.strongest_in_source, strict=True)
         return max([source - own for own, source in pairs if source > CLEAR] + [0.0])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, list[float]]:
         """Return what ``summary.json`` says."""
-        return {
-            "edges": [round(value, 4) for value in self.edges],
-            "edges_in_source": [round(value, 4) for value in self.edges_in_source],
-            "information_bits": [round(value, 4) for value in self.information],
-            "information_bits_in_source": [round(value, 4) for value in self.information_in_source],
-        }
+        return {name: [round(value, 4) for value in values] for name, values in asdict(self).items()}
 
 
 def measure_alignment(maps: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Alignment]:
@@ -77,12 +80,21 @@ def measure_alignment(maps: Mapping[str, Any], source: Mapping[str, Any]) -> dic
     for kind in maps:
         if kind == "albedo":
             continue
-        edges, information = [], []
-        for pyramids in (made, given):
-            pairs = list(zip(pyramids["albedo"][:octaves], pyramids[kind][:octaves], strict=True))
-            edges.append(tuple(_correlate(_edges(albedo), _edges(own)) for albedo, own in pairs))
-            information.append(tuple(_information(albedo, own) for albedo, own in pairs))
-        found[kind] = Alignment(edges[0], edges[1], information[0], information[1])
+        ours, theirs = (
+            [_compare(albedo, own) for albedo, own in zip(p["albedo"][:octaves], p[kind][:octaves], strict=True)]
+            for p in (made, given)
+        )
+        places = [np.unravel_index(np.argmax(np.abs(table)), table.shape) for table, _ in theirs]
+        signs = [np.sign(table[place]) for (table, _), place in zip(theirs, places, strict=True)]
+        columns: list[Octaves] = []
+        for pairs in (ours, theirs):
+            columns.append(tuple(float(table[-1, -1]) for table, _ in pairs))
+            columns.append(
+                tuple(float(s * table[place]) for (table, _), place, s in zip(pairs, places, signs, strict=True))
+            )
+            columns.append(tuple(float(information) for _, information in pairs))
+        edges, strongest, information, *source_columns = columns
+        found[kind] = Alignment(edges, source_columns[0], strongest, source_columns[1], information, source_columns[2])
     return found
 
 
@@ -93,21 +105,40 @@ def _pyramids(maps: Mapping[str, Any]) -> dict[str, list[NDArray[np.float32]]]:
         image = np.atleast_3d(np.asarray(planes, np.float32))
         octaves = [(image @ LUMA[:, None]).astype(np.float32) if kind == "albedo" else image]
         while len(octaves) < OCTAVES and min(octaves[-1].shape[:2]) >= 2 * SMALLEST:
-            octaves.append(np.asarray(reduce(jnp.asarray(octaves[-1]), "same")))
+            octaves.append(_halve(octaves[-1]))
         found[kind] = octaves
     return found
 
 
-def _edges(planes: NDArray[np.float32]) -> Plane:
-    """Return the strength of the edges of a map: the length of the gradient over all its channels."""
-    down, right = (np.diff(planes.astype(np.float64), axis=axis) for axis in (0, 1))
-    return np.asarray(np.sqrt(np.sum(down[:, :-1] ** 2, axis=2) + np.sum(right[:-1] ** 2, axis=2)))
+def _halve(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the means of squares of 2 x 2 pixels; a last odd row or column is left out."""
+    rows, columns = (side // 2 for side in planes.shape[:2])
+    squares = planes[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, -1)
+    return np.asarray(squares.mean(axis=(1, 3)))
 
 
-def _correlate(one: Plane, other: Plane) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    strength = float(np.sqrt(np.sum(one**2) * np.sum(other**2)))
-    return float(np.sum(one * other)) / strength if strength > 1e-12 else 0.0
+def _compare(albedo: NDArray[np.float32], planes: NDArray[np.float32]) -> tuple[Plane, float]:
+    """Return the correlations of each feature of the albedo with each of a map; the edges are the last of both.
+
+    And return the mutual information.
+    """
+    ours, theirs = (_features(each) for each in (albedo, planes))
+    return ours @ theirs.T, _information(albedo, planes)
+
+
+def _features(planes: NDArray[np.float32]) -> Plane:
+    """Return each channel, its slopes down and right, and the strength of edges over all channels.
+
+    ``(features, pixels)``; each feature has mean 0 and length 1, or is 0 everywhere.
+    """
+    exact = planes.astype(np.float64)
+    down, right = np.diff(exact, axis=0)[:, :-1], np.diff(exact, axis=1)[:-1]
+    edges = np.sqrt(np.sum(down**2 + right**2, axis=2, keepdims=True))
+    every = np.concatenate([exact[:-1, :-1], down, right, edges], axis=2)
+    found = every.reshape(-1, every.shape[2]).T
+    found = found - found.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.where(length > 1e-9, found / np.maximum(length, 1e-9), 0.0)
 
 
 def _information(albedo: NDArray[np.float32], planes: NDArray[np.float32]) -> float:
@@ -134,16 +165,16 @@ def _information_of(one: NDArray[np.intp], other: NDArray[np.intp]) -> float:
     return float(np.sum(joint[seen] * np.log2(joint[seen] / apart[seen])))
 
 
-def report_alignment(materials: Sequence[dict[str, Alignment]]) -> str:
+def report_alignment(materials: Sequence[Mapping[str, Alignment]]) -> str:
     """Say in words how the maps are aligned with the albedo, one line for each map."""
     lines = []
     for number, found in enumerate(materials, 1):
         which = f" of material {number}" if len(materials) > 1 else ""
         for kind, alignment in found.items():
-            pairs = zip(alignment.edges, alignment.edges_in_source, strict=True)
-            edges = ", ".join(f"{own:.2f} ({source:.2f})" for own, source in pairs)
-            fault = f"; misses {alignment.loss:.2f}" if alignment.loss > CLEAR else ""
-            lines.append(f"{kind}{which}: edges go with the albedo's by {edges}{fault}")
+            pairs = zip(alignment.strongest, alignment.strongest_in_source, strict=True)
+            values = ", ".join(f"{own:.2f} ({source:.2f})" for own, source in pairs)
+            fault = f"; {alignment.loss:.2f} are missing" if alignment.loss > CLEAR else ""
+            lines.append(f"{kind}{which}: goes with the albedo by {values}{fault}")
     if lines:
-        lines.append("correlations at full size, 1/2, 1/4 and so on; of the source in brackets")
+        lines.append("The strongest correlation at full size, 1/2, 1/4 and so on; in brackets, that of the source.")
     return "\n".join(lines)

@@ -32,7 +32,16 @@ from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage
 from subjective.synthesis.starts import initial_image, key_of
 from subjective.synthesis.targets import targets_by_precision
-from subjective.synthesis.views import SumOfViews, View, measure_channels, mix_channels, plan_views, sum_views
+from subjective.synthesis.views import (
+    Group,
+    SumOfViews,
+    View,
+    group_arguments,
+    measure_channels,
+    mix_channels,
+    plan_views,
+    sum_views,
+)
 
 MIX_KEY = 2
 """The random mixtures come from a key of their own, which no noise and no layout has."""
@@ -225,19 +234,15 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
         seen = list(zip(views, targets, strict=True))
         if config.mix_weight and len(kinds) > 1:
             seen.append(mix(stage, picture, attempt))
-        analyses = tuple(_analysis_of(stage.analysis, view) for view, _ in seen)
-        names = tuple(view.name for view, _ in seen)
+        colors = [(view, target_at(target, stage)) for view, target in seen if view.is_color]
+        data = [(view, target_at(target, stage)) for view, target in seen if not view.is_color]
+        groups = [group for group in (colors, data) if group]
+        analyses = tuple(
+            dataclasses.replace(_analysis_of(stage.analysis, group[0][0]), in_loop=len(group) > 1) for group in groups
+        )
+        names = tuple(tuple(view.name for view, _ in group) for group in groups)
         loss = _material_loss(analyses, names, tuple(kinds), octave_weights_at(config, stage), config.relative)
-        arguments = [
-            {
-                "matrix": jnp.asarray(view.matrix),
-                "offset": jnp.asarray(view.offset),
-                "weight": jnp.float32(view.weight),
-                "targets": target_at(target, stage),
-            }
-            for view, target in seen
-        ]
-        return loss, {"views": arguments, "params": params}
+        return loss, {"groups": [group_arguments(group) for group in groups], "params": params}
 
     mean = planes.mean(axis=(0, 1))
 
@@ -294,11 +299,14 @@ def _analysis_of(analysis: Analysis, view: View) -> Analysis:
 @lru_cache(maxsize=32)
 def _material_loss(
     analyses: tuple[Analysis, ...],
-    names: tuple[str, ...],
+    names: tuple[tuple[str, ...], ...],
     kinds: tuple[str, ...],
     octave_weights: tuple[float, ...] | None,
     relative: bool,
 ) -> Loss:
     """Return the loss of all views, as ``loss(planes, arguments)`` of `sum_views`, the same for the same settings."""
-    losses = [texture_loss(analysis, octave_weights, relative=relative) for analysis in analyses]
-    return partial(sum_views, SumOfViews(losses, names, kinds))
+    groups = [
+        Group(texture_loss(analysis, octave_weights, relative=relative), own)
+        for analysis, own in zip(analyses, names, strict=True)
+    ]
+    return partial(sum_views, SumOfViews(groups, kinds))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from subjective.losses import Loss, Scalar
 from subjective.maps import KINDS, place_channels
+from subjective.network.vgg import Params
 from subjective.normals import LEAST_Z
 from subjective.synthesis.material_config import SCALARS_PER_PASS, MaterialConfig
 
@@ -32,6 +33,7 @@ MOST_GAIN = 8.0
 
 Numbers = NDArray[np.float32]
 Planes = Float[Array, "height width channels"]
+Extended = Float[Array, "height width more"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,10 +56,10 @@ class View:
 
     def show(self, planes: Numbers, kinds: Sequence[str]) -> Numbers:
         """Return the view of a source, ``(height, width, 3)``."""
-        return np.asarray(extend(jnp.asarray(planes), tuple(kinds)) @ self.matrix + self.offset, np.float32)
+        return (np.asarray(extend(jnp.asarray(planes), tuple(kinds))) @ self.matrix + self.offset).astype(np.float32)
 
 
-def extend(planes: Planes, kinds: Sequence[str]) -> Planes:
+def extend(planes: Planes, kinds: Sequence[str]) -> Extended:
     """Add, after all channels, the z of the normals in [0, 1]; nothing without normals."""
     if "normal" not in kinds:
         return planes
@@ -136,32 +138,66 @@ def mix_channels(channels: Channels, config: MaterialConfig, random: np.random.G
     return View("mixture", False, config.mix_weight, matrix, offset.astype(np.float32))
 
 
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Views that are measured alike.
+
+    Attributes:
+        loss: ``loss(picture, targets, params)``, the same for all of them.
+        names: the name of each.
+    """
+
+    loss: Loss
+    names: tuple[str, ...]
+
+
+def group_arguments(views: Sequence[tuple[View, Any]]) -> dict[str, Any]:
+    """Return the arguments of a group, from its views and their targets; each with a leading axis for the views."""
+    return {
+        "matrix": jnp.stack([view.matrix for view, _ in views]),
+        "offset": jnp.stack([view.offset[None, None] for view, _ in views]),
+        "weight": jnp.asarray([view.weight for view, _ in views], jnp.float32),
+        "targets": jax.tree.map(lambda *leaves: jnp.stack(leaves), *[targets for _, targets in views]),
+    }
+
+
 class SumOfViews:
     """Adds up the losses of views, one after the other, so that the feature maps of one are in memory at a time.
 
-    Objects are hashable, as `jax.custom_vjp` needs.
+    Views of a group go through a loop, so that the network is compiled once for all of them. Objects are hashable, as
+    `jax.custom_vjp` needs.
     """
 
-    def __init__(self, losses: Sequence[Loss], names: Sequence[str], kinds: Sequence[str]):
-        """Take the loss ``loss(picture, targets, params)`` and the name of each view, and the kinds of the maps."""
-        self.losses, self.names, self.kinds = tuple(losses), tuple(names), tuple(kinds)
+    def __init__(self, groups: Sequence[Group], kinds: Sequence[str]):
+        """Take the groups of views, and the kinds of the maps."""
+        self.groups, self.kinds = tuple(groups), tuple(kinds)
 
     def __call__(self, planes: Planes, arguments: Any) -> tuple[tuple[Scalar, Any], Planes]:
         """Compute the sum, its parts, and the gradient of the sum."""
         total, gradient, parts = jnp.zeros((), planes.dtype), jnp.zeros_like(planes), {}
-        params = arguments["params"]
-        for loss, name, given in zip(self.losses, self.names, arguments["views"], strict=True):
-
-            def weighted(planes: Planes, loss: Loss = loss, given: Any = given) -> tuple[Scalar, Any]:
-                picture = jnp.matmul(extend(planes, self.kinds), given["matrix"], precision="highest") + given["offset"]
-                scalar, found = loss(picture, given["targets"], params)
-                return given["weight"] * scalar, jax.tree.map(lambda part: given["weight"] * part, found)
-
-            # The next view waits for this one.
+        for group, given in zip(self.groups, arguments["groups"], strict=True):
+            # The next group waits for this one.
             planes, gradient = lax.optimization_barrier((planes, gradient))
-            (scalar, parts[name]), slope = jax.value_and_grad(weighted, has_aux=True)(planes)
-            total, gradient = total + scalar, gradient + slope
+            measure = partial(self._measure, group, planes, arguments["params"])
+            if len(group.names) == 1:
+                found = jax.tree.map(lambda leaf: leaf[None], measure(jax.tree.map(lambda leaf: leaf[0], given)))
+            else:
+                found = lax.map(measure, given)
+            (scalars, by_view), slopes = found
+            total, gradient = total + jnp.sum(scalars), gradient + jnp.sum(slopes, axis=0)
+            for number, name in enumerate(group.names):
+                parts[name] = jax.tree.map(lambda leaf, number=number: leaf[number], by_view)
         return (total, parts), gradient
+
+    def _measure(self, group: Group, planes: Planes, params: Params, given: Any) -> Any:
+        """Compute the loss of a view, its parts, and its gradient in the planes."""
+
+        def weighted(planes: Planes) -> tuple[Scalar, Any]:
+            picture = jnp.matmul(extend(planes, self.kinds), given["matrix"], precision="highest") + given["offset"]
+            scalar, found = group.loss(picture, given["targets"], params)
+            return given["weight"] * scalar, jax.tree.map(lambda part: given["weight"] * part, found)
+
+        return jax.value_and_grad(weighted, has_aux=True)(planes)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -171,7 +207,7 @@ def sum_views(work: SumOfViews, planes: Planes, arguments: Any) -> tuple[Scalar,
     Args:
         work: the losses.
         planes: the channels of all maps.
-        arguments: ``{"views": [{"matrix", "offset", "weight", "targets"}, ...], "params": the network}``.
+        arguments: ``{"groups": [`group_arguments` of each], "params": the network}``.
     """
     return work(planes, arguments)[0]
 

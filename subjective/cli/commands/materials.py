@@ -18,7 +18,7 @@ from subjective.synthesis.settings import arg
 
 @dataclass(frozen=True, kw_only=True)
 class MaterialCommand(PictureOptions, MaterialConfig, DepthOptions):
-    """Make new materials: several maps of one surface, such as albedo, normal, height and roughness, that stay aligned."""
+    """Make new materials: several maps of one surface, such as albedo, normal and roughness, that stay aligned."""
 
     source: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="FOLDER|FILE|NAME=FILE...")]
     """The maps: a folder, or files whose names say which map they hold (rock_albedo.png, rock_nor_gl.exr, rock_arm.png,
