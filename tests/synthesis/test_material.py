@@ -1,7 +1,6 @@
 """Materials from the library: what `synthesize_material` makes, and what it refuses."""
 
-import dataclasses
-
+import jax
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -18,10 +17,10 @@ from subjective.synthesis.material_config import MaterialConfig
 SMALL = {
     "output_width": 72,
     "output_height": 64,
-    "octaves": 2,
+    "octaves": 1,
     "max_iter": 12,
-    "statistic": ("gram", "covariance@contrast=0.3"),
-    "layers": ("pool1", "conv3_2"),
+    "statistic": ("gram",),
+    "layers": ("pool1",),
 }
 
 
@@ -36,7 +35,6 @@ def stones(size=(96, 88), seed=0):
         "albedo": albedo,
         "normal": normals.encode(normals.to_vectors(plane)),
         "height": height.astype(np.float32),
-        "roughness": (1 - height).astype(np.float32),
     }
 
 
@@ -58,18 +56,18 @@ def test_the_loss_falls_and_all_maps_are_made(made):
         "albedo": (64, 72, 3),
         "normal": (64, 72, 3),
         "height": (64, 72),
-        "roughness": (64, 72),
     }
     np.testing.assert_allclose(np.linalg.norm(result.maps["normal"] * 2 - 1, axis=2), 1, atol=1e-5)
     np.testing.assert_array_equal(np.asarray(result), result.maps["albedo"])
-    assert set(result.parts) == {"albedo", "normal", "height+roughness", "mixture", "layout"}
+    assert set(result.parts) == {"albedo", "normal", "height", "mixture", "layout"}
 
 
 def test_the_maps_go_with_the_albedo_as_in_the_source(made):
     _, result = made
-    for kind, alignment in measure_alignment(result.maps, stones()).items():
+    found = measure_alignment(result.maps, stones())
+    for kind, alignment in found.items():
         assert min(alignment.strongest) > 0.7 * min(alignment.strongest_in_source), kind
-        assert alignment.information[0] > 0.5 * alignment.information_in_source[0], kind
+    assert found["height"].information[0] > 0.7 * found["height"].information_in_source[0] > 0.7
 
 
 def test_normals_that_were_written_integrate_to_a_height_without_a_seam(made, tmp_path):
@@ -80,30 +78,34 @@ def test_normals_that_were_written_integrate_to_a_height_without_a_seam(made, tm
     np.testing.assert_allclose(np.linalg.norm(encoded.values * 2 - 1, axis=2), 1, atol=1e-4)
     plane = normals.to_plane(encoded.values)
     height = normals.integrate(plane, "opengl")
-    assert np.corrcoef(height.ravel(), result.maps["height"].ravel())[0, 1] > 0.8, "it is the surface of the height map"
+    for given, axis in zip(normals.slopes(plane, "opengl"), (0, 1), strict=True):
+        for surface in (height, result.maps["height"]):
+            slope = (np.roll(surface, -1, axis) - np.roll(surface, 1, axis)) / 2
+            assert np.corrcoef(slope.ravel(), given.ravel())[0, 1] > 0.6, "the normals are of the heights"
     # The slopes themselves must wrap: a height from a Fourier transform always does.
     for axis in (0, 1):
         for shown in (normals.encode(normals.to_vectors(plane)), np.repeat(height[:, :, None] / np.ptp(height), 3, 2)):
-            assert seam(np.asarray(shown, np.float32), axis)[2] < 1
+            whole = np.asarray(shown, np.float32)
+            assert seam(whole, axis)[2] < 1.5 < seam(whole[:40, :50], axis)[2]
 
 
-@pytest.mark.slow
-def test_the_same_seed_gives_the_same_bytes_and_a_resumed_run_too(small_params):
-    config = MaterialConfig(**{**SMALL, "max_iter": 5}, schedule="plain")
-    source, kept = stones(), {}
+def test_a_material_is_made_ready_alike_each_time(small_params):
+    """A resumed run minimizes the loss of the run before: its mixtures and layouts come from the seed alone."""
+    planes, kinds = material.read_maps(stones())
 
-    def keep(_, step):
-        if step.step == 2:
-            kept["position"] = dataclasses.replace(step.position)
+    def arguments_of(**settings):
+        job = material.prepare(planes, kinds, MaterialConfig(**SMALL, **settings), small_params)
+        [stage] = job.stages
+        problems = [job.problem(stage, picture)[1] for picture in (0, 1)]
+        return [jax.tree.map(np.asarray, one["verb"]["groups"]) for one in problems], job.problem(stage)[0]
 
-    [first] = synthesize_material(source, config, params=small_params)
-    planes, kinds = material.read_maps(source)
-    job = material.prepare(planes, kinds, config, small_params)
-    loss, arguments = job.problem(job.stages[-1])
-    again, same = material.prepare(planes, kinds, config, small_params).problem(job.stages[-1])
-    assert loss(first.value, arguments)[0] == again(first.value, same)[0], "the mixture is the same"
-    [second] = synthesize_material(source, config, params=small_params, on_step=keep)
-    assert np.asarray(first.value).tobytes() == np.asarray(second.value).tobytes()
+    (first, second), loss = arguments_of()
+    (again, _), same = arguments_of()
+    jax.tree.map(np.testing.assert_array_equal, first, again)
+    assert loss is same, "it is compiled once"
+    mixtures = [groups[-1]["matrix"][-1] for groups in (first, second, arguments_of(seed=1)[0][0])]
+    assert np.abs(mixtures[0] - mixtures[1]).max() > 0.05
+    assert np.abs(mixtures[0] - mixtures[2]).max() > 0.05
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import tyro
 from subjective.checks import InputError, above, setting
 from subjective.cli.options import DepthOptions, PictureOptions
 from subjective.material_files import find_maps
+from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.material_config import MaterialConfig
 from subjective.synthesis.presets import PRESETS, Preset
 from subjective.synthesis.settings import arg
@@ -41,9 +42,9 @@ class MaterialCommand(PictureOptions, MaterialConfig, DepthOptions):
     summary.json."""
 
     @staticmethod
-    def presets() -> dict[str, dict[str, MaterialConfig]]:
+    def presets() -> dict[str, dict[str, SynthesisConfig]]:
         """Return the flag that names a preset, and the presets."""
-        return {"--preset": PRESETS}  # type: ignore[dict-item]
+        return {"--preset": PRESETS}
 
     def check(self) -> None:
         """See `Options.check`."""
