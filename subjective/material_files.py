@@ -13,17 +13,20 @@ import numpy as np
 
 from subjective import normals
 from subjective.checks import InputError, file_errors, setting
-from subjective.choices import Depth
+from subjective.choices import DEPTHS, Depth
 from subjective.decoding import PictureWarning
 from subjective.deep import Pixels, peak_of, read_pixels
 from subjective.encoding import WRITABLE, check_depth, default_depth, encode_pixels
 from subjective.files import suggest_file
 from subjective.images import SUFFIXES, read_image, resize_planes
 from subjective.light import to_light
-from subjective.maps import KINDS, PACKS, Convention, Named, name_files, order_kinds, read_kind
+from subjective.maps import KINDS, PACKS, Convention, Named, name_files, order_kinds, read_kind, read_name
 
 COLORS = frozenset(kind for kind, (channels, _) in KINDS.items() if channels == 3)
 """Maps that are colors: their color profile is followed, and OpenEXR holds their light. All others are data."""
+
+ABSENT = {"ao": 1.0, "roughness": 1.0, "metallic": 0.0}
+"""The number that a pack holds for a map that a material does not have."""
 
 KEPT_SUFFIXES = (".png", ".tif", ".tiff", ".exr")
 """Formats that are written again; a map of another format, which may lose detail, is written as PNG."""
@@ -211,34 +214,75 @@ def plan_files(
     suffix: str | None = None,
     *,
     flips_y: bool = False,
+    pack: str | None = None,
 ) -> list[MapFile]:
     """Choose in which formats and depths a material is written.
 
     Args:
         files: as they were read.
-        kinds: maps that are made; a pack of which one is missing is written as single maps.
+        kinds: maps that are made; a pack of which one is missing is taken apart.
         depth: of all files; as it was read if None.
         suffix: of all files; as it was read if None.
         flips_y: whether y of normals is turned round; a name that says the convention then says the other.
+        pack: a name of `PACKS`: write its maps as one picture; ``none``: write each map as a picture of its own; None
+            to keep what was packed.
 
     Raises:
-        InputError: a format does not have the depth, or two files would have one name.
+        InputError: a format does not have the depth, two files would have one name, or there is nothing to pack.
     """
-    planned = []
-    for file in files:
+    planned: list[MapFile] = []
+    for file in _pack(files, kinds, pack):
         kind = suffix or file.suffix
         chosen = depth or (file.depth if file.depth in WRITABLE[kind] else WRITABLE[kind][-1])
         check_depth(f"{file.path.stem}{kind}", kind, chosen)
         file = dataclasses.replace(file, suffix=kind, depth=chosen)
         if flips_y and file.kinds == ("normal",):
             file = _flip_convention(file)
-        missing = len(file.kinds) == 3 and not set(file.kinds) <= set(kinds)
-        planned += _unpack(file, kinds) if missing else [file]
+        planned.append(file)
     names = [file.name for file in planned]
+    if len(set(names)) < len(names):  # one file for two maps, or files of one name in two folders
+        planned = [
+            dataclasses.replace(file, path=file.path.with_stem(f"{file.path.stem}_{'_'.join(file.kinds)}"))
+            if names.count(file.name) > 1
+            else file
+            for file in planned
+        ]
+        names = [file.name for file in planned]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two maps would be written as {name!r}; rename one of the files")
     return planned
+
+
+def _pack(files: Sequence[MapFile], kinds: Sequence[str], pack: str | None) -> list[MapFile]:
+    """Return the files with their maps packed as asked; a pack of which a map is not made is taken apart."""
+    single: list[MapFile] = []
+    for file in files:
+        stays = len(file.kinds) == 1 or (pack is None and set(file.kinds) <= set(kinds))
+        single += [file] if stays else _unpack(file, kinds)
+    if pack is None or pack == "none":
+        return single
+    packed = [file for file in single if set(file.kinds) <= set(PACKS[pack])]
+    if not packed:
+        raise InputError(f"{setting('pack')} {pack} needs one of {', '.join(PACKS[pack])}, and there is none")
+    deepest = max(packed, key=lambda file: DEPTHS.index(file.depth))
+    albedo = next(file for file in files if file.kinds == ("albedo",))
+    whole = dataclasses.replace(
+        deepest,
+        path=albedo.path.with_stem(f"{_base_of(albedo.path.stem)}_{pack}"),
+        kinds=PACKS[pack],
+        channels=3,
+        low=0.0,
+        high=1.0,
+    )
+    return [file for file in single if file not in packed] + [whole]
+
+
+def _base_of(stem: str) -> str:
+    """Return the stem of an albedo's name without the word that says what it is: ``rock`` for ``rock_albedo``."""
+    begin, separator, last = stem.replace("-", "_").rpartition("_")
+    found = read_name(last)
+    return stem[: len(begin)] if separator and found is not None and found.kind == "albedo" else stem
 
 
 def _unpack(file: MapFile, kinds: Sequence[str]) -> list[MapFile]:
@@ -280,7 +324,10 @@ def encode_map(
     Raises:
         InputError: the format needs a library that is not installed.
     """
-    picture = np.stack([maps[kind] for kind in file.kinds], axis=2) if len(file.kinds) == 3 else maps[file.kinds[0]]
+    picture = maps.get(file.kinds[0], np.empty(0))
+    if len(file.kinds) == 3:
+        size = maps["albedo"].shape[:2]
+        picture = np.stack([maps.get(kind, np.full(size, ABSENT[kind], np.float32)) for kind in file.kinds], axis=2)
     values = np.atleast_3d(np.asarray(picture, np.float32))
     if flips_y and file.kinds == ("normal",):
         values = np.stack([values[:, :, 0], 1 - values[:, :, 1], values[:, :, 2]], axis=2)

@@ -1,6 +1,5 @@
 """The files of a material: found by their names, read in full, written as they were."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +132,44 @@ def test_depth_and_format_may_be_chosen_and_rounded_data_is_dithered(folder):
             np.testing.assert_allclose(made.mean(axis=0), slope[0], atol=0.2 / 255)
     with pytest.raises(InputError, match=r"wall_basecolor.png cannot have the depth half"):
         plan_files(files, list(planes), "half")
-    same = [dataclasses.replace(file, path=files[0].path) for file in files[:2]]
+
+
+def test_maps_of_one_file_get_names_of_their_own(folder):
+    planes, files = read_files(find_maps(["albedo=preview.png", "height=preview.png"]))
+    assert [file.name for file in plan_files(files, list(planes))] == ["preview_albedo.png", "preview_height.png"]
     with pytest.raises(InputError, match="two maps would be written as"):
-        plan_files(same, list(planes))
+        plan_files([files[0], files[0]], list(planes))
+
+
+def test_maps_are_packed_and_taken_apart(folder):
+    planes, files = read_files(find_maps([str(folder)]))
+    apart = plan_files(files, list(planes), pack="none")
+    assert sorted(file.name for file in apart)[3:] == [
+        "wall_orm_ao.png",
+        "wall_orm_metallic.png",
+        "wall_orm_roughness.png",
+    ]
+    for file in apart:
+        Path(f"apart_{file.kinds[0]}.png").write_bytes(encode_map(file, as_maps(planes)))
+    again, files = read_files(find_maps([*map(str, Path().glob("apart_*.png"))]))
+    for kind, plane in again.items():
+        np.testing.assert_allclose(plane, planes[kind], atol=1e-4)
+    [packed] = [file for file in plan_files(files, list(again), pack="mra") if len(file.kinds) == 3]
+    assert packed.name == "apart_mra.png"
+    Path(packed.name).write_bytes(encode_map(packed, as_maps(again)))
+    before, after = (deep.read_pixels(Path(name)).values for name in ("wall_orm.png", "apart_mra.png"))
+    np.testing.assert_array_equal(after, before[:, :, [2, 1, 0]])
+
+
+def test_a_pack_holds_what_a_material_lacks(folder):
+    planes, files = read_files(find_maps(["wall_basecolor.png", "rough=preview.png"]))
+    [_, packed] = plan_files(files, list(planes), pack="orm")
+    assert packed.name == "wall_orm.png"
+    Path("made.png").write_bytes(encode_map(packed, as_maps(planes)))
+    made = deep.read_pixels(Path("made.png")).values
+    assert made[:, :, 0].min() == 1
+    assert made[:, :, 2].max() == 0
+    np.testing.assert_allclose(made[:, :, 1], planes["roughness"][:, :, 0], atol=0.51 / 255)
+    planes, files = read_files(find_maps(["wall_basecolor.png"]))
+    with pytest.raises(InputError, match="orm needs one of ao, roughness, metallic, and there is none"):
+        plan_files(files, list(planes), pack="orm")

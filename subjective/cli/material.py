@@ -48,7 +48,7 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
     kinds, convention = tuple(planes), _find_convention(read)
     suffix = None if options.format is None else f".{options.format}"
     flips_y = options.normal_y == "flip"
-    files = plan_files(read, kinds, options.depth, suffix, flips_y=flips_y)
+    files = plan_files(read, kinds, options.depth, suffix, flips_y=flips_y, pack=options.pack)
     _check_out(options, files, [path for path, _ in given], resume)
     source = join_maps(planes)
     network = read_network(options, raw=options.raw_weights)

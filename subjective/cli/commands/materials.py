@@ -33,6 +33,9 @@ class MaterialCommand(PictureOptions, MaterialConfig, DepthOptions):
     means --octaves N."""
     format: Literal["png", "tif", "exr"] | None = None
     """Write all maps in this format. Default: that of each file, but PNG for formats that lose detail."""
+    pack: Literal["orm", "arm", "rma", "mra", "none"] | None = None
+    """Write ambient occlusion, roughness and metallic as the channels of one picture, in the order that the word says
+    (arm is another name of orm); none writes each as a picture. Default: as they were packed."""
     normal_y: Literal["keep", "flip"] = "keep"
     """Whether y of normals is kept, or turned from OpenGL's into DirectX's and back (flip)."""
     preset: Preset = "default"
