@@ -56,7 +56,9 @@ def commands(page):
 COMMANDS = [pytest.param(words, id=f"{name_of(page)}: {' '.join(words)}") for page in PAGES for words in commands(page)]
 
 
-MAKING = re.compile(r"subjective (synthesize|material|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume) ")
+MAKING = re.compile(
+    r"subjective (synthesize|material|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume) "
+)
 TIME = re.compile(r"\d+ (seconds?|minutes?|hours?)|(two|half an) (minutes|hour)|what was left")
 
 

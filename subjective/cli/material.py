@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from subjective.runs.result_files import MaterialFiles
 from subjective.synthesis import coarse_to_fine
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.layout import choose_first_stage
-from subjective.synthesis.material import join_maps, prepare, split_maps
+from subjective.synthesis.material import complete_maps, join_maps, prepare, split_maps
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import Job
 from subjective.terminal import note
@@ -74,16 +73,20 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
     if planned is None:
         return 0
     options, job = planned.options, planned.job
-    split = partial(split_maps, kinds=kinds)
+
+    def split(value: np.ndarray) -> dict[str, np.ndarray]:
+        return split_maps(complete_maps(value, source, kinds, options), kinds)
+
     written = MaterialFiles(files, split, flips_y)
 
     with PictureSession("material", planned, facts, resume, begun=begun, files=written) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
+        of_source = split_maps(source, kinds)
         made = [split(np.asarray(result.value)) for result in results]
         names = [""] if len(made) == 1 else [f"-{number:03d}" for number in range(len(made))]
         for number, maps in zip(names, made, strict=True):
-            sheet = draw_material(split(source), maps, convention)
+            sheet = draw_material(of_source, maps, convention)
             write_bytes(session.path / f"{SHEET}{number}.png", encode_image(sheet, ".png"))
         if options.out is not None:
             for file in session.result_files:
@@ -91,7 +94,7 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
                 write_out(target, file.read_bytes(), force=options.force, made=file, resume=resume)
         if options.evaluate:
             titles = [f"albedo{number}" for number in names]
-            session.score(lambda: _score(made, split(source), job, network, options, titles))
+            session.score(lambda: _score(made, of_source, job, network, options, titles))
     return session.status
 
 

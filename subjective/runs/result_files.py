@@ -67,7 +67,7 @@ class MaterialFiles:
 
     Attributes:
         files: the files of the maps, from `subjective.material_files.plan_files`.
-        split: turns the channels of all maps into a picture of each.
+        split: turns what a run renders into a picture of each map.
         flips_y: whether y of normals is turned round.
     """
 
@@ -83,10 +83,9 @@ class MaterialFiles:
 
     def write(self, folder: Path, stem: str, number: str, picture: np.ndarray, text: Mapping[str, str]) -> list[str]:
         """See `ResultFiles.write`."""
-        maps = self.split(picture)
         if stem != "result":
-            return PictureFiles().write(folder, stem, number, maps["albedo"], text)
-        names = []
+            return PictureFiles().write(folder, stem, number, picture[:, :, :3], text)
+        maps, names = self.split(picture), []
         for file in self.files:
             names.append(f"{file.path.stem}{number}{file.suffix}")
             write_bytes(folder / names[-1], encode_map(file, maps, text=text, flips_y=self.flips_y))

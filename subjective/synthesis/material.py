@@ -26,6 +26,7 @@ from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.inputs import read_config, read_params
 from subjective.synthesis.layout import Layouts, choose_first_stage, hold_to_layout, make_layouts
 from subjective.synthesis.material_config import MaterialConfig
+from subjective.synthesis.patches import carry_maps
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import Job, octave_weights_at, target_at
 from subjective.synthesis.result import PictureResult, make_pictures
@@ -129,7 +130,11 @@ def synthesize_material(
 
     def convert(results: Sequence[PictureResult]) -> list[MaterialResult]:
         names = [field.name for field in dataclasses.fields(PictureResult)]
-        return [MaterialResult(**{name: getattr(one, name) for name in names}, kinds=kinds) for one in results]
+        found = [MaterialResult(**{name: getattr(one, name) for name in names}, kinds=kinds) for one in results]
+        return [
+            dataclasses.replace(one, value=jnp.asarray(complete_maps(one.value, planes, kinds, config)))
+            for one in found
+        ]
 
     try:
         return convert(make_pictures(job, on_step, resume, progress=progress))
@@ -186,6 +191,23 @@ def join_maps(planes: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([np.asarray(one, np.float32) for one in planes.values()], axis=2)
 
 
+def complete_maps(value: Any, planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig) -> np.ndarray:
+    """Return the channels of all maps of a material, of which the albedo alone may be made.
+
+    Args:
+        value: what a job of `prepare` has made.
+        planes: see `prepare`.
+        kinds: see `prepare`.
+        config: see `prepare`.
+    """
+    made = np.asarray(value, np.float32)
+    if config.maps_by == "together" or len(kinds) == 1:
+        return made
+    albedo = np.clip(made, 0, 1)
+    others = carry_maps(planes[:, :, :3], planes[:, :, 3:], albedo, key_of(config.seed, 0), channels_of(kinds[1:]))
+    return np.concatenate([made, others], axis=2)
+
+
 def split_maps(value: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
     """Turn the channels of all maps into a picture of each; see `MaterialResult.maps`."""
     found = {}
@@ -210,6 +232,8 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
         InputError: a setting or a size is invalid.
     """
     config = dataclasses.replace(config, maps=tuple(kinds))
+    if config.maps_by == "nearest":
+        planes, kinds = planes[:, :, :3], ("albedo",)
     albedo = planes[:, :, :3]
     config = choose_first_stage(config, [albedo])
     plan = make_plan(config, params, [planes.shape[:2]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from subjective.checks import WEIGHT, InputError, describe, setting, tidy_settings
 from subjective.maps import KINDS, channels_of, order_kinds
@@ -26,6 +26,9 @@ class MaterialConfig(SynthesisConfig):
     """Make only these maps, such as albedo normal height. Default: all that are given."""
     map_weights: Annotated[tuple[str, ...], arg(metavar="NAME=W...")] = ()
     """How much a map counts, such as normal=1. Default: 1 for albedo, 0.5 for all others."""
+    maps_by: Literal["together", "nearest"] = "together"
+    """How maps are made: all together, or the albedo alone, and the others then from where its patches are most like
+    patches of the source (nearest). That takes the time of a single picture; maps are softer and less exact."""
     mix_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.5
     """How much a random mixture of all maps counts, which the network sees as one more picture. It keeps the maps
     aligned. Each stage has a mixture of its own. 0 turns it off."""
@@ -41,11 +44,13 @@ class MaterialConfig(SynthesisConfig):
     @property
     def channels(self) -> int:
         """See `PictureConfig.channels`."""
-        return sum(channels_of(self.maps)) if self.maps else 3
+        return sum(channels_of(self.maps)) if self.maps and self.maps_by == "together" else 3
 
     @property
     def passes(self) -> int:
         """See `PictureConfig.passes`: one for colors and for normals, one for three other maps, one for the mixture."""
+        if self.maps_by == "nearest":
+            return 1
         scalars = sum(KINDS[kind].channels == 1 for kind in self.maps)
         others = max(len(self.maps) - scalars, 1)
         return others + math.ceil(scalars / SCALARS_PER_PASS) + bool(self.mix_weight and len(self.maps) > 1)

@@ -7,6 +7,7 @@ sizes from the whole picture down, so that rows stay rows and tints stay tints.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,29 @@ def join_patches(
     # BLAS's own threads wait for each other after each product, which takes ten times as long beside another program.
     with one_blas_thread(), ThreadPoolExecutor() as threads:
         return _grow(sources, weights, size, np.random.default_rng(key), threads, channels)
+
+
+def carry_maps(source: Image, maps: Image, picture: Image, key: Key, channels: Sequence[int]) -> Image:
+    """Give a picture the maps of its source: at each place, those of the source's patch that is most similar there.
+
+    Args:
+        source: image ``(height, width, 3)``.
+        maps: the maps of the source, ``(height, width, channels)``.
+        picture: image ``(rows, columns, 3)`` that wraps, of the same scale.
+        key: as in `join_patches`.
+        channels: as in `join_patches`, of ``maps``.
+
+    Returns:
+        ``(rows, columns, channels)``.
+    """
+    with one_blas_thread(), ThreadPoolExecutor() as threads:
+        random = np.random.default_rng(key)
+        patches = _collect([source], (1.0,), random)
+        none_missed = np.zeros(len(patches.corners), np.float32)
+        nearest, _ = _find_nearest(patches, picture, none_missed, threads, stride=2)
+        carried = dataclasses.replace(patches, pixels=np.asarray(maps, np.float32).reshape(-1, maps.shape[2]))
+        made = _average(carried, nearest, (picture.shape[0], picture.shape[1]), stride=2)
+        return _match_colors(made, carried.pixels, random, channels)
 
 
 def _grow(

@@ -72,6 +72,17 @@ def test_a_repeated_run_makes_the_same_files(run, folder, here, capsys):
         np.testing.assert_array_equal(deep.read_pixels(again / name).values, deep.read_pixels(run / name).values)
 
 
+@pytest.mark.slow
+def test_maps_may_be_taken_from_where_the_albedo_is_alike(folder, here, capsys):
+    made_by_nearest = made(capsys, "material", folder, *FLAGS, "--maps-by", "nearest")
+    [picture] = json.loads((made_by_nearest / "summary.json").read_text())["pictures"]
+    assert sorted(picture["files"]) == ["stone_arm.png", "stone_color.png", "stone_disp.png"]
+    assert set(picture["parts"]) == {"albedo", "layout"}
+    assert deep.read_pixels(made_by_nearest / "stone_disp.png").depth == "16"
+    for kind, figures in picture["scores"]["alignment"].items():
+        assert figures["strongest"][0] > 0.7 * figures["strongest_in_source"][0], kind
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
