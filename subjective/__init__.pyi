@@ -44,6 +44,9 @@ from subjective.synthesis.config import NoveltyConfig as NoveltyConfig
 from subjective.synthesis.config import SynthesisConfig as SynthesisConfig
 from subjective.synthesis.config import TransferConfig as TransferConfig
 from subjective.synthesis.loop import animate as animate
+from subjective.synthesis.material import MaterialResult as MaterialResult
+from subjective.synthesis.material import synthesize_material as synthesize_material
+from subjective.synthesis.material_config import MaterialConfig as MaterialConfig
 from subjective.synthesis.novelty import invent as invent
 from subjective.synthesis.presets import preset as preset
 from subjective.synthesis.result import PictureResult as PictureResult

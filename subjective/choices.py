@@ -33,6 +33,12 @@ Schedule = Literal["coarse-to-fine", "plain"]
 DistanceType = Literal["l2", "lap1"]
 """How the distance between two frames is measured; see `subjective.synthesis.frames.frame_distance`."""
 
+Depth = Literal["8", "16", "half", "float"]
+"""How a file stores a number: an integer of 8 or 16 bits, or a float of 16 (half) or 32 bits (float)."""
+
+DEPTHS: tuple[Depth, ...] = ("8", "16", "half", "float")
+"""All values of `Depth`, the least exact first."""
+
 Ease = Literal["smooth", "linear"]
 """Speed of the change between keyframes."""
 

@@ -37,6 +37,12 @@ BYTES_PER_PIXEL = 16
 The decoders and the conversions of colors, which come before the result is made, need no more than that.
 """
 
+INSTALL = "pip install 'subjective[maps]'"
+"""What installs the library that reads and writes all depths of TIFF, and OpenEXR."""
+
+DEEP_ADVICE = {"TIFF": f"to keep all, {INSTALL}", "PNG": "its color profile can only be followed so"}
+"""What to do about colors of which 8 bits are read, for each format."""
+
 _WEBP_BYTES_PER_PIXEL = 24  # its decoder keeps two canvases and the frame, and hands over a copy
 
 _MAX_SCANS = 100  # a JPEG in passes has some ten; each costs as much time as a whole picture, and a few bytes
@@ -61,6 +67,16 @@ def read_picture(path: Path) -> Pillow.Image:
             or needs more than `MAX_BYTES`.
         FileError: the file cannot be opened.
     """
+    return decode_picture(str(path), read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a picture file as it is.
+
+    Raises:
+        InputError: the file is a folder, a pipe or a device, is empty, or has more than `MAX_BYTES`.
+        FileError: the file cannot be opened.
+    """
     name = str(path)
     with file_errors("read", name):
         if path.is_dir():
@@ -69,7 +85,7 @@ def read_picture(path: Path) -> Pillow.Image:
             data = file.read()
     if not data:
         raise InputError(f"{name!r} is empty (0 bytes); wanted a picture file")
-    return _decode(name, data)
+    return data
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -88,10 +104,10 @@ def read_size(path: Path) -> tuple[int, int]:
                     size: tuple[int, int] = picture.size
                     return size
         except Exception as error:  # Pillow's parsers raise exceptions of almost any class for damaged files
-            raise _refusal(name, error) from None
+            raise refusal(name, error) from None
 
 
-def _decode(name: str, data: bytes) -> Pillow.Image:
+def decode_picture(name: str, data: bytes) -> Pillow.Image:
     """Decode a file's bytes into a picture that stands upright.
 
     Raises:
@@ -107,14 +123,14 @@ def _decode(name: str, data: bytes) -> Pillow.Image:
                 file.load()
                 picture = orient(file)
     except Exception as error:  # Pillow's decoders raise exceptions of almost any class for damaged files
-        raise _refusal(name, error) from None
+        raise refusal(name, error) from None
     for loss in lost:
         warnings.warn(f"{name!r}: {loss}", PictureWarning, stacklevel=4)
     return picture
 
 
-def _refusal(name: str, error: Exception) -> InputError:
-    """Return the error that says why Pillow could not open or decode a file."""
+def refusal(name: str, error: Exception) -> InputError:
+    """Return the error that says why a library could not open or decode a file."""
     if isinstance(error, InputError):
         return error
     if isinstance(error, Pillow.DecompressionBombError):
@@ -168,14 +184,15 @@ def _find_losses(file: Pillow.Image) -> list[str]:
     # a camera is no frame.
     if getattr(file, "is_animated", False) and file.format != "MPO":
         losses.append("only the first of its frames is read")
-    if _has_deep_colors(file):
-        losses.append("its colors of 16 bits are read as 8 bits")
+    if has_deep_colors(file):
+        advice = DEEP_ADVICE.get(file.format or "", "to keep all, save it as PNG")
+        losses.append(f"its colors of 16 bits are read as 8 bits; {advice}")
     if file.mode == "CMYK" and not file.info.get("icc_profile"):
         losses.append("it is CMYK without a color profile, so its colors are converted by a rule of thumb")
     return losses
 
 
-def _has_deep_colors(file: Pillow.Image) -> bool:
+def has_deep_colors(file: Pillow.Image) -> bool:
     """Return whether an opened file has more than 8 bits for each of several channels."""
     tile = getattr(file, "tile", None)
     if not tile or file.mode[0] in "IF":  # grey of 16 bits or of floats keeps its depth

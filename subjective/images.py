@@ -12,34 +12,36 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import imageio.v3 as iio
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from PIL import Image as Pillow
-from PIL import PngImagePlugin
 
 from subjective.arguments import check_kind, check_list, check_map, check_path, check_size
-from subjective.checks import InputError, above, at_least, check_number, describe, file_errors
-from subjective.conversion import Image, image_of, to_uint8
+from subjective.checks import InputError, above, at_least, check_number, check_word, describe, file_errors
+from subjective.choices import DEPTHS, Depth
+from subjective.conversion import Image, image_of
 from subjective.decoding import (
     BYTES_PER_PIXEL,
     MAX_BYTES,
     check_memory,
+    decode_picture,
     orient,
-    read_picture,
+    read_bytes,
     to_float,
     to_rgb,
 )
 from subjective.decoding import PictureWarning as PictureWarning
+from subjective.deep import decode_deep, to_color
+from subjective.encoding import WRITABLE, check_depth, default_depth, encode_pixels
 from subjective.files import suggest_file, write_bytes
+from subjective.light import to_light
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Suffixes of the files that are read when a folder or a pattern is given. A file given by name may have any suffix."""
 
-WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+WRITTEN_SUFFIXES = tuple(WRITABLE)
 """Suffixes of the files that are written; the suffix chooses the format."""
 
 MAX_PIXELS = MAX_BYTES // BYTES_PER_PIXEL
@@ -105,16 +107,17 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
 
     Grey becomes three equal channels. Palette indices become colors. Transparent pixels are laid over white, as a
     browser shows them. CMYK and other color spaces are converted to sRGB through the file's own profile, if the file
-    has one. 16-bit grey keeps its 16 bits, but the decoder rounds 16-bit color to 8 bits. If the camera recorded an
-    orientation, the picture is rotated upright. Only the first frame of an animation is read. A `PictureWarning` says
-    which part of the file was lost: transparency, further frames, color of more than 8 bits, or the exact colors of
-    CMYK without a profile.
+    has one. 16 bits and floats are kept, but the decoder rounds 16-bit color to 8 bits in PPM, in TIFF if OpenImageIO
+    is not installed, and beside a color profile other than sRGB. Light of OpenEXR goes through
+    `subjective.light.to_screen`. If the camera recorded an orientation, the picture is rotated upright. Only the first
+    frame of an animation is read. A `PictureWarning` says which part of the file was lost: transparency, further
+    frames, color of more than 8 bits, or the exact colors of CMYK without a profile.
 
     Args:
         path: the file.
         width: resize to this width in pixels, and the height in proportion.
-        scale: resize by this factor; give either ``width`` or ``scale``. Either way, the integers of the file are
-            resized with Lanczos' filter before they become floats, as in the 2017 program.
+        scale: resize by this factor; give either ``width`` or ``scale``. Either way, integers of 8 bits are resized
+            with Lanczos' filter before they become floats, as in the 2017 program.
 
     Returns:
         Image in [0, 1], shape ``(height, width, 3)``.
@@ -132,7 +135,12 @@ def read_image(path: str | os.PathLike[str], *, width: int | None = None, scale:
         check_number("width", width, at_least(1, "pixels"), whole=True)
     if scale is not None:
         check_number("scale", scale, above(0))
-    return to_float(_resize_integers(name, to_rgb(name, read_picture(file)), width, scale))
+    data = read_bytes(file)
+    deep = decode_deep(file, data)
+    if deep is not None:
+        image = to_color(name, deep)
+        return resize(image, _choose_size(name, (image.shape[1], image.shape[0]), width, scale)[::-1])
+    return to_float(_resize_integers(name, to_rgb(name, decode_picture(name, data)), width, scale))
 
 
 def as_image(picture: PictureLike, name: str = "the picture") -> Image:
@@ -160,19 +168,25 @@ def as_image(picture: PictureLike, name: str = "the picture") -> Image:
 
 def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale: float | None) -> Pillow.Image:
     """Resize a decoded picture to a width or by a factor; see `read_image`."""
-    columns, rows = picture.size
+    size = _choose_size(name, picture.size, width, scale)
+    return picture if size == picture.size else picture.resize(size, Pillow.Resampling.LANCZOS)
+
+
+def _choose_size(name: str, own: tuple[int, int], width: int | None, scale: float | None) -> tuple[int, int]:
+    """Return the (width, height) that a picture is to have; see `read_image`."""
+    columns, rows = own
     if width is not None:
         size = (width, max(1, width * rows // columns))
     elif scale is not None:
         size = (int(columns * scale), int(rows * scale))
     else:
-        size = (columns, rows)
+        size = own
     if min(size) < 1:
         raise InputError(
             f"{name!r} of {columns}x{rows} pixels would be resized to {size[0]}x{size[1]}; give a larger one"
         )
     check_memory(name, *size)
-    return picture if size == (columns, rows) else picture.resize(size, Pillow.Resampling.LANCZOS)
+    return size
 
 
 def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows columns 3"]:
@@ -189,7 +203,14 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
         InputError: the image is no array of floats of such a shape, or the size is no pair of whole numbers.
     """
     check_map("image", image, 3)
-    rows, columns = check_size("size", size)
+    return resize_planes(image, check_size("size", size))
+
+
+def resize_planes(
+    image: Float[np.ndarray, "height width channels"], size: tuple[int, int]
+) -> Float[np.ndarray, "rows columns channels"]:
+    """Resize a picture with any number of channels, as `resize`."""
+    rows, columns = size
     if image.shape[:2] == (rows, columns):
         return image
     planes = [
@@ -205,34 +226,45 @@ def write_image(
     *,
     text: Mapping[str, str] | None = None,
     replace: bool = True,
+    depth: Depth | None = None,
 ) -> None:
-    """Write an 8-bit picture completely or not at all, see `subjective.files.write_atomically`.
+    """Write a picture completely or not at all, see `subjective.files.write_atomically`.
 
     Args:
         path: the file; its suffix chooses the format.
-        image: a picture in any form that `as_image` takes; its values are rounded to 8 bits.
+        image: a picture in any form that `as_image` takes; its values are rounded to the depth.
         text: entries for the text chunks of a PNG file, such as the settings of the run, by keyword. Other formats do
             not store the text.
         replace: whether to replace a file that exists.
+        depth: how numbers are stored: ``8`` or ``16`` bits, ``half`` or ``float``. None for 8 bits, and for half
+            floats in OpenEXR, which holds linear light.
 
     Raises:
-        InputError: `as_image` refuses the image, or the suffix is not that of a known format.
+        InputError: `as_image` refuses the image, the suffix is not that of a known format, or the format does not have
+            the depth or needs a library that is not installed.
         FileError: the file cannot be written, or exists and is not replaced.
     """
     target = check_path("path", path)
-    write_bytes(target, encode_image(image, target.suffix, name=target.name, text=text), replace=replace)
+    data = encode_image(image, target.suffix, name=target.name, text=text, depth=depth)
+    write_bytes(target, data, replace=replace)
 
 
 def encode_image(
-    image: PictureLike, suffix: str, *, name: str = "the picture", text: Mapping[str, str] | None = None
+    image: PictureLike,
+    suffix: str,
+    *,
+    name: str = "the picture",
+    text: Mapping[str, str] | None = None,
+    depth: Depth | None = None,
 ) -> bytes:
-    """Encode an 8-bit picture as the bytes of a file.
+    """Encode a picture as the bytes of a file.
 
     Args:
         image: as in `write_image`.
         suffix: one of `WRITTEN_SUFFIXES`; chooses the format.
         name: what messages call the file.
         text: as in `write_image`.
+        depth: as in `write_image`.
 
     Raises:
         InputError: as in `write_image`.
@@ -240,19 +272,18 @@ def encode_image(
     kind = suffix.lower()
     if kind not in WRITTEN_SUFFIXES:
         raise InputError(f"cannot write {name!r}; wanted a name that ends in {', '.join(WRITTEN_SUFFIXES)}")
-    options: dict[str, Any] = {}
-    if kind == ".png":
-        info = PngImagePlugin.PngInfo()
-        for key, value in check_kind("text", text or {}, Mapping, "a map from keyword to text").items():
-            if not (isinstance(key, str) and isinstance(value, str) and re.fullmatch("[ -~\xa1-\xff]{1,79}", key)):
-                wanted = "a map from keyword to text; a keyword has 1 to 79 letters of Latin-1"
-                raise InputError(f"text holds {describe(key)}: {describe(value)}; wanted {wanted}")
-            info.add_itxt(key, value)
-        options = {"pnginfo": info, "compress_level": 6}
-    elif kind in (".jpg", ".jpeg", ".webp"):
-        options = {"quality": 95} | ({} if kind == ".webp" else {"subsampling": 0})
-    pixels = to_uint8(as_image(image))
+    for key, value in check_kind("text", text or {}, Mapping, "a map from keyword to text").items():
+        if not (isinstance(key, str) and isinstance(value, str) and re.fullmatch("[ -~\xa1-\xff]{1,79}", key)):
+            wanted = "a map from keyword to text; a keyword has 1 to 79 letters of Latin-1"
+            raise InputError(f"text holds {describe(key)}: {describe(value)}; wanted {wanted}")
+    if depth is not None:
+        check_word("depth", depth, DEPTHS)
+    stored = depth or default_depth(kind)
+    check_depth(repr(name), kind, stored)
+    pixels = as_image(image)
     try:
-        return iio.imwrite("<bytes>", pixels, extension=kind, plugin="pillow", **options)
+        return encode_pixels(to_light(pixels, 1.0) if kind == ".exr" else pixels, kind, stored, text=text)
     except (ValueError, KeyError, OSError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"cannot write {name!r} ({error}); wanted a .png") from None

@@ -56,7 +56,9 @@ def commands(page):
 COMMANDS = [pytest.param(words, id=f"{name_of(page)}: {' '.join(words)}") for page in PAGES for words in commands(page)]
 
 
-MAKING = re.compile(r"subjective (synthesize|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume) ")
+MAKING = re.compile(
+    r"subjective (synthesize|material|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume) "
+)
 TIME = re.compile(r"\d+ (seconds?|minutes?|hours?)|(two|half an) (minutes|hour)|what was left")
 
 
@@ -142,7 +144,7 @@ def test_each_name_in_an_experiment_exists(script):
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
 def test_each_config_is_made_of_settings_that_there_are(page):
     """Calls of the configs, in blocks and in tables, with their own arguments."""
-    configs = "AnimationConfig|NoveltyConfig|SynthesisConfig|TransferConfig"
+    configs = "AnimationConfig|MaterialConfig|NoveltyConfig|SynthesisConfig|TransferConfig"
     found = re.findall(rf"(?:subjective\.)?((?:{configs})\((?:[^()]|\([^()]*\))*\))", page.read_text(encoding="utf-8"))
     for call in found:
         public = {name: getattr(subjective, name) for name in dir(subjective)}

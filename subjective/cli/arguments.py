@@ -155,10 +155,16 @@ def record(options: Any, **changes: Any) -> dict[str, Any]:
     for name in PATHS & values.keys():
         value = values[name]
         if isinstance(value, list):
-            values[name] = [str(Path(item).absolute()) for item in value]
+            values[name] = [_make_absolute(item) for item in value]
         elif value is not None:
-            values[name] = str(Path(value).absolute())
+            values[name] = _make_absolute(value)
     return {name: value for name, value in values.items() if name not in NOT_RECORDED}
+
+
+def _make_absolute(path: str) -> str:
+    """Return an absolute path; of ``NAME=FILE``, the name and the file's path."""
+    name, equals, file = path.partition("=")
+    return f"{name}={Path(file).absolute()}" if equals and not Path(path).exists() else str(Path(path).absolute())
 
 
 def flag_of(name: str, kind: type | None = None) -> str:

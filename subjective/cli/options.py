@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from subjective.checks import InputError, above, at_least, check_settings, setting
+from subjective.choices import Depth
 from subjective.conversion import Image
 from subjective.files import locked_folder
 from subjective.images import find_images, read_image
@@ -101,8 +102,8 @@ class FolderOptions:
     group: ClassVar[str] = "output"
 
     out: Annotated[str | None, arg("-o", "--output", metavar="FILE")] = None
-    """Write the result to this file, besides the run folder. The suffix chooses the format: .png, .jpg, .webp, .tif or
-    .bmp. Several pictures get a number before the suffix. -o N with a whole number still means --octaves N."""
+    """Write the result to this file, besides the run folder. The suffix chooses the format: .png, .jpg, .webp, .tif,
+    .exr or .bmp. Several pictures get a number before the suffix. -o N with a whole number still means --octaves N."""
     force: bool = False
     """Replace the file that --out names if it exists."""
     output_dir: Annotated[str, arg(metavar="DIR")] = "outputs"
@@ -124,6 +125,18 @@ class FolderOptions:
         if locked := locked_folder(Path(self.output_dir)):
             given = f"{setting('output_dir')} is {self.output_dir!r}"
             raise InputError(f"{given}, and nothing can be written in {str(locked)!r}; name another")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthOptions:
+    """Options that say how exactly pictures are stored."""
+
+    group: ClassVar[str] = "output"
+
+    depth: Depth | None = None
+    """How numbers are stored: integers of 8 or 16 bits, or floats of 16 (half) or 32 bits (float). .png has 8 and 16,
+    .tif has 8, 16 and float, .exr has half and float. The run folder holds PNG of 8 or 16 bits. Default: 8; half for
+    .exr, which holds linear light."""
 
 
 @dataclass(frozen=True, kw_only=True)

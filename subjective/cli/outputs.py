@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import FileError, InputError, file_errors, setting
+from subjective.choices import Depth
+from subjective.encoding import WRITABLE, check_depth, default_depth
 from subjective.files import find_shared, locked_folder, read_plainly, sweep, write_bytes
 from subjective.images import WRITTEN_SUFFIXES, encode_image, find_images
 from subjective.network.weights import list_networks
@@ -101,6 +103,9 @@ def check_out(
     known = list(suffixes)
     if Path(path).suffix.lower() not in known:
         raise InputError(f"{setting(name)} is {path!r}; wanted a name that ends in {', '.join(known)}")
+    suffix, depth = Path(path).suffix.lower(), getattr(options, "depth", None)
+    if suffix in WRITABLE:
+        check_depth(f"{setting(name)} {path!r}", suffix, depth or default_depth(suffix))
     files = number_files(path, count)
     refuse_inputs(options, *files)
     if resume is None:
@@ -183,7 +188,15 @@ def _holds(file: Path, data: bytes) -> bool:
     return False
 
 
-def copy_pictures(made: Sequence[Path], path: str, *, force: bool, resume: Path | None = None) -> None:
+def copy_pictures(
+    made: Sequence[Path],
+    path: str,
+    *,
+    force: bool,
+    resume: Path | None = None,
+    pictures: Sequence[np.ndarray] = (),
+    depth: Depth | None = None,
+) -> None:
     """Write the finished pictures of a run to the files that --out names, in the format of the suffix.
 
     A PNG holds the settings of the run, as in the run folder. Other formats hold the picture only.
@@ -193,10 +206,13 @@ def copy_pictures(made: Sequence[Path], path: str, *, force: bool, resume: Path 
         path: the file that --out names, see `number_files`.
         force: as in `write_out`.
         resume: as in `write_out`.
+        pictures: the pixels of the pictures, which are stored if the files in the run folder are less exact.
+        depth: see `DepthOptions`.
     """
-    for picture, file in zip(made, number_files(path, len(made)), strict=True):
+    for number, (picture, file) in enumerate(zip(made, number_files(path, len(made)), strict=True)):
         is_png = file.suffix.lower() == ".png"
-        data = picture.read_bytes() if is_png else encode_image(picture, file.suffix, name=file.name)
+        exact = np.clip(pictures[number], 0, 1) if pictures else picture
+        data = picture.read_bytes() if is_png else encode_image(exact, file.suffix, name=file.name, depth=depth)
         write_out(file, data, force=force, made=picture, resume=resume)
 
 

@@ -30,6 +30,7 @@ from subjective.runs.pictures import draw_map
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.provenance import CONFIG_FILE, changed_files, note_environment, read_record
 from subjective.runs.rates import read_rates, write_rates
+from subjective.runs.result_files import PictureFiles, ResultFiles
 from subjective.runs.session import Observer, Session
 from subjective.synthesis.coarse_to_fine import Position, check_position
 from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast, forecast_plan
@@ -238,6 +239,7 @@ class PictureSession(Session):
         *,
         asked: dict[str, Any] | None = None,
         begun: Callable[[Path], None] | None = None,
+        files: ResultFiles | None = None,
     ):
         """Make the run folder, or open the folder of the run that is resumed.
 
@@ -248,6 +250,7 @@ class PictureSession(Session):
             resume: the folder of the run that is resumed, if any.
             asked: values that the user gave for settings, recorded instead of the computed values in ``options``.
             begun: called with the path of the folder; None for `announce`.
+            files: writes the pictures; None for PNG files.
         """
         options, job = planned.options, planned.job
         self.path = resume or new_folder(Path(options.output_dir), options.output_prefix)
@@ -257,6 +260,7 @@ class PictureSession(Session):
             pictures=job.pictures * together,
             save_every=options.save_every,
             checkpoint_every=options.checkpoint_every,
+            files=files or PictureFiles("8" if getattr(options, "depth", None) in (None, "8") else "16"),
         )
         (begun or announce)(self.path)
         self._job, self._forecast = job, planned.forecast

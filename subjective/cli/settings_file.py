@@ -17,7 +17,7 @@ from subjective.runs.provenance import read_record
 WRITTEN = frozenset(["out", "output_dir"])
 """Settings that name what is written. Such a path is relative to the working folder, as on the command line."""
 
-TABLES = ("synthesize", "animate", "transfer", "novelty", "tiles", "train")
+TABLES = ("synthesize", "material", "animate", "transfer", "novelty", "tiles", "train")
 """The commands for which a file of settings may have a table. `batch` and `sweep` take the table of `synthesize`."""
 
 
@@ -97,7 +97,13 @@ def _fits(flag: Flag, value: Any) -> bool:
 
 
 def _place(folder: Path, name: str) -> str:
-    """Return the path of a file beside the settings; a name that is no file there, such as ``random``, is kept."""
+    """Return the path of a file beside the settings; a name that is no file there, such as ``random``, is kept.
+
+    Of ``NAME=FILE``, the file counts.
+    """
+    key, equals, file = name.partition("=")
+    if equals and (folder / file).exists():
+        return f"{key}={folder / file}"
     beside = folder / name
     return str(beside) if glob.glob(glob.escape(str(folder)) + "/" + name) or beside.exists() else name
 

@@ -108,7 +108,14 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         if options.out is not None:
-            copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
+            copy_pictures(
+                session.result_files,
+                options.out,
+                force=options.force,
+                resume=resume,
+                pictures=[np.asarray(result.value) for result in results],
+                depth=options.depth,
+            )
         if options.evaluate:
             pictures = [np.asarray(result.value) for result in results]
             session.score(lambda: _score(inputs, pictures, job, options, session))

@@ -23,6 +23,7 @@ EXAMPLES = {
     "PICTURE": "made.png",
     "PICTURE...": "gravel.jpg",
     "STYLE...": "painting.jpg",
+    "FOLDER|FILE|NAME=FILE...": "rock_albedo.png rock_normal.png",
     "NAME=VALUE/VALUE/...": "octaves=2/3/4",
     "CONTENT": "photo.jpg",
     "NETWORK": "mosaic",

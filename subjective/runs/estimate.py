@@ -100,8 +100,8 @@ def estimate_run(config: Config, params: Params, sizes: Sequence[Size], limit: i
     plan = make_plan(choice, params, sizes)
     works = [count_work(stage.analysis, stage.size, params) for stage in plan.stages]
     factor = rates.evaluating * (1.0 if rows_of_tile(choice, params, sizes) is None else TILED_FACTOR)
-    evaluations = tuple(factor * choice.pictures_per_step * work.seconds for work in works)
-    convolutions = sum(work.convolutions for work in works)
+    evaluations = tuple(factor * choice.pictures_per_step * choice.passes * work.seconds for work in works)
+    convolutions = choice.passes * sum(work.convolutions for work in works)
     key = key_of(choice, sizes)
     preparing = rates.loading * LOAD_SECONDS if key in rates.compiled else rates.compiling * COMPILE_SECONDS
     return Estimate(plan, estimate_memory(choice, params, sizes), evaluations, preparing * convolutions, key)

@@ -34,6 +34,7 @@ from subjective.images import write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
 from subjective.runs.provenance import CONFIG_FILE, publish, read_record
+from subjective.runs.result_files import PictureFiles, ResultFiles
 from subjective.runs.traced_folder import RESERVE_FILE, TracedFolder
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.terminal import note
@@ -50,7 +51,15 @@ class PictureFolder(TracedFolder):
 
     memory_advice = "make a smaller picture, or lower history or count"
 
-    def __init__(self, folder: Path, *, pictures: int, save_every: int, checkpoint_every: float = 0):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pictures: int,
+        save_every: int,
+        checkpoint_every: float = 0,
+        files: ResultFiles | None = None,
+    ):
         """Open a folder.
 
         Args:
@@ -58,12 +67,14 @@ class PictureFolder(TracedFolder):
             pictures: how many pictures the run makes.
             save_every: number of steps between pictures that are written on the way; 0 to write none.
             checkpoint_every: seconds between checkpoints; 0 to write none.
+            files: writes the pictures; None for `PictureFiles`.
 
         Raises:
             FileError: the folder cannot be written.
         """
         super().__init__(folder)
         self.pictures, self.save_every, self.checkpoint_every = pictures, save_every, checkpoint_every
+        self._files = files or PictureFiles()
         self.last: dict[int, Step] = {}
         self._checkpointed = time.monotonic()
         self._checkpoints = 0
@@ -119,7 +130,7 @@ class PictureFolder(TracedFolder):
     def reserve(self, size: tuple[int, int]) -> None:
         """Reserve room on the disk for the last pictures: write a file that is removed just before they are written.
 
-        The file has three bytes a pixel and a few more, because pictures of random noise do not compress.
+        The file has the bytes of each pixel and a few more, because pictures of random noise do not compress.
 
         Args:
             size: (height, width) of a picture.
@@ -127,7 +138,7 @@ class PictureFolder(TracedFolder):
         Raises:
             OSError: there is no room, or the file cannot be written.
         """
-        amount = self.pictures * (size[0] * size[1] * 3 + size[0] * 8 + 65536)
+        amount = self.pictures * (size[0] * size[1] * self._files.bytes_per_pixel + size[0] * 8 + 65536)
         free = shutil.disk_usage(self.folder).free
         if amount > free:
             raise OSError(errno.ENOSPC, f"{free / 1e6:.0f} MB are free, the pictures may take {amount / 1e6:.0f} MB")
@@ -280,8 +291,7 @@ class PictureFolder(TracedFolder):
         names = []
         for offset, image in enumerate(images):
             suffix = "" if self.pictures == 1 else f"-{number + offset:03d}"
-            names.append(f"{stem}{suffix}.png")
-            write_image(self.folder / names[-1], np.clip(image, 0, 1), text=text)
+            names += self._files.write(self.folder, stem, suffix, image, text)
         return names
 
 

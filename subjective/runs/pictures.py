@@ -16,6 +16,8 @@ from subjective.colors import LUMA
 from subjective.conversion import to_uint8
 from subjective.evaluation.motion import FrameDistances, Frames
 from subjective.images import resize
+from subjective.maps import Convention
+from subjective.normals import light, to_plane
 
 CELL = 512
 """Longest side in pixels of a picture on a sheet. Larger pictures are reduced and not cropped, because
@@ -66,6 +68,28 @@ def draw_contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: 
             draw.text((left, top + index * LINE_HEIGHT), _shorten(line, width - GAP, font), fill="black", font=font)
         sheet.paste(Image.fromarray(to_uint8(picture)), (left, top + head))
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
+
+
+def draw_material(source: Mapping[str, Picture], made: Mapping[str, Picture], convention: Convention) -> Picture:
+    """Draw the maps of a material under those of its source; with normals, also both under a light.
+
+    Args:
+        source: the maps by their kinds, ``(height, width, 3)``, or ``(height, width)`` for gray.
+        made: the maps that were made.
+        convention: where y of the normals points.
+
+    Returns:
+        Image ``(height, width, 3)``.
+    """
+    cells = []
+    for name, maps in (("source", source), ("made", made)):
+        shown = {kind: np.stack([plane] * 3, 2) if plane.ndim == 2 else plane for kind, plane in maps.items()}
+        if "normal" in maps:
+            plane = to_plane(maps["normal"])
+            for angle in (135, 45):
+                shown[f"light from {angle} degrees"] = light(maps["albedo"], plane, convention, angle)
+        cells += [([f"{kind}, {name}"], picture) for kind, picture in shown.items()]
+    return draw_contact_sheet(cells, columns=len(cells) // 2)
 
 
 def fit_to_cell(picture: Picture) -> Picture:

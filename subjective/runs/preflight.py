@@ -299,7 +299,13 @@ def rows_of_tile(config: PictureConfig, params: Params, sources: Sequence[Size])
 
 def optimizer_bytes(config: PictureConfig) -> int:
     """Return the bytes of the optimizer's arrays, including the pictures and their gradient."""
-    return config.pictures_per_step * 3 * config.size[0] * config.size[1] * choose_optimizer(config).bytes_per_number
+    return (
+        config.pictures_per_step
+        * config.channels
+        * config.size[0]
+        * config.size[1]
+        * choose_optimizer(config).bytes_per_number
+    )
 
 
 def process_bytes() -> int:

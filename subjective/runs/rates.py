@@ -76,7 +76,7 @@ def key_of(config: Any, sizes: Sequence[tuple[int, int]]) -> str:
         "layers", "layer_weights", "statistic", "octaves", "octave_step", "octave_weights", "padding_mode", "pooling",
         "raw_weights", "tile", "precision", "devices", "relative", "block", "first_stage", "schedule", "content_layers",
     )  # fmt: skip
-    settings = [type(config).__name__, config.size, config.pictures_per_step]
+    settings = [type(config).__name__, config.size, config.pictures_per_step, config.passes]
     settings += [getattr(config, name, None) for name in names]
     text = json.dumps([settings, list(sizes), __version__, jax.__version__])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

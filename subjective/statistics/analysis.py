@@ -212,7 +212,7 @@ def _picture_maps(image: Array, layers: Sequence[str], analysis: Analysis) -> di
     if "band" in layers:
         maps["band"] = band(image, analysis.padding)
     if "contrast" in layers:
-        maps["contrast"] = local_contrast(image, analysis.padding)
+        maps["contrast"] = local_contrast(image, analysis.padding, is_color=analysis.is_color)
     return maps
 
 

@@ -26,7 +26,9 @@ STRIP_ROWS = 256
 """Rows of a picture whose contrast is computed at one time; only pictures of more than twice as many rows are cut."""
 
 
-def local_contrast(image: Float[Array, "height width 3"], padding: Padding) -> Float[Array, "rows columns 6"]:
+def local_contrast(
+    image: Float[Array, "height width 3"], padding: Padding, *, is_color: bool = True
+) -> Float[Array, "rows columns 6"]:
     """Measure the local contrast of the opponent colors, as `subjective.pyramid.contrast`.
 
     A tall picture is cut into strips, and the derivative of a strip is computed again from the picture: what lies
@@ -35,8 +37,9 @@ def local_contrast(image: Float[Array, "height width 3"], padding: Padding) -> F
     Args:
         image: RGB.
         padding: as in `subjective.pyramid.contrast`.
+        is_color: whether the channels are colors; if not, each channel is measured by itself.
     """
-    colors = to_opponent(image) * COLOR_FACTORS.astype(image.dtype)
+    colors = to_opponent(image) * COLOR_FACTORS.astype(image.dtype) if is_color else image
     rows = image.shape[0] - (2 * CONTRAST_MARGIN if padding == "valid" else 0)
     if rows <= 2 * STRIP_ROWS:
         return contrast(colors, padding)

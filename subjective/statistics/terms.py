@@ -123,6 +123,8 @@ class Analysis:
         comparison: layers at which the picture's maps are compared with a content's maps; None for no comparison.
         in_loop: whether a compiled loop measures one picture after the other. In such a loop, a different form of the
             convolution is fastest.
+        is_color: whether the picture's channels are red, green and blue; the layer ``contrast`` of other channels is
+            that of each channel by itself.
     """
 
     octaves: tuple[int, ...] = (0, 1, 2, 3)
@@ -135,6 +137,7 @@ class Analysis:
     blocks: Grid = WHOLE
     comparison: Comparison | None = None
     in_loop: bool = False
+    is_color: bool = True
 
     def __post_init__(self) -> None:
         """Turn lists into tuples, and refuse values that no analysis can have."""

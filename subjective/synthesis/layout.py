@@ -13,11 +13,12 @@ import numpy as np
 from jaxtyping import Array
 
 from subjective.choices import Padding
-from subjective.colors import OPPONENT
 from subjective.losses import Loss
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.patches import SIDE, Form, join_patches
+from subjective.synthesis.palette import axes_of
+from subjective.synthesis.patch_search import SIDE
+from subjective.synthesis.patches import ANY_FORM, Form, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
@@ -87,21 +88,30 @@ class Layouts:
         padding: what lies outside a picture while it is reduced and enlarged.
     """
 
-    def __init__(self, sources: Sequence[np.ndarray], config: SynthesisConfig, form: Form | None = None):
+    def __init__(
+        self,
+        sources: Sequence[np.ndarray],
+        config: SynthesisConfig,
+        form: Form = ANY_FORM,
+        factors: np.ndarray | None = None,
+    ):
         """Prepare to make layouts.
 
         Args:
-            sources: images ``(height, width, 3)``.
+            sources: images ``(height, width, channels)``.
             config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
-            form: what a layout must be like, see `subjective.synthesis.patches.join_patches`. If None, the layout
-                repeats itself as its source does.
+            form: what a layout must be like, see `subjective.synthesis.patches.join_patches`; the first three channels
+                are colors. If the layout may be any picture that wraps, it repeats itself as its source does.
+            factors: how much each channel counts when patches are compared, at most 1; 1 if None.
         """
-        self._lattice = find_lattice(sources[0]) if len(sources) == 1 and form is None else None
+        is_free = len(sources) == 1 and form.multiple == 1
+        self._lattice = find_lattice(sources[0][:, :, :3]) if is_free else None
+        self._factors = factors
         smallest = _smallest_side(sources)
         self.held = held_octave(config.size, smallest, is_regular=self._lattice is not None)
         self.octave = layout_octave(config.size, smallest)
         waves = self._lattice and fit_waves(self._lattice, sources[0].shape, config.size)
-        self._form = form or Form(waves=waves)
+        self._form = dataclasses.replace(form, waves=waves)
         self.padding = padding_of_pyramid(config.padding_mode)
         self._size, self._seed, self._noise = config.size, config.seed, config.noise
         self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
@@ -112,12 +122,20 @@ class Layouts:
         noise = key_of(self._seed, picture, attempt)
         key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
         size = (stage_size(self._size[0], self.octave), stage_size(self._size[1], self.octave))
-        return jnp.asarray(join_patches(self._sources, self._weights, size, key, self._form))
+        if self._factors is None:
+            return jnp.asarray(join_patches(self._sources, self._weights, size, key, self._form))
+        sources = [source * self._factors for source in self._sources]
+        return jnp.asarray(join_patches(sources, self._weights, size, key, self._form) / self._factors)
 
     @property
     def note(self) -> str:
         """What was found about the sources, if it changes what is done; else empty."""
         return f"the source is regular: {self._lattice.description}; the picture keeps them" if self._lattice else ""
+
+    @property
+    def axes(self) -> np.ndarray:
+        """See `subjective.synthesis.patches.axes_of`."""
+        return axes_of(self._form.channels)
 
     def at(self, picture: int, attempt: int, octave: int) -> Array:
         """Return the layout of an attempt at a picture, reduced or enlarged to an octave of the picture."""
@@ -131,16 +149,16 @@ class Layouts:
         """Return the layout under faint noise, as `subjective.synthesis.starts.Start`."""
         key = key_of(self._seed, picture, attempt)
         noise = initial_image("random", stage.size, np.zeros(3), key, noise=self._noise)
-        return self.at(picture, attempt, stage.octave) + jnp.asarray(noise)
+        return self.at(picture, attempt, stage.octave) + jnp.asarray(noise[:, :, :1])
 
     def deviations(self, octave: int) -> np.ndarray:
-        """Return the standard deviations of the sources' opponent colors at an octave, ``(3,)``."""
+        """Return the standard deviations of the sources along `axes` at an octave, ``(channels,)``."""
         reduced = [np.asarray(reduce_by(jnp.asarray(s), octave - self.octave, SOURCE_SIDES)) for s in self._sources]
-        colors = np.concatenate([source.reshape(-1, 3) for source in reduced]) @ OPPONENT.T
+        colors = np.concatenate([source.reshape(-1, source.shape[2]) for source in reduced]) @ self.axes.T
         return np.maximum(colors.std(axis=0), LEAST_DEVIATION)
 
 
-def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray], form: Form | None = None) -> Layouts | None:
+def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray], form: Form = ANY_FORM) -> Layouts | None:
     """Return the layouts that a config asks for; ``form`` as in `subjective.synthesis.patches.join_patches`.
 
     None if the config asks for another start, or for one material of several sources, or if a source is tiny.
@@ -178,7 +196,7 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     """Add to the loss of every stage how far the picture's large shapes and colors are from those of its layout.
 
     Picture and layout are reduced to the octave `Layouts.held`. The loss is the mean squared difference of the opponent
-    colors, in standard deviations of the sources.
+    colors, or of the maps, in standard deviations of the sources.
 
     Args:
         job: from `prepare` of a verb whose value is the picture.
@@ -188,7 +206,7 @@ def hold_to_layout(job: Job, layouts: Layouts, weight: float) -> Job:
     if not weight:
         return job
     octave = layouts.held
-    scale = jnp.asarray(OPPONENT.T / layouts.deviations(octave), jnp.float32)
+    scale = jnp.asarray(layouts.axes.T / layouts.deviations(octave), jnp.float32)
 
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         loss, arguments = job.problem(stage, picture, attempt)

@@ -14,6 +14,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jax import lax
 
 from subjective.colors import OPPONENT
@@ -37,6 +38,12 @@ DIFFERENCES = [
 """Gains of each octave minus the gains of the next finer octave, as matrices ``(3, 3)`` on RGB."""
 
 
+def _differences(level: int, channels: int) -> np.ndarray:
+    """Return one of `DIFFERENCES` for so many channels: those after the third have the gains of brightness."""
+    rest = BRIGHTNESS ** (level + 1) - BRIGHTNESS**level
+    return scipy.linalg.block_diag(DIFFERENCES[level], rest * np.eye(channels - 3))
+
+
 @jit
 def apply_octave_gains(change: jax.Array) -> jax.Array:
     """Multiply a change of pictures by the symmetric square root of the first inverse Hessian.
@@ -46,7 +53,8 @@ def apply_octave_gains(change: jax.Array) -> jax.Array:
     any size. The change is treated as if it wrapped, whatever the picture's padding is.
 
     Args:
-        change: ``(height, width, 3)``, with or without leading axes for several pictures.
+        change: ``(height, width, channels)``, with or without leading axes for several pictures. The first three
+            channels are RGB.
 
     Returns:
         The product, of the same shape and dtype.
@@ -68,7 +76,7 @@ def _coarser_part(image: jax.Array, level: int) -> jax.Array:
     # lie side by side and would otherwise count twice.
     share = lax.rsqrt(enlarge(jnp.ones_like(reduced))[0])
     small = reduce(share * image, "circular")
-    gained = jnp.matmul(small, DIFFERENCES[level].astype(image.dtype), precision="highest")
+    gained = jnp.matmul(small, _differences(level, image.shape[2]).astype(image.dtype), precision="highest")
     if level + 1 < len(DIFFERENCES):
         gained += _coarser_part(small, level + 1)
     return share * enlarge(gained)[0]

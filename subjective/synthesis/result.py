@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from subjective.arguments import check_function, check_kind
+from subjective.choices import Depth
 from subjective.images import encode_image, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.synthesis.coarse_to_fine import OnStep, Position, run
@@ -58,19 +59,22 @@ class PictureResult:
         """The pixels as float32, clipped to [0, 1], of the shape of ``value``."""
         return np.clip(np.asarray(self.value, np.float32), 0, 1)
 
-    def save(self, path: Any, *, fps: float = FPS) -> None:
+    def save(self, path: Any, *, fps: float = FPS, depth: Depth | None = None) -> None:
         """Write the picture or the loop to a file; the suffix chooses the format.
 
         Args:
-            path: the file. A picture is written as .png, .jpg, .webp, .tif or .bmp, a loop as .gif, .webp or .mp4.
+            path: the file. A picture is written as .png, .jpg, .webp, .tif, .exr or .bmp, a loop as .gif, .webp
+                or .mp4.
             fps: frames a second of a loop.
+            depth: how the numbers of a picture are stored, see `subjective.write_image`.
 
         Raises:
-            InputError: the suffix is not that of a known format, or ``fps`` is not above 0 and at most 1000.
+            InputError: the suffix is not that of a known format, the format does not have the depth, or ``fps`` is not
+                above 0 and at most 1000.
             FileError: the file cannot be written.
         """
         if self.value.ndim == 3:
-            write_image(path, self.picture)
+            write_image(path, self.picture, depth=depth)
         else:
             write_video(path, self.picture, fps)
 

@@ -57,6 +57,16 @@ class OutputSettings:
     output_height: Annotated[int | None, arg("-oh", "--height", metavar="PIXELS"), at_least(1)] = None
     """Height of the picture. Default: the width."""
 
+    @property
+    def channels(self) -> int:
+        """Number of channels that are optimized for each pixel."""
+        return 3
+
+    @property
+    def passes(self) -> int:
+        """Number of pictures of three channels that the network sees of each picture, one after the other."""
+        return 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class MatchSettings:

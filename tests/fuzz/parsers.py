@@ -161,6 +161,16 @@ def _write_pictures(*kinds: str) -> Write:
     return write
 
 
+def _write_deep_pngs(folder: Path) -> None:
+    import numpy as np
+
+    from subjective.encoding import encode_pixels
+
+    for channels in (1, 3):
+        values = np.random.default_rng(0).random((23, 31, channels)).astype(np.float32)
+        (folder / f"deep{channels}").write_bytes(encode_pixels(values, ".png", "16", text={"Software": "x"}))
+
+
 def _read_picture(path: Path) -> None:
     import numpy as np
 
@@ -350,6 +360,7 @@ def _json_settings(folder: Path) -> None:
 
 PARSERS: dict[str, Parser] = {
     "png": Parser(_write_pictures("PNG"), either(raw, mutators.png), ".png", _read_picture),
+    "png of 16 bits": Parser(_write_deep_pngs, either(raw, mutators.png), ".png", _read_picture),
     "jpeg": Parser(_write_pictures("JPEG"), raw, ".jpg", _read_picture),
     "tiff": Parser(_write_pictures("TIFF"), raw, ".tif", _read_picture),
     "webp": Parser(_write_pictures("WEBP"), raw, ".webp", _read_picture),

@@ -7,7 +7,9 @@ import pytest
 from helpers.pictures import noise, smooth_noise
 
 from subjective.colors import OPPONENT
-from subjective.synthesis.patches import COMPONENTS, SIDE, Form, _collect, _find_nearest, _match_colors, join_patches
+from subjective.synthesis.palette import match_colors
+from subjective.synthesis.patch_search import COMPONENTS, SIDE, collect_patches, find_nearest
+from subjective.synthesis.patches import Form, carry_maps, join_patches
 from subjective.synthesis.starts import key_of
 from subjective.synthesis.survey import find_lattice, fit_waves
 
@@ -69,8 +71,20 @@ def test_a_large_picture_has_the_strength_of_its_source_at_each_scale():
 
 def test_one_color_is_matched_to_the_middle_one():
     colors = np.repeat(np.array([[0.1], [0.6], [0.9]], np.float32), 3, axis=1)
-    made = _match_colors(np.full((4, 4, 3), 0.3, np.float32), colors, np.random.default_rng(0))
+    made = match_colors(np.full((4, 4, 3), 0.3, np.float32), colors, np.random.default_rng(0))
     np.testing.assert_allclose(made, 0.6, atol=1e-3)
+
+
+def test_maps_are_carried_to_where_a_picture_has_them():
+    """A picture that was cut from the source and wrapped at another place gets the maps of that place."""
+    source = smooth_noise(size=(64, 72))
+    maps = np.concatenate([1 - source.mean(axis=2, keepdims=True), source[:, :, :2] ** 2], axis=2)
+    cut = (slice(8, 48), slice(16, 64))
+    carried = carry_maps(source, maps, source[cut], key_of(0, 0), (1, 2))
+    assert carried.shape == (40, 48, 3)
+    inner = (slice(7, -7), slice(7, -7))  # beside its border a cut picture has no patches of the source
+    for channel in range(3):
+        assert np.corrcoef(carried[inner][..., channel].ravel(), maps[cut][inner][..., channel].ravel())[0, 1] > 0.95
 
 
 def test_every_patch_looks_like_a_patch_of_the_source():
@@ -107,9 +121,9 @@ def test_the_same_key_makes_the_same_picture_and_another_key_another():
 
 def test_the_nearest_patch_is_that_of_a_plain_search():
     source, picture = smooth_noise(size=(24, 24)), smooth_noise(1, (20, 28))
-    patches = _collect([source], [1.0], np.random.default_rng(0))
+    patches = collect_patches([source], [1.0], np.random.default_rng(0))
     with ThreadPoolExecutor(2) as threads:
-        found, missed = _find_nearest(patches, picture, np.zeros(len(patches.corners), np.float32), threads)
+        found, missed = find_nearest(patches, picture, np.zeros(len(patches.corners), np.float32), threads)
     ours = ((patches_of(picture) - patches.mean) @ patches.axes).astype(np.float64)
     apart = np.square(ours[:, None] - patches.components[None]).sum(axis=2)
     nearest = apart.min(axis=1)

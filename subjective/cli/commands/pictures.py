@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import tyro
 
 from subjective.checks import InputError, above, at_least, setting
-from subjective.cli.options import PictureOptions, SourceOptions, TextureOptions
+from subjective.cli.options import DepthOptions, PictureOptions, SourceOptions, TextureOptions
 from subjective.images import find_images
 from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.presets import PRESETS, PUBLISHED_SETTINGS, Like
@@ -19,7 +19,7 @@ from subjective.videos import FORMATS, Format
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesizeCommand(TextureOptions, SynthesisConfig):
+class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions):
     """Make new pictures with the texture of one or several sources."""
 
     @staticmethod

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from subjective.checks import InputError
+from subjective.cli.commands.materials import MaterialCommand
 from subjective.cli.commands.networks import (
     ApplyCommand,
     TrainCommand,
@@ -69,6 +70,7 @@ WEIGHTS = {
 
 COMMANDS = {
     "synthesize": Entry("synthesize", "make textures from source pictures", SynthesizeCommand),
+    "material": Entry("material", "make materials of several linked maps", MaterialCommand),
     "animate": Entry("animate", "make the frames of a loop", AnimateCommand),
     "transfer": Entry("transfer", "make a picture of one's content and others' style", TransferCommand),
     "novelty": Entry("novelty", "make pictures unlike each other, from no source", NoveltyCommand),
