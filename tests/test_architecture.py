@@ -41,6 +41,7 @@ LAYERS = [
     ["synthesis"],
     ["feedforward"],
     ["runs"],
+    ["studio"],
     ["cli"],
     ["__init__"],
     ["__main__"],

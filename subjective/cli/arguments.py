@@ -40,7 +40,7 @@ PATHS = frozenset(
 """Options that name files or folders. A run folder records these options as absolute paths."""
 
 
-NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose", "compile"])
+NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose", "compile", "watch"])
 """Options that a run folder does not record, because they do not change what is made."""
 
 

@@ -25,6 +25,7 @@ POSITIONAL = {
     "resume": {"run"},
     "evaluate": {"images"},
     "apply": {"network", "images"},
+    "watch": {"place"},
 }
 
 
