@@ -27,6 +27,7 @@ EXAMPLES = {
     "CONTENT": "photo.jpg",
     "NETWORK": "mosaic",
     "RUN": "outputs/RUN",
+    "RUN...": "outputs/RUN",
     "SHELL": "bash",
     "NAME": "vgg16-keras",
     "NAME|FILE": "vgg16",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
@@ -15,10 +13,10 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from subjective.checks import FileError, InputError
+from subjective.checks import InputError
 from subjective.files import open_plainly, read_plainly
 from subjective.runs import control
 from subjective.runs.provenance import CONFIG_FILE
@@ -26,16 +24,16 @@ from subjective.runs.session import TRACEBACK_FILE
 from subjective.runs.trace import read_json
 from subjective.runs.traced_folder import SUMMARY_FILE
 from subjective.studio import pictures
+from subjective.studio.answers import HANDLERS, KEPT, answer_json, query, read_body, text_of, whole
 from subjective.studio.commands import describe_commands
+from subjective.studio.desk import Desk
+from subjective.studio.desk_routes import desk_routes
 from subjective.studio.runs_index import Index, list_pictures
 from subjective.studio.safety import LOOPBACK, App, Guard
 from subjective.studio.trace_columns import Traces
 from subjective.studio.workspace import Workspace
 
 STATIC_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-LARGEST_BODY = 65536
-"""Most bytes of a request that carries JSON."""
-
 LOOK = 1.0
 """Seconds between two looks into the folder, as long as a page is open."""
 
@@ -48,9 +46,9 @@ class Studio:
         pages: number of pages that are open.
     """
 
-    def __init__(self, index: Index):
-        """Serve the runs of an index."""
-        self.index, self.pages = index, 0
+    def __init__(self, index: Index, desk: Desk | None = None):
+        """Serve the runs of an index; with a desk, runs can be started too."""
+        self.index, self.pages, self._desk = index, 0, desk
         self._workspace, self._traces, self._cache = Workspace(index), Traces(), pictures.Cache()
 
     def app(self, token: str, hosts: tuple[str, ...] = LOOPBACK) -> App:
@@ -60,7 +58,7 @@ class Studio:
             token: the first part of every path.
             hosts: names by which the server is reached.
         """
-        return Guard(Starlette(routes=self._routes(), exception_handlers=_HANDLERS), token, hosts)
+        return Guard(Starlette(routes=self._routes(), exception_handlers=HANDLERS), token, hosts)
 
     def _routes(self) -> list[Route]:
         gets = {
@@ -81,7 +79,9 @@ class Studio:
             "/api/delete": self._delete,
             "/api/restore": self._restore,
         }
+        desk = [] if self._desk is None else desk_routes(self._desk)
         return [
+            *desk,
             *(Route(path, endpoint, methods=["GET"]) for path, endpoint in gets.items()),
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
         ]
@@ -134,15 +134,16 @@ class Studio:
         return message
 
     def state(self) -> dict[str, Any]:
-        """Return what the list of runs shows: ``runs`` by name, and ``tags``.
+        """Return what the list of runs shows: ``runs`` by name, ``tags``, and ``queue`` if there is a desk.
 
         Raises:
             FileError: the folder cannot be read.
         """
-        return {"runs": self.index.list_runs(), "tags": self._workspace.tags, "folder": str(self.index.root)}
+        queue = {} if self._desk is None else {"queue": self._desk.tell()}
+        return {"runs": self.index.list_runs(), "tags": self._workspace.tags, "folder": str(self.index.root), **queue}
 
     async def _run(self, request: Request) -> Response:
-        return await _json(self._describe_run, _query(request, "run"))
+        return await answer_json(self._describe_run, query(request, "run"))
 
     def _describe_run(self, name: str) -> dict[str, Any]:
         folder = self.index.find(name)
@@ -164,44 +165,45 @@ class Studio:
         }
 
     async def _curves(self, request: Request) -> Response:
-        number = _whole(_query(request, "picture", "0"))
-        return await _json(lambda name: self._traces.columns(self.index.find(name), number), _query(request, "run"))
+        number = whole(query(request, "picture", "0"))
+        name = query(request, "run")
+        return await answer_json(lambda: self._traces.columns(self.index.find(name), number))
 
     async def _config(self, request: Request) -> Response:
-        folder = self.index.find(_query(request, "run"))
+        folder = self.index.find(query(request, "run"))
         return Response(read_plainly(folder / CONFIG_FILE), media_type="application/json")
 
     async def _thumbnail(self, request: Request) -> Response:
         return await run_in_threadpool(self._make_thumbnail, request)
 
     def _make_thumbnail(self, request: Request) -> Response:
-        folder, name = self.index.find(_query(request, "run")), _query(request, "name")
-        side = min(max(_whole(_query(request, "side", str(pictures.THUMBNAIL))), 16), 2048)
+        folder, name = self.index.find(query(request, "run")), query(request, "name")
+        side = min(max(whole(query(request, "side", str(pictures.THUMBNAIL))), 16), 2048)
         path = pictures.find_file(folder, name)
         key = (path, path.lstat().st_mtime_ns, side)
         data = self._cache.get(key, lambda: pictures.make_thumbnail(path, side))
-        return Response(data, media_type="image/jpeg", headers=_KEPT)
+        return Response(data, media_type="image/jpeg", headers=KEPT)
 
     async def _file(self, request: Request) -> Response:
-        folder, name = self.index.find(_query(request, "run")), _query(request, "name")
+        folder, name = self.index.find(query(request, "run")), query(request, "name")
         path = pictures.find_file(folder, name)
         file = open_plainly(path, "rb")
-        kept = _KEPT if "v" in request.query_params else {}
+        kept = KEPT if "v" in request.query_params else {}
         return StreamingResponse(_chunks(file), media_type=pictures.TYPES[path.suffix.lower()], headers=kept)
 
     async def _part(self, request: Request) -> Response:
         return await run_in_threadpool(self._make_part, request)
 
     def _make_part(self, request: Request) -> Response:
-        path = pictures.find_file(self.index.find(_query(request, "run")), _query(request, "name"))
-        box = [_whole(_query(request, side)) for side in ("left", "top", "width", "height")]
-        return Response(pictures.cut_out(path, *box), media_type="image/png", headers=_KEPT)
+        path = pictures.find_file(self.index.find(query(request, "run")), query(request, "name"))
+        box = [whole(query(request, side)) for side in ("left", "top", "width", "height")]
+        return Response(pictures.cut_out(path, *box), media_type="image/png", headers=KEPT)
 
     async def _source(self, request: Request) -> Response:
         return await run_in_threadpool(self._make_source, request)
 
     def _make_source(self, request: Request) -> Response:
-        folder, number = self.index.find(_query(request, "run")), _whole(_query(request, "number", "0"))
+        folder, number = self.index.find(query(request, "run")), whole(query(request, "number", "0"))
         config = read_json(folder / CONFIG_FILE) or {}
         sources = pictures.list_sources(config)
         if number >= len(sources):
@@ -210,11 +212,11 @@ class Studio:
         settings = settings if isinstance(settings, dict) else {}
         key = (source["sha256"], settings.get("source_width"), settings.get("source_scale"))
         data = self._cache.get(key, lambda: pictures.show_source(source, settings))
-        return Response(data, media_type="image/png", headers=_KEPT)
+        return Response(data, media_type="image/png", headers=KEPT)
 
     async def _control(self, request: Request) -> Response:
-        body = await _read_body(request)
-        return await _json(self._ask, _text(body, "run"), _text(body, "request"))
+        body = await read_body(request)
+        return await answer_json(self._ask, text_of(body, "run"), text_of(body, "request"))
 
     def _ask(self, name: str, wanted: str) -> dict[str, Any]:
         folder = self.index.find(name)
@@ -227,20 +229,16 @@ class Studio:
         return {"asked": wanted}
 
     async def _tags(self, request: Request) -> Response:
-        body = await _read_body(request)
-        return await _json(lambda: self._workspace.tag(_text(body, "run"), body.get("tags")))
+        body = await read_body(request)
+        return await answer_json(lambda: self._workspace.tag(text_of(body, "run"), body.get("tags")))
 
     async def _delete(self, request: Request) -> Response:
-        body = await _read_body(request)
-        return await _json(lambda: {"kept": self._workspace.delete(_text(body, "run"))})
+        body = await read_body(request)
+        return await answer_json(lambda: {"kept": self._workspace.delete(text_of(body, "run"))})
 
     async def _restore(self, request: Request) -> Response:
-        body = await _read_body(request)
-        return await _json(lambda: {"run": self._workspace.restore(_text(body, "kept"))})
-
-
-_KEPT = {"cache-control": "private, max-age=86400"}
-"""For what never changes under its address, which has the version of the file."""
+        body = await read_body(request)
+        return await answer_json(lambda: {"run": self._workspace.restore(text_of(body, "kept"))})
 
 
 def _static_file(name: str) -> Response:
@@ -252,95 +250,7 @@ def _static_file(name: str) -> Response:
     return Response(known[name].read_bytes(), media_type=f"{STATIC_TYPES[suffix]}; charset=utf-8")
 
 
-async def _json(function: Callable[..., Any], *arguments: Any) -> Response:
-    """Call a function in a thread, and return what it returns as JSON."""
-    return JSONResponse(await run_in_threadpool(function, *arguments))
-
-
-def _query(request: Request, name: str, default: str | None = None) -> str:
-    """Return a word of the address.
-
-    Raises:
-        InputError: the word is missing.
-    """
-    found = request.query_params.get(name, default)
-    if found is None:
-        raise InputError(f"the address lacks {name}")
-    return found
-
-
-def _whole(word: str) -> int:
-    """Read a whole number, 0 or more."""
-    if not (word.isascii() and word.isdigit() and len(word) < 10):
-        raise InputError("wanted a whole number, 0 or more")
-    return int(word)
-
-
-async def _read_body(request: Request, limit: int = LARGEST_BODY) -> dict[str, Any]:
-    """Read the JSON object that a request carries.
-
-    Raises:
-        InputError: the request carries none, or more than ``limit`` bytes.
-    """
-    data = await read_bytes(request, limit)
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError("wanted a JSON object")
-    return found
-
-
-async def read_bytes(request: Request, limit: int) -> bytes:
-    """Read what a request carries, and stop as soon as it is more than ``limit`` bytes.
-
-    Raises:
-        InputError: it is more.
-    """
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise InputError(f"the request carries more than {limit:,} bytes")
-    return bytes(data)
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    """Return a text of a JSON object.
-
-    Raises:
-        InputError: there is none.
-    """
-    found = body.get(name)
-    if not isinstance(found, str):
-        raise InputError(f"the request lacks {name}")
-    return found
-
-
 async def _chunks(file: BinaryIO) -> AsyncIterator[bytes]:
     with file:
         while data := await run_in_threadpool(file.read, 1 << 18):
             yield data
-
-
-async def _explain_input(request: Request, error: Exception) -> Response:
-    return PlainTextResponse(str(error), 400)
-
-
-async def _explain_file(request: Request, error: Exception) -> Response:
-    text = str(error) if isinstance(error, InputError) else "it cannot be read; it may have been moved or deleted"
-    return PlainTextResponse(text, 404 if isinstance(error, FileNotFoundError) else 409)
-
-
-async def _explain_fault(request: Request, error: Exception) -> Response:
-    traceback.print_exception(error, file=sys.stderr)
-    return PlainTextResponse(f"a fault of this program: {type(error).__name__}; its terminal says more", 500)
-
-
-_HANDLERS: dict[Any, Any] = {
-    FileError: _explain_file,
-    InputError: _explain_input,
-    OSError: _explain_file,
-    Exception: _explain_fault,
-}

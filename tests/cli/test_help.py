@@ -26,6 +26,8 @@ POSITIONAL = {
     "evaluate": {"images"},
     "apply": {"network", "images"},
     "watch": {"place"},
+    "studio": {"place"},
+    "report": {"runs"},
 }
 
 

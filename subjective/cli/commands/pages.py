@@ -42,3 +42,27 @@ class WatchCommand(PageOptions):
 
     beside: bool = False
     """End when the standard input has ended and the page is closed. --watch of other commands starts the page so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudioCommand(PageOptions):
+    """Start runs from a page, and watch them there. The page has a form of all settings, and a queue that goes on when
+    the page or this command is closed."""
+
+    place: Annotated[tyro.conf.Positional[str], arg(metavar="DIR")] = "outputs"
+    """The folder for the run folders, which is made if it does not exist."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportCommand(Options):
+    """Write runs as one HTML file with their pictures inside, to send to others: pictures, loss, scores and settings.
+    The file needs no other file and no network, and names no folder of this machine but those of the command."""
+
+    group: ClassVar[str] = "input"
+
+    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], arg(metavar="RUN...")]
+    """Run folders."""
+    out: Annotated[str, arg("-o", "--output", metavar="FILE.html")] = "report.html"
+    """The file."""
+    force: bool = False
+    """Replace the file if it exists."""

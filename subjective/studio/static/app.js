@@ -3,18 +3,29 @@ import { el } from "./util.js";
 import { connect, listen, state } from "./store.js";
 import { listPage } from "./list.js";
 import { comparePage, runPage } from "./run.js";
+import { newPage, queuePage } from "./form.js";
 
 const main = document.getElementById("main");
-let leave = null;
+let leave = null, shown = 0;
 
 function route() {
   if (leave) leave();
   leave = null;
+  shown += 1;
   const [page, ...rest] = location.hash.slice(1).split("/").map(decodeURIComponent);
   if (page === "run" && rest.length) leave = runPage(main, rest.join("/"));
   else if (page === "compare" && rest.length) leave = comparePage(main, rest);
   else if (page === "newest") leave = newestPage();
+  else if (page === "queue") leave = queuePage(main);
+  else if (page === "new") {
+    const own = ++shown;
+    newPage(main, () => own === shown).then((close) => { if (own === shown) leave = close; else close(); });
+  }
   else leave = listPage(main);
+  mark(page);
+}
+
+function mark(page) {
   for (const link of document.querySelectorAll("#nav a")) {
     const own = link.getAttribute("href").slice(1);
     if (own === page || (own === "runs" && ["", "runs"].includes(page))) link.setAttribute("aria-current", "page");
@@ -45,9 +56,22 @@ function frame() {
   problem.hidden = !text;
 }
 
-document.getElementById("nav").append(el("a", { href: "#runs" }, "Runs"));
+// With `subjective studio` there are a form and a queue.
+const nav = document.getElementById("nav");
+const waiting = el("a", { href: "#queue" }, "Queue");
+nav.append(el("a", { href: "#runs" }, "Runs"));
+function offer() {
+  if (!state.queue) return;
+  if (!waiting.isConnected) {
+    nav.append(el("a", { href: "#new" }, "New run"), waiting);
+    mark(location.hash.slice(1).split("/")[0]);
+  }
+  const open = state.queue.filter((entry) => ["waiting", "running"].includes(entry.status)).length;
+  waiting.textContent = open ? `Queue (${open})` : "Queue";
+}
 document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
 window.addEventListener("hashchange", route);
 listen(frame);
+listen(offer);
 connect();
 route();

@@ -25,7 +25,7 @@ function sizeNow(run) {
 export function fullSize(run) {
   const stages = run.live && run.live.stages;
   if (stages && stages.length) return stages.at(-1).slice(0, 2);
-  const made = run.pictures.filter((picture) => picture.size);
+  const made = run.pictures.filter((picture) => picture.size && picture.kind !== "other");
   return made.length ? made.reduce((best, one) => (one.size[0] >= best[0] ? one.size : best), [0, 0]) : null;
 }
 
@@ -101,8 +101,10 @@ export function runPage(main, name) {
     const ask = (request, text) => el("button", { onclick: () => attempt(post("api/control", { run: name, request }), `Asked: ${text.toLowerCase()}. The run does it after its step.`) }, text);
     const on = run.status === "running";
     const actions = on ? [ask("save", "Save this step"), ask("checkpoint", "Checkpoint now"), ask("stop", "Stop and keep")]
-      : run.status === "starting" ? [] : [el("button", { onclick: () => deleteRun(name) }, "Delete")];
-    const key = JSON.stringify([run.status, run.live && run.live.phase, on]);
+      : run.status === "starting" ? [] : [
+        state.queue && run.commands.resume ? el("button", { class: "main", onclick: () => attempt(post("api/resume", { run: name }), "In the queue.") }, "Resume") : null,
+        el("button", { onclick: () => deleteRun(name) }, "Delete")].filter(Boolean);
+    const key = JSON.stringify([run.status, on, Boolean(state.queue)]);
     if (head.dataset.key !== key) {
       head.dataset.key = key;
       head.replaceChildren(el("h1", {}, name), status(run), el("span", { class: "muted" }, run.command), tagBox(name), el("span", { class: "actions" }, actions));
@@ -247,8 +249,8 @@ export function runPage(main, name) {
     if (run.started) facts.push(["started", new Date(run.started).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })]);
     const share = live.share === undefined ? null : el("div", { class: "meter share", role: "progressbar", "aria-label": "Share of the run", "aria-valuenow": String(Math.round(100 * live.share)) }, el("i", { "width%": 100 * live.share }));
     part("facts", "Run", [share, list(facts)]);
-    const scores = run.summary.pictures && run.summary.pictures[which] && run.summary.pictures[which].scores;
-    part("scores", "Scores", scores ? [el("div", {}, scores.sentence), el("div", { class: "scores" }, table(Object.values(scores.measures).map((measure) => [measure.name, scoreBar(measure.score)]))), el("div", { class: "muted" }, "1 is as close to the source as a crop of it; smaller is better.")] : null);
+    const made = run.summary.pictures || [], scores = (made[which] || made[0] || {}).scores;
+    part("scores", "Scores", scores ? scoreTables(scores, which) : null);
     part("commands", "Commands", Object.entries(run.commands).map(([what, text]) => el("div", { class: "command" }, el("div", {}, el("span", { class: "muted" }, what), el("code", {}, text)), el("button", { onclick: () => copy(text), "aria-label": `Copy: ${what}` }, "Copy"))));
     const settings = Object.entries(run.settings).map(([key, found]) => [key, value(found)]);
     part("settings", "Settings", settings.length ? [el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Settings" }, table(settings)), el("a", { href: url("api/config", { run: name }), target: "_blank", rel: "noreferrer" }, "config.json")] : null);
@@ -292,6 +294,24 @@ function list(facts) {
 
 function table(rows) {
   return el("table", {}, el("tbody", {}, rows.map(([name, found]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, found)))));
+}
+
+// Scores of a picture, or of a loop, which has those of its motion and of its frames.
+function scoreTables(scores, which) {
+  const found = [];
+  const walk = (scored, title) => {
+    if (!scored || typeof scored !== "object") return;
+    if (scored.measures) {
+      if (title) found.push(el("h3", { class: "muted" }, title));
+      found.push(el("div", {}, scored.sentence || ""), el("div", { class: "scores" }, table(Object.values(scored.measures).map((measure) => [measure.name, scoreBar(measure.score)]))));
+    } else if (Array.isArray(scored)) {
+      walk(scored[Math.min(which, scored.length - 1)], title);
+    } else {
+      for (const [key, inner] of Object.entries(scored)) walk(inner, title ? `${title}, ${key}` : key);
+    }
+  };
+  walk(scores, "");
+  return found.length ? [...found, el("div", { class: "muted" }, scores.measures ? "1 is as close to the source as a crop of it; smaller is better." : "")] : null;
 }
 
 function scoreBar(score) {
