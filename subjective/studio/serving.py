@@ -40,9 +40,13 @@ def open_socket(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(64)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(64)
+        except BaseException:
+            found.close()
+            raise
     except OSError as error:
         raise InputError(f"cannot serve at {host} port {port}: {error.strerror or error}; try --port 0") from None
     return found

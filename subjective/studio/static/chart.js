@@ -63,7 +63,7 @@ export class Chart {
       axes: [{ ...axis, size: 28 }, { ...axis, size: 58, filter: powers, grid: { ...axis.grid, filter: powers }, ticks: { ...axis.ticks, filter: powers }, values: (plot, ticks) => ticks.map((tick) => (tick === null ? "" : tick.toExponential().replace("+", ""))) }],
       cursor: { points: { size: 6 }, drag: { x: true, y: false } },
       series: [{}, ...names.map((name, place) => ({
-        label: name, stroke: this.color(place), width: place ? 1.25 : 2.25, points: { show: columns.steps.length < 3 }, show: !this.hidden.has(name),
+        label: name, stroke: this.color(place), width: place ? 1.25 : 2.25, points: { show: false }, show: !this.hidden.has(name),
       }))],
       hooks: { setCursor: [() => this.tell()] },
     }, data, this.chart);

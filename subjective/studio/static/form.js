@@ -51,7 +51,7 @@ class Form {
       ...pictures.map((field) => this.pictures(field, true)),
       el("fieldset", {}, el("legend", {}, "most needed"), el("div", { class: "fields" }, others.map((field) => this.field(field)))),
       ...[...groups].map(([name, fields]) => el("details", {}, el("summary", {}, name),
-        el("fieldset", {}, el("legend", {}, name), el("div", { class: "fields" }, fields.filter((field) => field.kind !== "pictures").map((field) => this.field(field))),
+        el("fieldset", { "aria-label": name }, el("div", { class: "fields" }, fields.filter((field) => field.kind !== "pictures").map((field) => this.field(field))),
           fields.filter((field) => field.kind === "pictures").map((field) => this.pictures(field, false))))));
     this.changed();
   }

@@ -169,7 +169,7 @@ export function runPage(main, name) {
     if (curvesOnly) picture = { ...curvesOnly, label: "the network's pictures" };
     left.hint.textContent = picture ? "" : run.status === "starting" ? "The run begins." : "No picture yet.";
     left.layer.show(drawable(run, picture));
-    const live = picture && picture.live && run.live ? ` ${run.live.step}` : "";
+    const live = picture && picture.live && run.live && run.live.step !== undefined ? `, step ${run.live.step}` : "";
     const size = picture && picture.size ? ` · ${picture.size[1]} × ${picture.size[0]}` : "";
     shown.textContent = picture ? `${picture.label}${live}${picture.live ? "" : size}` : "";
     slider.setAttribute("aria-valuetext", shown.textContent);
