@@ -61,6 +61,7 @@ def open_page(browser):
         page = context.new_page()
         page.set_default_timeout(SECONDS)
         page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
 
         def listen(message):
             if message.type in ("error", "warning") and not any(word in message.text for word in allowed):
@@ -77,8 +78,14 @@ def open_page(browser):
     assert said == []
 
 
-def scrolls_sideways(page):
-    return page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth")
+def beyond(page):
+    """What is wider than the window, if the page can be scrolled sideways."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("*")]
+        .filter((each) => each.getBoundingClientRect().right > window.innerWidth + 1)
+        .filter(() => document.documentElement.scrollWidth > window.innerWidth)
+        .map((each) => each.outerHTML.slice(0, 80))"""
+    )
 
 
 def pixels(page, view=0):
@@ -176,7 +183,7 @@ def test_every_control_of_a_run_does_something(serve, open_page, tmp_path):
     assert page.locator(".view").nth(1).is_hidden()
 
     legend = page.get_by_role("group", name="Curves")
-    assert legend.get_by_role("button").all_inner_texts() == ["loss ", "octave 0 ", "octave 1 "]
+    assert legend.get_by_role("button").all_inner_texts() == ["loss", "octave 0", "octave 1"]
     page.get_by_label("parts by").select_option("layer")
     legend.get_by_role("button", name="pool1").click()
     assert legend.get_by_role("button", name="pool1").get_attribute("aria-pressed") == "false"
@@ -187,7 +194,7 @@ def test_every_control_of_a_run_does_something(serve, open_page, tmp_path):
     page.get_by_role("button", name="Undo").click()
     page.get_by_text("run is back.").wait_for()
     page.get_by_label("Filter").fill("tag=rough steps>20")
-    assert page.get_by_role("list", name="Runs").get_by_role("listitem").count() == 1
+    page.get_by_text("1 of 2 runs").wait_for()
 
 
 def test_the_keyboard_alone_is_enough(serve, open_page, tmp_path):
@@ -200,7 +207,7 @@ def test_the_keyboard_alone_is_enough(serve, open_page, tmp_path):
     reached = set()
     for _ in range(30):
         page.keyboard.press("Tab")
-        reached |= {page.evaluate("({activeElement: at} = document) => at.getAttribute('aria-label') || at.innerText")}
+        reached |= {page.evaluate("[document.activeElement].map((at) => at.ariaLabel || at.innerText)[0]")}
     assert {"Skip to the content", "Runs", "Filter", "Choose one", "Choose two", "one", "two"} <= reached
     page.get_by_role("link", name="one", exact=True).focus()
     page.keyboard.press("Enter")
@@ -222,7 +229,7 @@ def test_a_narrow_window_shows_all_in_light_and_dark(serve, open_page, tmp_path,
     for place in ("runs", "run/one", "run/two", "compare/one/two", "new", "queue"):
         page.goto(f"{address}#{place}")
         page.wait_for_timeout(700)
-        assert not scrolls_sideways(page), place
+        assert beyond(page) == [], place
     ground = page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
     assert (ground == "rgb(25, 25, 25)") == (scheme == "dark")
 

@@ -35,6 +35,9 @@ export function matches(run, filter) {
   });
 }
 
+// The settings that tell most, in this order; then all others.
+const FIRST = ["source", "content", "output_width", "preset", "like", "join_mode", "statistic", "max_iter", "rng_seed"];
+
 export function differing(runs) {
   const values = new Map();
   for (const run of runs) {
@@ -44,12 +47,14 @@ export function differing(runs) {
       values.get(name).add(JSON.stringify(found));
     }
   }
-  return [...values].filter(([, found]) => found.size > 1).map(([name]) => name);
+  const rank = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  return [...values].filter(([, found]) => found.size > 1).map(([name]) => name).sort((one, other) => rank(one) - rank(other));
 }
 
 function sorted(runs) {
-  const by = kept.sort, down = by === "newest";
+  const by = kept.sort, down = by === "newest", on = (run) => down && ["running", "starting"].includes(run.status);
   return runs.sort((one, other) => {
+    if (on(one) !== on(other)) return on(other) - on(one);
     const [left, right] = [fact(one, by), fact(other, by)];
     const [none, alsoNone] = [left === undefined || left === null, right === undefined || right === null];
     if (none || alsoNone) return none - alsoNone;
@@ -131,7 +136,7 @@ class Card {
     const live = run.live || {};
     const said = run.reason || run.sentence || run.message || live.phase || "";
     const facts = run.status === "running" ? [duration(live.seconds_left) && `${duration(live.seconds_left)} left`, live.loss] : [duration(run.seconds), run.loss];
-    const chips = differ.filter((name) => name in run.settings).slice(0, 4).map((name) => el("span", { class: "chip", title: `${name}: ${value(run.settings[name])}` }, `${name} ${value(run.settings[name])}`));
+    const chips = differ.filter((name) => name in run.settings).slice(0, 4).map((name) => el("span", { class: "chip", title: `${name}: ${value(run.settings[name])}` }, name === "source" ? value(run.settings[name]) : `${name} ${value(run.settings[name])}`));
     this.text.replaceChildren(...[
       el("a", { class: "name", href: runAddress(run.name), title: run.name }, run.name),
       el("div", { class: "line" }, status(run), el("span", { class: "number" }, run.command)),
@@ -157,6 +162,10 @@ class Card {
 export async function deleteRun(name) {
   const found = await attempt(post("api/delete", { run: name }));
   if (!found) return;
+  await new Promise((resolve) => {  // until the list knows, it would ask for a picture that is no longer there
+    const stop = listen((message) => { if ((message.gone || []).includes(name)) { stop(); resolve(); } });
+    setTimeout(() => { stop(); resolve(); }, 4000);
+  });
   location.hash = "runs";
   toast(`${name} is in the trash.`, { label: "Undo", run: () => attempt(post("api/restore", { kept: found.kept }), `${name} is back.`) });
 }

@@ -253,9 +253,9 @@ export function runPage(main, name) {
     part("scores", "Scores", scores ? scoreTables(scores, which) : null);
     part("commands", "Commands", Object.entries(run.commands).map(([what, text]) => el("div", { class: "command" }, el("div", {}, el("span", { class: "muted" }, what), el("code", {}, text)), el("button", { onclick: () => copy(text), "aria-label": `Copy: ${what}` }, "Copy"))));
     const settings = Object.entries(run.settings).map(([key, found]) => [key, value(found)]);
-    part("settings", "Settings", settings.length ? [el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Settings" }, table(settings)), el("a", { href: url("api/config", { run: name }), target: "_blank", rel: "noreferrer" }, "config.json")] : null);
+    part("settings", "Settings", settings.length ? [el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Settings" }, table(settings)), el("a", { href: url("api/config", { run: name }), target: "_blank", rel: "noreferrer" }, "config.json")] : null);
     const files = run.pictures.map((picture) => [el("a", { href: url("file", { run: name, name: picture.name, v: picture.version }), target: "_blank", rel: "noreferrer" }, picture.name), picture.size ? `${picture.size[1]} × ${picture.size[0]}` : ""]);
-    part("files", "Files", [el("div", { class: "muted mono", title: run.folder }, run.folder), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Files" }, table(files))]);
+    part("files", "Files", [el("div", { class: "muted mono", title: run.folder }, run.folder), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Files" }, table(files))]);
   }
 
   // A part is made anew only if it has changed, so that what is selected or scrolled stays.

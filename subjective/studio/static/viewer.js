@@ -257,13 +257,15 @@ export class Viewer {
 
 // The buttons that enlarge, and say how much.
 export function zoomTools(view, viewer) {
-  const shown = el("span", { class: "number muted", "aria-live": "off" });
-  const update = () => (shown.textContent = `${Math.round(viewer.zoom * 100)} %`);
+  const shown = el("button", { class: "number", title: "full size", onclick: () => view.change({ zoom: 1 }) });
+  const update = () => {
+    shown.textContent = `${Math.round(viewer.zoom * 100)} %`;
+    shown.setAttribute("aria-label", `${shown.textContent}: full size`);
+  };
   view.addEventListener("change", () => requestAnimationFrame(update));
   setTimeout(update, 300);
   return el("span", { class: "group push", role: "group", "aria-label": "Size" },
-    el("button", { onclick: () => viewer.zoomBy(0.8), "aria-label": "Smaller" }, "−"),
-    el("button", { onclick: () => view.change({ zoom: 1 }), "aria-label": "Full size", title: "full size" }, shown),
+    el("button", { onclick: () => viewer.zoomBy(0.8), "aria-label": "Smaller" }, "−"), shown,
     el("button", { onclick: () => viewer.zoomBy(1.25), "aria-label": "Larger" }, "+"),
     el("button", { onclick: () => view.fit() }, "Fit"));
 }
