@@ -48,6 +48,7 @@ LAYERS = [
     ["synthesis"],
     ["feedforward"],
     ["runs"],
+    ["studio"],
     ["cli"],
     ["__init__"],
     ["__main__"],

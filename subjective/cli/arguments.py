@@ -40,7 +40,7 @@ PATHS = frozenset(
 """Options that name files or folders. A run folder records these options as absolute paths."""
 
 
-NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose", "compile"])
+NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose", "compile", "watch"])
 """Options that a run folder does not record, because they do not change what is made."""
 
 
@@ -66,7 +66,7 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
             _refuse_preset_beside_config(kind, words)
             words = _insert(words, recorded_words(kind, command, file, ("out", "output_dir")))
         else:
-            words = _insert(words, _to_words(kind, read_settings(file, kind, command)))
+            words = _insert(words, to_words(kind, read_settings(file, kind, command)))
     words = load_plugins(words)
     check_words(kind, name, words)
     options: Command = _parse_words(kind, name, words, start=_start_of(kind, words))
@@ -109,10 +109,10 @@ def recorded_words(kind: type, name: str, file: str | Path, without: Sequence[st
     if record["command"] != name:
         raise InputError(f"{str(file)!r} is of `subjective {record['command']}`, not of `subjective {name}`")
     values = {key: value for key, value in record["settings"].items() if key not in ("config", "force", *without)}
-    return _to_words(kind, values)
+    return to_words(kind, values)
 
 
-def _to_words(kind: type, values: dict[str, Any]) -> list[str]:
+def to_words(kind: type, values: dict[str, Any]) -> list[str]:
     """Return the words that set options to JSON values. First come those without a flag, such as a transfer's content.
 
     The words without a flag cannot come after a flag that takes several words, which would take them as well.

@@ -67,6 +67,11 @@ def _grouped(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
     return {group: found[group] for group in order if group in found}
 
 
+def group_fields(kind: type) -> dict[str, list[str]]:
+    """Return the names of the fields in each group of a command's help, in the order of the help."""
+    return {group: [field.name for field in members] for group, members in _grouped(kind).items()}
+
+
 def _entry(kind: type, field: dataclasses.Field[Any], title: str | None = None, brief: bool = False) -> list[str]:
     """Return the lines about a flag: all its names, then what the flag does.
 

@@ -32,6 +32,7 @@ from subjective.plugins import PluginError
 from subjective.runs.interrupts import UNMADE, Interrupted, ending_at_once, interruptible
 from subjective.runs.memory import is_out_of_memory
 from subjective.runs.provenance import read_record
+from subjective.studio.beside import start_beside
 from subjective.terminal import note, open_closed_streams, report_error, set_verbosity
 from subjective.version import __version__
 
@@ -74,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _resume(Path(options.run), force=options.force)
             options.check_files()
             module = _load(find_entry(name))
+            if getattr(options, "watch", False) and not getattr(options, "dry_run", False):
+                _show_page(Path(options.output_dir))
             status: int = module.run(options, rest) if name == "sweep" else module.run(options)
             return status
     except Interrupted as interrupt:
@@ -140,6 +143,18 @@ def _join_subcommand(words: Sequence[str]) -> list[str]:
     if name in COMMANDS and COMMANDS[name].subcommands and rest and not is_flag(rest[0]):
         return [f"{name} {rest[0]}", *rest[1:]]
     return [*words]
+
+
+def _show_page(folder: Path) -> None:
+    """Start the page of a run. The run does not depend on it."""
+    try:
+        _PAGES.append(start_beside(folder))
+    except OSError as error:
+        note(f"note: no page can be shown ({error.strerror}); the run goes on without one")
+
+
+_PAGES: list[Any] = []
+"""The processes that show a page; each ends by itself, some time after this one."""
 
 
 def _load(entry: Entry) -> Any:

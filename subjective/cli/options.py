@@ -11,6 +11,7 @@ from subjective.choices import Depth
 from subjective.conversion import Image
 from subjective.files import locked_folder
 from subjective.images import find_images, read_image
+from subjective.studio.beside import check_packages
 from subjective.synthesis.presets import Preset
 from subjective.synthesis.settings import arg
 from subjective.terminal import Verbosity
@@ -117,9 +118,14 @@ class FolderOptions:
     config: Annotated[str | None, arg(metavar="FILE")] = None
     """Use the settings in this file: the config.json of a run folder, or a TOML or JSON file of your own whose keys are
     the names of flags. Files that it names are looked up beside it first. Other flags change these settings."""
+    watch: bool = False
+    """Show the run on a page as it is made, and print the page's address; see `subjective watch --help`."""
 
     def check_folder(self) -> None:
-        """Refuse a prefix that cannot begin a folder's name, and a place where no folder can be made."""
+        """Refuse a prefix that cannot begin a folder's name, a place where no folder can be made, and a page that
+        cannot be shown."""
+        if self.watch:
+            check_packages()
         if not self.output_prefix or "/" in self.output_prefix or "\0" in self.output_prefix:
             raise InputError(f"{setting('output_prefix')} is {self.output_prefix!r}; wanted a name without '/'")
         if locked := locked_folder(Path(self.output_dir)):

@@ -25,6 +25,7 @@ from subjective.optimize.registry import unavailable
 from subjective.runs.deadline import Deadline
 from subjective.runs.estimate import estimate_run
 from subjective.runs.folder import PictureFolder, new_folder
+from subjective.runs.live import PictureLive
 from subjective.runs.memory import allowed_bytes, format_size
 from subjective.runs.pictures import draw_map
 from subjective.runs.preflight import compile_job, fit_to_memory
@@ -264,7 +265,8 @@ class PictureSession(Session):
         )
         (begun or announce)(self.path)
         self._job, self._forecast = job, planned.forecast
-        observers: list[Observer] = [PictureProgress(job, planned.forecast)]
+        live = PictureLive(self.path, job, planned.forecast)
+        observers: list[Observer] = [PictureProgress(job, planned.forecast), live]
         if options.minutes is not None and resume is None:
             observers.append(Deadline(job, 60 * options.minutes - planned.forecast.seconds_around))
         super().__init__(self._folder, observers, lambda error: render_error(error, type(options)))

@@ -24,6 +24,7 @@ from subjective.feedforward.step import TrainPlan, TrainState, first_state
 from subjective.images import find_images, read_image, resize
 from subjective.network.normalization import load_params
 from subjective.runs.folder import new_folder
+from subjective.runs.live import TrainingLive
 from subjective.runs.provenance import (
     CONFIG_FILE,
     changed_files,
@@ -32,7 +33,7 @@ from subjective.runs.provenance import (
     read_record,
     without_paths,
 )
-from subjective.runs.session import Session
+from subjective.runs.session import Observer, Session
 from subjective.runs.training_folder import SaveSettings, TrainingFolder, TrainProgress, load_orbax
 from subjective.terminal import announce, note
 from subjective.version import __version__
@@ -79,7 +80,8 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     folder = TrainingFolder(path, settings)
     announce(path)
     note(f"measuring the sources, and compiling for pictures of {options.size} pixels ...")
-    with Session(folder, [TrainProgress()], lambda error: render_error(error, TrainCommand)) as session:
+    observers: list[Observer] = [TrainProgress(), TrainingLive(path)]
+    with Session(folder, observers, lambda error: render_error(error, TrainCommand)) as session:
         if resume is None:
             folder.describe("train", _recorded(options), **facts, steps=steps)
         else:

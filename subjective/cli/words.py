@@ -29,6 +29,7 @@ EXAMPLES = {
     "NETWORK": "mosaic",
     "RUN": "outputs/RUN",
     "TILES": "outputs/RUN/tiles",
+    "RUN...": "outputs/RUN",
     "SHELL": "bash",
     "NAME": "vgg16-keras",
     "NAME|FILE": "vgg16",

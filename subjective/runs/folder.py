@@ -22,7 +22,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +152,14 @@ class PictureFolder(TracedFolder):
                 file.flush()
                 os.fsync(file.fileno())
 
-    def record(self, picture: int, step: Step, *, last: bool = False) -> None:
+    def record(self, picture: int, step: Step, *, last: bool = False, asked: Collection[str] = ()) -> None:
         """Write a step to the trace, and write the picture and a checkpoint if they are due.
 
         Args:
             picture: number of the picture, counted from 0.
             step: the step.
             last: whether the run stops after this step; a checkpoint is then due.
+            asked: see `subjective.runs.session.RunFolder.record`.
         """
         self._count(picture, step.evaluations, step.value.shape[-3:-1])
         self._trace.add(
@@ -173,12 +174,13 @@ class PictureFolder(TracedFolder):
                 "seconds": round(step.seconds, 3),
             }
         )
-        if self.save_every and step.step % self.save_every == 0:
+        if "save" in asked or (self.save_every and step.step % self.save_every == 0):
             self._write_pictures(f"step-{step.step:05d}", picture, np.asarray(step.value), step)
         # Keep the picture, but not the position: the arrays of the position are valid only until the next step.
         self.last[picture] = dataclasses.replace(step, position=None)
         due = last or time.monotonic() - self._checkpointed >= self.checkpoint_every
-        if self.checkpoint_every and due and step.position is not None:
+        wanted = "checkpoint" in asked or (self.checkpoint_every and due)
+        if wanted and step.position is not None:
             self._checkpoint(step.position)
 
     def _count(self, picture: int, evaluations: int, size: Sequence[int]) -> None:

@@ -30,13 +30,14 @@ class Interrupted(KeyboardInterrupt):
 
     Attributes:
         number: number of the signal.
+        reason: why the run stops, in a few words.
         is_told: whether the user has been told what the interrupt has stopped.
     """
 
-    def __init__(self, number: int):
-        """Keep the number of the signal."""
+    def __init__(self, number: int, reason: str = "interrupted"):
+        """Keep the number of the signal, and the reason."""
         super().__init__(number)
-        self.number = number
+        self.number, self.reason = number, reason
         self.is_told = False
 
 
@@ -98,11 +99,11 @@ def poll() -> bool:
     return _signals.number is not None
 
 
-def stop() -> None:
-    """Raise `Interrupted` for the signal that has come."""
+def stop(reason: str = "interrupted") -> None:
+    """Raise `Interrupted` for the signal that has come, or for another reason, as if Ctrl-C had been pressed."""
     number = _signals.number or signal.SIGINT
     stop_waiting()
-    raise Interrupted(number)
+    raise Interrupted(number, reason)
 
 
 def stop_waiting() -> None:

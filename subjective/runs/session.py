@@ -1,8 +1,8 @@
 """Do what every run needs around its steps, whatever the run makes.
 
 A `Session` records each step in the run folder, tells the observers of the step, and stops after the current step on
-Ctrl-C. After any error, such as a full disk, a loss that is not finite, too little memory, or a fault of this program,
-the session keeps what the run has made so far.
+Ctrl-C, or when the run is asked to (see `subjective.runs.control`). After any error, such as a full disk, a loss that
+is not finite, too little memory, or a fault of this program, the session keeps what the run has made so far.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import jax
 
 from subjective.checks import InputError
 from subjective.files import write_bytes
-from subjective.runs import interrupts
+from subjective.runs import control, interrupts
 from subjective.runs.memory import is_out_of_memory
 from subjective.terminal import report_error, write_line
 
@@ -50,7 +50,11 @@ class RunFolder(Protocol):
 
     @property
     def record(self) -> Callable[..., None]:
-        """``record(*event, last)``: record a step. ``last`` is true if the run is stopped after the step."""
+        """``record(*event, last, asked)``: record a step.
+
+        ``last`` is true if the run is stopped after the step. ``asked`` may hold ``checkpoint`` and ``save``; see
+        `subjective.runs.control`.
+        """
 
     def finish(self, result: Any) -> None:
         """Write the result of a run that has made all its steps."""
@@ -105,13 +109,15 @@ class Session:
         return self
 
     def on_step(self, *event: Any) -> None:
-        """Record a step, tell the observers, and stop if a signal has come."""
-        stopping = interrupts.poll()
-        self.run.record(*event, last=stopping)
+        """Record a step, tell the observers, follow requests, and stop if a signal has come."""
+        asked = control.take(self.run.folder)
+        is_interrupted = interrupts.poll()
+        stopping = is_interrupted or "stop" in asked
+        self.run.record(*event, last=stopping, asked=asked)
         for observer in self.observers:
             observer.update(*event)
         if stopping:
-            interrupts.stop()
+            interrupts.stop("interrupted" if is_interrupted else "stopped on request")
 
     def finish(self, result: Any) -> None:
         """End the steps, and write the result. The run is finished when the session ends without an error."""
@@ -152,7 +158,7 @@ class Session:
         if isinstance(error, interrupts.Interrupted):
             error.is_told = True
             with contextlib.suppress(interrupts.Interrupted):  # a second Ctrl-C says what the first one said
-                self._abandon("interrupted", "interrupted")
+                self._abandon("interrupted", error.reason)
             return False
         if not isinstance(error, Exception):
             return False

@@ -10,6 +10,7 @@ from typing import Any
 
 from subjective.checks import InputError
 from subjective.files import sweep, write_bytes
+from subjective.runs import control
 from subjective.runs.lock import FolderLock
 from subjective.runs.provenance import CONFIG_FILE, VERSION, describe_run
 from subjective.runs.trace import Trace, read_json
@@ -44,6 +45,7 @@ class TracedFolder:
         if _is_finished(folder):
             self._lock.release()
             raise InputError(f"the run in {str(folder)!r} is finished; there is nothing to resume")
+        control.remove(folder)  # requests to a process before this one
         self._trace = Trace(folder)
 
     def describe(self, command: str, settings: dict[str, Any], **facts: Any) -> None:
@@ -76,6 +78,7 @@ class TracedFolder:
 def tidy(folder: Path) -> None:
     """Remove what killed processes have left in a folder that this process holds. What cannot be removed stays."""
     sweep(folder)
+    control.remove(folder)
     with contextlib.suppress(OSError):
         (folder / RESERVE_FILE).unlink(missing_ok=True)
 

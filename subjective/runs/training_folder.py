@@ -17,7 +17,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,12 +169,13 @@ class TrainingFolder(TracedFolder):
         state = TrainState(found.params, found.optimizer, np.asarray(step, np.int32))
         return jax.tree.map(jax.numpy.asarray, state)
 
-    def record(self, step: TrainStep, *, last: bool) -> None:
+    def record(self, step: TrainStep, *, last: bool, asked: Collection[str] = ()) -> None:
         """Write a step to the trace, and write the curves and a checkpoint if they are due.
 
         Args:
             step: the step.
             last: whether the training stops after this step. If so, a checkpoint is written.
+            asked: see `subjective.runs.session.RunFolder.record`.
         """
         self._state = step.state
         line = {
@@ -188,11 +189,11 @@ class TrainingFolder(TracedFolder):
         self._steps.append(line)
         self._trace.add(line)
         settings = self._settings
-        if settings.save_every and step.number % settings.save_every == 0:
+        if "save" in asked or (settings.save_every and step.number % settings.save_every == 0):
             self._show(step.state)
         waited = time.monotonic() - self._checkpointed
         due = settings.checkpoint_every > 0 and waited >= settings.checkpoint_every and step.number < settings.steps
-        if last or due:
+        if last or due or "checkpoint" in asked:
             self._checkpoint(step.state)
 
     def finish(self, result: TrainState) -> None:

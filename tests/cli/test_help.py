@@ -26,6 +26,9 @@ POSITIONAL = {
     "resume": {"run"},
     "evaluate": {"images"},
     "apply": {"network", "images"},
+    "watch": {"place"},
+    "studio": {"place"},
+    "report": {"runs"},
 }
 
 

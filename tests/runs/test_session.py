@@ -259,7 +259,7 @@ class Recorded:
     def __init__(self, folder):
         self.folder, self.steps, self.ends = folder, [], []
 
-    def record(self, number, *, last=False):
+    def record(self, number, *, last=False, asked=()):
         self.steps.append((number, last))
 
     def finish(self, result):

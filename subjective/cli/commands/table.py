@@ -18,6 +18,7 @@ from subjective.cli.commands.networks import (
     WeightsNormalize,
     WeightsShow,
 )
+from subjective.cli.commands.pages import ReportCommand, StudioCommand, WatchCommand
 from subjective.cli.commands.pictures import (
     AnimateCommand,
     BatchCommand,
@@ -82,6 +83,9 @@ COMMANDS = {
     "evaluate": Entry("evaluate", "measure pictures against their source", EvaluateCommand),
     "train": Entry("train", "train a network that makes textures or repaints pictures", TrainCommand),
     "apply": Entry("apply", "make pictures with a trained network", ApplyCommand),
+    "watch": Entry("watch", "show runs on a page, while they go on and after", WatchCommand, computes=False),
+    "studio": Entry("studio", "start runs from a page, and watch them there", StudioCommand, computes=False),
+    "report": Entry("report_page", "write runs as one HTML file", ReportCommand, computes=False),
     "repeat": Entry("repeat", "repeat a picture beside itself, to see whether it tiles", RepeatCommand, computes=False),
     "example": Entry("example", "copy pictures to try the other commands on", ExampleCommand, computes=False),
     "completion": Entry(

@@ -1,0 +1,171 @@
+"""Observers that write, every other second, how far a run is, and its picture, for `subjective watch`.
+
+Writing takes at most `SHARE` of the run's time, and a file that cannot be written is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from subjective.conversion import to_uint8
+from subjective.feedforward.train import TrainStep
+from subjective.files import write_bytes
+from subjective.images import encode_image
+from subjective.optimize.minimizer import Step
+from subjective.runs.control import LIVE_FILE, PREVIEW_FILE
+from subjective.runs.memory import used_bytes
+from subjective.synthesis.coarse_to_fine import Position
+from subjective.synthesis.forecast import Forecast
+from subjective.synthesis.problem import Job
+
+INTERVAL = 2.0
+"""Least number of seconds between two writings."""
+
+SHARE = 0.02
+"""Largest share of a run's time that writing may take."""
+
+SIDE = 768
+"""Longest side of the picture in pixels."""
+
+MOST_FRAMES = 16
+"""Most pictures of those that are made together that are shown, in rows."""
+
+
+class _LiveFiles:
+    """Writes the files of a run that goes on, but not too often."""
+
+    def __init__(self, folder: Path):
+        """Prepare to write in a run folder."""
+        self._folder, self._due = folder, 0.0
+        self._known: dict[str, Any] = {"process": os.getpid(), "host": socket.gethostname()}
+
+    def _write(self, facts: dict[str, Any], value: Any = None) -> None:
+        """Write the facts, and the picture if there is one, and note when to write again."""
+        began = time.monotonic()
+        self._known |= facts | {"time": round(time.time(), 1), "memory": used_bytes()}
+        with contextlib.suppress(OSError):  # a full disk; what the run keeps is written by others
+            if value is not None:
+                write_bytes(self._folder / PREVIEW_FILE, encode_image(reduce(value), ".jpg"))
+            write_bytes(self._folder / LIVE_FILE, json.dumps(self._known).encode())
+        now = time.monotonic()
+        self._due = now + max(INTERVAL, (now - began) / SHARE)
+
+    @property
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._due
+
+    def close(self) -> None:
+        """Say that the run makes no more steps: it measures and writes what it has made."""
+        if "step" in self._known:
+            self._write({"phase": "measuring and writing"})
+
+
+class PictureLive(_LiveFiles):
+    """Shows a run that makes pictures."""
+
+    def __init__(self, folder: Path, job: Job, forecast: Forecast):
+        """Prepare to show the steps.
+
+        Args:
+            folder: the run folder.
+            job: the job of the run.
+            forecast: how long the run takes.
+        """
+        super().__init__(folder)
+        self._job, self._forecast = job, forecast
+        self._all = forecast.seconds_left(0, 0, 0, 0, None)
+        self._place: tuple[int, int, int] | None = None
+        self._began, self._first = 0.0, 0
+
+    def update(self, picture: int, step: Step) -> None:
+        """Show a step of a picture."""
+        position = step.position
+        if not isinstance(position, Position):  # the best attempt, which is reported again
+            return
+        place, number, now = (picture, position.stage, position.attempt), position.point.step, time.monotonic()
+        if place != self._place:
+            self._place, self._began, self._first = place, now, number
+        if not self._is_due:
+            return
+        made = number - self._first
+        seconds = (now - self._began) / made if made else None
+        left = self._forecast.seconds_left(*place, number, seconds)
+        facts = {
+            "phase": "making steps",
+            "step": step.step,
+            "loss": step.loss,
+            "picture": picture,
+            "pictures": self._job.pictures,
+            "stage": position.stage,
+            "stages": [[*self._job.shape(stage)[-3:-1], stage.steps] for stage in self._job.stages],
+            "step_of_stage": number,
+            "steps_per_second": None if seconds is None or seconds <= 0 else 1 / seconds,
+            "share": 1 - self._forecast.seconds_left(*place, number, None) / max(self._all, 1e-9),
+            "seconds_left": left,
+        }
+        self._write(facts, step.value)
+
+
+class TrainingLive(_LiveFiles):
+    """Shows a training, whose pictures are in ``curves.png``."""
+
+    def __init__(self, folder: Path):
+        """Prepare to show the steps of the training in a folder."""
+        super().__init__(folder)
+        self._began: tuple[float, int] | None = None
+
+    def update(self, step: TrainStep) -> None:
+        """Show a step."""
+        now = time.monotonic()
+        began, first = self._began = self._began or (now, step.number)
+        if not self._is_due:
+            return
+        made = step.number - first
+        seconds = (now - began) / made if made else None
+        facts = {
+            "phase": "training",
+            "step": step.number,
+            "loss": step.loss if math.isfinite(step.loss) else None,
+            "steps": step.steps,
+            "steps_per_second": 1 / seconds if seconds else None,
+            "share": step.number / step.steps,
+            "seconds_left": seconds * (step.steps - step.number) if seconds else None,
+        }
+        self._write(facts)
+
+
+def reduce(value: Any) -> np.ndarray:
+    """Return a picture of at most `SIDE` pixels, from one or several pictures of any size.
+
+    Args:
+        value: ``(height, width, 3)`` or ``(count, height, width, 3)``, of which the first `MOST_FRAMES` are shown in
+            rows.
+    """
+    if value.ndim == 4:
+        value = value[:MOST_FRAMES]
+        columns = math.ceil(math.sqrt(len(value)))
+        rows = math.ceil(len(value) / columns)
+    else:
+        value, rows, columns = value[None], 1, 1
+    longest = max(value.shape[1] * rows, value.shape[2] * columns)
+    skipped = longest // (2 * SIDE)  # whole rows and columns first, so that little is copied from a device
+    if skipped > 1:
+        value = value[:, ::skipped, ::skipped]
+    frames = np.clip(np.nan_to_num(np.asarray(value, np.float32)), 0, 1)
+    empty = np.zeros((rows * columns - len(frames), *frames.shape[1:]), np.float32)
+    _, height, width, _ = frames.shape
+    grid = np.concatenate([frames, empty]).reshape(rows, columns, height, width, 3)
+    sheet = to_uint8(grid.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3))
+    picture = Pillow.fromarray(sheet)
+    picture.thumbnail((SIDE, SIDE), Pillow.Resampling.BOX)
+    return np.asarray(picture)

@@ -1,0 +1,35 @@
+// What the server tells: the runs, tags and queue as they are now. Pages listen for changes.
+
+export const state = { runs: {}, tags: {}, folder: "", queue: null, problem: "", connected: false, loaded: false };
+const listeners = new Set();
+
+export function listen(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+const tell = (message) => listeners.forEach((listener) => listener(message));
+
+export function connect() {
+  const events = new EventSource("api/events");
+  events.onmessage = (event) => {
+    const message = JSON.parse(event.data);
+    if (message.runs && !state.connected) state.runs = {};  // the first message names all
+    state.connected = true;
+    if (message.runs) {
+      Object.assign(state.runs, message.runs);
+      for (const name of message.gone || []) delete state.runs[name];
+      state.loaded = true;
+    }
+    for (const key of ["tags", "folder", "queue", "problem"]) if (key in message) state[key] = message[key];
+    tell(message);
+  };
+  events.onerror = () => {
+    if (state.connected || !state.loaded) {
+      state.connected = false;
+      tell({ lost: true });
+    }
+    if (events.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
+  };
+  window.addEventListener("pagehide", () => events.close());
+}
