@@ -39,11 +39,17 @@ from subjective.synthesis.config import AnimationConfig as AnimationConfig
 from subjective.synthesis.config import NoveltyConfig as NoveltyConfig
 from subjective.synthesis.config import SynthesisConfig as SynthesisConfig
 from subjective.synthesis.config import TransferConfig as TransferConfig
+from subjective.synthesis.edit_config import ExpandConfig as ExpandConfig
+from subjective.synthesis.edit_config import RepairConfig as RepairConfig
+from subjective.synthesis.edit_config import TileableConfig as TileableConfig
+from subjective.synthesis.expand import expand_picture as expand_picture
 from subjective.synthesis.loop import animate as animate
 from subjective.synthesis.novelty import invent as invent
 from subjective.synthesis.presets import preset as preset
+from subjective.synthesis.repair import repair as repair
 from subjective.synthesis.result import PictureResult as PictureResult
 from subjective.synthesis.result import Stop as Stop
 from subjective.synthesis.texture import synthesize as synthesize
+from subjective.synthesis.tileable import make_tileable as make_tileable
 from subjective.synthesis.transfer import transfer as transfer
 from subjective.version import __version__ as __version__

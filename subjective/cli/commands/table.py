@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from subjective.checks import InputError
+from subjective.cli.commands.editing import ExpandCommand, RepairCommand, TileableCommand
 from subjective.cli.commands.networks import (
     ApplyCommand,
     TrainCommand,
@@ -71,6 +72,9 @@ COMMANDS = {
     "animate": Entry("animate", "make the frames of a loop", AnimateCommand),
     "transfer": Entry("transfer", "make a picture of one's content and others' style", TransferCommand),
     "novelty": Entry("novelty", "make pictures unlike each other, from no source", NoveltyCommand),
+    "repair": Entry("repair", "fill a part of a picture like the rest", RepairCommand),
+    "tileable": Entry("tileable", "make a picture tile, and keep its middle", TileableCommand),
+    "expand": Entry("expand", "continue a picture beyond its sides", ExpandCommand),
     "resume": Entry("resume", "continue a run that was stopped", ResumeCommand),
     "sweep": Entry("sweep", "run a grid of settings", SweepCommand),
     "batch": Entry("batch", "make a texture from each of many pictures", BatchCommand),
