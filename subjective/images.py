@@ -29,6 +29,7 @@ from subjective.decoding import (
     decode_picture,
     orient,
     read_bytes,
+    read_picture,
     to_float,
     to_rgb,
 )
@@ -164,6 +165,46 @@ def as_image(picture: PictureLike, name: str = "the picture") -> Image:
             raise InputError(f"{name} has no pixel; wanted at least one")
         return to_float(to_rgb(name, orient(picture)))
     return image_of(picture, name)
+
+
+def as_image_with_opacity(picture: PictureLike, name: str = "the picture") -> tuple[Image, Float[np.ndarray, "h w"]]:
+    """Convert a picture in any form to an image as it is stored: nothing is laid over white, no profile is followed.
+
+    Args:
+        picture: as in `as_image`.
+        name: what messages call the picture.
+
+    Returns:
+        float32 RGB in [0, 1], and the opacity of each pixel in [0, 1], ``(height, width)``.
+
+    Raises:
+        InputError: the picture cannot be read or converted.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        name, picture = str(picture), read_picture(check_path("a picture", picture))
+    if isinstance(picture, Pillow.Image):
+        return _split_opacity(name, orient(picture))
+    found = np.asarray(picture)
+    if found.ndim != 3 or found.shape[2] not in (2, 4):
+        image = image_of(picture, name)
+        return image, np.ones(image.shape[:2], np.float32)
+    opacity = image_of(found[:, :, -1], name)[:, :, 0]
+    return image_of(found[:, :, :-1], name), opacity
+
+
+def _split_opacity(name: str, picture: Pillow.Image) -> tuple[Image, Float[np.ndarray, "h w"]]:
+    """Return the colors of a decoded picture as they are stored, and its opacity."""
+    if 0 in picture.size:
+        raise InputError(f"{name} has no pixel; wanted at least one")
+    if picture.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+        raise InputError(f"{name!r} is {picture.mode}, whose colors cannot be kept as they are; convert it to RGB")
+    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        whole = picture.convert("RGBA")
+        opacity = np.asarray(whole.getchannel("A"), np.float32) / np.float32(255)
+        return to_float(whole.convert("RGB")), opacity
+    plain = picture.copy()
+    plain.info.pop("icc_profile", None)
+    return to_float(to_rgb(name, plain)), np.ones((picture.height, picture.width), np.float32)
 
 
 def _resize_integers(name: str, picture: Pillow.Image, width: int | None, scale: float | None) -> Pillow.Image:

@@ -22,7 +22,7 @@ FIRST = (
 )  # fmt: skip
 """The ten settings that people need most, in the order in which the help shows them."""
 
-GROUPS = ("input", "output", "what is matched", "content", "frames", "schedule", "optimizer", "computing")
+GROUPS = ("input", "output", "edit", "what is matched", "content", "frames", "schedule", "optimizer", "computing")
 """The groups of flags, in the order in which the help shows them. Other groups come last."""
 
 INDENT = 6

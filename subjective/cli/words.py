@@ -71,7 +71,7 @@ class Flag:
     @property
     def names_files(self) -> bool:
         """Whether the flag's values may be the names of files or folders."""
-        return any(word in self.metavar for word in ("PICTURE", "FILE", "DIR", "FOLDER", "CONTENT"))
+        return any(word in self.metavar for word in ("PICTURE", "MASK", "FILE", "DIR", "FOLDER", "CONTENT"))
 
     def describe(self) -> str:
         """Return which value the flag takes, such as "a whole number, 1 or more"."""

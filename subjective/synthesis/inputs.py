@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from subjective.arguments import list_pictures
-from subjective.checks import InputError, count_of, describe
+from subjective.checks import InputError, count_of, describe, setting
 from subjective.images import Image, PictureLike, as_image, resize
 from subjective.network.vgg import Params, check_network
 from subjective.synthesis.config import PictureConfig
@@ -59,6 +59,24 @@ def read_init(init: PictureLike | None, size: tuple[int, int]) -> Image | None:
         InputError: the picture cannot be read.
     """
     return None if init is None else resize(as_image(init, "init"), size)
+
+
+def read_mask_of(mask: PictureLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return which pixels a mask marks, ``(height, width)``: those lighter than middle gray.
+
+    Args:
+        mask: a picture in any form that `as_image` takes.
+        name: name of the mask, for messages.
+        shape: shape of the picture that the mask belongs to, height and width first.
+
+    Raises:
+        InputError: the mask cannot be read, or has another size.
+    """
+    found = as_image(mask, setting(name))
+    if found.shape[:2] != tuple(shape[:2]):
+        given = f"{setting(name)} is of {found.shape[1]}x{found.shape[0]} pixels"
+        raise InputError(f"{given}; wanted {shape[1]}x{shape[0]}, the size of the picture")
+    return np.asarray(found.mean(axis=2) > 0.5)
 
 
 def read_shares(values: Any, name: str, axes: str) -> np.ndarray | None:

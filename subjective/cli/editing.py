@@ -1,0 +1,127 @@
+"""Code that the commands share that make a part of a picture and keep the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from subjective.checks import check_weights
+from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, read_start
+from subjective.cli.outputs import check_out, copy_pictures
+from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
+from subjective.cli.report import score_pictures
+from subjective.evaluation.pixels import seam
+from subjective.evaluation.scores import Scores, report
+from subjective.images import as_image_with_opacity, find_images, read_image
+from subjective.runs.provenance import describe_file
+from subjective.synthesis import coarse_to_fine, editing
+from subjective.synthesis.editing import Edit
+from subjective.synthesis.forecast import Phase
+from subjective.synthesis.inputs import read_mask_of
+from subjective.synthesis.plan import make_plan
+from subjective.synthesis.problem import Job, sizes_of
+
+LOSSLESS = (".png", ".tif", ".tiff", ".bmp")
+"""Suffixes of the formats that keep every pixel."""
+
+SEAMS = ("between top and bottom", "between left and right")
+"""The seams of a picture, by the axis that it wraps along."""
+
+MakeEdit = Callable[[Any, np.ndarray, np.ndarray, Mapping[str, np.ndarray], Sequence[np.ndarray] | None], Edit]
+"""``make_edit(options, image, opacity, masks, sources)`` returns the edit that a command's options ask for."""
+
+
+def run_edit(command: str, options: Any, make_edit: MakeEdit, resume: Path | None = None) -> int:
+    """Run a command that makes a part of a picture and keeps the rest.
+
+    Args:
+        command: name of the command.
+        options: options of the command.
+        make_edit: see `MakeEdit`.
+        resume: the folder of the run that is resumed, if any.
+    """
+    began = time.monotonic()
+    check_out(options, suffixes=LOSSLESS, count=options.count, resume=resume)
+    network = read_network(options, raw=options.raw_weights)
+    edit, pictures = _read_edit(options, make_edit)
+    editing.check_edit(edit)
+    asked = {"output_width": options.output_width, "output_height": options.output_height}
+    options = editing.fit_config(edit, options)
+    sizes = sizes_of(edit.sources)
+    options = make_plan(options, network.params, sizes, by_regions=True).config
+    init, of_start = read_start(options)
+    facts = {**describe_plugins(options), "pictures": pictures + of_start, "weights": network.facts}
+    check_files(options.config, facts, resume)
+
+    def prepare(options: Any) -> Job:
+        return editing.prepare(edit, options, network.params, init)
+
+    def phases_after(pixel_seconds: float) -> list[Phase]:
+        return forecast_end(edit.sources, options, options.count if options.evaluate else 0, pixel_seconds)
+
+    planned = plan_run(options, network.params, sizes, prepare, resume, began, phases_after)
+    if planned is None:
+        return 0
+    options, job = planned.options, planned.job
+    with PictureSession(command, planned, facts, resume, asked=asked) as session:
+        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        session.finish(results)
+        if options.out is not None:
+            copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
+        made = [np.asarray(result.value) for result in results]
+        session.score(lambda: _measure(edit, made, network, job, options, session.result_names))
+    return session.status
+
+
+def _read_edit(options: Any, make_edit: MakeEdit) -> tuple[Edit, list[dict[str, str]]]:
+    """Read the files of an edit; return it, and what ``config.json`` says about the files."""
+    [file] = find_images([options.picture], "picture")
+    image, opacity = as_image_with_opacity(file)
+    facts = [describe_file(file, "picture")]
+    masks: dict[str, np.ndarray] = {}
+    for name in ("fill", "keep", "sample"):
+        if given := getattr(options, name, None):
+            masks[name] = read_mask_of(given, name, image.shape)
+            facts.append(describe_file(Path(given), "mask"))
+    files = find_images(options.source) if getattr(options, "source", ()) else []
+    check_weights("source_weights", options.source_weights, max(len(files), 1), "source")
+    facts += [describe_file(each, "source") for each in files]
+    sources = [read_image(each) for each in files] or None
+    return make_edit(options, image, opacity, masks, sources), facts
+
+
+def _measure(
+    edit: Edit, made: Sequence[np.ndarray], network: LossNetwork, job: Job, options: Any, names: Sequence[str]
+) -> tuple[list[dict[str, Any]], str]:
+    """Return what ``summary.json`` says about seams and about scores of the made part, and the same in words."""
+    found: list[dict[str, Any]] = [{} for _ in made]
+    words = ""
+    for axis in [axis for axis, wraps in enumerate(edit.wraps) if wraps]:
+        before = seam(edit.picture, axis)
+        for entry, picture in zip(found, made, strict=True):
+            after = seam(np.clip(picture, 0, 1), axis)
+            entry[f"seam_{('rows', 'columns')[axis]}"] = {"before": _to_json(before), "after": _to_json(after)}
+            words += f"seam {SEAMS[axis]}: score {before[2]:.2f} before, {after[2]:.2f} after\n"
+    if options.evaluate:
+        scores = _score(edit, made, network, job, options)
+        for entry, one in zip(found, scores, strict=True):
+            entry["made"] = one.to_json()
+        words += report(dict(zip(names, scores, strict=True)))
+    return found, words
+
+
+def _to_json(measured: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("value", "reference", "score"), measured, strict=True))
+
+
+def _score(edit: Edit, made: Sequence[np.ndarray], network: LossNetwork, job: Job, options: Any) -> list[Scores]:
+    """Score the largest rectangle of what was made against the sources, whose parts are completed."""
+    rows, columns = editing.find_rectangle(edit.made, edit.wraps)
+    parts = [np.take(np.take(picture, rows, axis=0), columns, axis=1) for picture in made]
+    return score_pictures(
+        parts, edit.completed, network.judge, job.analysis.layers, options.source_weights, tiles=False
+    )

@@ -1,0 +1,109 @@
+"""The commands that make a part of a picture and keep the rest, from files to files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.pictures import smooth_noise
+from helpers.processes import made, refusal
+from PIL import Image
+
+from subjective.cli.main import main
+from subjective.images import write_image
+
+SMALL = ["--octaves", "2", "-l", "pool1", "conv2_1", "--statistic", "gram", "-m", "3", "-n", "0"]
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+@pytest.fixture
+def files(here):
+    """A picture, a mask of its middle, and the picture with a transparent middle."""
+    write_image("rock.png", smooth_noise(size=(72, 80)))
+    mask = np.zeros((72, 80), np.uint8)
+    mask[16:56, 20:60] = 255
+    Image.fromarray(mask).save("mask.png")
+    alpha = np.concatenate([pixels("rock.png"), 255 - mask[..., None]], axis=2)
+    Image.fromarray(alpha).save("holed.png")
+    return mask > 0
+
+
+@pytest.mark.slow
+def test_repair_keeps_the_bytes_of_its_file_and_scores_what_it_fills(files, capsys):
+    folder = made(capsys, "repair", "rock.png", "--fill", "mask.png", *SMALL)
+    result, before = pixels(folder / "result.png"), pixels("rock.png")
+    np.testing.assert_array_equal(result[~files], before[~files])
+    assert (result[files] != before[files]).any()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["pictures"][0]["scores"]["made"]["measures"]["gram"]["score"] > 0
+    again = made(capsys, "repair", "--config", folder / "config.json", "--no-evaluate")
+    np.testing.assert_array_equal(pixels(again / "result.png"), result)
+
+
+@pytest.mark.slow
+def test_a_transparent_middle_is_filled_and_written_where_out_says(files, capsys):
+    assert main(["repair", "holed.png", *SMALL, "--no-evaluate", "--out", "made.tif"]) == 0
+    result = pixels("made.tif")
+    assert result.shape == (72, 80, 3)
+    np.testing.assert_array_equal(result[~files], pixels("rock.png")[~files])
+    capsys.readouterr()
+    assert "'made.tif' is there already" in refusal(capsys, "repair", "holed.png", *SMALL, "--out", "made.tif")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("files")
+def test_tileable_says_the_seams_before_and_after(capsys):
+    assert main(["tileable", "rock.png", "--axis", "x", "--border", "20%", *SMALL, "--no-evaluate"]) == 0
+    out, err = capsys.readouterr()
+    assert "seam between left and right: score" in err
+    assert "between top and bottom" not in err
+    [folder] = Path("outputs").iterdir()
+    seams = json.loads((folder / "summary.json").read_text())["pictures"][0]["scores"]["seam_columns"]
+    assert seams["after"]["value"] < seams["before"]["value"]
+    np.testing.assert_array_equal(pixels(folder / "result.png")[:, 16:-16], pixels("rock.png")[:, 16:-16])
+    assert out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("files")
+def test_expand_makes_a_larger_picture_around_the_old_one(capsys):
+    folder = made(capsys, "expand", "rock.png", "--size", "92x72", "--at", "12,0", *SMALL, "--no-evaluate")
+    result = pixels(folder / "result.png")
+    assert result.shape == (72, 92, 3)
+    np.testing.assert_array_equal(result[:, 12:], pixels("rock.png"))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["repair", "rock.png"], "nothing to make: all pixels are kept"),
+        (["repair", "none.png"], "no such picture: 'none.png'"),
+        (["repair", "rock.png", "--fill", "none.png"], "no such mask: 'none.png'"),
+        (["repair", "rock.png", "--fill", "mask.png", "--keep", "mask.png"], "--fill and --keep both say"),
+        (["repair", "rock.png", "--fill", "small.png"], "--fill is of 20x20 pixels; wanted 80x72"),
+        (["repair", "rock.png", "--fill", "mask.png", "--out", "made.jpg"], "wanted a name that ends in .png"),
+        (["repair", "rock.png", "--fill", "mask.png", "--out", "rock.png"], "is read or written by this very command"),
+        (["repair", "rock.png", "--fill", "mask.png", "--out", "mask.png"], "is read or written by this very command"),
+        (["repair", "rock.png", "--fill", "mask.png", "--width", "99"], "the size of the result follows"),
+        (["tileable", "rock.png", "--border", "50%"], "--border is '50%', 36 of 72 pixels"),
+        (["tileable", "rock.png", "--mask", "mask.png"], "--mask"),
+        (["expand", "rock.png"], "nothing is added; give --left, --right, --top, --bottom or --size"),
+        (["expand", "rock.png", "--size", "40x40"], "wanted a place that holds the picture of 80x72 and more"),
+        (["expand", "rock.png", "--left", "-3"], "--left is -3"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("files")
+def test_what_cannot_be_edited_is_refused_in_one_line(capsys, words, says):
+    write_image("small.png", smooth_noise(size=(20, 20)))
+    assert says in refusal(capsys, *words)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_picture_in_cmyk_is_refused(capsys):
+    Image.open("rock.png").convert("CMYK").save("rock.tif")
+    assert main(["repair", "rock.tif", "--fill", "mask.png"]) == 2
+    assert "whose colors cannot be kept as they are; convert it to RGB" in capsys.readouterr().err
