@@ -18,6 +18,9 @@ from subjective.images import MAX_PIXELS, encode_image, read_image
 from subjective.planes.corners import COLORS, TileSet, cut_sheet, lay_window, places_in_sheet
 from subjective.planes.page import make_page, make_shaders
 
+SHEET_FILE = "sheet.png"
+"""Name of the file that holds all tiles. It is written first."""
+
 TILES_FILE = "tiles.json"
 """Name of the file that describes a set of tiles."""
 
@@ -94,7 +97,7 @@ def save_tiles(tiles: TileSet, folder: str | os.PathLike[str]) -> list[Path]:
         place.mkdir(parents=True, exist_ok=True)
     across = tiles.colors**2
     sheet = encode_image(tiles.sheet, ".png")
-    files: dict[str, bytes] = {"sheet.png": sheet}
+    files: dict[str, bytes] = {SHEET_FILE: sheet}
     entries = []
     for number, (tile, at) in enumerate(zip(tiles.tiles, places_in_sheet(tiles.colors), strict=True)):
         corners = [number // tiles.colors**power % tiles.colors for power in (3, 2, 1, 0)]
@@ -108,7 +111,7 @@ def save_tiles(tiles: TileSet, folder: str | os.PathLike[str]) -> list[Path]:
         "colors": tiles.colors,
         "side": tiles.side,
         "shared": tiles.shared,
-        "sheet": {"file": "sheet.png", "rows": across, "columns": across},
+        "sheet": {"file": SHEET_FILE, "rows": across, "columns": across},
         "tiles": entries,
     }
     files |= {name: text.encode() for name, text in make_shaders(tiles).items()}
