@@ -112,12 +112,12 @@ def check_out(
         for file in files:
             refuse_existing(file, force=options.force)
     elif not options.force:
-        _refuse_outside(files, resume)
+        refuse_outside(files, resume)
     if locked := locked_folder(Path(path).parent):
         raise InputError(f"{setting(name)} is {path!r}, and nothing can be written in {str(locked)!r}; name another")
 
 
-def _refuse_outside(files: Sequence[Path], run: Path) -> None:
+def refuse_outside(files: Sequence[Path], run: Path) -> None:
     """Refuse to write where only the record of a run says so, unless that is near the run or the user."""
     places = [Path.cwd().resolve(), run.resolve().parent.parent]
     for file in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.commands.planes import TilesCommand
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, read_start
+from subjective.cli.outputs import list_inputs, refuse_outside
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
 from subjective.evaluation.laying import measure_plane, plane_size
@@ -19,7 +21,7 @@ from subjective.evaluation.scores import report
 from subjective.files import locked_folder
 from subjective.images import find_images
 from subjective.planes.corners import TileSet, lay_window
-from subjective.planes.tile_files import TILES_FILE, save_tiles
+from subjective.planes.tile_files import SHEET_FILE, save_tiles
 from subjective.runs.provenance import describe_file
 from subjective.synthesis import coarse_to_fine, wang
 from subjective.synthesis.forecast import Phase
@@ -35,7 +37,7 @@ FOLDER = "tiles"
 def run(options: TilesCommand, resume: Path | None = None) -> int:
     """Run the command; ``resume`` is the folder of the run that is resumed, if any."""
     began = time.monotonic()
-    _check_out(options, resume)
+    check_out_folder(options, resume)
     files = find_images(options.source)
     check_weights("source_weights", options.source_weights, len(files), "source")
     network = read_network(options, raw=options.raw_weights)
@@ -71,11 +73,14 @@ def run(options: TilesCommand, resume: Path | None = None) -> int:
     return session.status
 
 
-def _check_out(options: TilesCommand, resume: Path | None) -> None:
-    """Refuse a folder for the tiles that cannot be made, or that holds files already.
+def check_out_folder(options: TilesCommand, resume: Path | None) -> None:
+    """Refuse a folder for the tiles that cannot be made, that holds other files, or from which the command reads.
+
+    A resumed run may have written the folder already.
 
     Raises:
-        InputError: it is a file, it holds files and ``--force`` is not given, or it cannot be made.
+        InputError: it is a file, it cannot be made, it holds other files and ``--force`` is not given, a file in it is
+            read, or only the record of a run from elsewhere names it.
     """
     if options.out is None:
         return
@@ -84,8 +89,20 @@ def _check_out(options: TilesCommand, resume: Path | None) -> None:
         raise InputError(f"{setting('out')} is {options.out!r}, which is a file; wanted a folder for the tiles")
     if locked := locked_folder(out):
         raise InputError(f"{setting('out')} is {options.out!r}, and nothing can be written in {str(locked)!r}")
-    if out.is_dir() and os.listdir(out) and not options.force and not (resume and (out / TILES_FILE).exists()):
+    if any(file.resolve().parent == out.resolve() for file in list_inputs(options)):
+        raise InputError(f"{setting('out')} is {options.out!r}, and this very command reads a file in it; name another")
+    if options.force:
+        return
+    if resume is not None:
+        refuse_outside([out], resume)
+    if out.is_dir() and os.listdir(out) and not (resume is not None and _is_same(out, resume / FOLDER)):
         raise InputError(f"{options.out!r} holds files already; give another name, or {setting('force')}")
+
+
+def _is_same(out: Path, made: Path) -> bool:
+    """Return whether two folders have the same sheet, which is written first."""
+    one, other = out / SHEET_FILE, made / SHEET_FILE
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _score(

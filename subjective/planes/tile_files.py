@@ -18,6 +18,9 @@ from subjective.images import MAX_PIXELS, encode_image, read_image
 from subjective.planes.corners import COLORS, TileSet, cut_sheet, lay_window, places_in_sheet
 from subjective.planes.page import make_page, make_shaders
 
+SHEET_FILE = "sheet.png"
+"""Name of the file that holds all tiles. It is written first."""
+
 TILES_FILE = "tiles.json"
 """Name of the file that describes a set of tiles."""
 
@@ -74,28 +77,30 @@ def check_place(at: Any, size: tuple[int, int]) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def save_tiles(found: TileSet, folder: str | os.PathLike[str]) -> list[Path]:
+def save_tiles(tiles: TileSet, folder: str | os.PathLike[str]) -> list[Path]:
     """Write a set of tiles: the sheet, each tile, ``tiles.json``, shaders, and a page that pans over a plane.
 
     Args:
-        found: the tiles.
+        tiles: the ``tiles`` of a result of `subjective.make_tiles`.
         folder: the folder, which is made if there is none. Files with the same names are replaced.
 
     Returns:
         The files, ``tiles.json`` last.
 
     Raises:
+        InputError: ``tiles`` is something else.
         FileError: a file cannot be written.
     """
+    check_kind("tiles", tiles, TileSet, "the tiles of a result of make_tiles")
     place = check_path("folder", folder)
     with file_errors("make", place):
         place.mkdir(parents=True, exist_ok=True)
-    across = found.colors**2
-    sheet = encode_image(found.sheet, ".png")
-    files: dict[str, bytes] = {"sheet.png": sheet}
+    across = tiles.colors**2
+    sheet = encode_image(tiles.sheet, ".png")
+    files: dict[str, bytes] = {SHEET_FILE: sheet}
     entries = []
-    for number, (tile, at) in enumerate(zip(found.tiles, places_in_sheet(found.colors), strict=True)):
-        corners = [number // found.colors**power % found.colors for power in (3, 2, 1, 0)]
+    for number, (tile, at) in enumerate(zip(tiles.tiles, places_in_sheet(tiles.colors), strict=True)):
+        corners = [number // tiles.colors**power % tiles.colors for power in (3, 2, 1, 0)]
         name = f"tile-{''.join(map(str, corners))}.png"
         files[name] = encode_image(tile, ".png")
         row, column = divmod(int(at), across)
@@ -103,14 +108,14 @@ def save_tiles(found: TileSet, folder: str | os.PathLike[str]) -> list[Path]:
     description = {
         "format": FORMAT,
         "version": VERSION,
-        "colors": found.colors,
-        "side": found.side,
-        "shared": found.shared,
-        "sheet": {"file": "sheet.png", "rows": across, "columns": across},
+        "colors": tiles.colors,
+        "side": tiles.side,
+        "shared": tiles.shared,
+        "sheet": {"file": SHEET_FILE, "rows": across, "columns": across},
         "tiles": entries,
     }
-    files |= {name: text.encode() for name, text in make_shaders(found).items()}
-    files["page.html"] = make_page(found, sheet).encode()
+    files |= {name: text.encode() for name, text in make_shaders(tiles).items()}
+    files["page.html"] = make_page(tiles, sheet).encode()
     files[TILES_FILE] = (json.dumps(description, indent=1) + "\n").encode()
     for name, data in files.items():
         write_bytes(place / name, data)
@@ -127,10 +132,11 @@ def read_tiles(path: str | os.PathLike[str]) -> TileSet:
         InputError: there is no such file, it does not describe a set of tiles, or the sheet does not fit.
     """
     file = check_path("tiles", path)
-    file = file / TILES_FILE if file.is_dir() else file
-    if not file.exists():
-        advice = suggest_file(file) or "give the tiles.json that `subjective tiles` wrote"
-        raise MissingFileError(f"no such file: {str(file)!r}; {advice}")
+    with file_errors("read", file):
+        file = file / TILES_FILE if file.is_dir() else file
+        if not file.exists():
+            advice = suggest_file(file) or "give the tiles.json that `subjective tiles` wrote"
+            raise MissingFileError(f"no such file: {str(file)!r}; {advice}")
     found = _read_description(file)
     colors, side, shared = found["colors"], found["side"], found["shared"]
     sheet = to_uint8(read_image(file.parent / found["sheet"]["file"]))

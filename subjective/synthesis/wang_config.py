@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 
 from subjective.checks import InputError, at_least, between, setting
 from subjective.planes.corners import COLORS
-from subjective.statistics.block_grid import WHOLE, Grid
+from subjective.statistics.block_grid import Grid, choose_blocks
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.presets import PRESETS as TEXTURES
 from subjective.synthesis.presets import changes_of
@@ -32,9 +32,10 @@ class TilesConfig(SynthesisConfig):
     """Number of colors of the tiles' corners. Tiles meet where the colors of their corners are equal: 2 colors make 16
     tiles, and 3 make 81, which repeat less and take five times as long."""
 
-    block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 1.0
-    """Each tile matches gram, gram_sum, covariance and gaussian by itself, so that no tile stands out. 0 matches them
-    for all tiles together."""
+    block: Annotated[float, arg(metavar="SHARE"), at_least(0)] = 0.375
+    """Smallest height and width of a block, as a share of the smallest height and width of the sources; 0 turns blocks
+    off. A block is a square of whole tiles, at least one. Each block matches gram, gram_sum, covariance and gaussian by
+    itself, so that no tile stands out."""
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -43,8 +44,11 @@ class TilesConfig(SynthesisConfig):
         return side, side
 
     def blocks(self, sources: Sequence[tuple[int, int]]) -> Grid:
-        """See `PictureConfig.blocks`. A block for each tile, or none if ``block`` is 0."""
-        return (self.colors**2, self.colors**2) if self.block else WHOLE
+        """See `PictureConfig.blocks`. The grid divides the sheet into squares of whole tiles."""
+        across = self.colors**2
+        most = min(choose_blocks(self.size, sources, self.block, across))
+        count = max(number for number in range(1, most + 1) if across % number == 0)
+        return count, count
 
     def check(self) -> None:
         """See `PictureConfig.check`."""

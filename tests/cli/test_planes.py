@@ -1,6 +1,8 @@
 """`subjective tiles` and `subjective lay`."""
 
+import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ from helpers.processes import made, refusal
 from PIL import Image
 
 from subjective import images
+from subjective.checks import InputError
+from subjective.cli.commands.planes import TilesCommand
 from subjective.cli.main import main
+from subjective.cli.tiles import check_out_folder
 from subjective.planes.corners import TileSet
 from subjective.planes.tile_files import lay, read_tiles, save_tiles
 from subjective.runs import checkpoints
@@ -105,3 +110,24 @@ def test_what_cannot_be_laid_is_refused_in_one_line(described, here, capsys, wor
 @pytest.mark.usefixtures("described")
 def test_tiles_that_cannot_be_made_are_refused_in_one_line(capsys, words, message):
     assert message in refusal(capsys, "tiles", "-s", GRAVEL, *words)
+
+
+@pytest.mark.usefixtures("described")
+def test_no_tiles_are_written_over_a_source(here, capsys):
+    words = ["-s", "set/sheet.png", "--out", "set", "--force"]
+    assert "this very command reads a file in it" in refusal(capsys, "tiles", *words)
+
+
+@pytest.mark.usefixtures("described")
+def test_a_resumed_run_writes_where_its_own_tiles_or_none_are(here):
+    """A record may come from elsewhere."""
+    run = here / "outputs" / "run"
+    run.mkdir(parents=True)
+    options = TilesCommand(source=(str(GRAVEL),), out="set")
+    with pytest.raises(InputError, match="holds files already"):
+        check_out_folder(options, run)
+    shutil.copytree("set", run / "tiles")
+    check_out_folder(options, run)
+    with pytest.raises(InputError, match="outside its place and the working folder"):
+        check_out_folder(dataclasses.replace(options, out=str(here.parent / "elsewhere")), run)
+    check_out_folder(dataclasses.replace(options, out=str(here.parent / "elsewhere"), force=True), run)

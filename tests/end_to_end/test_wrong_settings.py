@@ -33,12 +33,12 @@ except ValueError as error:
 
 WRONG = """
 import dataclasses
-from subjective import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
+from subjective import AnimationConfig, NoveltyConfig, SynthesisConfig, TilesConfig, TransferConfig
 
 VALUES = [object(), {}, b"x", [object()], [[1]], 1j, float("nan"), "\\0", -7, "", (), None, [None], True, "1", 1e30]
 VALUES += [set(), [1, "a"]]
 tried = 0
-for kind in (SynthesisConfig, AnimationConfig, NoveltyConfig, TransferConfig):
+for kind in (SynthesisConfig, AnimationConfig, NoveltyConfig, TilesConfig, TransferConfig):
     for field in dataclasses.fields(kind):
         for value in VALUES:
             tried += 1

@@ -16,8 +16,9 @@ import subjective
 
 # Not called with wrong values: plain records that the package makes, exceptions, a protocol, and a table.
 RECORDS = {"NonFiniteLossError", "Optimizer", "PictureResult", "Result", "Score", "Scores", "Step", "Stop"}
+RECORDS |= {"TileSet", "TilesResult"}
 # `test_wrong_settings.py` does these.
-CONFIGS = {"AnimationConfig", "NoveltyConfig", "SynthesisConfig", "TransferConfig"}
+CONFIGS = {"AnimationConfig", "NoveltyConfig", "SynthesisConfig", "TilesConfig", "TransferConfig"}
 
 
 @pytest.mark.slow

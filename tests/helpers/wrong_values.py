@@ -319,6 +319,9 @@ def verbs():
     yield from each(subjective.transfer, pair, content=[*PICTURES, *paths], styles=LIST_OF_PICTURES, parts=part)
     yield from each(subjective.transfer, pair, masks=shares, config=[texture, 5, {}], **common)
     yield from each(subjective.invent, {"config": novel, "params": PARAMS}, config=[texture, 5, {}], **common)
+    tiled = subjective.TilesConfig(**small | {"output_width": 32, "output_height": None})
+    set_of_tiles = {"sources": SMALL, "config": tiled, "params": PARAMS}
+    yield from each(subjective.make_tiles, set_of_tiles, sources=LIST_OF_PICTURES, config=[texture, 5, {}], **common)
     presets = [*NOT_TEXTS, "", "slow"]
     yield from each(subjective.preset, {}, name=presets)
     yield from each(subjective.preset, {"name": "fast"}, max_iter=[NAN, -1], layers=[5], tol=["a"])
@@ -338,6 +341,21 @@ def results_and_scores():
     sources = [*NOT_TEXTS, [5], [None], ["a"], [SMALL], wide["image"]]
     yield from each(subjective.evaluate, wide, image=[*PICTURES, SMALL], sources=sources, params=NOT_PARAMS)
     yield from each(subjective.evaluate, wide, source_weights=NOT_SHARES, matched=[*ANYTHING, 5, "pool1", [5], [None]])
+
+
+def planes():
+    """Return the calls of what lays, writes and reads tiles."""
+    tiles = subjective.TileSet(np.zeros((16, 8, 8, 3), np.uint8), 2, 1)
+    paths, sizes = (
+        files_again(),
+        [*ANYTHING, None, 5, "ab", (8,), (8, 8, 3), (0, 8), (8.5, 8), (NAN, 8), (10**6, 10**6)],
+    )
+    yield from each(subjective.read_tiles, {}, path=[*NOT_TEXTS, *paths])
+    laid = {"tiles": tiles, "size": (8, 8)}
+    yield from each(subjective.lay, laid, tiles=[*NOT_TEXTS, *paths], size=sizes, seed=[*without(NOT_COUNTS, 0), -1])
+    yield from each(subjective.lay, laid, at=[*ANYTHING, None, 5, "ab", (8,), (8.5, 8), (NAN, 8), (0, 2**31), ("a", 1)])
+    yield from each(subjective.save_tiles, {"folder": "set"} | {"tiles": tiles}, tiles=[*NOT_TEXTS, "text.txt"])
+    yield from each(subjective.save_tiles, {"tiles": tiles}, folder=[*NOT_TEXTS, "text.txt", "a\0b", "x" * 5000])
 
 
 def plugins():
@@ -448,7 +466,7 @@ def small_networks():
     yield from each(train, learns, photographs=[None, 5, "a", [], [wide], wide, Strange(), Path("folder")])
 
 
-ALL = (pictures_in, network_and_statistics, losses, verbs, results_and_scores, plugins, small_networks)
+ALL = (pictures_in, network_and_statistics, losses, verbs, results_and_scores, planes, plugins, small_networks)
 
 
 def fault(call):

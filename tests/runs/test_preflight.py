@@ -16,6 +16,8 @@ from subjective.runs.preflight import TooLargeError, choose_to_fit, compile_job,
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.problem import Job
 from subjective.synthesis.texture import prepare
+from subjective.synthesis.wang import prepare as prepare_tiles
+from subjective.synthesis.wang_config import TilesConfig
 from subjective.terminal import format_duration
 
 LAYERS = {"layers": ("conv1_1", "pool1", "conv3_2"), "statistic": ("gram", "spectrum@rgb=0.1"), "octaves": 3}
@@ -219,3 +221,14 @@ def test_sizes_and_times_are_for_people():
         "2 h",
         "3 h 20 min",
     ]
+
+
+@pytest.mark.slow
+def test_stages_with_one_program_are_compiled_and_timed_once(small_params):
+    """The turns of a set of tiles differ in an argument only."""
+    tiles = {"output_width": 32, "octaves": 1, "layers": ("conv1_1",), "statistic": ("gram",), "init": "random"}
+    job = prepare_tiles([noise(64, 64, 3)], TilesConfig(**tiles), small_params)
+    compiled = compile_job(job)
+    assert len(job.stages) == len(compiled.evaluations) == 5
+    assert len(set(compiled.evaluations)) == 1
+    assert len(set(compiled.time_evaluations())) == 1

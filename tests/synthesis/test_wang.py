@@ -131,6 +131,17 @@ def test_without_steps_the_tiles_are_patches_of_the_source_that_fit(small_params
     assert plane.std() > 0.6 * 255 * photograph().std(), "patches are not averaged away"
 
 
+@pytest.mark.parametrize(
+    ("side", "colors", "source", "count"),
+    [(128, 2, 256, 4), (128, 2, 342, 2), (128, 2, 2000, 1), (32, 3, 64, 9), (32, 3, 128, 3), (32, 3, 1000, 1)],
+)
+def test_blocks_are_squares_of_whole_tiles_that_are_large_enough(side, colors, source, count):
+    config = TilesConfig(output_width=side, colors=colors)
+    assert config.blocks([(source, source + 9)]) == (count, count)
+    assert config.blocks([(source, source), (10**6, 10**6)]) == (count, count), "of several sources, the smallest"
+    assert TilesConfig(output_width=side, colors=colors, block=0.0).blocks([(source, source)]) == (1, 1)
+
+
 def test_a_tile_shares_some_pixels_at_least():
     assert [shared_pixels(side) for side in (8, 32, 128)] == [1, 1, 4]
 
