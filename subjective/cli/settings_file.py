@@ -17,7 +17,7 @@ from subjective.runs.provenance import read_record
 WRITTEN = frozenset(["out", "output_dir"])
 """Settings that name what is written. Such a path is relative to the working folder, as on the command line."""
 
-TABLES = ("synthesize", "material", "animate", "transfer", "novelty", "train")
+TABLES = ("synthesize", "animate", "transfer", "novelty", "material", "train")
 """The commands for which a file of settings may have a table. `batch` and `sweep` take the table of `synthesize`."""
 
 

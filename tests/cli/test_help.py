@@ -23,6 +23,7 @@ POSITIONAL = {
     "transfer": {"content"},
     "repeat": {"image"},
     "resume": {"run"},
+    "material": {"source"},
     "evaluate": {"images"},
     "apply": {"network", "images"},
 }

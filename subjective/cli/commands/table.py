@@ -69,10 +69,10 @@ WEIGHTS = {
 
 COMMANDS = {
     "synthesize": Entry("synthesize", "make textures from source pictures", SynthesizeCommand),
-    "material": Entry("material", "make materials of several linked maps", MaterialCommand),
     "animate": Entry("animate", "make the frames of a loop", AnimateCommand),
     "transfer": Entry("transfer", "make a picture of one's content and others' style", TransferCommand),
     "novelty": Entry("novelty", "make pictures unlike each other, from no source", NoveltyCommand),
+    "material": Entry("material", "make materials of several linked maps", MaterialCommand),
     "resume": Entry("resume", "continue a run that was stopped", ResumeCommand),
     "sweep": Entry("sweep", "run a grid of settings", SweepCommand),
     "batch": Entry("batch", "make a texture from each of many pictures", BatchCommand),
