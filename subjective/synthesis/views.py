@@ -69,6 +69,20 @@ def extend(planes: Planes, kinds: Sequence[str]) -> Extended:
     return jnp.concatenate([planes, (z + 1) / 2], axis=2)
 
 
+def excess_tilt(planes: Planes, kinds: Sequence[str], most: Scalar) -> Scalar:
+    """Return how far normals are tilted more than those of the source: the mean squared excess of x² + y².
+
+    Beyond a length of one there is no z that the network could see, and nothing else would bring x and y back.
+
+    Args:
+        planes: the channels of all maps.
+        kinds: kinds of the maps, with normals.
+        most: the largest x² + y² that costs nothing.
+    """
+    across = planes[:, :, place_channels(kinds)["normal"]] * 2 - 1
+    return jnp.mean(jnp.maximum(jnp.sum(across**2, axis=2) - most, 0) ** 2)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Channels:
     """Where the channels of `extend` lie, and how much they vary in the source.

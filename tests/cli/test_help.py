@@ -27,6 +27,7 @@ POSITIONAL = {
     "expand": {"picture"},
     "repeat": {"image"},
     "resume": {"run"},
+    "material": {"source"},
     "evaluate": {"images"},
     "apply": {"network", "images"},
     "watch": {"place"},

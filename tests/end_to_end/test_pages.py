@@ -33,6 +33,7 @@ NEEDS_DEVICES = "devices=2"  # the command above that block of Python runs with 
 PICTURE = ["--octaves", "1", "--layers", "pool1", "-m", "1", "-n", "0", "--schedule", "plain"]
 SMALLER = {
     "synthesize": [*PICTURE, "-ow", "64", "--no-evaluate"],
+    "material": [*PICTURE, "-ow", "64", "--no-evaluate"],
     "sweep": [*PICTURE, "-ow", "64", "--no-evaluate"],
     "animate": [*PICTURE, "-ow", "32", "--no-evaluate"],
     "novelty": [*PICTURE, "-ow", "48"],
@@ -68,6 +69,7 @@ def clone(here, monkeypatch):
     monkeypatch.setattr(subjective, "read_image", lambda path, **given: read_image(path, width=96))
     monkeypatch.setattr(subjective, "synthesize", small(subjective.synthesize))
     monkeypatch.setattr(subjective, "animate", small(subjective.animate))
+    monkeypatch.setattr(subjective, "synthesize_material", small(subjective.synthesize_material))
     monkeypatch.setattr(subjective, "transfer", small(subjective.transfer, content_layers=("conv1_1",)))
     monkeypatch.setattr(train, "train", train_little(train.train))
     monkeypatch.setattr(train, "plan_training", train_little(train.plan_training))

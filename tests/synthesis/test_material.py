@@ -59,7 +59,7 @@ def test_the_loss_falls_and_all_maps_are_made(made):
     }
     np.testing.assert_allclose(np.linalg.norm(result.maps["normal"] * 2 - 1, axis=2), 1, atol=1e-5)
     np.testing.assert_array_equal(np.asarray(result), result.maps["albedo"])
-    assert set(result.parts) == {"albedo", "normal", "height", "mixture", "layout"}
+    assert set(result.parts) == {"albedo", "normal", "height", "mixture", "layout", "tilt"}
 
 
 def test_the_maps_go_with_the_albedo_as_in_the_source(made):
@@ -97,7 +97,7 @@ def test_a_material_is_made_ready_alike_each_time(small_params):
         job = material.prepare(planes, kinds, MaterialConfig(**SMALL, **settings), small_params)
         [stage] = job.stages
         problems = [job.problem(stage, picture)[1] for picture in (0, 1)]
-        return [jax.tree.map(np.asarray, one["verb"]["groups"]) for one in problems], job.problem(stage)[0]
+        return [jax.tree.map(np.asarray, one["verb"]["views"]["groups"]) for one in problems], job.problem(stage)[0]
 
     (first, second), loss = arguments_of()
     (again, _), same = arguments_of()

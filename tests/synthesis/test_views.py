@@ -16,6 +16,7 @@ from subjective.synthesis.views import (
     CONTRAST,
     Group,
     SumOfViews,
+    excess_tilt,
     extend,
     group_arguments,
     measure_channels,
@@ -42,6 +43,15 @@ def test_normals_are_seen_with_their_z():
     vectors = normals.to_vectors(planes[:, :, place])
     np.testing.assert_allclose(extended[:, :, -1], (vectors[:, :, 2] + 1) / 2, atol=1e-6)
     assert extend(jnp.asarray(planes[:, :, :3]), ("albedo",)).shape[2] == 3
+
+
+def test_normals_are_tilted_no_further_than_those_of_the_source():
+    planes = planes_of()
+    tilt = np.sum((planes[:, :, 3:5] * 2 - 1) ** 2, axis=2)
+    assert excess_tilt(jnp.asarray(planes), KINDS, jnp.float32(tilt.max())) == 0
+    planes[0, 0, 3:5] = 1.5
+    excess = (8 - tilt.max()) ** 2 / tilt.size
+    assert excess_tilt(jnp.asarray(planes), KINDS, jnp.float32(tilt.max())) == pytest.approx(excess, rel=1e-4)
 
 
 def test_every_channel_is_seen_and_colors_stay_colors():

@@ -72,10 +72,10 @@ WEIGHTS = {
 
 COMMANDS = {
     "synthesize": Entry("synthesize", "make textures from source pictures", SynthesizeCommand),
-    "material": Entry("material", "make materials of several linked maps", MaterialCommand),
     "animate": Entry("animate", "make the frames of a loop", AnimateCommand),
     "transfer": Entry("transfer", "make a picture of one's content and others' style", TransferCommand),
     "novelty": Entry("novelty", "make pictures unlike each other, from no source", NoveltyCommand),
+    "material": Entry("material", "make materials of several linked maps", MaterialCommand),
     "repair": Entry("repair", "fill a part of a picture like the rest", RepairCommand),
     "tileable": Entry("tileable", "make a picture tile, and keep its middle", TileableCommand),
     "expand": Entry("expand", "continue a picture beyond its sides", ExpandCommand),
