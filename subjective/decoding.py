@@ -7,10 +7,14 @@ because a file of a few kilobytes can claim to hold more pixels than fit into me
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
+import os
 import re
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,13 +124,43 @@ def decode_picture(name: str, data: bytes) -> Pillow.Image:
             with Pillow.open(io.BytesIO(data), formats=FORMATS) as file:
                 _check_claim(name, file, data)
                 lost = _find_losses(file)
-                file.load()
+                with _silent_libtiff() if file.format == "TIFF" else contextlib.nullcontext():
+                    file.load()
                 picture = orient(file)
     except Exception as error:  # Pillow's decoders raise exceptions of almost any class for damaged files
         raise refusal(name, error) from None
     for loss in lost:
         warnings.warn(f"{name!r}: {loss}", PictureWarning, stacklevel=4)
     return picture
+
+
+@contextlib.contextmanager
+def _silent_libtiff() -> Iterator[None]:
+    """Keep libtiff from writing to stderr. What it has to say of a damaged file, Pillow raises as an exception."""
+    setters = _libtiff_handlers()
+    before = [(setter, setter(None)) for setter in setters]
+    try:
+        yield
+    finally:
+        for setter, handler in before:
+            setter(handler)
+
+
+@lru_cache(maxsize=1)
+def _libtiff_handlers() -> tuple[Any, ...]:
+    """Return the functions of the libtiff that Pillow has loaded which set who is told of errors and of warnings.
+
+    Each takes a function, or None for nobody, and returns the one before. There are none where libtiff is not found.
+    """
+    folder = Path(Pillow.__file__).parent
+    bundled = [*folder.parent.glob("[pP]illow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")]  # Linux, macOS
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(str(bundled[0]) if bundled else "libtiff.so.6", mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+        setters = (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler)
+        for setter in setters:
+            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+        return setters
+    return ()
 
 
 def refusal(name: str, error: Exception) -> InputError:

@@ -1,5 +1,6 @@
 """Picture and video files from strangers: only listed formats are opened, and no more memory is taken than counted."""
 
+import contextlib
 import io
 import os
 import socket
@@ -10,7 +11,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers.pictures import ROOT
+from helpers.pictures import ROOT, noise
 from PIL import Image
 
 from subjective import decoding
@@ -205,3 +206,16 @@ def test_a_list_of_other_files_named_mp4_reads_none_of_them(tmp_path, kind):
         refused_video(tmp_path / "a.mp4")
         with pytest.raises(BlockingIOError):  # nobody has connected
             server.accept()
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate"])
+def test_libtiff_writes_no_lines_of_its_own(tmp_path, capfd, compression):
+    file = tmp_path / "damaged.tif"
+    pixels = (noise(64, 64, 3) * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(file, compression=compression)
+    whole = file.read_bytes()
+    for place in range(100, 2000, 100):
+        file.write_bytes(whole[:place] + b"\xff\x00\xff\x00" + whole[place + 4 :])
+        with contextlib.suppress(InputError):
+            read_image(file)
+    assert capfd.readouterr() == ("", "")

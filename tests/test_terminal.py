@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import pty
 
@@ -18,7 +19,7 @@ from subjective.synthesis.forecast import Forecast, Phase, StageForecast
 from subjective.synthesis.problem import Job
 from subjective.synthesis.progress import PictureProgress
 from subjective.synthesis.stages import Stage
-from subjective.terminal import Verbosity, labelled, note, report_error, say, set_verbosity
+from subjective.terminal import Verbosity, labelled, note, report_error, say, set_verbosity, silenced
 
 ANALYSIS = Analysis((0,), (parse_term("gram", ("pool1",), (1.0,)),))
 
@@ -193,3 +194,11 @@ def test_verbose_writes_every_step_with_the_parts_of_the_loss():
     lines = show(job(3, 2), [step(number) for number in range(4)]).splitlines()
     assert len(lines) == 4
     assert all("texture" in line for line in lines)
+
+
+def test_a_silenced_logger_writes_nothing_until_the_end_of_the_block(caplog):
+    logger = logging.getLogger("of a library")
+    with silenced(logger):
+        logger.error("lost")
+    logger.error("kept")
+    assert caplog.messages == ["kept"]

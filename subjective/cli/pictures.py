@@ -145,9 +145,10 @@ def plan_run(
         if options.minutes is not None:
             _fit(guess.config, found)
         return None
-    fitted = fit_to_memory(options, params, sizes, prepare, limit, note)
+    fitted = fit_to_memory(options, params, sizes, prepare, limit, note, rates.compiler_bytes)
     if fitted.config == guess.config:
-        write_rates(guess.correct(rates, fitted.evaluation_seconds, time.monotonic() - read))
+        prepared = time.monotonic() - read
+        write_rates(guess.correct(rates, fitted.evaluation_seconds, prepared, fitted.compiler_bytes))
     for line in fitted.job.notes:
         note(f"note: {render_error(line, type(options))}")
     planned = _say_forecast(

@@ -16,11 +16,10 @@ import contextlib
 import hashlib
 import importlib.util
 import ipaddress
-import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from subjective.checks import FileError, InputError, MissingFileError, MissingPa
 from subjective.network import weights
 from subjective.network.formats.layout import WIDTHS, Widths, one_line
 from subjective.network.formats.native import read_tensors, verify
+from subjective.terminal import silenced
 
 Progress = Callable[[int, int], None]
 """``progress(done, total)``, in bytes; ``total`` is 0 if the server does not send the size of the file."""
@@ -192,7 +192,7 @@ def _download(name: str, published: PublishedFile, folder: Path, progress: Progr
                         progress(done, total)
 
     try:
-        with _silence(pooch.get_logger()):
+        with silenced(pooch.get_logger()):  # the caller of `fetch` reports progress
             pooch.retrieve(published.url, None, file.name, folder, downloader=download)
     except requests.RequestException as error:
         raise FileError(
@@ -229,14 +229,3 @@ def _find_reason(error: Exception) -> str:
             break
         cause = inner
     return f"{type(cause).__name__}: {cause}"
-
-
-@contextlib.contextmanager
-def _silence(logger: logging.Logger) -> Iterator[None]:
-    """Keep pooch's logger from writing to standard error; the caller of `fetch` reports progress instead."""
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -61,19 +61,23 @@ class Estimate(Generic[Config]):
         """The settings, with tiles and optimizer chosen."""
         return self.plan.config
 
-    def correct(self, rates: Rates, evaluation_seconds: Sequence[float], preparing_seconds: float) -> Rates:
+    def correct(
+        self, rates: Rates, evaluation_seconds: Sequence[float], preparing_seconds: float, compiler_bytes: float = 0
+    ) -> Rates:
         """Return the rates by which this estimate, made with ``rates``, would have been right.
 
         Args:
             rates: the rates.
             evaluation_seconds: measured time of one evaluation at each stage.
             preparing_seconds: measured time of preparing.
+            compiler_bytes: bytes that compiling has left in the process; 0 if this is not known.
         """
         before = rates.loading if self.key in rates.compiled else rates.compiling
         return rates.measured(
             self.key,
             rates.evaluating * evaluation_seconds[-1] / self.evaluation_seconds[-1],
             before * preparing_seconds / self.preparing_seconds,
+            compiler_bytes,
         )
 
 
@@ -92,10 +96,13 @@ def estimate_run(config: Config, params: Params, sizes: Sequence[Size], limit: i
         InputError: a statistic cannot be measured in the tiles that the config asks for.
     """
     try:
-        choice = choose_to_fit(config, params, sizes, limit)
+        choice = choose_to_fit(config, params, sizes, limit, rates.compiler_bytes)
     except TooLargeError as error:  # the rule by which tiles are chosen asks for more than a small picture needs
-        if error.closest is None or estimate_memory(error.closest, params, sizes) > limit:
+        if error.closest is None:
             raise
+        needed = estimate_memory(error.closest, params, sizes)
+        if needed > limit:
+            raise TooLargeError(config.output_size, min(needed, error.needed or needed), limit) from None
         choice = error.closest
     plan = make_plan(choice, params, sizes)
     works = [count_work(stage.analysis, stage.size, params) for stage in plan.stages]

@@ -132,4 +132,6 @@ def format_size(size: float) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that the host or a device ran out of memory."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+    # By its name, because JAX need not be imported yet. Other libraries say the same of a full disk.
+    of_device = type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError")
+    return isinstance(error, MemoryError) or (of_device and "RESOURCE_EXHAUSTED" in str(error))

@@ -21,6 +21,7 @@ from subjective.checks import InputError, setting
 from subjective.network.vgg import Params
 from subjective.optimize.protocol import value_and_gradient
 from subjective.runs.memory import format_size, is_out_of_memory, used_bytes
+from subjective.runs.rates import COMPILER_BYTES
 from subjective.statistics.tiling import choose_tiling, window_rows
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import Size, analysis_of, choose_optimizer
@@ -34,9 +35,6 @@ PICTURE_BYTES = 95
 
 The optimizer's arrays are not included.
 """
-
-COMPILER_BYTES = 1_000_000_000
-"""Bytes that stay allocated in the process after the programs are compiled (measured: 0.6 to 1.0 GB)."""
 
 REST_BYTES = 300_000_000
 """Bytes of everything else in the process: noise, pictures that are written, small programs (measured: 0.2 to 0.45
@@ -77,11 +75,13 @@ class CompiledJob:
         seconds: time that compiling took.
         evaluations: for each stage, a function that evaluates the stage's loss and gradient once; the same function for
             stages with the same program.
+        compiler_bytes: bytes that compiling has left in the process.
     """
 
     peak_bytes: int
     seconds: float
     evaluations: tuple[Callable[[], None], ...]
+    compiler_bytes: int
 
     def time_evaluations(self) -> tuple[float, ...]:
         """Return the seconds of one evaluation at each stage."""
@@ -113,11 +113,13 @@ class FittedJob(Generic[Config]):
         config: the settings, with tiles and optimizer chosen.
         job: the job.
         evaluation_seconds: time of one evaluation of the loss and gradient at each stage.
+        compiler_bytes: bytes that compiling has left in the process.
     """
 
     config: Config
     job: Job
     evaluation_seconds: tuple[float, ...]
+    compiler_bytes: int
 
 
 def fit_to_memory(
@@ -127,6 +129,7 @@ def fit_to_memory(
     prepare: Callable[[Config], Job],
     limit: int,
     note: Callable[[str], None],
+    compiler_bytes: float = COMPILER_BYTES,
 ) -> FittedJob[Config]:
     """Choose tiles and optimizer so that the run fits into memory, prepare the job, and compile its programs.
 
@@ -140,6 +143,7 @@ def fit_to_memory(
         prepare: makes the job of a config.
         limit: number of bytes that may be used.
         note: called with lines of text that say what is compiled, and how much memory the run needs.
+        compiler_bytes: bytes that compiling is expected to leave in the process.
 
     Returns:
         The config with tiles and optimizer chosen, its job, and the time of an evaluation at each stage.
@@ -151,7 +155,7 @@ def fit_to_memory(
     allowed, peak = limit, None
     while True:
         try:
-            choice = choose_to_fit(config, params, sizes, allowed)
+            choice = choose_to_fit(config, params, sizes, allowed, compiler_bytes)
         except TooLargeError as error:
             if peak is not None:
                 raise TooLargeError(config.output_size, peak, limit) from None
@@ -164,7 +168,7 @@ def fit_to_memory(
             programs = compile_job(job)
             note(str(programs))
             if programs.peak_bytes <= limit:
-                return FittedJob(choice, job, programs.time_evaluations())
+                return FittedJob(choice, job, programs.time_evaluations(), programs.compiler_bytes)
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -172,7 +176,7 @@ def fit_to_memory(
         peak = programs.peak_bytes
         # The programs were too large by the factor peak / limit, so the allowed bytes are divided by this factor.
         # They must also be fewer than the estimate for the choice that failed.
-        allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes) - 1)
+        allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes, compiler_bytes) - 1)
 
 
 class TooLargeError(InputError):
@@ -204,7 +208,9 @@ def _describe(config: PictureConfig) -> str:
     return f"{number}{width}x{height} pixels by {choose_optimizer(config)}{tiles}"
 
 
-def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit: int) -> Config:
+def choose_to_fit(
+    config: Config, params: Params, sources: Sequence[Size], limit: int, compiler_bytes: float = COMPILER_BYTES
+) -> Config:
     """Choose tiles and optimizer with which, by the rule of thumb, the run fits into a limit.
 
     The function changes no setting that the config names. It chooses tiles if the config names no tile, and optimizer
@@ -216,6 +222,7 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
         params: parameters of the network.
         sources: (height, width) of each source.
         limit: number of bytes that may be used.
+        compiler_bytes: bytes that compiling is expected to leave in the process.
 
     Returns:
         The config with tiles and optimizer chosen.
@@ -227,7 +234,7 @@ def choose_to_fit(config: Config, params: Params, sources: Sequence[Size], limit
     least, closest = None, None
     for choice in _choices(config):
         try:
-            needed = _estimate(choice, params, sources)
+            needed = _estimate(choice, params, sources, compiler_bytes)
         except InputError:  # a statistic cannot be measured in tiles of this size
             if choice.tile == config.tile:
                 raise
@@ -271,10 +278,10 @@ def _optimizer_choices(config: PictureConfig) -> tuple[list[dict[str, Any]], lis
     return [{}, *lighter], last
 
 
-def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size]) -> int:
+def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size], compiler_bytes: float) -> int:
     """Estimate how many bytes a run needs, by the rule of thumb."""
     rows = rows_of_tile(config, params, sources)
-    return process_bytes() + optimizer_bytes(config) + map_bytes(config, rows)
+    return process_bytes(compiler_bytes) + optimizer_bytes(config) + map_bytes(config, rows)
 
 
 def map_bytes(config: PictureConfig, rows: int | None) -> int:
@@ -308,14 +315,18 @@ def optimizer_bytes(config: PictureConfig) -> int:
     )
 
 
-def process_bytes() -> int:
-    """Return the bytes that the process needs apart from pictures; 0 if the device has memory of its own."""
-    return used_bytes() + COMPILER_BYTES + REST_BYTES if jax.default_backend() == "cpu" else 0
+def process_bytes(compiler_bytes: float = COMPILER_BYTES) -> int:
+    """Return the bytes that the process needs apart from pictures; 0 if the device has memory of its own.
+
+    Args:
+        compiler_bytes: bytes that compiling is expected to leave in the process.
+    """
+    return used_bytes() + int(compiler_bytes) + REST_BYTES if jax.default_backend() == "cpu" else 0
 
 
 def compile_job(job: Job) -> CompiledJob:
     """Compile all stages of a job, so that nothing is compiled when the job is run."""
-    began, temporary = time.perf_counter(), 0
+    began, temporary, before = time.perf_counter(), 0, used_bytes()
     evaluations: list[Callable[[], None]] = []
     known: dict[Any, Callable[[], None]] = {}
     for stage in job.stages:
@@ -336,7 +347,7 @@ def compile_job(job: Job) -> CompiledJob:
     peak = optimizer_bytes(job.config) + temporary
     if jax.default_backend() == "cpu":
         peak += used_bytes() + REST_BYTES
-    return CompiledJob(peak, seconds, tuple(evaluations))
+    return CompiledJob(peak, seconds, tuple(evaluations), max(used_bytes() - before, 0))
 
 
 def _evaluate(function: Callable[..., Any], value: jax.ShapeDtypeStruct, arguments: Any) -> None:

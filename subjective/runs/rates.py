@@ -31,6 +31,9 @@ MOST_CORES = 8
 GPU_FACTOR = 1 / 200
 """Time of an evaluation on a GPU, as a multiple of the reference's: an H100 takes 1/300 (`experiments/18_gpu.md`)."""
 
+COMPILER_BYTES = 1_000_000_000
+"""Bytes that stay in the process after programs are compiled, until this machine's runs have measured it."""
+
 KEPT_PROGRAMS = 200
 """Number of runs whose programs are remembered as compiled."""
 
@@ -44,14 +47,16 @@ class Rates:
         compiling: for preparing a run whose programs are not in the cache.
         loading: for preparing a run whose programs are in the cache.
         compiled: keys of the runs whose programs are in the cache, from `key_of`; the latest last.
+        compiler_bytes: the most bytes that stayed in a process after its programs were compiled.
     """
 
     evaluating: float = 1.0
     compiling: float = 1.0
     loading: float = 1.0
     compiled: tuple[str, ...] = ()
+    compiler_bytes: float = COMPILER_BYTES
 
-    def measured(self, key: str, evaluating: float, preparing: float) -> Rates:
+    def measured(self, key: str, evaluating: float, preparing: float, compiler_bytes: float = 0) -> Rates:
         """Return the rates after a run has measured them.
 
         Args:
@@ -59,10 +64,16 @@ class Rates:
             evaluating: what an evaluation took, as a multiple of the reference's time.
             preparing: what preparing took, as a multiple of the reference's time for compiling, or for loading if the
                 run's programs were in the cache.
+            compiler_bytes: bytes that stayed in the process after the programs were compiled or loaded; 0 if this is
+                not known.
         """
         which = "loading" if key in self.compiled else "compiling"
+        known = self.compiler_bytes if self.compiler_bytes != COMPILER_BYTES else 0
+        most = max(known, compiler_bytes) or COMPILER_BYTES
         kept = (*(one for one in self.compiled if one != key), key)[-KEPT_PROGRAMS:]
-        return dataclasses.replace(self, evaluating=evaluating, compiled=kept, **{which: preparing})
+        return dataclasses.replace(
+            self, evaluating=evaluating, compiled=kept, compiler_bytes=most, **{which: preparing}
+        )
 
 
 def key_of(config: Any, sizes: Sequence[tuple[int, int]]) -> str:
@@ -87,8 +98,9 @@ def read_rates() -> Rates:
     try:
         found = json.loads(_file().read_text(encoding="utf-8"))[_device()]
         times = {name: float(found[name]) for name in ("evaluating", "compiling", "loading")}
-        if all(0 < time < 1e6 for time in times.values()):
-            return Rates(**times, compiled=tuple(map(str, found["compiled"])))
+        kept = float(found.get("compiler_bytes", COMPILER_BYTES))
+        if all(0 < time < 1e6 for time in times.values()) and 0 < kept < 1e11:
+            return Rates(**times, compiled=tuple(map(str, found["compiled"])), compiler_bytes=kept)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):
         pass
     return _guess()

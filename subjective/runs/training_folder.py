@@ -12,6 +12,7 @@ The folder holds:
 
 from __future__ import annotations
 
+import logging
 import math
 import shlex
 import shutil
@@ -33,7 +34,7 @@ from subjective.images import write_image
 from subjective.runs.pictures import draw_curves, thin_out
 from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.runs.traced_folder import TracedFolder
-from subjective.terminal import StepBar, Stream, format_duration, note
+from subjective.terminal import StepBar, Stream, format_duration, note, silenced
 
 KEPT = 2
 """Number of checkpoints that are kept: the newest, and the one before, in case the newest is damaged."""
@@ -245,15 +246,14 @@ class TrainingFolder(TracedFolder):
             return
         photographs = self._settings.photographs
         facts = {"photographs": None if photographs is None else photographs.position, "seconds": self.seconds}
+        content = args.Composite(
+            params=args.StandardSave(jax.tree.map(np.asarray, state.params)),
+            optimizer=args.StandardSave(jax.tree.map(np.asarray, state.optimizer)),
+            facts=args.JsonSave(facts),
+        )
         try:
-            self._manager.save(
-                step,
-                args=args.Composite(
-                    params=args.StandardSave(jax.tree.map(np.asarray, state.params)),
-                    optimizer=args.StandardSave(jax.tree.map(np.asarray, state.optimizer)),
-                    facts=args.JsonSave(facts),
-                ),
-            )
+            with silenced(logging.getLogger("absl")):  # Orbax would write a traceback to stderr
+                self._manager.save(step, args=content)
         except Exception as error:  # a full disk raises errors of many classes; the earlier checkpoints remain
             first = (str(error).splitlines() or [type(error).__name__])[0]
             note(f"note: no checkpoint could be written ({first[:200]}); the run continues")

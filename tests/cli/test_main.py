@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import pytest
 from helpers.pictures import ROCK
 from helpers.processes import refusal
@@ -56,7 +57,7 @@ def test_what_the_user_can_mend_is_one_line_that_names_flags(capsys, monkeypatch
     assert refusal(capsys, "synthesize", "-s", ROCK) == "subjective: --max-iter is odd; use --rng-seed\n"
 
 
-@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: 9 GB\nwanted")])
+@pytest.mark.parametrize("fault", [MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GB\nwanted")])
 def test_a_lack_of_memory_is_one_line(capsys, monkeypatch, fault):
     def fail(options):
         raise fault

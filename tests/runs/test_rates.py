@@ -1,8 +1,10 @@
 """What this machine's runs have measured, in a file of the cache folder."""
 
+import re
+
 import pytest
 
-from subjective.runs.rates import KEPT_PROGRAMS, Rates, key_of, read_rates, write_rates
+from subjective.runs.rates import COMPILER_BYTES, KEPT_PROGRAMS, Rates, key_of, read_rates, write_rates
 from subjective.synthesis.config import SynthesisConfig
 
 
@@ -15,7 +17,7 @@ def cache(tmp_path, monkeypatch):
 def test_what_is_written_is_read_and_other_devices_are_left_alone(cache):
     cache.mkdir()
     (cache / "rates.json").write_text('{"another device": {"evaluating": 7}}')
-    rates = Rates(0.5, 2.0, 3.0, ("a", "b"))
+    rates = Rates(0.5, 2.0, 3.0, ("a", "b"), 7e8)
     write_rates(rates)
     assert read_rates() == rates
     assert '"another device"' in (cache / "rates.json").read_text()
@@ -62,3 +64,19 @@ def test_programs_depend_on_sizes_and_statistics_and_not_on_the_seed():
     others = [{"output_width": 65}, {"octaves": 1}, {"layers": ("pool1",)}, {"precision": "bfloat16"}, {"tile": 32}]
     keys = {key_of(SynthesisConfig(**{"output_width": 64, "octaves": 2} | other), [(100, 100)]) for other in others}
     assert len(keys | {key, key_of(config, [(100, 101)])}) == 7
+
+
+def test_what_compiling_leaves_in_memory_is_the_most_that_was_measured():
+    rates = Rates()
+    assert rates.compiler_bytes == COMPILER_BYTES
+    for measured, most in ((0, COMPILER_BYTES), (3e8, 3e8), (2e8, 3e8), (6e8, 6e8), (0, 6e8)):
+        rates = rates.measured("a", 1.0, 1.0, measured)
+        assert rates.compiler_bytes == most
+
+
+def test_a_file_of_before_that_knows_no_bytes_is_read(cache):
+    write_rates(Rates(0.125, compiler_bytes=5e8))
+    file = cache / "rates.json"
+    file.write_text(re.sub(r',\s*"compiler_bytes": [^\n]*', "", file.read_text()))
+    assert "compiler_bytes" not in file.read_text()
+    assert read_rates() == Rates(0.125)
