@@ -70,6 +70,18 @@ def test_the_address_has_the_port_and_the_token():
 
 
 @pytest.mark.process
+def test_the_page_the_form_and_the_report_do_not_wait_for_jax():
+    program = (
+        "import sys\n"
+        "from subjective.cli import forms, report_page, studio, watch\n"
+        "from subjective.studio import server, serving, worker\n"
+        "forms.CommandForms().describe()\n"
+        "sys.exit('jax' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.process
 @pytest.mark.slow
 def test_a_server_serves_its_folder_to_who_has_the_address_until_ctrl_c(tmp_path):
     run = make_run(tmp_path / "outputs" / "run")
