@@ -24,6 +24,7 @@ def test_a_package_that_is_missing_is_named_before_anything_is_done(here, capsys
     monkeypatch.setattr(beside, "PACKAGES", ("starlette", "no_such_package"))
     assert "no_such_package; install it with `pip install 'subjective[live]'`" in refusal(capsys, command)
     assert "no_such_package" in refusal(capsys, "synthesize", "-s", ROCK, "--watch")
+    assert "no_such_package" in refusal(capsys, "resume", "run", "--watch")
     assert list(here.iterdir()) == []
 
 
