@@ -17,7 +17,6 @@ from subjective.files import open_plainly
 from subjective.images import encode_image, read_image
 from subjective.network.formats.native import sha256
 from subjective.runs.control import PREVIEW_FILE
-from subjective.studio.runs_index import SHOWN, list_pictures
 
 THUMBNAIL = 288
 """Longest side of a thumbnail in pixels."""
@@ -176,8 +175,3 @@ def show_source(source: dict[str, str], settings: dict[str, Any]) -> bytes:
     if max(picture.shape) > LARGEST_SOURCE:  # only a corner at the run's own scale, which the page can compare
         picture = picture[:LARGEST_SOURCE, :LARGEST_SOURCE]
     return encode_image(picture, ".png")
-
-
-def is_shown(folder: Path, name: str) -> bool:
-    """Return whether a file is a picture or video of a run."""
-    return SHOWN.fullmatch(name) is not None and any(one["name"] == name for one in list_pictures(folder))
