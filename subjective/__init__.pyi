@@ -39,6 +39,7 @@ from subjective.statistics.registry import STATISTICS as STATISTICS
 from subjective.statistics.terms import Analysis as Analysis
 from subjective.statistics.terms import Term as Term
 from subjective.statistics.terms import parse_term as parse_term
+from subjective.studio.notebook import live as live
 from subjective.synthesis.config import AnimationConfig as AnimationConfig
 from subjective.synthesis.config import NoveltyConfig as NoveltyConfig
 from subjective.synthesis.config import SynthesisConfig as SynthesisConfig

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options: Any = parse(kind, name, rest)
             set_verbosity(options.verbosity)
             if isinstance(options, ResumeCommand):
-                return _resume(Path(options.run), force=options.force)
+                return _resume(Path(options.run), force=options.force, watch=options.watch)
             options.check_files()
             module = _load(find_entry(name))
             if getattr(options, "watch", False) and not getattr(options, "dry_run", False):
@@ -168,7 +168,7 @@ def _load(entry: Entry) -> Any:
     return module
 
 
-def _resume(folder: Path, *, force: bool) -> int:
+def _resume(folder: Path, *, force: bool, watch: bool) -> int:
     """Read which command made a run folder, and run that command again to continue the run."""
     file = record_file(folder)
     check_unfinished(folder)
@@ -178,5 +178,7 @@ def _resume(folder: Path, *, force: bool) -> int:
     entry, kind = find_entry(command), options_class(command)
     words = recorded_words(kind, command, file)
     options: Any = parse(kind, command, [*words, "--force"] if force else words)
+    if watch:
+        _show_page(folder.absolute().parent)
     status: int = _load(entry).run(options, folder)
     return status

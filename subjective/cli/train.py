@@ -24,7 +24,6 @@ from subjective.feedforward.step import TrainPlan, TrainState, first_state
 from subjective.images import find_images, read_image, resize
 from subjective.network.normalization import load_params
 from subjective.runs.folder import new_folder
-from subjective.runs.live import TrainingLive
 from subjective.runs.provenance import (
     CONFIG_FILE,
     changed_files,
@@ -35,6 +34,7 @@ from subjective.runs.provenance import (
 )
 from subjective.runs.session import Observer, Session
 from subjective.runs.training_folder import SaveSettings, TrainingFolder, TrainProgress, load_orbax
+from subjective.runs.training_live import TrainingLive
 from subjective.terminal import announce, note
 from subjective.version import __version__
 

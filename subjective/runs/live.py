@@ -1,4 +1,4 @@
-"""Observers that write, every other second, how far a run is, and its picture, for `subjective watch`.
+"""An observer that writes, every other second, how far a run is, and its picture, for `subjective watch`.
 
 Writing takes at most `SHARE` of the run's time, and a file that cannot be written is left out.
 """
@@ -18,7 +18,6 @@ import numpy as np
 from PIL import Image as Pillow
 
 from subjective.conversion import to_uint8
-from subjective.feedforward.train import TrainStep
 from subjective.files import write_bytes
 from subjective.images import encode_image
 from subjective.optimize.minimizer import Step
@@ -41,7 +40,7 @@ MOST_FRAMES = 16
 """Most pictures of those that are made together that are shown, in rows."""
 
 
-class _LiveFiles:
+class LiveFiles:
     """Writes the files of a run that goes on, but not too often."""
 
     def __init__(self, folder: Path):
@@ -49,8 +48,13 @@ class _LiveFiles:
         self._folder, self._due = folder, 0.0
         self._known: dict[str, Any] = {"process": os.getpid(), "host": socket.gethostname()}
 
-    def _write(self, facts: dict[str, Any], value: Any = None) -> None:
-        """Write the facts, and the picture if there is one, and note when to write again."""
+    def write(self, facts: dict[str, Any], value: Any = None) -> None:
+        """Write facts and a picture, and note when to write again.
+
+        Args:
+            facts: further entries of ``.live.json``, as JSON.
+            value: see `reduce`; None if there is no picture.
+        """
         began = time.monotonic()
         self._known |= facts | {"time": round(time.time(), 1), "memory": used_bytes()}
         with contextlib.suppress(OSError):  # a full disk; what the run keeps is written by others
@@ -61,16 +65,17 @@ class _LiveFiles:
         self._due = now + max(INTERVAL, (now - began) / SHARE)
 
     @property
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Whether it is time to write again."""
         return time.monotonic() >= self._due
 
     def close(self) -> None:
         """Say that the run makes no more steps: it measures and writes what it has made."""
         if "step" in self._known:
-            self._write({"phase": "measuring and writing"})
+            self.write({"phase": "measuring and writing"})
 
 
-class PictureLive(_LiveFiles):
+class PictureLive(LiveFiles):
     """Shows a run that makes pictures."""
 
     def __init__(self, folder: Path, job: Job, forecast: Forecast):
@@ -95,7 +100,7 @@ class PictureLive(_LiveFiles):
         place, number, now = (picture, position.stage, position.attempt), position.point.step, time.monotonic()
         if place != self._place:
             self._place, self._began, self._first = place, now, number
-        if not self._is_due:
+        if not self.is_due:
             return
         made = number - self._first
         seconds = (now - self._began) / made if made else None
@@ -113,35 +118,7 @@ class PictureLive(_LiveFiles):
             "share": 1 - self._forecast.seconds_left(*place, number, None) / max(self._all, 1e-9),
             "seconds_left": left,
         }
-        self._write(facts, step.value)
-
-
-class TrainingLive(_LiveFiles):
-    """Shows a training, whose pictures are in ``curves.png``."""
-
-    def __init__(self, folder: Path):
-        """Prepare to show the steps of the training in a folder."""
-        super().__init__(folder)
-        self._began: tuple[float, int] | None = None
-
-    def update(self, step: TrainStep) -> None:
-        """Show a step."""
-        now = time.monotonic()
-        began, first = self._began = self._began or (now, step.number)
-        if not self._is_due:
-            return
-        made = step.number - first
-        seconds = (now - began) / made if made else None
-        facts = {
-            "phase": "training",
-            "step": step.number,
-            "loss": step.loss if math.isfinite(step.loss) else None,
-            "steps": step.steps,
-            "steps_per_second": 1 / seconds if seconds else None,
-            "share": step.number / step.steps,
-            "seconds_left": seconds * (step.steps - step.number) if seconds else None,
-        }
-        self._write(facts)
+        self.write(facts, step.value)
 
 
 def reduce(value: Any) -> np.ndarray:

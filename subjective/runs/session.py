@@ -23,10 +23,8 @@ from subjective.checks import InputError
 from subjective.files import write_bytes
 from subjective.runs import control, interrupts
 from subjective.runs.memory import is_out_of_memory
+from subjective.runs.traced_folder import TRACEBACK_FILE
 from subjective.terminal import report_error, write_line
-
-TRACEBACK_FILE = "traceback.txt"
-"""Name of the file in a run folder that holds the traceback of a fault of this program."""
 
 OneSession = TypeVar("OneSession", bound="Session")
 

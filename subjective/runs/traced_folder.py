@@ -18,6 +18,9 @@ from subjective.runs.trace import Trace, read_json
 SUMMARY_FILE = "summary.json"
 """Name of the file in a run folder that says how the run ended."""
 
+TRACEBACK_FILE = "traceback.txt"
+"""Name of the file in a run folder that holds the traceback of a fault of this program."""
+
 RESERVE_FILE = ".reserve"
 """Name of the file that reserves room for the last pictures."""
 

@@ -17,7 +17,6 @@ from subjective.files import open_plainly
 from subjective.images import encode_image, read_image
 from subjective.network.formats.native import sha256
 from subjective.runs.control import PREVIEW_FILE
-from subjective.studio.runs_index import SHOWN, list_pictures
 
 THUMBNAIL = 288
 """Longest side of a thumbnail in pixels."""
@@ -89,8 +88,7 @@ def make_thumbnail(path: Path, side: int = THUMBNAIL) -> bytes:
         InputError: the file is a link, or no picture.
         OSError: the file cannot be read.
     """
-    open_plainly(path, "rb").close()  # refuses a link
-    picture = to_rgb(path.name, read_picture(path))
+    picture = _read(path)
     picture.thumbnail((side, side), Pillow.Resampling.BOX, reducing_gap=2.0)
     return _encode(picture, "JPEG", quality=88)
 
@@ -111,12 +109,21 @@ def cut_out(path: Path, left: int, top: int, width: int, height: int) -> bytes:
     """
     if not (0 < width <= MOST_CUT and 0 < height <= MOST_CUT):
         raise InputError(f"a part of {width} x {height} pixels was asked for; wanted 1 to {MOST_CUT} on each side")
-    open_plainly(path, "rb").close()
-    picture = to_rgb(path.name, read_picture(path))
+    picture = _read(path)
     box = (max(left, 0), max(top, 0), min(left + width, picture.width), min(top + height, picture.height))
     if box[0] >= box[2] or box[1] >= box[3]:
         raise InputError("the part lies outside the picture")
     return _encode(picture.crop(box), "PNG", compress_level=1)
+
+
+def _read(path: Path) -> Pillow.Image:
+    """Read a picture. Pictures are decoded one after the other, because each may take much memory."""
+    open_plainly(path, "rb").close()  # refuses a link
+    with _DECODING:
+        return to_rgb(path.name, read_picture(path))
+
+
+_DECODING = threading.Lock()
 
 
 def _encode(picture: Pillow.Image, kind: str, **options: Any) -> bytes:
@@ -168,8 +175,3 @@ def show_source(source: dict[str, str], settings: dict[str, Any]) -> bytes:
     if max(picture.shape) > LARGEST_SOURCE:  # only a corner at the run's own scale, which the page can compare
         picture = picture[:LARGEST_SOURCE, :LARGEST_SOURCE]
     return encode_image(picture, ".png")
-
-
-def is_shown(folder: Path, name: str) -> bool:
-    """Return whether a file is a picture or video of a run."""
-    return SHOWN.fullmatch(name) is not None and any(one["name"] == name for one in list_pictures(folder))

@@ -47,16 +47,26 @@ class Queue:
         """Prepare to read and change a queue."""
         self.folder = folder
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._known: dict[str, tuple[tuple[int, int, int], Entry | None]] = {}
 
     def list_entries(self) -> list[Entry]:
         """Return all entries, oldest first. A file that holds no entry is left out."""
         found = []
         with contextlib.suppress(OSError):
             for path in sorted(self.folder.iterdir()):
-                entry = read_json(path) if NAME.fullmatch(path.name) else None
+                entry = self._read(path) if NAME.fullmatch(path.name) else None
                 if entry is not None and _is_entry(entry):
                     found.append({**entry, "number": int(path.stem)})
         return found
+
+    def _read(self, path: Path) -> Entry | None:
+        """Read an entry, unless its file is the one that was read before."""
+        status = path.lstat()
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._known.get(path.name)
+        if known is None or known[0] != version:
+            known = self._known[path.name] = (version, read_json(path))
+        return known[1]
 
     def add(self, words: Sequence[str]) -> int:
         """Add a command at the end.

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import html
 import io
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from subjective.runs.provenance import CONFIG_FILE
 from subjective.runs.trace import read_json
 from subjective.runs.traced_folder import SUMMARY_FILE
 from subjective.studio import pictures
+from subjective.studio.chart import draw_loss
 from subjective.studio.runs_index import describe, list_pictures
 from subjective.studio.trace_columns import Traces
 from subjective.terminal import format_duration
@@ -29,9 +29,6 @@ SIDE = 1024
 
 MOST_PICTURES = 6
 """Most pictures of a run that the file shows."""
-
-WIDTH, HEIGHT, MARGIN = 640, 220, 44
-"""Size of the chart of the loss, and room for its numbers."""
 
 STYLE = """
 :root { color-scheme: light dark; --ground: light-dark(#ececec, #191919); --panel: light-dark(#f8f8f8, #222);
@@ -82,7 +79,7 @@ def _write_run(folder: Path) -> str:
         f'<div class="muted">{_text(" · ".join(fact for fact in facts if fact))}</div>',
         f"<div>{_text('; '.join(one for one in said if one))}</div>",
         f'<div class="pictures">{"".join(_figures(folder, config))}</div>',
-        _draw_loss(Traces().columns(folder)),
+        _show_loss(Traces().columns(folder)),
     ]
     typed = config.get("command_line")
     if isinstance(typed, str):
@@ -133,33 +130,9 @@ def _figure(picture: Pillow.Image, caption: str) -> str:
     return f"<figure>{image}<figcaption>{alt}</figcaption></figure>"
 
 
-def _draw_loss(columns: dict[str, Any]) -> str:
-    """Draw the loss at each step on a logarithmic scale, as SVG; nothing without two steps."""
-    loss = columns["series"].get("loss", [])
-    known = [(step, value) for step, value in zip(columns["steps"], loss, strict=True) if value and value > 0]
-    if len(known) < 2:
-        return ""
-    values = [value for _, value in known]
-    low = math.floor(math.log10(min(values)))
-    high = max(math.ceil(math.log10(max(values))), low + 1)
-    first, last = known[0][0], max(known[-1][0], known[0][0] + 1)
-
-    def place(step: float, power: float) -> str:
-        across = MARGIN + (step - first) / (last - first) * (WIDTH - MARGIN - 12)
-        return f"{across:.1f},{10 + (high - power) / (high - low) * (HEIGHT - 36):.1f}"
-
-    lines = []
-    for power in range(low, high + 1):
-        start, end = place(first, power), place(last, power)
-        height = start.partition(",")[2]
-        lines.append(f'<polyline points="{start} {end}" stroke="#8884" fill="none"/>')
-        lines.append(f'<text x="4" y="{float(height) + 4:.1f}">1e{power}</text>')
-    points = " ".join(place(step, math.log10(value)) for step, value in known)
-    lines.append(f'<polyline points="{points}" stroke="currentColor" stroke-width="1.8" fill="none"/>')
-    lines.append(f'<text x="{MARGIN}" y="{HEIGHT - 6}">step {first}</text>')
-    lines.append(f'<text x="{WIDTH - 12}" y="{HEIGHT - 6}" text-anchor="end">step {last}</text>')
-    chart = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="The loss at each step">{"".join(lines)}</svg>'
-    return f"<h3>Loss</h3>{chart}"
+def _show_loss(columns: dict[str, Any]) -> str:
+    chart = draw_loss(columns["steps"], columns["series"].get("loss", []))
+    return f"<h3>Loss</h3>{chart}" if chart else ""
 
 
 def _score_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:

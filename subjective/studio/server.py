@@ -20,9 +20,8 @@ from subjective.checks import InputError
 from subjective.files import open_plainly, read_plainly
 from subjective.runs import control
 from subjective.runs.provenance import CONFIG_FILE
-from subjective.runs.session import TRACEBACK_FILE
 from subjective.runs.trace import read_json
-from subjective.runs.traced_folder import SUMMARY_FILE
+from subjective.runs.traced_folder import SUMMARY_FILE, TRACEBACK_FILE
 from subjective.studio import pictures
 from subjective.studio.answers import HANDLERS, KEPT, answer_json, query, read_body, text_of, whole
 from subjective.studio.commands import describe_commands

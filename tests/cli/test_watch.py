@@ -24,6 +24,7 @@ def test_a_package_that_is_missing_is_named_before_anything_is_done(here, capsys
     monkeypatch.setattr(beside, "PACKAGES", ("starlette", "no_such_package"))
     assert "no_such_package; install it with `pip install 'subjective[live]'`" in refusal(capsys, command)
     assert "no_such_package" in refusal(capsys, "synthesize", "-s", ROCK, "--watch")
+    assert "no_such_package" in refusal(capsys, "resume", "run", "--watch")
     assert list(here.iterdir()) == []
 
 
@@ -67,6 +68,18 @@ def test_the_address_has_the_port_and_the_token():
         assert address_of(listening, "::1", "the-token") == f"http://[::1]:{port}/the-token/"
     assert "192.0.2.7" in names_of("192.0.2.7")
     assert socket.gethostname().lower() in names_of("0.0.0.0")
+
+
+@pytest.mark.process
+def test_the_page_the_form_and_the_report_do_not_wait_for_jax():
+    program = (
+        "import sys\n"
+        "from subjective.cli import forms, report_page, studio, watch\n"
+        "from subjective.studio import server, serving, worker\n"
+        "forms.CommandForms().describe()\n"
+        "sys.exit('jax' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 @pytest.mark.process

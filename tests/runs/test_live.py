@@ -13,7 +13,7 @@ from subjective.optimize.protocol import State
 from subjective.runs import checkpoints, control
 from subjective.runs.folder import PictureFolder
 from subjective.runs.interrupts import Interrupted
-from subjective.runs.live import MOST_FRAMES, SIDE, TrainingLive, reduce
+from subjective.runs.live import MOST_FRAMES, SIDE, LiveFiles, reduce
 from subjective.runs.session import Session
 from subjective.synthesis.coarse_to_fine import Position
 
@@ -117,8 +117,8 @@ def test_numbers_that_are_no_colors_are_shown_as_black():
 @pytest.mark.usefixtures("bound_by_modes")
 def test_a_folder_that_cannot_be_written_does_not_stop_the_run(tmp_path):
     os.chmod(tmp_path, 0o500)
-    live = TrainingLive(tmp_path)
-    live._write({"step": 1}, np.zeros((4, 4, 3)))
+    live = LiveFiles(tmp_path)
+    live.write({"step": 1}, np.zeros((4, 4, 3)))
     live.close()
     os.chmod(tmp_path, 0o700)
     assert list(tmp_path.iterdir()) == []
@@ -133,16 +133,16 @@ def test_writing_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
         clock[0] += 1
 
     monkeypatch.setattr("subjective.runs.live.write_bytes", slow)
-    live = TrainingLive(tmp_path)
-    live._write({"step": 1})
+    live = LiveFiles(tmp_path)
+    live.write({"step": 1})
     clock[0] += 49.9
-    assert not live._is_due
+    assert not live.is_due
     clock[0] += 0.2
-    assert live._is_due
+    assert live.is_due
 
 
 def test_the_preview_can_be_read(tmp_path):
-    live = TrainingLive(tmp_path)
-    live._write({"step": 1}, np.full((9, 7, 3), 0.5, np.float32))
+    live = LiveFiles(tmp_path)
+    live.write({"step": 1}, np.full((9, 7, 3), 0.5, np.float32))
     assert read_image(tmp_path / control.PREVIEW_FILE).shape == (9, 7, 3)
     assert json.loads((tmp_path / control.LIVE_FILE).read_text())["step"] == 1

@@ -17,7 +17,8 @@ from subjective.images import read_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs.folder import PictureFolder
 from subjective.runs.interrupts import SIGNALS, Interrupted, interruptible
-from subjective.runs.session import TRACEBACK_FILE, Session
+from subjective.runs.session import Session
+from subjective.runs.traced_folder import TRACEBACK_FILE
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import tyro
 from subjective.checks import between
 from subjective.cli.options import NetworkOptions, Options, SourceOptions
 from subjective.images import find_images
+from subjective.studio.beside import check_packages
 from subjective.synthesis.settings import arg
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -91,6 +92,14 @@ class ResumeCommand(Options):
     """Folder of the run to continue."""
     force: bool = False
     """Replace the file that the run's --out names if it exists, and write it wherever it is."""
+    watch: bool = False
+    """Show the run on a page as it is made, and print the page's address; see `subjective watch --help`."""
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        if self.watch:
+            check_packages()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,7 +113,6 @@ class Form {
       el("span", {}, "Drop pictures here, or choose "), file,
       el("button", { onclick: () => { shelf.hidden = !shelf.hidden; } }, "Examples and earlier ones"));
     show();
-    this.refresh = show;
     return el("fieldset", {}, el("legend", {}, field.field.replaceAll("_", " ")), el("div", { class: "help muted" }, field.help), drop, list, shelf);
   }
   async upload(files, give, chosen) {

@@ -71,7 +71,6 @@ export function listPage(main) {
   });
   const sort = el("select", { onchange: () => { kept.sort = sort.value; show(); } });
   const count = el("span", { class: "muted number", role: "status" });
-  const compare = el("a", { role: "button", class: "compare" });
   const button = el("button", { class: "main", onclick: () => { location.hash = `compare/${[...kept.chosen].map(encodeURIComponent).join("/")}`; } });
   const cards = el("ul", { class: "cards", "aria-label": "Runs" });
   const empty = el("div", { class: "empty" });

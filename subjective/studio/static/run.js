@@ -10,7 +10,7 @@ export function stepsOf(run, which) {
   const made = run.pictures.filter((picture) => picture.number === which && ["step", "result"].includes(picture.kind));
   const found = made.map((picture) => ({ ...picture, label: picture.kind === "result" ? "result" : `step ${picture.step}` }));
   const live = run.thumbnail && run.thumbnail.name === ".preview.jpg";
-  if (live) found.push({ name: ".preview.jpg", version: run.thumbnail.version, label: "now", live: true, size: sizeNow(run) });
+  if (live) found.push({ name: ".preview.jpg", version: run.thumbnail.version, label: run.status === "running" ? "now" : "last before the end", live: true, size: sizeNow(run) });
   return found;
 }
 
