@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from subjective.synthesis.candidates import WINDOW, list_shifts
 from subjective.synthesis.held import Held, Image, Integers, Mask, Numbers
 
-MOST_UNKNOWN = 4096
+MOST_UNKNOWN = 3072
 """Largest number of unknown pixels among which all shifts are chosen. A picture with more is reduced first; at the
 finer sizes, the cuts move by some pixels only."""
 
@@ -170,20 +170,22 @@ class _Cut:
         """Give one shift to all free pixels for which that makes the whole better; return whether there are any."""
         first, second = self._pairs[0][touched], self._pairs[1][touched]
         one, other, new = self.chosen[first], self.chosen[second], np.full(len(first), tried[shift])
-        stay, follow, lead = (
-            self._cost_of_pairs(here, there, touched) for here, there in ((one, other), (one, new), (new, other))
+        stay, follow, lead, join = (
+            self._cost_of_pairs(here, there, touched)
+            for here, there in ((one, other), (one, new), (new, other), (new, new))
         )
         index = np.searchsorted(tried, self.chosen[free])
-        change = costs[:, shift] - costs[np.arange(len(free)), index]
+        own = costs[:, shift] - costs[np.arange(len(free)), index]
+        change = own.copy()
         p, q = place[first], place[second]
         both = (p >= 0) & (q >= 0)
         np.add.at(change, p[both], (lead - stay)[both])
-        np.add.at(change, q[both], -lead[both])
+        np.add.at(change, q[both], (join - lead)[both])
         only = (p >= 0) & (q < 0)  # the second one keeps its shift
         np.add.at(change, p[only], (lead - stay)[only])
         only = (p < 0) & (q >= 0)
         np.add.at(change, q[only], (follow - stay)[only])
-        between = np.maximum(follow + lead - stay, 0)
+        between = np.maximum(follow + lead - stay - join, 0)  # below 0 only where the picture wraps
         count = len(free)
         rows = np.concatenate([p[both], np.full(count, count), np.arange(count)])
         columns = np.concatenate([q[both], np.arange(count), np.full(count, count + 1)])
@@ -196,6 +198,10 @@ class _Cut:
         moves = np.ones(count + 2, bool)
         moves[breadth_first_order(rest, count, return_predecessors=False)] = False
         moves = moves[:count] & (self.chosen[free] != tried[shift])
+        of_first, of_second = ((at >= 0) & moves[np.maximum(at, 0)] for at in (p, q))
+        after = np.select([of_first & of_second, of_first, of_second], [join, lead, follow], stay)
+        if own[moves].sum() + (after - stay).sum() > -UNIT:
+            return False
         self.chosen[free[moves]] = tried[shift]
         return bool(moves.any())
 
