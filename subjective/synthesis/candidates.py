@@ -14,7 +14,7 @@ from subjective.synthesis.held import Held, Integers, Mask, Numbers
 WINDOW = 17
 """Side in pixels of a window at the border that is looked for in the sources."""
 
-MOST_WINDOWS = 20
+MOST_WINDOWS = 28
 """Largest number of windows."""
 
 BEST_PLACES = 3

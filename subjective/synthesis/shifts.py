@@ -32,7 +32,7 @@ finer sizes, the cuts move by some pixels only."""
 SWEEPS = 3
 """How often all shifts are tried."""
 
-HELD_COLOR = 0.01
+HELD_COLOR = 0.002
 """Weight of the copies' own colors where steps of color are spread: a step fades over some
 1/√HELD_COLOR pixels."""
 
