@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -202,6 +203,9 @@ def _split_opacity(name: str, picture: Pillow.Image) -> tuple[Image, Float[np.nd
         whole = picture.convert("RGBA")
         opacity = np.asarray(whole.getchannel("A"), np.float32) / np.float32(255)
         return to_float(whole.convert("RGB")), opacity
+    if picture.info.get("icc_profile"):
+        lost = "its color profile is not followed: the numbers in the file are kept, and the profile is left out"
+        warnings.warn(f"{name!r}: {lost}", PictureWarning, stacklevel=3)
     plain = picture.copy()
     plain.info.pop("icc_profile", None)
     return to_float(to_rgb(name, plain)), np.ones((picture.height, picture.width), np.float32)

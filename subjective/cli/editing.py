@@ -73,7 +73,8 @@ def run_edit(command: str, options: Any, make_edit: MakeEdit, resume: Path | Non
         if options.out is not None:
             copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
         made = [np.asarray(result.value) for result in results]
-        session.score(lambda: _measure(edit, made, network, job, options, session.result_names))
+        if options.evaluate or any(edit.wraps):
+            session.score(lambda: _measure(edit, made, network, job, options, session.result_names))
     return session.status
 
 

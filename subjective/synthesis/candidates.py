@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,9 @@ MOST_PERIODS = 12
 LEAST_OVERLAP = 0.2
 """Smallest share of the known pixels that a picture and a shifted source must have in common."""
 
+LEAST_COVERED = 0.01
+"""Smallest share of the unknown pixels for which a shift must have known pixels to go on beyond a side."""
+
 APART = 3
 """Smallest distance in pixels between two such places."""
 
@@ -44,6 +48,9 @@ def list_shifts(held: Held, sources: Sequence[Held], random: np.random.Generator
     ]
     found += [_find_periods(held, number, source) for number, source in enumerate(sources)]
     shifts = np.concatenate([np.zeros((0, 3), np.intp), *found])
+    least = min(WINDOW / 2, min(held.known.shape) / 4)
+    shifts = shifts[np.hypot(shifts[:, 1], shifts[:, 2]) >= least]  # a shorter shift would copy what is to be made anew
+    shifts = np.concatenate([shifts, *(_go_around(shift, held, sources) for shift in shifts)])
     missing = ~held.known & ~_covered(held.known.shape, shifts, sources)
     places = [np.argwhere(source.known) for source in sources]
     while missing.any():
@@ -51,9 +58,21 @@ def list_shifts(held: Held, sources: Sequence[Held], random: np.random.Generator
         number = int(random.integers(len(sources)))
         row, column = random.choice(places[number])
         one = np.array([[number, row - down, column - right]])
+        if np.hypot(row - down, column - right) < least:
+            continue
         shifts = np.concatenate([shifts, one])
         missing &= ~_covered(held.known.shape, one, sources)
     return np.unique(shifts, axis=0)
+
+
+def _go_around(shift: Integers, held: Held, sources: Sequence[Held]) -> Integers:
+    """Return the shifts with which a copy goes on beyond a side where the picture wraps."""
+    turns = [(-side, 0, side) if wrap else (0,) for side, wrap in zip(held.known.shape, held.wraps, strict=True)]
+    others = [shift + np.array([0, down, right]) for down, right in itertools.product(*turns) if down or right]
+    covered = [(_covered(held.known.shape, one[None], sources) & ~held.known).sum() for one in others]
+    enough = LEAST_COVERED * (~held.known).sum()
+    kept = [one for one, count in zip(others, covered, strict=True) if count > enough]
+    return np.array(kept, np.intp).reshape(-1, 3)
 
 
 def _shrink(known: Mask, wraps: tuple[bool, bool]) -> Mask:

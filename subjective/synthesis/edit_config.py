@@ -33,6 +33,7 @@ class EditConfig(SynthesisConfig):
     """What the made part begins with: pieces of the sources that continue what is kept (patches), faint noise (random),
     a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise (phases), or
     a picture file."""
+    max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 30
     feather: Annotated[int, arg(metavar="PIXELS"), at_least(0, "pixels")] = 0
     """Let the old picture fade into the new one over this number of pixels inside the part that is made. No effect
     where the old picture is transparent, or there is none."""

@@ -343,4 +343,4 @@ class _Copies(Layouts):
     def _make_one(self, picture: int, attempt: int) -> Array:
         noise = key_of(self._seed, picture, attempt)
         key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
-        return jnp.asarray(fill_by_shifts(self._picture, self._copied, key))
+        return jnp.asarray(fill_by_shifts(self._picture, self._copied, key, blends=True))

@@ -18,18 +18,26 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.ndimage
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from scipy.sparse.linalg import cg
 
 from subjective.synthesis.candidates import WINDOW, list_shifts
 from subjective.synthesis.held import Held, Image, Integers, Mask, Numbers
 
-MOST_UNKNOWN = 4096
+MOST_UNKNOWN = 3072
 """Largest number of unknown pixels among which all shifts are chosen. A picture with more is reduced first; at the
 finer sizes, the cuts move by some pixels only."""
 
 SWEEPS = 3
 """How often all shifts are tried."""
+
+HELD_COLOR = 0.002
+"""Weight of the copies' own colors where steps of color are spread: a step fades over some
+1/√HELD_COLOR pixels."""
+
+BLEND_TOLERANCE = 1e-5
+"""Share of the steps that may be left when they are spread."""
 
 BAND = 3
 """Distance in pixels by which a cut may move at each finer size."""
@@ -44,7 +52,7 @@ UNIT = 1e-4
 Key = np.random.SeedSequence
 
 
-def fill_by_shifts(held: Held, sources: Sequence[Held], key: Key) -> Image:
+def fill_by_shifts(held: Held, sources: Sequence[Held], key: Key, *, blends: bool = False) -> Image:
     """Fill the unknown pixels of a picture.
 
     Args:
@@ -52,6 +60,7 @@ def fill_by_shifts(held: Held, sources: Sequence[Held], key: Key) -> Image:
         sources: the pictures that pixels come from, at the scale of the picture. Only known pixels are taken. The
             picture itself may be one of them.
         key: from `subjective.synthesis.starts.key_of`; all choices come from the key.
+        blends: whether steps of color at the cuts and at the border are spread over some pixels.
 
     Returns:
         Image ``(height, width, 3)``. The known pixels are those of ``held``.
@@ -71,7 +80,7 @@ def fill_by_shifts(held: Held, sources: Sequence[Held], key: Key) -> Image:
             cut.align(random)
             cut.choose(cut.find_band(), random)
     assert cut is not None
-    return cut.compose()
+    return cut.blend() if blends else cut.compose()
 
 
 class _Cut:
@@ -170,20 +179,22 @@ class _Cut:
         """Give one shift to all free pixels for which that makes the whole better; return whether there are any."""
         first, second = self._pairs[0][touched], self._pairs[1][touched]
         one, other, new = self.chosen[first], self.chosen[second], np.full(len(first), tried[shift])
-        stay, follow, lead = (
-            self._cost_of_pairs(here, there, touched) for here, there in ((one, other), (one, new), (new, other))
+        stay, follow, lead, join = (
+            self._cost_of_pairs(here, there, touched)
+            for here, there in ((one, other), (one, new), (new, other), (new, new))
         )
         index = np.searchsorted(tried, self.chosen[free])
-        change = costs[:, shift] - costs[np.arange(len(free)), index]
+        own = costs[:, shift] - costs[np.arange(len(free)), index]
+        change = own.copy()
         p, q = place[first], place[second]
         both = (p >= 0) & (q >= 0)
         np.add.at(change, p[both], (lead - stay)[both])
-        np.add.at(change, q[both], -lead[both])
+        np.add.at(change, q[both], (join - lead)[both])
         only = (p >= 0) & (q < 0)  # the second one keeps its shift
         np.add.at(change, p[only], (lead - stay)[only])
         only = (p < 0) & (q >= 0)
         np.add.at(change, q[only], (follow - stay)[only])
-        between = np.maximum(follow + lead - stay, 0)
+        between = np.maximum(follow + lead - stay - join, 0)  # below 0 only where the picture wraps
         count = len(free)
         rows = np.concatenate([p[both], np.full(count, count), np.arange(count)])
         columns = np.concatenate([q[both], np.arange(count), np.full(count, count + 1)])
@@ -196,6 +207,10 @@ class _Cut:
         moves = np.ones(count + 2, bool)
         moves[breadth_first_order(rest, count, return_predecessors=False)] = False
         moves = moves[:count] & (self.chosen[free] != tried[shift])
+        of_first, of_second = ((at >= 0) & moves[np.maximum(at, 0)] for at in (p, q))
+        after = np.select([of_first & of_second, of_first, of_second], [join, lead, follow], stay)
+        if own[moves].sum() + (after - stay).sum() > -UNIT:
+            return False
         self.chosen[free[moves]] = tried[shift]
         return bool(moves.any())
 
@@ -239,4 +254,32 @@ class _Cut:
         """Return the picture."""
         picture = self._held.picture.copy()
         picture[self.rows, self.columns] = self._see(np.arange(len(self.rows)), self.chosen)
+        return picture
+
+    def blend(self) -> Image:
+        """Return the picture with the copies' steps from pixel to pixel instead of their colors.
+
+        References:
+            Pérez, Gangnet and Blake, "Poisson image editing", SIGGRAPH 2003. Departure: the colors count a little too.
+        """
+        picture, count = self.compose(), len(self.rows)
+        if not count:
+            return picture
+        first, second, down, right = self._pairs
+        one, other = self.chosen[first], self.chosen[second]
+        step = (self._see(first, one, down, right) - self._see(first, one)) / 2
+        step = step + (self._see(second, other) - self._see(second, other, -down, -right)) / 2
+        own, rows, columns, beside, below = self._border
+        copied = self._see(own, self.chosen[own], beside, below) - self._see(own, self.chosen[own])
+        colors = picture[self.rows, self.columns].astype(np.float64)
+        wanted = HELD_COLOR * colors
+        np.add.at(wanted, first, -step)
+        np.add.at(wanted, second, step)
+        np.add.at(wanted, own, self._held.picture[rows, columns] - copied)
+        neighbors = np.bincount(np.concatenate([first, second, own]), minlength=count)
+        across = csr_matrix((-np.ones(len(first)), (first, second)), shape=(count, count))
+        matrix = across + across.T + diags(HELD_COLOR + neighbors)
+        for channel in range(3):
+            colors[:, channel] = cg(matrix, wanted[:, channel], x0=colors[:, channel], rtol=BLEND_TOLERANCE)[0]
+        picture[self.rows, self.columns] = np.clip(colors, 0, 1)
         return picture

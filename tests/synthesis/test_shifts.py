@@ -90,3 +90,15 @@ def test_a_reduced_picture_does_not_mix_known_pixels_with_others():
     reduced = Held(picture.astype(np.float32), known).reduce(2)
     assert reduced.known.shape == (16, 16)
     np.testing.assert_allclose(reduced.picture, 0.25, atol=1e-6)
+
+
+def test_a_step_of_color_is_spread_when_copies_blend():
+    """The picture is brighter at its right side, so that copies from there do not fit at the left."""
+    picture = 0.4 * smooth_noise(size=(60, 60)) + np.linspace(0, 0.5, 60, dtype=np.float32)[None, :, None]
+    held = with_hole(picture.astype(np.float32), np.s_[20:40, 20:40])
+    plain, blended = (fill_by_shifts(held, [held], key_of(0, 0), blends=blends) for blends in (False, True))
+    np.testing.assert_array_equal(blended[held.known], picture[held.known])
+    into = [np.abs(made[20:40, 20] - made[20:40, 19]).mean() for made in (plain, blended)]
+    assert into[1] < into[0]
+    regular = with_hole(checks(), np.s_[30:66, 25:70])
+    np.testing.assert_allclose(fill_by_shifts(regular, [regular], key_of(0, 0), blends=True), checks(), atol=1e-3)
