@@ -75,6 +75,8 @@ class Edit:
         sources: the pictures whose statistics are matched.
         parts: which pixels of each source count, ``(height, width)``.
         wraps: whether the picture continues with its other side: from the last row, and from the last column.
+        blends: whether steps of color at the border are spread. They are not where the sources are others than what is
+            kept, whose colors may differ.
     """
 
     picture: np.ndarray
@@ -82,6 +84,7 @@ class Edit:
     sources: Sequence[np.ndarray]
     parts: Sequence[np.ndarray]
     wraps: tuple[bool, bool] = (False, False)
+    blends: bool = True
 
     @property
     def size(self) -> tuple[int, int]:
@@ -337,10 +340,11 @@ class _Copies(Layouts):
             Held(fill_nearest(source, part), part).reduce(self.octave)
             for source, part in zip(edit.sources, edit.parts, strict=True)
         ]
+        self._blends = edit.blends
         self._sources = [source.picture for source in self._copied]
         self._make = lru_cache(maxsize=16)(self._make_one)
 
     def _make_one(self, picture: int, attempt: int) -> Array:
         noise = key_of(self._seed, picture, attempt)
         key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
-        return jnp.asarray(fill_by_shifts(self._picture, self._copied, key, blends=True))
+        return jnp.asarray(fill_by_shifts(self._picture, self._copied, key, blends=self._blends))

@@ -77,5 +77,7 @@ def edit_of(
     whole, opaque = np.zeros((height, width, 3), np.float32), np.zeros((height, width), bool)
     whole[at], opaque[at] = image, opacity >= 1
     if sources is not None:
-        return Edit(whole, opaque.astype(np.float32), sources, [np.ones(one.shape[:2], bool) for one in sources])
+        return Edit(
+            whole, opaque.astype(np.float32), sources, [np.ones(one.shape[:2], bool) for one in sources], blends=False
+        )
     return Edit(whole, fade(opaque, opaque, config.feather), [image], [opacity >= 1])

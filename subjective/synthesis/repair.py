@@ -110,6 +110,6 @@ def edit_of(
         kept = kept & keep
     share = fade(opaque, kept, config.feather)
     if sources is not None:
-        return Edit(image, share, sources, [np.ones(source.shape[:2], bool) for source in sources])
+        return Edit(image, share, sources, [np.ones(source.shape[:2], bool) for source in sources], blends=False)
     part = kept if sample is None else opaque & sample
-    return Edit(image, share, [image], [part])
+    return Edit(image, share, [image], [part], blends=sample is None)
