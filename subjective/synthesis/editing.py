@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -27,7 +27,6 @@ from subjective.statistics.terms import Analysis
 from subjective.synthesis.edit_config import EditConfig
 from subjective.synthesis.held import Held, fill_nearest
 from subjective.synthesis.layout import (
-    LAYOUT_KEY,
     SMALLEST_SOURCE,
     Layouts,
     held_octave,
@@ -214,7 +213,7 @@ def prepare(edit: Edit, config: EditConfig, params: Params, init: np.ndarray | N
     plan = make_plan(config, params, sizes_of(edit.sources), by_regions=True)
     config, stages = plan.config, plan.stages
     weights = np.asarray([config.source_weights or (1.0,) * len(edit.sources)])
-    copies = _Copies(edit, config)
+    copies = _lay_out_copies(edit, config)
     targets = targets_by_precision(edit.completed, stages, plan.analysis, config, params, weights)
     near = np.clip(2 - _distance_from(edit.made, edit.wraps, 2 * SURROUNDINGS) / SURROUNDINGS, 0, 1)
     region = near.astype(np.float32)[:, :, None]
@@ -325,26 +324,21 @@ def _loss_beneath(loss: Loss) -> Loss:
     return total
 
 
-class _Copies(Layouts):
-    """The layouts of an edit: copies of the sources fill what is made, and the rest is kept."""
-
-    def __init__(self, edit: Edit, config: EditConfig):
-        """Prepare to lay out copies."""
-        smallest = min(min(source.shape[:2]) for source in edit.sources)
-        self.octave = _copies_octave(edit)
-        self.held = max(held_octave(edit.size, smallest), self.octave)
-        self.padding = padding_of_pyramid("circular" if all(edit.wraps) else "valid")
-        self._seed, self._noise, self._size = config.seed, config.noise, edit.size
-        self._picture = Held(fill_nearest(edit.picture, ~edit.made), ~edit.made, edit.wraps).reduce(self.octave)
-        self._copied = [
-            Held(fill_nearest(source, part), part).reduce(self.octave)
-            for source, part in zip(edit.sources, edit.parts, strict=True)
-        ]
-        self._blends = edit.blends
-        self._sources = [source.picture for source in self._copied]
-        self._make = lru_cache(maxsize=16)(self._make_one)
-
-    def _make_one(self, picture: int, attempt: int) -> Array:
-        noise = key_of(self._seed, picture, attempt)
-        key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
-        return jnp.asarray(fill_by_shifts(self._picture, self._copied, key, blends=self._blends))
+def _lay_out_copies(edit: Edit, config: EditConfig) -> Layouts:
+    """Return the layouts of an edit: copies of the sources fill what is made, and the rest is kept."""
+    smallest = min(min(source.shape[:2]) for source in edit.sources)
+    octave = _copies_octave(edit)
+    picture = Held(fill_nearest(edit.picture, ~edit.made), ~edit.made, edit.wraps).reduce(octave)
+    copied = [
+        Held(fill_nearest(source, part), part).reduce(octave)
+        for source, part in zip(edit.sources, edit.parts, strict=True)
+    ]
+    return Layouts(
+        partial(fill_by_shifts, picture, copied, blends=edit.blends),
+        [source.picture for source in copied],
+        config,
+        size=edit.size,
+        octave=octave,
+        held=max(held_octave(edit.size, smallest), octave),
+        padding=padding_of_pyramid("circular" if all(edit.wraps) else "valid"),
+    )

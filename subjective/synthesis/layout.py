@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,10 +15,10 @@ from jaxtyping import Array
 from subjective.choices import Padding
 from subjective.losses import Loss
 from subjective.pyramid import gaussian_pyramid
-from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.palette import axes_of
+from subjective.synthesis.config import PictureConfig, SynthesisConfig
+from subjective.synthesis.palette import COLORS, axes_of
 from subjective.synthesis.patch_search import SIDE
-from subjective.synthesis.patches import ANY_FORM, Form, join_patches
+from subjective.synthesis.patches import ANY_FORM, Form, Key, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
@@ -86,56 +86,44 @@ class Layouts:
         octave: octave at which the layouts are made.
         held: octave at which pictures are held to their layouts.
         padding: what lies outside a picture while it is reduced and enlarged.
+        note: what was found about the sources, if it changes what is done; else empty.
     """
 
     def __init__(
         self,
+        make: Callable[[Key], np.ndarray],
         sources: Sequence[np.ndarray],
-        config: SynthesisConfig,
-        form: Form = ANY_FORM,
-        factors: np.ndarray | None = None,
+        config: PictureConfig,
+        *,
+        size: tuple[int, int],
+        octave: int,
+        held: int,
+        channels: Sequence[int] = COLORS,
+        padding: Padding,
+        note: str = "",
     ):
         """Prepare to make layouts.
 
         Args:
-            sources: images ``(height, width, channels)``.
-            config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
-            form: what a layout must be like, see `subjective.synthesis.patches.join_patches`; the first three channels
-                are colors. If the layout may be any picture that wraps, it repeats itself as its source does.
-            factors: how much each channel counts when patches are compared, at most 1; 1 if None.
+            make: makes a layout, ``(rows, columns, channels)``, with a key from which all random choices come.
+            sources: the sources at the octave of the layouts, ``(rows, columns, channels)``.
+            config: ``seed`` and ``noise``.
+            size: (height, width) of the pictures.
+            octave: see the class.
+            held: see the class.
+            channels: see `subjective.synthesis.patches.Form`.
+            padding: see the class.
+            note: see the class.
         """
-        is_free = len(sources) == 1 and form.multiple == 1
-        self._lattice = find_lattice(sources[0][:, :, :3]) if is_free else None
-        self._factors = factors
-        smallest = _smallest_side(sources)
-        self.held = held_octave(config.size, smallest, is_regular=self._lattice is not None)
-        self.octave = layout_octave(config.size, smallest)
-        waves = self._lattice and fit_waves(self._lattice, sources[0].shape, config.size)
-        self._form = dataclasses.replace(form, waves=waves)
-        self.padding = padding_of_pyramid(config.padding_mode)
-        self._size, self._seed, self._noise = config.size, config.seed, config.noise
-        self._sources = [np.asarray(reduce_by(jnp.asarray(source), self.octave, SOURCE_SIDES)) for source in sources]
-        self._weights = config.source_weights or (1.0,) * len(sources)
+        self.octave, self.held, self.padding, self.note = octave, held, padding, note
+        self.axes = axes_of(channels)
+        self._make_with, self._sources = make, sources
+        self._size, self._seed, self._noise = size, config.seed, config.noise
         self._make = lru_cache(maxsize=16)(self._make_one)
 
     def _make_one(self, picture: int, attempt: int) -> Array:
         noise = key_of(self._seed, picture, attempt)
-        key = np.random.SeedSequence(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))
-        size = (stage_size(self._size[0], self.octave), stage_size(self._size[1], self.octave))
-        if self._factors is None:
-            return jnp.asarray(join_patches(self._sources, self._weights, size, key, self._form))
-        sources = [source * self._factors for source in self._sources]
-        return jnp.asarray(join_patches(sources, self._weights, size, key, self._form) / self._factors)
-
-    @property
-    def note(self) -> str:
-        """What was found about the sources, if it changes what is done; else empty."""
-        return f"the source is regular: {self._lattice.description}; the picture keeps them" if self._lattice else ""
-
-    @property
-    def axes(self) -> np.ndarray:
-        """See `subjective.synthesis.patches.axes_of`."""
-        return axes_of(self._form.channels)
+        return jnp.asarray(self._make_with(Key(noise.entropy, spawn_key=(*noise.spawn_key, *LAYOUT_KEY))))
 
     def at(self, picture: int, attempt: int, octave: int) -> Array:
         """Return the layout of an attempt at a picture, reduced or enlarged to an octave of the picture."""
@@ -159,14 +147,54 @@ class Layouts:
 
 
 def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray], form: Form = ANY_FORM) -> Layouts | None:
-    """Return the layouts that a config asks for; ``form`` as in `subjective.synthesis.patches.join_patches`.
+    """Return the layouts that a config asks for, if any; ``form`` as in `join_layouts`."""
+    return join_layouts(config, sources, form) if begins_with_patches(config, sources) else None
 
-    None if the config asks for another start, or for one material of several sources, or if a source is tiny.
+
+def join_layouts(
+    config: SynthesisConfig,
+    sources: Sequence[np.ndarray],
+    form: Form = ANY_FORM,
+    factors: np.ndarray | None = None,
+) -> Layouts:
+    """Return layouts that are joined from patches.
+
+    Args:
+        config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
+        sources: images ``(height, width, channels)``, of which none is tiny; the first three channels are colors.
+        form: what a layout must be like. If it may be any picture that wraps, it repeats itself as its source does.
+        factors: how much each channel counts when patches are compared, at most 1; 1 if None.
     """
-    return Layouts(sources, config, form) if _begins_with_patches(config, sources) else None
+    is_free = len(sources) == 1 and form.multiple == 1
+    lattice = find_lattice(sources[0][:, :, :3]) if is_free else None
+    smallest = _smallest_side(sources)
+    octave = layout_octave(config.size, smallest)
+    form = dataclasses.replace(form, waves=lattice and fit_waves(lattice, sources[0].shape, config.size))
+    reduced = [np.asarray(reduce_by(jnp.asarray(source), octave, SOURCE_SIDES)) for source in sources]
+    weights = config.source_weights or (1.0,) * len(sources)
+    at_octave = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
+
+    def make(key: Key) -> np.ndarray:
+        if factors is None:
+            return join_patches(reduced, weights, at_octave, key, form)
+        return np.asarray(join_patches([one * factors for one in reduced], weights, at_octave, key, form) / factors)
+
+    return Layouts(
+        make,
+        reduced,
+        config,
+        size=config.size,
+        octave=octave,
+        held=held_octave(config.size, smallest, is_regular=lattice is not None),
+        channels=form.channels,
+        padding=padding_of_pyramid(config.padding_mode),
+        note=f"the source is regular: {lattice.description}; the picture keeps them" if lattice else "",
+    )
 
 
-def _begins_with_patches(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> bool:
+def begins_with_patches(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> bool:
+    """Return whether pictures begin with patches: not if the config asks for another start, or for one material of
+    several sources, or if a source is tiny."""
     is_joined = len(sources) > 1 and config.join_mode not in (None, "average")
     return config.init == "patches" and not is_joined and _smallest_side(sources) >= SMALLEST_SOURCE
 
@@ -186,7 +214,7 @@ def choose_first_stage(config: Config, sources: Sequence[np.ndarray], *, has_lay
         has_layouts: False if the pictures have regions, or a start of their own.
     """
     is_open = config.first_stage is None and config.schedule != "plain"
-    if not is_open or not has_layouts or not _begins_with_patches(config, sources):
+    if not is_open or not has_layouts or not begins_with_patches(config, sources):
         return config
     octave = layout_octave(config.size, _smallest_side(sources))
     return dataclasses.replace(config, first_stage=stage_size(min(config.size), octave))

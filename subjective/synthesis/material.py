@@ -24,7 +24,7 @@ from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.inputs import read_config, read_params
-from subjective.synthesis.layout import Layouts, choose_first_stage, hold_to_layout, make_layouts
+from subjective.synthesis.layout import begins_with_patches, choose_first_stage, hold_to_layout, join_layouts
 from subjective.synthesis.material_config import MaterialConfig
 from subjective.synthesis.patches import Form, carry_maps
 from subjective.synthesis.plan import make_plan
@@ -282,8 +282,9 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
         return jnp.asarray(mean + noise[:, :, :1], jnp.float32)
 
     layouts = None
-    if make_layouts(config, [albedo]) is not None:
-        layouts = Layouts([planes], config, Form(channels=channels_of(kinds)), patch_factors(planes, kinds, config))
+    if begins_with_patches(config, [albedo]):
+        form = Form(channels=channels_of(kinds))
+        layouts = join_layouts(config, [planes], form, patch_factors(planes, kinds, config))
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
     job = Job(
         config,

@@ -11,7 +11,7 @@ from helpers.pictures import smooth_noise
 from subjective.colors import OPPONENT
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.layout import Layouts, held_octave, layout_octave, make_layouts
+from subjective.synthesis.layout import held_octave, join_layouts, layout_octave, make_layouts
 from subjective.synthesis.texture import prepare, synthesize
 
 SMALL = {"output_width": 128, "octaves": 2, "layers": ("pool1",), "statistic": ("gram",)}
@@ -51,7 +51,7 @@ def test_other_starts_begin_with_smaller_stages(small_params):
 @pytest.mark.parametrize("padding", ["circular", "same"])
 def test_a_layout_has_the_size_of_each_octave(monkeypatch, padding):
     monkeypatch.setattr("subjective.synthesis.layout.MOST_PIXELS", 150 * 131 / 3)
-    layouts = Layouts([SOURCE], SynthesisConfig(output_width=131, output_height=150, padding_mode=padding))
+    layouts = join_layouts(SynthesisConfig(output_width=131, output_height=150, padding_mode=padding), [SOURCE])
     assert layouts.octave == 1
     sizes = [layouts.at(0, 0, octave).shape[:2] for octave in range(4)]
     assert sizes == [(150, 131), (75, 66), (38, 33), (19, 17)]
@@ -59,7 +59,7 @@ def test_a_layout_has_the_size_of_each_octave(monkeypatch, padding):
 
 @pytest.mark.slow
 def test_every_picture_and_attempt_has_a_layout_of_its_own():
-    layouts = Layouts([SOURCE], SynthesisConfig(output_width=64))
+    layouts = join_layouts(SynthesisConfig(output_width=64), [SOURCE])
     made = [np.asarray(layouts.at(*place, 0)) for place in ((0, 0), (1, 0), (0, 1))]
     assert min(np.abs(made[0] - made[1]).mean(), np.abs(made[0] - made[2]).mean()) > 0.02
     np.testing.assert_array_equal(made[0], layouts.at(0, 0, 0))
