@@ -20,8 +20,8 @@ from subjective.evaluation.alignment import measure_alignment, report_alignment
 from subjective.evaluation.scores import report
 from subjective.files import find_shared, locked_folder, write_bytes
 from subjective.images import encode_image
-from subjective.maps import Convention
-from subjective.material_files import MapFile, find_maps, plan_files, read_files
+from subjective.materials.files import MapFile, find_maps, plan_files, read_files
+from subjective.materials.maps import Convention
 from subjective.runs.pictures import draw_material
 from subjective.runs.provenance import describe_file
 from subjective.runs.result_files import MaterialFiles

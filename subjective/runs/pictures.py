@@ -16,8 +16,8 @@ from subjective.colors import LUMA
 from subjective.conversion import to_uint8
 from subjective.evaluation.motion import FrameDistances, Frames
 from subjective.images import resize
-from subjective.maps import Convention
-from subjective.normals import light, to_plane
+from subjective.materials.maps import Convention
+from subjective.materials.normals import light, to_plane
 
 CELL = 512
 """Longest side in pixels of a picture on a sheet. Larger pictures are reduced and not cropped, because

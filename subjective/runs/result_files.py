@@ -12,7 +12,7 @@ import numpy as np
 from subjective.choices import Depth
 from subjective.files import write_bytes
 from subjective.images import write_image
-from subjective.material_files import MapFile, encode_map
+from subjective.materials.files import MapFile, encode_map
 
 
 @runtime_checkable
@@ -66,7 +66,7 @@ class MaterialFiles:
     """Writes each map of a material as a file; on the way, only the albedo.
 
     Attributes:
-        files: the files of the maps, from `subjective.material_files.plan_files`.
+        files: the files of the maps, from `subjective.materials.files.plan_files`.
         split: turns what a run renders into a picture of each map.
         flips_y: whether y of normals is turned round.
     """

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from subjective import normals
 from subjective.arguments import check_kind
 from subjective.checks import InputError, Message, describe
 from subjective.choices import Depth
 from subjective.conversion import image_of
 from subjective.images import PictureLike, as_image, write_image
 from subjective.losses import Loss, texture_loss
-from subjective.maps import KINDS, channels_of, order_kinds, place_channels
+from subjective.materials import normals
+from subjective.materials.maps import KINDS, channels_of, order_kinds, place_channels
 from subjective.network.vgg import Params
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from subjective.checks import WEIGHT, InputError, describe, setting, tidy_settings
-from subjective.maps import KINDS, channels_of, order_kinds
+from subjective.materials.maps import KINDS, channels_of, order_kinds
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.settings import arg
 

@@ -20,9 +20,9 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from subjective.losses import Loss, Scalar
-from subjective.maps import KINDS, place_channels
+from subjective.materials.maps import KINDS, place_channels
+from subjective.materials.normals import LEAST_Z
 from subjective.network.vgg import Params
-from subjective.normals import LEAST_Z
 from subjective.synthesis.material_config import SCALARS_PER_PASS, MaterialConfig
 
 CONTRAST = 0.2

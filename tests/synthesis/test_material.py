@@ -6,10 +6,11 @@ import pytest
 import scipy.ndimage
 from helpers.pictures import noise, smooth_noise
 
-from subjective import deep, normals
+from subjective import deep
 from subjective.checks import InputError
 from subjective.evaluation.alignment import measure_alignment
 from subjective.evaluation.pixels import seam
+from subjective.materials import normals
 from subjective.synthesis import material
 from subjective.synthesis.material import synthesize_material
 from subjective.synthesis.material_config import MaterialConfig

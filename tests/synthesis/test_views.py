@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from helpers.pictures import noise, smooth_noise
 
-from subjective import normals
 from subjective.losses import texture_loss
-from subjective.maps import place_channels
+from subjective.materials import normals
+from subjective.materials.maps import place_channels
 from subjective.statistics.gram import GRAM
 from subjective.statistics.terms import Analysis, Term
 from subjective.synthesis.material_config import MaterialConfig

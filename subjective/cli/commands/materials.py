@@ -10,7 +10,7 @@ import tyro
 
 from subjective.checks import InputError, above, setting
 from subjective.cli.options import DepthOptions, PictureOptions
-from subjective.material_files import find_maps
+from subjective.materials.files import find_maps
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.material_config import MaterialConfig
 from subjective.synthesis.presets import PRESETS, Preset

@@ -1,7 +1,7 @@
 """The maps of a material: their kinds, the names that files have, and how the channels of all maps lie side by side.
 
 A material is several pictures of one surface. Colors have three channels. A normal has two, x and y in [0, 1]; z
-follows from them (`subjective.normals`). All other maps have one.
+follows from them (`subjective.materials.normals`). All other maps have one.
 """
 
 from __future__ import annotations

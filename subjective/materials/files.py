@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from subjective import normals
 from subjective.checks import InputError, file_errors, setting
 from subjective.choices import DEPTHS, Depth
 from subjective.decoding import PictureWarning
@@ -20,7 +19,8 @@ from subjective.encoding import WRITABLE, check_depth, default_depth, encode_pix
 from subjective.files import suggest_file
 from subjective.images import SUFFIXES, read_image, resize_planes
 from subjective.light import to_light
-from subjective.maps import KINDS, PACKS, Convention, Named, name_files, order_kinds, read_kind, read_name
+from subjective.materials import normals
+from subjective.materials.maps import KINDS, PACKS, Convention, Named, name_files, order_kinds, read_kind, read_name
 
 COLORS = frozenset(kind for kind, (channels, _) in KINDS.items() if channels == 3)
 """Maps that are colors: their color profile is followed, and OpenEXR holds their light. All others are data."""

@@ -3,7 +3,16 @@
 import pytest
 
 from subjective.checks import InputError
-from subjective.maps import KINDS, Named, channels_of, name_files, order_kinds, place_channels, read_kind, read_name
+from subjective.materials.maps import (
+    KINDS,
+    Named,
+    channels_of,
+    name_files,
+    order_kinds,
+    place_channels,
+    read_kind,
+    read_name,
+)
 
 
 @pytest.mark.parametrize(

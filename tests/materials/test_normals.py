@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage
 from helpers.pictures import noise
 
-from subjective import normals
+from subjective.materials import normals
 
 CONVENTIONS = ["opengl", "directx"]
 

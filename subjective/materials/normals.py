@@ -10,7 +10,7 @@ import scipy.fft
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from subjective.maps import Convention
+from subjective.materials.maps import Convention
 
 Vectors = NDArray[np.float32]
 """``(height, width, 3)``: x, y and z in [-1, 1], of length one."""

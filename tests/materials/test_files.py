@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from helpers.pictures import noise
 
-from subjective import deep, encoding, normals
+from subjective import deep, encoding
 from subjective.checks import InputError
-from subjective.material_files import encode_map, find_maps, plan_files, read_files
+from subjective.materials import normals
+from subjective.materials.files import encode_map, find_maps, plan_files, read_files
 
 COLORS = noise(12, 14, 3)
 
