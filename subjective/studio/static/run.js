@@ -133,7 +133,7 @@ export function runPage(main, name) {
     numberLabel.hidden = numbers.length < 2;
     options(number_, numbers.map((one) => [String(one), String(one + 1)]), "0");
     const sources = run.sources.map((source, index) => [`source ${index}`, `${source.use} ${source.name}`]);
-    const others = run.pictures.filter((one) => one.kind === "other").map((one) => [`file ${one.name}`, one.name]);
+    const others = run.pictures.filter((one) => one.kind === "other").map((one) => [`file ${one.name}`, one.name.endsWith("-map.png") ? `where it is unlike its source (${one.name})` : one.name]);
     const first = sources.length ? sources[0][0] : others.length ? others[0][0] : "nothing";
     options(beside, [...sources, ...others, ["nothing", "nothing"]], first);
     const steps = stepsOf(run, which).filter((one) => !one.live).map((one) => [`step ${one.name}`, one.label]);
