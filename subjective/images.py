@@ -30,7 +30,6 @@ from subjective.decoding import (
     decode_picture,
     orient,
     read_bytes,
-    read_picture,
     to_float,
     to_rgb,
 )
@@ -182,7 +181,7 @@ def as_image_with_opacity(picture: PictureLike, name: str = "the picture") -> tu
         InputError: the picture cannot be read or converted.
     """
     if isinstance(picture, (str, os.PathLike)):
-        name, picture = str(picture), read_picture(check_path("a picture", picture))
+        return read_stored(check_path("a picture", picture))[:2]
     if isinstance(picture, Pillow.Image):
         return _split_opacity(name, orient(picture))
     found = np.asarray(picture)
@@ -191,6 +190,29 @@ def as_image_with_opacity(picture: PictureLike, name: str = "the picture") -> tu
         return image, np.ones(image.shape[:2], np.float32)
     opacity = image_of(found[:, :, -1], name)[:, :, 0]
     return image_of(found[:, :, :-1], name), opacity
+
+
+def read_stored(path: Path) -> tuple[Image, Float[np.ndarray, "h w"], Depth]:
+    """Read a picture as it is stored, see `as_image_with_opacity`.
+
+    Returns:
+        float32 RGB in [0, 1], the opacity of each pixel in [0, 1], and how many bits a number has in the file: 8 or 16.
+
+    Raises:
+        InputError: the file is no picture of 8 or 16 bits in gray or RGB.
+        FileError: the file cannot be opened.
+    """
+    name, data = str(path), read_bytes(path)
+    deep = decode_deep(path, data, as_data=True)
+    if deep is None:
+        picture = decode_picture(name, data)
+        return *_split_opacity(name, picture), "16" if picture.mode.startswith("I") else "8"
+    if deep.depth not in ("8", "16"):
+        raise InputError(f"{name!r} holds floats, which are not kept bit for bit; wanted a picture of 8 or 16 bits")
+    values = deep.values
+    opacity = values[:, :, -1] if values.shape[2] in (2, 4) else np.ones(values.shape[:2], np.float32)
+    colors = values[:, :, : values.shape[2] - 1 if values.shape[2] in (2, 4) else None]
+    return np.repeat(colors, 3, axis=2) if colors.shape[2] == 1 else colors, opacity, deep.depth
 
 
 def _split_opacity(name: str, picture: Pillow.Image) -> tuple[Image, Float[np.ndarray, "h w"]]:

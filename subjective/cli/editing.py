@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import check_weights
+from subjective.checks import check_weights, setting
+from subjective.choices import Depth
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, read_start
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
+from subjective.encoding import check_depth
 from subjective.evaluation.pixels import seam
 from subjective.evaluation.scores import Scores, report
-from subjective.images import as_image_with_opacity, find_images, read_image
+from subjective.images import find_images, read_image, read_stored
 from subjective.runs.provenance import describe_file
+from subjective.runs.result_files import PictureFiles
 from subjective.synthesis import coarse_to_fine, editing
 from subjective.synthesis.editing import Edit
 from subjective.synthesis.forecast import Phase
@@ -47,7 +50,7 @@ def run_edit(command: str, options: Any, make_edit: MakeEdit, resume: Path | Non
     began = time.monotonic()
     check_out(options, suffixes=LOSSLESS, count=options.count, resume=resume)
     network = read_network(options, raw=options.raw_weights)
-    edit, pictures = _read_edit(options, make_edit)
+    edit, depth, pictures = _read_edit(options, make_edit)
     editing.check_edit(edit)
     asked = {"output_width": options.output_width, "output_height": options.output_height}
     options = editing.fit_config(edit, options)
@@ -67,21 +70,28 @@ def run_edit(command: str, options: Any, make_edit: MakeEdit, resume: Path | Non
     if planned is None:
         return 0
     options, job = planned.options, planned.job
-    with PictureSession(command, planned, facts, resume, asked=asked) as session:
+    with PictureSession(command, planned, facts, resume, asked=asked, files=PictureFiles(depth)) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
-        if options.out is not None:
-            copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
         made = [np.asarray(result.value) for result in results]
+        if options.out is not None:
+            out, force = options.out, options.force
+            copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth)
         if options.evaluate or any(edit.wraps):
             session.score(lambda: _measure(edit, made, network, job, options, session.result_names))
     return session.status
 
 
-def _read_edit(options: Any, make_edit: MakeEdit) -> tuple[Edit, list[dict[str, str]]]:
-    """Read the files of an edit; return it, and what ``config.json`` says about the files."""
+def _read_edit(options: Any, make_edit: MakeEdit) -> tuple[Edit, Depth, list[dict[str, str]]]:
+    """Read the files of an edit; return it, the depth of its picture, and what ``config.json`` says about the files.
+
+    Raises:
+        InputError: the picture cannot be read, or has more bits than --out can store.
+    """
     [file] = find_images([options.picture], "picture")
-    image, opacity = as_image_with_opacity(file)
+    image, opacity, depth = read_stored(file)
+    if options.out is not None:
+        check_depth(f"{setting('out')} {options.out!r}", Path(options.out).suffix.lower(), depth)
     facts = [describe_file(file, "picture")]
     masks: dict[str, np.ndarray] = {}
     for name in ("fill", "keep", "sample"):
@@ -92,7 +102,7 @@ def _read_edit(options: Any, make_edit: MakeEdit) -> tuple[Edit, list[dict[str, 
     check_weights("source_weights", options.source_weights, max(len(files), 1), "source")
     facts += [describe_file(each, "source") for each in files]
     sources = [read_image(each) for each in files] or None
-    return make_edit(options, image, opacity, masks, sources), facts
+    return make_edit(options, image, opacity, masks, sources), depth, facts
 
 
 def _measure(

@@ -10,6 +10,7 @@ from helpers.processes import made, refusal
 from PIL import Image
 
 from subjective.cli.main import main
+from subjective.deep import read_pixels
 from subjective.images import write_image
 
 SMALL = ["--octaves", "1", "-l", "pool1", "--statistic", "gram", "-m", "3", "-n", "0"]
@@ -70,11 +71,14 @@ def test_tileable_says_the_seams_before_and_after(capsys):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("files")
-def test_expand_makes_a_larger_picture_around_the_old_one(capsys):
-    folder = made(capsys, "expand", "rock.png", "--size", "92x72", "--at", "12,0", *SMALL, "--no-evaluate")
-    result = pixels(folder / "result.png")
-    assert result.shape == (72, 92, 3)
-    np.testing.assert_array_equal(result[:, 12:], pixels("rock.png"))
+def test_expand_makes_a_larger_picture_around_the_old_one_and_keeps_its_16_bits(capsys):
+    write_image("deep.png", smooth_noise(size=(72, 80)), depth="16")
+    folder = made(capsys, "expand", "deep.png", "--size", "92x72", "--at", "12,0", *SMALL, "--no-evaluate")
+    before, result = (read_pixels(Path(file)) for file in ("deep.png", folder / "result.png"))
+    assert before.depth == result.depth == "16"
+    assert result.values.shape == (72, 92, 3)
+    np.testing.assert_array_equal(result.values[:, 12:], before.values)
+    assert "cannot have the depth 16" in refusal(capsys, "expand", "deep.png", "--left", "9", "-o", "wide.bmp")
 
 
 @pytest.mark.parametrize(
