@@ -10,7 +10,7 @@ from subjective.imports import Table
 from subjective.synthesis.config import DEFAULT_STATISTIC, SynthesisConfig, TransferConfig
 from subjective.synthesis.settings import NO_TOLERANCE
 
-Preset = Literal["fast", "default", "best", "paper", "gpdm", "sliced"]
+Preset = Literal["fast", "default", "best", "paper", "sliced"]
 
 PRESETS: dict[str, SynthesisConfig] = {
     "fast": SynthesisConfig(max_iter=20),
@@ -39,18 +39,6 @@ PRESETS: dict[str, SynthesisConfig] = {
         preconditioner="none",
         block=0.0,
     ),
-    "gpdm": SynthesisConfig(
-        layers=("rgb",),
-        statistic=("patches",),
-        relative=False,
-        init="random",
-        first_stage=16,
-        coarse_iter=150,
-        max_iter=150,
-        tol=NO_TOLERANCE,
-        preconditioner="none",
-        block=0.0,
-    ),
     "sliced": SynthesisConfig(
         layers=(
             *("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv4_1", "conv4_2"),
@@ -67,9 +55,8 @@ PRESETS: dict[str, SynthesisConfig] = {
         block=0.0,
     ),
 }
-"""Settings for textures. Three presets are for comparison: `paper` has the settings of the 2017 program, `gpdm` matches
-patches of pixels (Elnekave and Weiss 2022), and `sliced` distributions of features (Heitz and others 2021).
-`experiments/05_presets.md` has the scores."""
+"""Settings for textures. Two presets are for comparison: `paper` has the settings of the 2017 program, and `sliced` matches
+distributions of features (Heitz and others 2021). `experiments/05_presets.md` has the scores."""
 
 Like = Literal["multiscale", "tensorflow", "pytorch", "prisma"]
 
