@@ -55,8 +55,8 @@ PRESETS: dict[str, SynthesisConfig] = {
         block=0.0,
     ),
 }
-"""Settings for textures. Two presets are for comparison: `paper` has the settings of the 2017 program, and `sliced` matches
-distributions of features (Heitz and others 2021). `experiments/05_presets.md` has the scores."""
+"""Settings for textures. Two presets are for comparison: `paper` has the settings of the 2017 program, and `sliced`
+matches distributions of features (Heitz and others 2021). `experiments/05_presets.md` has the scores."""
 
 Like = Literal["multiscale", "tensorflow", "pytorch", "prisma"]
 
