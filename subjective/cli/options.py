@@ -194,8 +194,8 @@ class TextureOptions(PictureOptions, SourceOptions):
     """Give each source a region of the result: one gray picture for each source, white in the source's region, black
     elsewhere, gray at soft borders. If the last source has no gray picture, it takes the rest."""
     preset: Preset = "default"
-    """Settings to begin with: fast, default or best; for comparison paper (settings of the 2017 program) or sliced. Other
-    flags change them."""
+    """Settings to begin with: fast, default or best; for comparison paper (settings of the 2017 program) or sliced.
+    Other flags change them."""
     evaluate: bool = True
     """Score the finished pictures against the sources as in `subjective evaluate`. The scores go to summary.json."""
 
