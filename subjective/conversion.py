@@ -37,6 +37,23 @@ def image_of(array: Any, name: str = "the picture") -> Image:
         InputError: the array has another shape or number type, is empty, or has floats that are not finite or lie more
             than `SLACK` outside [0, 1].
     """
+    colors, opacity = image_and_opacity_of(array, name)
+    return colors if opacity is None else colors * opacity[:, :, None] + (1 - opacity[:, :, None])
+
+
+def image_and_opacity_of(array: Any, name: str = "the picture") -> tuple[Image, Float[np.ndarray, "h w"] | None]:
+    """Convert an array to an image and its opacity, without laying the image over white.
+
+    Args:
+        array: as in `image_of`.
+        name: as in `image_of`.
+
+    Returns:
+        float32 RGB in [0, 1], and the opacity of each pixel in [0, 1]; None for an array without opacity.
+
+    Raises:
+        InputError: as in `image_of`.
+    """
     found = _read_numbers(array, name)
     if found.ndim not in (2, 3) or (found.ndim == 3 and found.shape[2] not in (1, 2, 3, 4)):
         shapes = "(height, width) for gray, (height, width, 3) for RGB or (height, width, 4) for RGBA"
@@ -45,10 +62,10 @@ def image_of(array: Any, name: str = "the picture") -> Image:
         raise InputError(f"{name} has shape {found.shape}, without any pixel; wanted at least one")
     values = _to_unit_range(found, name)
     planes = values[:, :, None] if values.ndim == 2 else values
+    opacity = None
     if planes.shape[2] in (2, 4):
-        opacity = planes[:, :, -1:]
-        planes = planes[:, :, :-1] * opacity + (1 - opacity)
-    return planes if planes.shape[2] == 3 else np.repeat(planes, 3, axis=2)
+        planes, opacity = planes[:, :, :-1], planes[:, :, -1]
+    return planes if planes.shape[2] == 3 else np.repeat(planes, 3, axis=2), opacity
 
 
 def _read_numbers(array: Any, name: str) -> np.ndarray:

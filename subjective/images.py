@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 from subjective.arguments import check_kind, check_list, check_map, check_path, check_size
 from subjective.checks import InputError, above, at_least, check_number, check_word, describe, file_errors
 from subjective.choices import DEPTHS, Depth
-from subjective.conversion import Image, image_of
+from subjective.conversion import Image, image_and_opacity_of, image_of
 from subjective.decoding import (
     BYTES_PER_PIXEL,
     MAX_BYTES,
@@ -184,12 +184,8 @@ def as_image_with_opacity(picture: PictureLike, name: str = "the picture") -> tu
         return read_stored(check_path("a picture", picture))[:2]
     if isinstance(picture, Pillow.Image):
         return _split_opacity(name, orient(picture))
-    found = np.asarray(picture)
-    if found.ndim != 3 or found.shape[2] not in (2, 4):
-        image = image_of(picture, name)
-        return image, np.ones(image.shape[:2], np.float32)
-    opacity = image_of(found[:, :, -1], name)[:, :, 0]
-    return image_of(found[:, :, :-1], name), opacity
+    image, opacity = image_and_opacity_of(picture, name)
+    return image, np.ones(image.shape[:2], np.float32) if opacity is None else opacity
 
 
 def read_stored(path: Path) -> tuple[Image, Float[np.ndarray, "h w"], Depth]:

@@ -6,7 +6,6 @@ x points right and z towards the viewer. y points up (OpenGL) or down (DirectX).
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
 from jaxtyping import Float
 from numpy.typing import NDArray
 
@@ -86,9 +85,9 @@ def integrate(plane: Plane, convention: Convention) -> NDArray[np.float64]:
     down, right = slopes(plane, convention)
     rows, columns = (1j * np.sin(2 * np.pi * np.fft.fftfreq(side)) for side in down.shape)
     power = np.abs(rows[:, None]) ** 2 + np.abs(columns[None, :]) ** 2
-    spectrum = np.conj(rows[:, None]) * scipy.fft.fft2(down) + np.conj(columns[None, :]) * scipy.fft.fft2(right)
+    spectrum = np.conj(rows[:, None]) * np.fft.fft2(down) + np.conj(columns[None, :]) * np.fft.fft2(right)
     spectrum = np.where(power > 1e-12, spectrum / np.maximum(power, 1e-12), 0)
-    return np.asarray(scipy.fft.ifft2(spectrum).real)
+    return np.asarray(np.fft.ifft2(spectrum).real)
 
 
 def normals_of(height: NDArray[np.floating], convention: Convention) -> Plane:

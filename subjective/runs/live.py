@@ -125,9 +125,10 @@ def reduce(value: Any) -> np.ndarray:
     """Return a picture of at most `SIDE` pixels, from one or several pictures of any size.
 
     Args:
-        value: ``(height, width, 3)`` or ``(count, height, width, 3)``, of which the first `MOST_FRAMES` are shown in
-            rows.
+        value: ``(height, width, channels)`` or ``(count, height, width, channels)``, of which the first `MOST_FRAMES`
+            are shown in rows. The first three channels are shown: the albedo of a material.
     """
+    value = value[..., :3]
     if value.ndim == 4:
         value = value[:MOST_FRAMES]
         columns = math.ceil(math.sqrt(len(value)))

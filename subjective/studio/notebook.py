@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from subjective.arguments import check_function
 from subjective.checks import MissingPackageError
 from subjective.images import encode_image
 from subjective.optimize.minimizer import Step
@@ -94,12 +95,14 @@ def live(display: Callable[..., Any] | None = None) -> Live:
         A function for ``on_step`` of `synthesize`, `animate`, `transfer` and `invent`.
 
     Raises:
+        InputError: ``display`` is no function of an object and an id.
         MissingPackageError: IPython is not installed, so that this is no notebook.
 
     Examples:
         ``subjective.synthesize("gravel.jpg", on_step=subjective.live())``
     """
     if display is not None:
+        check_function("display", display, ["object", "display_id"])
         return Live(display)
     try:
         from IPython.display import display as display_in_notebook

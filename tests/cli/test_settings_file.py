@@ -83,7 +83,10 @@ def test_a_table_is_for_one_command_and_the_content_of_a_transfer_needs_no_flag(
         ("source = [5]", "source is [5]; wanted PICTURE..."),
         ("synthesize = 5", "synthesize is 5; wanted a table of settings"),
         ("[synthesise]\nwidth = 5", "no command takes the table 'synthesise'; did you mean synthesize?"),
-        ("[batch]\nwidth = 5", "no command takes the table 'batch'; wanted one of synthesize, animate, transfer"),
+        (
+            "[batch]\nwidth = 5",
+            "no command takes the table 'batch'; wanted one of synthesize, material",
+        ),
         ("width = {}", "no command takes the table 'width'; wanted one of"),
         ("width = ", "is no TOML file"),
     ],

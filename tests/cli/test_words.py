@@ -34,7 +34,7 @@ MISTAKES = [
     ("synthesize -s a.jpg --tol nan", "--tol is nan; wanted 0 or more"),
     (
         "synthesize -s a.jpg --preset bst",
-        "is 'bst'; wanted one of fast, default, best, paper; did you mean best?",
+        "is 'bst'; wanted one of fast, default, best, paper, sliced; did you mean best?",
     ),
     ("synthesize -s a.jpg -j mean", "-j is 'mean'; wanted one of average, max, log_euclidean, geodesic"),
     ("synthesize -s a.jpg -p mirror", "-p is 'mirror'; wanted one of valid, same, circular"),

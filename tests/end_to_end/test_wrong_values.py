@@ -16,9 +16,10 @@ import subjective
 
 # Not called with wrong values: plain records that the package makes, exceptions, a protocol, and a table.
 RECORDS = {"NonFiniteLossError", "Optimizer", "PictureResult", "Result", "Score", "Scores", "Step", "Stop"}
-RECORDS |= {"TileSet", "TilesResult"}
+RECORDS |= {"MaterialResult", "TileSet", "TilesResult"}
 # `test_wrong_settings.py` does these.
 CONFIGS = {"AnimationConfig", "NoveltyConfig", "SynthesisConfig", "TilesConfig", "TransferConfig"}
+CONFIGS |= {"ExpandConfig", "MaterialConfig", "RepairConfig", "TileableConfig"}
 
 
 @pytest.mark.slow

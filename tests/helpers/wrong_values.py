@@ -322,9 +322,30 @@ def verbs():
     tiled = subjective.TilesConfig(**small | {"output_width": 32, "output_height": None})
     set_of_tiles = {"sources": SMALL, "config": tiled, "params": PARAMS}
     yield from each(subjective.make_tiles, set_of_tiles, sources=LIST_OF_PICTURES, config=[texture, 5, {}], **common)
+    yield from edits_and_materials(common, [texture, 5, {}], paths)
     presets = [*NOT_TEXTS, "", "slow"]
     yield from each(subjective.preset, {}, name=presets)
     yield from each(subjective.preset, {"name": "fast"}, max_iter=[NAN, -1], layers=[5], tol=["a"])
+
+
+def edits_and_materials(common, configs, paths):
+    """Return the calls of the verbs that edit a picture, and of the one that makes materials."""
+    pictures, masks = [*PICTURES, *paths], [value for value in [*PICTURES, *paths] if value is not None]
+    sources = [value for value in LIST_OF_PICTURES if value is not None]
+    edit = {"picture": SMALL, "params": PARAMS}
+    filled = edit | {"fill": np.eye(8, dtype=np.float32)}
+    yield from each(subjective.repair, filled, picture=pictures, config=configs, fill=masks, **common)
+    yield from each(subjective.repair, filled, sample=masks, sources=sources)
+    yield from each(subjective.repair, edit, keep=masks)
+    yield from each(subjective.make_tileable, edit, picture=pictures, config=configs, **common)
+    wider = edit | {"config": subjective.ExpandConfig(left=4)}
+    yield from each(subjective.expand_picture, wider, picture=pictures, config=configs, sources=sources, **common)
+    maps = [*NOT_TEXTS, {}, {"normal": SMALL}, {"albedo": None}, {"albedo": SMALL, "colour": SMALL}]
+    maps += [{"albedo": SMALL, "height": SMALL[:4]}]
+    given = {"maps": {"albedo": SMALL, "height": SMALL}, "params": PARAMS}
+    common = {name: values for name, values in common.items() if name != "init"}
+    yield from each(subjective.synthesize_material, given, maps=maps, config=configs, **common)
+    yield from each(subjective.live, {}, display=NOT_FUNCTIONS)
 
 
 def results_and_scores():

@@ -52,8 +52,8 @@ class MaterialCommand(PictureOptions, MaterialConfig, DepthOptions):
     def check(self) -> None:
         """See `Options.check`."""
         super().check()
-        if self.preset == "paper":
-            raise InputError(f"{setting('preset')} paper is for a single picture; wanted fast, default or best")
+        if self.preset in ("paper", "sliced"):
+            raise InputError(f"{setting('preset')} {self.preset} is for a single picture; wanted fast, default or best")
         if self.out is not None and Path(self.out).is_file():
             raise InputError(f"{setting('out')} is {self.out!r}, which is a file; wanted a folder")
 
