@@ -31,6 +31,7 @@ NEEDS_DOWNLOAD = "vgg19-keras"
 NEEDS_DEVICES = "devices=2"  # the command above that block of Python runs with two devices, in a process of its own
 
 PICTURE = ["--octaves", "1", "--layers", "pool1", "-m", "1", "-n", "0", "--schedule", "plain"]
+EDIT = [*PICTURE, "--statistic", "gram", "--no-evaluate"]
 SMALLER = {
     "synthesize": [*PICTURE, "-ow", "64", "--no-evaluate"],
     "material": [*PICTURE, "-ow", "64", "--no-evaluate"],
@@ -38,20 +39,24 @@ SMALLER = {
     "animate": [*PICTURE, "-ow", "32", "--no-evaluate"],
     "novelty": [*PICTURE, "-ow", "48"],
     "transfer": [*PICTURE, "-ow", "64", "--content-layers", "conv1_1", "--no-evaluate"],
+    "tiles": [*PICTURE, "-ow", "32", "--statistic", "gram", "--no-evaluate"],
+    "repair": EDIT,
+    "tileable": EDIT,
+    "expand": EDIT,
     "evaluate": ["-sw", "96"],
     "train": ["--size", "32", "--batch", "1", "--steps", "2", "--octaves", "1", "-l", "conv1_1", "--width", "2"],
 }
 """Flags that make what each command makes smaller; they come after the page's own."""
 
 
-def small(verb, **changes):
-    """Wrap a verb of the package: its config asks for little, but for the size that masks have."""
+def small(verb, *, width=64, **changes):
+    """Wrap a verb of the package: its config asks for little, but for the size that masks have, or an edit."""
 
     def made(*pictures, **given):
         (config,) = [value for value in pictures if dataclasses.is_dataclass(value)]
         smaller = {"max_iter": 1, "schedule": "plain", "octaves": 1, "layers": ("pool1",), **changes}
-        if given.get("masks") is None:
-            smaller |= {"output_width": 64, "output_height": None}
+        if given.get("masks") is None and width is not None:
+            smaller |= {"output_width": width, "output_height": None}
         if config.layer_weights is not None:
             smaller |= {"layers": config.layers}
         if config.statistic == type(config)().statistic:
@@ -70,6 +75,9 @@ def clone(here, monkeypatch):
     monkeypatch.setattr(subjective, "synthesize", small(subjective.synthesize))
     monkeypatch.setattr(subjective, "animate", small(subjective.animate))
     monkeypatch.setattr(subjective, "synthesize_material", small(subjective.synthesize_material))
+    monkeypatch.setattr(subjective, "make_tiles", small(subjective.make_tiles, width=32))
+    for edit in ("repair", "make_tileable", "expand_picture"):
+        monkeypatch.setattr(subjective, edit, small(getattr(subjective, edit), width=None))
     monkeypatch.setattr(subjective, "transfer", small(subjective.transfer, content_layers=("conv1_1",)))
     monkeypatch.setattr(train, "train", train_little(train.train))
     monkeypatch.setattr(train, "plan_training", train_little(train.plan_training))
