@@ -46,8 +46,7 @@ def run(options: EvaluateCommand) -> int:
             )
         scores = results[str(file)] = yardsticks[size].score(picture)
         if maps:
-            found = scores["fidelity"].map if "fidelity" in scores else None
-            drawn = draw_map(picture, yardsticks[size].locate(picture) if found is None else found)
+            drawn = draw_map(picture, yardsticks[size].locate(picture) if scores.map is None else scores.map)
             target = maps[number - 1]
             write_out(target, encode_image(drawn, target.suffix), force=options.force)
     sys.stdout.write(report(results))  # printed before the file is written, which fails if the disk is full

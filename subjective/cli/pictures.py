@@ -326,6 +326,5 @@ class PictureSession(Session):
 
     def add_maps(self, pictures: Sequence[np.ndarray], found: Sequence[Scores]) -> None:
         """Write where each picture is unlike its sources to the run folder, as far as its scores say so."""
-        maps = [scores["fidelity"].map if "fidelity" in scores else None for scores in found]
-        drawn = [None if one is None else draw_map(picture, one) for picture, one in zip(pictures, maps, strict=True)]
-        self._folder.add_maps(drawn)
+        pairs = zip(pictures, (scores.map for scores in found), strict=True)
+        self._folder.add_maps([None if unlike is None else draw_map(picture, unlike) for picture, unlike in pairs])

@@ -107,17 +107,11 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     with PictureSession("synthesize", planned, inputs.facts, resume, begun=begun) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
+        pictures = [np.asarray(result.value) for result in results]
         if options.out is not None:
-            copy_pictures(
-                session.result_files,
-                options.out,
-                force=options.force,
-                resume=resume,
-                pictures=[np.asarray(result.value) for result in results],
-                depth=options.depth,
-            )
+            out, force, depth = options.out, options.force, options.depth
+            copy_pictures(session.result_files, out, force=force, resume=resume, pictures=pictures, depth=depth)
         if options.evaluate:
-            pictures = [np.asarray(result.value) for result in results]
             session.score(lambda: _score(inputs, pictures, job, options, session))
     return session.status
 

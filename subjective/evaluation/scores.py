@@ -175,6 +175,11 @@ class Scores(Mapping[str, Score]):
         return max(faults, key=lambda score: score.score, default=None)
 
     @property
+    def map(self) -> NDArray[np.floating] | None:
+        """Where the picture is unlike its sources, see `Score.map`; None if no score has a map."""
+        return next((score.map for score in self.values() if score.map is not None), None)
+
+    @property
     def summary(self) -> str:
         """The sentence, and the worst score."""
         worst = self.worst
