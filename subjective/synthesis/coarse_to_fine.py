@@ -153,6 +153,7 @@ def minimize_stage(
         choose_optimizer(config, full_size=stage.octave == 0 or began_with_gains),
         max_steps=stage.steps,
         tolerance=config.tol,
+        enough=job.enough(stage),
         first_step=config.first_step,
         on_step=counter.tell if counter.on_step else None,
         resume=point,
@@ -269,14 +270,14 @@ class StepCounter:
         full_size = sum(stage.steps for stage in self.job.stages if stage.octave == last.octave)
         made_all = 0 < result.steps == last.steps < full_size  # the last of several stages at full size
         ended = f"all {full_size} steps at full size were made" if made_all else result.message
-        message = "; ".join([ended, *_find_faults(result, last.steps > 0)])
+        message = "; ".join([ended, *_find_faults(result, result.loss > self.job.enough(last) and last.steps > 0)])
         return dataclasses.replace(
             result, message=message, steps=self._steps, evaluations=self._evaluations, seconds=self._seconds
         )
 
 
 def _find_faults(result: Result, stepped: bool) -> list[str]:
-    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether steps were asked for."""
+    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether its loss had to fall."""
     faults, (contrast, clipped) = [], map(float, _measure_faults(result.value))
     if stepped and result.loss > (1 - MIN_LOSS_DROP) * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"

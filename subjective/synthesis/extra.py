@@ -60,7 +60,7 @@ def add_losses(job: Job, extra: Extra) -> Job:
         loss, arguments = job.problem(stage, picture, attempt)
         return add_to(loss, stage), arguments
 
-    return dataclasses.replace(job, problem=problem)
+    return dataclasses.replace(job, problem=problem, enough=lambda stage: 0.0)  # no quarter has these losses
 
 
 def _name_losses(extra: Extra) -> dict[str, tuple[float, PictureLoss]]:
