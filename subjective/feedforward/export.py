@@ -49,11 +49,13 @@ def export_network(
     """
     check_kind("network", network, TrainedNetwork, "a network from network_file.read")
     target = check_path("path", path)
+    if not target.name:
+        raise InputError(f"path is {str(path)!r}; wanted a file, or for web a folder with a name")
     check_word("to", to, get_args(ExportFormat))
     for label, text in (("name", name), ("licence", licence)):
         if text is not None and not (isinstance(text, str) and text.strip() and text.isprintable()):
             raise InputError(f"{label} is {describe(text)}; wanted a text of one line")
-    name = name or target.stem or "network"
+    name = name or target.stem
     recorded = network.facts.get("licence")
     licence = licence or (recorded if isinstance(recorded, str) else UNKNOWN_LICENCE)
     if to == "web":

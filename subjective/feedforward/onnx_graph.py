@@ -14,10 +14,10 @@ import numpy as np
 from subjective.checks import MissingPackageError
 from subjective.feedforward.layers import EPSILON, LEAK, Activation, Block, Border, Convolution, Norm
 
-OPSET = 18
-"""Version of ONNX's operators: the first that has `BitwiseXor`, which the noise needs."""
+OPSET = 19
+"""Version of ONNX's operators: the first that can wrap at the borders of a map."""
 
-IR_VERSION = 8
+IR_VERSION = 9
 """Version of the file format that belongs to `OPSET`; a later one would shut out older runtimes for nothing."""
 
 ROWS, COLUMNS = 2, 3
@@ -100,29 +100,25 @@ class Graph:
 
     def convolve(self, x: str, convolution: Convolution, border: Border) -> str:
         """Add the border of a map and convolve; see `subjective.feedforward.layers.pad` and `Convolution`."""
-        reach, given = convolution.reach, {}
+        reach = convolution.reach
+        given: dict[str, Any] = {}
         if reach and border == "same":
             given = {"pads": [reach] * 4}
         elif reach:
-            x = self._pad(self._pad(x, ROWS, reach, border), COLUMNS, reach, border)
+            x = self._pad(x, reach, reach, border)
         kernel = np.asarray(convolution.kernel[...]).transpose(3, 2, 0, 1)
         return self.add("Conv", x, self.constant(kernel), strides=[convolution.stride] * 2, **given)
 
-    def _pad(self, x: str, axis: int, reach: int, border: Border) -> str:
-        """Add rows or columns on both sides: of the map's mirror image (reflect), or of its other side (circular)."""
-        if border == "reflect":
-            return self.add("Pad", x, self.integers(reach, reach), "", self.integers(axis), mode="reflect")
-        first = self.add("Slice", x, self.integers(0), self.integers(reach), self.integers(axis))
-        end = self.integers(np.iinfo(np.int64).max)
-        last = self.add("Slice", x, self.integers(-reach), end, self.integers(axis))
-        return self.add("Concat", last, x, first, axis=axis)
+    def _pad(self, x: str, rows: int, columns: int, border: Border) -> str:
+        """Add rows and columns on all sides: of the map's mirror image (reflect), or of its other side (circular)."""
+        mode, sides = "wrap" if border == "circular" else "reflect", self.integers(rows, columns, rows, columns)
+        return self.add("Pad", x, sides, "", self.integers(ROWS, COLUMNS), mode=mode)
 
     def blur(self, x: str, taps: np.ndarray, border: Border) -> str:
         """Average a map of three channels; see `subjective.feedforward.strength.blur`."""
-        around: Border = "circular" if border == "circular" else "reflect"
-        for axis, shape in ((ROWS, (-1, 1)), (COLUMNS, (1, -1))):
-            kernel = np.stack([taps.reshape(1, *shape)] * 3)
-            x = self.add("Conv", self._pad(x, axis, len(taps) // 2, around), self.constant(kernel), group=3)
+        x = self._pad(x, len(taps) // 2, len(taps) // 2, border)
+        for shape in ((-1, 1), (1, -1)):
+            x = self.add("Conv", x, self.constant(np.stack([taps.reshape(1, *shape)] * 3)), group=3)
         return x
 
     def normalize(self, x: str, norm: Norm, blend: str | None) -> str:

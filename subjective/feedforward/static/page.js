@@ -95,7 +95,7 @@ async function hasGpu() {
 class Painter {
   constructor(view) {
     this.view = view;
-    this.wanted = this.busy = false;
+    this.wanted = this.busy = false; // the picture is busy from the start, until the first has been made
   }
 
   async begin() {
@@ -103,33 +103,50 @@ class Painter {
     try {
       this.computer = await Computer.begin(place);
     } catch (error) {
-      if (place === "wasm" || words.get("on")) throw error;
+      if (!this.mayFallBack(place)) throw error;
       this.computer = await Computer.begin("wasm");
     }
     this.draw();
   }
 
+  mayFallBack(place) {
+    return place !== "wasm" && !words.get("on");
+  }
+
+  async run() {
+    const feeds = this.view.feeds(this.computer.place);
+    if (!feeds) return;
+    if (network.sources.length > 1) feeds.blend = ["float32", Float32Array.from(blend()), [network.sources.length]];
+    const made = await this.computer.ask("run", feeds);
+    this.view.show(new ImageData(made.pixels, made.width, made.height));
+    const cores = this.computer.threads > 1 ? `, ${this.computer.threads} threads` : "";
+    const how = this.computer.place === "wasm" ? `WebAssembly${cores}` : "WebGPU";
+    report(`${made.width} × ${made.height} in ${made.seconds.toFixed(2)} s (${how})`);
+  }
+
+  setBusy(busy) {
+    this.busy = busy;
+    find("picture").setAttribute("aria-busy", busy);
+  }
+
   async draw() {
     this.wanted = true;
     if (this.busy || !this.computer) return;
-    this.busy = true;
+    this.setBusy(true);
     while (this.wanted) {
       this.wanted = false;
-      const feeds = this.view.feeds(this.computer.place);
-      if (!feeds) continue;
-      if (network.sources.length > 1) feeds.blend = ["float32", Float32Array.from(blend()), [network.sources.length]];
       try {
-        const made = await this.computer.ask("run", feeds);
-        this.view.show(new ImageData(made.pixels, made.width, made.height));
-        const cores = this.computer.threads > 1 ? `, ${this.computer.threads} threads` : "";
-        const how = this.computer.place === "wasm" ? `WebAssembly${cores}` : "WebGPU";
-        report(`${made.width} × ${made.height} in ${made.seconds.toFixed(2)} s (${how})`);
+        await this.run().catch(async (error) => {
+          if (!this.mayFallBack(this.computer.place)) throw error;
+          this.computer = await Computer.begin("wasm");
+          await this.run();
+        });
       } catch (error) {
         report(error.message, true);
       }
       await new Promise(requestAnimationFrame);
     }
-    this.busy = false;
+    this.setBusy(false);
     this.view.done();
   }
 }
@@ -311,6 +328,7 @@ addEventListener("DOMContentLoaded", async () => {
   try {
     await painter.begin();
   } catch (error) {
+    painter.setBusy(false);
     report(`the network cannot run here: ${error.message}`, true);
   }
 });
