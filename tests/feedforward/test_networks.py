@@ -77,6 +77,7 @@ def test_noise_comes_in_halves_rounded_up():
     assert noise_sizes((45, 70), 3) == [(12, 18), (23, 35), (45, 70)]
 
 
+@pytest.mark.slow
 def test_noise_is_uniform_and_a_larger_texture_continues_a_smaller_one():
     key = jax.random.key(7)
     small, large = noise_for(key, (20, 30), 3), noise_for(key, (64, 96), 3)
