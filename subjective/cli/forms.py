@@ -129,6 +129,8 @@ def _describe_fields(kind: type) -> list[dict[str, Any]]:
 
 
 def _kind_of(flag: Flag) -> str:
+    if "MASK" in flag.metavar:
+        return "mask"
     if any(word in flag.metavar for word in ("PICTURE", "STYLE", "CONTENT", "FOLDER")):
         return "pictures"
     if flag.choices and not flag.several:

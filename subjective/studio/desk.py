@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from subjective.checks import InputError
+from subjective.decoding import read_size
+from subjective.images import SUFFIXES
 from subjective.runs.provenance import CONFIG_FILE
 from subjective.studio.pictures import make_thumbnail
 from subjective.studio.queue import OPEN, Queue, show_command
 from subjective.studio.runs_index import Index
 from subjective.studio.uploads import Uploads
 from subjective.studio.workspace import FOLDER
+
+MOST_RESULTS = 60
+"""Most results, and most pictures of the served folder, to choose from."""
 
 FORECAST_SECONDS = 120
 """Most seconds that a forecast may take."""
@@ -69,20 +74,43 @@ class Desk:
         return {"commands": self._forms.describe(), "pictures": self.list_pictures()}
 
     def list_pictures(self) -> list[dict[str, str]]:
-        """Return the pictures that were dropped, and those that come with the package."""
+        """Return the pictures that were dropped, those that lie in the served folder, what its newest runs have made,
+        and those that come with the package."""
         dropped = [{"path": str(path), "name": path.name, "group": "dropped"} for path in self.uploads.list_files()]
+        runs = sorted(self._index.list_runs().values(), key=lambda run: run["changed"], reverse=True)
+        found = [self._index.root / run["name"] / "result.png" for run in runs]
+        made = [path for path in found if path.is_file() and not path.is_symlink()][:MOST_RESULTS]
+        results = [{"path": str(path), "name": path.parent.name, "group": "results"} for path in made]
+        here = [{"path": str(path), "name": path.name, "group": "in the folder"} for path in self._list_here()]
         own = [{"path": str(path), "name": name, "group": "examples"} for name, path in self._shelf.files.items()]
-        return dropped + own
+        return dropped + here + own + results
 
-    def thumbnail(self, path: str) -> bytes:
-        """Return a picture of the list, reduced.
+    def _list_here(self) -> list[Path]:
+        """Return the pictures that lie directly in the served folder."""
+        listed = [path for path in sorted(self._index.root.iterdir()) if path.suffix.lower() in SUFFIXES]
+        return [path for path in listed if path.is_file() and not path.is_symlink()][:MOST_RESULTS]
+
+    def thumbnail(self, path: str, side: int = 208) -> bytes:
+        """Return a picture of the list, reduced so that no side is longer than ``side`` pixels.
 
         Raises:
             InputError: the list has no such picture.
         """
+        return make_thumbnail(self._find_picture(path), side)
+
+    def measure(self, path: str) -> dict[str, list[int]]:
+        """Return the ``size`` (height, width) of a picture of the list.
+
+        Raises:
+            InputError: the list has no such picture.
+        """
+        width, height = read_size(self._find_picture(path))
+        return {"size": [height, width]}
+
+    def _find_picture(self, path: str) -> Path:
         if path not in [one["path"] for one in self.list_pictures()]:
             raise InputError("there is no such picture")
-        return make_thumbnail(Path(path), 208)
+        return Path(path)
 
     def words(self, command: str, values: Mapping[str, Any]) -> list[str]:
         """Return the words of a command; see `Forms.to_words`."""

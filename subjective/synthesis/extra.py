@@ -60,7 +60,12 @@ def add_losses(job: Job, extra: Extra) -> Job:
         loss, arguments = job.problem(stage, picture, attempt)
         return add_to(loss, stage), arguments
 
-    return dataclasses.replace(job, problem=problem)
+    def again(config: Any) -> Job:
+        if job.prepare is None:
+            raise InputError("the weights of this run cannot be changed")
+        return add_losses(job.prepare(config), extra)
+
+    return dataclasses.replace(job, problem=problem, prepare=again)
 
 
 def _name_losses(extra: Extra) -> dict[str, tuple[float, PictureLoss]]:
