@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,6 +19,9 @@ from subjective.studio.queue import OPEN, Queue, show_command
 from subjective.studio.runs_index import Index
 from subjective.studio.uploads import Uploads
 from subjective.studio.workspace import FOLDER
+
+APPLIED = Path(FOLDER) / "applied"
+"""Folder in the served folder in which the pictures are that networks make."""
 
 MOST_RESULTS = 60
 """Most results, and most pictures of the served folder, to choose from."""
@@ -50,13 +53,15 @@ class Forms(Protocol):
 
 @dataclass(frozen=True)
 class Shelf:
-    """Pictures that come with the package.
+    """Pictures and trained networks that come with the package.
 
     Attributes:
-        files: each by its name.
+        files: the pictures, each by its name.
+        networks: names of the networks.
     """
 
     files: Mapping[str, Path]
+    networks: Sequence[str] = ()
 
 
 class Desk:
@@ -70,8 +75,19 @@ class Desk:
         self._forecasting = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
-        """Return the forms, and the pictures to choose from: of each, ``path``, ``name`` and ``group``."""
-        return {"commands": self._forms.describe(), "pictures": self.list_pictures()}
+        """Return the forms, and the pictures (``path``, ``name``, ``group``) and networks to choose from."""
+        return {
+            "commands": self._forms.describe(),
+            "pictures": self.list_pictures(),
+            "networks": self._list_networks(),
+        }
+
+    def _list_networks(self) -> list[dict[str, str]]:
+        """Return the networks that come with the package, and those that runs of the served folder have trained."""
+        found = [self._index.root / name / "network.safetensors" for name in sorted(self._index.list_runs())]
+        trained = [path for path in found if path.is_file() and not path.is_symlink()]
+        own = [{"path": name, "name": name} for name in self._shelf.networks]
+        return own + [{"path": str(path), "name": path.parent.name} for path in trained]
 
     def list_pictures(self) -> list[dict[str, str]]:
         """Return the pictures that were dropped, those that lie in the served folder, what its newest runs have made,
@@ -83,7 +99,13 @@ class Desk:
         results = [{"path": str(path), "name": path.parent.name, "group": "results"} for path in made]
         here = [{"path": str(path), "name": path.name, "group": "in the folder"} for path in self._list_here()]
         own = [{"path": str(path), "name": name, "group": "examples"} for name, path in self._shelf.files.items()]
-        return dropped + here + own + results
+        applied = [{"path": str(path), "name": path.name, "group": "applied"} for path in self._list_applied()]
+        return dropped + here + own + results + applied
+
+    def _list_applied(self) -> list[Path]:
+        """Return the pictures that networks have made, newest first."""
+        found = [path for path in (self._index.root / APPLIED).glob("*/*.png") if not path.is_symlink()]
+        return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)[:MOST_RESULTS]
 
     def _list_here(self) -> list[Path]:
         """Return the pictures that lie directly in the served folder."""
@@ -196,9 +218,19 @@ class Desk:
             shown["command"] = show_command(entry["words"])
             shown["run"] = Path(str(run)).relative_to(self._index.root).as_posix() if inside else None
             is_told = entry["status"] in ("running", "failed")
+            shown["made"] = self._list_made(entry["number"]) if entry["words"][:1] == ["apply"] else []
             shown["said"] = self.queue.last_lines(entry["number"], 4) if is_told else ""
             found.append(shown)
         return found
+
+    def _list_made(self, number: int) -> list[str]:
+        """Return the pictures in `APPLIED` that an entry's command has named on stdout."""
+        try:
+            lines = self.queue.made_path(number).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        known = set(map(str, self._list_applied()))
+        return [line for line in lines[:MOST_RESULTS] if line in known]
 
     def _add(self, words: list[str]) -> dict[str, int]:
         number = self.queue.add(words)

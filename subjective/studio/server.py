@@ -220,8 +220,8 @@ class Studio:
     async def _control(self, request: Request) -> Response:
         body = await read_body(request)
         weights = body.get("weights")
-        request = None if weights is not None else text_of(body, "request")
-        return await answer_json(self._ask, text_of(body, "run"), request, weights)
+        wanted = None if weights is not None else text_of(body, "request")
+        return await answer_json(self._ask, text_of(body, "run"), wanted, weights)
 
     def _ask(self, name: str, wanted: str | None, weights: Any) -> dict[str, Any]:
         folder = self.index.find(name)

@@ -101,12 +101,14 @@ def list_weights(config: Any, sources: Sequence[str] = ()) -> dict[str, list[tup
         "layer_weights": config.layers,
         "octave_weights": [f"octave {octave}" for octave in config.octave_indices],
     }
-    found = {STATISTIC: [(text.partition("=")[0], read_text(text).weight) for text in config.statistic]}
+    statistics = [(text.partition("=")[0], read_text(text).weight) for text in config.statistic]
+    found: dict[str, list[tuple[str, float]]] = {}
     fields = {field.name for field in dataclasses.fields(config)}
     for name in SEVERAL:
         if name in fields and labels[name]:
             weights = getattr(config, name) or (1.0,) * len(labels[name])
             found[name] = list(zip(labels[name], weights, strict=True))
+    found[STATISTIC] = statistics
     return found | {name: [(name, getattr(config, name))] for name in SINGLE if name in fields}
 
 

@@ -45,16 +45,17 @@ class Form {
     this.inputs = new Map();
     this.reshow = [];
     const first = command.fields.filter((field) => field.rank !== null).sort((one, other) => one.rank - other.rank);
+    const masks = command.fields.filter((field) => field.kind === "mask" && command.fields.some((one) => one.field === "picture"));
     const groups = new Map();
     for (const field of command.fields) {
       if (field.rank !== null || masks.includes(field)) continue;
       if (!groups.has(field.group)) groups.set(field.group, []);
       groups.get(field.group).push(field);
     }
-    const masks = command.fields.filter((field) => field.kind === "mask" && command.fields.some((one) => one.field === "picture"));
-    const pictures = [...first.filter((field) => IS_FILE.includes(field.kind)), ...masks.filter((field) => field.rank === null)], others = first.filter((field) => !IS_FILE.includes(field.kind));
+    const files = first.filter((field) => IS_FILE.includes(field.kind));
+    const pictures = [...files.filter((field) => field.required), ...masks.filter((field) => field.rank === null), ...files.filter((field) => !field.required)], others = first.filter((field) => !IS_FILE.includes(field.kind));
     this.fields.replaceChildren(
-      ...pictures.map((field) => this.pictures(field, field.kind === "pictures")),
+      ...pictures.map((field) => this.pictures(field, field.required)),
       el("fieldset", {}, el("legend", {}, "most needed"), el("div", { class: "fields" }, others.map((field) => this.field(field)))),
       ...[...groups].map(([name, fields]) => el("details", {}, el("summary", {}, name),
         el("fieldset", { "aria-label": name }, el("div", { class: "fields" }, fields.filter((field) => !IS_FILE.includes(field.kind)).map((field) => this.field(field))),
@@ -81,6 +82,9 @@ class Form {
     let input;
     if (field.kind === "yes") {
       input = el("input", { type: "checkbox", id, checked: now ?? Boolean(this.usual(field)), onchange: () => this.set(field, input.checked === Boolean(this.usual(field)) ? undefined : input.checked) });
+    } else if (field.kind === "network") {
+      input = el("select", { id, onchange: () => this.set(field, input.value || undefined) }, el("option", { value: "" }, "choose one"),
+        forms.networks.map((network) => el("option", { value: network.path, selected: now === network.path }, network.name)));
     } else if (field.kind === "choice") {
       input = el("select", { id, onchange: () => this.set(field, input.value || undefined) }, el("option", { value: "" }, ""), field.choices.map((choice) => el("option", { value: choice, selected: now === choice }, choice)));
     } else {
@@ -274,6 +278,7 @@ export function queuePage(main) {
           entry.ended ? el("span", { class: "muted" }, duration(entry.ended - entry.added)) : null,
           el("span", { class: "actions" }, el("button", { "data-key": `${entry.number} copy`, onclick: () => copy(entry.command) }, "Copy"), actions)),
         el("code", {}, entry.command),
+        entry.made && entry.made.length ? el("div", { class: "shelf" }, entry.made.map((path) => el("a", { href: url("picture", { path, side: 2048 }), target: "_blank", rel: "noreferrer" }, el("img", { src: url("picture", { path }), alt: path.split("/").pop() })))) : null,
         entry.reason ? el("div", { class: entry.status === "failed" ? "said-wrong" : "muted" }, entry.reason) : null,
         entry.said && entry.status === "running" ? el("pre", {}, entry.said) : null);
     }));

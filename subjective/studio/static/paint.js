@@ -15,6 +15,7 @@ class Painter {
   constructor(title, address, height, width, resolve) {
     Object.assign(this, { height, width, strokes: [], erase: false, at: [width / 2, height / 2] });
     this.mask = Object.assign(document.createElement("canvas"), { width, height });
+    this.tint = Object.assign(document.createElement("canvas"), { width, height });
     this.canvas = el("canvas", { class: "painter", tabindex: "0", role: "img", "aria-label": `${title}. Arrow keys move the brush, space marks, E erases.` });
     Object.assign(this.canvas, { width, height });
     const radius = Math.max(2, Math.round(Math.min(height, width) / 16));
@@ -109,8 +110,14 @@ class Painter {
       context.fillStyle = "#777";
       context.fillRect(0, 0, width, height);
       if (this.image && this.image.complete && this.image.naturalWidth) context.drawImage(this.image, 0, 0, width, height);
+      const tint = this.tint.getContext("2d");  // a color that few pictures have
+      tint.globalCompositeOperation = "copy";
+      tint.drawImage(this.mask, 0, 0);
+      tint.globalCompositeOperation = "source-in";
+      tint.fillStyle = "#ff2fb0";
+      tint.fillRect(0, 0, width, height);
       context.globalAlpha = 0.6;
-      context.drawImage(this.mask, 0, 0);
+      context.drawImage(this.tint, 0, 0);
       context.globalAlpha = 1;
       for (const [color, wide] of [["#000", 3], ["#fff", 1]]) {
         Object.assign(context, { strokeStyle: color, lineWidth: (wide * width) / Math.max(this.canvas.clientWidth, 1) });

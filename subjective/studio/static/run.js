@@ -11,6 +11,8 @@ import { canBeLit, LitView } from "./light.js";
 export function stepsOf(run, which) {
   const made = run.pictures.filter((picture) => picture.number === which && ["step", "result"].includes(picture.kind));
   const found = made.map((picture) => ({ ...picture, label: picture.kind === "result" ? "result" : `step ${picture.step}` }));
+  const albedo = ((run.maps || [])[which] || { files: {} }).files.albedo, file = albedo && run.pictures.find((picture) => picture.name === albedo.name);
+  if (file) found.push({ ...file, kind: "result", label: "albedo" });
   const live = run.thumbnail && run.thumbnail.name === ".preview.jpg";
   if (live) found.push({ name: ".preview.jpg", version: run.thumbnail.version, label: run.status === "running" ? "now" : "last before the end", live: true, size: sizeNow(run) });
   return found;

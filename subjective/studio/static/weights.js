@@ -3,7 +3,7 @@ import { attempt, el, number, post } from "./util.js";
 
 const TITLES = {
   source_weights: "sources", statistic: "statistics", layer_weights: "layers", octave_weights: "octaves",
-  layout_weight: "layout of the patches", if_weight: "distance of frames", content_weight: "content",
+  layout_weight: "layout", if_weight: "distance of frames", content_weight: "content",
   tv_weight: "smoothness", mix_weight: "mixture of the maps",
 };
 
@@ -42,7 +42,8 @@ export class Weights {
     this.changed();
   }
   row(name, place, label, weight) {
-    const text = name in TITLES && label === name ? TITLES[name] : label, most = weight > 0 ? 2 * weight : 1;
+    const text = name in TITLES && label === name ? TITLES[name] : label;
+    const largest = Math.max(...this.weights[name].map(([, one]) => one)), most = name === "source_weights" ? Math.max(largest, 1) : 2 * largest || 1;
     const typed = el("input", { type: "text", inputmode: "decimal", "aria-label": `Weight of ${text}`, value: String(Number(weight.toPrecision(6))), size: 7, oninput: () => give(Number(typed.value), slider) });
     const slider = el("input", { type: "range", min: "0", max: String(most), step: String(most / 200), "aria-label": `Slider for ${text}`, oninput: () => give(Number(slider.value), typed) });
     slider.value = String(weight);
