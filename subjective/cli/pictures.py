@@ -270,7 +270,7 @@ class PictureSession(Session):
         )
         (begun or announce)(self.path)
         self._job, self._forecast = job, planned.forecast
-        sources = [one["name"] for one in facts["pictures"] if one["use"] in ("source", "style")]
+        sources = [one["name"] for one in facts.get("pictures", []) if one["use"] in ("source", "style")]
         alone = getattr(options, "blend_map", ()) or getattr(options, "frame_weights", None)
         self._live = PictureLive(self.path, job, planned.forecast, self.schedule, () if alone else sources)
         observers: list[Observer] = [PictureProgress(job, planned.forecast), self._live]
