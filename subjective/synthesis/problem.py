@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ParamSpec, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array
@@ -68,6 +70,7 @@ class Job:
         starts: number of attempts at the first stage.
         pictures: number of pictures that are made one after the other.
         notes: lines for the user about statistics that are left out and settings without effect.
+        prepare: makes the same job with another config, which differs in weights only; None if it cannot be made again.
     """
 
     config: PictureConfig
@@ -81,11 +84,36 @@ class Job:
     starts: int = 1
     pictures: int = 1
     notes: tuple[Message, ...] = ()
+    prepare: Callable[[Any], Job] | None = None
 
     @property
     def analysis(self) -> Analysis:
         """How the full picture is measured."""
         return self.stages[-1].analysis
+
+
+Arguments = ParamSpec("Arguments")
+
+
+def can_prepare_again(prepare: Callable[Arguments, Job]) -> Callable[Arguments, Job]:
+    """Decorate the `prepare` of a verb: its jobs remember how they were made, and can be made with another config.
+
+    Args:
+        prepare: a function with an argument ``config``.
+    """
+    signature = inspect.signature(prepare)
+
+    @functools.wraps(prepare)
+    def remember(*given: Arguments.args, **named: Arguments.kwargs) -> Job:
+        bound = signature.bind(*given, **named)
+
+        def again(config: Any) -> Job:
+            arguments = {**bound.arguments, "config": config}
+            return prepare(**arguments)  # type: ignore[call-arg]
+
+        return dataclasses.replace(prepare(*given, **named), prepare=again)
+
+    return remember
 
 
 def check_inputs(

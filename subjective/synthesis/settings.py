@@ -117,6 +117,10 @@ class ScheduleSettings:
     """Largest number of optimizer steps at each stage."""
     tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = NO_TOLERANCE
     """End a stage when ten steps (with Adam, fifty) lower the loss by less than this share of the loss."""
+    reweigh: Annotated[tuple[str, ...], arg(metavar="[N:]STEP:SETTING=W[,W...]...")] = ()
+    """Weights that change in the middle of the run, after a step: 40:source_weights=0.7,0.3 or 60:statistic=1,0.5, with
+    one weight for each source or statistic; of picture N, counted from 0, if it is named. The optimizer then begins
+    again at the picture so far. A run that was changed on its page records its changes here."""
 
 
 @dataclass(frozen=True, kw_only=True)

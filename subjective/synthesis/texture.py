@@ -27,6 +27,7 @@ from subjective.synthesis.layout import choose_first_stage, hold_to_layout, make
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
+    can_prepare_again,
     check_inputs,
     mean_colors,
     octave_weights_at,
@@ -93,6 +94,7 @@ def synthesize(
     return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
+@can_prepare_again
 def prepare(
     sources: Sequence[np.ndarray],
     config: SynthesisConfig,
