@@ -184,7 +184,7 @@ def write_out(file: Path, data: bytes, *, force: bool, made: Path | None = None,
 def _holds(file: Path, data: bytes) -> bool:
     """Return whether a file holds these bytes already."""
     with contextlib.suppress(InputError, OSError):
-        return file.stat().st_size == len(data) and read_plainly(file) == data
+        return file.stat().st_size == len(data) and read_plainly(file, len(data)) == data
     return False
 
 

@@ -103,11 +103,17 @@ class TrainingFolder(TracedFolder):
             raise InputError(f"{str(self._checkpoints)!r} is a link; wanted a folder: remove it")
         for unfinished in self._checkpoints.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(unfinished, ignore_errors=True)
-        with file_errors("write", self._checkpoints):
-            return self._orbax.CheckpointManager(
-                self._checkpoints,
-                options=self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False),
-            )
+        options = self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False)
+        try:
+            with file_errors("write", self._checkpoints):
+                return self._orbax.CheckpointManager(self._checkpoints, options=options)
+        except InputError:
+            raise
+        except Exception as error:  # a damaged folder raises errors of many classes
+            raise InputError(
+                f"{str(self._checkpoints)!r} holds no checkpoints that can be read ({_first_line(error)}); remove it, "
+                "and the training begins again"
+            ) from None
 
     def resume(self, like: TrainState) -> TrainState | None:
         """Continue at the newest checkpoint that is not damaged, and remove the lines of later steps from the trace.
@@ -128,12 +134,15 @@ class TrainingFolder(TracedFolder):
             try:
                 state = self._restore(step, like)
             except Exception as error:  # a damaged checkpoint raises errors of many classes
-                first = (str(error).splitlines() or [type(error).__name__])[0]
-                note(f"note: checkpoint {step} is damaged ({first[:200]}); the run goes on from the checkpoint before")
+                told = f"checkpoint {step} is damaged ({_first_line(error)})"
+                note(f"note: {told}; the run goes on from the checkpoint before")
                 damaged.append(step)
                 continue
             for later in damaged:  # otherwise no checkpoint of an earlier step would be written
-                self._manager.delete(later)
+                try:
+                    self._manager.delete(later)
+                except Exception:  # what is left of it is in no state that Orbax knows
+                    shutil.rmtree(self._checkpoints / str(later), ignore_errors=True)
             self._steps = self._trace.cut(step, _is_line)
             return state
         if steps:
@@ -255,8 +264,7 @@ class TrainingFolder(TracedFolder):
             with silenced(logging.getLogger("absl")):  # Orbax would write a traceback to stderr
                 self._manager.save(step, args=content)
         except Exception as error:  # a full disk raises errors of many classes; the earlier checkpoints remain
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            note(f"note: no checkpoint could be written ({first[:200]}); the run continues")
+            note(f"note: no checkpoint could be written ({_first_line(error)}); the run continues")
         self._checkpointed = time.monotonic()
 
     def _show(self, state: TrainState) -> None:
@@ -276,6 +284,11 @@ class TrainingFolder(TracedFolder):
         steps = 0 if self._state is None else int(self._state.step)
         loss = moved[-1] if moved else None
         self._conclude(status, reason, steps=steps, skipped_steps=left_out, loss=loss, **facts)
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error of Orbax, whose messages have many."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _is_line(line: Any) -> bool:
