@@ -89,6 +89,16 @@ def _read_line(text: str) -> Any:
     return None if is_deep(found) else found
 
 
+def is_count(value: Any) -> bool:
+    """Return whether a value of a file is a number of steps, pixels or the like; larger ones are damage."""
+    return type(value) is int and 0 <= value < 2**63
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value of a file is a finite number with which floats can be calculated."""
+    return type(value) in (int, float) and abs(value) < 1e300
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Read a file that holds a JSON object; return None if there is none, or if it is damaged."""
     try:

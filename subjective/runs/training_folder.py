@@ -33,6 +33,7 @@ from subjective.feedforward.train import TrainStep
 from subjective.images import write_image
 from subjective.runs.pictures import draw_curves, thin_out
 from subjective.runs.provenance import CONFIG_FILE, read_record
+from subjective.runs.trace import is_count, is_number
 from subjective.runs.traced_folder import TracedFolder
 from subjective.terminal import StepBar, Stream, format_duration, note, silenced
 
@@ -171,7 +172,7 @@ class TrainingFolder(TracedFolder):
             ),
         )
         seconds, read = found.facts["seconds"], found.facts["photographs"]
-        if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
+        if not (is_number(seconds) and seconds >= 0):
             raise InputError(f"its seconds are {seconds!r}")
         if self._settings.photographs is not None:
             self._settings.photographs.resume(read)
@@ -272,7 +273,7 @@ class TrainingFolder(TracedFolder):
         moved = [line for line in self._steps if line["moved"]]
         names = dict.fromkeys(name for line in moved for name in line["parts"])
         lines = {"loss": [line["loss"] for line in moved]}
-        lines |= {name: [line["parts"].get(name, float("nan")) for line in moved] for name in names}
+        lines |= {name: [_or_nan(line["parts"].get(name)) for line in moved] for name in names}
         steps, lines = thin_out([line["step"] for line in moved], lines)
         pictures = self._settings.draw(state.params)
         write_image(self.folder / "curves.png", draw_curves(lines, steps, pictures))
@@ -297,10 +298,17 @@ def _is_line(line: Any) -> bool:
         return False
     numbers = [line.get("loss"), line.get("seconds"), line.get("gradient_norm"), *line["parts"].values()]
     return (
-        isinstance(line.get("step"), int)
+        is_count(line.get("step"))
         and isinstance(line.get("moved"), bool)
-        and all(number is None or isinstance(number, (int, float)) for number in numbers)
+        and all(number is None or is_number(number) for number in numbers)
+        and (line.get("loss") is not None or not line["moved"])
+        and all(name.isprintable() for name in line["parts"])
     )
+
+
+def _or_nan(value: float | None) -> float:
+    """Return a number of the trace, which holds None for one that is not finite."""
+    return float("nan") if value is None else value
 
 
 def _finite(value: float) -> float | None:

@@ -255,11 +255,15 @@ def json_file(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def request(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
-    """Change the words of a request's query, or its body as bytes."""
+    """Change the body of a request, the words of its query, or now and then its method or path."""
     found = json.loads(rng.choice(seeds))
-    found["query"] = text(rng, [found["query"].encode()]).decode("latin-1")
-    if rng.random() < 0.2:
-        found["path"] = text(rng, [found["path"].encode()]).decode("latin-1")
+    if found["query"]:
+        found["query"] = text(rng, [found["query"].encode()]).decode("latin-1")
+    for _ in range(rng.randint(1, 3)):
+        found["body"] = tree(rng, found["body"])
+    if rng.random() < 0.1:
+        name = rng.choice(("method", "path"))
+        found[name] = text(rng, [found[name].encode()]).decode("latin-1")
     return json.dumps(found).encode()
 
 
