@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from subjective.checks import InputError, at_least, setting
 from subjective.choices import Padding
+from subjective.descriptions import describe_settings
 from subjective.statistics.block_grid import WHOLE, Grid
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.settings import arg
@@ -53,11 +54,13 @@ class EditConfig(SynthesisConfig):
             raise InputError(f"{setting('block')} is {self.block:g}; an edit only takes 0, which has no blocks")
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class RepairConfig(EditConfig):
     """Settings of `repair`."""
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class TileableConfig(EditConfig):
     """Settings of `make_tileable`."""
@@ -91,6 +94,7 @@ class TileableConfig(EditConfig):
             raise InputError(f"{setting('border')} is {self.border!r}; wanted {wanted}")
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class ExpandConfig(EditConfig):
     """Settings of `expand`."""
