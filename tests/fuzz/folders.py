@@ -93,7 +93,10 @@ def folder_of(*kept: str, settings: bool = True) -> Mutate:
     """
 
     def mutate(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
-        files = unpack(rng.choice(seeds))
+        data = rng.choice(seeds)
+        if not zipfile.is_zipfile(io.BytesIO(data)):
+            return damage(rng, data)
+        files = unpack(data)
         names = [name for name in sorted(files) if not any(part in name for part in kept)]
         for _ in range(rng.choice((1, 1, 1, 2, 4))):
             name = rng.choice(names)
@@ -338,13 +341,14 @@ def read_queue(path: Path) -> None:
     """Show a queue, and empty it. In place of Python, a program is started that does nothing."""
     import sys
 
+    from subjective.cli.forms import CommandForms
     from subjective.studio import worker
     from subjective.studio.answers import encode
     from subjective.studio.desk import Desk, Shelf
     from subjective.studio.runs_index import Index
 
     with unpacked(path) as folder:
-        desk = Desk(Index(folder), None, Shelf({}))  # type: ignore[arg-type]
+        desk = Desk(Index(folder), CommandForms(), Shelf({}))
         desk.queue.folder = folder
         strictly(encode(desk.tell()))
         python, look = sys.executable, worker.LOOK
