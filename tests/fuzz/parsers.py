@@ -424,7 +424,7 @@ PARSERS: dict[str, Parser] = {
     "run folder, shown": Parser(folders.write_shown, folder_of(), ".zip", folders.read_shown),
     "run folder, resumed": _stopped("synthesize"),
     "training, resumed": _stopped("train"),
-    "requests of the studio": Parser(folders.write_requests, mutators.request, ".json", folders.read_request),
+    "requests of the studio": Parser(folders.write_requests, either(mutators.request), ".json", folders.read_request),
     "queue of the studio": Parser(folders.write_queues, folder_of(), ".zip", folders.read_queue),
     "tiles": Parser(folders.write_tile_sets, folder_of(), ".zip", folders.read_tile_set),
     "material": Parser(folders.write_materials, folder_of(), ".zip", folders.read_material),
