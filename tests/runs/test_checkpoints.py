@@ -152,6 +152,7 @@ def test_a_checkpoint_whose_counts_are_none_is_not_used(tmp_path, changed):
         folder.resume()
     checkpoints.write(tmp_path, 1, position(x=np.zeros(2)), facts)
     assert folder.resume() is not None
+    folder.abandon("interrupted", "a test")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\xff" * 99, b"\2\0\0\0\0\0\0\0[]", b"\1\0\0\0\0\0\0\x001"])
