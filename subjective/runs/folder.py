@@ -35,6 +35,7 @@ from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
 from subjective.runs.provenance import CONFIG_FILE, publish, read_record
 from subjective.runs.result_files import PictureFiles, ResultFiles
+from subjective.runs.trace import is_count, is_number
 from subjective.runs.traced_folder import RESERVE_FILE, TracedFolder
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.terminal import note
@@ -323,10 +324,10 @@ def _check_facts(facts: Any, name: str) -> dict[str, Any]:
         InputError: they are not those that `PictureFolder` writes.
     """
     try:
-        sound = all(isinstance(facts[key], int) and facts[key] >= 0 for key in ("checkpoint", "lines"))
-        sound &= math.isfinite(facts["seconds"]) and facts["seconds"] >= 0
+        sound = is_count(facts["checkpoint"]) and is_count(facts["lines"])
+        sound &= is_number(facts["seconds"]) and facts["seconds"] >= 0
         for number, (evaluations, pixels) in facts.get("effort", {}).items():
-            sound &= int(number) >= 0 and isinstance(evaluations, int) and isinstance(pixels, int)
+            sound &= int(number) >= 0 and is_count(evaluations) and is_count(pixels)
     except (KeyError, TypeError, ValueError, AttributeError):
         sound = False
     if not sound:
@@ -341,9 +342,7 @@ def _is_line(line: Any) -> bool:
     size, numbers = line.get("size"), [line.get(name) for name in ("loss", "seconds")]
     counts = [line.get(name) for name in ("picture", "step", "evaluations")]
     whole = counts + (size if isinstance(size, list) and len(size) == 2 else [None])
-    return all(isinstance(one, int) and one >= 0 for one in whole) and all(
-        isinstance(one, (int, float)) for one in numbers
-    )
+    return all(map(is_count, whole)) and all(isinstance(one, float) or is_number(one) for one in numbers)
 
 
 def new_folder(parent: Path, prefix: str) -> Path:
