@@ -42,7 +42,7 @@ LAYERS = [
     ],
     ["network", "optimize"],
     ["statistics"],
-    ["joins", "losses", "registration", "evaluation"],
+    ["joins", "losses", "registration", "evaluation", "descriptions"],
     ["synthesis"],
     ["feedforward"],
     ["runs"],

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from subjective.cli.commands.table import COMMANDS, list_kinds
 from subjective.cli.commands.tools import CompletionCommand, Shell
-from subjective.cli.help import field_docs
 from subjective.cli.words import Flag, list_flags
+from subjective.descriptions import field_docs
 
 BASH = """\
 _subjective() {{

@@ -11,11 +11,11 @@ from subjective.checks import InputError, describe
 from subjective.cli.arguments import parse, to_words
 from subjective.cli.commands.pictures import BatchCommand, SweepCommand
 from subjective.cli.commands.table import COMMANDS
-from subjective.cli.help import FIRST, field_docs, group_fields
+from subjective.cli.help import FIRST, group_fields
 from subjective.cli.options import FolderOptions
 from subjective.cli.words import NUMBER, Flag, list_flags
+from subjective.descriptions import field_docs
 from subjective.imports import Table
-from subjective.statistics.registry import STATISTICS
 from subjective.synthesis.presets import changes_of
 
 LEFT_OUT = frozenset(
@@ -113,7 +113,7 @@ def _describe_fields(kind: type) -> list[dict[str, Any]]:
             {
                 "field": field,
                 "flag": flag.name,
-                "help": docs.get(field, "").replace("{statistics}", ", ".join(STATISTICS)),
+                "help": docs.get(field, ""),
                 "kind": _kind_of(flag),
                 "choices": list(flag.choices),
                 "several": flag.several,

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import shutil
 import textwrap
 from collections.abc import Iterable
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin
 
 from subjective.checks import OneOf, type_hints
 from subjective.cli.arguments import flag_of
-from subjective.statistics.registry import STATISTICS
+from subjective.descriptions import field_docs, grouped_fields
 from subjective.synthesis.settings import NOISE
 
 FIRST = (
     "source", "out", "output_width", "output_height", "preset", "count", "max_iter", "join_mode", "seed", "dry_run",
 )  # fmt: skip
 """The ten settings that people need most, in the order in which the help shows them."""
-
-GROUPS = ("input", "output", "edit", "what is matched", "content", "frames", "schedule", "optimizer", "computing")
-"""The groups of flags, in the order in which the help shows them. Other groups come last."""
 
 INDENT = 6
 NAMES = 14
@@ -47,7 +41,7 @@ def help_text(kind: type, name: str) -> str:
     first = [fields[each] for each in FIRST if each in fields and fields[each] not in positional]
     if len(first) > len(FIRST) // 2:
         sections.append(["these first:", *_entries(kind, first, brief=True)])
-    sections += [[f"{group}:", *_entries(kind, members)] for group, members in _grouped(kind).items()]
+    sections += [[f"{group}:", *_entries(kind, members)] for group, members in _flags_in_groups(kind).items()]
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
 
 
@@ -55,21 +49,17 @@ def _entries(kind: type, fields: Iterable[dataclasses.Field[Any]], *, brief: boo
     return [line for field in fields for line in _entry(kind, field, brief=brief)]
 
 
-def _grouped(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
-    """Return the fields in each group. A field's group is that of the most basic class that declares the field."""
-    found: dict[str, list[dataclasses.Field[Any]]] = {}
-    for field in dataclasses.fields(kind):
-        if _is_positional(kind, field.name):
-            continue
-        first = [base for base in kind.__mro__ if field.name in inspect.get_annotations(base)][-1]
-        found.setdefault(first.__dict__.get("group", getattr(first, "group", "command")), []).append(field)
-    order = [*GROUPS, *(group for group in found if group not in GROUPS)]
-    return {group: found[group] for group in order if group in found}
+def _flags_in_groups(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
+    groups = {
+        group: [field for field in members if not _is_positional(kind, field.name)]
+        for group, members in grouped_fields(kind).items()
+    }
+    return {group: members for group, members in groups.items() if members}
 
 
 def group_fields(kind: type) -> dict[str, list[str]]:
     """Return the names of the fields in each group of a command's help, in the order of the help."""
-    return {group: [field.name for field in members] for group, members in _grouped(kind).items()}
+    return {group: [field.name for field in members] for group, members in _flags_in_groups(kind).items()}
 
 
 def _entry(kind: type, field: dataclasses.Field[Any], title: str | None = None, brief: bool = False) -> list[str]:
@@ -83,7 +73,7 @@ def _entry(kind: type, field: dataclasses.Field[Any], title: str | None = None, 
     """
     names = title or ", ".join([*_aliases(kind, field.name), flag_of(field.name, kind)])
     value = "" if title else _value(kind, field.name)
-    text = field_docs(kind).get(field.name, "").replace("{statistics}", ", ".join(STATISTICS))
+    text = field_docs(kind).get(field.name, "")
     if brief:
         text = text.partition(". ")[0].rstrip(".") + "."
     default = _default_text(field)
@@ -157,20 +147,3 @@ def _extras(kind: type, name: str) -> tuple[Any, ...]:
 
 def _is_positional(kind: type, name: str) -> bool:
     return any("Positional" in repr(extra) or "POSITIONAL" in repr(extra).upper() for extra in _extras(kind, name))
-
-
-@lru_cache(maxsize=16)
-def field_docs(kind: type) -> dict[str, str]:
-    """Return the text below each field of a class and its bases. A text in a subclass replaces that of the base."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if not dataclasses.is_dataclass(base):
-            continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        assert isinstance(definition, ast.ClassDef)
-        for node, following in pairwise(definition.body):
-            text = following.value if isinstance(following, ast.Expr) else None
-            named = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-            if named and isinstance(text, ast.Constant) and isinstance(text.value, str):
-                found[node.target.id] = " ".join(text.value.split())  # type: ignore[attr-defined]
-    return found

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from subjective.checks import WEIGHT, InputError, at_least, between, check_settings, normalize_weights, setting
 from subjective.choices import Padding, Pooling
+from subjective.descriptions import describe_settings
 from subjective.statistics.registry import check_statistics
 from subjective.synthesis.config import DEFAULT_STATISTIC
 from subjective.synthesis.settings import arg
@@ -74,6 +75,7 @@ class LossSettings:
     activation of one."""
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(NetworkSettings, LossSettings):
     """All settings of a training. Invalid settings raise `InputError` at once."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import jax.numpy as jnp
@@ -304,11 +305,15 @@ def feature_size(size: int, layer: str, padding: Padding, params: Iterable[str])
     Returns:
         The length in pixels; 0 or less if the picture is too small.
     """
+    for step in _steps_to(layer, tuple(params)):
+        size = step.size_after(size, padding)
+    return size
 
-    def shrink(step: Layer, size: int, _: Layer | None = None) -> int:
-        return step.size_after(size, padding)
 
-    return walk(path_to([layer], params), size, shrink, shrink, wanted=[layer])[layer]
+@lru_cache(maxsize=256)
+def _steps_to(layer: str, params: tuple[str, ...]) -> tuple[Layer, ...]:
+    """Do as `path_to` for one layer. A plan asks for the sizes of a few layers a thousand times."""
+    return path_to([layer], params)
 
 
 def minimum_size(layers: Sequence[str], octaves: int, padding: Padding, params: Iterable[str]) -> int:

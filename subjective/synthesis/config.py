@@ -17,6 +17,7 @@ from subjective.checks import (
     tidy_settings,
 )
 from subjective.choices import Padding, Precision
+from subjective.descriptions import describe_settings
 from subjective.images import MAX_PIXELS
 from subjective.optimize.registry import OPTIMIZERS, optimizers_with, unavailable
 from subjective.statistics.block_grid import WHOLE, Grid, choose_blocks
@@ -186,6 +187,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
         raise InputError(f"{refused}: {reason}; use {asked} {instead}, or install one of those versions")
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
     """Settings of `synthesize`."""
@@ -225,6 +227,7 @@ class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
             raise InputError(f"{setting('init')} content is for a transfer; wanted another start or a picture file")
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class AnimationConfig(FrameSettings, SynthesisConfig):
     """Settings of `animate`."""
@@ -301,6 +304,7 @@ CONTENT_ROWS = 8
 """Rows of the picture for one row of a map at conv4_2 (the content's layer) or conv4_3 (the deepest in the package)."""
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class TransferConfig(ContentSettings, SynthesisConfig):
     """Settings of `transfer`; ``layers`` and ``statistic`` say how the style is measured."""
@@ -351,6 +355,7 @@ class TransferConfig(ContentSettings, SynthesisConfig):
             raise InputError(f"{setting('content_layers')} got no layer; wanted at least one, such as conv4_2")
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class NoveltyConfig(PictureConfig):
     """Settings of `invent`."""

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from subjective.checks import WEIGHT, InputError, at_least, setting
 from subjective.choices import Padding
+from subjective.descriptions import describe_settings
 from subjective.statistics.block_grid import WHOLE, Grid
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.settings import arg
@@ -61,11 +62,13 @@ class PartConfig(EditConfig):
     where the old picture is transparent, or there is none."""
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class RepairConfig(PartConfig):
     """Settings of `repair`."""
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class TileableConfig(PartConfig):
     """Settings of `make_tileable`."""
@@ -99,6 +102,7 @@ class TileableConfig(PartConfig):
             raise InputError(f"{setting('border')} is {self.border!r}; wanted {wanted}")
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class ExpandConfig(PartConfig):
     """Settings of `expand`."""
@@ -156,6 +160,7 @@ class ExpandConfig(PartConfig):
             raise InputError(f"{setting('at')} is {self.at!r}; wanted {needed}")
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class EnlargeConfig(EditConfig):
     """Settings of `enlarge`."""

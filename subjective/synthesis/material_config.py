@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from subjective.checks import WEIGHT, InputError, describe, setting, tidy_settings
+from subjective.descriptions import describe_settings
 from subjective.materials.maps import KINDS, channels_of, order_kinds
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.settings import arg
@@ -18,6 +19,7 @@ MAP_WEIGHT = 0.5
 """Weight of each map but the albedo, whose weight is 1: what is seen most counts most."""
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class MaterialConfig(SynthesisConfig):
     """Settings of `synthesize_material`."""

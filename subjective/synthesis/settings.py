@@ -109,8 +109,8 @@ class ScheduleSettings:
     """Starting picture: faint noise (random), a smooth symmetric pattern under noise (symmetric), the sources'
     spectrum at random phases under noise (phases), or a picture file."""
     seed: Annotated[int, arg(name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
-    """Integer from which all noise comes. The same integer, settings and machine give the same picture. --seed with a
-    whole number does the same."""
+    """Integer from which all noise comes. The same integer, settings and machine give the same picture. On the
+    command line, --seed followed by a whole number does the same."""
     noise: Annotated[float, arg(metavar="SIZE"), SHARE] = NOISE
     """Standard deviation of the noise in every start, between 0 and 1."""
     max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 200

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 from subjective.checks import InputError, at_least, between, setting
+from subjective.descriptions import describe_settings
 from subjective.planes.corners import COLORS
 from subjective.statistics.block_grid import Grid, choose_blocks
 from subjective.synthesis.config import SynthesisConfig
@@ -21,6 +22,7 @@ SMALLEST_SIDE = 32
 """Smallest side of a tile in pixels."""
 
 
+@describe_settings
 @dataclass(frozen=True, kw_only=True)
 class TilesConfig(SynthesisConfig):
     """Settings of `make_tiles`. The picture that is made is the sheet of all tiles."""
