@@ -30,7 +30,7 @@ MOST_PLACES = 8192
 OVERLAP = 0.8
 """Standard deviation, in pixels of the picture, of the bell by which the details of neighbors overlap."""
 
-MOST_GAIN = 1.2
+MOST_GAIN = 2.0
 """Largest factor by which detail is made stronger, where overlapping has made it weak."""
 
 CHUNK = 128
@@ -63,7 +63,12 @@ def double(picture: Image, wraps: tuple[bool, bool] = (False, False)) -> Image:
 
 
 def add_detail(
-    picture: Image, sources: Sequence[Image], weights: Sequence[float], key: Key, wraps: tuple[bool, bool]
+    picture: Image,
+    sources: Sequence[Image],
+    weights: Sequence[float],
+    key: Key,
+    wraps: tuple[bool, bool],
+    most_gain: float = MOST_GAIN,
 ) -> Image:
     """Make a picture of twice the size, with detail of sources.
 
@@ -73,6 +78,7 @@ def add_detail(
         weights: how much each source counts.
         key: from `subjective.synthesis.starts.key_of`; all choices come from the key.
         wraps: whether the picture continues with its other side: from the last row, and from the last column.
+        most_gain: see `MOST_GAIN`.
 
     Returns:
         ``(2 height, 2 width, 3)``. The means of its squares of four pixels are the picture's pixels.
@@ -93,7 +99,7 @@ def add_detail(
     made = (total / np.float32(near.sum() ** 2)).transpose(0, 2, 1, 3, 4).reshape(2 * len(nearest), -1, 3)
     made = made - repeat_pixels(average_squares(made, 2), 2)
     lost = float(np.std(blocks[nearest, 1, 1]) / max(float(np.std(made)), 1e-12))
-    return np.asarray(double(picture, wraps) + made * np.clip(lost, 1, MOST_GAIN), np.float32)
+    return np.asarray(double(picture, wraps) + made * np.clip(lost, 1, most_gain), np.float32)
 
 
 def _pad(picture: NDArray[Any], pixels: int, wraps: tuple[bool, bool]) -> NDArray[Any]:

@@ -175,9 +175,9 @@ class EnlargeConfig(EditConfig):
     init: Annotated[str, arg("-i", "--seed", metavar="patches|random|FILE")] = "patches"
     """Detail that the result begins with: that of the sources' patches which look the same one octave coarser
     (patches), faint noise (random), or that of a picture file."""
-    layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 1.0
-    """How strongly the detail is held to that of the patches, relative to the statistics. No effect with other
-    starts."""
+    layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 4.0
+    """How strongly the detail is held to that of the patches, relative to the statistics; ten times as strongly if it
+    is the picture's own. No effect with other starts."""
 
     @property
     def octaves_added(self) -> int:

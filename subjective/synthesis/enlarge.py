@@ -27,7 +27,7 @@ from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
-from subjective.synthesis.detail import SIDE, add_detail, average_squares, double
+from subjective.synthesis.detail import MOST_GAIN, SIDE, add_detail, average_squares, double
 from subjective.synthesis.edit_config import EnlargeConfig
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures
@@ -40,6 +40,13 @@ from subjective.synthesis.targets import targets_by_precision
 
 MARGIN = 32
 """Width in pixels of the mirror image at a side at which the picture does not tile."""
+
+OWN_GAIN = 1.2
+"""`MOST_GAIN` for the detail of the picture itself: its places are less alike, and stronger detail is noise."""
+
+OWN_HOLD = 10.0
+"""How many times as strongly the detail of the picture itself is held. Its statistics are those of another scale: held
+as detail of sources is, gravel became pebbles of half the size under a weave of pixels."""
 
 LEAST_CONTRAST = (2 / 255) ** 2
 """Smallest mean square of the detail by which a difference from the start is divided."""
@@ -147,7 +154,7 @@ def prepare(
         for octave in range(config.octaves_added - 1, stage.octave - 1, -1):
             if config.init == "patches":
                 scaled = examples if itself else [average_squares(one, 2**octave) for one in examples]
-                grown = add_detail(grown, scaled, weights, key, wraps)
+                grown = add_detail(grown, scaled, weights, key, wraps, OWN_GAIN if itself else MOST_GAIN)
             else:
                 grown = double(grown, wraps)
         return jnp.asarray(grown if config.init == "patches" else vary_image(grown, key, noise=config.noise))
@@ -165,7 +172,8 @@ def prepare(
         if is_held:
             begun = start(picture, attempt, stage)
             contrast = jnp.mean((begun - _repeat(average_squares(begun, 2), 2)) ** 2)
-            arguments["held"] = (begun, config.layout_weight / jnp.maximum(contrast, LEAST_CONTRAST))
+            weight = config.layout_weight * (OWN_HOLD if itself else 1)
+            arguments["held"] = (begun, weight / jnp.maximum(contrast, LEAST_CONTRAST))
         return loss, arguments
 
     def render(value: Array, stage: Stage) -> Array:
