@@ -37,7 +37,7 @@ BANDS = 4
 LEAST_SHARE = 1e-3
 """Smallest share of a picture that a region must have."""
 
-LABEL = 0.2
+LABEL = 0.3
 """Contrast of labels where patches are compared, beside colors between 0 and 1. At 0.5, rings of alike patches follow
 the borders, whose form is found nowhere in the source."""
 

@@ -39,7 +39,7 @@ def test_a_layout_follows_the_labels():
     layouts = guide_layouts(source, guide, SynthesisConfig(output_width=64))
     layout = np.asarray(layouts.at(0, 0, 0))
     inside = scipy.ndimage.uniform_filter(green.astype(float), 7, mode="wrap") % 1 == 0  # 3 pixels from the border
-    assert ((layout[..., 1] > layout[..., 0]) == green)[inside].mean() > 0.99
+    assert ((layout[..., 1] > layout[..., 0]) == green)[inside].mean() > 0.95
 
 
 @pytest.mark.slow
