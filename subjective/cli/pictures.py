@@ -345,3 +345,7 @@ class PictureSession(Session):
         """Write where each picture is unlike its sources to the run folder, as far as its scores say so."""
         pairs = zip(pictures, (scores.map for scores in found), strict=True)
         self._folder.add_maps([None if unlike is None else draw_map(picture, unlike) for picture, unlike in pairs])
+
+    def add_sheet(self, sources: Sequence[np.ndarray]) -> None:
+        """Show the sources and the finished pictures on one contact sheet, in the run folder; call it after `score`."""
+        self._folder.add_sheet(sources)

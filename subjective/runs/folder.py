@@ -5,6 +5,7 @@
 - ``step-*.png`` are the pictures after some of the steps.
 - ``checkpoint-*.safetensors`` are positions at which the run can be resumed.
 - ``result.png`` is the last picture.
+- ``sheet.png`` shows all results beside their sources, if ``--seeds`` asks for variants.
 - ``result-map.png`` shows where the picture is unlike its sources, if it was scored.
 - ``summary.json`` says how the run ended.
 
@@ -30,9 +31,10 @@ import numpy as np
 
 from subjective.checks import InputError, file_errors, setting
 from subjective.files import open_plainly
-from subjective.images import write_image
+from subjective.images import read_image, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
+from subjective.runs.pictures import describe_picture, draw_contact_sheet
 from subjective.runs.provenance import CONFIG_FILE, publish, read_record
 from subjective.runs.result_files import PictureFiles, ResultFiles
 from subjective.runs.trace import is_count, is_number
@@ -301,6 +303,14 @@ class PictureFolder(TracedFolder):
                 name = f"{Path(picture['files'][0]).stem}-map.png"
                 write_image(self.folder / name, drawn)
                 self._made[number] = picture | {"map": name}
+
+    def add_sheet(self, sources: Sequence[np.ndarray]) -> None:
+        """Show the sources and the last pictures on one contact sheet, each picture under its name and its scores."""
+        cells: list[tuple[list[str], Any]] = [(["source"], np.clip(source, 0, 1)) for source in sources]
+        for picture in self._made:
+            [name] = picture["files"]
+            cells.append(([name, *describe_picture(picture)], read_image(self.folder / name)))
+        write_image(self.folder / "sheet.png", draw_contact_sheet(cells))
 
     def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
         """Write a picture, or each picture of an optimization that makes several; return the names of the files."""
