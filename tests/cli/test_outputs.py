@@ -164,7 +164,7 @@ def test_a_place_where_no_run_folder_can_be_made_is_refused_before_anything_is_r
         ["novelty", "--init", "one-1.png", "--out", "one.png"],
         ["evaluate", "one.png", "-s", ROCK, "--map", "one.png"],
         ["evaluate", ROCK, "-s", "one.png", "--map", "one.png"],
-        ["apply", "net.safetensors", ROCK, "--export", "net.safetensors"],
+        ["export", "net.safetensors", "--to", "stablehlo", "-o", "net.safetensors"],
         ["apply", "net.safetensors", "one.png", "--out", "."],
         ["train", "--texture", "-s", ROCK, "--weights", "net.safetensors", "--out", "net.safetensors"],
         ["sweep", "-s", "one.png", "--vary", "max-iter=1/2", "--out", "one.png"],

@@ -39,6 +39,7 @@ def test_a_run_is_started_from_the_form_watched_stopped_resumed_and_compared(ser
     for group in page.locator("summary").all():
         group.click()
     page.get_by_label("tol", exact=True).fill("0")
+    page.get_by_label("enough", exact=True).fill("0")
     page.get_by_label("layers", exact=True).fill("pool1")
     page.get_by_label("statistic", exact=True).fill("gram")
     page.locator("aside code", has_text="--statistic gram").wait_for()

@@ -141,7 +141,7 @@ class Form {
       el("span", {}, field.kind === "mask" ? "Drop a mask here, or choose " : "Drop pictures here, or choose "), file,
       folder ? el("button", { onclick: () => folder.click() }, "A folder") : null, folder,
       field.kind === "mask" ? el("button", { class: "main", "aria-label": `Paint ${field.field}`, onclick: () => this.paint(field, give, chosen) }, "Paint") : null,
-      el("button", { "aria-label": `Pictures to choose from for ${field.field}`, onclick: () => { shelf.hidden = !shelf.hidden; } }, "Choose from here"));
+      el("button", { "aria-label": `Choose from here for ${field.field}`, onclick: () => { shelf.hidden = !shelf.hidden; } }, "Choose from here"));
     show();
     return el("fieldset", {}, el("legend", {}, field.field.replaceAll("_", " ")), el("div", { class: "help muted" }, field.help), drop, list, shelf);
   }
