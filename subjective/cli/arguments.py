@@ -27,6 +27,7 @@ PATHS = frozenset(
         "source",
         "keyframes",
         "blend_map",
+        "guide",
         "content",
         "content_mask",
         "picture",

@@ -33,7 +33,7 @@ def end_when_near(job: Job, config: SynthesisConfig, source: np.ndarray, targets
         targets: the statistics of the source at all octaves of the job.
         params: the network.
     """
-    if not config.enough:
+    if not config.enough or config.mul != 1:  # quarters have nothing to tell of features made stronger
         return job
     of_octaves = _losses_of_quarters(config, job.analysis, source, targets, params)
 

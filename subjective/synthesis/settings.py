@@ -207,8 +207,8 @@ class StageSettings:
     patches are only a start. No effect with other starts."""
     enough: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.25
     """End a stage when the loss is at most this share of the loss that quarters of the source have, compared with the
-    whole source. A picture that is driven nearer gets a weave in its even places. 0 never ends a stage so. No effect
-    with several sources and with other starts than patches."""
+    whole source. A picture that is driven nearer gets a weave in its even places. 0 never ends a stage so. Counts
+    for textures of one source that begin with patches."""
     schedule: Schedule = "coarse-to-fine"
     """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
     first_stage: Annotated[int | None, arg(metavar="PIXELS"), at_least(1)] = None

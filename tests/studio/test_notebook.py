@@ -31,7 +31,14 @@ class Notebook:
 
 
 CONFIG = subjective.SynthesisConfig(
-    output_width=32, octaves=1, layers=("pool1",), statistic=("gram",), max_iter=4, schedule="plain", tol=0.0
+    enough=0.0,
+    output_width=32,
+    octaves=1,
+    layers=("pool1",),
+    statistic=("gram",),
+    max_iter=4,
+    schedule="plain",
+    tol=0.0,
 )
 
 

@@ -18,7 +18,7 @@ from subjective.synthesis.result import PictureResult, Stop
 from subjective.synthesis.texture import synthesize
 from subjective.synthesis.transfer import transfer
 
-SMALL = {"output_width": 16, "octaves": 1, "layers": ("pool1",), "statistic": ("gram",), "max_iter": 3}
+SMALL = {"output_width": 16, "octaves": 1, "layers": ("pool1",), "statistic": ("gram",), "max_iter": 3, "enough": 0.0}
 
 
 def stop_at(number, error):
