@@ -59,7 +59,7 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
     options, job = planned.options, planned.job
 
     with PictureSession("animate", planned, inputs.facts, resume) as session:
-        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         frames = np.asarray(results[0].value)
         if options.out is not None and as_loop:

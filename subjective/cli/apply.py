@@ -14,8 +14,8 @@ from jax import default_backend
 from subjective.checks import InputError, setting
 from subjective.cli.arguments import render_error
 from subjective.cli.commands.networks import ApplyCommand
-from subjective.cli.outputs import check_out, make_place, refuse_existing, refuse_inputs
-from subjective.feedforward import export, network_file, train
+from subjective.cli.outputs import make_place, refuse_existing, refuse_inputs
+from subjective.feedforward import network_file, train
 from subjective.feedforward.config import normalize_blend
 from subjective.feedforward.memory import network_bytes
 from subjective.feedforward.network_file import TrainedNetwork
@@ -32,15 +32,8 @@ OUTPUTS = "outputs"
 
 def run(options: ApplyCommand) -> int:
     """Run the command, and print the path of each written file on stdout."""
-    check_out(options, "export", suffixes=[Path(options.export or "").suffix])
     network = network_file.read(options.network)
     blend = normalize_blend(options.blend, network.architecture.sources)
-    if options.export is not None:
-        make_place(Path(options.export))
-        export.write(Path(options.export), network)
-        announce(Path(options.export))
-        if not options.images and options.size is None:
-            return 0
     if network.architecture.kind == "texture":
         return _render_texture(options, network, blend)
     if not options.images:
@@ -55,6 +48,11 @@ def run(options: ApplyCommand) -> int:
 def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, ...]) -> int:
     if options.images:
         raise InputError("this network renders textures from noise, and repaints no picture; leave the pictures out")
+    if options.strength != 1:
+        raise InputError(
+            f"{setting('strength')} is {options.strength:g}, and this network renders textures, of which there is no "
+            f"weaker kind; leave it out, or mix the sources with {setting('blend')}"
+        )
     height, width = options.texture_size
     if height * width > MAX_PIXELS:
         raise InputError(f"a picture of {width}x{height} is larger than {MAX_PIXELS:,} pixels; ask for less")
@@ -63,7 +61,7 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
     target = Path(options.out or OUTPUTS)
     if not _names_file(options.out, WRITTEN_SUFFIXES):
         target = target / name
-    refuse_inputs(options, *_exported(options), target)
+    refuse_inputs(options, target)
     refuse_existing(target, force=options.force)
     make_place(target)
     if not _fits(options, network, (height, width)):
@@ -82,7 +80,7 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
     files = _list_files(options)
     failed = 0
     pairs = list(_targets(options, files))
-    refuse_inputs(options, *_exported(options), *(target for _, target in pairs))
+    refuse_inputs(options, *(target for _, target in pairs))
     for file, target in pairs:
         try:
             refuse_existing(target, force=options.force)
@@ -115,7 +113,7 @@ def _paint(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, .
         rows = STRIP_ROWS
     if rows is not None and not _fits(options, network, size, rows):
         _refuse_size(options, network, size, rows)
-    return repaint(network, image, blend, rows)
+    return repaint(network, image, blend, rows, strength=options.strength)
 
 
 def _fits(options: ApplyCommand, network: TrainedNetwork, size: tuple[int, int], rows: int | None = None) -> bool:
@@ -136,10 +134,6 @@ def _refuse_size(
         f"a picture of {size[1]}x{size[0]} needs {format_size(needed)} of memory with this network, and {allowed} may "
         f"be used; make it smaller, or use another {setting('memory_limit')}"
     )
-
-
-def _exported(options: ApplyCommand) -> list[Path]:
-    return [] if options.export is None else [Path(options.export)]
 
 
 def _is_video(file: Path) -> bool:
@@ -169,8 +163,9 @@ def _targets(options: ApplyCommand, files: list[Path]) -> Iterator[tuple[Path, P
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two pictures are called {name!r}; repaint them into folders of their own")
+    strength = f"-strength{options.strength:g}" if options.strength != 1 else ""
     for file in files:
-        stem = file.stem if options.out else f"{file.stem}-{Path(options.network).stem}{_name_blend(options)}"
+        stem = file.stem if options.out else f"{file.stem}-{Path(options.network).stem}{_name_blend(options)}{strength}"
         yield file, folder / f"{stem}{file.suffix if _is_video(file) else '.png'}"
 
 

@@ -71,7 +71,7 @@ def run_edit(command: str, options: Any, make_edit: MakeEdit, resume: Path | Non
         return 0
     options, job = planned.options, planned.job
     with PictureSession(command, planned, facts, resume, asked=asked, files=PictureFiles(depth)) as session:
-        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         made = [np.asarray(result.value) for result in results]
         if options.out is not None:

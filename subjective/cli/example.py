@@ -41,6 +41,11 @@ def find_examples() -> dict[str, Path]:
     return dict(sorted({file.stem: file for file in files}.items()))
 
 
+def find_networks() -> list[str]:
+    """Return the names of the trained networks that come with the package."""
+    return sorted(file.stem for file in (embedded_dir() / "networks").glob("*.safetensors"))
+
+
 def _choose(names: Sequence[str], found: Mapping[str, Path]) -> list[str]:
     """Return the names of pictures that are asked for.
 

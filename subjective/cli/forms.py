@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from subjective.checks import InputError, describe
 from subjective.cli.arguments import parse, to_words
+from subjective.cli.commands.networks import ApplyCommand
 from subjective.cli.commands.pictures import BatchCommand, SweepCommand
 from subjective.cli.commands.table import COMMANDS
 from subjective.cli.help import FIRST, group_fields
@@ -16,15 +19,19 @@ from subjective.cli.options import FolderOptions
 from subjective.cli.words import NUMBER, Flag, list_flags
 from subjective.descriptions import field_docs
 from subjective.imports import Table
+from subjective.studio.desk import APPLIED
 from subjective.synthesis.presets import changes_of
 
 LEFT_OUT = frozenset(
     [
         "out", "force", "output_dir", "config", "data_dir", "plugin", "quiet", "verbose", "watch", "dry_run", "compile",
-        "frame_weights",
+        "frame_weights", "export",
     ]
 )  # fmt: skip
 """Settings that a form does not have. They say where files go, or name files that are executed or are no pictures."""
+
+NETWORK = "NETWORK"
+"""The name in the help of a trained network: a file, or a name of one that comes with the package."""
 
 
 class CommandForms:
@@ -36,7 +43,7 @@ class CommandForms:
             name: entry.kind
             for name, entry in COMMANDS.items()
             if entry.kind is not None
-            and issubclass(entry.kind, FolderOptions)
+            and issubclass(entry.kind, (FolderOptions, ApplyCommand))
             and not issubclass(entry.kind, (BatchCommand, SweepCommand))
         }
 
@@ -65,7 +72,12 @@ class CommandForms:
             flag = flags[field]
             _check_value(flag, value, folders)
             given[field if flag.positional else flag.name.removeprefix("--").replace("-", "_")] = value
-        words = [*to_words(kind, given), f"--output-dir={output_dir}"]
+        words = to_words(kind, given)
+        if kind is ApplyCommand:  # it makes no run folder; the same command writes the same files again
+            name = hashlib.sha256(shlex.join(words).encode()).hexdigest()[:8]
+            words += [f"--output={output_dir / APPLIED / name}/", "--force"]
+        else:
+            words += [f"--output-dir={output_dir}"]
         options: Any = parse(kind, command, words)
         options.check_files()
         return words
@@ -82,13 +94,14 @@ def _check_value(flag: Flag, value: Any, folders: Sequence[Path]) -> None:
             sound = isinstance(item, str) and item.isprintable() and (item[:1] != "-" or bool(NUMBER.fullmatch(item)))
         if not sound:
             raise InputError(f"{flag.name} is {describe(item)}; wanted {flag.describe()}")
-        if flag.names_files and isinstance(item, str) and not _may_be_read(item, flag, folders):
+        is_file = flag.names_files or flag.metavar == NETWORK
+        if is_file and isinstance(item, str) and not _may_be_read(item, flag, folders):
             raise InputError(f"{flag.name} names {describe(item)}, which is not in the served folder; drop it here")
 
 
 def _may_be_read(item: str, flag: Flag, folders: Sequence[Path]) -> bool:
     """Return whether a word names a file in one of some folders, or is a name and no path, if the flag takes names."""
-    if "|" in flag.metavar and not any(mark in item for mark in "/\\~."):
+    if ("|" in flag.metavar or flag.metavar == NETWORK) and not any(mark in item for mark in "/\\~."):
         return True
     path = Path(item)
     try:
@@ -129,6 +142,10 @@ def _describe_fields(kind: type) -> list[dict[str, Any]]:
 
 
 def _kind_of(flag: Flag) -> str:
+    if flag.metavar == NETWORK:
+        return "network"
+    if "MASK" in flag.metavar:
+        return "mask"
     if any(word in flag.metavar for word in ("PICTURE", "STYLE", "CONTENT", "FOLDER")):
         return "pictures"
     if flag.choices and not flag.several:

@@ -80,7 +80,7 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
     written = MaterialFiles(files, split, flips_y)
 
     with PictureSession("material", planned, facts, resume, begun=begun, files=written) as session:
-        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         of_source = split_maps(source, kinds)
         made = [split(np.asarray(result.value)) for result in results]

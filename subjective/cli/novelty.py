@@ -31,7 +31,7 @@ def run(options: NoveltyCommand, resume: Path | None = None) -> int:
     if planned is None:
         return 0
     with PictureSession("novelty", planned, facts, resume) as session:
-        session.finish(coarse_to_fine.run(planned.job, session.on_step, session.begin()))
+        session.finish(coarse_to_fine.run(planned.job, session.on_step, session.begin(), session.schedule))
         if options.out is not None:
             copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
     return session.status

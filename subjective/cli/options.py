@@ -190,7 +190,7 @@ class PictureOptions(Options, NetworkOptions, PluginOptions, FolderOptions, Reso
 class TextureOptions(PictureOptions, SourceOptions):
     """Options of the commands that make textures."""
 
-    blend_map: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    blend_map: Annotated[tuple[str, ...], arg(metavar="MASK...")] = ()
     """Give each source a region of the result: one gray picture for each source, white in the source's region, black
     elsewhere, gray at soft borders. If the last source has no gray picture, it takes the rest."""
     preset: Preset = "default"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from subjective.synthesis.coarse_to_fine import Position, check_position
 from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast, forecast_plan
 from subjective.synthesis.problem import Job
 from subjective.synthesis.progress import PictureProgress
+from subjective.synthesis.schedule import Schedule
 from subjective.terminal import announce, format_duration, note, say
 
 PICTURE_SECONDS_PER_PIXEL = 2e-7
@@ -230,6 +231,7 @@ class PictureSession(Session):
 
     Attributes:
         path: the run folder.
+        schedule: how the weights change on the way, by the settings or by hand.
     """
 
     def __init__(
@@ -255,6 +257,7 @@ class PictureSession(Session):
             files: writes the pictures; None for PNG files.
         """
         options, job = planned.options, planned.job
+        self.schedule = Schedule(job)
         self.path = resume or new_folder(Path(options.output_dir), options.output_prefix)
         together = options.pictures_per_step
         self._folder = PictureFolder(
@@ -263,11 +266,14 @@ class PictureSession(Session):
             save_every=options.save_every,
             checkpoint_every=options.checkpoint_every,
             files=files or PictureFiles("8" if getattr(options, "depth", None) in (None, "8") else "16"),
+            changes=self.schedule.at,
         )
         (begun or announce)(self.path)
         self._job, self._forecast = job, planned.forecast
-        live = PictureLive(self.path, job, planned.forecast)
-        observers: list[Observer] = [PictureProgress(job, planned.forecast), live]
+        sources = [one["name"] for one in facts.get("pictures", []) if one["use"] in ("source", "style")]
+        alone = getattr(options, "blend_map", ()) or getattr(options, "frame_weights", None)
+        self._live = PictureLive(self.path, job, planned.forecast, self.schedule, () if alone else sources)
+        observers: list[Observer] = [PictureProgress(job, planned.forecast), self._live]
         if options.minutes is not None and resume is None:
             observers.append(Deadline(job, 60 * options.minutes - planned.forecast.seconds_around))
         super().__init__(self._folder, observers, lambda error: render_error(error, type(options)))
@@ -290,6 +296,20 @@ class PictureSession(Session):
             self._folder.describe(command, settings, **facts)
         self._folder.reserve(self._size)
         return self._folder.resume(self._check_position) if self._resumes else None
+
+    def reweigh(self, weights: Mapping[str, Sequence[float]], *event: Any) -> None:
+        """See `Session.reweigh`. The change is on the disk before a step is made with it."""
+        picture, step = event
+        try:
+            added = self.schedule.add(picture, step.step, weights)
+        except InputError as error:
+            self._live.told = self._render(error)
+            note(f"note: other weights were asked for and are not taken: {self._live.told}")
+            return
+        self._live.told = ""
+        self._folder.record_changes(added, self.schedule.changes)
+        for change in added:
+            note(f"note: changed by hand: {change}")
 
     def _check_position(self, position: Position) -> None:
         check_position(self._job, position)

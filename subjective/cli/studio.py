@@ -7,7 +7,7 @@ from pathlib import Path
 
 from subjective.checks import InputError, file_errors, setting
 from subjective.cli.commands.pages import StudioCommand
-from subjective.cli.example import find_examples
+from subjective.cli.example import find_examples, find_networks
 from subjective.cli.forms import CommandForms
 from subjective.cli.watch import serve_page
 from subjective.files import locked_folder
@@ -28,7 +28,7 @@ def run(options: StudioCommand) -> int:
     with file_errors("make", place):
         place.mkdir(parents=True, exist_ok=True)
     index = Index(place)
-    desk = Desk(index, CommandForms(), Shelf(find_examples()))
+    desk = Desk(index, CommandForms(), Shelf(find_examples(), find_networks()))
     desk.queue.start_worker()  # goes on with what another server has left
     serve_page(Studio(index, desk), options)
     return 0

@@ -105,7 +105,7 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     options, job = planned.options, planned.job
 
     with PictureSession("synthesize", planned, inputs.facts, resume, begun=begun) as session:
-        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         pictures = [np.asarray(result.value) for result in results]
         if options.out is not None:

@@ -62,7 +62,7 @@ def run(options: TilesCommand, resume: Path | None = None) -> int:
     options, job = planned.options, planned.job
 
     with PictureSession("tiles", planned, facts, resume) as session:
-        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         sheet = np.clip(np.asarray(results[0].value), 0, 1)
         found = wang.tiles_of(sheet, options.colors)

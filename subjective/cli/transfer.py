@@ -77,7 +77,7 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
     options, job = planned.options, planned.job
 
     with PictureSession("transfer", planned, facts, resume, asked=asked) as session:
-        results = coarse_to_fine.run(job, session.on_step, session.begin())
+        results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         if options.out is not None:
             copy_pictures(session.result_files, options.out, force=options.force, resume=resume)

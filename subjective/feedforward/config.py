@@ -18,6 +18,9 @@ MOST_SCALES = 10
 WIDTHS, DEPTHS, SOURCES = between(1, 1024), between(1, 100), between(1, 10_000)
 """Ranges of a network's width, depth and number of sources. The files of networks are held to them too."""
 
+STRENGTHS = between(0, 4)
+"""Range of the strength with which pictures are repainted; see `subjective.feedforward.strength`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
@@ -167,6 +170,9 @@ class TrainConfig(NetworkSettings, LossSettings):
 
 
 Like = Literal["subjective", "matlab"]
+
+ExportFormat = Literal["onnx", "stablehlo", "web"]
+"""What a trained network can be exported to; see `subjective.feedforward.export`."""
 
 TRAIN_PRESETS: dict[str, TrainConfig] = {
     "subjective": TrainConfig(),

@@ -36,6 +36,7 @@ from subjective.feedforward.layers import (
     pad,
     to_pixels,
 )
+from subjective.planes.corners import mix_bits
 
 Kind = Literal["style", "texture"]
 Picture = Float[Array, "height width 3"]
@@ -283,7 +284,11 @@ def noise_sizes(size: tuple[int, int], scales: int) -> list[tuple[int, int]]:
 
 
 def noise_for(key: jax.Array, size: tuple[int, int], scales: int) -> list[Map]:
-    """Draw uniform noise between -1 and 1 for each scale of a `TextureNet`.
+    """Make the noise of each scale of a `TextureNet`: uniform numbers between -1 and 1.
+
+    A number depends only on the key, the scale, the place and the channel, and not on the size. A larger texture
+    therefore continues a smaller one of the same key to the right and below. The numbers are hashed by
+    `subjective.planes.corners.mix_bits`, which exported networks compute too (`subjective.feedforward.onnx_networks`).
 
     Args:
         key: JAX's random key.
@@ -293,8 +298,13 @@ def noise_for(key: jax.Array, size: tuple[int, int], scales: int) -> list[Map]:
     Returns:
         Maps of `NOISE_CHANNELS` channels, coarsest first.
     """
-    keys = jax.random.split(key, scales)
-    return [
-        jax.random.uniform(one, (*shape, NOISE_CHANNELS), minval=-1.0, maxval=1.0)
-        for one, shape in zip(keys, noise_sizes(size, scales), strict=True)
-    ]
+    seed = jnp.uint32(0)
+    for word in jax.random.key_data(key):
+        seed = mix_bits(seed ^ word)
+    fields = []
+    for octave, (height, width) in zip(reversed(range(scales)), noise_sizes(size, scales), strict=True):
+        rows = mix_bits(mix_bits(seed ^ jnp.uint32(octave)) ^ jnp.arange(height, dtype=jnp.uint32))
+        columns = jnp.arange(width * NOISE_CHANNELS, dtype=jnp.uint32).reshape(1, width, NOISE_CHANNELS)
+        bits = mix_bits(rows[:, None, None] ^ columns)
+        fields.append((bits >> np.uint32(8)).astype(jnp.float32) * np.float32(2**-23) - np.float32(1))
+    return fields

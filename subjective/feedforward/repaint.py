@@ -25,10 +25,12 @@ from subjective.arguments import check_kind, check_map
 from subjective.checks import InputError, at_least, check_number, file_errors
 from subjective.compilation import jit
 from subjective.conversion import image_of
+from subjective.feedforward.config import STRENGTHS
 from subjective.feedforward.layers import Block, Border, Convolution, to_pixels
 from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.networks import SMALLEST, Architecture, TransformNet
 from subjective.feedforward.step import build_network, check_trained
+from subjective.feedforward.strength import mix_compiled
 from subjective.feedforward.train import paint
 
 HOST_BYTES = 4 * 2**30
@@ -44,7 +46,14 @@ HostMap = Float[np.ndarray, "_ _ _"]
 """A feature map in the host's memory or in a file, ``(height, width, channels)``."""
 
 
-def repaint(network: TrainedNetwork, image: np.ndarray, blend: Sequence[float], rows: int | None = None) -> np.ndarray:
+def repaint(
+    network: TrainedNetwork,
+    image: np.ndarray,
+    blend: Sequence[float],
+    rows: int | None = None,
+    *,
+    strength: float = 1.0,
+) -> np.ndarray:
     """Repaint a picture in one piece, or a large picture in strips.
 
     Args:
@@ -53,6 +62,8 @@ def repaint(network: TrainedNetwork, image: np.ndarray, blend: Sequence[float], 
         blend: share of each style; the shares sum to one.
         rows: number of rows of a strip. None repaints pictures of at most `WHOLE_PIXELS` in one piece, and larger
             pictures in strips of `STRIP_ROWS`.
+        strength: 0 for the picture as it is, 1 for the picture as the network paints it, up to 4 for stronger strokes;
+            see `subjective.feedforward.strength`.
 
     Returns:
         Image in [0, 1], of the same shape.
@@ -66,14 +77,19 @@ def repaint(network: TrainedNetwork, image: np.ndarray, blend: Sequence[float], 
     image = image_of(image, "image")
     if rows is not None:
         check_number("rows", rows, at_least(1), whole=True)
+    check_number("strength", strength, STRENGTHS)
     if min(image.shape[:2]) < SMALLEST:
         raise InputError(
             f"a picture of {image.shape[1]}x{image.shape[0]} is too small; wanted {SMALLEST} pixels a side"
         )
     if rows is None and image.shape[0] * image.shape[1] <= WHOLE_PIXELS:
-        return paint(network.architecture, network.params, image, blend)
-    shares = np.asarray(blend, np.float32)
-    return repaint_in_strips(network.architecture, network.params, image, shares, rows=rows or STRIP_ROWS)
+        painted = paint(network.architecture, network.params, image, blend)
+    else:
+        shares = np.asarray(blend, np.float32)
+        painted = repaint_in_strips(network.architecture, network.params, image, shares, rows=rows or STRIP_ROWS)
+    if strength == 1:
+        return painted
+    return np.asarray(mix_compiled(image, painted, jnp.float32(strength), network.architecture.border))
 
 
 def repaint_in_strips(

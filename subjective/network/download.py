@@ -123,7 +123,6 @@ def fetch(
     if name not in files:
         raise MissingFileError(one_line(f"no network {name!r} to fetch; there are: {', '.join(files)}"))
     published = files[name]
-    _check_url(published.url)
     folder = Path(data_dir) if data_dir is not None else weights.default_data_dir()
     target = folder / f"{name}{weights.SUFFIX}"
     if _is_fetched(target, published):
@@ -137,7 +136,7 @@ def fetch(
         if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(stale, ignore_errors=True)
     with file_errors("write", folder), tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
-        file = _download(name, published, Path(temporary), progress, timeout)
+        file = download(name, published, Path(temporary), progress, timeout)
         facts = {
             "origin": published.origin,
             "licence": published.licence,
@@ -164,17 +163,36 @@ def _check_url(url: str) -> None:
         if parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback):
             return
     if parts.scheme != "https" or not host:
-        raise InputError(one_line(f"{url}: expected an https address; parameters are fetched only over https"))
+        raise InputError(one_line(f"{url}: expected an https address; files are fetched only over https"))
 
 
-def _download(name: str, published: PublishedFile, folder: Path, progress: Progress | None, timeout: float) -> Path:
-    """Download a published file into a folder, and check its hash."""
+def download(
+    name: str, published: PublishedFile, folder: Path, progress: Progress | None = None, timeout: float = 30.0
+) -> Path:
+    """Download a published file into a folder, and check its hash.
+
+    Args:
+        name: name of the file, for messages.
+        published: the file.
+        folder: an empty folder.
+        progress: as in `fetch`.
+        timeout: as in `fetch`.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        FileError: the download fails.
+        InputError: the file does not have the published hash, or is too large, or its address is not https.
+    """
     import pooch
     import requests
 
+    _check_url(published.url)
+
     file = folder / (Path(urlsplit(published.url).path).name or "download")
 
-    def download(url: str, output: str, pooch: object) -> None:
+    def receive(url: str, output: str, pooch: object) -> None:
         # Pooch's own downloader counts the last chunk as a full one, follows redirections, and leaves the connection
         # open on errors.
         with requests.get(url, stream=True, timeout=timeout, allow_redirects=False) as response:
@@ -193,7 +211,7 @@ def _download(name: str, published: PublishedFile, folder: Path, progress: Progr
 
     try:
         with silenced(pooch.get_logger()):  # the caller of `fetch` reports progress
-            pooch.retrieve(published.url, None, file.name, folder, downloader=download)
+            pooch.retrieve(published.url, None, file.name, folder, downloader=receive)
     except requests.RequestException as error:
         raise FileError(
             one_line(f"could not fetch {name} from {published.url}: {_find_reason(error)}; try again later")

@@ -144,9 +144,11 @@ def minimize(
     *,
     max_steps: int = 500,
     tolerance: float = 1e-9,
+    enough: float = 0.0,
     first_step: float | None = None,
     on_step: Callable[[Step], None] | None = None,
     resume: Point | None = None,
+    renew: Callable[[int], tuple[Loss, tuple[Any, ...]] | None] | None = None,
 ) -> Result:
     """Minimize a loss.
 
@@ -161,6 +163,7 @@ def minimize(
         optimizer: how to minimize, such as ``LBFGS(history=10)``; L-BFGS-B if None.
         max_steps: largest number of accepted steps. 0 evaluates the loss at ``init`` and returns ``init``.
         tolerance: stop when ten steps (of Adam: fifty) together lower the loss by less than this share of the loss.
+        enough: stop when the loss is at most this number; after a change by ``renew``, never.
         first_step: root mean square change of an element in the first step that is tried; None for a step of
             Euclidean length one, as in scipy. L-BFGS chooses the lengths of later steps by the curvature found so far.
             For Adam, this is the learning rate of all steps.
@@ -169,18 +172,22 @@ def minimize(
         resume: a point of an earlier minimization; continue from it as if the minimization had never stopped.
             `minimize` changes this point. All other arguments must be the same as before; of ``init``, only shape and
             number type are used.
+        renew: called with the number of each step before the next one is made. It returns None, or another loss and its
+            further arguments, which count from the next step on: the optimizer then begins again at the value of the
+            step, because what it remembers is of the loss before.
 
     Returns:
         The last accepted value, or Adam's best. ``message`` says why the minimization ended.
 
     Raises:
-        InputError: ``max_steps`` or ``tolerance`` is negative, ``first_step`` is not positive and finite, ``resume`` is
-            no point of this minimization, or an argument is of a wrong kind.
+        InputError: ``max_steps``, ``tolerance`` or ``enough`` is negative, ``first_step`` is not positive and finite,
+            ``resume`` is no point of this minimization, or an argument is of a wrong kind.
         NonFiniteLossError: the loss or the gradient is not finite at the start, or a step failed more than `RETRIES`
             times in a row. The exception holds the result at the last accepted step.
     """
     check_number("max_steps", max_steps, at_least(0), whole=True)
     check_number("tolerance", tolerance, at_least(0))
+    check_number("enough", enough, at_least(0))
     if first_step is not None:
         check_number("first_step", first_step, above(0))
     if on_step is not None:
@@ -200,7 +207,13 @@ def minimize(
             return run.result(False, "no step was asked for")
     else:
         run.go_on(resume)
-    while run.point.since < run.optimizer.patience:
+    while True:
+        if renew is not None and run.point.step < max_steps and run.renew(renew):
+            enough = 0.0  # it was a share of the loss before
+        if run.point.since >= run.optimizer.patience:
+            return run.result(True, f"{run.optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
+        if run.point.state.loss <= enough:
+            return run.result(True, f"the loss is at most {enough:.3g}, which is enough")
         if run.point.step >= max_steps:
             return run.result(False, f"all {max_steps} steps were made" if max_steps != 1 else "the only step was made")
         try:
@@ -216,7 +229,6 @@ def minimize(
             return run.result(False, str(end))
         if run.point.state.gradient_norm == 0:
             return run.result(True, "the gradient is zero: this is a minimum")
-    return run.result(True, f"{run.optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
 
 
 class EndError(Exception):
@@ -241,6 +253,7 @@ class _Run:
     ):
         self.optimizer, self.problem, self.first_step, self.on_step = optimizer, problem, first_step, on_step
         self.started = time.perf_counter()
+        self._asked = -1  # the last step at which `renew` was asked, which a failed step must not repeat
 
     def start(self, init: jax.Array) -> None:
         """Clip ``init`` to the bounds, begin there, and report the start to ``on_step``."""
@@ -280,6 +293,31 @@ class _Run:
         point.retries += 1
         point.state.arrays.clear()  # free the memory before the new state takes as much
         point.state = self._begin(self.value, self._evaluate_again(), 0.1**point.retries)
+
+    def renew(self, ask: Callable[[int], tuple[Loss, tuple[Any, ...]] | None]) -> bool:
+        """Begin again at the last accepted value if there is another loss from here on; return whether there is.
+
+        Raises:
+            NonFiniteLossError: the other loss is not finite at this value.
+        """
+        point = self.point
+        if point.step == self._asked:
+            return False
+        self._asked = point.step
+        other = ask(point.step)
+        if other is None:
+            return False
+        self.problem = Problem(*other, self.value, self.problem.evaluations)
+        point.state.arrays.clear()  # free the memory before the new state takes as much
+        try:
+            found = self.problem(self.value)
+        except NotFiniteError as error:
+            raise NonFiniteLossError(f"{error} under the weights after step {point.step}; lower them", None) from None
+        point.state = self._begin(self.value, found)
+        point.begun = point.lowest = found.loss
+        point.since = point.retries = 0
+        point.best, point.best_loss = None, math.inf
+        return True
 
     def _evaluate_again(self) -> Evaluation:
         """Evaluate the loss at the last accepted value, at which it was finite; a point from a file may be none."""

@@ -149,13 +149,16 @@ def color_corners(rows: Integers, columns: Integers, colors: int, seed: int) -> 
         colors: number of colors.
         seed: from 0 to 2^32 - 1; each seed gives another plane.
     """
-    first = _mix(np.asarray([seed], np.uint32))
-    across = _mix(first ^ np.asarray(columns).astype(np.int64).astype(np.uint32))
-    return (_mix(across ^ np.asarray(rows).astype(np.int64).astype(np.uint32)) % np.uint32(colors)).astype(np.intp)
+    first = mix_bits(np.asarray([seed], np.uint32))
+    across = mix_bits(first ^ np.asarray(columns).astype(np.int64).astype(np.uint32))
+    return (mix_bits(across ^ np.asarray(rows).astype(np.int64).astype(np.uint32)) % np.uint32(colors)).astype(np.intp)
 
 
-def _mix(bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def mix_bits(bits: Any) -> Any:
     """Mix the bits of numbers: each bit of the result depends on all bits of the number.
+
+    Args:
+        bits: uint32, an array of NumPy or JAX.
 
     References:
         Wellons, "Prospecting for hash functions", 2018, for the constants ("lowbias32").

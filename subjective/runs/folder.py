@@ -59,6 +59,7 @@ class PictureFolder(TracedFolder):
         save_every: int,
         checkpoint_every: float = 0,
         files: ResultFiles | None = None,
+        changes: Callable[[int, int], Sequence[Any]] = lambda picture, step: (),
     ):
         """Open a folder.
 
@@ -68,13 +69,14 @@ class PictureFolder(TracedFolder):
             save_every: number of steps between pictures that are written on the way; 0 to write none.
             checkpoint_every: seconds between checkpoints; 0 to write none.
             files: writes the pictures; None for `PictureFiles`.
+            changes: returns the changes of weights after a step of a picture, which its line in the trace names.
 
         Raises:
             FileError: the folder cannot be written.
         """
         super().__init__(folder)
         self.pictures, self.save_every, self.checkpoint_every = pictures, save_every, checkpoint_every
-        self._files = files or PictureFiles()
+        self._files, self._changes = files or PictureFiles(), changes
         self.last: dict[int, Step] = {}
         self._checkpointed = time.monotonic()
         self._checkpoints = 0
@@ -162,6 +164,7 @@ class PictureFolder(TracedFolder):
             asked: see `subjective.runs.session.RunFolder.record`.
         """
         self._count(picture, step.evaluations, step.value.shape[-3:-1])
+        changes = [str(change) for change in self._changes(picture, step.step)]
         self._trace.add(
             {
                 "picture": picture,
@@ -173,6 +176,7 @@ class PictureFolder(TracedFolder):
                 "evaluations": step.evaluations,
                 "seconds": round(step.seconds, 3),
             }
+            | ({"reweigh": changes} if changes else {})
         )
         if "save" in asked or (self.save_every and step.step % self.save_every == 0):
             self._write_pictures(f"step-{step.step:05d}", picture, np.asarray(step.value), step)
@@ -182,6 +186,21 @@ class PictureFolder(TracedFolder):
         wanted = "checkpoint" in asked or (self.checkpoint_every and due)
         if wanted and step.position is not None:
             self._checkpoint(step.position)
+
+    def record_changes(self, by_hand: Sequence[Any], every: Sequence[Any]) -> None:
+        """Write to ``config.json`` that weights were changed by hand, so that its settings make the same run again.
+
+        Args:
+            by_hand: the changes that were made just now.
+            every: all changes of the run.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        told = [*self.config.get("changed_by_hand", []), *map(str, by_hand)]
+        settings = self.config["settings"] | {"reweigh": [str(change) for change in every]}
+        self.config = self.config | {"settings": settings, "changed_by_hand": told}
+        self._write_json(CONFIG_FILE, self.config)
 
     def _count(self, picture: int, evaluations: int, size: Sequence[int]) -> None:
         """Note how often a picture's loss has been evaluated, and on how many pixels in all."""

@@ -11,6 +11,7 @@ import math
 import os
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from subjective.runs.memory import used_bytes
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.synthesis.forecast import Forecast
 from subjective.synthesis.problem import Job
+from subjective.synthesis.reweigh import apply_changes, list_weights
+from subjective.synthesis.schedule import Schedule
 
 INTERVAL = 2.0
 """Least number of seconds between two writings."""
@@ -76,18 +79,27 @@ class LiveFiles:
 
 
 class PictureLive(LiveFiles):
-    """Shows a run that makes pictures."""
+    """Shows a run that makes pictures.
 
-    def __init__(self, folder: Path, job: Job, forecast: Forecast):
+    Attributes:
+        told: why the weights that were asked for last are not taken; empty if they are.
+    """
+
+    def __init__(
+        self, folder: Path, job: Job, forecast: Forecast, schedule: Schedule | None = None, sources: Sequence[str] = ()
+    ):
         """Prepare to show the steps.
 
         Args:
             folder: the run folder.
             job: the job of the run.
             forecast: how long the run takes.
+            schedule: how the weights change on the way; None if they do not.
+            sources: names of the sources whose weights can be changed.
         """
         super().__init__(folder)
         self._job, self._forecast = job, forecast
+        self._schedule, self._sources, self.told = schedule or Schedule(job), sources, ""
         self._all = forecast.seconds_left(0, 0, 0, 0, None)
         self._place: tuple[int, int, int] | None = None
         self._began, self._first = 0.0, 0
@@ -117,8 +129,17 @@ class PictureLive(LiveFiles):
             "steps_per_second": None if seconds is None or seconds <= 0 else 1 / seconds,
             "share": 1 - self._forecast.seconds_left(*place, number, None) / max(self._all, 1e-9),
             "seconds_left": left,
+            "weights": self._list_weights(picture, step.step),
+            "told": self.told,
         }
         self.write(facts, step.value)
+
+    def _list_weights(self, picture: int, step: int) -> dict[str, list[tuple[str, float]]]:
+        """Return the weights that count after a step, as `list_weights` does; none if the job has no others."""
+        if self._job.prepare is None:
+            return {}
+        passed = [change for change in self._schedule.changes if change.place <= (picture, step)]
+        return list_weights(apply_changes(self._job.config, passed), self._sources)
 
 
 def reduce(value: Any) -> np.ndarray:

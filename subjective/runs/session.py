@@ -12,7 +12,7 @@ import errno
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -24,7 +24,7 @@ from subjective.files import write_bytes
 from subjective.runs import control, interrupts
 from subjective.runs.memory import is_out_of_memory
 from subjective.runs.traced_folder import TRACEBACK_FILE
-from subjective.terminal import report_error, write_line
+from subjective.terminal import note, report_error, write_line
 
 OneSession = TypeVar("OneSession", bound="Session")
 
@@ -110,12 +110,23 @@ class Session:
         """Record a step, tell the observers, follow requests, and stop if a signal has come."""
         asked = control.take(self.run.folder)
         is_interrupted = interrupts.poll()
-        stopping = is_interrupted or "stop" in asked
-        self.run.record(*event, last=stopping, asked=asked)
+        stopping = is_interrupted or "stop" in asked.requests
+        if asked.weights:
+            self.reweigh(asked.weights, *event)
+        self.run.record(*event, last=stopping, asked=asked.requests)
         for observer in self.observers:
             observer.update(*event)
         if stopping:
             interrupts.stop("interrupted" if is_interrupted else "stopped on request")
+
+    def reweigh(self, weights: Mapping[str, Sequence[float]], *event: Any) -> None:
+        """Change weights after a step, as the run was asked to. By default, say that this run cannot.
+
+        Args:
+            weights: see `subjective.runs.control.Asked`.
+            event: the step.
+        """
+        note("note: this run was asked for other weights, which it cannot change")
 
     def finish(self, result: Any) -> None:
         """End the steps, and write the result. The run is finished when the session ends without an error."""

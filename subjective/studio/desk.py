@@ -5,18 +5,26 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from subjective.checks import InputError
+from subjective.decoding import read_size
+from subjective.images import SUFFIXES
 from subjective.runs.provenance import CONFIG_FILE
 from subjective.studio.pictures import make_thumbnail
 from subjective.studio.queue import OPEN, Queue, show_command
 from subjective.studio.runs_index import Index
 from subjective.studio.uploads import Uploads
 from subjective.studio.workspace import FOLDER
+
+APPLIED = Path(FOLDER) / "applied"
+"""Folder in the served folder in which the pictures are that networks make."""
+
+MOST_RESULTS = 60
+"""Most results, and most pictures of the served folder, to choose from."""
 
 FORECAST_SECONDS = 120
 """Most seconds that a forecast may take."""
@@ -45,13 +53,15 @@ class Forms(Protocol):
 
 @dataclass(frozen=True)
 class Shelf:
-    """Pictures that come with the package.
+    """Pictures and trained networks that come with the package.
 
     Attributes:
-        files: each by its name.
+        files: the pictures, each by its name.
+        networks: names of the networks.
     """
 
     files: Mapping[str, Path]
+    networks: Sequence[str] = ()
 
 
 class Desk:
@@ -65,24 +75,64 @@ class Desk:
         self._forecasting = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
-        """Return the forms, and the pictures to choose from: of each, ``path``, ``name`` and ``group``."""
-        return {"commands": self._forms.describe(), "pictures": self.list_pictures()}
+        """Return the forms, and the pictures (``path``, ``name``, ``group``) and networks to choose from."""
+        return {
+            "commands": self._forms.describe(),
+            "pictures": self.list_pictures(),
+            "networks": self._list_networks(),
+        }
+
+    def _list_networks(self) -> list[dict[str, str]]:
+        """Return the networks that come with the package, and those that runs of the served folder have trained."""
+        found = [self._index.root / name / "network.safetensors" for name in sorted(self._index.list_runs())]
+        trained = [path for path in found if path.is_file() and not path.is_symlink()]
+        own = [{"path": name, "name": name} for name in self._shelf.networks]
+        return own + [{"path": str(path), "name": path.parent.name} for path in trained]
 
     def list_pictures(self) -> list[dict[str, str]]:
-        """Return the pictures that were dropped, and those that come with the package."""
+        """Return the pictures that were dropped, those that lie in the served folder, what its newest runs have made,
+        and those that come with the package."""
         dropped = [{"path": str(path), "name": path.name, "group": "dropped"} for path in self.uploads.list_files()]
+        runs = sorted(self._index.list_runs().values(), key=lambda run: run["changed"], reverse=True)
+        found = [self._index.root / run["name"] / "result.png" for run in runs]
+        made = [path for path in found if path.is_file() and not path.is_symlink()][:MOST_RESULTS]
+        results = [{"path": str(path), "name": path.parent.name, "group": "results"} for path in made]
+        here = [{"path": str(path), "name": path.name, "group": "in the folder"} for path in self._list_here()]
         own = [{"path": str(path), "name": name, "group": "examples"} for name, path in self._shelf.files.items()]
-        return dropped + own
+        applied = [{"path": str(path), "name": path.name, "group": "applied"} for path in self._list_applied()]
+        return dropped + here + own + results + applied
 
-    def thumbnail(self, path: str) -> bytes:
-        """Return a picture of the list, reduced.
+    def _list_applied(self) -> list[Path]:
+        """Return the pictures that networks have made, newest first."""
+        found = [path for path in (self._index.root / APPLIED).glob("*/*.png") if not path.is_symlink()]
+        return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)[:MOST_RESULTS]
+
+    def _list_here(self) -> list[Path]:
+        """Return the pictures that lie directly in the served folder."""
+        listed = [path for path in sorted(self._index.root.iterdir()) if path.suffix.lower() in SUFFIXES]
+        return [path for path in listed if path.is_file() and not path.is_symlink()][:MOST_RESULTS]
+
+    def thumbnail(self, path: str, side: int = 208) -> bytes:
+        """Return a picture of the list, reduced so that no side is longer than ``side`` pixels.
 
         Raises:
             InputError: the list has no such picture.
         """
+        return make_thumbnail(self._find_picture(path), side)
+
+    def measure(self, path: str) -> dict[str, list[int]]:
+        """Return the ``size`` (height, width) of a picture of the list.
+
+        Raises:
+            InputError: the list has no such picture.
+        """
+        width, height = read_size(self._find_picture(path))
+        return {"size": [height, width]}
+
+    def _find_picture(self, path: str) -> Path:
         if path not in [one["path"] for one in self.list_pictures()]:
             raise InputError("there is no such picture")
-        return make_thumbnail(Path(path), 208)
+        return Path(path)
 
     def words(self, command: str, values: Mapping[str, Any]) -> list[str]:
         """Return the words of a command; see `Forms.to_words`."""
@@ -168,9 +218,19 @@ class Desk:
             shown["command"] = show_command(entry["words"])
             shown["run"] = Path(str(run)).relative_to(self._index.root).as_posix() if inside else None
             is_told = entry["status"] in ("running", "failed")
+            shown["made"] = self._list_made(entry["number"]) if entry["words"][:1] == ["apply"] else []
             shown["said"] = self.queue.last_lines(entry["number"], 4) if is_told else ""
             found.append(shown)
         return found
+
+    def _list_made(self, number: int) -> list[str]:
+        """Return the pictures in `APPLIED` that an entry's command has named on stdout."""
+        try:
+            lines = self.queue.made_path(number).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        known = set(map(str, self._list_applied()))
+        return [line for line in lines[:MOST_RESULTS] if line in known]
 
     def _add(self, words: list[str]) -> dict[str, int]:
         number = self.queue.add(words)

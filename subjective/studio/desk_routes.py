@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from subjective.checks import InputError
-from subjective.studio.answers import KEPT, answer_json, query, read_body, read_bytes, text_of
+from subjective.studio.answers import KEPT, answer_json, query, read_body, read_bytes, text_of, whole
 from subjective.studio.desk import Desk
 from subjective.studio.uploads import LARGEST
 
@@ -23,8 +23,12 @@ def desk_routes(desk: Desk) -> list[Route]:
         return await answer_json(desk.describe)
 
     async def picture(request: Request) -> Response:
-        data = await run_in_threadpool(desk.thumbnail, query(request, "path"))
+        side = min(max(whole(query(request, "side", "208")), 16), 2048)
+        data = await run_in_threadpool(desk.thumbnail, query(request, "path"), side)
         return Response(data, media_type="image/jpeg", headers=KEPT)
+
+    async def measure(request: Request) -> Response:
+        return await answer_json(desk.measure, query(request, "path"))
 
     async def upload(request: Request) -> Response:
         name, data = query(request, "name"), await read_bytes(request, LARGEST)
@@ -53,6 +57,7 @@ def desk_routes(desk: Desk) -> list[Route]:
     return [
         Route("/api/forms", forms, methods=["GET"]),
         Route("/picture", picture, methods=["GET"]),
+        Route("/api/picture", measure, methods=["GET"]),
         *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in posts.items()),
     ]
 

@@ -33,6 +33,9 @@ TYPES = {
     ".jpeg": "image/jpeg",
     ".webp": "image/webp",
     ".gif": "image/gif",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".exr": "image/x-exr",
     ".mp4": "video/mp4",
     ".json": "application/json",
     ".jsonl": "text/plain; charset=utf-8",
@@ -40,6 +43,12 @@ TYPES = {
     ".csv": "text/plain; charset=utf-8",
 }
 """The type of each kind of file that is served; no other kind is."""
+
+LARGE = 2**24
+"""Pixels from which on a decoded picture is kept for `KEPT_SECONDS`: to decode one again takes seconds."""
+
+KEPT_SECONDS = 30.0
+"""Seconds for which a large picture stays decoded after it was last asked for."""
 
 CACHE_BYTES = 48_000_000
 """Most bytes of reduced pictures that are kept in memory."""
@@ -89,8 +98,11 @@ def make_thumbnail(path: Path, side: int = THUMBNAIL) -> bytes:
         OSError: the file cannot be read.
     """
     picture = _read(path)
-    picture.thumbnail((side, side), Pillow.Resampling.BOX, reducing_gap=2.0)
-    return _encode(picture, "JPEG", quality=88)
+    longest = max(picture.size)
+    if longest > side:
+        size = (max(round(picture.width * side / longest), 1), max(round(picture.height * side / longest), 1))
+        picture = picture.resize(size, Pillow.Resampling.BOX, reducing_gap=2.0)
+    return _encode(picture, "JPEG", quality=90, subsampling=0)
 
 
 def cut_out(path: Path, left: int, top: int, width: int, height: int) -> bytes:
@@ -120,10 +132,39 @@ def _read(path: Path) -> Pillow.Image:
     """Read a picture. Pictures are decoded one after the other, because each may take much memory."""
     open_plainly(path, "rb").close()  # refuses a link
     with _DECODING:
-        return to_rgb(path.name, read_picture(path))
+        return _NEWEST.get(path)
 
 
-_DECODING = threading.Lock()
+class _Newest:
+    """The large picture that was decoded last, for a while: the parts that a page asks for are mostly of one."""
+
+    def __init__(self) -> None:
+        self._key: Any = None
+        self._picture: Pillow.Image | None = None
+        self._timer: threading.Timer | None = None
+
+    def get(self, path: Path) -> Pillow.Image:
+        """Return a picture, which the caller must not change."""
+        status = path.stat()
+        key = (path, status.st_ino, status.st_mtime_ns, status.st_size)
+        if self._picture is None or key != self._key:
+            picture = to_rgb(path.name, read_picture(path))
+            if picture.width * picture.height < LARGE:
+                return picture
+            self._key, self._picture = key, picture
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(KEPT_SECONDS, self._forget)
+        self._timer.daemon = True
+        self._timer.start()
+        return self._picture
+
+    def _forget(self) -> None:
+        with _DECODING:
+            self._key = self._picture = None
+
+
+_DECODING, _NEWEST = threading.Lock(), _Newest()
 
 
 def _encode(picture: Pillow.Image, kind: str, **options: Any) -> bytes:

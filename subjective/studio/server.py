@@ -27,6 +27,7 @@ from subjective.studio.answers import HANDLERS, KEPT, answer_json, query, read_b
 from subjective.studio.commands import describe_commands
 from subjective.studio.desk import Desk
 from subjective.studio.desk_routes import desk_routes
+from subjective.studio.maps import list_maps
 from subjective.studio.runs_index import Index, list_pictures
 from subjective.studio.safety import LOOPBACK, App, Guard
 from subjective.studio.trace_columns import Traces
@@ -152,15 +153,18 @@ class Studio:
             fault = read_plainly(folder / TRACEBACK_FILE).decode(errors="replace")[-20_000:]
         except (OSError, InputError):
             fault = ""
+        summary = read_json(folder / SUMMARY_FILE) or {}
         return {
             **entry,
             "folder": str(folder),
             "config": config,
-            "summary": read_json(folder / SUMMARY_FILE) or {},
+            "summary": summary,
+            "maps": list_maps(folder, config, summary),
             "pictures": list_pictures(folder),
             "sources": [{key: one[key] for key in ("use", "name")} for one in pictures.list_sources(config)],
             "commands": describe_commands(folder, config, entry["status"]),
             "traceback": fault,
+            "changed_by_hand": [one for one in config.get("changed_by_hand") or [] if isinstance(one, str)],
         }
 
     async def _curves(self, request: Request) -> Response:
@@ -215,17 +219,24 @@ class Studio:
 
     async def _control(self, request: Request) -> Response:
         body = await read_body(request)
-        return await answer_json(self._ask, text_of(body, "run"), text_of(body, "request"))
+        weights = body.get("weights")
+        wanted = None if weights is not None else text_of(body, "request")
+        return await answer_json(self._ask, text_of(body, "run"), wanted, weights)
 
-    def _ask(self, name: str, wanted: str) -> dict[str, Any]:
+    def _ask(self, name: str, wanted: str | None, weights: Any) -> dict[str, Any]:
         folder = self.index.find(name)
         known = [request for request in get_args(control.Request) if request == wanted]
-        if not known:
+        if not known and weights is None:
             raise InputError(f"wanted one of {', '.join(control.REQUESTS)}")
-        if self.index.list_runs()[name]["status"] != "running":
+        entry = self.index.list_runs()[name]
+        if entry["status"] != "running":
             raise InputError("the run does not go on, or has made no step yet")
-        control.ask(folder, known[0])
-        return {"asked": wanted}
+        if weights is not None:
+            offered = (entry["live"] or {}).get("weights") or {}
+            if not isinstance(weights, dict) or not weights or not weights.keys() <= offered.keys():
+                raise InputError(f"this run has the weights {', '.join(offered) or 'of nothing that can be changed'}")
+        control.ask(folder, known[0] if known else None, weights)
+        return {"asked": wanted or sorted(weights)}
 
     async def _tags(self, request: Request) -> Response:
         body = await read_body(request)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,13 @@ import jax.numpy as jnp
 from subjective.checks import InputError
 from subjective.compilation import jit
 from subjective.devices import share_out
+from subjective.losses import Loss
 from subjective.optimize.minimizer import Point, Result, Step, minimize
 from subjective.optimize.preconditioned import START
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import choose_optimizer
 from subjective.synthesis.problem import Job
+from subjective.synthesis.schedule import Schedule
 from subjective.synthesis.stages import Stage, enlarge
 
 OnStep = Callable[[int, Step], None]
@@ -65,13 +67,17 @@ class Position:
     point: Point
 
 
-def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None) -> list[Result]:
+def run(
+    job: Job, on_step: OnStep | None = None, resume: Position | None = None, schedule: Schedule | None = None
+) -> list[Result]:
     """Make all pictures of a job.
 
     Args:
         job: from `prepare` of a verb.
         on_step: called with a picture's number and each `Step`.
         resume: the position from which the run continues; `run` clears the position's arrays to free their memory.
+        schedule: how the job's weights change on the way. ``on_step`` may add changes, which count from the next step
+            on. None for the changes that the job's config names.
 
     Returns:
         A `Result` for each picture. The result's value is the picture that ``job.render`` makes from the value of the
@@ -84,8 +90,9 @@ def run(job: Job, on_step: OnStep | None = None, resume: Position | None = None)
     if resume is not None:
         check_position(job, resume)
     finished = list(resume.finished) if resume else []
+    schedule = schedule or Schedule(job)
     for picture in range(len(finished), job.pictures):
-        counter = StepCounter(job, picture, on_step, finished, resume)
+        counter = StepCounter(job, schedule, picture, on_step, finished, resume)
         resume = None
         finished.append(counter.sum_up(coarse_to_fine(job, counter)))
     return finished
@@ -117,34 +124,33 @@ def coarse_to_fine(job: Job, counter: StepCounter) -> Result:
     first, picture = job.stages[0], counter.picture
     tries = counter.attempts
     for attempt in counter.attempts_left():
-        tries.append(minimize_stage(job, counter, first, attempt, partial(job.start, picture, attempt, first)))
+        tries.append(minimize_stage(counter, first, attempt, _Start(picture, attempt, first)))
     best = min(range(job.starts), key=lambda attempt: tries[attempt].loss)
     result = tries[best]
     counter.tell_best(result, best)
     for before, stage in counter.stages_left():
-        begin = partial(_enlarge_result, job, picture, best, result, before, stage)
+        start = _Start(picture, best, stage, before, result)
         begun = result.begun if before.octave == stage.octave else None
-        result = minimize_stage(job, counter, stage, best, begin)
+        result = minimize_stage(counter, stage, best, start)
         if begun is not None:  # the same size again, in float32: keep the earlier first loss
             result = dataclasses.replace(result, begun=begun)
     return result
 
 
-def minimize_stage(
-    job: Job, counter: StepCounter, stage: Stage, attempt: int, begin: Callable[[], jax.Array]
-) -> Result:
-    """Minimize a stage's loss.
+def minimize_stage(counter: StepCounter, stage: Stage, attempt: int, begin: Callable[[Job], jax.Array]) -> Result:
+    """Minimize a stage's loss, whose weights may change on the way.
 
     Args:
-        job: the job.
-        counter: counts the steps, and holds the point from which a resumed run continues.
+        counter: counts the steps, and holds the job at each step and the point from which a resumed run continues.
         stage: the stage.
         attempt: number of the attempt at the first stage.
-        begin: makes the starting value; not called if the stage is resumed.
+        begin: makes the starting value for a job; not called if the stage is resumed.
     """
-    config, point = job.config, counter.enter(stage, attempt)
-    start = jnp.asarray(begin() if point is None else jnp.zeros(job.shape(stage)), jnp.float32)
-    loss, arguments = job.problem(stage, counter.picture, attempt)
+    point = counter.enter(stage, attempt)
+    job = counter.job_before(0 if point is None else point.step)
+    config = job.config
+    start = jnp.asarray(begin(job) if point is None else jnp.zeros(job.shape(stage)), jnp.float32)
+    loss, arguments = counter.problem(job)
     began_with_gains = point is not None and START in point.state.arrays  # begun when all stages had gains
     result = minimize(
         loss,
@@ -153,9 +159,11 @@ def minimize_stage(
         choose_optimizer(config, full_size=stage.octave == 0 or began_with_gains),
         max_steps=stage.steps,
         tolerance=config.tol,
+        enough=job.enough(stage),
         first_step=config.first_step,
         on_step=counter.tell if counter.on_step else None,
         resume=point,
+        renew=counter.renew,
     )
     counter.leave(result)
     if point is not None:  # free the memory, even if the caller still holds the point
@@ -163,15 +171,36 @@ def minimize_stage(
     return result
 
 
-def _enlarge_result(job: Job, picture: int, attempt: int, result: Result, before: Stage, stage: Stage) -> jax.Array:
-    """Return the start of a stage: the enlarged value of the stage before, with the fine detail of a new start."""
-    detail = job.start(picture, attempt, stage)
-    value = result.value if result.value.ndim == detail.ndim else job.render(result.value, before)
+@dataclasses.dataclass(frozen=True)
+class _Start:
+    """Makes the start of a stage: a start of the job's own, or the enlarged value of the stage before.
 
-    def grow(value: jax.Array, detail: jax.Array) -> jax.Array:
-        return enlarge(value, before, stage, detail, job.config.padding_mode)
+    Attributes:
+        picture: number of the picture.
+        attempt: number of the attempt.
+        stage: the stage.
+        before: the stage before; None for the first stage.
+        result: result of the stage before.
+    """
 
-    return (grow if value.ndim == 3 else jax.vmap(grow))(value, detail)
+    picture: int
+    attempt: int
+    stage: Stage
+    before: Stage | None = None
+    result: Result | None = None
+
+    def __call__(self, job: Job) -> jax.Array:
+        """Return the start; to an enlarged value, the fine detail of a new start is added."""
+        detail = job.start(self.picture, self.attempt, self.stage)
+        before, result = self.before, self.result
+        if before is None or result is None:
+            return detail
+        value = result.value if result.value.ndim == detail.ndim else job.render(result.value, before)
+
+        def grow(value: jax.Array, detail: jax.Array) -> jax.Array:
+            return enlarge(value, before, self.stage, detail, job.config.padding_mode)
+
+        return (grow if value.ndim == 3 else jax.vmap(grow))(value, detail)
 
 
 def _place(start: jax.Array, point: Point | None, config: PictureConfig) -> jax.Array:
@@ -195,9 +224,16 @@ class StepCounter:
     """
 
     def __init__(
-        self, job: Job, picture: int, on_step: OnStep | None, finished: Sequence[Result], resume: Position | None
+        self,
+        job: Job,
+        schedule: Schedule,
+        picture: int,
+        on_step: OnStep | None,
+        finished: Sequence[Result],
+        resume: Position | None,
     ):
         """Begin at the first step, or at the position from which a run is resumed."""
+        self._schedule = schedule
         self.job, self.picture, self.on_step, self._finished = job, picture, on_step, finished
         self.attempts: list[Result] = list(resume.attempts) if resume else []
         self._steps, self._evaluations, self._seconds = 0, 0, 0.0
@@ -220,6 +256,22 @@ class StepCounter:
         self._stage, self._place, self._attempt = stage, self.job.stages.index(stage), attempt
         point, self._point = self._point, None
         return point
+
+    def job_before(self, step: int) -> Job:
+        """Return the job whose loss has led to a step of the current stage, or with which the stage begins."""
+        return self._schedule.before(self.picture, self._steps + step)
+
+    def problem(self, job: Job) -> tuple[Loss, Any]:
+        """Return the loss of the current stage and its argument, as a job has them."""
+        return job.problem(job.stages[self._place], self.picture, self._attempt)
+
+    def renew(self, step: int) -> tuple[Loss, tuple[Any]] | None:
+        """Return the loss and its argument that count after a step of the current stage; None if they stay."""
+        job = self._schedule.after(self.picture, self._steps + step)
+        if job is None:
+            return None
+        loss, argument = self.problem(job)
+        return loss, (argument,)
 
     def leave(self, result: Result) -> None:
         """Add the steps, evaluations and seconds of a stage that has ended."""
@@ -269,14 +321,14 @@ class StepCounter:
         full_size = sum(stage.steps for stage in self.job.stages if stage.octave == last.octave)
         made_all = 0 < result.steps == last.steps < full_size  # the last of several stages at full size
         ended = f"all {full_size} steps at full size were made" if made_all else result.message
-        message = "; ".join([ended, *_find_faults(result, last.steps > 0)])
+        message = "; ".join([ended, *_find_faults(result, result.loss > self.job.enough(last) and last.steps > 0)])
         return dataclasses.replace(
             result, message=message, steps=self._steps, evaluations=self._evaluations, seconds=self._seconds
         )
 
 
 def _find_faults(result: Result, stepped: bool) -> list[str]:
-    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether steps were asked for."""
+    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether its loss had to fall."""
     faults, (contrast, clipped) = [], map(float, _measure_faults(result.value))
     if stepped and result.loss > (1 - MIN_LOSS_DROP) * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"

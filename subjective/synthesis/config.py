@@ -22,6 +22,7 @@ from subjective.images import MAX_PIXELS
 from subjective.optimize.registry import OPTIMIZERS, optimizers_with, unavailable
 from subjective.statistics.block_grid import WHOLE, Grid, choose_blocks
 from subjective.statistics.registry import check_statistics, write_terms
+from subjective.synthesis.reweigh import check_changes
 from subjective.synthesis.settings import (
     NO_TOLERANCE,
     ComputeSettings,
@@ -159,6 +160,7 @@ class PictureConfig(OutputSettings, MatchSettings, ScheduleSettings, OptimizerSe
                 given, missing = setting("octave_weights"), setting("octaves")
                 raise InputError(f"{given} were given without {missing}; give the number of octaves as well")
             check_weights("octave_weights", self.octave_weights, len(self.octave_indices), "octave")
+        check_changes(self)
 
     def _check_optimizer(self) -> None:
         asked, bounds = setting("optimizer"), setting("bounds")

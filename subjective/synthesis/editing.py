@@ -36,6 +36,7 @@ from subjective.synthesis.layout import (
 from subjective.synthesis.plan import MOST_OCTAVES, make_plan
 from subjective.synthesis.problem import (
     Job,
+    can_prepare_again,
     check_inputs,
     mean_colors,
     octave_weights_at,
@@ -195,6 +196,7 @@ def check_edit(edit: Edit, names: Sequence[str] | None = None) -> None:
             raise InputError(f"no part of {name} is left to take statistics from; mark less, or give another source")
 
 
+@can_prepare_again
 def prepare(edit: Edit, config: EditConfig, params: Params, init: np.ndarray | None = None) -> Job:
     """Make an edit ready: check everything, measure the sources, plan the stages.
 

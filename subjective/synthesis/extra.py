@@ -60,7 +60,13 @@ def add_losses(job: Job, extra: Extra) -> Job:
         loss, arguments = job.problem(stage, picture, attempt)
         return add_to(loss, stage), arguments
 
-    return dataclasses.replace(job, problem=problem)
+    def again(config: Any) -> Job:
+        if job.prepare is None:
+            raise InputError("the weights of this run cannot be changed")
+        return add_losses(job.prepare(config), extra)
+
+    # No quarter of a source has these losses.
+    return dataclasses.replace(job, problem=problem, prepare=again, enough=lambda stage: 0.0)
 
 
 def _name_losses(extra: Extra) -> dict[str, tuple[float, PictureLoss]]:

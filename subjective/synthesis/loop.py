@@ -33,6 +33,7 @@ from subjective.synthesis.morph import TURN_BY, add_changes, frame_importance, m
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
+    can_prepare_again,
     check_inputs,
     mean_colors,
     octave_weights_at,
@@ -96,6 +97,7 @@ def animate(
     return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
+@can_prepare_again
 def prepare(
     sources: Sequence[np.ndarray],
     config: AnimationConfig,

@@ -28,7 +28,7 @@ from subjective.synthesis.layout import begins_with_patches, choose_first_stage,
 from subjective.synthesis.material_config import MaterialConfig
 from subjective.synthesis.patches import Form, carry_maps
 from subjective.synthesis.plan import make_plan
-from subjective.synthesis.problem import Job, octave_weights_at, target_at
+from subjective.synthesis.problem import Job, can_prepare_again, octave_weights_at, target_at
 from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage
 from subjective.synthesis.starts import initial_image, key_of
@@ -224,6 +224,7 @@ def split_maps(value: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]
     return found
 
 
+@can_prepare_again
 def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, params: Params) -> Job:
     """Make a material ready: check everything, measure the source, plan the stages.
 

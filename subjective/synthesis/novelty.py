@@ -16,7 +16,7 @@ from subjective.synthesis.config import NoveltyConfig
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.inputs import read_config, read_init, read_params
 from subjective.synthesis.plan import make_plan
-from subjective.synthesis.problem import Job, check_inputs
+from subjective.synthesis.problem import Job, can_prepare_again, check_inputs
 from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage
 from subjective.synthesis.starts import make_start
@@ -59,6 +59,7 @@ def invent(
     return make_pictures(add_losses(job, extra), on_step, resume, apart=True, progress=progress)
 
 
+@can_prepare_again
 def prepare(config: NoveltyConfig, params: Params, init: np.ndarray | None = None) -> Job:
     """Return the job of `invent`; arguments and errors are the same."""
     check_inputs((), config, None, init)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,22 @@ the source is at the same place in its period as the picture. At 0.3 some joints
 LEAST_PERIOD = 3.0
 """Shortest period, in pixels, by which patches are chosen: shorter ones are lost at a small picture's size."""
 
+SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""From which neighbors a patch may take over, in rows and columns."""
+
+FOLLOWED = 0.5
+"""Factor for the squared distance of a patch that continues a neighbor's: below 1, it is preferred to a nearer one that
+does not."""
+
+MOST_FOLLOWED = 4096
+"""Number of patches that a thread describes at once."""
+
 COMPLETENESS = 0.005
 """Number that is added to the distance of a source's patch from the picture, as a share of the patches' variance. The
 smaller the number, the more the patches that are missing in the picture are preferred."""
 
 Numbers = NDArray[np.float32]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -46,25 +58,35 @@ class Patches:
 
     Attributes:
         pixels: the pixels of all sources one after the other, ``(pixels, channels)``.
-        corners: where the first pixel of each patch is in ``pixels``, ``(patches,)``.
-        strides: number of pixels in a row of the patch's source, ``(patches,)``.
+        shapes: first pixel of each source in ``pixels``, and its height and width, ``(sources, 3)``.
+        at: source, row and column of the first pixel of each patch, ``(3, patches)``.
         mean: mean of the patches, ``(SIDE² * channels,)``.
         axes: the patches' principal axes, ``(SIDE² * channels, COMPONENTS)``.
         components: the patches along the axes, ``(patches, COMPONENTS)``, and where in the period they are.
-        places: where in the period the patches of the picture are, ``(height, width, components)``; see `add_places`.
+        phases: where in the period a patch of the source is, from its rows and columns; see `add_places`.
+        places: where in the period the patches of the picture are, ``(height, width, components)``.
     """
 
     pixels: Numbers
-    corners: NDArray[np.intp]
-    strides: NDArray[np.intp]
+    shapes: Indices
+    at: Indices
     mean: Numbers
     axes: Numbers
     components: Numbers
-    places: Numbers
+    phases: Callable[[Indices, Indices], Numbers] | None = None
+    places: Numbers | None = None
 
-    def take(self, down: int, right: int, chosen: NDArray[np.intp] | slice = slice(None)) -> Numbers:
-        """Return one pixel of each patch, or of the chosen patches."""
-        return self.pixels[self.corners[chosen] + (down * self.strides[chosen] + right)]
+    def take(self, down: int, right: int, at: Indices | None = None) -> Numbers:
+        """Return one pixel of each patch, or of the patches that are ``at`` such places, ``(3, ...)``."""
+        source, rows, columns = self.at if at is None else at
+        begin, _, width = self.shapes[source].T
+        return self.pixels[begin.T + (rows + down) * width.T + columns + right]
+
+    def is_inside(self, at: Indices) -> NDArray[np.bool_]:
+        """Return which of the places are those of patches that lie in their sources as a whole."""
+        source, rows, columns = at
+        _, height, width = np.moveaxis(self.shapes[source], -1, 0)
+        return np.asarray((rows >= 0) & (columns >= 0) & (rows <= height - SIDE) & (columns <= width - SIDE))
 
 
 def collect_patches(sources: Sequence[Any], weights: Sequence[float], random: np.random.Generator) -> Patches:
@@ -72,16 +94,17 @@ def collect_patches(sources: Sequence[Any], weights: Sequence[float], random: np
     shares = np.asarray(weights, np.float64) / np.sum(weights)
     room = [(source.shape[0] - SIDE + 1) * (source.shape[1] - SIDE + 1) for source in sources]
     total = min(MOST_PATCHES, *(has / share for has, share in zip(room, shares, strict=True) if share > 0))
-    corners, strides, begin = [], [], 0
-    for source, share in zip(sources, shares, strict=True):
+    at, shapes, begin = [], [], 0
+    for number, (source, share) in enumerate(zip(sources, shares, strict=True)):
         height, width = source.shape[:2]
         rows, columns = np.mgrid[: height - SIDE + 1, : width - SIDE + 1].reshape(2, -1)
         kept = random.permutation(len(rows))[: max(int(share * total), 1) if share else 0]
-        corners.append(begin + rows[kept] * width + columns[kept])
-        strides.append(np.full(len(kept), width))
+        at.append(np.stack([np.full(len(kept), number), rows[kept], columns[kept]]))
+        shapes.append((begin, height, width))
         begin += height * width
     pixels = np.concatenate([np.asarray(source, np.float32).reshape(-1, source.shape[2]) for source in sources])
-    found = Patches(pixels, np.concatenate(corners), np.concatenate(strides), *(np.zeros(0, np.float32),) * 4)
+    nothing = np.zeros(0, np.float32)
+    found = Patches(pixels, np.array(shapes, np.intp), np.concatenate(at, axis=1), nothing, nothing, nothing)
     values = np.concatenate([found.take(down, right) for down in range(SIDE) for right in range(SIDE)], axis=1)
     mean = values.mean(axis=0)
     centered = values - mean
@@ -104,18 +127,22 @@ def add_places(patches: Patches, waves: Waves, source: tuple[int, ...], picture:
         return patches
     spread = np.sqrt(LATTICE * float(np.sum(np.var(patches.components, axis=0))) / 2 / np.count_nonzero(is_seen))
 
-    def places(cycles: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Numbers:
+    def phases(cycles: NDArray[np.float64], rows: Indices, columns: Indices) -> Numbers:
         turns = 2 * np.pi * (rows[..., None] * cycles[:, 0] + columns[..., None] * cycles[:, 1])
         return np.asarray(spread * np.concatenate([np.cos(turns), np.sin(turns)], axis=-1), np.float32)
 
-    theirs = places(waves.source[is_seen] / source[:2], *np.divmod(patches.corners, patches.strides))
-    ours = places(waves.picture[is_seen] / picture, *np.indices(picture))
-    return dataclasses.replace(patches, components=np.concatenate([patches.components, theirs], axis=1), places=ours)
+    of_source = partial(phases, waves.source[is_seen] / source[:2])
+    return dataclasses.replace(
+        patches,
+        components=np.concatenate([patches.components, of_source(*patches.at[1:])], axis=1),
+        phases=of_source,
+        places=phases(waves.picture[is_seen] / picture, *np.indices(picture)),
+    )
 
 
 def find_nearest(
     patches: Patches, picture: Numbers, missed: Numbers, threads: ThreadPoolExecutor, stride: int = 1
-) -> tuple[NDArray[np.intp], Numbers]:
+) -> tuple[Indices, Numbers]:
     """Find the most similar patch of the sources for patches of a picture that wraps.
 
     Args:
@@ -130,20 +157,112 @@ def find_nearest(
         The numbers of the most similar patches, ``(rows, columns)``, and ``missed`` for this picture.
     """
     ours, theirs = _project(patches, picture, stride), patches.components
-    least = COMPLETENESS * float(np.sum(np.var(theirs, axis=0))) + 1e-12
-    scale = (1 / (missed + least)).astype(np.float32)
+    scale = _weigh(patches, missed)
     # ours @ keys is |our - their|^2 * scale: one matrix product instead of three sums over all pairs of patches.
     keys = np.concatenate([-2 * theirs, np.sum(theirs**2, axis=1)[:, None], np.ones((len(theirs), 1), np.float32)], 1)
     keys = (keys * scale[:, None]).T.copy()
     ours = np.concatenate([ours, np.ones((len(ours), 1), np.float32), np.sum(ours**2, axis=1)[:, None]], axis=1)
 
-    def compare(start: int) -> tuple[NDArray[np.intp], Numbers]:
+    def compare(start: int) -> tuple[Indices, Numbers]:
         distances = ours[start : start + CHUNK] @ keys
         return distances.argmin(axis=1), distances.min(axis=0)
 
     found, closest = zip(*threads.map(compare, range(0, len(ours), CHUNK)), strict=True)
     nearest = np.concatenate(found)
     return nearest.reshape(picture[::stride, ::stride].shape[:2]), np.maximum(np.min(closest, axis=0) / scale, 0)
+
+
+def _weigh(patches: Patches, missed: Numbers) -> Numbers:
+    """Return the factor for the squared distances from each patch: large for a patch that the picture does not have."""
+    least = COMPLETENESS * float(np.sum(np.var(patches.components, axis=0))) + 1e-12
+    return np.asarray(1 / (missed + least), np.float32)
+
+
+def follow_neighbors(
+    patches: Patches,
+    picture: Numbers,
+    nearest: Indices,
+    missed: Numbers,
+    threads: ThreadPoolExecutor,
+    stride: int = 1,
+) -> Indices:
+    """Let each patch of the picture continue the patch that was found for its neighbor, wherever that is near enough.
+
+    `find_nearest` knows at most `MOST_PATCHES` patches. The one that continues a neighbor's is most often not among
+    them, but only that one agrees with the neighbor's where both overlap: with it, edges go on and details stay sharp.
+
+    Args:
+        patches: as in `find_nearest`.
+        picture: as in `find_nearest`.
+        nearest: from `find_nearest`.
+        missed: what `find_nearest` was given.
+        threads: do the work.
+        stride: as in `find_nearest`.
+
+    Returns:
+        Where the patches are, ``(3, rows, columns)`` as in `Patches.at`.
+
+    References:
+        Ashikhmin, "Synthesizing natural textures", I3D 2001, for patches that continue their neighbors'. Barnes and
+        others, "PatchMatch", SIGGRAPH 2009, for the search from neighbor to neighbor.
+    """
+    ours = _project(patches, picture, stride).reshape(*nearest.shape, -1)
+    scale = _weigh(patches, missed)[nearest]
+    costs = np.sum((ours - patches.components[nearest]) ** 2, axis=2) * scale
+    chosen = _Chosen(patches.at[:, nearest], scale, costs)
+    for shift in SHIFTS:
+        chosen = _follow(chosen, patches, ours, shift, stride, threads)
+    return chosen.at
+
+
+class _Chosen(NamedTuple):
+    """The patches of the sources that are chosen for the patches of a picture.
+
+    Attributes:
+        at: where they are, ``(3, rows, columns)`` as `Patches.at`.
+        scale: factor for their squared distances, ``(rows, columns)``.
+        costs: their squared distances times the factor; those of patches that continue a neighbor's are also
+            multiplied by `FOLLOWED`, ``(rows, columns)``.
+    """
+
+    at: Indices
+    scale: Numbers
+    costs: Numbers
+
+
+def _follow(
+    chosen: _Chosen, patches: Patches, ours: Numbers, shift: tuple[int, int], stride: int, threads: ThreadPoolExecutor
+) -> _Chosen:
+    """Choose what lies beside the patch that is chosen for one of the neighbors, wherever the costs are lower.
+
+    Args:
+        chosen: what is chosen.
+        patches: the patches of the sources.
+        ours: components of the picture's patches, ``(rows, columns, components)``.
+        shift: rows and columns of patches from the neighbor to the patch.
+        stride: rows and columns of pixels from one patch of the picture to the next.
+        threads: do the work.
+    """
+    at = np.roll(chosen.at, shift, axis=(1, 2)) + stride * np.array([0, *shift])[:, None, None]
+    scale = np.roll(chosen.scale, shift, axis=(0, 1))
+    tried = patches.is_inside(at) & np.any(at != chosen.at, axis=0)
+    places = at[:, tried]
+    starts = range(0, places.shape[1], MOST_FOLLOWED)
+    parts = threads.map(lambda start: _describe(patches, places[:, start : start + MOST_FOLLOWED]), starts)
+    theirs = np.concatenate([np.zeros((0, ours.shape[2]), np.float32), *parts])
+    costs = np.full(tried.shape, np.inf, np.float32)
+    costs[tried] = FOLLOWED * np.sum((ours[tried] - theirs) ** 2, axis=1) * scale[tried]
+    taken = costs < chosen.costs
+    return _Chosen(
+        np.where(taken, at, chosen.at), np.where(taken, scale, chosen.scale), np.minimum(costs, chosen.costs)
+    )
+
+
+def _describe(patches: Patches, at: Indices) -> Numbers:
+    """Return the components of the patches at such places, ``(patches, components)``."""
+    values = np.concatenate([patches.take(down, right, at) for down, right in np.ndindex(SIDE, SIDE)], axis=1)
+    components = (values - patches.mean) @ patches.axes
+    return components if patches.phases is None else np.concatenate([components, patches.phases(*at[1:])], axis=1)
 
 
 def _project(patches: Patches, picture: Numbers, stride: int) -> Numbers:
@@ -154,6 +273,6 @@ def _project(patches: Patches, picture: Numbers, stride: int) -> Numbers:
     for number, (down, right) in enumerate(np.ndindex(SIDE, SIDE)):
         pixels = wrapped[down : down + height : stride, right : right + width : stride].reshape(-1, channels)
         total += pixels @ patches.axes[channels * number : channels * (number + 1)]
-    if not patches.places.size:
+    if patches.places is None:
         return total
     return np.concatenate([total, patches.places[::stride, ::stride].reshape(len(total), -1)], axis=1)

@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from subjective.devices import one_blas_thread
 from subjective.images import resize_planes
 from subjective.synthesis.palette import COLORS, enlarge_wrapped, match_colors, match_large
-from subjective.synthesis.patch_search import SIDE, Patches, add_places, collect_patches, find_nearest
+from subjective.synthesis.patch_search import (
+    SIDE,
+    Indices,
+    Patches,
+    add_places,
+    collect_patches,
+    find_nearest,
+    follow_neighbors,
+)
 from subjective.synthesis.survey import Waves
 
 COARSEST = 16
@@ -125,10 +133,11 @@ def carry_maps(source: Image, maps: Image, picture: Image, key: Key, channels: S
     with one_blas_thread(), ThreadPoolExecutor() as threads:
         random = np.random.default_rng(key)
         patches = collect_patches([source], (1.0,), random)
-        none_missed = np.zeros(len(patches.corners), np.float32)
+        none_missed = np.zeros(patches.at.shape[1], np.float32)
         nearest, _ = find_nearest(patches, picture, none_missed, threads, stride=2)
+        at = follow_neighbors(patches, picture, nearest, none_missed, threads, stride=2)
         carried = dataclasses.replace(patches, pixels=np.asarray(maps, np.float32).reshape(-1, maps.shape[2]))
-        made = _average(carried, nearest, (picture.shape[0], picture.shape[1]), stride=2)
+        made = _average(carried, at, (picture.shape[0], picture.shape[1]), stride=2)
         return match_colors(made, carried.pixels, random, channels)
 
 
@@ -145,7 +154,7 @@ def _grow(
     levels = max(math.floor(math.log(COARSEST / least) / math.log(RATIO)), 0)
     picture: Image | None = None
     # Of the last picture whose every pixel's color was matched:
-    at, colors = size, np.zeros((0, sum(form.channels)), np.float32)
+    matched_at, colors = size, np.zeros((0, sum(form.channels)), np.float32)
     for level in range(levels, -1, -1):
         here = _scale(size, RATIO**level, form.multiple)
         reduced = [resize_planes(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
@@ -153,15 +162,19 @@ def _grow(
         if form.waves is not None:
             patches = add_places(patches, form.waves, reduced[0].shape, here)
         picture = _lay_tiles(patches, here, random) if picture is None else enlarge_wrapped(picture, here)
-        own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(len(patches.corners), np.float32)
+        own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(patches.at.shape[1], np.float32)
         stride, rounds = (1, ROUNDS) if max(here) <= SETTLED else (2, SPARSE_ROUNDS)
         for _ in range(rounds if level < levels else FIRST_ROUNDS):
-            nearest, missed = find_nearest(patches, picture, missed, threads, stride)
-            picture = form.keep(_average(patches, nearest, here, stride))
+            preferred = missed
+            nearest, missed = find_nearest(patches, picture, preferred, threads, stride)
+            at = patches.at[:, nearest]
+            if max(here) > SETTLED:  # below, nearly all patches of the sources are known
+                at = follow_neighbors(patches, picture, nearest, preferred, threads, stride)
+            picture = form.keep(_average(patches, at, here, stride))
             if max(here) <= SETTLED or level == levels:
-                at, colors, picture = here, own, match_colors(picture, own, random, form.channels)
+                matched_at, colors, picture = here, own, match_colors(picture, own, random, form.channels)
             else:
-                picture = match_large(picture, own, at, colors, random, form.channels)
+                picture = match_large(picture, own, matched_at, colors, random, form.channels)
     assert picture is not None
     return picture
 
@@ -176,13 +189,13 @@ def _scale(shape: tuple[int, ...], factor: float, multiple: int = 1) -> tuple[in
 def _lay_tiles(patches: Patches, size: tuple[int, int], random: np.random.Generator) -> Image:
     """Cover a picture of (height, width) pixels with random patches side by side."""
     rows, columns = (-(-side // SIDE) for side in size)
-    chosen = random.integers(len(patches.corners), size=rows * columns)
+    chosen = patches.at[:, random.integers(patches.at.shape[1], size=rows * columns)]
     tiles = np.stack([patches.take(down, right, chosen) for down, right in np.ndindex(SIDE, SIDE)])
     tiles = tiles.reshape(SIDE, SIDE, rows, columns, -1).transpose(2, 0, 3, 1, 4)
     return tiles.reshape(rows * SIDE, columns * SIDE, -1)[: size[0], : size[1]]
 
 
-def _average(patches: Patches, nearest: NDArray[np.intp], size: tuple[int, int], stride: int) -> Image:
+def _average(patches: Patches, at: Indices, size: tuple[int, int], stride: int) -> Image:
     """Lay patches on a picture that wraps, and average where they overlap. The middle of a patch counts most."""
     width = WIDE if stride == 1 else NARROW
     bell = np.exp(-(np.arange(-(SIDE // 2), SIDE // 2 + 1) ** 2) / (2 * width**2)).astype(np.float32)
@@ -190,6 +203,6 @@ def _average(patches: Patches, nearest: NDArray[np.intp], size: tuple[int, int],
     for down, right in np.ndindex(SIDE, SIDE):
         rows, columns = ((np.arange(0, side, stride) + by) % side for side, by in zip(size, (down, right), strict=True))
         share = bell[down] * bell[right]
-        total[rows[:, None], columns] += share * patches.take(down, right, nearest)
+        total[rows[:, None], columns] += share * patches.take(down, right, at)
         weight[rows[:, None], columns] += share
     return total / weight

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ParamSpec, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array
@@ -64,9 +66,11 @@ class Job:
         shape: returns the shape of a stage's value.
         seen: turns a stage's value into the picture that the caller's own losses see
             (`subjective.synthesis.extra`), if ``render`` cannot be differentiated; None for ``render``.
+        enough: returns the loss at which a stage ends, since its picture is near enough; 0 if a stage never ends so.
         starts: number of attempts at the first stage.
         pictures: number of pictures that are made one after the other.
         notes: lines for the user about statistics that are left out and settings without effect.
+        prepare: makes the same job with another config, which differs in weights only; None if it cannot be made again.
     """
 
     config: PictureConfig
@@ -76,14 +80,40 @@ class Job:
     render: Render = _as_it_is
     shape: Callable[[Stage], tuple[int, ...]] = _shape_of_picture
     seen: Render | None = None
+    enough: Callable[[Stage], float] = lambda stage: 0.0
     starts: int = 1
     pictures: int = 1
     notes: tuple[Message, ...] = ()
+    prepare: Callable[[Any], Job] | None = None
 
     @property
     def analysis(self) -> Analysis:
         """How the full picture is measured."""
         return self.stages[-1].analysis
+
+
+Arguments = ParamSpec("Arguments")
+
+
+def can_prepare_again(prepare: Callable[Arguments, Job]) -> Callable[Arguments, Job]:
+    """Decorate the `prepare` of a verb: its jobs remember how they were made, and can be made with another config.
+
+    Args:
+        prepare: a function with an argument ``config``.
+    """
+    signature = inspect.signature(prepare)
+
+    @functools.wraps(prepare)
+    def remember(*given: Arguments.args, **named: Arguments.kwargs) -> Job:
+        bound = signature.bind(*given, **named)
+
+        def again(config: Any) -> Job:
+            arguments = {**bound.arguments, "config": config}
+            return prepare(**arguments)  # type: ignore[call-arg]
+
+        return dataclasses.replace(prepare(*given, **named), prepare=again)
+
+    return remember
 
 
 def check_inputs(

@@ -117,6 +117,10 @@ class ScheduleSettings:
     """Largest number of optimizer steps at each stage."""
     tol: Annotated[float, arg(metavar="SHARE"), WEIGHT] = NO_TOLERANCE
     """End a stage when ten steps (with Adam, fifty) lower the loss by less than this share of the loss."""
+    reweigh: Annotated[tuple[str, ...], arg(metavar="[N:]STEP:SETTING=W[,W...]...")] = ()
+    """Weights that change in the middle of the run, after a step: 40:source_weights=0.7,0.3 or 60:statistic=1,0.5, with
+    one weight for each source or statistic; of picture N, counted from 0, if it is named. The optimizer then begins
+    again at the picture so far. A run that was changed on its page records its changes here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +205,10 @@ class StageSettings:
     layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
     """How strongly the large shapes and colors are held to those of the patches, relative to the statistics. With 0 the
     patches are only a start. No effect with other starts."""
+    enough: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.25
+    """End a stage when the loss is at most this share of the loss that quarters of the source have, compared with the
+    whole source. A picture that is driven nearer gets a weave in its even places. 0 never ends a stage so. No effect
+    with several sources and with other starts than patches."""
     schedule: Schedule = "coarse-to-fine"
     """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
     first_stage: Annotated[int | None, arg(metavar="PIXELS"), at_least(1)] = None

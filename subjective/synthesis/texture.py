@@ -19,6 +19,7 @@ from subjective.network.vgg import Params
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.enough import end_when_near
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
 from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
@@ -26,6 +27,7 @@ from subjective.synthesis.layout import choose_first_stage, hold_to_layout, make
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
+    can_prepare_again,
     check_inputs,
     mean_colors,
     octave_weights_at,
@@ -92,6 +94,7 @@ def synthesize(
     return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
+@can_prepare_again
 def prepare(
     sources: Sequence[np.ndarray],
     config: SynthesisConfig,
@@ -157,7 +160,11 @@ def prepare(
 
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
     job = Job(config, stages, problem, start, render, shape, starts=config.starts, pictures=config.count, notes=notes)
-    return job if layouts is None else hold_to_layout(job, layouts, config.layout_weight)
+    if layouts is None:
+        return job
+    if len(sources) == 1:
+        job = end_when_near(job, config, sources[0], targets[stages[-1].analysis.precision], params)
+    return hold_to_layout(job, layouts, config.layout_weight)
 
 
 @lru_cache(maxsize=32)

@@ -27,6 +27,7 @@ from subjective.synthesis.inputs import read_config, read_init, read_params, rea
 from subjective.synthesis.plan import check_regions, make_plan
 from subjective.synthesis.problem import (
     Job,
+    can_prepare_again,
     check_inputs,
     mean_colors,
     octave_weights_at,
@@ -96,6 +97,7 @@ def transfer(
     return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
+@can_prepare_again
 def prepare(
     content: np.ndarray,
     styles: Sequence[np.ndarray],

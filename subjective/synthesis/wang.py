@@ -30,7 +30,15 @@ from subjective.synthesis.inputs import read_config, read_init, read_params, rea
 from subjective.synthesis.layout import choose_first_stage, hold_to_layout, make_layouts
 from subjective.synthesis.patches import Form
 from subjective.synthesis.plan import make_plan
-from subjective.synthesis.problem import Job, check_inputs, mean_colors, octave_weights_at, sizes_of, target_at
+from subjective.synthesis.problem import (
+    Job,
+    can_prepare_again,
+    check_inputs,
+    mean_colors,
+    octave_weights_at,
+    sizes_of,
+    target_at,
+)
 from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage
 from subjective.synthesis.starts import make_start
@@ -125,6 +133,7 @@ def tiles_of(sheet: NDArray[np.floating], colors: int) -> TileSet:
     return TileSet(tiles, colors, shared_pixels(tiles.shape[1]))
 
 
+@can_prepare_again
 def prepare(sources: Sequence[np.ndarray], config: TilesConfig, params: Params, init: np.ndarray | None = None) -> Job:
     """Make a set of tiles ready: check everything, measure the sources, plan the stages.
 

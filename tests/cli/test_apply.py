@@ -32,11 +32,12 @@ def test_a_network_is_found_by_its_name(here, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_network_is_exported(here, capsys):
+def test_a_strength_of_nothing_leaves_the_picture_and_names_the_result(here, capsys):
     write_network("net.safetensors")
-    assert main(["apply", "net.safetensors", "--export", "made/net.stablehlo"]) == 0
-    assert capsys.readouterr().out == "made/net.stablehlo\n"
-    assert (here / "made" / "net.stablehlo").stat().st_size > 0
+    picture = write_photographs(here) / "0.png"
+    assert main(["apply", "net.safetensors", str(picture), "--strength", "0"]) == 0
+    assert capsys.readouterr().out == "outputs/0-net-strength0.png\n"
+    np.testing.assert_array_equal(images.read_image("outputs/0-net-strength0.png"), images.read_image(picture))
 
 
 @pytest.mark.slow
@@ -65,6 +66,8 @@ def test_what_a_style_network_cannot_do_is_refused(here, capsys):
     assert "--size is for texture networks" in refusal(capsys, "apply", "style.safetensors", picture, "--size", "64")
     shared = refusal(capsys, "apply", "style.safetensors", picture, "-o", picture)
     assert "is read or written by this very command" in shared
+    line = refusal(capsys, "apply", "style.safetensors", picture, "--strength", "5")
+    assert "--strength is 5; wanted 0 to 4" in line
     images.write_image("tiny.png", np.zeros((8, 30, 3)))
     assert "too small; wanted 16" in refusal(capsys, "apply", "style.safetensors", "tiny.png")
 
@@ -88,6 +91,8 @@ def test_what_a_texture_network_cannot_do_is_refused(here, capsys):
     picture = write_photographs(here) / "0.png"
     assert "repaints no picture" in refusal(capsys, "apply", "texture.safetensors", picture)
     assert "--blend got 1 number for 2" in refusal(capsys, "apply", "texture.safetensors", "--blend", "1")
+    line = refusal(capsys, "apply", "texture.safetensors", "--strength", "0.5")
+    assert "--strength is 0.5, and this network renders textures" in line
     assert "--size is '4xx'; wanted WIDTHxHEIGHT" in refusal(capsys, "apply", "texture.safetensors", "--size", "4xx")
 
 
@@ -96,7 +101,7 @@ def test_a_picture_that_does_not_fit_is_painted_in_strips_or_refused(here, capsy
     write_network("net.safetensors")
     images.write_image(here / "in.png", np.full((600, 64, 3), 0.5))
     rows, repaint = [], apply.repaint
-    monkeypatch.setattr(apply, "repaint", lambda *words: rows.append(words[-1]) or repaint(*words))
+    monkeypatch.setattr(apply, "repaint", lambda *words, **given: rows.append(words[-1]) or repaint(*words, **given))
     monkeypatch.setattr(apply, "used_bytes", lambda: 0)
     for limit, tile in (("1GB", None), ("305MB", apply.STRIP_ROWS)):
         assert main(["apply", "net.safetensors", "in.png", "-o", f"{limit}.png", "--memory-limit", limit]) == 0

@@ -49,7 +49,7 @@ def test_records_name_files_from_the_root(here):
 
 @pytest.mark.parametrize("name", ["synthesize", "animate", "transfer", "novelty", "train"])
 def test_a_record_knows_every_flag_that_names_a_file(name):
-    of_files = ("PICTURE", "DIR", "FILE", "FOLDER", "STYLE", "CONTENT")
+    of_files = ("PICTURE", "MASK", "DIR", "FILE", "FOLDER", "STYLE", "CONTENT")
     unlike = {"config", "weights", "init"}  # not recorded; a name or a file; a name or a file
     kind = options_class(name)
     hints = get_type_hints(kind, include_extras=True)

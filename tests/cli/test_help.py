@@ -30,6 +30,7 @@ POSITIONAL = {
     "material": {"source"},
     "evaluate": {"images"},
     "apply": {"network", "images"},
+    "export": {"network"},
     "watch": {"place"},
     "studio": {"place"},
     "report": {"runs"},

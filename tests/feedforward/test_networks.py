@@ -77,6 +77,27 @@ def test_noise_comes_in_halves_rounded_up():
     assert noise_sizes((45, 70), 3) == [(12, 18), (23, 35), (45, 70)]
 
 
+@pytest.mark.slow
+def test_noise_is_uniform_and_a_larger_texture_continues_a_smaller_one():
+    key = jax.random.key(7)
+    small, large = noise_for(key, (20, 30), 3), noise_for(key, (64, 96), 3)
+    for one, other in zip(small, large, strict=True):
+        np.testing.assert_array_equal(one, other[: one.shape[0], : one.shape[1]])
+    finest = np.asarray(large[-1], np.float64)
+    assert -1 <= finest.min() < -0.999
+    assert 0.999 < finest.max() < 1
+    # Of 18 432 independent numbers, the mean and any correlation are below 0.03 but once in 10 000 times.
+    assert abs(finest.mean()) < 0.03
+    assert abs(finest.var() - 1 / 3) < 0.01
+    others = [np.roll(finest, 1, axis) for axis in range(3)] + [
+        np.asarray(noise_for(jax.random.key(8), (64, 96), 1)[0])
+    ]
+    coarser = np.asarray(large[-2])
+    others_of_coarser = np.asarray(large[-1])[: coarser.shape[0], : coarser.shape[1]]
+    pairs = [*((finest, other) for other in others), (coarser, others_of_coarser)]
+    assert all(abs(np.mean(one * other)) < 0.03 for one, other in pairs)
+
+
 def test_seeds_and_blends_make_other_textures():
     architecture, params = random_network("texture", "circular")
     first = draw(architecture, params, (32, 32), (1.0, 0.0), 0)

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import socket
 
 import numpy as np
 
@@ -43,4 +45,11 @@ def make_run(folder, *, status="finished", reason=None, steps=3, source=None, **
         made = {"files": ["result.png"], "loss": 1 / steps, "steps": steps, "message": "all steps were made"}
         summary = {"version": 1, "status": status, "reason": reason, "seconds": 3.0, "pictures": [made]}
         (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+def go_on(folder, **live):
+    """Let a run seem to go on: this process holds its lock, and `live` is what the run says of itself."""
+    (folder / ".lock").write_text(f"process {os.getpid()} on {socket.gethostname()} since 2026-01-01 00:00:00\n")
+    (folder / ".live.json").write_text(json.dumps({"phase": "making steps", "step": 2, "share": 0.5, **live}))
     return folder

@@ -20,6 +20,7 @@ import subjective
 from subjective.checks import InputError
 from subjective.feedforward import network_file
 from subjective.feedforward.config import TrainConfig
+from subjective.feedforward.export import export_network
 from subjective.feedforward.networks import Architecture
 from subjective.feedforward.repaint import repaint
 from subjective.feedforward.step import parameters_of
@@ -466,6 +467,12 @@ def small_networks():
     one = {"network": good, "image": wide, "blend": (1.0,)}
     images = [*[v for v in PICTURES if not isinstance(v, Pillow.Image)], SMALL]
     yield from each(repaint, one, network=networks, image=images, blend=NOT_SHARES, rows=NOT_COUNTS)
+    yield from each(repaint, one, strength=[*NOT_NUMBERS, -1, 5, None])
+    exported = {"network": good, "path": "net.onnx"}
+    places = [*NOT_TEXTS, "", ".", "folder", "a\0b", "x" * 5000, "text.txt", "text.txt/net.onnx", Closed()]
+    yield from each(export_network, exported, network=networks[:-1], path=places, to=[*NOT_TEXTS, "", "torch"])
+    texts = [value for value in NOT_TEXTS if value is not None] + ["", "two\nlines"]
+    yield from each(export_network, exported, name=texts, licence=texts)
     painted = {"architecture": style, "params": good.params, "image": wide, "blend": (1.0,)}
     not_networks = [*NOT_TEXTS, noise]
     yield from each(paint, painted, architecture=[*NOT_TEXTS, texture], params=not_networks, image=images[:-1])

@@ -32,8 +32,8 @@ RESULT = Result(jnp.full((6, 8, 3), 0.2), 1 / 3, 2, 3, 2.0, True, "so it is", {"
 def test_requests_are_read_once_and_add_up(tmp_path):
     control.ask(tmp_path, "save")
     control.ask(tmp_path, "checkpoint")
-    assert control.take(tmp_path) == {"save", "checkpoint"}
-    assert control.take(tmp_path) == frozenset()
+    assert control.take(tmp_path).requests == {"save", "checkpoint"}
+    assert control.take(tmp_path) == control.Asked()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -42,14 +42,14 @@ def test_requests_are_read_once_and_add_up(tmp_path):
 )
 def test_a_file_that_holds_no_request_is_removed_and_asks_for_nothing(tmp_path, text):
     (tmp_path / control.CONTROL_FILE).write_text(text)
-    assert control.take(tmp_path) == frozenset()
+    assert control.take(tmp_path) == control.Asked()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_request_behind_a_link_is_not_followed(tmp_path):
     (tmp_path / "elsewhere.json").write_text('{"requests": ["stop"]}')
     (tmp_path / control.CONTROL_FILE).symlink_to(tmp_path / "elsewhere.json")
-    assert control.take(tmp_path) == frozenset()
+    assert control.take(tmp_path) == control.Asked()
     assert (tmp_path / "elsewhere.json").exists()
 
 

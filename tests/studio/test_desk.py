@@ -166,6 +166,27 @@ def test_a_run_of_the_queue_is_named_only_if_it_lies_in_the_served_folder(desk, 
     assert desk.tell()[0]["run"] is None
 
 
+def test_a_network_is_applied_to_a_dropped_picture_and_what_it_made_is_shown(app, desk, tmp_path):
+    trained = make_run(tmp_path / "trained") / "network.safetensors"
+    trained.write_bytes(b"")
+    assert [one["path"] for one in desk.describe()["networks"]] == [str(trained)]
+    words = desk.words("apply", {"network": str(trained), "images": [ROCK], "scale": 0.5})
+    assert words[:4] == ["apply", str(trained), ROCK, "--scale=0.5"]
+    place = Path(words[4].removeprefix("--output="))
+    assert (place.parent, words[5:]) == (tmp_path / ".studio" / "applied", ["--force"])
+    for network in ("/etc/passwd", "../net.safetensors", "~/net.safetensors"):
+        assert "drop it here" in refusal(desk, "apply", network=network, images=[ROCK])
+    assert "no setting" in refusal(desk, "apply", network=str(trained), export="x")
+    number = desk.start("apply", {"network": str(trained), "images": [ROCK], "scale": 0.5})["number"]
+    place.mkdir(parents=True)
+    (place / "rock.png").write_bytes(png(40, 50))
+    desk.queue.made_path(number).write_text(f"{place / 'rock.png'}\n/etc/passwd\n")
+    assert desk.tell()[0]["made"] == [str(place / "rock.png")]
+    assert ask(app, "GET", "/picture", f"path={place / 'rock.png'}&side=64").body.startswith(b"\xff\xd8")
+    assert ask(app, "GET", "/api/picture", f"path={place / 'rock.png'}").json == {"size": [40, 50]}
+    assert ask(app, "GET", "/api/picture", "path=/etc/passwd").status == 400
+
+
 def test_watching_has_no_form(tmp_path):
     app = Studio(Index(tmp_path)).app(TOKEN)
     for address in ("start", "upload", "queue", "resume", "forecast", "check"):

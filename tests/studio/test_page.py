@@ -2,80 +2,14 @@
 
 import os
 import shutil
-import signal
-import socket
 import time
 
 import pytest
 from helpers.pictures import ROCK
 from helpers.processes import finished, start
-from helpers.runs import make_run, trace_line
+from helpers.runs import go_on, make_run, trace_line
 
 pytestmark = [pytest.mark.pages, pytest.mark.slow, pytest.mark.process]
-
-SECONDS = 90_000
-"""Milliseconds that the browser waits for something that a run does."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        pytest.skip("needs Playwright: pip install playwright")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-    if not found:
-        pytest.skip("needs a Chromium in the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """Start a server of a folder; return its address and its process."""
-    processes = []
-
-    def serve(command, folder, *words):
-        process = start(command, folder, *words, cwd=tmp_path)
-        processes.append(process)
-        line = process.stderr.readline()
-        assert "http://127.0.0.1:" in line, line
-        return line.split()[-1], process
-
-    yield serve
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        assert finished(process)[0] in (0, -signal.SIGKILL)
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open an address; at the end, nothing was said on the console that should not be."""
-    opened, said = [], []
-
-    def open_page(address, allowed=(), **options):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        page = context.new_page()
-        page.set_default_timeout(SECONDS)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
-
-        def listen(message):
-            if message.type in ("error", "warning") and not any(word in message.text for word in allowed):
-                said.append(message.text)
-
-        page.on("console", listen)
-        page.goto(address)
-        opened.append(context)
-        return page
-
-    yield open_page
-    for context in opened:
-        context.close()
-    assert said == []
 
 
 def beyond(page):
@@ -91,10 +25,6 @@ def beyond(page):
 def pixels(page, view=0):
     """The picture of a viewer, as the browser shows it."""
     return page.locator(".view").nth(view).screenshot()
-
-
-def go_on(folder):
-    (folder / ".lock").write_text(f"process {os.getpid()} on {socket.gethostname()} since 2026-01-01 00:00:00\n")
 
 
 def test_a_run_is_started_from_the_form_watched_stopped_resumed_and_compared(serve, open_page, tmp_path):

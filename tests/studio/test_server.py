@@ -1,14 +1,12 @@
 """What the page is told, and what it can do."""
 
 import io
-import json
 import os
-import socket
 
 import numpy as np
 import pytest
 from helpers.requests import TOKEN, ask
-from helpers.runs import make_run
+from helpers.runs import go_on, make_run
 from PIL import Image
 
 from subjective.images import write_image
@@ -26,12 +24,6 @@ def studio(tmp_path):
 @pytest.fixture
 def app(studio):
     return studio.app(TOKEN)
-
-
-def go_on(folder):
-    """Make a run look as if this process made it."""
-    (folder / ".lock").write_text(f"process {os.getpid()} on {socket.gethostname()} since 2026-01-01 00:00:00\n")
-    (folder / ".live.json").write_text(json.dumps({"step": 2, "share": 0.5}))
 
 
 def test_a_run_is_told_with_all_that_the_page_shows(app, tmp_path):
@@ -95,7 +87,7 @@ def test_a_run_that_goes_on_can_be_asked_for_something(app, tmp_path):
     go_on(make_run(tmp_path / "run", status=None))
     assert ask(app, "POST", "/api/control", body={"run": "run", "request": "save"}).json == {"asked": "save"}
     assert ask(app, "POST", "/api/control", body={"run": "run", "request": "stop"}).status == 200
-    assert control.take(tmp_path / "run") == {"save", "stop"}
+    assert control.take(tmp_path / "run").requests == {"save", "stop"}
     assert ask(app, "POST", "/api/control", body={"run": "run", "request": "format"}).status == 400
 
 

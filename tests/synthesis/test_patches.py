@@ -1,5 +1,6 @@
 """Pictures made of patches of their sources."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +9,7 @@ from helpers.pictures import noise, smooth_noise
 
 from subjective.colors import OPPONENT
 from subjective.synthesis.palette import match_colors
-from subjective.synthesis.patch_search import COMPONENTS, SIDE, collect_patches, find_nearest
+from subjective.synthesis.patch_search import COMPONENTS, SIDE, collect_patches, find_nearest, follow_neighbors
 from subjective.synthesis.patches import Form, carry_maps, join_patches
 from subjective.synthesis.starts import key_of
 from subjective.synthesis.survey import find_lattice, fit_waves
@@ -123,13 +124,36 @@ def test_the_nearest_patch_is_that_of_a_plain_search():
     source, picture = smooth_noise(size=(24, 24)), smooth_noise(1, (20, 28))
     patches = collect_patches([source], [1.0], np.random.default_rng(0))
     with ThreadPoolExecutor(2) as threads:
-        found, missed = find_nearest(patches, picture, np.zeros(len(patches.corners), np.float32), threads)
+        found, missed = find_nearest(patches, picture, np.zeros(patches.at.shape[1], np.float32), threads)
     ours = ((patches_of(picture) - patches.mean) @ patches.axes).astype(np.float64)
     apart = np.square(ours[:, None] - patches.components[None]).sum(axis=2)
     nearest = apart.min(axis=1)
     np.testing.assert_allclose(apart[np.arange(len(ours)), found.ravel()], nearest, atol=1e-4 * nearest.max())
     np.testing.assert_allclose(missed, apart.min(axis=0), atol=1e-4 * missed.max())
     assert patches.components.shape[1] == COMPONENTS
+
+
+def test_patches_that_continue_their_neighbors_copy_a_picture_that_is_part_of_the_source():
+    """Few patches are known, none of them at the places of the picture's; their neighbors' neighbors are."""
+    source = smooth_noise(size=(96, 96))
+    picture = source[8:88, 8:88]
+    patches = collect_patches([source], [1.0], np.random.default_rng(0))
+    known = np.flatnonzero((patches.at[1] % 16 == 0) & (patches.at[2] % 16 == 0))
+    patches = dataclasses.replace(patches, at=patches.at[:, known], components=patches.components[known])
+    none_missed = np.zeros(len(known), np.float32)
+    with ThreadPoolExecutor(2) as threads:
+        nearest, _ = find_nearest(patches, picture, none_missed, threads)
+        at = follow_neighbors(patches, picture, nearest, none_missed, threads)
+    is_copy = (at[1] == np.arange(80)[:, None] + 8) & (at[2] == np.arange(80) + 8)
+    before = np.zeros((80, 80), bool)
+    before[patches.at[1, nearest] == np.arange(80)[:, None] + 8] = True
+    before &= patches.at[2, nearest] == np.arange(80) + 8
+    assert is_copy.sum() > 4 * before.sum() > 0
+    source_number, rows, columns = at
+    assert (source_number == 0).all()
+    assert rows.min() >= 0
+    assert columns.min() >= 0
+    assert max(rows.max(), columns.max()) <= 96 - SIDE
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 70), (33, 17)])

@@ -9,7 +9,7 @@ import tyro
 
 from subjective.checks import InputError, above, at_least, between, setting
 from subjective.cli.options import FolderOptions, NetworkOptions, Options, SourceOptions
-from subjective.feedforward.config import TRAIN_PRESETS, Like, TrainConfig
+from subjective.feedforward.config import STRENGTHS, TRAIN_PRESETS, ExportFormat, Like, TrainConfig
 from subjective.images import find_images
 from subjective.synthesis.settings import arg
 
@@ -89,7 +89,10 @@ class ApplyCommand(Options):
     """One number for each source that the network was trained on: the source's share in the result. Default: equal
     shares."""
     seed: Annotated[int, arg("--seed", name="rng-seed", metavar="N"), between(0, 2**32 - 1)] = 0
-    """Seed of the noise from which a texture is rendered."""
+    """Seed of the noise from which a texture is rendered. A larger texture continues a smaller one of the same seed."""
+    strength: Annotated[float, arg(metavar="S"), STRENGTHS] = 1.0
+    """How strongly pictures are repainted: 0 leaves them as they are, 1 is what the network was trained for, and more
+    gives stronger strokes. Below 1, colors and contrast stay nearer to the picture's than strokes do."""
     scale: Annotated[float | None, arg(metavar="FACTOR"), above(0, 1000)] = None
     """Resize each picture by this factor before repainting."""
     tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
@@ -98,8 +101,6 @@ class ApplyCommand(Options):
     memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
     """Memory that the program may use, such as 4GB. A picture that needs more is repainted in strips, or refused if
     these need more too. Default: the free memory of the machine."""
-    export: Annotated[str | None, arg(metavar="FILE")] = None
-    """Write the network to this file as portable StableHLO, which runs on CPU, CUDA and TPU without this package."""
 
     @property
     def texture_size(self) -> tuple[int, int]:
@@ -112,6 +113,34 @@ class ApplyCommand(Options):
         if len(words) not in (1, 2) or not all(word.isdecimal() and int(word) > 0 for word in words):
             raise InputError(f"{setting('size')} is {self.size!r}; wanted WIDTHxHEIGHT, such as 1024x512")
         return int(words[-1]), int(words[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportCommand(Options):
+    """Write a trained network for other programs: as ONNX for onnxruntime, as StableHLO for JAX, or as a web page that
+    computes in the browser."""
+
+    group: ClassVar[str] = "export"
+
+    network: Annotated[tyro.conf.Positional[str], arg(metavar="NETWORK")]
+    """A file that `subjective train` made, or the name of a network that comes with the package."""
+    to: ExportFormat = "onnx"
+    """Format: onnx (for onnxruntime and others), stablehlo (for JAX on CPU, CUDA and TPU, without this package), or web
+    (a folder with a page; onnxruntime-web is downloaded once, and the page runs offline). Pictures may have any
+    size."""
+    out: Annotated[str | None, arg("-o", "--output", metavar="FILE|FOLDER")] = None
+    """File to write, or folder for a page. Default: the network's name in the folder `outputs`."""
+    force: bool = False
+    """Replace files that exist."""
+    licence: Annotated[str | None, arg(metavar="TEXT")] = None
+    """Licence of the network and of its sources, written into the result. Default: what is known of networks that come
+    with the package; otherwise `not stated`."""
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        if self.licence is not None and not (self.licence.strip() and self.licence.isprintable()):
+            raise InputError(f"{setting('licence')} is {self.licence!r}; wanted a text of one line")
 
 
 @dataclass(frozen=True, kw_only=True)

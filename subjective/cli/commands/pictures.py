@@ -158,9 +158,9 @@ class TransferOptions:
     content: Annotated[tyro.conf.Positional[str], arg(metavar="CONTENT")]
     """Picture whose content the result has. --output-width sets the result's width. Without --output-height, the result
     keeps the content's proportions."""
-    content_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    content_mask: Annotated[tuple[str, ...], arg(metavar="MASK...")] = ()
     """Where each style applies: gray pictures, white where the style applies, as in synthesize --blend-map."""
-    style_mask: Annotated[tuple[str, ...], arg(metavar="PICTURE...")] = ()
+    style_mask: Annotated[tuple[str, ...], arg(metavar="MASK...")] = ()
     """Which part of each style counts: one gray picture for each style, white where the style counts."""
     like: Like = "multiscale"
     """Settings to begin with: multiscale, or those of a published program. Other flags change these settings."""

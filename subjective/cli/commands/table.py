@@ -12,6 +12,7 @@ from subjective.cli.commands.editing import ExpandCommand, RepairCommand, Tileab
 from subjective.cli.commands.materials import MaterialCommand
 from subjective.cli.commands.networks import (
     ApplyCommand,
+    ExportCommand,
     TrainCommand,
     WeightsConvert,
     WeightsFetch,
@@ -87,6 +88,7 @@ COMMANDS = {
     "evaluate": Entry("evaluate", "measure pictures against their source", EvaluateCommand),
     "train": Entry("train", "train a network that makes textures or repaints pictures", TrainCommand),
     "apply": Entry("apply", "make pictures with a trained network", ApplyCommand),
+    "export": Entry("export", "write a trained network for other programs, or as a page", ExportCommand),
     "watch": Entry("watch", "show runs on a page, while they go on and after", WatchCommand, computes=False),
     "studio": Entry("studio", "start runs from a page, and watch them there", StudioCommand, computes=False),
     "report": Entry("report_page", "write runs as one HTML file", ReportCommand, computes=False),

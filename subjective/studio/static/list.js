@@ -2,7 +2,7 @@
 import { attempt, duration, el, number, post, runAddress, status, toast, url, value } from "./util.js";
 import { listen, state } from "./store.js";
 
-const kept = { filter: "", sort: "newest", chosen: new Set() };  // survives a look at one run
+const kept = { filter: "", sort: "newest", turned: false, chosen: new Set() };  // survives a look at one run
 
 const FACTS = {
   newest: (run) => run.started || "", name: (run) => run.name, loss: (run) => run.loss, seconds: (run) => run.seconds,
@@ -52,7 +52,7 @@ export function differing(runs) {
 }
 
 function sorted(runs) {
-  const by = kept.sort, down = by === "newest", on = (run) => down && ["running", "starting"].includes(run.status);
+  const by = kept.sort, down = (by === "newest") !== kept.turned, on = (run) => by === "newest" && down && ["running", "starting"].includes(run.status);
   return runs.sort((one, other) => {
     if (on(one) !== on(other)) return on(other) - on(one);
     const [left, right] = [fact(one, by), fact(other, by)];
@@ -70,13 +70,18 @@ export function listPage(main) {
     oninput: () => { kept.filter = filter.value; show(); },
   });
   const sort = el("select", { onchange: () => { kept.sort = sort.value; show(); } });
+  const turn = el("button", { "aria-pressed": String(kept.turned), title: "the other way round", "aria-label": "Sort the other way round", onclick: () => {
+    kept.turned = !kept.turned;
+    turn.setAttribute("aria-pressed", String(kept.turned));
+    show();
+  } }, "⇅");
   const count = el("span", { class: "muted number", role: "status" });
   const button = el("button", { class: "main", onclick: () => { location.hash = `compare/${[...kept.chosen].map(encodeURIComponent).join("/")}`; } });
   const cards = el("ul", { class: "cards", "aria-label": "Runs" });
   const empty = el("div", { class: "empty" });
   main.replaceChildren(
     el("h1", { class: "skip" }, "Runs"),
-    el("div", { class: "bar" }, filter, el("label", {}, "Sort by", sort), count, button), cards, empty);
+    el("div", { class: "bar" }, filter, el("label", {}, "Sort by", sort), turn, count, button), cards, empty);
   const made = new Map();
 
   function offer(runs) {

@@ -4,11 +4,15 @@ import { listen, state } from "./store.js";
 import { isLarge, View, Viewer, zoomTools } from "./viewer.js";
 import { Chart, GROUPS } from "./chart.js";
 import { deleteRun } from "./list.js";
+import { Weights } from "./weights.js";
+import { canBeLit, LitView } from "./light.js";
 
 // The pictures of one number in the order in which they were made; the newest comes last.
 export function stepsOf(run, which) {
   const made = run.pictures.filter((picture) => picture.number === which && ["step", "result"].includes(picture.kind));
   const found = made.map((picture) => ({ ...picture, label: picture.kind === "result" ? "result" : `step ${picture.step}` }));
+  const albedo = ((run.maps || [])[which] || { files: {} }).files.albedo, file = albedo && run.pictures.find((picture) => picture.name === albedo.name);
+  if (file) found.push({ ...file, kind: "result", label: "albedo" });
   const live = run.thumbnail && run.thumbnail.name === ".preview.jpg";
   if (live) found.push({ name: ".preview.jpg", version: run.thumbnail.version, label: run.status === "running" ? "now" : "last before the end", live: true, size: sizeNow(run) });
   return found;
@@ -45,7 +49,8 @@ export function runPage(main, name) {
   document.title = `${name} – subjective`;
   let run = null, closed = false, which = 0, place = null, loading = false, again = false, lastKey = "";
   const view = new View(), left = new Viewer(view, "The picture of the run"), right = new Viewer(view, "The source");
-  const chart = new Chart();
+  const chart = new Chart(), weights = new Weights(name);
+  let lit = null;
   const head = el("div", { class: "head" }), why = el("div"), side = el("div", { class: "side" });
   const beside = el("select", { onchange: showBeside }), swipe = el("select", { onchange: showPictures });
   const number_ = el("select", { onchange: () => { which = Number(number_.value); place = null; showPictures(); showCurves(); } });
@@ -69,6 +74,7 @@ export function runPage(main, name) {
   const curves = el("section", { class: "curves", "aria-label": "Curves" },
     el("div", { class: "tools" }, el("h2", {}, "Loss"), el("label", { class: "push" }, "parts by", group)), chart.box);
   const pictures = el("section", { class: "pictures", "aria-label": "Pictures" }, tools, views, el("div", { class: "steps" }, play, slider, shown));
+  side.append(weights.box);
   main.replaceChildren(head, why, el("div", { class: "run" }, el("div", {}, pictures, curves), side));
 
   async function load() {
@@ -134,8 +140,9 @@ export function runPage(main, name) {
     options(number_, numbers.map((one) => [String(one), String(one + 1)]), "0");
     const sources = run.sources.map((source, index) => [`source ${index}`, `${source.use} ${source.name}`]);
     const others = run.pictures.filter((one) => one.kind === "other").map((one) => [`file ${one.name}`, one.name.endsWith("-map.png") ? `where it is unlike its source (${one.name})` : one.name]);
-    const first = sources.length ? sources[0][0] : others.length ? others[0][0] : "nothing";
-    options(beside, [...sources, ...others, ["nothing", "nothing"]], first);
+    const maps = (run.maps || [])[which] || (run.maps || [])[0], light = canBeLit(maps && maps.files) ? [["lit", "under a light"]] : [];
+    const first = light.length ? "lit" : sources.length ? sources[0][0] : others.length ? others[0][0] : "nothing";
+    options(beside, [...light, ...sources, ...others, ["nothing", "nothing"]], first);
     const steps = stepsOf(run, which).filter((one) => !one.live).map((one) => [`step ${one.name}`, one.label]);
     const runs = Object.keys(state.runs).filter((other) => other !== name).map((other) => [`run ${other}`, other]);
     options(swipe, [["nothing", "nothing"], ...sources, ...steps, ...runs.slice(0, 60)], "nothing");
@@ -196,13 +203,26 @@ export function runPage(main, name) {
   function showBeside() {
     if (!run) return;
     const [kind, wanted] = split(beside.value);
-    right.box.hidden = kind === "nothing";
+    right.box.hidden = ["nothing", "lit"].includes(kind);
+    showLit(kind === "lit");
     right.caption.textContent = beside.selectedOptions.length ? beside.selectedOptions[0].textContent : "";
     if (kind === "source") {
       right.hint.textContent = "This source is no longer as the run has read it, or not on this machine.";
       right.layer.show({ address: url("source", { run: name, number: wanted }) });
     }
     if (kind === "file") right.layer.show(drawable(run, run.pictures.find((one) => one.name === wanted)));
+  }
+
+  function showLit(on) {
+    const maps = on ? run.maps[which] || run.maps[0] : null, key = JSON.stringify(maps);
+    if (lit && lit.key === key) return;
+    if (lit) lit.box.remove();
+    lit = null;
+    if (!on) return;
+    const address = ({ name: file, version }) => (file.endsWith(".png") ? url("file", { run: name, name: file, v: version }) : url("thumbnail", { run: name, name: file, v: version, side: 1024 }));
+    lit = new LitView(Object.fromEntries(Object.entries(maps.files).map(([kind, file]) => [kind, address(file)])), maps.convention);
+    lit.key = key;
+    views.append(lit.box);
   }
 
   let playing = 0;
@@ -227,6 +247,7 @@ export function runPage(main, name) {
 
   function showSide() {
     const live = run.live || {};
+    weights.show(run);
     const facts = [];
     if (run.status === "running") {
       const stages = live.stages || [], stage = stages[live.stage];
@@ -248,7 +269,8 @@ export function runPage(main, name) {
     if (run.seconds) facts.push(["time taken", duration(run.seconds)]);
     if (run.started) facts.push(["started", new Date(run.started).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })]);
     const share = live.share === undefined ? null : el("div", { class: "meter share", role: "progressbar", "aria-label": "Share of the run", "aria-valuenow": String(Math.round(100 * live.share)) }, el("i", { "width%": 100 * live.share }));
-    part("facts", "Run", [share, list(facts)]);
+    const byHand = run.changed_by_hand.map((text) => el("div", { class: "by-hand" }, inWords(text)));
+    part("facts", "Run", [share, list(facts), byHand.length ? el("div", { role: "note" }, el("h3", {}, "Changed by hand"), byHand) : null]);
     const made = run.summary.pictures || [], scores = (made[which] || made[0] || {}).scores;
     part("scores", "Scores", scores ? scoreTables(scores, which) : null);
     part("commands", "Commands", Object.entries(run.commands).map(([what, text]) => el("div", { class: "command" }, el("div", {}, el("span", { class: "muted" }, what), el("code", {}, text)), el("button", { onclick: () => copy(text), "aria-label": `Copy: ${what}` }, "Copy"))));
@@ -261,7 +283,7 @@ export function runPage(main, name) {
   // A part is made anew only if it has changed, so that what is selected or scrolled stays.
   function part(key, title, children) {
     let box = side.querySelector(`[data-part="${key}"]`);
-    if (!box) { box = el("section", { "data-part": key, "aria-label": title }); side.append(box); }
+    if (!box) { box = el("section", { "data-part": key, "aria-label": title }); if (key === "facts") side.prepend(box); else side.append(box); }
     box.hidden = !children;
     const made = el("div", {}, (children || []).filter(Boolean));
     if (box.lastChild && box.lastChild.innerHTML === made.innerHTML) return;
@@ -284,6 +306,14 @@ export function runPage(main, name) {
     right.close();
     chart.close();
   };
+}
+
+// A change of weights, such as 40:source_weights=0.7,0.3, in words.
+function inWords(text) {
+  const [, picture, step, setting, weights] = text.match(/^(?:(\d+):)?(\d+):(\w+)=(.*)$/) || [];
+  if (!setting) return text;
+  const values = weights.split(",").map((weight) => number(Number(weight), 4)).join(", ");
+  return `after step ${step}${picture ? ` of picture ${Number(picture) + 1}` : ""}: ${setting.replaceAll("_", " ")} ${values}`;
 }
 
 const split = (text) => { const place = (text || "").indexOf(" "); return place < 0 ? [text] : [text.slice(0, place), text.slice(place + 1)]; };

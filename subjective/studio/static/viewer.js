@@ -18,6 +18,8 @@ export class View extends EventTarget {
 }
 
 const LARGE = 4096;  // beyond this, a reduced picture is sent, and parts of full size on demand
+const PART = 1024;  // side of a part
+const MOST_PARTS = 24;  // that are kept: 100 MB
 
 // A picture to draw: its address, the size at which it counts, and the next address once this one has arrived.
 export class Layer {
@@ -26,8 +28,7 @@ export class Layer {
     this.image = null;
     this.size = null;
     this.address = null;
-    this.part = null;
-    this.partAddress = null;
+    this.parts = new Map();  // by their addresses: where a part lies, and its picture once it has arrived
     this.loading = false;
     this.waiting = null;
     this.failed = false;
@@ -35,7 +36,8 @@ export class Layer {
   // The next picture is asked for only when the last one has arrived.
   show(picture) {
     if (!picture) {
-      Object.assign(this, { image: null, address: null, waiting: null, part: null, size: null });
+      Object.assign(this, { image: null, address: null, waiting: null, full: null, size: null });
+      this.parts.clear();
       return this.changed();
     }
     if (picture.address === this.address) {
@@ -51,7 +53,7 @@ export class Layer {
       if (!failed) {
         this.image = image;
         this.size = picture.size || [image.naturalHeight, image.naturalWidth];
-        this.part = null;
+        this.parts.clear();
         this.full = picture.full;
       }
       const next = this.waiting;
@@ -64,19 +66,29 @@ export class Layer {
     image.onerror = () => done(true);
     image.src = picture.address;
   }
-  // Ask for what is seen at full size, if what is here was reduced.
+  // Ask for the parts of full size that are seen, if what is here was reduced. Those that were seen longest ago go.
   sharpen(left, top, width, height) {
-    if (!this.full || width > 2048 || height > 2048 || width < 1 || height < 1) return;
-    const address = this.full(left, top, width, height);
-    if (address === this.partAddress) return;
-    this.partAddress = address;
-    const image = new Image();
+    if (!this.full || width < 1 || height < 1 || width * height > (MOST_PARTS / 2) * PART ** 2) return;
+    const [rows, columns] = this.size;
+    for (let y = Math.floor(top / PART) * PART; y < Math.min(top + height, rows); y += PART) {
+      for (let x = Math.floor(left / PART) * PART; x < Math.min(left + width, columns); x += PART) {
+        const address = this.full(x, y, Math.min(PART, columns - x), Math.min(PART, rows - y));
+        const part = this.parts.get(address) || this.load(address, x, y);
+        this.parts.delete(address);
+        this.parts.set(address, part);
+      }
+    }
+    for (const address of [...this.parts.keys()].slice(0, -MOST_PARTS)) this.parts.delete(address);
+  }
+  load(address, left, top) {
+    const image = new Image(), part = { image: null, left, top };
     image.onload = () => {
-      if (this.partAddress !== address) return;
-      this.part = { image, left, top };
+      part.image = image;
       this.changed();
     };
+    image.onerror = () => this.parts.delete(address);
     image.src = address;
+    return part;
   }
 }
 
@@ -172,10 +184,13 @@ export class Viewer {
         const right = Math.round(left + (column + 1) * tileWidth), bottom = Math.round(top + (row + 1) * tileHeight);
         if (right < from || x > to || bottom < 0 || y > height) continue;
         context.drawImage(layer.image, x, y, right - x, bottom - y);
-        if (layer.part && this.tiles === 1) {
-          const { image, left: skip, top: above } = layer.part;
-          context.imageSmoothingEnabled = zoom < 2;
-          context.drawImage(image, left + skip * zoom, top + above * zoom, image.naturalWidth * zoom, image.naturalHeight * zoom);
+        if (this.tiles > 1) continue;
+        context.imageSmoothingEnabled = zoom < 2;
+        for (const { image, left: skip, top: above } of layer.parts.values()) {
+          if (!image) continue;
+          const from = Math.round(left + skip * zoom), over = Math.round(top + above * zoom);
+          const until = Math.round(left + (skip + image.naturalWidth) * zoom), under = Math.round(top + (above + image.naturalHeight) * zoom);
+          context.drawImage(image, from, over, until - from, under - over);
         }
       }
     }

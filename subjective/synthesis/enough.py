@@ -1,0 +1,73 @@
+"""When a picture is near enough to its source: when it is nearer than the source's own parts are.
+
+Two photographs of one wall have different statistics, because each shows other stones. A picture that is driven far
+below this difference gains nothing: its loss falls because even places get a weave that no source has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from subjective.compilation import jit
+from subjective.losses import texture_loss
+from subjective.network.vgg import Params
+from subjective.statistics.block_grid import WHOLE
+from subjective.statistics.room import smallest_picture
+from subjective.statistics.terms import Analysis, Statistics
+from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.plan import SOURCE_PADDING
+from subjective.synthesis.problem import Job
+from subjective.synthesis.stages import Stage
+
+
+def end_when_near(job: Job, config: SynthesisConfig, source: np.ndarray, targets: Statistics, params: Params) -> Job:
+    """End each stage of a job at the share ``config.enough`` of the loss that quarters of the source have.
+
+    Args:
+        job: from `prepare` of a verb that makes pictures of one source.
+        config: the settings.
+        source: image ``(height, width, 3)``.
+        targets: the statistics of the source at all octaves of the job.
+        params: the network.
+    """
+    if not config.enough:
+        return job
+    of_octaves = _losses_of_quarters(config, job.analysis, source, targets, params)
+
+    def enough(stage: Stage) -> float:
+        known = of_octaves[stage.first_octave :]
+        octaves = len(stage.analysis.octaves)
+        return config.enough * float(np.mean(known)) * octaves if known else 0.0
+
+    return dataclasses.replace(job, enough=enough)
+
+
+def _losses_of_quarters(
+    config: SynthesisConfig, analysis: Analysis, source: np.ndarray, targets: Statistics, params: Params
+) -> list[float]:
+    """Return the mean texture loss of the source's quarters at each octave that has room in a quarter, finest first."""
+    height, width = (side // 2 for side in source.shape[:2])
+    measured = dataclasses.replace(
+        analysis, padding=SOURCE_PADDING, devices=1, tile=None, blocks=WHOLE, comparison=None, precision="float32"
+    )
+    octaves = analysis.octaves
+    while octaves:
+        measured = dataclasses.replace(measured, octaves=octaves)
+        if min(height, width) >= smallest_picture(measured, params):
+            break
+        octaves = octaves[:-1]
+    if not octaves:
+        return []
+    weights = config.octave_weights and config.octave_weights[: len(octaves)]
+    loss = jit(texture_loss(measured, weights, relative=config.relative))
+    rows, columns = ((0, side - half) for side, half in zip(source.shape, (height, width), strict=False))
+    found = []
+    for row in rows:
+        for column in columns:
+            quarter = np.asarray(source[row : row + height, column : column + width], np.float32)
+            _, parts = loss(quarter, targets[: len(octaves)], params)
+            found.append([sum(map(float, jax.tree.leaves(part))) for part in parts])
+    return np.mean(found, axis=0).tolist()
