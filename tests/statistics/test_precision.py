@@ -27,7 +27,7 @@ LIKE_PLANNED = {
     "statistic": ("gram",),
     "max_iter": 8,
 }
-CONFIG = SynthesisConfig(**LIKE_PLANNED, first_stage=1, precision="bfloat16")
+CONFIG = SynthesisConfig(**LIKE_PLANNED, first_stage=1, precision="bfloat16", enough=0.0)  # all steps of each stage
 
 
 def picture(size=(64, 96)):

@@ -25,6 +25,7 @@ SMALL = {
     "statistic": ("gram",),
     "layers": ("pool1", "conv3_2"),
     "first_stage": 1,
+    "enough": 0.0,  # every stage has all of its steps
 }
 
 
@@ -166,6 +167,7 @@ EVERYWHERE = {
     "starts": 2,
     "count": 2,
     "init": "random",  # patches would take longer than all the rest
+    "enough": 0.0,
 }
 
 
