@@ -44,9 +44,11 @@ from subjective.synthesis.config import AnimationConfig as AnimationConfig
 from subjective.synthesis.config import NoveltyConfig as NoveltyConfig
 from subjective.synthesis.config import SynthesisConfig as SynthesisConfig
 from subjective.synthesis.config import TransferConfig as TransferConfig
+from subjective.synthesis.edit_config import EnlargeConfig as EnlargeConfig
 from subjective.synthesis.edit_config import ExpandConfig as ExpandConfig
 from subjective.synthesis.edit_config import RepairConfig as RepairConfig
 from subjective.synthesis.edit_config import TileableConfig as TileableConfig
+from subjective.synthesis.enlarge import enlarge as enlarge
 from subjective.synthesis.expand import expand_picture as expand_picture
 from subjective.synthesis.loop import animate as animate
 from subjective.synthesis.material import MaterialResult as MaterialResult

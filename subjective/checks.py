@@ -18,6 +18,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from subjective.choices import list_words
+
 type_hints = lru_cache(maxsize=128)(get_type_hints)
 """`typing.get_type_hints`, which takes milliseconds, once for each class."""
 
@@ -305,9 +307,7 @@ def check_word(name: str, value: Any, wanted: Collection[Any]) -> None:
         InputError: the value is none of them.
     """
     if isinstance(value, np.ndarray) or value not in wanted:
-        *others, last = map(str, wanted)
-        words = ", ".join(others) + f" or {last}" if others else last
-        raise InputError(f"{name} is {describe(value)}; wanted {words}")
+        raise InputError(f"{name} is {describe(value)}; wanted {list_words(wanted, value)}")
 
 
 @lru_cache(maxsize=32)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+from collections.abc import Iterable
+from typing import Any, Literal
 
 Padding = Literal["valid", "same", "circular"]
 PADDINGS: tuple[Padding, ...] = ("valid", "same", "circular")
@@ -45,3 +47,16 @@ Ease = Literal["smooth", "linear"]
 INITS = ("patches", "random", "symmetric", "phases", "noise", "content")
 """Names of the starts; any other name is the path of a picture file. ``noise`` is another name of ``random``;
 ``patches`` is a layout (`subjective.synthesis.layout`), ``content`` the picture to which a style is transferred."""
+
+
+def list_words(words: Iterable[Any], value: Any = None) -> str:
+    """Return the words that a setting may have, as ``a, b or c``, and a guess which one a misspelt value stands for.
+
+    Args:
+        words: the words.
+        value: what was given in place of a word.
+    """
+    *others, last = map(str, words)
+    listed = ", ".join(others) + f" or {last}" if others else last
+    near = difflib.get_close_matches(value.lower(), [*others, last], 1) if isinstance(value, str) else []
+    return f"{listed}; did you mean {near[0]}?" if near else listed

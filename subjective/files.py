@@ -1,7 +1,7 @@
 """Open files for reading without surprises; write files completely or not at all.
 
 A file that is read is never written over, and nothing is written through a link. All files that this package writes go
-through this module, but for two whose libraries want a path: a painted video, and a download before it is converted.
+through this module, but for a download before it is converted, whose library wants a path.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from subjective.checks import InputError, describe, file_errors
 from subjective.locks import is_at, try_lock, wait_for_lock
 
 _NUMBERS = itertools.count()  # two threads of a process never share a temporary name
+
+LARGEST = 2**26
+"""Most bytes of a file of a run folder that is read at once, but for its pictures, trace and checkpoints."""
 
 _FLAGS = {
     "rb": os.O_RDONLY,
@@ -148,10 +151,16 @@ def open_plainly(path: Path, mode: Literal["rb", "ab", "ab+", "xb"], *, bufferin
     return file
 
 
-def read_plainly(path: Path) -> bytes:
-    """Read a plain file; see `open_plainly`."""
+def read_plainly(path: Path, limit: int = LARGEST) -> bytes:
+    """Read a plain file; see `open_plainly`.
+
+    Raises:
+        InputError: the path is a link, a folder or a special file, or the file has more than ``limit`` bytes.
+        OSError: the file cannot be read.
+    """
     with open_plainly(path, "rb") as file:
-        return file.read()
+        _check_regular(path, os.fstat(file.fileno()), limit)
+        return file.read(limit)
 
 
 def sweep(folder: Path, name: str | None = None) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from subjective.arguments import check_list, check_numbers
 from subjective.checks import FINITE, InputError, at_least, check_number, describe, normalize_weights
+from subjective.choices import list_words
 from subjective.means import MATRIX_MODES, MEANS, average
 from subjective.statistics.registry import STATISTICS
 from subjective.statistics.terms import Statistics
@@ -62,7 +63,7 @@ def join(
     if not sources:
         raise InputError("no statistics to join; give at least one source")
     if not isinstance(mode, str) or mode not in MEANS:
-        raise InputError(f"unknown join mode {describe(mode)}; wanted one of {', '.join(MEANS)}")
+        raise InputError(f"unknown join mode {describe(mode)}; wanted {list_words(MEANS, mode)}")
     check_number("ridge", ridge, at_least(0))
     if source_weights is not None:
         source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")

@@ -16,7 +16,7 @@ from subjective.arguments import check_path
 from subjective.checks import InputError, above, check_number, describe, file_errors
 from subjective.conversion import to_uint8
 from subjective.decoding import BYTES_PER_PIXEL, MAX_BYTES, check_memory
-from subjective.files import open_regular, rename, write_bytes
+from subjective.files import open_regular, write_atomically, write_bytes
 
 Format = Literal["gif", "webp", "mp4"]
 """A format in which loops are written."""
@@ -96,8 +96,8 @@ def write_videos(folder: Path, stem: str, frames: np.ndarray, fps: float, kinds:
     return names
 
 
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
-"""Suffixes of the files that are read as videos."""
+VIDEO_SUFFIXES = {".avi": "avi", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".webm": "webm"}
+"""Suffixes of the files that are read and written as videos, with FFmpeg's name of the format that is written."""
 
 CONTAINERS = ("mov", "matroska", "avi")
 """Formats of the files that are read as videos, by FFmpeg's names; they are those of `VIDEO_SUFFIXES`.
@@ -132,31 +132,39 @@ def convert_video(
         InputError: a file cannot be read or written as a video, the video is in none of `CONTAINERS`, has no frame, or
             its frames are too large.
     """
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
-    count = 0
-    try:
-        with file_errors("read", source):
-            file = open_regular(source, sys.maxsize)
-        with file, _open_video(source, file) as video:
-            rows, columns = video.properties(0).shape[:2]
-            check_memory(source.name, columns, rows)
-            with iio.imopen(temporary, "w", plugin="pyav") as out:
-                out.init_video_stream("libx264", fps=round(float(video.metadata().get("fps") or DEFAULT_RATE)))
-                for frame in video.iter():
-                    painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
-                    # The sides of H.264 must be even; the last row or column of an odd number is cut off.
-                    out.write_frame(painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2])
-                    count += 1
+    container = VIDEO_SUFFIXES.get(target.suffix.lower())
+    if container is None:
+        raise InputError(f"cannot write {target.name!r}; wanted a name that ends in {', '.join(VIDEO_SUFFIXES)}")
+    with file_errors("read", source):
+        file = open_regular(source, sys.maxsize)
+    with file, write_atomically(target, replace=replace) as new:
+        try:
+            count = _paint_frames(source, file, new, container, paint)
+        except InputError:
+            raise
+        except Exception as error:  # decoders and encoders raise errors of many classes
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{source.name!r} cannot be made into {target.name!r} ({reason[:200]})") from None
         if not count:
             raise InputError(f"{source.name!r} has no frame")
-        rename(temporary, target, replace=replace)
-    except InputError:
-        raise
-    except Exception as error:  # decoders and encoders raise errors of many classes
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{source.name!r} cannot be made into {target.name!r} ({reason[:200]})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _paint_frames(
+    source: Path, file: BinaryIO, new: BinaryIO, container: str, paint: Callable[[np.ndarray], np.ndarray]
+) -> int:
+    """Paint the frames of an open video into another open file; see `convert_video`. Return their number."""
+    count = 0
+    with _open_video(source, file) as video:
+        rows, columns = video.properties(0).shape[:2]
+        check_memory(source.name, columns, rows)
+        with iio.imopen(new, "w", plugin="pyav", extension=f".{container}", container=container) as out:
+            out.init_video_stream("libx264", fps=round(float(video.metadata().get("fps") or DEFAULT_RATE)))
+            for frame in video.iter():
+                painted = to_uint8(paint(np.asarray(frame[..., :3], np.float32) / np.float32(255)))
+                # The sides of H.264 must be even; the last row or column of an odd number is cut off.
+                out.write_frame(painted[: painted.shape[0] // 2 * 2, : painted.shape[1] // 2 * 2])
+                count += 1
     return count
 
 

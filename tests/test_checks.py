@@ -52,6 +52,7 @@ UNFIT = [
     ("first_step", math.inf, "inf; wanted a number above 0"),
     ("phase", -math.inf, "-inf; wanted a finite number"),
     ("pooling", "mean", "'mean'; wanted average or max"),
+    ("pooling", "avrage", "'avrage'; wanted average or max; did you mean average?"),
     ("pooling", None, "None; wanted average or max"),
     ("order", "last", "'last'; wanted first, second or third"),
 ]

@@ -1,5 +1,6 @@
 """Arrays of any number type become images, or are refused with a line that says what is wrong."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.pictures import noise
@@ -22,8 +23,9 @@ def test_an_image_stays_the_very_array():
         (np.array([[[0.5, 0.5]]]), (0.75, 0.75, 0.75)),
         (np.array([[[255, 0, 51, 51]]], np.uint8), (1, 0.8, 0.84)),
         ([[[0.1, 0.2, 0.3]]], (0.1, 0.2, 0.3)),
+        (jnp.full((2, 2, 3), 0.5, jnp.bfloat16), (0.5, 0.5, 0.5)),
     ],
-    ids=["gray", "gray of 16 bits", "bool", "gray and opacity", "RGBA over white", "lists"],
+    ids=["gray", "gray of 16 bits", "bool", "gray and opacity", "RGBA over white", "lists", "bfloat16"],
 )
 def test_each_form_becomes_rgb(array, pixel):
     image = image_of(array)

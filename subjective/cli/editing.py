@@ -1,9 +1,9 @@
-"""Code that the commands share that make a part of a picture and keep the rest."""
+"""`subjective repair`, `tileable` and `expand`: make a part of a picture, and keep the rest."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from subjective.checks import check_weights, setting
 from subjective.choices import Depth
+from subjective.cli.commands.editing import ExpandCommand, RepairCommand, TileableCommand
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, read_start
+from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
@@ -21,7 +23,7 @@ from subjective.evaluation.scores import Scores, report
 from subjective.images import find_images, read_image, read_stored
 from subjective.runs.provenance import describe_file
 from subjective.runs.result_files import PictureFiles
-from subjective.synthesis import coarse_to_fine, editing
+from subjective.synthesis import coarse_to_fine, editing, expand, repair, tileable
 from subjective.synthesis.editing import Edit
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.inputs import read_mask_of
@@ -34,20 +36,19 @@ LOSSLESS = (".png", ".tif", ".tiff", ".bmp")
 SEAMS = ("between top and bottom", "between left and right")
 """The seams of a picture, by the axis that it wraps along."""
 
-MakeEdit = Callable[[Any, np.ndarray, np.ndarray, Mapping[str, np.ndarray], Sequence[np.ndarray] | None], Edit]
-"""``make_edit(options, image, opacity, masks, sources)`` returns the edit that a command's options ask for."""
+EDITS: dict[type, tuple[str, Callable[..., Edit]]] = {
+    RepairCommand: ("repair", repair.edit_of),
+    TileableCommand: ("tileable", tileable.edit_of),
+    ExpandCommand: ("expand", expand.edit_of),
+}
+"""Name of each command by the class of its options, and what makes its `Edit`: a function of the picture, its opacity,
+the options, and of the masks and other sources that the user names."""
 
 
-def run_edit(command: str, options: Any, make_edit: MakeEdit, resume: Path | None = None) -> int:
-    """Run a command that makes a part of a picture and keeps the rest.
-
-    Args:
-        command: name of the command.
-        options: options of the command.
-        make_edit: see `MakeEdit`.
-        resume: the folder of the run that is resumed, if any.
-    """
-    began = time.monotonic()
+def run(options: Any, resume: Path | None = None) -> int:
+    """Run one of the commands of `EDITS`; ``resume`` is the folder of the run that is resumed, if any."""
+    command, make_edit = EDITS[type(options)]
+    began, options = time.monotonic(), count_variants(options)
     check_out(options, suffixes=LOSSLESS, count=options.count, resume=resume)
     network = read_network(options, raw=options.raw_weights)
     edit, depth, pictures = _read_edit(options, make_edit)
@@ -79,10 +80,12 @@ def run_edit(command: str, options: Any, make_edit: MakeEdit, resume: Path | Non
             copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth)
         if options.evaluate or any(edit.wraps):
             session.score(lambda: _measure(edit, made, network, job, options, session.result_names))
+        if options.seeds is not None:
+            session.add_sheet([edit.picture])
     return session.status
 
 
-def _read_edit(options: Any, make_edit: MakeEdit) -> tuple[Edit, Depth, list[dict[str, str]]]:
+def _read_edit(options: Any, make_edit: Callable[..., Edit]) -> tuple[Edit, Depth, list[dict[str, str]]]:
     """Read the files of an edit; return it, the depth of its picture, and what ``config.json`` says about the files.
 
     Raises:
@@ -93,16 +96,17 @@ def _read_edit(options: Any, make_edit: MakeEdit) -> tuple[Edit, Depth, list[dic
     if options.out is not None:
         check_depth(f"{setting('out')} {options.out!r}", Path(options.out).suffix.lower(), depth)
     facts = [describe_file(file, "picture")]
-    masks: dict[str, np.ndarray] = {}
+    chosen: dict[str, Any] = {}
     for name in ("fill", "keep", "sample"):
         if given := getattr(options, name, None):
-            masks[name] = read_mask_of(given, name, image.shape)
+            chosen[name] = read_mask_of(given, name, image.shape)
             facts.append(describe_file(Path(given), "mask"))
     files = find_images(options.source) if getattr(options, "source", ()) else []
     check_weights("source_weights", options.source_weights, max(len(files), 1), "source")
     facts += [describe_file(each, "source") for each in files]
-    sources = [read_image(each) for each in files] or None
-    return make_edit(options, image, opacity, masks, sources), depth, facts
+    if files:
+        chosen["sources"] = [read_image(each) for each in files]
+    return make_edit(image, opacity, options, **chosen), depth, facts
 
 
 def _measure(

@@ -13,7 +13,7 @@ import numpy as np
 from subjective.checks import InputError, setting
 from subjective.cli.commands.materials import MaterialCommand
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_network
-from subjective.cli.outputs import refuse_existing, write_out
+from subjective.cli.outputs import refuse_existing, refuse_outside, write_out
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
 from subjective.evaluation.alignment import measure_alignment, report_alignment
@@ -87,7 +87,8 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
         names = [""] if len(made) == 1 else [f"-{number:03d}" for number in range(len(made))]
         for number, maps in zip(names, made, strict=True):
             sheet = draw_material(of_source, maps, convention)
-            write_bytes(session.path / f"{SHEET}{number}.png", encode_image(sheet, ".png"))
+            stem = f"{SHEET}-of-maps" if any(file.path.stem == SHEET for file in files) else SHEET
+            write_bytes(session.path / f"{stem}{number}.png", encode_image(sheet, ".png"))
         if options.out is not None:
             for file in session.result_files:
                 target = Path(options.out) / file.name
@@ -118,6 +119,8 @@ def _check_out(options: MaterialCommand, files: Sequence[MapFile], inputs: Seque
     shared = find_shared([folder / file.name for file in files], inputs)
     if shared is not None:
         raise InputError(f"{str(shared)!r} is read by this very command; give another folder")
+    if resume is not None and not options.force:
+        refuse_outside([folder / file.name for file in files], resume)
     if resume is None and options.count == 1:
         for file in files:
             refuse_existing(folder / file.name, force=options.force)

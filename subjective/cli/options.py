@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from subjective.checks import InputError, above, at_least, check_settings, setting
 from subjective.choices import Depth
@@ -143,6 +144,27 @@ class DepthOptions:
     """How numbers are stored: integers of 8 or 16 bits, or floats of 16 (half) or 32 bits (float). .png has 8 and 16,
     .tif has 8, 16 and float, .exr has half and float. The run folder holds PNG of 8 or 16 bits. Default: 8; half for
     .exr, which holds linear light."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantOptions:
+    """Options that ask for variants of one result."""
+
+    group: ClassVar[str] = "output"
+
+    seeds: Annotated[int | None, arg(metavar="N"), at_least(2)] = None
+    """Make N variants, as --count does, and show them on one contact sheet, sheet.png in the run folder."""
+
+    def check_seeds(self) -> None:
+        """Refuse another count beside the number of variants."""
+        count = getattr(self, "count", 1)
+        if self.seeds is not None and count not in (1, self.seeds):
+            raise InputError(f"{setting('seeds')} is {self.seeds} and {setting('count')} {count}; give one of them")
+
+
+def count_variants(options: Any) -> Any:
+    """Return options that are `VariantOptions` too, with as many pictures as ``seeds`` asks for."""
+    return options if options.seeds is None else dataclasses.replace(options, count=options.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)

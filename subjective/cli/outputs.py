@@ -39,7 +39,7 @@ def number_files(path: str | Path, count: int) -> list[Path]:
     return [path.with_name(f"{path.stem}-{number:0{width}}{path.suffix}") for number in range(1, count + 1)]
 
 
-WRITTEN = frozenset(["out", "map", "output_dir", "output_prefix", "folder"])
+WRITTEN = frozenset(["out", "page", "map", "output_dir", "output_prefix", "folder"])
 """Options that name what a command writes. All others name what it reads, or no file."""
 
 
@@ -184,7 +184,7 @@ def write_out(file: Path, data: bytes, *, force: bool, made: Path | None = None,
 def _holds(file: Path, data: bytes) -> bool:
     """Return whether a file holds these bytes already."""
     with contextlib.suppress(InputError, OSError):
-        return file.stat().st_size == len(data) and read_plainly(file) == data
+        return file.stat().st_size == len(data) and read_plainly(file, len(data)) == data
     return False
 
 

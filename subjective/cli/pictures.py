@@ -29,7 +29,7 @@ from subjective.runs.live import PictureLive
 from subjective.runs.memory import allowed_bytes, format_size
 from subjective.runs.pictures import draw_map
 from subjective.runs.preflight import compile_job, fit_to_memory
-from subjective.runs.provenance import CONFIG_FILE, changed_files, note_environment, read_record
+from subjective.runs.provenance import CONFIG_FILE, changed_files, note_changes, note_environment, read_record
 from subjective.runs.rates import read_rates, write_rates
 from subjective.runs.result_files import PictureFiles, ResultFiles
 from subjective.runs.session import Observer, Session
@@ -64,10 +64,7 @@ def check_files(config: str | None, facts: dict[str, Any], resume: Path | None) 
         InputError: the run is resumed, and files that it reads have changed.
     """
     if config is not None and is_record(config):
-        before = read_record(config)
-        for name in changed_files(before, facts):
-            note(f"note: {name} has changed since {config!r} was written")
-        note_environment(before, f"the picture may differ in its last digits from that of {config!r}")
+        note_changes(config, facts, "picture")
     if resume is not None:
         before = read_record(resume / CONFIG_FILE)
         note_environment(before, "the run does not go on bit for bit")
@@ -348,3 +345,7 @@ class PictureSession(Session):
         """Write where each picture is unlike its sources to the run folder, as far as its scores say so."""
         pairs = zip(pictures, (scores.map for scores in found), strict=True)
         self._folder.add_maps([None if unlike is None else draw_map(picture, unlike) for picture, unlike in pairs])
+
+    def add_sheet(self, sources: Sequence[np.ndarray]) -> None:
+        """Show the sources and the finished pictures on one contact sheet, in the run folder; call it after `score`."""
+        self._folder.add_sheet(sources)

@@ -19,5 +19,5 @@ def run(options: ReportCommand) -> int:
         if not any((folder / name).is_file() for name in (CONFIG_FILE, TRACE_FILE)):
             raise InputError(f"{str(folder)!r} is no run folder; wanted the path that a command has printed")
     check_out(options, suffixes=[".html"])
-    write_out(Path(options.out), write_report(folders).encode(), force=options.force)
+    write_out(Path(options.out), write_report(folders).encode("utf-8", "replace"), force=options.force)
     return 0

@@ -18,7 +18,8 @@ WRITTEN = frozenset(["out", "output_dir"])
 """Settings that name what is written. Such a path is relative to the working folder, as on the command line."""
 
 TABLES = (
-    *("synthesize", "material", "animate", "transfer", "novelty", "repair", "tileable", "expand", "tiles"),
+    *("synthesize", "material", "animate", "transfer", "novelty", "repair", "tileable", "expand", "enlarge"),
+    "tiles",
     "train",
 )
 """The commands for which a file of settings may have a table. `batch` and `sweep` take the table of `synthesize`."""

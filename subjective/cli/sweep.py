@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +20,11 @@ from subjective.cli.arguments import parse, without_flag
 from subjective.cli.attempts import attempt
 from subjective.cli.commands.pictures import SweepCommand, SynthesizeCommand
 from subjective.cli.outputs import check_out, copy_pictures
-from subjective.evaluation.scores import format_score
 from subjective.files import write_bytes
 from subjective.images import find_images, read_image, write_image
 from subjective.runs.folder import new_folder
-from subjective.runs.pictures import draw_contact_sheet, fit_to_cell
+from subjective.runs.pictures import describe_picture, draw_contact_sheet, fit_to_cell
 from subjective.terminal import announce, report_error, say
-
-LINE = 36
-"""Largest number of characters in a line of the sentence above each picture on the sheet."""
 
 FIGURES = ("loss", "evaluations", "full_size_evaluations", "seconds")
 """Numbers about each picture that the table has besides scores."""
@@ -150,7 +145,7 @@ def _results_of(
         [file] = picture["files"]
         rows.append(known | {"picture": f"{run.name}/{file}"} | _figures(picture))
         unfinished = [] if summary["status"] == "finished" else [summary["status"]]
-        lines = [*heads, *([file] if several else []), *unfinished, *_lines(picture)]
+        lines = [*heads, *([file] if several else []), *unfinished, *describe_picture(picture)]
         shown = [fit_to_cell(read_image(run / name)) for name in (file, picture.get("map")) if name]
         cells.append((lines, np.concatenate(shown, axis=1)))
     return rows or [known], cells
@@ -165,16 +160,6 @@ def _figures(picture: dict[str, Any]) -> dict[str, Any]:
         found |= {key: score["score"] for key, score in measures.items()}
         found |= {f"{key}_value": score["value"] for key, score in measures.items()}
     return found
-
-
-def _lines(picture: dict[str, Any]) -> list[str]:
-    """Return the lines about a picture on the sheet that follow the settings: numbers, sentence and worst score."""
-    lines = [f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations"]
-    if "scores" in picture:
-        lines += textwrap.wrap(picture["scores"]["sentence"], LINE)
-        worst = picture["scores"]["measures"].get(picture["scores"]["worst"])
-        lines += [f"worst: {worst['name']} {format_score(worst['score'])}"] if worst else []
-    return lines
 
 
 def _slug(text: str) -> str:

@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from subjective.checks import check_weights
+from subjective.checks import InputError, check_weights, setting
 from subjective.cli.commands.pictures import SynthesizeCommand
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
+from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import score_pictures
 from subjective.evaluation.scores import Scores, report
-from subjective.images import find_images
+from subjective.images import find_images, read_image
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, texture
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.forecast import Phase
+from subjective.synthesis.guide import Guide, read_guide
 from subjective.synthesis.layout import choose_first_stage
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import Job, region_areas, sizes_of
@@ -40,6 +42,7 @@ class TextureInputs:
         init: starting picture; None if ``--init`` names no file.
         facts: what ``config.json`` says about the files and the network.
         names: name of each source in messages.
+        guide: labels; None without.
     """
 
     network: LossNetwork
@@ -48,6 +51,7 @@ class TextureInputs:
     init: np.ndarray | None
     facts: dict[str, Any]
     names: list[str]
+    guide: Guide | None = None
 
 
 def read_texture_inputs(options: Any, files: Sequence[Path], apart: str) -> TextureInputs:
@@ -69,10 +73,17 @@ def read_texture_inputs(options: Any, files: Sequence[Path], apart: str) -> Text
         given = [read_mask(name, options.output_size) for name in options.blend_map]
         masks = complete_masks(given, len(sources), "blend_map")
         facts += [describe_file(Path(name), "mask") for name in options.blend_map]
+    guide = None
+    labels: Sequence[str] = getattr(options, "guide", ())
+    if labels:
+        if len(sources) != 1:
+            raise InputError(f"{setting('guide')} is for one source; got {len(sources)}")
+        guide = read_guide([read_image(Path(name)) for name in labels], sources[0].shape, options.output_size)
+        facts += [describe_file(Path(name), "labels") for name in labels]
     init, of_start = read_start(options)
     names = [f"source {str(file)!r}" for file in files]
     recorded = {**describe_plugins(options), "pictures": facts + of_start, "weights": network.facts}
-    return TextureInputs(network, sources, masks, init, recorded, names)
+    return TextureInputs(network, sources, masks, init, recorded, names, guide)
 
 
 def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[[Path], None] | None = None) -> int:
@@ -83,18 +94,18 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         resume: the folder of the run that is resumed, if any.
         begun: see `PictureSession`.
     """
-    began = time.monotonic()
+    began, options = time.monotonic(), count_variants(options)
     check_out(options, count=options.count, resume=resume)
     files = find_images(options.source)
     inputs = read_texture_inputs(options, files, "`subjective batch` makes a texture of each")
     sources, params, masks = inputs.sources, inputs.network.params, inputs.masks
-    by_regions, sizes = masks is not None, sizes_of(sources)
-    options = choose_first_stage(options, sources, has_layouts=not by_regions and inputs.init is None)
+    by_regions, sizes = masks is not None or inputs.guide is not None, sizes_of(sources)
+    options = choose_first_stage(options, sources, has_layouts=masks is None and inputs.init is None)
     options = make_plan(options, params, sizes, by_regions=by_regions, names=inputs.names).config
     check_files(options.config, inputs.facts, resume)
 
     def prepare(options: SynthesizeCommand) -> Job:
-        return texture.prepare(sources, options, params, masks, inputs.init)
+        return texture.prepare(sources, options, params, masks, inputs.init, inputs.guide)
 
     def phases_after(pixel_seconds: float) -> list[Phase]:
         return forecast_end(sources, options, options.count if options.evaluate else 0, pixel_seconds)
@@ -113,6 +124,8 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
             copy_pictures(session.result_files, out, force=force, resume=resume, pictures=pictures, depth=depth)
         if options.evaluate:
             session.score(lambda: _score(inputs, pictures, job, options, session))
+        if options.seeds is not None:
+            session.add_sheet(sources)
     return session.status
 
 

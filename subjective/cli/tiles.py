@@ -18,7 +18,7 @@ from subjective.cli.pictures import PictureSession, check_files, forecast_end, p
 from subjective.cli.report import score_pictures
 from subjective.evaluation.laying import measure_plane, plane_size
 from subjective.evaluation.scores import report
-from subjective.files import locked_folder
+from subjective.files import locked_folder, sweep
 from subjective.images import find_images
 from subjective.planes.corners import TileSet, lay_window
 from subjective.planes.tile_files import SHEET_FILE, save_tiles
@@ -95,6 +95,7 @@ def check_out_folder(options: TilesCommand, resume: Path | None) -> None:
         return
     if resume is not None:
         refuse_outside([out], resume)
+    sweep(out)  # what a killed process has left
     if out.is_dir() and os.listdir(out) and not (resume is not None and _is_same(out, resume / FOLDER)):
         raise InputError(f"{options.out!r} holds files already; give another name, or {setting('force')}")
 

@@ -14,6 +14,7 @@ from subjective.checks import InputError, setting
 from subjective.cli.arguments import NOT_RECORDED, record, render_error, to_json
 from subjective.cli.commands.networks import TrainCommand
 from subjective.cli.outputs import check_out, write_out
+from subjective.cli.settings_file import is_record
 from subjective.conversion import Image
 from subjective.devices import mesh_of
 from subjective.feedforward import network_file
@@ -28,6 +29,7 @@ from subjective.runs.provenance import (
     CONFIG_FILE,
     changed_files,
     describe_file,
+    note_changes,
     note_environment,
     read_record,
     without_paths,
@@ -64,6 +66,8 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
         "pictures": [describe_file(file, "source") for file in files],
         "photographs": len(contents),
     }
+    if options.config is not None and is_record(options.config):
+        note_changes(options.config, facts, "network")
     if resume is not None:
         _refuse_changes(resume, facts)
     photographs = _photographs(contents, options)

@@ -204,7 +204,7 @@ def _find_range(pixels: Pixels, file: MapFile) -> MapFile:
     low, high = float(pixels.values.min()), float(pixels.values.max())
     if low >= 0 and high <= 1:
         return file
-    return dataclasses.replace(file, low=low, high=max(high, low + 1e-6))
+    return dataclasses.replace(file, low=low, high=high if high > low else low + max(1.0, abs(low)))
 
 
 def plan_files(

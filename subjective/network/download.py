@@ -1,9 +1,9 @@
 """Download published VGG parameters, verify them by their published hash, and write them as native files.
 
 No half-written file is left behind. A download goes to a temporary folder and is used only if its hash is right. The
-native file is written under a temporary name and then renamed; at the end the temporary folder is removed. An
-interrupted download starts again from the beginning. Addresses must be https; only loopback addresses, which the tests
-use, may be http. Redirections are not followed.
+native file is written under a temporary name and then renamed; at the end the temporary folder is removed. The folder
+of a process that was killed is removed by the next download. An interrupted download starts again from the beginning.
+Addresses must be https; only loopback addresses, which the tests use, may be http. Redirections are not followed.
 
 References:
     The addresses and hashes come from keras.applications (`vgg16.py`, `vgg19.py`) and from torchvision.models.vgg.
@@ -18,13 +18,14 @@ import importlib.util
 import ipaddress
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from subjective.checks import FileError, InputError, MissingFileError, MissingPackageError, file_errors
+from subjective.files import open_plainly
+from subjective.locks import is_at, try_lock
 from subjective.network import weights
 from subjective.network.formats.layout import WIDTHS, Widths, one_line
 from subjective.network.formats.native import read_tensors, verify
@@ -34,8 +35,8 @@ Progress = Callable[[int, int], None]
 """``progress(done, total)``, in bytes; ``total`` is 0 if the server does not send the size of the file."""
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
+_LOCK = ".lock"  # in the folder of a download; a folder whose lock is free was left by a process that was killed
 _OXFORD = "VGG, Simonyan and Zisserman 2014, Visual Geometry Group, University of Oxford"
-_STALE_SECONDS = 24 * 3600.0  # a temporary folder older than this was left by a process that was killed
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,9 @@ def fetch(
             raise MissingPackageError(f"fetching {name} needs {package}; do: pip install 'subjective[fetch]'")
     with file_errors("make", folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob(".fetch-*"):
-        if time.time() - stale.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(stale, ignore_errors=True)
-    with file_errors("write", folder), tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
-        file = download(name, published, Path(temporary), progress, timeout)
+    _sweep(folder)
+    with file_errors("write", folder), _make_place(folder) as place:
+        file = download(name, published, place, progress, timeout)
         facts = {
             "origin": published.origin,
             "licence": published.licence,
@@ -144,6 +143,30 @@ def fetch(
             "source_hash": published.known_hash,
         }
         return weights.convert(file, folder, name, metadata=facts, widths=widths)
+
+
+@contextlib.contextmanager
+def _make_place(folder: Path) -> Iterator[Path]:
+    """Make a temporary folder for a download, which is locked, so that `_sweep` of another process leaves it alone."""
+    with contextlib.ExitStack() as held:
+        while True:
+            kept = tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-", ignore_cleanup_errors=True)
+            place = Path(held.enter_context(kept))
+            try:
+                lock = held.enter_context(open_plainly(place / _LOCK, "ab+"))
+            except FileNotFoundError:  # `_sweep` of another process removed the folder before it was locked
+                continue
+            if try_lock(lock) is not False and is_at(lock, place / _LOCK):
+                break
+        yield place
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what downloads have left whose processes were killed."""
+    for stray in folder.glob(".fetch-*"):
+        with contextlib.suppress(OSError, InputError), open_plainly(stray / _LOCK, "ab+") as file:
+            if try_lock(file):
+                shutil.rmtree(stray, ignore_errors=True)
 
 
 def _is_fetched(target: Path, published: PublishedFile) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from subjective.arguments import check_kind, check_numbers, check_path, check_size
 from subjective.checks import InputError, MissingFileError, between, check_number, describe, file_errors
 from subjective.conversion import Image, to_uint8
-from subjective.files import open_regular, suggest_file, write_bytes
+from subjective.files import open_regular, suggest_file, sweep, write_bytes
 from subjective.images import MAX_PIXELS, encode_image, read_image
 from subjective.planes.corners import COLORS, TileSet, cut_sheet, lay_window, places_in_sheet
 from subjective.planes.page import make_page, make_shaders
@@ -95,6 +95,7 @@ def save_tiles(tiles: TileSet, folder: str | os.PathLike[str]) -> list[Path]:
     place = check_path("folder", folder)
     with file_errors("make", place):
         place.mkdir(parents=True, exist_ok=True)
+    sweep(place)
     across = tiles.colors**2
     sheet = encode_image(tiles.sheet, ".png")
     files: dict[str, bytes] = {SHEET_FILE: sheet}
@@ -122,6 +123,24 @@ def save_tiles(tiles: TileSet, folder: str | os.PathLike[str]) -> list[Path]:
     return [place / name for name in files]
 
 
+def find_files(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Return the paths of ``tiles.json`` and of the sheet from which `read_tiles` reads a set of tiles.
+
+    Args:
+        path: the ``tiles.json``, or the folder that holds it.
+
+    Raises:
+        InputError: there is no such file, or it does not describe a set of tiles.
+    """
+    file = check_path("tiles", path)
+    with file_errors("read", file):
+        file = file / TILES_FILE if file.is_dir() else file
+        if not file.exists():
+            advice = suggest_file(file) or "give the tiles.json that `subjective tiles` wrote"
+            raise MissingFileError(f"no such file: {str(file)!r}; {advice}")
+    return file, file.parent / _read_description(file)["sheet"]["file"]
+
+
 def read_tiles(path: str | os.PathLike[str]) -> TileSet:
     """Read a set of tiles that `save_tiles` has written.
 
@@ -131,15 +150,10 @@ def read_tiles(path: str | os.PathLike[str]) -> TileSet:
     Raises:
         InputError: there is no such file, it does not describe a set of tiles, or the sheet does not fit.
     """
-    file = check_path("tiles", path)
-    with file_errors("read", file):
-        file = file / TILES_FILE if file.is_dir() else file
-        if not file.exists():
-            advice = suggest_file(file) or "give the tiles.json that `subjective tiles` wrote"
-            raise MissingFileError(f"no such file: {str(file)!r}; {advice}")
+    file, sheet_file = find_files(path)
     found = _read_description(file)
     colors, side, shared = found["colors"], found["side"], found["shared"]
-    sheet = to_uint8(read_image(file.parent / found["sheet"]["file"]))
+    sheet = to_uint8(read_image(sheet_file))
     wanted = colors**2 * side
     if sheet.shape[:2] != (wanted, wanted):
         given = f"{sheet.shape[1]}x{sheet.shape[0]}"

@@ -26,6 +26,7 @@ from subjective.files import open_regular, write_atomically
 from subjective.network.formats.layout import one_line
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
+from subjective.runs.trace import is_count, is_number
 from subjective.synthesis.coarse_to_fine import Position
 
 KEPT = 2
@@ -143,9 +144,9 @@ def _decode(thing: Any, arrays: list[np.ndarray]) -> Any:
 def _fits(value: Any, hint: Any) -> bool:
     """Return whether a decoded value is of the type of its field, and no number is negative that counts something."""
     if hint is int:
-        return type(value) is int and value >= 0
+        return is_count(value)
     if hint is float:
-        return type(value) in (int, float)
+        return type(value) is float or is_number(value)
     if hint is jax.Array:
         return isinstance(value, (jax.Array, np.ndarray))
     if get_origin(hint) is dict:  # the arrays of a state

@@ -5,6 +5,7 @@
 - ``step-*.png`` are the pictures after some of the steps.
 - ``checkpoint-*.safetensors`` are positions at which the run can be resumed.
 - ``result.png`` is the last picture.
+- ``sheet.png`` shows all results beside their sources, if ``--seeds`` asks for variants.
 - ``result-map.png`` shows where the picture is unlike its sources, if it was scored.
 - ``summary.json`` says how the run ended.
 
@@ -30,11 +31,13 @@ import numpy as np
 
 from subjective.checks import InputError, file_errors, setting
 from subjective.files import open_plainly
-from subjective.images import write_image
+from subjective.images import read_image, write_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs import checkpoints
+from subjective.runs.pictures import describe_picture, draw_contact_sheet
 from subjective.runs.provenance import CONFIG_FILE, publish, read_record
 from subjective.runs.result_files import PictureFiles, ResultFiles
+from subjective.runs.trace import is_count, is_number
 from subjective.runs.traced_folder import RESERVE_FILE, TracedFolder
 from subjective.synthesis.coarse_to_fine import Position
 from subjective.terminal import note
@@ -301,6 +304,14 @@ class PictureFolder(TracedFolder):
                 write_image(self.folder / name, drawn)
                 self._made[number] = picture | {"map": name}
 
+    def add_sheet(self, sources: Sequence[np.ndarray]) -> None:
+        """Show the sources and the last pictures on one contact sheet, each picture under its name and its scores."""
+        cells: list[tuple[list[str], Any]] = [(["source"], np.clip(source, 0, 1)) for source in sources]
+        for picture in self._made:
+            [name] = picture["files"]
+            cells.append(([name, *describe_picture(picture)], read_image(self.folder / name)))
+        write_image(self.folder / "sheet.png", draw_contact_sheet(cells))
+
     def _write_pictures(self, stem: str, number: int, value: np.ndarray, step: Step) -> list[str]:
         """Write a picture, or each picture of an optimization that makes several; return the names of the files."""
         images = value[None] if value.ndim == 3 else value
@@ -323,10 +334,10 @@ def _check_facts(facts: Any, name: str) -> dict[str, Any]:
         InputError: they are not those that `PictureFolder` writes.
     """
     try:
-        sound = all(isinstance(facts[key], int) and facts[key] >= 0 for key in ("checkpoint", "lines"))
-        sound &= math.isfinite(facts["seconds"]) and facts["seconds"] >= 0
+        sound = is_count(facts["checkpoint"]) and is_count(facts["lines"])
+        sound &= is_number(facts["seconds"]) and facts["seconds"] >= 0
         for number, (evaluations, pixels) in facts.get("effort", {}).items():
-            sound &= int(number) >= 0 and isinstance(evaluations, int) and isinstance(pixels, int)
+            sound &= int(number) >= 0 and is_count(evaluations) and is_count(pixels)
     except (KeyError, TypeError, ValueError, AttributeError):
         sound = False
     if not sound:
@@ -341,9 +352,7 @@ def _is_line(line: Any) -> bool:
     size, numbers = line.get("size"), [line.get(name) for name in ("loss", "seconds")]
     counts = [line.get(name) for name in ("picture", "step", "evaluations")]
     whole = counts + (size if isinstance(size, list) and len(size) == 2 else [None])
-    return all(isinstance(one, int) and one >= 0 for one in whole) and all(
-        isinstance(one, (int, float)) for one in numbers
-    )
+    return all(map(is_count, whole)) and all(isinstance(one, float) or is_number(one) for one in numbers)
 
 
 def new_folder(parent: Path, prefix: str) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from subjective.checks import InputError
 from subjective.colors import LUMA
 from subjective.conversion import to_uint8
 from subjective.evaluation.motion import FrameDistances, Frames
+from subjective.evaluation.scores import format_score
 from subjective.images import resize
 from subjective.materials.maps import Convention
 from subjective.materials.normals import light, to_plane
@@ -23,8 +26,11 @@ CELL = 512
 """Longest side in pixels of a picture on a sheet. Larger pictures are reduced and not cropped, because
 repetition and uneven places are visible only in whole pictures."""
 
+LINE = 36
+"""Largest number of characters in a line of a sentence above a picture."""
+
 LEAST_WIDTH = 240
-"""Smallest width of a cell in pixels: a line of 36 characters needs this width."""
+"""Smallest width of a cell in pixels: a line of `LINE` characters needs this width."""
 
 LINE_HEIGHT = 16
 """Height of a line of text in pixels."""
@@ -68,6 +74,22 @@ def draw_contact_sheet(cells: Sequence[tuple[Sequence[str], Picture]], columns: 
             draw.text((left, top + index * LINE_HEIGHT), _shorten(line, width - GAP, font), fill="black", font=font)
         sheet.paste(Image.fromarray(to_uint8(picture)), (left, top + head))
     return np.asarray(sheet, dtype=np.float32) / np.float32(255)
+
+
+def describe_picture(picture: Mapping[str, Any]) -> list[str]:
+    """Return the lines about a picture on a contact sheet: numbers, sentence and worst score.
+
+    Args:
+        picture: what ``summary.json`` says about the picture. The scores of an edit are those of its made part.
+    """
+    lines = [f"loss {picture['loss']:.4g}, {picture['full_size_evaluations']:.0f} evaluations"]
+    scores = picture.get("scores", {})
+    scores = scores.get("made", scores)
+    if "sentence" in scores:
+        lines += textwrap.wrap(scores["sentence"], LINE)
+        worst = scores["measures"].get(scores["worst"])
+        lines += [f"worst: {worst['name']} {format_score(worst['score'])}"] if worst else []
+    return lines
 
 
 def draw_material(source: Mapping[str, Picture], made: Mapping[str, Picture], convention: Convention) -> Picture:

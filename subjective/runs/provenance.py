@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from subjective.checks import InputError, describe
+from subjective.files import LARGEST
 from subjective.network.formats.native import sha256
+from subjective.runs.trace import is_deep
 from subjective.terminal import note
 from subjective.version import __version__
 
@@ -142,11 +144,13 @@ def read_record(path: str | Path) -> dict[str, Any]:
     """
     name = str(path)
     try:
+        if Path(path).stat().st_size > LARGEST:
+            raise InputError(f"{name!r} has more than {LARGEST:,} bytes; wanted the {CONFIG_FILE} of a run folder")
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         version = record.get("version", VERSION)
         if isinstance(version, int) and version > VERSION:
             raise InputError(f"{name!r} is of a later version of this program; use that version")
-        if isinstance(record["settings"], dict) and isinstance(record["command"], str):
+        if isinstance(record["settings"], dict) and isinstance(record["command"], str) and not is_deep(record):
             return dict(record)
     except InputError:
         raise
@@ -166,6 +170,20 @@ def changed_files(record: dict[str, Any], facts: dict[str, Any]) -> list[str]:
     """
     recorded, found = _hashes(record), _hashes(facts)
     return [name for name in dict.fromkeys([*recorded, *found]) if recorded.get(name) != found.get(name)]
+
+
+def note_changes(file: str, facts: dict[str, Any], what: str) -> None:
+    """Print notes on what has changed since the run whose settings a new run takes.
+
+    Args:
+        file: the ``config.json`` of the earlier run.
+        facts: as in `changed_files`.
+        what: what the runs make, such as ``picture``.
+    """
+    before = read_record(file)
+    for name in changed_files(before, facts):
+        note(f"note: {name} has changed since {file!r} was written")
+    note_environment(before, f"the {what} may differ in its last digits from that of {file!r}")
 
 
 def _hashes(facts: dict[str, Any]) -> dict[str, str | None]:

@@ -16,6 +16,12 @@ from subjective.terminal import note
 TRACE_FILE = "trace.jsonl"
 """Name of the file in a run folder that holds the trace."""
 
+LARGEST_TRACE = 2**30
+"""Most bytes of a trace; a larger one is damaged."""
+
+DEEPEST = 50
+"""Most objects and lists in each other of a file of JSON that is read; the files of a run have less than ten."""
+
 
 class Trace:
     """Writes the trace of a run.
@@ -56,7 +62,8 @@ class Trace:
         """
         self.close()
         with file_errors("read", self._path):
-            data = read_plainly(self._path) if os.path.lexists(self._path) else b""
+            size = self._path.lstat().st_size if os.path.lexists(self._path) else 0
+            data = read_plainly(self._path, LARGEST_TRACE) if 0 < size <= LARGEST_TRACE else b""
         texts = data.decode("utf-8", "replace").split("\n")[:count]
         read = [(text, _read_line(text)) for text in texts]
         sound = [(text, line) for text, line in read if is_sound(line)]
@@ -76,9 +83,20 @@ class Trace:
 def _read_line(text: str) -> Any:
     """Return the value of a line of JSON; None if it is none."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    return None if is_deep(found) else found
+
+
+def is_count(value: Any) -> bool:
+    """Return whether a value of a file is a number of steps, pixels or the like; larger ones are damage."""
+    return type(value) is int and 0 <= value < 2**63
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value of a file is a finite number with which floats can be calculated."""
+    return type(value) in (int, float) and abs(value) < 1e300
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -87,4 +105,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
         found = json.loads(read_plainly(path))
     except (OSError, ValueError, RecursionError, InputError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and not is_deep(found) else None
+
+
+def is_deep(value: Any, left: int = DEEPEST) -> bool:
+    """Return whether more than ``left`` objects and lists lie in each other."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return inner is not None and (not left or any(is_deep(one, left - 1) for one in inner))

@@ -33,6 +33,7 @@ from subjective.feedforward.train import TrainStep
 from subjective.images import write_image
 from subjective.runs.pictures import draw_curves, thin_out
 from subjective.runs.provenance import CONFIG_FILE, read_record
+from subjective.runs.trace import is_count, is_number
 from subjective.runs.traced_folder import TracedFolder
 from subjective.terminal import StepBar, Stream, format_duration, note, silenced
 
@@ -103,11 +104,17 @@ class TrainingFolder(TracedFolder):
             raise InputError(f"{str(self._checkpoints)!r} is a link; wanted a folder: remove it")
         for unfinished in self._checkpoints.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(unfinished, ignore_errors=True)
-        with file_errors("write", self._checkpoints):
-            return self._orbax.CheckpointManager(
-                self._checkpoints,
-                options=self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False),
-            )
+        options = self._orbax.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False)
+        try:
+            with file_errors("write", self._checkpoints):
+                return self._orbax.CheckpointManager(self._checkpoints, options=options)
+        except InputError:
+            raise
+        except Exception as error:  # a damaged folder raises errors of many classes
+            raise InputError(
+                f"{str(self._checkpoints)!r} holds no checkpoints that can be read ({_first_line(error)}); remove it, "
+                "and the training begins again"
+            ) from None
 
     def resume(self, like: TrainState) -> TrainState | None:
         """Continue at the newest checkpoint that is not damaged, and remove the lines of later steps from the trace.
@@ -128,12 +135,15 @@ class TrainingFolder(TracedFolder):
             try:
                 state = self._restore(step, like)
             except Exception as error:  # a damaged checkpoint raises errors of many classes
-                first = (str(error).splitlines() or [type(error).__name__])[0]
-                note(f"note: checkpoint {step} is damaged ({first[:200]}); the run goes on from the checkpoint before")
+                told = f"checkpoint {step} is damaged ({_first_line(error)})"
+                note(f"note: {told}; the run goes on from the checkpoint before")
                 damaged.append(step)
                 continue
             for later in damaged:  # otherwise no checkpoint of an earlier step would be written
-                self._manager.delete(later)
+                try:
+                    self._manager.delete(later)
+                except Exception:  # what is left of it is in no state that Orbax knows
+                    shutil.rmtree(self._checkpoints / str(later), ignore_errors=True)
             self._steps = self._trace.cut(step, _is_line)
             return state
         if steps:
@@ -162,7 +172,7 @@ class TrainingFolder(TracedFolder):
             ),
         )
         seconds, read = found.facts["seconds"], found.facts["photographs"]
-        if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
+        if not (is_number(seconds) and seconds >= 0):
             raise InputError(f"its seconds are {seconds!r}")
         if self._settings.photographs is not None:
             self._settings.photographs.resume(read)
@@ -255,8 +265,7 @@ class TrainingFolder(TracedFolder):
             with silenced(logging.getLogger("absl")):  # Orbax would write a traceback to stderr
                 self._manager.save(step, args=content)
         except Exception as error:  # a full disk raises errors of many classes; the earlier checkpoints remain
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            note(f"note: no checkpoint could be written ({first[:200]}); the run continues")
+            note(f"note: no checkpoint could be written ({_first_line(error)}); the run continues")
         self._checkpointed = time.monotonic()
 
     def _show(self, state: TrainState) -> None:
@@ -264,7 +273,7 @@ class TrainingFolder(TracedFolder):
         moved = [line for line in self._steps if line["moved"]]
         names = dict.fromkeys(name for line in moved for name in line["parts"])
         lines = {"loss": [line["loss"] for line in moved]}
-        lines |= {name: [line["parts"].get(name, float("nan")) for line in moved] for name in names}
+        lines |= {name: [_or_nan(line["parts"].get(name)) for line in moved] for name in names}
         steps, lines = thin_out([line["step"] for line in moved], lines)
         pictures = self._settings.draw(state.params)
         write_image(self.folder / "curves.png", draw_curves(lines, steps, pictures))
@@ -278,16 +287,28 @@ class TrainingFolder(TracedFolder):
         self._conclude(status, reason, steps=steps, skipped_steps=left_out, loss=loss, **facts)
 
 
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error of Orbax, whose messages have many."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def _is_line(line: Any) -> bool:
     """Return whether a value is a line of the trace of a training."""
     if not isinstance(line, dict) or not isinstance(line.get("parts"), dict):
         return False
     numbers = [line.get("loss"), line.get("seconds"), line.get("gradient_norm"), *line["parts"].values()]
     return (
-        isinstance(line.get("step"), int)
+        is_count(line.get("step"))
         and isinstance(line.get("moved"), bool)
-        and all(number is None or isinstance(number, (int, float)) for number in numbers)
+        and all(number is None or is_number(number) for number in numbers)
+        and (line.get("loss") is not None or not line["moved"])
+        and all(name.isprintable() for name in line["parts"])
     )
+
+
+def _or_nan(value: float | None) -> float:
+    """Return a number of the trace, which holds None for one that is not finite."""
+    return float("nan") if value is None else value
 
 
 def _finite(value: float) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from subjective.checks import InputError, describe, setting
+from subjective.choices import list_words
 from subjective.imports import Table
 
 if TYPE_CHECKING:
@@ -57,10 +58,8 @@ def read_text(text: str) -> StatisticText:
     place, _, number = text.partition("=")
     name, at, named = place.partition("@")
     if name not in STATISTICS:
-        known = ", ".join(STATISTICS)
-        raise InputError(
-            f"unknown statistic {describe(name)} in {describe(text)}; wanted one of {known}, or one from a plugin"
-        )
+        known = list_words(STATISTICS, name)
+        raise InputError(f"unknown statistic {describe(name)} in {describe(text)}; wanted one of a plugin, or {known}")
     try:
         weight = float(number) if number else 1.0
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from subjective.checks import FileError, InputError
 
@@ -23,7 +24,29 @@ KEPT = {"cache-control": "private, max-age=86400"}
 
 async def answer_json(function: Callable[..., Any], *arguments: Any) -> Response:
     """Call a function in a thread, and return what it returns as JSON."""
-    return JSONResponse(await run_in_threadpool(function, *arguments))
+    return Response(encode(await run_in_threadpool(function, *arguments)), media_type="application/json")
+
+
+def encode(value: Any) -> str:
+    """Return JSON that browsers read, whatever a run folder holds.
+
+    Numbers that are not finite, which browsers do not read, become null. All letters are ASCII or escaped, because the
+    name of a file may have letters that UTF-8 does not have.
+    """
+    return json.dumps(_without_infinite(value), allow_nan=False)
+
+
+def _without_infinite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_infinite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_infinite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _line(text: str, status: int) -> Response:
+    """Return an answer of one line. What UTF-8 does not have becomes a question mark."""
+    return PlainTextResponse(text.encode("utf-8", "replace"), status)
 
 
 def query(request: Request, name: str, default: str | None = None) -> str:
@@ -89,19 +112,19 @@ def text_of(body: Mapping[str, Any], name: str) -> str:
 
 async def explain_input(request: Request, error: Exception) -> Response:
     """Answer what a user can mend with its line."""
-    return PlainTextResponse(str(error), 400)
+    return _line(str(error), 400)
 
 
 async def explain_file(request: Request, error: Exception) -> Response:
     """Answer what the disk refuses with its line."""
     text = str(error) if isinstance(error, InputError) else "it cannot be read; it may have been moved or deleted"
-    return PlainTextResponse(text, 404 if isinstance(error, FileNotFoundError) else 409)
+    return _line(text, 404 if isinstance(error, FileNotFoundError) else 409)
 
 
 async def explain_fault(request: Request, error: Exception) -> Response:
     """Answer a fault of this program with one line, and write its traceback in the terminal."""
     traceback.print_exception(error, file=sys.stderr)
-    return PlainTextResponse(f"a fault of this program: {type(error).__name__}; its terminal says more", 500)
+    return _line(f"a fault of this program: {type(error).__name__}; its terminal says more", 500)
 
 
 HANDLERS: dict[Any, Any] = {

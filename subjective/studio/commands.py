@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from subjective.runs.provenance import CONFIG_FILE
+from subjective.studio.pictures import list_sources
 
 
 def describe_commands(folder: Path, config: dict[str, Any], status: str) -> dict[str, str]:
@@ -25,10 +26,9 @@ def describe_commands(folder: Path, config: dict[str, Any], status: str) -> dict
         found["again"] = shlex.join(["subjective", command, "--config", str(folder / CONFIG_FILE)])
     if status in ("interrupted", "failed", "killed") and isinstance(command, str):
         found["resume"] = shlex.join(["subjective", "resume", str(folder)])
-    sources = [one for one in config.get("pictures") or [] if isinstance(one, dict) and one.get("use") == "source"]
+    sources = [one["path"] for one in list_sources(config) if one["use"] == "source"]
     result = next((name for name in ("result.png", "result-000.png") if (folder / name).exists()), None)
-    if result is not None and sources and all(isinstance(one.get("path"), str) for one in sources):
-        named = [str(one["path"]) for one in sources]
-        made = [str(folder / result), "-s", *named, "--map", str(folder / "map.png")]
+    if result is not None and sources:
+        made = [str(folder / result), "-s", *sources, "--map", str(folder / "map.png")]
         found["map of where it is unlike its source"] = shlex.join(["subjective", "evaluate", *made])
     return found

@@ -185,7 +185,18 @@ def list_sources(config: dict[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def show_source(source: dict[str, str], settings: dict[str, Any]) -> bytes:
+def find_scale(source: dict[str, str], config: dict[str, Any]) -> tuple[int | None, float | None]:
+    """Return the width to which a run has resized a source, or the factor by which it has; None for what it has not."""
+    settings = config.get("settings")
+    if source["use"] != "source" or not isinstance(settings, dict):
+        return None, None
+    width, scale = settings.get("source_width"), settings.get("source_scale")
+    if type(width) is int:
+        return width, None
+    return None, scale if type(scale) in (int, float) else None
+
+
+def show_source(source: dict[str, str], width: int | None, scale: float | None) -> bytes:
     """Return a source as a run has seen it, as PNG.
 
     A source lies outside of the served folder, and the record that names it may come from anywhere. So it is shown only
@@ -193,7 +204,8 @@ def show_source(source: dict[str, str], settings: dict[str, Any]) -> bytes:
 
     Args:
         source: from `list_sources`.
-        settings: the settings of the run, which may resize its sources.
+        width: see `find_scale`.
+        scale: see `find_scale`.
 
     Raises:
         InputError: the file has changed, is gone, or is no picture.
@@ -207,12 +219,7 @@ def show_source(source: dict[str, str], settings: dict[str, Any]) -> bytes:
         raise InputError(f"{source['name']} is no longer where the run has read it")
     if found != source["sha256"]:
         raise InputError(f"{source['name']} has changed since the run has read it")
-    width, scale = settings.get("source_width"), settings.get("source_scale")
-    if source["use"] != "source" or not isinstance(width, int):
-        width = None
-    if source["use"] != "source" or not isinstance(scale, (int, float)):
-        scale = None
-    picture = read_image(path, width=width, scale=None if width is not None else scale)
+    picture = read_image(path, width=width, scale=scale)
     if max(picture.shape) > LARGEST_SOURCE:  # only a corner at the run's own scale, which the page can compare
         picture = picture[:LARGEST_SOURCE, :LARGEST_SOURCE]
     return encode_image(picture, ".png")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from subjective.checks import InputError, file_errors
-from subjective.files import locked, write_bytes
+from subjective.files import locked, open_plainly, write_bytes
 from subjective.runs.trace import read_json
 
 WAITING, RUNNING = "waiting", "running"
@@ -28,7 +28,7 @@ OPEN = (WAITING, RUNNING)
 MOST_ENTRIES = 1000
 """Most entries of a queue."""
 
-NAME = re.compile(r"(\d{6})\.json")
+NAME = re.compile(r"(\d{6})\.json", re.ASCII)
 
 Entry = dict[str, Any]
 """An entry: ``number``, ``words`` after ``subjective``, ``status`` (``waiting``, ``running``, ``finished``,
@@ -146,10 +146,10 @@ class Queue:
     def last_lines(self, number: int, count: int = 12) -> str:
         """Return the last lines that an entry's command has written on stderr."""
         try:
-            with self.said_path(number).open("rb") as file:
+            with open_plainly(self.said_path(number), "rb") as file:
                 file.seek(max(file.seek(0, 2) - 8192, 0))
                 text = file.read().decode(errors="replace")
-        except OSError:
+        except (OSError, InputError):
             return ""
         return "\n".join(line.rpartition("\r")[2] for line in text.splitlines()[-count:])
 

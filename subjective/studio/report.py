@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-from subjective.checks import InputError
+from subjective.checks import InputError, file_errors
 from subjective.decoding import read_picture, to_rgb
 from subjective.evaluation.scores import format_score
 from subjective.runs.provenance import CONFIG_FILE
@@ -20,8 +20,8 @@ from subjective.runs.trace import read_json
 from subjective.runs.traced_folder import SUMMARY_FILE
 from subjective.studio import pictures
 from subjective.studio.chart import draw_loss
-from subjective.studio.runs_index import describe, list_pictures
-from subjective.studio.trace_columns import Traces
+from subjective.studio.runs_index import describe, list_pictures, object_of
+from subjective.studio.trace_columns import Traces, finite
 from subjective.terminal import format_duration
 
 SIDE = 1024
@@ -56,23 +56,30 @@ def write_report(runs: Sequence[Path]) -> str:
 
     Args:
         runs: the run folders.
+
+    Raises:
+        FileError: a folder cannot be read.
     """
-    articles = "\n".join(_write_run(folder) for folder in runs)
+    articles = []
+    for folder in runs:
+        with file_errors("read", folder):
+            articles.append(_write_run(folder))
+    body = "\n".join(articles)
     title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_text(title)} – subjective</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        f"style-src 'unsafe-inline'\"><style>{STYLE}</style></head><body>\n{articles}\n</body></html>\n"
+        f"style-src 'unsafe-inline'\"><style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )
 
 
 def _write_run(folder: Path) -> str:
     config, summary = (read_json(folder / name) or {} for name in (CONFIG_FILE, SUMMARY_FILE))
     entry = describe(folder.name, folder)
-    seconds = entry["seconds"]
+    seconds = finite(entry["seconds"])
     facts = [entry["command"], entry["status"], entry["started"]]
-    facts += [format_duration(seconds)] if isinstance(seconds, (int, float)) else []
+    facts += [] if seconds is None else [format_duration(seconds)]
     said = [entry["reason"], entry["sentence"], entry["message"]]
     parts = [
         f"<h2>{_text(folder.name)}</h2>",
@@ -103,10 +110,9 @@ def _figures(folder: Path, config: dict[str, Any]) -> Iterable[str]:
             yield _figure(picture, f"{name}, {picture.width} × {picture.height}")
             if place == 0 and name.startswith(("result", "step")):
                 yield _figure(_repeat(picture), "2 × 2: does it tile?")
-    settings = config.get("settings")
     for source in pictures.list_sources(config)[:MOST_PICTURES]:
         with contextlib.suppress(InputError, OSError):
-            data = pictures.show_source(source, settings if isinstance(settings, dict) else {})
+            data = pictures.show_source(source, *pictures.find_scale(source, config))
             yield _figure(Pillow.open(io.BytesIO(data)), f"{source['use']} {source['name']}")
 
 
@@ -139,11 +145,12 @@ def _score_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Return name and score of each measure of the first picture."""
     made = summary.get("pictures")
     first = made[0] if isinstance(made, list) and made and isinstance(made[0], dict) else {}
-    measures = (first.get("scores") or {}).get("measures") or {}
+    measures = object_of(object_of(first, "scores"), "measures")
     found = []
-    for measure in measures.values():
-        score = measure.get("score")
-        found.append((str(measure.get("name")), format_score(score) if isinstance(score, (int, float)) else "–"))
+    for key in measures:
+        measure = object_of(measures, key)
+        score = finite(measure.get("score"))
+        found.append((str(measure.get("name")), "–" if score is None else format_score(score)))
     return found
 
 

@@ -35,7 +35,7 @@ SHOWN = re.compile(r"(?!\.)[^/\\]+\.(png|jpe?g|webp|gif|mp4)", re.IGNORECASE)
 MADE = re.compile(r"(?P<stem>step-(?P<step>\d+)|result)(-(?P<number>\d+))?\.png")
 """Names of the pictures that a run makes."""
 
-HOLDER = re.compile(r"process (?P<process>\d+) on (?P<host>\S+) since")
+HOLDER = re.compile(r"process (?P<process>[1-9]\d{0,9}) on (?P<host>\S+) since", re.ASCII)
 """What the lock of a run says about the process that writes the run."""
 
 SILENT = 120.0
@@ -145,10 +145,10 @@ def describe(name: str, folder: Path) -> Entry:
     summary = read_json(folder / SUMMARY_FILE) or {}
     live = read_json(folder / LIVE_FILE)
     status = _find_status(folder, summary)
-    settings, pictures = _object(config, "settings"), summary.get("pictures")
+    settings, pictures = object_of(config, "settings"), summary.get("pictures")
     made: list[Any] = pictures if isinstance(pictures, list) else []
     first = next((each for each in made if isinstance(each, dict)), summary)  # a training has no pictures
-    scores = _object(_object(first, "scores"), "measures")
+    scores = object_of(object_of(first, "scores"), "measures")
     return {
         "name": name,
         "status": status,
@@ -160,15 +160,15 @@ def describe(name: str, folder: Path) -> Entry:
         "loss": first.get("loss"),
         "steps": first.get("steps"),
         "message": _text(first.get("message")),
-        "sentence": _text(_object(first, "scores").get("sentence")),
-        "scores": {key: _object(scores, key).get("score") for key in scores},
+        "sentence": _text(object_of(first, "scores").get("sentence")),
+        "scores": {key: object_of(scores, key).get("score") for key in scores},
         "settings": settings,
         "live": live if status == "running" else None,
         "thumbnail": find_thumbnail(folder),
     }
 
 
-def _object(holder: dict[str, Any], name: str) -> dict[str, Any]:
+def object_of(holder: dict[str, Any], name: str) -> dict[str, Any]:
     """Return an entry of a JSON object that is an object; empty if there is none."""
     found = holder.get(name)
     return found if isinstance(found, dict) else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +22,7 @@ from subjective.runs.provenance import CONFIG_FILE
 from subjective.runs.trace import read_json
 from subjective.runs.traced_folder import SUMMARY_FILE, TRACEBACK_FILE
 from subjective.studio import pictures
-from subjective.studio.answers import HANDLERS, KEPT, answer_json, query, read_body, text_of, whole
+from subjective.studio.answers import HANDLERS, KEPT, answer_json, encode, query, read_body, text_of, whole
 from subjective.studio.commands import describe_commands
 from subjective.studio.desk import Desk
 from subjective.studio.desk_routes import desk_routes
@@ -105,7 +104,7 @@ class Studio:
                 message = await run_in_threadpool(self._find_changes, sent)
                 silent = 0.0 if message else silent + LOOK
                 if message:
-                    yield f"data: {json.dumps(message)}\n\n"
+                    yield f"data: {encode(message)}\n\n"
                 elif silent >= 15:  # a proxy between may close a silent connection
                     silent = 0.0
                     yield ": nothing new\n\n"
@@ -211,10 +210,10 @@ class Studio:
         sources = pictures.list_sources(config)
         if number >= len(sources):
             raise InputError("the run has no such source")
-        source, settings = sources[number], config.get("settings")
-        settings = settings if isinstance(settings, dict) else {}
-        key = (source["sha256"], settings.get("source_width"), settings.get("source_scale"))
-        data = self._cache.get(key, lambda: pictures.show_source(source, settings))
+        source = sources[number]
+        width, scale = pictures.find_scale(source, config)
+        key = (source["sha256"], width, scale)
+        data = self._cache.get(key, lambda: pictures.show_source(source, width, scale))
         return Response(data, media_type="image/png", headers=KEPT)
 
     async def _control(self, request: Request) -> Response:

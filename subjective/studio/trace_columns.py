@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -20,6 +21,12 @@ MOST_POINTS = 1000
 
 MOST_LINES = 200_000
 """Most lines of a trace that are read."""
+
+LONGEST_LINE = 2**20
+"""Most bytes of a line; where a longer one is, the trace is damaged and ends."""
+
+MOST_STEPS = 2**53
+"""Largest number of a step; browsers know no larger whole numbers."""
 
 KEPT = 8
 """Number of traces that are kept in memory."""
@@ -69,7 +76,7 @@ class _Trace:
                 if (status.st_dev, status.st_ino) != self._file or status.st_size < self._end:
                     self.lines, self._file, self._end = [], (status.st_dev, status.st_ino), 0
                 file.seek(self._end)
-                for line in file:
+                while line := file.readline(LONGEST_LINE):
                     if not line.endswith(b"\n") or len(self.lines) >= MOST_LINES:  # still being written
                         break
                     self._end += len(line)
@@ -82,7 +89,7 @@ class _Trace:
             found = json.loads(line)
         except (ValueError, RecursionError):
             return
-        if isinstance(found, dict) and isinstance(found.get("step"), int):
+        if isinstance(found, dict) and type(found.get("step")) is int and 0 <= found["step"] <= MOST_STEPS:
             self.lines.append(found)
 
 
@@ -95,9 +102,9 @@ def _to_columns(lines: list[dict[str, Any]]) -> dict[str, Any]:
     names = dict.fromkeys(name for values in flat for name in values)
     return {
         "steps": [line["step"] for line in chosen],
-        "seconds": [_finite(line.get("seconds")) for line in chosen],
-        "sizes": [line.get("size") for line in chosen],
-        "series": {name: [_finite(values.get(name)) for values in flat] for name in names},
+        "seconds": [finite(line.get("seconds")) for line in chosen],
+        "sizes": [_size(line.get("size")) for line in chosen],
+        "series": {name: [finite(values.get(name)) for values in flat] for name in names},
     }
 
 
@@ -112,6 +119,12 @@ def _flatten(parts: Any, place: str = "", depth: int = 0) -> dict[str, Any]:
     return {place: parts} if place else {}
 
 
-def _finite(value: Any) -> float | None:
+def _size(value: Any) -> list[int] | None:
+    """Return (height, width); None for anything else."""
+    is_size = isinstance(value, list) and len(value) == 2 and all(type(side) is int for side in value)
+    return value if is_size else None
+
+
+def finite(value: Any) -> float | None:
     """Return a number; None for anything that a curve cannot show."""
-    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+    return value if isinstance(value, (int, float)) and abs(value) <= sys.float_info.max else None

@@ -13,7 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from subjective.files import open_plainly
+from subjective.checks import InputError
+from subjective.files import open_plainly, read_plainly
 from subjective.locks import is_at, try_lock
 from subjective.runs.provenance import CONFIG_FILE
 from subjective.runs.trace import read_json
@@ -63,10 +64,11 @@ def go_on(queue: Queue, entry: Entry) -> None:
 def run_entry(queue: Queue, entry: Entry, words: list[str]) -> None:
     """Run a command to its end, and note in its entry how it has ended."""
     number = entry["number"]
-    command = [sys.executable, "-m", "subjective", *words]
-    with queue.made_path(number).open("wb") as made, queue.said_path(number).open("ab") as said:
-        apart = sys.platform != "win32"
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=made, stderr=said, start_new_session=apart)
+    try:
+        process = _start(queue, number, words)
+    except (OSError, ValueError) as error:  # what is in the way of its files; words that no program can be given
+        queue.change(number, status="failed", reason=f"it cannot be started ({error})", ended=time.time())
+        return
     queue.change(number, status=RUNNING, process=process.pid)
     told = stopped = False
     while process.poll() is None:
@@ -84,6 +86,15 @@ def run_entry(queue: Queue, entry: Entry, words: list[str]) -> None:
     queue.change(number, status=status, reason=reason, ended=time.time(), run=str(folder) if folder else None)
 
 
+def _start(queue: Queue, number: int, words: list[str]) -> subprocess.Popen[bytes]:
+    """Start a command whose words on stdout and stderr go to the files of its entry."""
+    made_path, said_path = queue.made_path(number), queue.said_path(number)
+    made_path.unlink(missing_ok=True)
+    command, apart = [sys.executable, "-m", "subjective", *words], sys.platform != "win32"
+    with open_plainly(made_path, "xb") as made, open_plainly(said_path, "ab") as said:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=made, stderr=said, start_new_session=apart)
+
+
 def _was_interrupted(process: subprocess.Popen[bytes]) -> bool:
     return process.returncode in INTERRUPTED or process.returncode < 0
 
@@ -94,8 +105,8 @@ def _is_stopped(queue: Queue, number: int) -> bool:
 
 def _folder_of(queue: Queue, entry: Entry) -> Path | None:
     """Return the run folder that a command has named on stdout, or that was noted before; None if there is none."""
-    with contextlib.suppress(OSError):
-        first = queue.made_path(entry["number"]).read_text(encoding="utf-8", errors="replace").partition("\n")
+    with contextlib.suppress(OSError, InputError):
+        first = read_plainly(queue.made_path(entry["number"])).decode(errors="replace").partition("\n")
         if first[1] and Path(first[0]).is_dir():
             return Path(first[0])
     noted = entry.get("run")

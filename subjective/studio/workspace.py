@@ -100,9 +100,12 @@ class Workspace:
         trash = self._folder / TRASH
         if not (kept.isascii() and kept.isdigit()) or self._folder.is_symlink() or not (trash / kept).is_dir():
             raise InputError("there is no such run in the trash")
-        (name,) = Index(trash / kept).list_runs() or ("",)
+        names = list(Index(trash / kept).list_runs())
+        if len(names) != 1:
+            raise InputError("there is no such run in the trash")
+        [name] = names
         place = self._index.root / name
-        if not name or place.exists() or not place.parent.is_dir():
+        if place.exists() or not place.parent.is_dir():
             raise InputError("the run cannot be moved back, because another one has its name, or its folder is gone")
         with file_errors("move", place):
             os.rename(trash / kept / name, place)

@@ -1,4 +1,4 @@
-"""The settings of the verbs that change a part of a picture and keep the rest."""
+"""The settings of the verbs that add to a picture and keep what it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from subjective.checks import InputError, at_least, setting
+from subjective.checks import WEIGHT, InputError, at_least, setting
 from subjective.choices import Padding
 from subjective.descriptions import describe_settings
 from subjective.statistics.block_grid import WHOLE, Grid
@@ -35,9 +35,6 @@ class EditConfig(SynthesisConfig):
     a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise (phases), or
     a picture file."""
     max_iter: Annotated[int, arg("-m", metavar="N"), at_least(0)] = 30
-    feather: Annotated[int, arg(metavar="PIXELS"), at_least(0, "pixels")] = 0
-    """Let the old picture fade into the new one over this number of pixels inside the part that is made. No effect
-    where the old picture is transparent, or there is none."""
 
     group: ClassVar[str] = "edit"
 
@@ -54,15 +51,26 @@ class EditConfig(SynthesisConfig):
             raise InputError(f"{setting('block')} is {self.block:g}; an edit only takes 0, which has no blocks")
 
 
+@dataclass(frozen=True, kw_only=True)
+class PartConfig(EditConfig):
+    """Settings of the edits that make a part of a picture and keep the rest."""
+
+    group: ClassVar[str] = "edit"
+
+    feather: Annotated[int, arg(metavar="PIXELS"), at_least(0, "pixels")] = 0
+    """Let the old picture fade into the new one over this number of pixels inside the part that is made. No effect
+    where the old picture is transparent, or there is none."""
+
+
 @describe_settings
 @dataclass(frozen=True, kw_only=True)
-class RepairConfig(EditConfig):
+class RepairConfig(PartConfig):
     """Settings of `repair`."""
 
 
 @describe_settings
 @dataclass(frozen=True, kw_only=True)
-class TileableConfig(EditConfig):
+class TileableConfig(PartConfig):
     """Settings of `make_tileable`."""
 
     group: ClassVar[str] = "edit"
@@ -96,7 +104,7 @@ class TileableConfig(EditConfig):
 
 @describe_settings
 @dataclass(frozen=True, kw_only=True)
-class ExpandConfig(EditConfig):
+class ExpandConfig(PartConfig):
     """Settings of `expand`."""
 
     group: ClassVar[str] = "edit"
@@ -150,3 +158,42 @@ class ExpandConfig(EditConfig):
         if self.at is not None and (self.canvas is None or not re.fullmatch(r"\d+,\d+", self.at)):
             needed = f"X,Y, such as 100,50, and {setting('canvas')} beside it"
             raise InputError(f"{setting('at')} is {self.at!r}; wanted {needed}")
+
+
+@describe_settings
+@dataclass(frozen=True, kw_only=True)
+class EnlargeConfig(EditConfig):
+    """Settings of `enlarge`."""
+
+    group: ClassVar[str] = "edit"
+
+    scale: Literal[2, 4, 8] = 2
+    """How many times as high and as wide the result is: 2, 4 or 8."""
+    axis: Literal["none", "x", "y", "both"] = "none"
+    """Directions in which the picture tiles, so that the result tiles too: side by side (x), one above the other (y),
+    both, or none."""
+    init: Annotated[str, arg("-i", "--seed", metavar="patches|random|FILE")] = "patches"
+    """Detail that the result begins with: that of the sources' patches which look the same one octave coarser
+    (patches), faint noise (random), or that of a picture file."""
+    layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 4.0
+    """How strongly the detail is held to that of the patches, relative to the statistics; ten times as strongly if it
+    is the picture's own. No effect with other starts."""
+
+    @property
+    def octaves_added(self) -> int:
+        """Number of octaves that the result has and the picture lacks."""
+        return self.scale.bit_length() - 1
+
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Whether the picture continues with its other side: from the last row, and from the last column."""
+        return (self.axis in ("y", "both"), self.axis in ("x", "both"))
+
+    def check(self) -> None:
+        """See `PictureConfig.check`."""
+        super().check()
+        if self.init in ("symmetric", "phases"):
+            raise InputError(f"{setting('init')} is {self.init}; wanted patches, random or a picture file")
+        if self.octaves is not None and self.octaves > self.octaves_added:
+            given = f"{setting('octaves')} is {self.octaves}; a result of {self.scale} times the size"
+            raise InputError(f"{given} lacks {self.octaves_added}; give no more, because the picture has the others")

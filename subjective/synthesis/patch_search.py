@@ -89,8 +89,21 @@ class Patches:
         return np.asarray((rows >= 0) & (columns >= 0) & (rows <= height - SIDE) & (columns <= width - SIDE))
 
 
-def collect_patches(sources: Sequence[Any], weights: Sequence[float], random: np.random.Generator) -> Patches:
-    """Choose patches of sources at random, at most `MOST_PATCHES`, and find their principal axes."""
+def collect_patches(
+    sources: Sequence[Any],
+    weights: Sequence[float],
+    random: np.random.Generator,
+    chances: Sequence[Numbers] | None = None,
+) -> Patches:
+    """Choose patches of sources at random, at most `MOST_PATCHES`, and find their principal axes.
+
+    Args:
+        sources: images ``(height, width, channels)``.
+        weights: how much each source counts.
+        random: all choices come from it.
+        chances: how likely the patch around each pixel of each source is chosen, ``(height, width)``, once or several
+            times; if None, each is chosen once or not at all.
+    """
     shares = np.asarray(weights, np.float64) / np.sum(weights)
     room = [(source.shape[0] - SIDE + 1) * (source.shape[1] - SIDE + 1) for source in sources]
     total = min(MOST_PATCHES, *(has / share for has, share in zip(room, shares, strict=True) if share > 0))
@@ -98,7 +111,12 @@ def collect_patches(sources: Sequence[Any], weights: Sequence[float], random: np
     for number, (source, share) in enumerate(zip(sources, shares, strict=True)):
         height, width = source.shape[:2]
         rows, columns = np.mgrid[: height - SIDE + 1, : width - SIDE + 1].reshape(2, -1)
-        kept = random.permutation(len(rows))[: max(int(share * total), 1) if share else 0]
+        count = max(int(share * total), 1) if share else 0
+        if chances is None:
+            kept = random.permutation(len(rows))[:count]
+        else:
+            chance = chances[number][rows + SIDE // 2, columns + SIDE // 2].astype(np.float64)
+            kept = random.choice(len(rows), count, p=chance / chance.sum())
         at.append(np.stack([np.full(len(kept), number), rows[kept], columns[kept]]))
         shapes.append((begin, height, width))
         begin += height * width

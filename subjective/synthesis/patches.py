@@ -69,6 +69,8 @@ class Form:
         multiple: the sides of the picture, at each size, are multiples of this number of pixels.
         keep: takes a picture of any of these sizes; returns the nearest picture that is as it must be.
         waves: how the source, of which there is one then, and the picture repeat themselves.
+        chances: takes a source at one of these sizes; returns how likely each of its places is taken, see
+            `collect_patches`.
         channels: number of channels of each of the maps that lie one after the other: 3 are colors. The values of each
             map are matched by themselves.
     """
@@ -76,6 +78,7 @@ class Form:
     multiple: int = 1
     keep: Callable[[Image], Image] = lambda picture: picture
     waves: Waves | None = None
+    chances: Callable[[Image], Numbers] | None = None
     channels: Sequence[int] = COLORS
 
 
@@ -158,7 +161,8 @@ def _grow(
     for level in range(levels, -1, -1):
         here = _scale(size, RATIO**level, form.multiple)
         reduced = [resize_planes(source, _scale(source.shape, RATIO**level)) if level else source for source in sources]
-        patches = collect_patches(reduced, weights, random)
+        chances = None if form.chances is None else [form.chances(source) for source in reduced]
+        patches = collect_patches(reduced, weights, random, chances)
         if form.waves is not None:
             patches = add_places(patches, form.waves, reduced[0].shape, here)
         picture = _lay_tiles(patches, here, random) if picture is None else enlarge_wrapped(picture, here)

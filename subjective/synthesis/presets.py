@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Literal, get_args
 
 from subjective.checks import InputError, describe
+from subjective.choices import list_words
 from subjective.imports import Table
 from subjective.synthesis.config import DEFAULT_STATISTIC, SynthesisConfig, TransferConfig
 from subjective.synthesis.settings import NO_TOLERANCE
@@ -77,7 +78,7 @@ def preset(name: Preset, **changes: Any) -> SynthesisConfig:
         InputError: no preset has this name.
     """
     if not isinstance(name, str) or name not in PRESETS:
-        raise InputError(f"there is no preset {describe(name)}; wanted {', '.join(PRESETS)}")
+        raise InputError(f"there is no preset {describe(name)}; wanted {list_words(PRESETS, name)}")
     return dataclasses.replace(PRESETS[name], **changes)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike
 
-from subjective.checks import Message
+from subjective.checks import InputError, Message, count_of, setting
 from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
@@ -22,6 +22,7 @@ from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.enough import end_when_near
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
+from subjective.synthesis.guide import Guide, guide_layouts, read_guide
 from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
 from subjective.synthesis.layout import choose_first_stage, hold_to_layout, make_layouts
 from subjective.synthesis.plan import make_plan
@@ -38,7 +39,7 @@ from subjective.synthesis.problem import (
 )
 from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage, reduce_to_stage
-from subjective.synthesis.starts import make_start
+from subjective.synthesis.starts import Start, make_start
 from subjective.synthesis.targets import targets_by_precision
 
 
@@ -48,6 +49,7 @@ def synthesize(
     *,
     params: Params,
     masks: ArrayLike | None = None,
+    guide: Sequence[PictureLike] | None = None,
     init: PictureLike | None = None,
     extra: Extra = (),
     on_step: OnStep | None = None,
@@ -64,6 +66,9 @@ def synthesize(
         params: the network, from `load_params`.
         masks: the region of each source, ``(height, width, sources)``, adding up to 1 (see
             `subjective.statistics.regions`). If None, all sources make one texture, as ``config.join_mode`` says.
+        guide: labels of the one source and labels of the picture, two pictures: where the picture has a color, it looks
+            like the source under the same color. Gray labels with many values are a progression (see
+            `subjective.synthesis.guide`).
         init: a starting picture, which is resized to the output's size; None for the start that ``config.init`` names.
         extra: losses of your own, ``[(weight, loss), ...]``. At every stage, ``loss(picture)`` gets the picture as
             ``(height, width, 3)`` and returns a scalar that JAX can differentiate. The loss appears under its
@@ -90,7 +95,8 @@ def synthesize(
     """
     images, config, params = read_pictures(sources, "source"), read_config(config, SynthesisConfig), read_params(params)
     regions = read_shares(masks, "masks", "(height, width, sources)")
-    job = prepare(images, config, params, regions, read_init(init, config.output_size))
+    labels = None if guide is None else read_guide(guide, images[0].shape, config.output_size)
+    job = prepare(images, config, params, regions, read_init(init, config.output_size), labels)
     return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)
 
 
@@ -101,6 +107,7 @@ def prepare(
     params: Params,
     masks: np.ndarray | None = None,
     init: np.ndarray | None = None,
+    guide: Guide | None = None,
 ) -> Job:
     """Make a synthesis ready: check everything, measure the sources, plan the stages.
 
@@ -111,10 +118,13 @@ def prepare(
         masks: see `synthesize`. At stages before full size, each region is made as a whole picture of its own;
             otherwise a narrow region, which coarse maps do not separate, would be painted with the texture beside it.
         init: see `synthesize`.
+        guide: see `synthesize`.
 
     Raises:
         InputError: a setting, a source or a size is invalid.
     """
+    if guide is not None:
+        return _prepare_guided(sources, config, params, guide, init, has_masks=masks is not None)
     check_inputs(sources, config, masks, init)
     has_layouts = masks is None and init is None
     config = choose_first_stage(config, sources, has_layouts=has_layouts)
@@ -165,6 +175,45 @@ def prepare(
     if len(sources) == 1:
         job = end_when_near(job, config, sources[0], targets[stages[-1].analysis.precision], params)
     return hold_to_layout(job, layouts, config.layout_weight)
+
+
+def _prepare_guided(
+    sources: Sequence[np.ndarray],
+    config: SynthesisConfig,
+    params: Params,
+    guide: Guide,
+    init: np.ndarray | None,
+    *,
+    has_masks: bool,
+) -> Job:
+    """Return the job of a picture whose regions come from regions of its one source.
+
+    The regions are made together at every stage: the layout already has narrow ones.
+    """
+    if len(sources) != 1 or has_masks:
+        given = "masks" if has_masks else count_of(len(sources), "source")
+        raise InputError(f"{setting('guide')} is for one source, without masks; got {given}")
+    regions = [sources[0]] * guide.picture.shape[2]
+    check_inputs(regions, config, guide.picture, init)
+    config = choose_first_stage(config, sources, has_layouts=init is None)
+    plan = make_plan(config, params, sizes_of(sources), by_regions=True)
+    config, stages = plan.config, plan.stages
+    layouts = guide_layouts(sources[0], guide, config) if init is None else None
+    each = source_per_region(guide.picture)
+    targets = targets_by_precision(regions, stages, plan.analysis, config, params, each, guide.parts)
+
+    def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
+        loss = _texture_loss(stage.analysis, octave_weights_at(config, stage), config.relative)
+        return loss, {"texture": place_targets(target_at(targets, stage), params, guide.picture, stage)}
+
+    start: Start
+    if layouts is None:
+        colors = [np.average(sources[0], axis=(0, 1), weights=np.stack([part] * 3, axis=2)) for part in guide.parts]
+        start = make_start(config, sources, guide.picture @ np.stack(colors), init, stages[0])
+    else:
+        start = layouts.start
+    job = Job(config, stages, problem, start, starts=config.starts, pictures=config.count, notes=plan.notes)
+    return job if layouts is None else hold_to_layout(job, layouts, config.layout_weight)
 
 
 @lru_cache(maxsize=32)

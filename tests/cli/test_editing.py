@@ -82,9 +82,33 @@ def test_expand_makes_a_larger_picture_around_the_old_one_and_keeps_its_16_bits(
     assert "cannot have the depth 16" in refusal(capsys, "expand", "deep.png", "--left", "9", "-o", "wide.bmp")
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("files")
+def test_enlarge_keeps_the_picture_and_shows_its_variants_on_a_sheet(capsys):
+    Image.open("rock.png").crop((10, 10, 50, 46)).save("part.png")
+    words = ["enlarge", "part.png", "--source", "rock.png", "--seeds", "2", *SMALL]
+    folder = made(capsys, *words, "--no-evaluate")
+    before = np.float64(pixels("part.png"))
+    for name in ("result-000.png", "result-001.png"):
+        result = pixels(folder / name)
+        assert result.shape == (72, 80, 3)
+        clipped = (result == 0).any(axis=2) | (result == 255).any(axis=2)
+        whole = ~clipped.reshape(36, 2, 40, 2).any(axis=(1, 3))
+        means = result.reshape(36, 2, 40, 2, 3).mean(axis=(1, 3), dtype=np.float64)
+        assert np.abs(means - before)[whole].max() <= 0.5
+    kept = json.loads((folder / "summary.json").read_text())["pictures"][1]["scores"]["kept"]
+    assert kept["rms"] < 1 / 255
+    sheet = pixels(folder / "sheet.png")
+    assert sheet.shape[1] > 2 * 240, "the picture, its source, and two results"
+    assert json.loads((folder / "config.json").read_text())["settings"]["count"] == 2
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["enlarge", "holed.png"], "'holed.png' has pixels that are not opaque; fill them first"),
+        (["enlarge", "rock.png", "--scale", "3"], "--scale"),
+        (["enlarge", "rock.png", "--seeds", "3", "--count", "2"], "--seeds is 3 and --count 2; give one of them"),
         (["repair", "rock.png"], "nothing to make: all pixels are kept"),
         (["repair", "none.png"], "no such picture: 'none.png'"),
         (["repair", "rock.png", "--fill", "none.png"], "no such mask: 'none.png'"),

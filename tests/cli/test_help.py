@@ -25,6 +25,7 @@ POSITIONAL = {
     "repair": {"picture"},
     "tileable": {"picture"},
     "expand": {"picture"},
+    "enlarge": {"picture"},
     "repeat": {"image"},
     "resume": {"run"},
     "material": {"source"},

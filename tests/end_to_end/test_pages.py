@@ -43,6 +43,7 @@ SMALLER = {
     "repair": EDIT,
     "tileable": EDIT,
     "expand": EDIT,
+    "enlarge": EDIT,
     "evaluate": ["-sw", "96"],
     "train": ["--size", "32", "--batch", "1", "--steps", "2", "--octaves", "1", "-l", "conv1_1", "--width", "2"],
 }
@@ -55,7 +56,7 @@ def small(verb, *, width=64, **changes):
     def made(*pictures, **given):
         (config,) = [value for value in pictures if dataclasses.is_dataclass(value)]
         smaller = {"max_iter": 1, "schedule": "plain", "octaves": 1, "layers": ("pool1",), **changes}
-        if given.get("masks") is None and width is not None:
+        if given.get("masks") is None and given.get("guide") is None and width is not None:
             smaller |= {"output_width": width, "output_height": None}
         if config.layer_weights is not None:
             smaller |= {"layers": config.layers}
@@ -76,7 +77,7 @@ def clone(here, monkeypatch):
     monkeypatch.setattr(subjective, "animate", small(subjective.animate))
     monkeypatch.setattr(subjective, "synthesize_material", small(subjective.synthesize_material))
     monkeypatch.setattr(subjective, "make_tiles", small(subjective.make_tiles, width=32))
-    for edit in ("repair", "make_tileable", "expand_picture"):
+    for edit in ("repair", "make_tileable", "expand_picture", "enlarge"):
         monkeypatch.setattr(subjective, edit, small(getattr(subjective, edit), width=None))
     monkeypatch.setattr(subjective, "transfer", small(subjective.transfer, content_layers=("conv1_1",)))
     monkeypatch.setattr(train, "train", train_little(train.train))
@@ -112,6 +113,8 @@ def run_command(text):
     smaller = SMALLER.get(words[1], [])
     if words[1] in ("synthesize", "sweep", "animate", "transfer") and "--statistic" not in words:
         smaller = [*smaller, "--statistic", "gram"]
+    if "--guide" in words:  # the labels say the size
+        smaller = [word for word in smaller if word not in ("-ow", "64")]
     if "--like" in words:  # settings with weights for layers of their own
         smaller = [word for word in smaller if word not in ("--layers", "pool1")]
     return main([*words[1:], *smaller])

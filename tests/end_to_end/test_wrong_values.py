@@ -19,7 +19,7 @@ RECORDS = {"NonFiniteLossError", "Optimizer", "PictureResult", "Result", "Score"
 RECORDS |= {"MaterialResult", "TileSet", "TilesResult"}
 # `test_wrong_settings.py` does these.
 CONFIGS = {"AnimationConfig", "NoveltyConfig", "SynthesisConfig", "TilesConfig", "TransferConfig"}
-CONFIGS |= {"ExpandConfig", "MaterialConfig", "RepairConfig", "TileableConfig"}
+CONFIGS |= {"EnlargeConfig", "ExpandConfig", "MaterialConfig", "RepairConfig", "TileableConfig"}
 
 
 @pytest.mark.slow

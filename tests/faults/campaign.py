@@ -14,16 +14,21 @@ from PIL import Image
 
 from subjective.cli.main import main
 from subjective.images import write_image
+from subjective.planes.corners import TileSet
+from subjective.planes.tile_files import save_tiles
 
 from .injector import Injector, Killed
 
 RUNS = ("synthesize", "several", "animate", "transfer", "novelty", "train")
+RUNS += ("material", "repair", "tileable", "expand", "tiles")
 """Cases that make a run folder, which `resume` completes. The others are repeated."""
 
 _SMALL = ["-ow", "48", "-o", "1", "-l", "pool1", "-m", "2", "-n", "1", "--schedule", "plain", "--statistic", "gram"]
 _SMALL += ["--checkpoint-every", "0.000001", "-q"]
 _NOVEL = ["-ow", "48", "-o", "1", "-l", "pool1", "-m", "2", "-n", "1", "-c", "2"]
 _NOVEL += ["--checkpoint-every", "0.000001", "-q"]
+_EDIT = ["-o", "1", "-l", "pool1", "-m", "2", "-n", "1", "--statistic", "gram", "--checkpoint-every", "0.000001", "-q"]
+_MAPS = ["albedo=one.png", "roughness=one.png", "--format", "png"]
 _QUICK = ["-sw", "48", "--size", "16", "--batch", "2", "--width", "2", "--depth", "1", "--octaves", "1"]
 _QUICK += ["-l", "conv1_1", "--statistic", "gram", "--steps", "2", "-n", "1", "--checkpoint-every", "0.000001", "-q"]
 
@@ -34,6 +39,12 @@ CASES = {
     "transfer": ["transfer", "two.png", "-s", "one.png", *_SMALL, "-ow", "160", "--no-evaluate", "--out", "made.png"],
     "novelty": ["novelty", *_NOVEL, "--out", "made.png"],
     "train": ["train", "--texture", "-s", "one.png", *_QUICK, "--out", "net.safetensors"],
+    "material": ["material", *_MAPS, *_SMALL, "--no-evaluate", "--out", "maps"],
+    "repair": ["repair", "one.png", "--fill", "mask.png", *_EDIT, "--no-evaluate", "--out", "made.png"],
+    "tileable": ["tileable", "one.png", "--border", "20%", *_EDIT, "--no-evaluate", "--out", "made.png"],
+    "expand": ["expand", "one.png", "--left", "16", *_EDIT, "--no-evaluate", "--out", "made.tif"],
+    "tiles": ["tiles", "-s", "one.png", *_SMALL, "-ow", "32", "--no-evaluate", "--out", "new"],
+    "lay": ["lay", "set", "--size", "40x30", "--out", "plane.png", "--page", "plane.html", "-q"],
     "apply": ["apply", "net.safetensors", "one.png", "two.png", "--export", "net.hlo", "-o", "new", "-q"],
     "evaluate": ["evaluate", "one.png", "two.png", "-s", "two.png", "--json", "s.json", "--map", "m.png", "-q"],
     "replace": ["evaluate", "one.png", "-s", "two.png", "--json", "old.json", "--map", "old.png", "--force", "-q"],
@@ -43,7 +54,6 @@ CASES = {
 }
 """The words of each case."""
 
-INPUTS = ("one.png", "two.png", "net.safetensors")
 OLD = ("old.json", "old.png")
 
 
@@ -104,7 +114,7 @@ class Case:
             return
         # Nothing was begun, or there is nothing to resume: the same command again.
         shutil.rmtree(self.folder / "outputs", ignore_errors=True)
-        again = [*self.words, *(["--force"] if self.name in ("apply", "evaluate", "sweep") else [])]
+        again = [*self.words, *(["--force"] if self.name in ("apply", "evaluate", "lay", "sweep") else [])]
         status, err = self._main(again)
         if status != 0:
             outcome.lost.append(f"repeated, it has exit status {status}: {err[-300:]}")
@@ -133,9 +143,16 @@ class Case:
         write_image(self.folder / "two.png", random.uniform(size=(160, 160, 3)).astype(np.float32))
         if self.name == "apply":
             shutil.copy(_network(), self.folder / "net.safetensors")
+        if self.name == "repair":
+            mask = np.zeros((64, 64, 3), np.float32)
+            mask[20:40, 16:48] = 1
+            write_image(self.folder / "mask.png", mask)
+        if self.name == "lay":
+            save_tiles(TileSet(random.integers(0, 256, (16, 8, 8, 3), np.uint8), 2, 2), self.folder / "set")
         for name in OLD if self.name == "replace" else ():
             (self.folder / name).write_bytes(b"old")
-        self.before = {path.name: path.read_bytes() for path in self.folder.iterdir()}
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        self.before = {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
     def _main(self, words):
         """Run the program in the folder; return its exit status, None if it was killed, and what it said."""

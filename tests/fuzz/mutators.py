@@ -19,7 +19,8 @@ from typing import Any
 INTEGERS = [0, 1, 2, 3, 7, 8, 127, 128, 255, 256, 32767, 65535, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1]
 VALUES = [
     None, True, False, 0, 1, -1, 2, 10**9, 2**31, 2**63, 10**400, 0.5, 1e308, -1e-308, float("inf"), float("nan"), "",
-    "x", "../x", "/etc/passwd", "a" * 1000, "\0", "\n", "é", "💥", [], {}, [[]], [1, 2, 3], {"a": 1}, [None] * 50,
+    "x", "../x", "/etc/passwd", "a" * 1000, "\0", "\n", "é", "💥", "\ud800", [], {}, [[]], [1, 2, 3], {"a": 1},
+    [None] * 50, json.loads("[" * 400 + "]" * 400),
 ]  # fmt: skip
 WORDS = [
     "=", ",", "@", "+", "-", "/", "..", "\n", "\r", "\t", " ", "\0", '"', "'", "#", "[", "]", "{", "}", ":", ";", "0",
@@ -250,6 +251,19 @@ def json_file(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
     found = json.loads(rng.choice(seeds))
     for _ in range(rng.randint(1, 3)):
         found = tree(rng, found)
+    return json.dumps(found).encode()
+
+
+def request(rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Change the body of a request, the words of its query, or now and then its method or path."""
+    found = json.loads(rng.choice(seeds))
+    if found["query"]:
+        found["query"] = text(rng, [found["query"].encode()]).decode("latin-1")
+    for _ in range(rng.randint(1, 3)):
+        found["body"] = tree(rng, found["body"])
+    if rng.random() < 0.1:
+        name = rng.choice(("method", "path"))
+        found[name] = text(rng, [found[name].encode()]).decode("latin-1")
     return json.dumps(found).encode()
 
 

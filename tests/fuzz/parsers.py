@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz import mutators
+from tests.fuzz import folders, mutators
+from tests.fuzz.folders import folder_of
 from tests.fuzz.mutators import Mutate, either, raw
 
 Write = Callable[[Path], None]
@@ -72,33 +71,6 @@ def _write_safetensors(folder: Path) -> None:
         write_tensors(folder / f"{name}.safetensors", tensors, {"origin": "a test"})
         write_tensors(folder / f"{name}-torch.safetensors", state_dict(NETWORKS[name]), {})
     (folder / "SHA256SUMS").unlink()
-
-
-PEAKS: list[int] = []
-"""Most memory in bytes that each copy of this process took; see `read_forked`."""
-
-
-def read_forked(path: Path) -> Any:
-    """Read as `isolation.read_isolated` does, but in a copy of this process, which starts in no time."""
-    from subjective.checks import InputError
-    from subjective.network.formats import child, isolation
-
-    pipe, answer = os.pipe()
-    copy = os.fork()
-    if copy == 0:
-        try:
-            os.close(pipe)
-            child.send(path, os.fdopen(answer, "wb"))
-        finally:
-            os._exit(0)
-    os.close(answer)
-    try:
-        with os.fdopen(pipe, "rb") as stream, contextlib.suppress(EOFError):
-            return isolation.receive(stream)
-    finally:
-        _, status, usage = os.wait4(copy, 0)
-        PEAKS.append(usage.ru_maxrss * 1024)
-    raise InputError(isolation._explain_death(os.waitstatus_to_exitcode(status), None))
 
 
 def _read_parameters(path: Path) -> None:
@@ -171,10 +143,34 @@ def _write_deep_pngs(folder: Path) -> None:
         (folder / f"deep{channels}").write_bytes(encode_pixels(values, ".png", "16", text={"Software": "x"}))
 
 
+def _write_deep(suffix: str, *depths: str) -> Write:
+    def write(folder: Path) -> None:
+        import numpy as np
+
+        from subjective.encoding import encode_pixels
+
+        for depth in depths:
+            for channels in (1, 3):
+                values = np.random.default_rng(0).random((23, 31, channels)).astype(np.float32)
+                data = encode_pixels(values, suffix, depth)  # type: ignore[arg-type]
+                (folder / f"{depth}{channels}").write_bytes(data)
+
+    return write
+
+
 def _read_picture(path: Path) -> None:
+    from subjective.decoding import read_size
+    from subjective.images import read_image
+
+    assert sorted(read_size(path)) == sorted(_read_any_picture(path).shape[:2])
+    read_image(path, width=8)
+
+
+def _read_any_picture(path: Path) -> Any:
+    """Read a picture; that of a format of floats too, whose size Pillow cannot tell."""
     import numpy as np
 
-    from subjective.decoding import read_size
+    from subjective.deep import read_pixels
     from subjective.images import read_image
 
     image = read_image(path)
@@ -182,8 +178,8 @@ def _read_picture(path: Path) -> None:
     assert image.ndim == 3
     assert image.shape[2] == 3
     assert 0 <= image.min() <= image.max() <= 1
-    assert sorted(read_size(path)) == sorted(image.shape[:2])
-    read_image(path, width=8)
+    assert read_pixels(path).values.shape[:2] == image.shape[:2] or path.suffix not in (".exr", ".tif")
+    return image
 
 
 def _write_videos(folder: Path) -> None:
@@ -275,18 +271,24 @@ def _read_checkpoint(path: Path) -> None:
 def _write_record(folder: Path) -> None:
     (folder / "config.json").write_text(
         '{"command": "synthesize", "command_line": "subjective synthesize -s a.jpg", "started": "2026-01-01T00:00:00",'
-        ' "settings": {"output_width": 256, "statistic": ["gram"], "layers": ["pool1"], "seed": 0, "bounds": null},'
+        ' "settings": {"source": ["/a.jpg"], "output_width": 256, "statistic": ["gram"], "layers": ["pool1"],'
+        ' "rng_seed": 0, "bounds": null, "max_iter": 9, "join_mode": "average"},'
         ' "pictures": [{"use": "source", "name": "a.jpg", "path": "/a.jpg", "sha256": "00"}],'
         ' "weights": {"use": "vgg16", "sha256": "00", "scales_sha256": null}, "environment": {"cores": 2}}'
     )
 
 
 def _read_record(path: Path) -> None:
-    from subjective.runs.provenance import changed_files, publish, read_record
+    from subjective.cli.arguments import parse, recorded_words
+    from subjective.cli.commands.pictures import SynthesizeCommand
+    from subjective.runs.provenance import changed_environment, changed_files, publish, read_record
 
     record = read_record(path)
     publish(record)
     changed_files(record, {"pictures": []})
+    changed_environment(record)
+    words = recorded_words(SynthesizeCommand, "synthesize", path)
+    parse(SynthesizeCommand, "synthesize", words)
 
 
 def _write_settings(folder: Path) -> None:
@@ -294,14 +296,29 @@ def _write_settings(folder: Path) -> None:
         'output-width = 256\nstatistic = ["gram", "covariance@pool1=2"]\n[synthesize]\nmul = 1.0\nrng-seed = 3\n'
         "quiet = true\n[animate]\ncount = 8\n"
     )
+    (folder / "more").write_text(
+        'max-iter = 9\nsource = "a.png"\n[material]\nmaps = ["albedo", "normal"]\n[repair]\npicture = "a.png"\n'
+        'fill = "b.png"\nfeather = 3\n[tileable]\npicture = "a.png"\naxes = "x"\n[expand]\npicture = "a.png"\n'
+        "left = 32\n[tiles]\ncolors = 2\n[train]\ntexture = true\nwidth = 8\n"
+    )
 
 
 def _read_settings(path: Path) -> None:
-    from subjective.cli.settings_file import is_record, read_settings
-    from subjective.cli.synthesize import SynthesizeCommand
+    """Take the settings for every command that takes some. At least one command must understand them."""
+    from subjective.checks import InputError
+    from subjective.cli.arguments import parse
+    from subjective.cli.commands.table import options_class
+    from subjective.cli.settings_file import TABLES, is_record
 
     assert is_record(path) in (True, False)
-    read_settings(path, SynthesizeCommand, "synthesize")
+    refusals = []
+    for command in TABLES:
+        try:
+            parse(options_class(command), command, ["--config", str(path)])
+        except InputError as error:
+            refusals.append(error)
+    if len(refusals) == len(TABLES):
+        raise refusals[0]
 
 
 def _write_tables(folder: Path) -> None:
@@ -326,6 +343,13 @@ def _read_mask(path: Path) -> None:
     from subjective.cli.inputs import read_mask
 
     assert read_mask(str(path), (8, 9)).shape == (8, 9)
+
+
+def _read_mark(path: Path) -> None:
+    """Read what --fill, --keep and --sample take."""
+    from subjective.synthesis.inputs import read_mask_of
+
+    assert read_mask_of(path, "fill", (30, 40)).shape == (30, 40)
 
 
 def _write_terms(folder: Path) -> None:
@@ -358,6 +382,10 @@ def _json_settings(folder: Path) -> None:
     )
 
 
+def _stopped(name: str) -> Parser:
+    return Parser(folders.write_stopped(name), folder_of("sound.json", settings=False), ".zip", folders.read_stopped)
+
+
 PARSERS: dict[str, Parser] = {
     "png": Parser(_write_pictures("PNG"), either(raw, mutators.png), ".png", _read_picture),
     "png of 16 bits": Parser(_write_deep_pngs, either(raw, mutators.png), ".png", _read_picture),
@@ -366,6 +394,9 @@ PARSERS: dict[str, Parser] = {
     "webp": Parser(_write_pictures("WEBP"), raw, ".webp", _read_picture),
     "bmp, gif, ppm": Parser(_write_pictures("BMP", "GIF", "PPM"), raw, ".bmp", _read_picture),
     "mask": Parser(_write_masks, either(raw, mutators.png), ".png", _read_mask),
+    "exr": Parser(_write_deep(".exr", "half", "float"), raw, ".exr", _read_any_picture),
+    "deep tiff": Parser(_write_deep(".tif", "16", "float"), raw, ".tif", _read_any_picture),
+    "fill, keep, sample": Parser(_write_masks, either(raw, mutators.png), ".png", _read_mark),
     "video": Parser(_write_videos, raw, ".mp4", _read_video),
     "torch": _parameters(_write_torch("zip"), mutators.archive(mutators.member)),
     "torch before 1.6": _parameters(_write_torch("legacy")),
@@ -390,6 +421,13 @@ PARSERS: dict[str, Parser] = {
     "settings in TOML": Parser(_write_settings, either(raw, mutators.text), ".toml", _read_settings),
     "settings in JSON": Parser(_json_settings, either(raw, mutators.json_file), ".json", _read_settings),
     "CSV": Parser(_write_tables, either(raw, mutators.text), ".csv", _read_table),
+    "run folder, shown": Parser(folders.write_shown, folder_of(), ".zip", folders.read_shown),
+    "run folder, resumed": _stopped("synthesize"),
+    "training, resumed": _stopped("train"),
+    "requests of the studio": Parser(folders.write_requests, either(mutators.request), ".json", folders.read_request),
+    "queue of the studio": Parser(folders.write_queues, folder_of(), ".zip", folders.read_queue),
+    "tiles": Parser(folders.write_tile_sets, folder_of(), ".zip", folders.read_tile_set),
+    "material": Parser(folders.write_materials, folder_of(), ".zip", folders.read_material),
     "statistic": Parser(_write_terms, either(raw, mutators.text), ".txt", _read_term),
     "vary": Parser(_write_variations, either(raw, mutators.text), ".txt", _read_variation),
 }

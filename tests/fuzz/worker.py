@@ -10,10 +10,12 @@ import gc
 import json
 import os
 import resource
+import shutil
 import sys
 import traceback
 import types
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,14 @@ def without_package() -> None:
 
 
 def seconds() -> float:
-    """CPU time of this process and of those that it has waited for: other programs on the machine do not count."""
+    """CPU time of this process, of those that it has waited for, and of the copy that reads files for it.
+
+    Other programs on the machine do not count.
+    """
+    from tests.fuzz import copies
+
     own, others = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime + copies.seconds()
 
 
 def peak_bytes() -> int:
@@ -66,9 +73,14 @@ def attempt(read: Any, path: Path) -> dict[str, Any]:
     return {"outcome": "read", "message": ""}
 
 
+BATCH = 20
+"""Number of files between two looks at the memory, which take longer than many files do."""
+
+
 def main(jobs: list[tuple[str, int, int]], folder: str, seed: int) -> None:
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    from tests.fuzz.parsers import PARSERS, PEAKS, mutate, read_forked, seeds_of
+    from tests.fuzz.copies import read_in_copy
+    from tests.fuzz.parsers import PARSERS, seeds_of
 
     if all(PARSERS[name].light for name, _, _ in jobs):
         without_package()
@@ -78,7 +90,7 @@ def main(jobs: list[tuple[str, int, int]], folder: str, seed: int) -> None:
 
         from subjective.network.formats import reader
 
-        reader.read_isolated = read_forked
+        reader.read_isolated = read_in_copy
     report, quiet = os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_WRONLY)
     print("{}", file=report, flush=True)  # it has started
     os.dup2(quiet, 1)
@@ -91,21 +103,70 @@ def main(jobs: list[tuple[str, int, int]], folder: str, seed: int) -> None:
         path = place / f"file{parser.suffix}"
         path.write_bytes(seeds[0])
         attempt(parser.read, path)  # what is loaded when the first file is read does not count
-        for case in range(first, end):
-            path.write_bytes(mutate(name, seed, case, seeds))
-            if case % 50 == 0:
-                gc.collect()
-            forget_peak()
-            before, began = peak_bytes(), seconds()
-            found = attempt(parser.read, path)
-            peak = max([peak_bytes(), *PEAKS])
-            PEAKS.clear()
-            taken = {"seconds": seconds() - began, "bytes": max(0, peak - before)}
-            if strays := sorted(file.name for file in place.iterdir() if file != path):
+        campaign = Campaign(name, seed, seeds, path, report)
+        for start in range(first, end, BATCH):
+            cases = range(start, min(start + BATCH, end))
+            if campaign.run(cases, tell=True) > MUCH:
+                for case in cases:
+                    campaign.run(range(case, case + 1), tell=False)
+
+
+MUCH = 200_000_000
+"""If a batch takes so many bytes, its files are read again, one by one, to see which of them took how much."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Reads the damaged files of a parser; see `tests.fuzz.parsers.mutate` for the arguments."""
+
+    name: str
+    seed: int
+    seeds: list[bytes]
+    path: Path
+    report: Any
+
+    def run(self, cases: range, *, tell: bool) -> int:
+        """Read the files of some cases.
+
+        Args:
+            cases: numbers of the cases.
+            tell: whether to say of each how it went; otherwise only what the last one has taken.
+
+        Returns:
+            The most memory that this process, or a copy of it that read files, has had beside what it had before.
+        """
+        from tests.fuzz import copies
+        from tests.fuzz.parsers import PARSERS, mutate
+
+        gc.collect()
+        copies.forget_peak()
+        forget_peak()
+        before = peak_bytes()
+        for case in cases:
+            self.path.write_bytes(mutate(self.name, self.seed, case, self.seeds))
+            began = seconds()
+            found = attempt(PARSERS[self.name].read, self.path)
+            taken = seconds() - began
+            if strays := sorted(file.name for file in self.path.parent.iterdir() if file != self.path):
                 found = {"outcome": "broken", "message": f"left {strays[:5]} behind"}
                 for stray in strays:
-                    Path(place, stray).unlink()
-            print(json.dumps({"parser": name, "case": case, **found, **taken}), file=report, flush=True)
+                    remove(self.path.with_name(stray))
+            if tell:
+                self._say(case=case, **found, seconds=taken)
+        peak = max(peak_bytes() - before, copies.peak_bytes(), 0)
+        if not tell or peak <= MUCH:
+            self._say(of=cases[-1], bytes=peak)
+        return peak
+
+    def _say(self, **facts: Any) -> None:
+        print(json.dumps({"parser": self.name, **facts}), file=self.report, flush=True)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 if __name__ == "__main__":

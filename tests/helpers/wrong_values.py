@@ -311,7 +311,8 @@ def verbs():
     common = {"params": NOT_PARAMS, "init": [v for v in PICTURES if v is not None] + paths, "extra": extra}
     common |= {"on_step": steps, "resume": resume}
     yield from each(subjective.synthesize, sources, sources=[*LIST_OF_PICTURES, *paths], config=configs, masks=shares)
-    yield from each(subjective.synthesize, sources, **common)
+    labels = [value for value in LIST_OF_PICTURES if value is not None]
+    yield from each(subjective.synthesize, sources, guide=labels, **common)
     animation = sources | {"config": loop}
     weights = [*ANYTHING, 5, "a", [], [[1]], [1, 1], np.ones((2, 2)), -np.ones((2, 1)), np.zeros((2, 1))]
     yield from each(subjective.animate, animation, sources=LIST_OF_PICTURES, frame_weights=weights, masks=shares)
@@ -341,6 +342,7 @@ def edits_and_materials(common, configs, paths):
     yield from each(subjective.make_tileable, edit, picture=pictures, config=configs, **common)
     wider = edit | {"config": subjective.ExpandConfig(left=4)}
     yield from each(subjective.expand_picture, wider, picture=pictures, config=configs, sources=sources, **common)
+    yield from each(subjective.enlarge, edit, picture=pictures, config=configs, sources=sources, **common)
     maps = [*NOT_TEXTS, {}, {"normal": SMALL}, {"albedo": None}, {"albedo": SMALL, "colour": SMALL}]
     maps += [{"albedo": SMALL, "height": SMALL[:4]}]
     given = {"maps": {"albedo": SMALL, "height": SMALL}, "params": PARAMS}

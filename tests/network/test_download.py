@@ -6,10 +6,8 @@ import dataclasses
 import hashlib
 import http.server
 import itertools
-import os
 import socket
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -168,13 +166,14 @@ def test_an_interrupted_download_leaves_nothing_and_the_next_one_succeeds(server
     assert fetch("small", tmp_path / "d", files=published, widths=WIDTHS).is_file()
 
 
-def test_what_a_killed_download_left_is_cleared_away_later(server, published, tmp_path):
-    for name, age in ((".fetch-old", 2 * 24 * 3600), (".fetch-running", 0)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "net.npz").write_bytes(b"half")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    fetch("small", tmp_path, files=published, widths=WIDTHS)
-    assert [p.name for p in tmp_path.glob(".fetch-*")] == [".fetch-running"]
+def test_what_a_killed_download_left_is_cleared_away_by_the_next_one(server, published, tmp_path):
+    (tmp_path / ".fetch-killed").mkdir()
+    (tmp_path / ".fetch-killed" / "net.npz").write_bytes(b"half")
+    with download._make_place(tmp_path) as running:
+        (running / "net.npz").write_bytes(b"half")
+        fetch("small", tmp_path, files=published, widths=WIDTHS)
+        assert list(tmp_path.glob(".fetch-*")) == [running]
+    assert not list(tmp_path.glob(".fetch-*"))
 
 
 def test_a_missing_file_is_reported_with_the_servers_words(server, published, tmp_path):

@@ -12,6 +12,7 @@ from subjective.checks import InputError
 from subjective.optimize.minimizer import Point, Result
 from subjective.optimize.protocol import State
 from subjective.runs import checkpoints
+from subjective.runs.folder import PictureFolder
 from subjective.synthesis.coarse_to_fine import Position
 
 
@@ -98,6 +99,8 @@ def field(*names):
     [
         field("position", "fields", "stage", -1),
         field("position", "fields", "stage", 1.5),
+        field("position", "fields", "stage", 10**400),
+        field("position", "fields", "seconds", 10**400),
         field("position", "fields", "stage", True),
         field("position", "fields", "seconds", "soon"),
         field("position", "fields", "attempts", {"list": []}),
@@ -128,6 +131,28 @@ def test_a_position_of_another_form_is_refused_though_its_digests_fit(tmp_path, 
     with pytest.raises(InputError, match="is damaged, or of another version") as caught:
         checkpoints.read(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seconds": 10**400},
+        {"seconds": -1.0},
+        {"checkpoint": 10**400},
+        {"lines": True},
+        {"effort": {"0": [1, 10**400]}},
+    ],
+)
+def test_a_checkpoint_whose_counts_are_none_is_not_used(tmp_path, changed):
+    (tmp_path / "config.json").write_text('{"command": "synthesize", "settings": {}}')
+    facts = {"checkpoint": 1, "lines": 0, "seconds": 1.0, "effort": {"0": [1, 2]}}
+    checkpoints.write(tmp_path, 1, position(x=np.zeros(2)), facts | changed)
+    folder = PictureFolder(tmp_path, pictures=1, save_every=0)
+    with pytest.raises(InputError, match=r"no checkpoint in .* can be read"):
+        folder.resume()
+    checkpoints.write(tmp_path, 1, position(x=np.zeros(2)), facts)
+    assert folder.resume() is not None
+    folder.abandon("interrupted", "a test")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\xff" * 99, b"\2\0\0\0\0\0\0\0[]", b"\1\0\0\0\0\0\0\x001"])

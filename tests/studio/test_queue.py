@@ -52,6 +52,14 @@ def test_a_file_that_holds_no_entry_is_left_out(queue, text):
     assert queue.add(["two"]) == 3
 
 
+@pytest.mark.parametrize("word", ["a\0b", "\ud800", "x" * 10**6])
+def test_a_command_that_no_process_can_be_given_fails_and_does_not_stop_the_queue(queue, word):
+    queue.add(["example", word])
+    worker.main([str(queue.folder)])
+    assert statuses(queue) == ["failed"]
+    assert "cannot be started" in queue.find(1)["reason"]
+
+
 def test_a_command_is_shown_as_a_shell_reads_it():
     assert show_command(["repeat", "a b.png", "--out=$x"]) == "subjective repeat 'a b.png' '--out=$x'"
 

@@ -10,6 +10,7 @@ import pytest
 from helpers.runs import make_run, trace_line
 
 from subjective.checks import FileError, InputError
+from subjective.runs.provenance import read_record
 from subjective.studio.runs_index import Index, list_pictures
 from subjective.studio.trace_columns import MOST_POINTS, Traces
 
@@ -95,6 +96,17 @@ def test_files_that_hold_something_else_break_nothing(tmp_path, text):
         (folder / name).write_text(text, encoding="latin-1")
     assert list(Index(tmp_path).list_runs()) == ["run"]
     assert Traces().columns(folder)["steps"] == []
+
+
+def test_files_that_are_too_large_to_be_of_a_run_are_not_read(tmp_path):
+    folder = make_run(tmp_path / "run")
+    for name in ("config.json", "summary.json", "trace.jsonl", ".live.json", ".lock"):
+        (folder / name).touch()
+        os.truncate(folder / name, 2**40)  # a hole: it takes no room on the disk
+    assert Index(tmp_path).list_runs()["run"]["status"] == "killed"
+    assert Traces().columns(folder)["steps"] == [0, 1, 2]  # the lines before the hole
+    with pytest.raises(InputError, match="has more than"):
+        read_record(folder / "config.json")
 
 
 def test_a_folder_that_is_gone_is_an_error_in_words(tmp_path):

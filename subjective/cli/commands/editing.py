@@ -1,4 +1,4 @@
-"""The options of the commands that make a part of a picture and keep the rest."""
+"""The options of the commands that add to a picture and keep what it is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated, ClassVar
 import tyro
 
 from subjective.checks import InputError, setting
-from subjective.cli.options import PictureOptions
+from subjective.cli.options import PictureOptions, VariantOptions
 from subjective.images import find_images
-from subjective.synthesis.edit_config import EditConfig, ExpandConfig, RepairConfig, TileableConfig
+from subjective.synthesis.edit_config import EditConfig, EnlargeConfig, ExpandConfig, RepairConfig, TileableConfig
 from subjective.synthesis.settings import arg
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditOptions(PictureOptions):
+class EditOptions(PictureOptions, VariantOptions):
     """Options of all edits."""
 
     group: ClassVar[str] = "input"
@@ -32,6 +32,7 @@ class EditOptions(PictureOptions):
     def check(self) -> None:
         """See `Options.check`."""
         super().check()
+        self.check_seeds()
         for name in ("output_width", "output_height"):
             if getattr(self, name) != getattr(EditConfig, name):
                 given = f"{setting(name)} is {getattr(self, name)}"
@@ -97,3 +98,18 @@ class TileableCommand(EditOptions, TileableConfig):
 @dataclass(frozen=True, kw_only=True)
 class ExpandCommand(EditOptions, ExpandConfig, OtherSourceOptions):
     """Make a larger picture that goes on beyond the sides of a picture, which is kept byte for byte."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnlargeCommand(EditOptions, EnlargeConfig):
+    """Make a larger picture of a picture, with finer detail; the mean of each square of pixels of the result is a pixel
+    of the picture."""
+
+    picture: Annotated[tyro.conf.Positional[str], arg(metavar="PICTURE")]
+    """The picture. All its pixels must be opaque."""
+    source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")] = ()
+    """Pictures at the scale of the result whose detail is taken: files, folders or glob patterns. They get the colors
+    of the picture. Default: the picture itself, whose own detail is repeated at the finer scale."""
+    evaluate: bool = True
+    """Score the result against --source as in `subjective evaluate`. The scores go to summary.json, with how far the
+    squares' means are from the picture."""

@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from subjective.checks import InputError, above, at_least, setting
-from subjective.cli.options import DepthOptions, PictureOptions, SourceOptions, TextureOptions
+from subjective.checks import InputError, above, at_least, count_of, setting
+from subjective.cli.options import DepthOptions, PictureOptions, SourceOptions, TextureOptions, VariantOptions
 from subjective.images import find_images
 from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.presets import PRESETS, PUBLISHED_SETTINGS, Like
@@ -19,8 +19,14 @@ from subjective.videos import FORMATS, Format
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions):
+class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions, VariantOptions):
     """Make new pictures with the texture of one or several sources."""
+
+    guide: Annotated[tuple[str, ...], arg(metavar="SOURCE_LABELS PICTURE_LABELS")] = ()
+    """Two pictures of labels, of the size of the source and of the result: where the result has a color, it looks like
+    the source under the same color. Gray labels with many values are a progression."""
+
+    group: ClassVar[str] = "input"
 
     @staticmethod
     def presets() -> dict[str, dict[str, SynthesisConfig]]:
@@ -30,9 +36,22 @@ class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions):
     def check(self) -> None:
         """See `Options.check`."""
         super().check()
+        self.check_seeds()
         if self.blend_map and self.source_weights is not None:
             both = f"{setting('source_weights')} and {setting('blend_map')}"
             raise InputError(f"{both} both say how much of each source there is; give one of them")
+        if self.guide and len(self.guide) != 2:
+            given = f"{setting('guide')} got {count_of(len(self.guide), 'picture')}"
+            raise InputError(f"{given}; give two: the source's labels, then the result's")
+        if self.guide and self.blend_map:
+            both = f"{setting('guide')} and {setting('blend_map')}"
+            raise InputError(f"{both} both say where the result looks like what; give one of them")
+
+    def check_files(self) -> None:
+        """See `Options.check_files`."""
+        super().check_files()
+        if self.guide:
+            find_images(self.guide, "picture of labels")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from subjective.checks import InputError
-from subjective.cli.commands.editing import ExpandCommand, RepairCommand, TileableCommand
+from subjective.cli.commands.editing import EnlargeCommand, ExpandCommand, RepairCommand, TileableCommand
 from subjective.cli.commands.materials import MaterialCommand
 from subjective.cli.commands.networks import (
     ApplyCommand,
@@ -77,9 +77,10 @@ COMMANDS = {
     "transfer": Entry("transfer", "make a picture of one's content and others' style", TransferCommand),
     "novelty": Entry("novelty", "make pictures unlike each other, from no source", NoveltyCommand),
     "material": Entry("material", "make materials of several linked maps", MaterialCommand),
-    "repair": Entry("repair", "fill a part of a picture like the rest", RepairCommand),
-    "tileable": Entry("tileable", "make a picture tile, and keep its middle", TileableCommand),
-    "expand": Entry("expand", "continue a picture beyond its sides", ExpandCommand),
+    "repair": Entry("editing", "fill a part of a picture like the rest", RepairCommand),
+    "tileable": Entry("editing", "make a picture tile, and keep its middle", TileableCommand),
+    "expand": Entry("editing", "continue a picture beyond its sides", ExpandCommand),
+    "enlarge": Entry("enlarge", "make a picture larger, with finer detail", EnlargeCommand),
     "tiles": Entry("tiles", "make tiles for a plane that never repeats", TilesCommand),
     "lay": Entry("lay", "lay tiles on a plane that never repeats", LayCommand, computes=False),
     "resume": Entry("resume", "continue a run that was stopped", ResumeCommand),
