@@ -26,7 +26,23 @@ from subjective.statistics.terms import parse_term
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.texture import synthesize
 
-SMALL = ("-ow", "16", "--octaves", "1", "-l", "pool1", "-m", "2", "--schedule", "plain", "--no-evaluate")
+SMALL = (
+    "-sw",
+    "96",
+    "--seed",
+    "random",
+    "-ow",
+    "16",
+    "--octaves",
+    "1",
+    "-l",
+    "pool1",
+    "-m",
+    "2",
+    "--schedule",
+    "plain",
+    "--no-evaluate",
+)
 
 
 @pytest.fixture(autouse=True)

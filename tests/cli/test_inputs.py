@@ -33,7 +33,9 @@ def test_a_source_that_may_not_be_read_is_refused(here, capsys):
 
 @pytest.mark.slow
 def test_a_picture_can_be_the_start(here, capsys):
-    folder = made(capsys, "synthesize", "-s", ROCK, "--seed", ROCK, "-ow", "40", "-o", "1", "-m", "0", *PLAIN)
+    folder = made(
+        capsys, "synthesize", "-s", ROCK, "-sw", "96", "--seed", ROCK, "-ow", "40", "-o", "1", "-m", "0", *PLAIN
+    )
     expected = images.resize(images.read_image(ROCK), (40, 40))
     np.testing.assert_allclose(images.read_image(folder / "result.png"), expected, atol=1 / 255)
 

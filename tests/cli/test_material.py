@@ -118,7 +118,19 @@ def test_a_killed_run_is_resumed_to_the_bit(tmp_path):
     """With normals, files named by hand, and a path relative to the folder in which the run began."""
     write(tmp_path / "base.png", smooth_noise(0, (56, 64)))
     write(tmp_path / "up.png", 0.4 + 0.2 * smooth_noise(1, (56, 64)), "16")
-    flags = ["material", "albedo=base.png", "normal=up.png", *FLAGS, "-m", "60", "--tol", "0", "--no-evaluate"]
+    flags = [
+        "material",
+        "albedo=base.png",
+        "normal=up.png",
+        *FLAGS,
+        "--init",
+        "random",
+        "-m",
+        "60",
+        "--tol",
+        "0",
+        "--no-evaluate",
+    ]
     code, out, err = finished(start(*flags, "-op", "whole", cwd=tmp_path), timeout=600)
     assert code == 0, err
     whole = tmp_path / out.strip()

@@ -13,6 +13,9 @@ from helpers.processes import PLAIN, refusal
 from subjective import images
 from subjective.cli.main import main
 
+# A start from patches, and a source at its full size, take longer than all the rest.
+ROCKS = ["-s", str(ROCK), "-sw", "128", "--seed", "random"]
+
 
 def shows(sheet, picture):
     """Whether a picture is on a sheet, pixel by pixel."""
@@ -27,7 +30,7 @@ def shows(sheet, picture):
 @pytest.mark.slow
 def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
     grid = ["layers=pool1/conv1_1+pool1", "octaves=1/9"]
-    status = main(["sweep", "-s", str(ROCK), "--vary", *grid, "-ow", "48", "-m", "1", *PLAIN])
+    status = main(["sweep", *ROCKS, "--vary", *grid, "-ow", "48", "-m", "1", *PLAIN])
     out, err = capsys.readouterr()
     assert status == 1
     assert err.splitlines()[-1] == "subjective: 2 of 4 runs failed; the table says why"
@@ -51,7 +54,7 @@ def test_a_sweep_makes_one_sheet_and_one_table(here, capsys):
 
 @pytest.mark.slow
 def test_a_sweep_shows_every_picture_of_every_run(here, capsys):
-    flags = ["-s", str(ROCK), "-ow", "96", "-o", "1", "-m", "1", *PLAIN, "--evaluate"]
+    flags = ["-s", str(ROCK), "--seed", "random", "-ow", "96", "-o", "1", "-m", "1", *PLAIN, "--evaluate"]
     assert main(["sweep", *flags, "--vary", "max-iter=0/1", "--count", "2", "-op", "tries"]) == 0
     folder, table = capsys.readouterr().out.split("\n", 1)
     assert Path(folder).name.startswith("tries-")
@@ -77,7 +80,7 @@ def test_a_sweep_shows_every_picture_of_every_run(here, capsys):
 
 @pytest.mark.slow
 def test_a_sweep_writes_its_sheet_where_out_says(here, capsys):
-    flags = ["-s", str(ROCK), "-ow", "48", "--octaves", "1", *PLAIN, "--vary", "max-iter=0/1", "--out", "new/sheet.png"]
+    flags = [*ROCKS, "-ow", "48", "--octaves", "1", *PLAIN, "--vary", "max-iter=0/1", "--out", "new/sheet.png"]
     assert main(["sweep", *flags]) == 0
     folder, *_, file = capsys.readouterr().out.splitlines()
     assert file == "new/sheet.png"
@@ -87,7 +90,7 @@ def test_a_sweep_writes_its_sheet_where_out_says(here, capsys):
 
 @pytest.mark.slow
 def test_a_sweep_without_any_picture_says_why(here, capsys):
-    assert main(["sweep", "-s", str(ROCK), "-ow", "48", "-m", "1", *PLAIN, "--vary", "octaves=8/9"]) == 2
+    assert main(["sweep", *ROCKS, "-ow", "48", "-m", "1", *PLAIN, "--vary", "octaves=8/9"]) == 2
     assert "no run of 2 made a picture; the first says: " in capsys.readouterr().err
 
 

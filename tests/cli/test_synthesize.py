@@ -14,7 +14,9 @@ from subjective import images
 from subjective.cli.main import main
 from subjective.synthesis import targets
 
-BASE = ["synthesize", "-ow", "48", "-o", "2", "-l", "conv1_1", "pool1", "-m", "3", "-n", "0", *PLAIN]
+BASE = [
+    "synthesize", "-ow", "48", "-o", "2", "-l", "conv1_1", "pool1", "-m", "3", "-n", "0", "--seed", "random", *PLAIN
+]  # fmt: skip
 
 
 def final_loss(folder):
@@ -25,7 +27,7 @@ def final_loss(folder):
 def loss_with(tmp_path_factory):
     """The last loss of `BASE` and flags, always made in this process: others compile to other last digits."""
     source = tmp_path_factory.mktemp("source") / "rock.png"
-    images.write_image(source, images.resize(images.read_image(ROCK), (128, 160)))
+    images.write_image(source, images.resize(images.read_image(ROCK), (80, 100)))
 
     def loss_with(*flags):
         out = io.StringIO()
@@ -53,7 +55,7 @@ WITH_SPECTRUM = ["--statistic", "gram", "spectrum@rgb"]
             ["-p", "same"], ["--pooling", "max"], ["--raw-weights"], ["--seed", "symmetric"], ["-l", "rgb", "2"],
             ["--layer-weights", "1", "2"], ["--octave-weights", "1", "2"], ["--octave-step", "2"], ["--mul", "-0.5"],
             ["--history", "1"], ["--statistic", "covariance"], WITH_SPECTRUM, IN_STAGES,
-            ["--no-relative"], ["-sw", "100"], ["-ss", "0.9"], ["--rng-seed", "5"], ["--precision", "bfloat16"],
+            ["--no-relative"], ["-sw", "70"], ["-ss", "0.9"], ["--rng-seed", "5"], ["--precision", "bfloat16"],
         )),
         (WITH_SPECTRUM, [*WITH_SPECTRUM[:-1], "spectrum@rgb=2"]),
         (IN_STAGES, ["--coarse-iter", "0"]),
@@ -71,7 +73,7 @@ def test_every_flag_changes_what_it_says(loss_with, before, flags):
 def test_two_sources_are_joined_into_two_pictures(capsys, mode):
     folder = made(
         capsys, "synthesize", "-s", ROCK, GRAVEL, "-j", mode, "-ow", "32", "-oh", "40", "-o", "1", "-m", "1",
-        "-l", "2", "-c", "2", "-n", "0", "--source-weights", "1", "3", *PLAIN,
+        "-l", "2", "-c", "2", "-n", "0", "--source-weights", "1", "3", "-sw", "80", "--seed", "random", *PLAIN,
     )  # fmt: skip
     assert sorted(file.name for file in folder.glob("*.png")) == ["result-000.png", "result-001.png"]
     assert images.read_image(folder / "result-000.png").shape == (40, 32, 3)
@@ -84,7 +86,7 @@ def test_two_sources_are_joined_into_two_pictures(capsys, mode):
 def test_sources_are_measured_once_for_the_forecast_and_the_run(here, capsys, monkeypatch, words):
     measured, times = targets.measure_sources, []
     monkeypatch.setattr(targets, "measure_sources", lambda *given: times.append(given) or measured(*given))
-    made(capsys, *words, "-s", GRAVEL, "-ow", "32", "-o", "1", "-l", "pool1", "-m", "1", "-n", "0", *PLAIN)
+    made(capsys, *words, "-s", GRAVEL, "-ow", "32", "-o", "1", "-l", "pool1", "-m", "1", "-n", "0", "-sw", "64", *PLAIN)
     assert len(times) == 1
 
 
@@ -147,7 +149,8 @@ def test_a_raw_run_names_what_it_leaves_out_and_scores_as_evaluate_does(here, ca
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("statistic", "name"), [("covariance", "covariance"), ("sliced", "distribution")])
 def test_a_negative_factor_of_what_has_none_is_refused(capsys, statistic, name):
-    flags = ["-ow", "48", "-o", "1", "-m", "1", "--schedule", "plain", "--statistic", statistic, "--mul", "-1"]
+    flags = ["-ow", "48", "-o", "1", "-m", "1", "-sw", "96", "--schedule", "plain"]
+    flags += ["--seed", "random", "--statistic", statistic, "--mul", "-1"]
     assert main(["synthesize", "-s", str(ROCK), *flags]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line == f"subjective: a {name} cannot be multiplied by -1; wanted a factor of 0 or more"

@@ -13,7 +13,7 @@ from subjective import images
 from subjective.runs import checkpoints
 
 pytestmark = pytest.mark.process
-ENDLESS = ["synthesize", "-s", ROCK, *SMALL, "-m", "100000", "--tol", "0", "-n", "0"]
+ENDLESS = ["synthesize", "-s", ROCK, *SMALL, "-m", "100000", "--tol", "0", "--enough", "0", "-n", "0"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from subjective import images
 from subjective.runs import checkpoints
 
 pytestmark = pytest.mark.process
-FLAGS = ["synthesize", "-s", ROCK, *SMALL, "-m", "60", "--tol", "0", "-n", "0"]
+FLAGS = ["synthesize", "-s", ROCK, *SMALL, "-sw", "256", "--seed", "patches", "-m", "60", "--tol", "0", "-n", "0"]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.process
 def run(tmp_path_factory):
     """Folder, stdout and stderr of a finished run."""
     where = tmp_path_factory.mktemp("run")
-    code, out, err = finished(start("synthesize", "-s", ROCK, *SMALL, "-op", "rock", cwd=where))
+    code, out, err = finished(
+        start("synthesize", "-s", ROCK, *SMALL, "-sw", "256", "--seed", "patches", "-op", "rock", cwd=where)
+    )
     assert code == 0, err
     return where / out.strip(), out, err
 

@@ -46,7 +46,7 @@ def finished_run(capsys, *more):
     """The folder of a transfer of two styles, each in its half of the content, and what was said of it."""
     write_image("left.png", np.tile(np.linspace(1, 0, 30, dtype=np.float32)[None, :, None], (20, 1, 3)))
     styles = [str(SOURCES / f"{name}.jpg") for name in ("grass", "sand")]
-    words = ["transfer", "content.png", "--style", *styles, "-sw", "128", *FLAGS, "--out", "made.png"]
+    words = ["transfer", "content.png", "--style", *styles, "-sw", "96", *FLAGS, "--out", "made.png"]
     assert main([*words, "--content-mask", "left.png", *more]) == 0
     captured = capsys.readouterr()
     folder, file = captured.out.splitlines()

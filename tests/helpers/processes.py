@@ -12,8 +12,26 @@ from subjective.cli.main import main
 from subjective.compilation import cache_dir
 
 PLAIN = ["--schedule", "plain", "--statistic", "gram", "--no-evaluate"]  # one stage, one statistic: quickly compiled
-# Of all processes of their own: one program, compiled once.
-SMALL = ["-ow", "48", "-o", "2", "-l", "pool1", "conv2_1", "-m", "4", "-n", "2", *PLAIN]
+# Of all processes of their own: one program, compiled once. A start from patches, or a source at its full size, would
+# take longer than all the rest.
+SMALL = [
+    "-sw",
+    "96",
+    "--seed",
+    "random",
+    "-ow",
+    "48",
+    "-o",
+    "2",
+    "-l",
+    "pool1",
+    "conv2_1",
+    "-m",
+    "4",
+    "-n",
+    "2",
+    *PLAIN,
+]
 
 # Every program is kept, however small, and found again by the next process.
 KEEPING = {

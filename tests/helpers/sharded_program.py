@@ -35,7 +35,7 @@ SETTINGS = {
     "octaves": 2,
     "layers": ("conv1_1", "pool1", "conv3_2"),
     "statistic": ("gram", "spectrum@rgb=0.1"),
-    "max_iter": 5,
+    "max_iter": 4,
     "schedule": "plain",
     "block": 0.5,  # three blocks of rows, each on several devices, or not
     "noise": 0.1,  # from a fainter start rounding grows tenfold with each step
@@ -109,7 +109,7 @@ def figures_of_a_loop(devices):
 changes = [{"optimizer": "lbfgs"}]
 if len(sys.argv) == 2:
     changes += [
-        {"optimizer": "adam", "padding_mode": "valid", "tile": 8},
+        {"optimizer": "adam", "padding_mode": "valid", "tile": 8, "layers": ("conv1_1", "pool1")},
         {"optimizer": "lbfgsb", "octaves": 1, "layers": ("conv1_1", "pool1")},
     ]
 made = [figures(count, **change) for change in changes]

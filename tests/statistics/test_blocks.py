@@ -77,8 +77,9 @@ def test_blocks_are_at_least_a_share_of_the_smallest_source():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("padding", ["circular", "valid"])
-def test_tiles_have_the_same_loss_and_gradient_in_blocks(small_params, padding, in_float64):
+@pytest.mark.parametrize(("padding", "tile"), [("circular", 24), ("valid", 16)])
+def test_tiles_have_the_same_loss_and_gradient_in_blocks(small_params, padding, tile, in_float64):
+    """Bands of other numbers of rows: `test_bands_of_rows_add_up_to_blocks`."""
     terms = tuple(parse_term(text, ("pool1", "conv2_1"), (1.0, 1.0)) for text in ("gram", "spectrum@rgb=0.1"))
     whole = Analysis((0, 1), terms, padding, blocks=(3, 2))
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), small_params)
@@ -92,10 +93,9 @@ def test_tiles_have_the_same_loss_and_gradient_in_blocks(small_params, padding, 
         return scalar, gradient
 
     expected, expected_gradient = at(None)
-    for tile in (16, 24, 40):
-        loss, gradient = at(tile)
-        assert float(loss) == pytest.approx(float(expected), rel=1e-10)
-        np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-7, atol=1e-9 * float(jnp.abs(gradient).max()))
+    loss, gradient = at(tile)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-10)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-7, atol=1e-9 * float(jnp.abs(gradient).max()))
 
 
 @pytest.mark.slow
@@ -121,7 +121,14 @@ def test_a_large_picture_is_uniform(small_params):
 
     def spread(block):
         config = SynthesisConfig(
-            output_width=96, octaves=2, layers=("pool1", "conv2_1"), statistic=("gram",), max_iter=20, block=block
+            output_width=96,
+            octaves=2,
+            layers=("pool1", "conv2_1"),
+            statistic=("gram",),
+            max_iter=20,
+            block=block,
+            init="random",
+            schedule="plain",
         )
         [result] = synthesize([source], config, params=small_params)
         [found] = analyze(

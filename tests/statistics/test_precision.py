@@ -27,6 +27,7 @@ LIKE_PLANNED = {
     "statistic": ("gram",),
     "max_iter": 8,
 }
+CONFIG = SynthesisConfig(**LIKE_PLANNED, first_stage=1, precision="bfloat16", enough=0.0)  # all steps of each stage
 
 
 def picture(size=(64, 96)):
@@ -92,40 +93,41 @@ def test_far_from_the_target_the_gradient_is_that_of_float32(vgg16):
     assert 0 < jnp.linalg.norm(narrow - wide) < 0.05 * jnp.linalg.norm(wide)
 
 
+@pytest.fixture(scope="module")
+def made(small_params, tmp_path_factory):
+    """A synthesis, the stage of each step, and a checkpoint of the first step of each stage."""
+    folder, told, kept = tmp_path_factory.mktemp("made"), [], {}
+
+    def keep(_, step):
+        stage = step.position.stage
+        told.append(stage)
+        if stage not in kept:
+            (folder / str(stage)).mkdir()
+            kept[stage] = checkpoints.write(folder / str(stage), 1, step.position, {})
+
+    (result,) = synthesize([np.asarray(picture())], CONFIG, params=small_params, on_step=keep)
+    return result, told, kept
+
+
 @pytest.mark.slow
-def test_a_synthesis_ends_in_float32(small_params):
-    source = np.asarray(picture())
-    told = []
-    (result,) = synthesize(
-        [source],
-        SynthesisConfig(**LIKE_PLANNED, first_stage=1, precision="bfloat16"),
-        params=small_params,
-        on_step=lambda _, step: told.append(step.position.stage),
-    )
+def test_a_synthesis_ends_in_float32(small_params, made):
+    result, told, _ = made
     assert result.steps == told.count(0) - 1 + told.count(1) + told.count(2)
     assert told.count(1) == 6
     assert told.count(2) == 2
     how = analysis("gram", layers=("conv1_1", "pool1"), precision="float32")
-    target = analyze(small_params, jnp.asarray(source), dataclasses.replace(how, padding="valid"))
-    loss = texture_loss(how, relative=True)(result.value, target, small_params)[0]
+    target = jax.jit(lambda image: analyze(small_params, image, dataclasses.replace(how, padding="valid")))(picture())
+    loss = jax.jit(texture_loss(how, relative=True))(result.value, target, small_params)[0]
     assert result.loss - result.parts["layout"] == pytest.approx(float(loss), rel=1e-4)
 
 
 @pytest.mark.slow
-def test_it_is_gone_on_with_bit_for_bit_from_every_stage(small_params, tmp_path):
-    config, kept = SynthesisConfig(**LIKE_PLANNED, first_stage=1, precision="bfloat16"), {}
-
-    def keep(_, step):
-        if step.position and step.position.stage not in kept:
-            folder = tmp_path / str(step.position.stage)
-            folder.mkdir()
-            kept[step.position.stage] = checkpoints.write(folder, 1, step.position, {})
-
-    (whole,) = synthesize([np.asarray(picture())], config, params=small_params, on_step=keep)
+def test_it_is_gone_on_with_bit_for_bit_from_every_stage(small_params, made):
+    whole, _, kept = made
     assert sorted(kept) == [0, 1, 2]
     for path in kept.values():
         position, _ = checkpoints.read(path)
-        (again,) = synthesize([np.asarray(picture())], config, params=small_params, resume=position)
+        (again,) = synthesize([np.asarray(picture())], CONFIG, params=small_params, resume=position)
         np.testing.assert_array_equal(again.value, whole.value)
         assert (again.steps, again.evaluations, again.loss) == (whole.steps, whole.evaluations, whole.loss)
 

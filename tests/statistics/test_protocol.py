@@ -146,7 +146,7 @@ def test_a_measure_is_the_sum_of_its_tiles(name, wraps, in_float64):
     statistic = STATISTICS[name]
     # Tiles that end with the map, that do not, the whole map, and more. Where the measure is the same whether or not
     # the map wraps, that of its tiles is too.
-    ways = [(rows, beyond) for rows in (8, 17, 71, 100) for beyond in {wraps, wraps and name in PLACED}]
+    ways = [(rows, beyond) for rows in (8, 71, 100) for beyond in {wraps, wraps and name in PLACED}]
 
     @jax.jit
     def whole_and_tiled(features):

@@ -65,7 +65,7 @@ def targets_of(small_params):
 
 
 @pytest.mark.slow
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(
     height=st.integers(40, 110),
     width=st.integers(40, 90),
@@ -101,10 +101,10 @@ def test_lags_reach_over_tiles(small_params, padding, in_float64):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("padding", "size"), [("circular", (203, 160)), ("valid", (190, 171))])
-def test_the_real_network_agrees_in_float32(padding, size, with_all_passes):
-    analysis = Analysis((0, 1), (*terms(["gram"]), *terms(["spectrum"], ("rgb",))), padding)
-    pictures = [read_image(SOURCES / f"{name}.jpg")[: size[0], : size[1]] for name in ("gravel", "rock")]
+@pytest.mark.usefixtures("with_all_passes")
+def test_the_real_network_agrees_in_float32():
+    analysis = Analysis((0, 1), (*terms(["gram"]), *terms(["spectrum"], ("rgb",))))
+    pictures = [read_image(SOURCES / f"{name}.jpg")[:139, :112] for name in ("gravel", "rock")]
     loss, gradient = difference(load_params(), pictures, analysis, 48, np.float32)
     assert loss < 1e-6
     assert gradient < 1e-4

@@ -73,6 +73,7 @@ def test_the_loss_is_the_distance_from_the_layout(small_params):
     full = job.stages[-1]
     loss, arguments = job.problem(full, 1, 0)
     picture = np.asarray(job.start(1, 0, full)) + 0.1 * smooth_noise(2, full.size)
+    loss = jax.jit(loss)
     parts = loss(jnp.asarray(picture, jnp.float32), arguments)[1]
     small = gaussian_pyramid(jnp.asarray(picture, jnp.float32), 2, "circular")[-1]
     apart = (np.asarray(small) - np.asarray(layouts.at(1, 0, 1))) @ OPPONENT.T / layouts.deviations(1)
@@ -86,7 +87,7 @@ def test_the_start_is_the_layout_and_loses_nothing_to_it(small_params):
     job = prepare([SOURCE], SynthesisConfig(**SMALL, noise=0.0), small_params)
     for stage in job.stages:
         loss, arguments = job.problem(stage)
-        assert float(loss(job.start(0, 0, stage), arguments)[1]["layout"]) < 0.1
+        assert float(jax.jit(loss)(job.start(0, 0, stage), arguments)[1]["layout"]) < 0.1
 
 
 def test_other_starts_and_weight_0_have_no_such_loss(small_params):

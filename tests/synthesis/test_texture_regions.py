@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.pictures import SOURCES, halves, noise
+from helpers.processes import PLAIN
 
 from subjective.cli.main import main
 from subjective.images import read_image, write_image
@@ -38,11 +39,11 @@ def test_before_the_last_octave_each_region_is_a_picture_of_its_source(small_par
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tile", [None, 16])
-def test_each_region_gets_its_own_texture(small_params, tile):
+def test_each_region_gets_its_own_texture(small_params):
+    """In tiles, which measure regions as the whole picture does (`test_regions.py`)."""
     sources = [read_image(SOURCES / f"{name}.jpg", width=128) for name in ("grass", "sand")]
     config = SynthesisConfig(
-        output_width=64, octaves=2, layers=LAYERS, max_iter=15, tile=tile, statistic=("gram", "spectrum@rgb=0.1")
+        output_width=64, octaves=2, layers=LAYERS, max_iter=15, tile=16, statistic=("gram", "spectrum@rgb=0.1")
     )
     (result,) = synthesize(sources, config, params=small_params, masks=halves(64, 64))
     found = np.asarray(result.value)
@@ -71,7 +72,7 @@ def test_the_program_takes_masks_of_any_size(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_image("left.png", np.repeat(halves(30, 30)[:, :, :1], 3, axis=2))
     sources = [str(SOURCES / f"{name}.jpg") for name in ("grass", "sand")]
-    flags = ["-s", *sources, "-sw", "128", "-ow", "64", "-o", "2", "-l", "conv1_1", "pool1", "-m", "3", "--no-evaluate"]
+    flags = ["-s", *sources, "-sw", "128", "-ow", "64", "-o", "2", "-l", "conv1_1", "pool1", "-m", "3", *PLAIN]
     assert main(["synthesize", *flags, "--blend-map", "left.png"]) == 0
     folder = Path(capsys.readouterr().out.strip())
     made = read_image(folder / "result.png")

@@ -99,7 +99,9 @@ def test_with_a_margin_a_rim_is_painted_as_the_middle_is(small_params):
 @pytest.mark.slow
 def test_more_weight_on_the_content_keeps_more_of_it(small_params):
     [near], [far] = (
-        transfer(content(), [style()], TransferConfig(**SMALL, content_weight=weight), params=small_params)
+        transfer(
+            content(), [style()], TransferConfig(**SMALL, schedule="plain", content_weight=weight), params=small_params
+        )
         for weight in (10, 0.01)
     )
     assert losses(near)[0] / 10 < losses(far)[0] / 0.01 / 2
@@ -178,7 +180,7 @@ def test_regions_take_styles_of_their_own(small_params):
     masks = np.zeros((40, 48, 2), np.float32)
     masks[:, :24, 0] = masks[:, 24:, 1] = 1
     styles = [photograph("grass"), photograph("sand")]
-    config = TransferConfig(**SMALL, content_weight=0)
+    config = TransferConfig(**SMALL, schedule="plain", content_weight=0)
     found = np.asarray(transfer(content(), styles, config, params=small_params, masks=masks)[0].value)
     for part, own in ((found[:, 4:20], styles[0]), (found[:, 28:44], styles[1])):
         assert np.abs(part.mean(axis=(0, 1)) - own.mean(axis=(0, 1))).max() < 0.1
@@ -186,7 +188,8 @@ def test_regions_take_styles_of_their_own(small_params):
 
 def test_luminance_alone_leaves_the_contents_colors(small_params):
     colored = content() * np.asarray([1.0, 0.5, 0.2], np.float32)
-    [found] = transfer(colored, [style()], TransferConfig(**SMALL, colors="luminance"), params=small_params)
+    config = TransferConfig(**SMALL, schedule="plain", colors="luminance")
+    [found] = transfer(colored, [style()], config, params=small_params)
     value = np.asarray(found.value)
     np.testing.assert_allclose(value - to_grey(value), colored - to_grey(colored), atol=1e-5)
     assert np.abs(to_grey(value) - to_grey(colored)).max() > 0.05
