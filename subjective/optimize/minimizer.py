@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from subjective.arguments import check_function, check_kind
-from subjective.checks import InputError, above, at_least, check_number, describe
+from subjective.checks import FINITE, InputError, above, at_least, check_number, describe
 from subjective.optimize.lbfgsb import LBFGSB
 from subjective.optimize.protocol import (
     Checking,
@@ -144,7 +144,7 @@ def minimize(
     *,
     max_steps: int = 500,
     tolerance: float = 1e-9,
-    enough: float = 0.0,
+    enough: float | None = None,
     first_step: float | None = None,
     on_step: Callable[[Step], None] | None = None,
     resume: Point | None = None,
@@ -163,7 +163,7 @@ def minimize(
         optimizer: how to minimize, such as ``LBFGS(history=10)``; L-BFGS-B if None.
         max_steps: largest number of accepted steps. 0 evaluates the loss at ``init`` and returns ``init``.
         tolerance: stop when ten steps (of Adam: fifty) together lower the loss by less than this share of the loss.
-        enough: stop when the loss is at most this number; after a change by ``renew``, never.
+        enough: stop when the loss is at most this number; if None, or after a change by ``renew``, never.
         first_step: root mean square change of an element in the first step that is tried; None for a step of
             Euclidean length one, as in scipy. L-BFGS chooses the lengths of later steps by the curvature found so far.
             For Adam, this is the learning rate of all steps.
@@ -180,14 +180,15 @@ def minimize(
         The last accepted value, or Adam's best. ``message`` says why the minimization ended.
 
     Raises:
-        InputError: ``max_steps``, ``tolerance`` or ``enough`` is negative, ``first_step`` is not positive and finite,
-            ``resume`` is no point of this minimization, or an argument is of a wrong kind.
+        InputError: ``max_steps`` or ``tolerance`` is negative, ``enough`` is not finite, ``first_step`` is not positive
+            and finite, ``resume`` is no point of this minimization, or an argument is of a wrong kind.
         NonFiniteLossError: the loss or the gradient is not finite at the start, or a step failed more than `RETRIES`
             times in a row. The exception holds the result at the last accepted step.
     """
     check_number("max_steps", max_steps, at_least(0), whole=True)
     check_number("tolerance", tolerance, at_least(0))
-    check_number("enough", enough, at_least(0))
+    if enough is not None:
+        check_number("enough", enough, FINITE)
     if first_step is not None:
         check_number("first_step", first_step, above(0))
     if on_step is not None:
@@ -209,10 +210,10 @@ def minimize(
         run.go_on(resume)
     while True:
         if renew is not None and run.point.step < max_steps and run.renew(renew):
-            enough = 0.0  # it was a share of the loss before
+            enough = None  # it was a share of the loss before
         if run.point.since >= run.optimizer.patience:
             return run.result(True, f"{run.optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
-        if run.point.state.loss <= enough:
+        if enough is not None and run.point.state.loss <= enough:
             return run.result(True, f"the loss is at most {enough:.3g}, which is enough")
         if run.point.step >= max_steps:
             return run.result(False, f"all {max_steps} steps were made" if max_steps != 1 else "the only step was made")

@@ -321,7 +321,9 @@ class StepCounter:
         full_size = sum(stage.steps for stage in self.job.stages if stage.octave == last.octave)
         made_all = 0 < result.steps == last.steps < full_size  # the last of several stages at full size
         ended = f"all {full_size} steps at full size were made" if made_all else result.message
-        message = "; ".join([ended, *_find_faults(result, result.loss > self.job.enough(last) and last.steps > 0)])
+        enough = self.job.enough(last)
+        is_near = enough is not None and result.loss <= enough
+        message = "; ".join([ended, *_find_faults(result, last.steps > 0 and not is_near)])
         return dataclasses.replace(
             result, message=message, steps=self._steps, evaluations=self._evaluations, seconds=self._seconds
         )

@@ -37,10 +37,10 @@ def end_when_near(job: Job, config: SynthesisConfig, source: np.ndarray, targets
         return job
     of_octaves = _losses_of_quarters(config, job.analysis, source, targets, params)
 
-    def enough(stage: Stage) -> float:
+    def enough(stage: Stage) -> float | None:
         known = of_octaves[stage.first_octave :]
         octaves = len(stage.analysis.octaves)
-        return config.enough * float(np.mean(known)) * octaves if known else 0.0
+        return config.enough * float(np.mean(known)) * octaves if known else None
 
     return dataclasses.replace(job, enough=enough)
 

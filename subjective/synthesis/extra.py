@@ -66,7 +66,7 @@ def add_losses(job: Job, extra: Extra) -> Job:
         return add_losses(job.prepare(config), extra)
 
     # No quarter of a source has these losses.
-    return dataclasses.replace(job, problem=problem, prepare=again, enough=lambda stage: 0.0)
+    return dataclasses.replace(job, problem=problem, prepare=again, enough=lambda stage: None)
 
 
 def _name_losses(extra: Extra) -> dict[str, tuple[float, PictureLoss]]:

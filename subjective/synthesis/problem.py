@@ -66,7 +66,7 @@ class Job:
         shape: returns the shape of a stage's value.
         seen: turns a stage's value into the picture that the caller's own losses see
             (`subjective.synthesis.extra`), if ``render`` cannot be differentiated; None for ``render``.
-        enough: returns the loss at which a stage ends, since its picture is near enough; 0 if a stage never ends so.
+        enough: returns the loss at which a stage ends, since its picture is near enough; None if a stage never ends so.
         starts: number of attempts at the first stage.
         pictures: number of pictures that are made one after the other.
         notes: lines for the user about statistics that are left out and settings without effect.
@@ -80,7 +80,7 @@ class Job:
     render: Render = _as_it_is
     shape: Callable[[Stage], tuple[int, ...]] = _shape_of_picture
     seen: Render | None = None
-    enough: Callable[[Stage], float] = lambda stage: 0.0
+    enough: Callable[[Stage], float | None] = lambda stage: None
     starts: int = 1
     pictures: int = 1
     notes: tuple[Message, ...] = ()

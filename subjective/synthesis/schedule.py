@@ -74,5 +74,5 @@ class Schedule:
             config = apply_changes(self._first.config, counted)
             changed = self._first.prepare(config)
             # A minimization whose loss has changed never ends as near enough; one that is resumed must not either.
-            self._newest = (counted, dataclasses.replace(changed, enough=lambda stage: 0.0))
+            self._newest = (counted, dataclasses.replace(changed, enough=lambda stage: None))
         return self._newest[1]

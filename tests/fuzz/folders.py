@@ -225,7 +225,7 @@ def read_shown(path: Path) -> None:
             for one in pictures[:2]:
                 _answer(app, "GET", "/thumbnail", f"run={name}&name={one['name']}")
             write_report([folder / name]).encode("utf-8", "replace")
-            assert control.take(folder / name) <= set(control.REQUESTS)
+            assert control.take(folder / name).requests <= set(control.REQUESTS)
 
 
 def strictly(text: str | bytes) -> Any:

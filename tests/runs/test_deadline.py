@@ -11,6 +11,7 @@ from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.texture import prepare
 
 ENDLESS = {"layers": ("pool1",), "statistic": ("gram",), "max_iter": 100_000, "coarse_iter": 3, "tol": 0.0}
+ENDLESS |= {"enough": 0.0}
 ENDLESS |= {"optimizer": "adam", "first_step": 1e-7}  # so slow that no stage settles
 ENDLESS |= {"first_stage": 1}  # with a coarse stage, which a small picture of patches does not need
 

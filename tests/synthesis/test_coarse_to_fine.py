@@ -22,11 +22,10 @@ SMALL = {
     "output_height": 24,
     "octaves": 2,
     "max_iter": 3,
-    "enough": 0.0,
+    "enough": 0.0,  # every stage has all of its steps
     "statistic": ("gram",),
     "layers": ("pool1", "conv3_2"),
     "first_stage": 1,
-    "enough": 0.0,  # every stage has all of its steps
 }
 
 
@@ -169,7 +168,6 @@ EVERYWHERE = {
     "starts": 2,
     "count": 2,
     "init": "random",  # patches would take longer than all the rest
-    "enough": 0.0,
 }
 
 

@@ -18,7 +18,8 @@ from subjective.synthesis.result import PictureResult, Stop
 from subjective.synthesis.texture import synthesize
 from subjective.synthesis.transfer import transfer
 
-SMALL = {"output_width": 16, "octaves": 1, "layers": ("pool1",), "statistic": ("gram",), "max_iter": 3, "enough": 0.0}
+SMALL = {"output_width": 16, "octaves": 1, "layers": ("pool1",), "statistic": ("gram",), "max_iter": 3}
+ALL_STEPS = {"enough": 0.0}
 
 
 def stop_at(number, error):
@@ -133,7 +134,7 @@ def test_a_notebook_shows_the_picture_and_plays_the_loop(results):
 )
 def test_a_run_that_is_stopped_returns_what_there_is(small_params, error, message):
     on_step, told = stop_at(6, error)  # of steps 0 to 3 of the first picture, and 0 and 1 of the second
-    config = SynthesisConfig(**SMALL, count=3)
+    config = SynthesisConfig(**SMALL | ALL_STEPS, count=3)
     first, second = synthesize(smooth_noise(), config, params=small_params, on_step=on_step)
     assert first.message == "all 3 steps were made"
     assert (second.message, second.steps, second.converged) == (message, 1, False)
@@ -152,7 +153,7 @@ def test_pictures_that_are_made_together_are_returned_apart_when_stopped(small_p
 def test_an_error_of_the_callers_own_is_passed_on_with_what_there_is(small_params):
     on_step, told = stop_at(3, ZeroDivisionError("mine"))
     with pytest.raises(ZeroDivisionError, match="mine") as caught:
-        synthesize(smooth_noise(), SynthesisConfig(**SMALL), params=small_params, on_step=on_step)
+        synthesize(smooth_noise(), SynthesisConfig(**SMALL | ALL_STEPS), params=small_params, on_step=on_step)
     [result] = caught.value.results
     np.testing.assert_array_equal(result.value, told[2][1].value)
     assert result.message == "stopped by ZeroDivisionError"
