@@ -178,8 +178,7 @@ def test_a_real_picture_takes_half_the_steps():
     gravel = photograph("gravel")
 
     def loss(preconditioner, steps):
-        stages = {"first_stage": 32, "coarse_iter": 30, "max_iter": steps}
-        config = SynthesisConfig(output_width=64, preconditioner=preconditioner, enough=0.0, **stages)
+        config = SynthesisConfig(output_width=128, preconditioner=preconditioner, enough=0.0, max_iter=steps)
         return synthesize([gravel], config, params=load_params())[0].loss
 
     assert loss("octaves", 20) < loss("none", 40)
