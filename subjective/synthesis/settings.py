@@ -140,7 +140,7 @@ class OptimizerSettings:
     """Number type of the history of --optimizer lbfgs; lbfgsb always uses float64."""
     preconditioner: Preconditioner | None = None
     """Inverse Hessian with which L-BFGS begins. With octaves, fine detail changes more than large shapes and colors;
-    with none, all change alike, and fine detail takes several times as many steps. Default: octaves for textures and
+    with none, all change alike, and most pictures take half as many steps again. Default: octaves for textures and
     loops that wrap, for textures at full size only; none with --bounds or --optimizer adam, and for everything
     else."""
     first_step: Annotated[float, arg(metavar="SIZE"), above(0)] = 0.01
