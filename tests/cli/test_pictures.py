@@ -20,7 +20,7 @@ def test_a_dry_run_that_compiles_says_what_was_measured_and_makes_nothing(here, 
     assert out == ""
     assert "compiling for 48x48 pixels by lbfgsb ..." in err
     assert re.search(
-        r"[\d.]+ [GM]B of memory at most, compiled in \d+ s\n.*about .* in all.*: .*s a step at full size", err
+        r"[\d.]+ [GM]B of memory at most, compiled in \d+ s\n.*about .* in all.*\([\d.]+ s a step at full size\)", err
     )
     assert not (here / "outputs").exists()
 
