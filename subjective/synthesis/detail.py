@@ -11,6 +11,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from subjective.devices import one_blas_thread
+from subjective.synthesis.patch_search import CHUNK, principal_axes
 
 SIDE = 5
 """Side of a neighborhood by which places are compared, in pixels of the picture."""
@@ -21,9 +22,6 @@ BELL = 1.2
 COLOR = 0.3
 """How much the mean color of a neighborhood counts beside its shape. Detail hardly depends on how light a place is."""
 
-COMPONENTS = 24
-"""Number of principal components by which neighborhoods are compared."""
-
 MOST_PLACES = 8192
 """Number of places of the sources, chosen at random, with which each pixel of the picture is compared."""
 
@@ -32,9 +30,6 @@ OVERLAP = 0.8
 
 MOST_GAIN = 2.0
 """Largest factor by which detail is made stronger, where overlapping has made it weak."""
-
-CHUNK = 128
-"""Number of pixels that a thread compares with all places at once; see `subjective.synthesis.patch_search`."""
 
 Image = NDArray[np.float32]
 Numbers = NDArray[np.float32]
@@ -146,8 +141,7 @@ def _collect_places(
 def _find_nearest(ours: Numbers, theirs: Numbers) -> NDArray[np.intp]:
     """Return, for each row of ``ours``, the number of the most similar row of ``theirs``, by their main components."""
     mean = theirs.mean(axis=0)
-    _, axes = np.linalg.eigh((theirs - mean).T.astype(np.float64) @ (theirs - mean))
-    axes = axes[:, : -COMPONENTS - 1 : -1].astype(np.float32)
+    axes = principal_axes(theirs - mean)
     ours, theirs = (ours - mean) @ axes, (theirs - mean) @ axes
     keys = np.concatenate([-2 * theirs, np.sum(theirs**2, axis=1)[:, None]], axis=1).T.copy()
     ours = np.concatenate([ours, np.ones((len(ours), 1), np.float32)], axis=1)

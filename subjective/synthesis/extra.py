@@ -15,7 +15,7 @@ from jaxtyping import Array
 from subjective.arguments import check_function
 from subjective.checks import InputError, describe
 from subjective.losses import Loss
-from subjective.synthesis.problem import Job
+from subjective.synthesis.problem import Job, never_enough
 from subjective.synthesis.stages import Stage
 
 PictureLoss = Callable[[Array], Array]
@@ -66,7 +66,7 @@ def add_losses(job: Job, extra: Extra) -> Job:
         return add_losses(job.prepare(config), extra)
 
     # No quarter of a source has these losses.
-    return dataclasses.replace(job, problem=problem, prepare=again, enough=lambda stage: None)
+    return dataclasses.replace(job, problem=problem, prepare=again, enough=never_enough)
 
 
 def _name_losses(extra: Extra) -> dict[str, tuple[float, PictureLoss]]:

@@ -126,9 +126,18 @@ def collect_patches(
     values = np.concatenate([found.take(down, right) for down in range(SIDE) for right in range(SIDE)], axis=1)
     mean = values.mean(axis=0)
     centered = values - mean
-    _, axes = np.linalg.eigh(centered.T.astype(np.float64) @ centered)
-    axes = axes[:, : -COMPONENTS - 1 : -1].astype(np.float32)
+    axes = principal_axes(centered)
     return dataclasses.replace(found, mean=mean, axes=axes, components=centered @ axes)
+
+
+def principal_axes(centered: Numbers) -> Numbers:
+    """Return the `COMPONENTS` directions along which rows of numbers vary most, the strongest first, as columns.
+
+    Args:
+        centered: the rows without their mean, ``(rows, numbers)``.
+    """
+    _, axes = np.linalg.eigh(centered.T.astype(np.float64) @ centered)
+    return axes[:, : -COMPONENTS - 1 : -1].astype(np.float32)
 
 
 def add_places(patches: Patches, waves: Waves, source: tuple[int, ...], picture: tuple[int, int]) -> Patches:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from subjective.checks import InputError
-from subjective.synthesis.problem import Job
+from subjective.synthesis.problem import Job, never_enough
 from subjective.synthesis.reweigh import Change, apply_changes, read_changes, to_changes
 
 
@@ -74,5 +74,5 @@ class Schedule:
             config = apply_changes(self._first.config, counted)
             changed = self._first.prepare(config)
             # A minimization whose loss has changed never ends as near enough; one that is resumed must not either.
-            self._newest = (counted, dataclasses.replace(changed, enough=lambda stage: None))
+            self._newest = (counted, dataclasses.replace(changed, enough=never_enough))
         return self._newest[1]

@@ -8,11 +8,11 @@ import functools
 import http.server
 import io
 import re
-import shutil
 import threading
 
 import numpy as np
 import pytest
+from helpers.browser import open_browser
 from helpers.pictures import ROOT
 from PIL import Image
 
@@ -36,17 +36,8 @@ CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 
 @pytest.fixture(scope="module")
 def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        pytest.skip("needs Playwright: pip install playwright")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-    if not found:
-        pytest.skip("needs a Chromium in the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", *CAMERA])
+    with open_browser(*CAMERA) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

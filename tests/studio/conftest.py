@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 
 import pytest
+from helpers.browser import open_browser
 from helpers.processes import finished, start
 
 SECONDS = 90_000
@@ -18,17 +19,8 @@ AXE = "axe-core@4.14.1"
 
 @pytest.fixture(scope="module")
 def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        pytest.skip("needs Playwright: pip install playwright")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-    if not found:
-        pytest.skip("needs a Chromium in the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
