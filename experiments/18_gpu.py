@@ -290,7 +290,7 @@ def runs(small: bool) -> list[str]:
     lines = [f"{head}| {' | '.join(SEEN)} |", "| --- " * (9 + len(SEEN)) + "|"]
     image, params = source("gravel"), subjective.load_params()
     for size in (96,) if small else RUN_SIZES:
-        for optimizer, precision in (("lbfgs", "tensorfloat32"), ("lbfgs", "float32"), ("lbfgsb", "tensorfloat32")):
+        for optimizer, precision in (how.split("/") for how in RUNS):
             short: dict[str, Any] = {"max_iter": 4, "octaves": 2} if small else {}
             size_of = {"output_width": size, "output_height": size}
             config = subjective.SynthesisConfig(**size_of, optimizer=optimizer, precision=precision, **short)
@@ -306,7 +306,7 @@ def runs(small: bool) -> list[str]:
                 jax.block_until_ready(result.value)
                 seconds.append(time.perf_counter() - began)
             gap = 1000 * float(np.median(np.diff(marks)[-40:]))
-            scores = subjective.evaluate(result.picture, [image], params, portilla_simoncelli=False)
+            scores = subjective.evaluate(result.picture, [image], params, portilla_simoncelli=False) if SCORED else {}
             lines.append(
                 f"| {size} | {optimizer} | {precision} | {seconds[0]:.1f} | {seconds[1]:.1f} | {marks[0]:.1f} "
                 f"| {len(marks)} | {gap:.1f} | {result.loss:.5f} | "
@@ -317,7 +317,7 @@ def runs(small: bool) -> list[str]:
 
 
 def tiles(small: bool) -> list[str]:
-    size, tile = (128, 64) if small else (8192, 1024)
+    size, tile = (128, 64) if small else (8192, TILE[0])
     lines = ["| px | program | rows in a tile | first call, s | s | GiB |", "| --- " * 6 + "|"]
     for precision in PROGRAMS:
         worker = Worker("ours", size, precision, tile)
@@ -349,6 +349,9 @@ PARTS: dict[str, Callable[[bool], list[str]]] = {
 SIZES = [512, 1024, 2048]
 PROGRAMS = list(PRECISIONS)
 RUN_SIZES = [512, 1024]
+TILE = [1024]
+SCORED = True
+RUNS = ["lbfgs/tensorfloat32", "lbfgs/float32", "lbfgsb/tensorfloat32"]
 
 
 def main() -> None:
@@ -358,6 +361,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", help="sizes of the part speed")
     parser.add_argument("--precisions", nargs="*", help="precisions of the parts speed and tiles")
     parser.add_argument("--run-sizes", type=int, nargs="*", help="sizes of the part runs")
+    parser.add_argument("--runs", nargs="*", help="how the part runs works: optimizer/precision")
+    parser.add_argument("--no-scores", action="store_true", help="the part runs measures no picture")
+    parser.add_argument("--tile-rows", type=int, help="rows in a tile of the part tiles")
     for hidden, kind in (("work", str), ("gradient", str), ("save", str), ("size", int), ("in", str), ("tile", int)):
         parser.add_argument(f"--{hidden}", type=kind, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -374,6 +380,9 @@ def main() -> None:
     SIZES[:] = arguments.sizes or SIZES
     PROGRAMS[:] = arguments.precisions or PROGRAMS
     RUN_SIZES[:] = arguments.run_sizes or RUN_SIZES
+    RUNS[:] = arguments.runs or RUNS
+    globals()["SCORED"] = not arguments.no_scores
+    TILE[:] = [arguments.tile_rows or TILE[0]]
     tables = []
     for part in arguments.parts:
         began = time.perf_counter()
