@@ -32,6 +32,9 @@ HistoryType = Literal["float32", "bfloat16"]
 Schedule = Literal["coarse-to-fine", "plain"]
 """Whether a picture grows from stage to stage, or is made at full size at once."""
 
+Pieces = Literal["large", "small"]
+"""How large the pieces are that a picture takes from its sources as they are."""
+
 DistanceType = Literal["l2", "lap1"]
 """How the distance between two frames is measured; see `subjective.synthesis.frames.frame_distance`."""
 

@@ -25,8 +25,8 @@ from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, r
 from subjective.synthesis.starts import initial_image, key_of
 from subjective.synthesis.survey import find_lattice, fit_waves
 
-MOST_PIXELS = 2**18
-"""Largest number of pixels of a layout: 512 pixels a side, which take some seconds."""
+MOST_PIXELS = 2**20
+"""Largest number of pixels of a layout: 1024 pixels a side, which take some ten seconds."""
 
 SMALLEST_HELD = 64
 """Smallest side in pixels at which a picture is held to its layout, if the picture has so many."""
@@ -169,7 +169,8 @@ def join_layouts(
     lattice = find_lattice(sources[0][:, :, :3]) if is_free else None
     smallest = _smallest_side(sources)
     octave = layout_octave(config.size, smallest)
-    form = dataclasses.replace(form, waves=lattice and fit_waves(lattice, sources[0].shape, config.size))
+    waves = lattice and fit_waves(lattice, sources[0].shape, config.size)
+    form = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large")
     reduced = [np.asarray(reduce_by(jnp.asarray(source), octave, SOURCE_SIDES)) for source in sources]
     weights = config.source_weights or (1.0,) * len(sources)
     at_octave = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))

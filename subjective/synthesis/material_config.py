@@ -35,7 +35,7 @@ class MaterialConfig(SynthesisConfig):
     """How much a random mixture of all maps counts, which the network sees as one more picture. It keeps the maps
     aligned. Each stage has a mixture of its own. 0 turns it off."""
     init: Annotated[str, arg("-i", "--seed", metavar="patches|random")] = "patches"
-    """Start: patches of all maps at once, joined to a material of up to 512 pixels a side (patches), or faint noise
+    """Start: patches of all maps at once, joined to a material of up to 1024 pixels a side (patches), or faint noise
     (random)."""
 
     def __post_init__(self) -> None:

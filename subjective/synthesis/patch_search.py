@@ -38,8 +38,8 @@ SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """From which neighbors a patch may take over, in rows and columns."""
 
 FOLLOWED = 0.5
-"""Factor for the squared distance of a patch that continues a neighbor's: below 1, it is preferred to a nearer one that
-does not."""
+"""Factor for the squared distance of a patch that was chosen before, or that continues a neighbor's: below 1, it is
+preferred to a nearer one."""
 
 MOST_FOLLOWED = 4096
 """Number of patches that a thread describes at once."""
@@ -167,9 +167,23 @@ def add_places(patches: Patches, waves: Waves, source: tuple[int, ...], picture:
     )
 
 
+class Nearest(NamedTuple):
+    """The most similar patches of the sources for the patches of a picture.
+
+    Attributes:
+        numbers: which of the sources' patches they are, ``(rows, columns)``.
+        scale: factor for the squared distance of each, ``(rows, columns)``: large for a patch that was missing.
+        missed: squared distance of each of the sources' patches from the picture, ``(patches,)``.
+    """
+
+    numbers: Indices
+    scale: Numbers
+    missed: Numbers
+
+
 def find_nearest(
     patches: Patches, picture: Numbers, missed: Numbers, threads: ThreadPoolExecutor, stride: int = 1
-) -> tuple[Indices, Numbers]:
+) -> Nearest:
     """Find the most similar patch of the sources for patches of a picture that wraps.
 
     Args:
@@ -179,9 +193,6 @@ def find_nearest(
             patch are divided by this number, so that a patch that the picture does not have is preferred.
         threads: do the work.
         stride: rows and columns from one patch of the picture to the next.
-
-    Returns:
-        The numbers of the most similar patches, ``(rows, columns)``, and ``missed`` for this picture.
     """
     ours, theirs = _project(patches, picture, stride), patches.components
     scale = _weigh(patches, missed)
@@ -195,8 +206,8 @@ def find_nearest(
         return distances.argmin(axis=1), distances.min(axis=0)
 
     found, closest = zip(*threads.map(compare, range(0, len(ours), CHUNK)), strict=True)
-    nearest = np.concatenate(found)
-    return nearest.reshape(picture[::stride, ::stride].shape[:2]), np.maximum(np.min(closest, axis=0) / scale, 0)
+    nearest = np.concatenate(found).reshape(picture[::stride, ::stride].shape[:2])
+    return Nearest(nearest, scale[nearest], np.maximum(np.min(closest, axis=0) / scale, 0))
 
 
 def _weigh(patches: Patches, missed: Numbers) -> Numbers:
@@ -208,10 +219,10 @@ def _weigh(patches: Patches, missed: Numbers) -> Numbers:
 def follow_neighbors(
     patches: Patches,
     picture: Numbers,
-    nearest: Indices,
-    missed: Numbers,
+    nearest: Nearest | None,
     threads: ThreadPoolExecutor,
     stride: int = 1,
+    before: Indices | None = None,
 ) -> Indices:
     """Let each patch of the picture continue the patch that was found for its neighbor, wherever that is near enough.
 
@@ -221,10 +232,10 @@ def follow_neighbors(
     Args:
         patches: as in `find_nearest`.
         picture: as in `find_nearest`.
-        nearest: from `find_nearest`.
-        missed: what `find_nearest` was given.
+        nearest: from `find_nearest`; None to choose only among the patches ``before`` and those that continue them.
         threads: do the work.
         stride: as in `find_nearest`.
+        before: where the patches were until now, like what is returned; None if nothing is known of them.
 
     Returns:
         Where the patches are, ``(3, rows, columns)`` as in `Patches.at`.
@@ -233,12 +244,20 @@ def follow_neighbors(
         Ashikhmin, "Synthesizing natural textures", I3D 2001, for patches that continue their neighbors'. Barnes and
         others, "PatchMatch", SIGGRAPH 2009, for the search from neighbor to neighbor.
     """
-    ours = _project(patches, picture, stride).reshape(*nearest.shape, -1)
-    scale = _weigh(patches, missed)[nearest]
-    costs = np.sum((ours - patches.components[nearest]) ** 2, axis=2) * scale
-    chosen = _Chosen(patches.at[:, nearest], scale, costs)
+    shape = picture[::stride, ::stride].shape[:2]
+    ours = _project(patches, picture, stride).reshape(*shape, -1)
+    if nearest is None:
+        nowhere, scale = np.full((3, *shape), -SIDE), np.ones(shape, np.float32)
+        chosen = _Chosen(nowhere, scale, np.full(shape, np.inf, np.float32))
+    else:
+        scale = nearest.scale
+        costs = np.sum((ours - patches.components[nearest.numbers]) ** 2, axis=2) * scale
+        chosen = _Chosen(patches.at[:, nearest.numbers], scale, costs)
+    if before is not None:
+        chosen = _try(chosen, before, scale, patches, ours, threads)
     for shift in SHIFTS:
-        chosen = _follow(chosen, patches, ours, shift, stride, threads)
+        at = np.roll(chosen.at, shift, axis=(1, 2)) + stride * np.array([0, *shift])[:, None, None]
+        chosen = _try(chosen, at, np.roll(chosen.scale, shift, axis=(0, 1)), patches, ours, threads)
     return chosen.at
 
 
@@ -248,8 +267,8 @@ class _Chosen(NamedTuple):
     Attributes:
         at: where they are, ``(3, rows, columns)`` as `Patches.at`.
         scale: factor for their squared distances, ``(rows, columns)``.
-        costs: their squared distances times the factor; those of patches that continue a neighbor's are also
-            multiplied by `FOLLOWED`, ``(rows, columns)``.
+        costs: their squared distances times the factor; those of patches that were chosen before, or that continue a
+            neighbor's, are also multiplied by `FOLLOWED`, ``(rows, columns)``.
     """
 
     at: Indices
@@ -257,21 +276,24 @@ class _Chosen(NamedTuple):
     costs: Numbers
 
 
-def _follow(
-    chosen: _Chosen, patches: Patches, ours: Numbers, shift: tuple[int, int], stride: int, threads: ThreadPoolExecutor
+def _try(
+    chosen: _Chosen,
+    at: Indices,
+    scale: Numbers,
+    patches: Patches,
+    ours: Numbers,
+    threads: ThreadPoolExecutor,
 ) -> _Chosen:
-    """Choose what lies beside the patch that is chosen for one of the neighbors, wherever the costs are lower.
+    """Choose other patches of the sources wherever the costs are lower.
 
     Args:
         chosen: what is chosen.
+        at: where the others are, ``(3, rows, columns)``; those that are not inside a source are left out.
+        scale: factor for their squared distances, ``(rows, columns)``.
         patches: the patches of the sources.
         ours: components of the picture's patches, ``(rows, columns, components)``.
-        shift: rows and columns of patches from the neighbor to the patch.
-        stride: rows and columns of pixels from one patch of the picture to the next.
         threads: do the work.
     """
-    at = np.roll(chosen.at, shift, axis=(1, 2)) + stride * np.array([0, *shift])[:, None, None]
-    scale = np.roll(chosen.scale, shift, axis=(0, 1))
     tried = patches.is_inside(at) & np.any(at != chosen.at, axis=0)
     places = at[:, tried]
     starts = range(0, places.shape[1], MOST_FOLLOWED)

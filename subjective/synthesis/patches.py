@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,23 +38,37 @@ RATIO = 2**-0.5
 """Size of a picture over the size of the next one."""
 
 ROUNDS = 6
-"""How often, at each size, every patch is replaced by the most similar patch of the sources."""
+"""How often, at each size up to `DENSE`, every patch is replaced by the most similar patch of the sources."""
 
 SETTLED = 48
-"""Largest side, in pixels, of pictures in which every patch is replaced and every pixel's color is matched. In larger
-ones, every second patch of every second row is replaced, which takes a quarter of the time, and colors are matched in
+"""Largest side, in pixels, of pictures in which every pixel's color is matched. In larger ones, colors are matched in
 the picture reduced to this size: larger pictures are softer than the sources, and stronger colors instead of sharper
 detail would make bright and dark places."""
 
+FOLLOWING = 48
+"""Largest side, in pixels, of pictures in which no patch continues a neighbor's: up to there nearly all patches of the
+sources are known, and each place can have the most similar one."""
+
+DENSE = 96
+"""Largest side, in pixels, of pictures in which every patch is replaced. In larger ones, every second patch of every
+second row is, which takes a quarter of the time."""
+
 SPARSE_ROUNDS = 4
-"""`ROUNDS` for pictures larger than `SETTLED`."""
+"""`ROUNDS` for pictures larger than `DENSE`."""
+
+SEARCHED = 256
+"""Largest side, in pixels, of pictures for which patches are searched in the whole sources. In larger ones each patch
+is one that was chosen before, or continues a neighbor's: what a search of so many patches finds changes little."""
+
+FOLLOWED_ROUNDS = 2
+"""`ROUNDS` for pictures larger than `SEARCHED`."""
 
 FIRST_ROUNDS = 20
 """The same at the smallest size, where the order of the whole picture is found."""
 
 WIDE, NARROW = 1.4, 1.0
-"""Standard deviation, in pixels, of the bell by which the pixels of a patch count: where every patch is replaced, and
-where every second one is. A narrow bell keeps details sharp and colors strong; a wide one lets patches agree."""
+"""Standard deviation, in pixels, of the bell by which the pixels of a patch count: up to `SETTLED`, and above. A narrow
+bell keeps details sharp and colors strong; a wide one lets patches agree."""
 
 Image = NDArray[np.float32]
 Key = np.random.SeedSequence
@@ -71,6 +85,8 @@ class Form:
         waves: how the source, of which there is one then, and the picture repeat themselves.
         chances: takes a source at one of these sizes; returns how likely each of its places is taken, see
             `collect_patches`.
+        keeps_pieces: whether pieces of the sources stay as they are while the picture grows, so that lines run on. If
+            not, each place finds its patches anew at each size: nothing is copied, but long lines break.
         channels: number of channels of each of the maps that lie one after the other: 3 are colors. The values of each
             map are matched by themselves.
     """
@@ -79,6 +95,7 @@ class Form:
     keep: Callable[[Image], Image] = lambda picture: picture
     waves: Waves | None = None
     chances: Callable[[Image], Numbers] | None = None
+    keeps_pieces: bool = True
     channels: Sequence[int] = COLORS
 
 
@@ -137,8 +154,8 @@ def carry_maps(source: Image, maps: Image, picture: Image, key: Key, channels: S
         random = np.random.default_rng(key)
         patches = collect_patches([source], (1.0,), random)
         none_missed = np.zeros(patches.at.shape[1], np.float32)
-        nearest, _ = find_nearest(patches, picture, none_missed, threads, stride=2)
-        at = follow_neighbors(patches, picture, nearest, none_missed, threads, stride=2)
+        nearest = find_nearest(patches, picture, none_missed, threads, stride=2)
+        at = follow_neighbors(patches, picture, nearest, threads, stride=2)
         carried = dataclasses.replace(patches, pixels=np.asarray(maps, np.float32).reshape(-1, maps.shape[2]))
         made = _average(carried, at, (picture.shape[0], picture.shape[1]), stride=2)
         return match_colors(made, carried.pixels, random, channels)
@@ -156,6 +173,7 @@ def _grow(
     least = min(min(size), *(min(source.shape[:2]) for source in sources))
     levels = max(math.floor(math.log(COARSEST / least) / math.log(RATIO)), 0)
     picture: Image | None = None
+    chosen: _Placed | None = None
     # Of the last picture whose every pixel's color was matched:
     matched_at, colors = size, np.zeros((0, sum(form.channels)), np.float32)
     for level in range(levels, -1, -1):
@@ -165,22 +183,79 @@ def _grow(
         patches = collect_patches(reduced, weights, random, chances)
         if form.waves is not None:
             patches = add_places(patches, form.waves, reduced[0].shape, here)
+        stride = 1 if max(here) <= DENSE else 2
         picture = _lay_tiles(patches, here, random) if picture is None else enlarge_wrapped(picture, here)
+        follows, before = max(here) > FOLLOWING, None
+        if follows and form.keeps_pieces and chosen is not None:
+            before = _enlarge_places(chosen, here, patches.shapes, stride)
+            picture = form.keep(_average(patches, before, here, stride))
         own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(patches.at.shape[1], np.float32)
-        stride, rounds = (1, ROUNDS) if max(here) <= SETTLED else (2, SPARSE_ROUNDS)
-        for _ in range(rounds if level < levels else FIRST_ROUNDS):
-            preferred = missed
-            nearest, missed = find_nearest(patches, picture, preferred, threads, stride)
-            at = patches.at[:, nearest]
-            if max(here) > SETTLED:  # below, nearly all patches of the sources are known
-                at = follow_neighbors(patches, picture, nearest, preferred, threads, stride)
+        for _ in range(FIRST_ROUNDS if level == levels else _rounds(here, form)):
+            nearest = None
+            if before is None or max(here) <= SEARCHED:
+                nearest = find_nearest(patches, picture, missed, threads, stride)
+                at, missed = patches.at[:, nearest.numbers], nearest.missed
+            if follows:
+                at = follow_neighbors(patches, picture, nearest, threads, stride, before)
+                before = at if form.keeps_pieces else None
             picture = form.keep(_average(patches, at, here, stride))
             if max(here) <= SETTLED or level == levels:
                 matched_at, colors, picture = here, own, match_colors(picture, own, random, form.channels)
             else:
                 picture = match_large(picture, own, matched_at, colors, random, form.channels)
+        chosen = _Placed(at, here, patches.shapes, stride)
     assert picture is not None
     return picture
+
+
+def _rounds(size: tuple[int, int], form: Form) -> int:
+    """Return the number of rounds in which a picture of (height, width) pixels is made, unless it is the smallest."""
+    if max(size) <= DENSE:
+        return ROUNDS
+    return SPARSE_ROUNDS if max(size) <= SEARCHED or not form.keeps_pieces else FOLLOWED_ROUNDS
+
+
+class _Placed(NamedTuple):
+    """Which patches of the sources a picture is made of.
+
+    Attributes:
+        at: where they are, ``(3, rows, columns)`` as `Patches.at`.
+        size: (height, width) of the picture.
+        shapes: see `Patches`.
+        stride: rows and columns of pixels from one patch of the picture to the next.
+    """
+
+    at: Indices
+    size: tuple[int, int]
+    shapes: Indices
+    stride: int
+
+
+def _enlarge_places(placed: _Placed, size: tuple[int, int], shapes: Indices, stride: int) -> Indices:
+    """Return where the patches of a picture are once picture and sources are larger.
+
+    A piece of a source that the smaller picture has stays a piece of that source, and gets its finer detail.
+
+    Args:
+        placed: of the smaller picture.
+        size: (height, width) of the larger one.
+        shapes: of the larger sources, see `Patches`.
+        stride: rows and columns of pixels from one patch of the larger picture to the next.
+
+    Returns:
+        ``(3, rows, columns)`` as in `Patches.at`; all patches are inside their sources.
+    """
+    nearest, beyond = [], []
+    for side, before, count in zip(size, placed.size, placed.at.shape[1:], strict=True):
+        here = np.arange(0, side, stride)
+        patch = np.round(here * before / side / placed.stride).astype(np.intp)
+        nearest.append(patch % count)
+        beyond.append(here - patch * placed.stride * side / before)
+    source, rows, columns = placed.at[:, nearest[0][:, None], nearest[1]]
+    growth = (shapes[:, 1:] / placed.shapes[:, 1:])[source]
+    last = shapes[source, 1:] - SIDE
+    moved = np.stack([rows, columns], axis=-1) * growth + np.stack(np.meshgrid(*beyond, indexing="ij"), axis=-1)
+    return np.concatenate([source[None], np.moveaxis(np.clip(np.round(moved), 0, last).astype(np.intp), -1, 0)])
 
 
 def _scale(shape: tuple[int, ...], factor: float, multiple: int = 1) -> tuple[int, int]:
@@ -201,7 +276,7 @@ def _lay_tiles(patches: Patches, size: tuple[int, int], random: np.random.Genera
 
 def _average(patches: Patches, at: Indices, size: tuple[int, int], stride: int) -> Image:
     """Lay patches on a picture that wraps, and average where they overlap. The middle of a patch counts most."""
-    width = WIDE if stride == 1 else NARROW
+    width = WIDE if max(size) <= SETTLED else NARROW
     bell = np.exp(-(np.arange(-(SIDE // 2), SIDE // 2 + 1) ** 2) / (2 * width**2)).astype(np.float32)
     total, weight = np.zeros((*size, patches.pixels.shape[1]), np.float32), np.zeros((*size, 1), np.float32)
     for down, right in np.ndindex(SIDE, SIDE):

@@ -19,6 +19,7 @@ from subjective.choices import (
     Ease,
     HistoryType,
     Padding,
+    Pieces,
     Pooling,
     Precision,
     Schedule,
@@ -198,10 +199,14 @@ class StageSettings:
     group: ClassVar[str] = "schedule"
 
     init: Annotated[str, arg("-i", "--seed", metavar="patches|random|symmetric|phases|FILE")] = "patches"
-    """Starting picture: patches of the sources joined to a picture of up to 512 pixels a side (patches), faint noise
+    """Starting picture: patches of the sources joined to a picture of up to 1024 pixels a side (patches), faint noise
     (random), a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise
     (phases), or a picture file. Pictures with --blend-map, and sources joined to one material, have no patches: they
     start with faint noise instead."""
+    pieces: Pieces = "large"
+    """How the patches are joined. large keeps pieces of the sources as they are, so that lines run on and detail is
+    sharp; a third to two thirds of the picture can then be found in its sources. With small, each place finds its
+    patches anew at every size: hardly anything is copied, and long lines break. No effect with other starts."""
     layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
     """How strongly the large shapes and colors are held to those of the patches, relative to the statistics. With 0 the
     patches are only a start. No effect with other starts."""

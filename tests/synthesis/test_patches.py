@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers.pictures import noise, smooth_noise
+from helpers.pictures import GRAVEL, noise, smooth_noise
 
 from subjective.colors import OPPONENT
+from subjective.evaluation.pixels import copied_share
+from subjective.images import read_image
 from subjective.synthesis.palette import match_colors
 from subjective.synthesis.patch_search import COMPONENTS, SIDE, collect_patches, find_nearest, follow_neighbors
-from subjective.synthesis.patches import Form, carry_maps, join_patches
+from subjective.synthesis.patches import Form, _enlarge_places, _Placed, carry_maps, join_patches
 from subjective.synthesis.starts import key_of
 from subjective.synthesis.survey import find_lattice, fit_waves
 
@@ -124,13 +126,14 @@ def test_the_nearest_patch_is_that_of_a_plain_search():
     source, picture = smooth_noise(size=(24, 24)), smooth_noise(1, (20, 28))
     patches = collect_patches([source], [1.0], np.random.default_rng(0))
     with ThreadPoolExecutor(2) as threads:
-        found, missed = find_nearest(patches, picture, np.zeros(patches.at.shape[1], np.float32), threads)
+        found, scale, missed = find_nearest(patches, picture, np.zeros(patches.at.shape[1], np.float32), threads)
     ours = ((patches_of(picture) - patches.mean) @ patches.axes).astype(np.float64)
     apart = np.square(ours[:, None] - patches.components[None]).sum(axis=2)
     nearest = apart.min(axis=1)
     np.testing.assert_allclose(apart[np.arange(len(ours)), found.ravel()], nearest, atol=1e-4 * nearest.max())
     np.testing.assert_allclose(missed, apart.min(axis=0), atol=1e-4 * missed.max())
     assert patches.components.shape[1] == COMPONENTS
+    np.testing.assert_array_equal(scale, scale[0, 0])  # no patch was missing before
 
 
 def test_patches_that_continue_their_neighbors_copy_a_picture_that_is_part_of_the_source():
@@ -142,18 +145,57 @@ def test_patches_that_continue_their_neighbors_copy_a_picture_that_is_part_of_th
     patches = dataclasses.replace(patches, at=patches.at[:, known], components=patches.components[known])
     none_missed = np.zeros(len(known), np.float32)
     with ThreadPoolExecutor(2) as threads:
-        nearest, _ = find_nearest(patches, picture, none_missed, threads)
-        at = follow_neighbors(patches, picture, nearest, none_missed, threads)
+        nearest = find_nearest(patches, picture, none_missed, threads)
+        at = follow_neighbors(patches, picture, nearest, threads)
     is_copy = (at[1] == np.arange(80)[:, None] + 8) & (at[2] == np.arange(80) + 8)
     before = np.zeros((80, 80), bool)
-    before[patches.at[1, nearest] == np.arange(80)[:, None] + 8] = True
-    before &= patches.at[2, nearest] == np.arange(80) + 8
+    before[patches.at[1, nearest.numbers] == np.arange(80)[:, None] + 8] = True
+    before &= patches.at[2, nearest.numbers] == np.arange(80) + 8
     assert is_copy.sum() > 4 * before.sum() > 0
     source_number, rows, columns = at
     assert (source_number == 0).all()
     assert rows.min() >= 0
     assert columns.min() >= 0
     assert max(rows.max(), columns.max()) <= 96 - SIDE
+
+
+def test_patches_stay_where_they_were_and_give_way_to_those_that_continue_them():
+    """Without a search, a wrong patch among those of a copy is replaced by the one that continues its neighbors."""
+    source = smooth_noise(size=(64, 64))
+    picture = source[4:44, 8:56]
+    patches = collect_patches([source], [1.0], np.random.default_rng(0))
+    right = np.stack(np.broadcast_arrays(0, np.arange(40)[:, None] + 4, np.arange(48) + 8))
+    wrong = right.copy()
+    wrong[:, 20, 20] = 0, 50, 2
+    with ThreadPoolExecutor(2) as threads:
+        at = follow_neighbors(patches, picture, None, threads, before=wrong)
+    inside = np.s_[:, :30, :38]  # a picture that wraps goes on at its left where the copy ends
+    np.testing.assert_array_equal(at[inside], right[inside])
+
+
+@pytest.mark.parametrize(("stride", "stride_here"), [(1, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize("growth", [2**0.5, 2])
+def test_a_piece_of_a_source_is_the_same_piece_at_a_larger_size(stride: int, stride_here: int, growth: float):
+    small, source = (40, 56), (60, 80)
+    size, shape = (tuple(round(growth * side) for side in sides) for sides in (small, source))
+    corner = np.stack(np.broadcast_arrays(0, np.arange(0, 40, stride)[:, None] + 5, np.arange(0, 56, stride) + 9))
+    placed = _Placed(corner, small, np.array([[0, *source]]), stride)
+    found = _enlarge_places(placed, size, np.array([[0, *shape]]), stride_here)
+    rows, columns = np.arange(0, size[0] - 8, stride_here), np.arange(0, size[1] - 8, stride_here)
+    wanted_rows, wanted_columns = rows + 5 * growth, columns + 9 * growth
+    assert (found[0] == 0).all()
+    assert np.abs(found[1, : len(rows), 0] - np.minimum(wanted_rows, shape[0] - SIDE)).max() < 1.1
+    assert np.abs(found[2, 0, : len(columns)] - np.minimum(wanted_columns, shape[1] - SIDE)).max() < 1.1
+
+
+@pytest.mark.slow
+def test_large_pieces_stay_as_they_are_and_small_ones_do_not():
+    source = read_image(str(GRAVEL))
+    shares = []
+    for keeps in (True, False):
+        made = join_patches([source], (1.0,), (192, 192), key_of(0, 0), Form(keeps_pieces=keeps))
+        shares.append(copied_share(made, [source]))
+    assert shares[0] > 5 * max(shares[1], 0.01)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 70), (33, 17)])
