@@ -310,9 +310,10 @@ COPIED = Measure(
     figures="{value:.0%} of the picture",
     verdicts=("no more than in a crop", "hardly more", "more than in a crop", "much more than in a crop"),
     remarks=("", "", "{value:.0%} is copied from its source", "{value:.0%} is copied from its source"),
+    is_fault=False,  # pictures may hold pieces of their sources
 )
 
-COPY = replace(COPIED, verdicts=("all",) * 4, remarks=("a copy of its source or of parts of it",) * 4)
+COPY = replace(COPIED, verdicts=("all",) * 4, remarks=("a copy of its source or of parts of it",) * 4, is_fault=True)
 """The measure of pictures of which `WHOLE` or more is copied."""
 
 

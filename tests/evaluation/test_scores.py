@@ -37,7 +37,7 @@ def test_a_sentence_says_what_is_close_and_what_is_wrong(measures, sentence):
 
 
 def test_the_worst_score_is_that_of_the_worst_fault():
-    scores = scored({GRAM: 0.5, PEAK: 3.0, TILES_ROWS: 9.0})
+    scores = scored({GRAM: 0.5, PEAK: 3.0, TILES_ROWS: 9.0, COPIED: 20.0})
     assert scores.worst is scores["peak"]
     assert scores.summary == f"{scores.sentence}. Worst: {PEAK.name} 3.00"
 
@@ -50,7 +50,7 @@ def test_without_scores_the_reason_is_the_sentence():
 
 def test_printed_scores_are_sentence_table_and_meaning():
     sentence, table, meaning = str(scored({GRAM: 0.5, COPIED: 123.4})).split("\n\n")
-    assert sentence.startswith("as close to its source as a crop; 40% is copied from its source. Worst: copied")
+    assert sentence.startswith("as close to its source as a crop; 40% is copied from its source. Worst: texture")
     first, second = (" ".join(line.split()) for line in table.splitlines())
     assert first == "texture statistics (Gram) 0.50 as close as a crop (12% apart)"
     assert second == "copied from the source 123 much more than in a crop (40% of the picture)"
