@@ -23,7 +23,7 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
 from subjective.synthesis.starts import initial_image, key_of
-from subjective.synthesis.survey import find_lattice, fit_waves
+from subjective.synthesis.survey import find_lattice, fit_waves, stretch_to_fit
 
 MOST_PIXELS = 2**20
 """Largest number of pixels of a layout: 1024 pixels a side, which take some ten seconds."""
@@ -169,16 +169,19 @@ def join_layouts(
     lattice = find_lattice(sources[0][:, :, :3]) if is_free else None
     smallest = _smallest_side(sources)
     octave = layout_octave(config.size, smallest)
-    waves = lattice and fit_waves(lattice, sources[0].shape, config.size)
-    form = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large")
     reduced = [np.asarray(reduce_by(jnp.asarray(source), octave, SOURCE_SIDES)) for source in sources]
     weights = config.source_weights or (1.0,) * len(sources)
     at_octave = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
+    fitting, waves = list(reduced), None
+    if lattice is not None:
+        waves = fit_waves(lattice, sources[0].shape, config.size)
+        fitting[0], waves = stretch_to_fit(reduced[0], waves, at_octave)
+    form = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large")
 
     def make(key: Key) -> np.ndarray:
         if factors is None:
-            return join_patches(reduced, weights, at_octave, key, form)
-        return np.asarray(join_patches([one * factors for one in reduced], weights, at_octave, key, form) / factors)
+            return join_patches(fitting, weights, at_octave, key, form)
+        return np.asarray(join_patches([one * factors for one in fitting], weights, at_octave, key, form) / factors)
 
     return Layouts(
         make,

@@ -37,7 +37,7 @@ LEAST_PERIOD = 3.0
 SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """From which neighbors a patch may take over, in rows and columns."""
 
-FOLLOWED = 0.5
+FOLLOWED = 0.25
 """Factor for the squared distance of a patch that was chosen before, or that continues a neighbor's: below 1, it is
 preferred to a nearer one."""
 

@@ -7,7 +7,7 @@ along one: across them. A `Lattice` holds these shifts, and `Waves` says where i
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.ndimage
@@ -60,6 +60,9 @@ SEARCHED = 0.2
 
 NEIGHBORHOOD = 9
 """Side, in pixels, of the square in which a shift must have the highest correlation to count as a peak."""
+
+MOST_STRETCH = 0.12
+"""Largest change of a source's lengths, as a share, with which it is made to repeat as the picture does."""
 
 MOST_SIDE = 512
 """Largest side in pixels of the picture in which periods are looked for; larger sources are reduced."""
@@ -141,6 +144,37 @@ def fit_waves(lattice: Lattice, source: tuple[int, ...], picture: tuple[int, int
     fits = [np.array(waves) for waves in itertools.product(*near)]
     spread = [np.linalg.norm(fit / picture @ lattice.vectors.T - np.eye(2)) for fit in fits]
     return Waves(cycles * source[:2], fits[int(np.argmin(spread))])
+
+
+def stretch_to_fit(source: NDArray[np.floating], waves: Waves, picture: tuple[int, int]) -> tuple[NDArray[Any], Waves]:
+    """Stretch a source a little, so that it repeats after the same number of pixels as the picture does.
+
+    Otherwise a piece of the source is in its place in the picture for a few periods at most, and lines get steps.
+
+    Args:
+        source: ``(height, width, channels)``, at the scale of the picture.
+        waves: of the source and the picture, from `fit_waves`.
+        picture: (height, width) of the picture.
+
+    Returns:
+        The source, and its waves. Both are as they were if more than `MOST_STRETCH` would be needed.
+    """
+    theirs, ours = waves.source / source.shape[:2], waves.picture / picture  # cycles of each pixel
+    if len(theirs) == 2:
+        stretch = np.linalg.solve(ours, theirs)
+    else:
+        along = int(np.argmax(np.abs(theirs[0])))
+        stretch = np.eye(2)
+        stretch[along, along] = theirs[0, along] / ours[0, along]
+    if np.abs(stretch - np.eye(2)).max() > MOST_STRETCH:
+        return source, waves
+    size = tuple(int(side) for side in np.round(np.diag(stretch) * source.shape[:2]))
+    back = np.linalg.inv(stretch)
+    channels = [
+        scipy.ndimage.affine_transform(channel, back, output_shape=size, mode="reflect")
+        for channel in np.moveaxis(np.asarray(source, np.float32), 2, 0)
+    ]
+    return np.stack(channels, axis=2), Waves(ours * size, waves.picture)
 
 
 def _find_two(detail: Numbers) -> Lattice | None:

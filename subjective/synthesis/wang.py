@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from subjective.checks import InputError, Message, setting
+from subjective.checks import Message
 from subjective.conversion import to_uint8
 from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
@@ -157,8 +157,6 @@ def prepare(sources: Sequence[np.ndarray], config: TilesConfig, params: Params, 
         return np.asarray(share(picture, colors, pick=True), np.float32)
 
     layouts = make_layouts(config, sources, Form(colors**2, keep)) if init is None else None
-    if layouts is not None:
-        _check_side(config, layouts.octave)
     targets = targets_by_precision(sources, plan.stages, plan.analysis, config, params, None)
 
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
@@ -171,15 +169,6 @@ def prepare(sources: Sequence[np.ndarray], config: TilesConfig, params: Params, 
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
     job = Job(config, stages, problem, start, starts=config.starts, notes=notes)
     return share_first(job if layouts is None else hold_to_layout(job, layouts, config.layout_weight), colors)
-
-
-def _check_side(config: TilesConfig, octave: int) -> None:
-    """Refuse a tile that is no whole number of pixels where patches are joined."""
-    if config.output_width % 2**octave:
-        raise InputError(
-            f"{setting('output_width')} is {config.output_width}; wanted a multiple of {2**octave}: patches are "
-            f"joined at 1/{2**octave} of the size"
-        )
 
 
 def divide_stages(stages: Sequence[Stage], config: TilesConfig, turns: int) -> tuple[LaidStage, ...]:

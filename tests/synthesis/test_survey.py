@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.pictures import noise, photograph, smooth_noise
 
-from subjective.synthesis.survey import Lattice, find_lattice, fit_waves
+from subjective.synthesis.survey import Lattice, find_lattice, fit_waves, stretch_to_fit
 
 
 def tiles(period, side=128, shift=0.0):
@@ -81,3 +81,25 @@ def test_waves_wrap_and_stretch_the_lattice_little(vectors, size):
 def test_small_and_flat_sources_have_none(size):
     assert find_lattice(np.full((*size, 3), 0.4, np.float32)) is None
     assert find_lattice(noise(*size, 3)) is None
+
+
+@pytest.mark.parametrize("source", [tiles(20), tiles(16, shift=0.5), stripes(17, 0), stripes(17, 1)])
+def test_a_stretched_source_repeats_as_the_picture_does(source):
+    size = (150, 142)
+    waves = fit_waves(find_lattice(source), source.shape, size)
+    stretched, its_waves = stretch_to_fit(source, waves, size)
+    np.testing.assert_allclose(its_waves.source / stretched.shape[:2], waves.picture / size)
+    found = find_lattice(stretched).vectors
+    around = found @ (waves.picture / size).T  # waves along each period: whole numbers
+    assert np.abs(around - around.round()).max() < 0.06
+    assert np.abs(around).max() > 0.9
+    assert stretched.mean() == pytest.approx(source.mean(), abs=0.02)
+
+
+def test_a_source_that_fits_stays_and_one_that_would_become_another_is_left_alone():
+    source = tiles(16)
+    for size in ((128, 64), (24, 24)):
+        waves = fit_waves(Lattice(np.eye(2) * 16, 0.9), source.shape, size)
+        stretched, its_waves = stretch_to_fit(source, waves, size)
+        np.testing.assert_allclose(stretched, source, atol=1e-5)
+        np.testing.assert_allclose(its_waves.source, waves.source)

@@ -11,6 +11,7 @@ from subjective.evaluation.laying import find_seams
 from subjective.planes.corners import cut_sheet, lay_window, place_tiles
 from subjective.runs import checkpoints
 from subjective.synthesis.coarse_to_fine import run
+from subjective.synthesis.layout import layout_octave
 from subjective.synthesis.stages import Stage
 from subjective.synthesis.tile_parts import share, shared_pixels
 from subjective.synthesis.wang import (
@@ -164,6 +165,9 @@ def test_settings_that_make_no_tiles_are_refused(changes, message):
         TilesConfig(**changes)
 
 
-def test_tiles_of_no_whole_pixels_where_patches_are_joined_are_refused(small_params):
-    with pytest.raises(InputError, match="wanted a multiple of 32"):
-        prepare([photograph(width=256)], TilesConfig(**SMALL | {"output_width": 1040}, colors=3), small_params)
+def test_every_size_has_whole_tiles_where_patches_are_joined():
+    """The largest sheets that a config takes have their patches at a sixteenth of the size."""
+    with pytest.raises(InputError, match="ask for less"):
+        TilesConfig(output_width=1296, colors=3)
+    for side in range(16, 1296, 16):
+        assert side % 2 ** layout_octave((9 * side, 9 * side), 10**6) == 0
