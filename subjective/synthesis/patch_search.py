@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.ndimage
 from numpy.typing import NDArray
 
 from subjective.synthesis.survey import Waves
@@ -44,6 +45,13 @@ preferred to a nearer one."""
 MOST_FOLLOWED = 4096
 """Number of patches that a thread describes at once."""
 
+OVERUSED = 1.0
+"""How much larger the squared distance of a patch becomes, as a share, for each time that the picture has the patch
+more often than others. Without it the same few stones may stand beside each other again and again."""
+
+SPREAD = 2.0
+"""Standard deviation, in pixels, of the bell in which uses of a patch count for the patches around it."""
+
 COMPLETENESS = 0.005
 """Number that is added to the distance of a source's patch from the picture, as a share of the patches' variance. The
 smaller the number, the more the patches that are missing in the picture are preferred."""
@@ -65,6 +73,8 @@ class Patches:
         components: the patches along the axes, ``(patches, COMPONENTS)``, and where in the period they are.
         phases: where in the period a patch of the source is, from its rows and columns; see `add_places`.
         places: where in the period the patches of the picture are, ``(height, width, components)``.
+        used: how often the picture has the patch at each pixel of the sources, as a multiple of the mean,
+            ``(pixels,)``; None if nothing is known of it.
     """
 
     pixels: Numbers
@@ -75,6 +85,7 @@ class Patches:
     components: Numbers
     phases: Callable[[Indices, Indices], Numbers] | None = None
     places: Numbers | None = None
+    used: Numbers | None = None
 
     def take(self, down: int, right: int, at: Indices | None = None) -> Numbers:
         """Return one pixel of each patch, or of the patches that are ``at`` such places, ``(3, ...)``."""
@@ -87,6 +98,42 @@ class Patches:
         source, rows, columns = at
         _, height, width = np.moveaxis(self.shapes[source], -1, 0)
         return np.asarray((rows >= 0) & (columns >= 0) & (rows <= height - SIDE) & (columns <= width - SIDE))
+
+    def overuse(self, at: Indices) -> Numbers:
+        """Return the factor for the squared distances of patches at such places ``(3, ...)``; 1 for those that the
+        picture has no more often than others."""
+        if self.used is None:
+            return np.ones(at.shape[1:], np.float32)
+        source, rows, columns = at
+        begin, _, width = self.shapes[source].T
+        return np.asarray(1 + OVERUSED * np.maximum(self.used[begin.T + rows * width.T + columns] - 1, 0), np.float32)
+
+
+def count_uses(patches: Patches, at: Indices, weights: Sequence[float]) -> Patches:
+    """Count how often a picture has each patch of the sources, so that no place of a source is seen again and again.
+
+    Args:
+        patches: the patches.
+        at: where the picture's patches are, ``(3, rows, columns)``.
+        weights: how much each source counts.
+
+    Returns:
+        The patches with `Patches.used`.
+
+    References:
+        Kaspar, Neubert, Lischinski, Pauly and Kopf, "Self tuning texture optimization", Eurographics 2015.
+    """
+    used, shares = [], np.asarray(weights, np.float64) / np.sum(weights)
+    for number, (_, height, width) in enumerate(patches.shapes):
+        own = at[1:, at[0] == number]
+        counts = np.zeros((height, width), np.float32)
+        np.add.at(counts, tuple(own), 1)
+        room = np.zeros((height, width), np.float32)
+        room[: height - SIDE + 1, : width - SIDE + 1] = 1
+        smooth, of = (scipy.ndimage.gaussian_filter(one, SPREAD, mode="constant") for one in (counts, room))
+        expected = shares[number] * at[0].size / room.sum()
+        used.append((smooth / np.maximum(of, 1e-6) / max(expected, 1e-12)).ravel())
+    return dataclasses.replace(patches, used=np.concatenate(used).astype(np.float32))
 
 
 def collect_patches(
@@ -195,7 +242,7 @@ def find_nearest(
         stride: rows and columns from one patch of the picture to the next.
     """
     ours, theirs = _project(patches, picture, stride), patches.components
-    scale = _weigh(patches, missed)
+    scale = _weigh(patches, missed) * patches.overuse(patches.at)
     # ours @ keys is |our - their|^2 * scale: one matrix product instead of three sums over all pairs of patches.
     keys = np.concatenate([-2 * theirs, np.sum(theirs**2, axis=1)[:, None], np.ones((len(theirs), 1), np.float32)], 1)
     keys = (keys * scale[:, None]).T.copy()
@@ -207,7 +254,7 @@ def find_nearest(
 
     found, closest = zip(*threads.map(compare, range(0, len(ours), CHUNK)), strict=True)
     nearest = np.concatenate(found).reshape(picture[::stride, ::stride].shape[:2])
-    return Nearest(nearest, scale[nearest], np.maximum(np.min(closest, axis=0) / scale, 0))
+    return Nearest(nearest, _weigh(patches, missed)[nearest], np.maximum(np.min(closest, axis=0) / scale, 0))
 
 
 def _weigh(patches: Patches, missed: Numbers) -> Numbers:
@@ -251,8 +298,9 @@ def follow_neighbors(
         chosen = _Chosen(nowhere, scale, np.full(shape, np.inf, np.float32))
     else:
         scale = nearest.scale
-        costs = np.sum((ours - patches.components[nearest.numbers]) ** 2, axis=2) * scale
-        chosen = _Chosen(patches.at[:, nearest.numbers], scale, costs)
+        at = patches.at[:, nearest.numbers]
+        costs = np.sum((ours - patches.components[nearest.numbers]) ** 2, axis=2) * scale * patches.overuse(at)
+        chosen = _Chosen(at, scale, costs)
     if before is not None:
         chosen = _try(chosen, before, scale, patches, ours, threads)
     for shift in SHIFTS:
@@ -300,7 +348,7 @@ def _try(
     parts = threads.map(lambda start: _describe(patches, places[:, start : start + MOST_FOLLOWED]), starts)
     theirs = np.concatenate([np.zeros((0, ours.shape[2]), np.float32), *parts])
     costs = np.full(tried.shape, np.inf, np.float32)
-    costs[tried] = FOLLOWED * np.sum((ours[tried] - theirs) ** 2, axis=1) * scale[tried]
+    costs[tried] = FOLLOWED * np.sum((ours[tried] - theirs) ** 2, axis=1) * scale[tried] * patches.overuse(places)
     taken = costs < chosen.costs
     return _Chosen(
         np.where(taken, at, chosen.at), np.where(taken, scale, chosen.scale), np.minimum(costs, chosen.costs)

@@ -26,6 +26,7 @@ from subjective.synthesis.patch_search import (
     Patches,
     add_places,
     collect_patches,
+    count_uses,
     find_nearest,
     follow_neighbors,
 )
@@ -188,6 +189,7 @@ def _grow(
         follows, before = max(here) > FOLLOWING, None
         if follows and form.keeps_pieces and chosen is not None:
             before = _enlarge_places(chosen, here, patches.shapes, stride)
+            patches = count_uses(patches, before, weights) if chances is None else patches
             picture = form.keep(_average(patches, before, here, stride))
         own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(patches.at.shape[1], np.float32)
         for _ in range(FIRST_ROUNDS if level == levels else _rounds(here, form)):
@@ -199,6 +201,7 @@ def _grow(
                 at = follow_neighbors(patches, picture, nearest, threads, stride, before)
                 before = at if form.keeps_pieces else None
             picture = form.keep(_average(patches, at, here, stride))
+            patches = count_uses(patches, at, weights) if chances is None else patches
             if max(here) <= SETTLED or level == levels:
                 matched_at, colors, picture = here, own, match_colors(picture, own, random, form.channels)
             else:

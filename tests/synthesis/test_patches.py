@@ -11,7 +11,14 @@ from subjective.colors import OPPONENT
 from subjective.evaluation.pixels import copied_share
 from subjective.images import read_image
 from subjective.synthesis.palette import match_colors
-from subjective.synthesis.patch_search import COMPONENTS, SIDE, collect_patches, find_nearest, follow_neighbors
+from subjective.synthesis.patch_search import (
+    COMPONENTS,
+    SIDE,
+    collect_patches,
+    count_uses,
+    find_nearest,
+    follow_neighbors,
+)
 from subjective.synthesis.patches import Form, _enlarge_places, _Placed, carry_maps, join_patches
 from subjective.synthesis.starts import key_of
 from subjective.synthesis.survey import find_lattice, fit_waves
@@ -171,6 +178,20 @@ def test_patches_stay_where_they_were_and_give_way_to_those_that_continue_them()
         at = follow_neighbors(patches, picture, None, threads, before=wrong)
     inside = np.s_[:, :30, :38]  # a picture that wraps goes on at its left where the copy ends
     np.testing.assert_array_equal(at[inside], right[inside])
+
+
+def test_a_patch_that_the_picture_has_too_often_counts_as_less_similar():
+    sources = [smooth_noise(size=(40, 40)), smooth_noise(1, (30, 50))]
+    patches = collect_patches(sources, [1.0, 3.0], np.random.default_rng(0))
+    evenly = patches.at[:, np.random.default_rng(1).integers(patches.at.shape[1], size=(40, 40))]
+    counted = count_uses(patches, evenly, [1.0, 3.0])
+    assert counted.overuse(patches.at).mean() < 1.4
+    assert np.median(counted.used[counted.used > 0]) == pytest.approx(1, abs=0.25)
+    crowded = evenly.copy()
+    crowded[:, :10] = np.array([1, 12, 20])[:, None, None]
+    factors = count_uses(patches, crowded, [1.0, 3.0]).overuse(np.array([[1, 1, 0], [12, 12, 12], [20, 5, 20]]))
+    assert factors[0] > 5 > 1.5 > max(factors[1:])
+    assert (patches.overuse(evenly) == 1).all()  # nothing is known yet
 
 
 @pytest.mark.parametrize(("stride", "stride_here"), [(1, 1), (1, 2), (2, 2)])
