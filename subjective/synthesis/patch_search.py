@@ -32,6 +32,10 @@ LATTICE = 3.0
 """Weight of the place in the period of a regular source, as a share of the patches' variance: patches come from where
 the source is at the same place in its period as the picture. At 0.3 some joints of tiles still bend."""
 
+FIRM = 8.0
+"""Longest period, in pixels, with the weight `LATTICE`. For longer ones it grows with their square, so that a patch that
+is a pixel off costs as much at every size: otherwise rings that are 36 pixels apart stand a few pixels out of line."""
+
 LEAST_PERIOD = 3.0
 """Shortest period, in pixels, by which patches are chosen: shorter ones are lost at a small picture's size."""
 
@@ -199,7 +203,10 @@ def add_places(patches: Patches, waves: Waves, source: tuple[int, ...], picture:
     is_seen = np.linalg.norm(waves.picture / picture, axis=1) <= 1 / LEAST_PERIOD
     if not is_seen.any():
         return patches
-    spread = np.sqrt(LATTICE * float(np.sum(np.var(patches.components, axis=0))) / 2 / np.count_nonzero(is_seen))
+    periods = 1 / np.linalg.norm(waves.picture[is_seen] / picture, axis=1)
+    strength = LATTICE * np.maximum(periods / FIRM, 1) ** 2
+    spread = np.sqrt(strength * float(np.sum(np.var(patches.components, axis=0))) / 2 / len(periods))
+    spread = np.concatenate([spread, spread])
 
     def phases(cycles: NDArray[np.float64], rows: Indices, columns: Indices) -> Numbers:
         turns = 2 * np.pi * (rows[..., None] * cycles[:, 0] + columns[..., None] * cycles[:, 1])
