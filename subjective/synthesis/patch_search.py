@@ -33,8 +33,8 @@ LATTICE = 3.0
 the source is at the same place in its period as the picture. At 0.3 some joints of tiles still bend."""
 
 FIRM = 8.0
-"""Longest period, in pixels, with the weight `LATTICE`. For longer ones it grows with their square, so that a patch that
-is a pixel off costs as much at every size: otherwise rings that are 36 pixels apart stand a few pixels out of line."""
+"""Longest period, in pixels, with the weight `LATTICE`. For longer ones it grows with their square, so that a patch
+that is a pixel off costs as much at every size: otherwise rings that are 36 pixels apart stand out of line."""
 
 LEAST_PERIOD = 3.0
 """Shortest period, in pixels, by which patches are chosen: shorter ones are lost at a small picture's size."""
