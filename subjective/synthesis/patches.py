@@ -207,6 +207,8 @@ def _grow(
             else:
                 picture = match_large(picture, own, matched_at, colors, random, form.channels)
         chosen = _Placed(at, here, patches.shapes, stride)
+    if form.keeps_pieces and max(size) > SETTLED:  # pieces are as sharp as their sources
+        picture = match_colors(picture, own, random, form.channels)
     assert picture is not None
     return picture
 
