@@ -207,9 +207,10 @@ def _grow(
             else:
                 picture = match_large(picture, own, matched_at, colors, random, form.channels)
         chosen = _Placed(at, here, patches.shapes, stride)
-    if form.keeps_pieces and max(size) > SETTLED:  # pieces are as sharp as their sources
-        picture = match_colors(picture, own, random, form.channels)
     assert picture is not None
+    if form.keeps_pieces and form.multiple == 1 and max(size) > SETTLED:
+        # Pieces are as sharp as their sources. Where tiles share parts, stronger colors would show the parts' borders.
+        picture = match_colors(picture, own, random, form.channels)
     return picture
 
 
