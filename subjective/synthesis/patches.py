@@ -99,6 +99,11 @@ class Form:
     keeps_pieces: bool = True
     channels: Sequence[int] = COLORS
 
+    @property
+    def is_free(self) -> bool:
+        """Whether any patch may be anywhere, so that all patches of the sources can come up equally often."""
+        return self.multiple == 1 and self.chances is None
+
 
 ANY_FORM = Form()
 """Of a picture in colors that wraps, of any size."""
@@ -189,7 +194,7 @@ def _grow(
         follows, before = max(here) > FOLLOWING, None
         if follows and form.keeps_pieces and chosen is not None:
             before = _enlarge_places(chosen, here, patches.shapes, stride)
-            patches = count_uses(patches, before, weights) if chances is None else patches
+            patches = count_uses(patches, before, weights) if form.is_free else patches
             picture = form.keep(_average(patches, before, here, stride))
         own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(patches.at.shape[1], np.float32)
         for _ in range(FIRST_ROUNDS if level == levels else _rounds(here, form)):
@@ -201,14 +206,14 @@ def _grow(
                 at = follow_neighbors(patches, picture, nearest, threads, stride, before)
                 before = at if form.keeps_pieces else None
             picture = form.keep(_average(patches, at, here, stride))
-            patches = count_uses(patches, at, weights) if chances is None else patches
+            patches = count_uses(patches, at, weights) if form.is_free else patches
             if max(here) <= SETTLED or level == levels:
                 matched_at, colors, picture = here, own, match_colors(picture, own, random, form.channels)
             else:
                 picture = match_large(picture, own, matched_at, colors, random, form.channels)
         chosen = _Placed(at, here, patches.shapes, stride)
     assert picture is not None
-    if form.keeps_pieces and form.multiple == 1 and max(size) > SETTLED:
+    if form.keeps_pieces and form.is_free and max(size) > SETTLED:
         # Pieces are as sharp as their sources. Where tiles share parts, stronger colors would show the parts' borders.
         picture = match_colors(picture, own, random, form.channels)
     return picture
