@@ -98,6 +98,8 @@ def plan_run(
     resume: Path | None,
     began: float,
     phases_after: Callable[[float], list[Phase]] = lambda pixel_seconds: [],
+    *,
+    ends_near: bool = False,
 ) -> PlannedRun | None:
     """Choose tiles and optimizer so that the run fits into memory, prepare the job, and forecast the run's time.
 
@@ -113,6 +115,7 @@ def plan_run(
         began: time at which the command began to read its inputs, from `time.monotonic`.
         phases_after: takes the seconds that an evaluation of the loss takes for a pixel; returns the phases after the
             last step, with their forecasts.
+        ends_near: see `forecast_plan`.
 
     Returns:
         The run; None if this is a dry run, so that nothing is left to do.
@@ -134,7 +137,8 @@ def plan_run(
     guess = estimate_run(options, params, sizes, limit, rates)
     preparing = Phase("compiling", guess.preparing_seconds)
     after = phases_after(_per_pixel(guess.evaluation_seconds, math.prod(guess.config.size)))
-    found = forecast_plan(guess.config, guess.plan.stages, guess.evaluation_seconds, [reading, preparing], after)
+    stages, before = guess.plan.stages, [reading, preparing]
+    found = forecast_plan(guess.config, stages, guess.evaluation_seconds, before, after, ends_near=ends_near)
     if not options.compile:
         note(f"estimated: {format_size(guess.peak_bytes)} of memory at most; {found}")
     if options.dry_run and not options.compile:

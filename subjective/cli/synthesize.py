@@ -23,6 +23,7 @@ from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
 from subjective.synthesis import coarse_to_fine, texture
 from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.enough import ends_when_near
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.guide import Guide, read_guide
 from subjective.synthesis.layout import choose_first_stage
@@ -110,7 +111,8 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     def phases_after(pixel_seconds: float) -> list[Phase]:
         return forecast_end(sources, options, options.count if options.evaluate else 0, pixel_seconds)
 
-    planned = plan_run(options, params, sizes, prepare, resume, began, phases_after)
+    ends_near = not by_regions and ends_when_near(options, len(sources))
+    planned = plan_run(options, params, sizes, prepare, resume, began, phases_after, ends_near=ends_near)
     if planned is None:
         return 0
     options, job = planned.options, planned.job

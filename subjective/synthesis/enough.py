@@ -23,6 +23,12 @@ from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage
 
 
+def ends_when_near(config: SynthesisConfig, sources: int) -> bool:
+    """Return whether a texture of so many sources ends where it is near to its source."""
+    is_one = sources == 1 and config.mul == 1  # quarters have nothing to tell of features made stronger
+    return config.enough > 0 and is_one and config.init == "patches"
+
+
 def end_when_near(job: Job, config: SynthesisConfig, source: np.ndarray, targets: Statistics, params: Params) -> Job:
     """End each stage of a job at the share ``config.enough`` of the loss that quarters of the source have.
 
@@ -33,8 +39,6 @@ def end_when_near(job: Job, config: SynthesisConfig, source: np.ndarray, targets
         targets: the statistics of the source at all octaves of the job.
         params: the network.
     """
-    if not config.enough or config.mul != 1:  # quarters have nothing to tell of features made stronger
-        return job
     of_octaves = _losses_of_quarters(config, job.analysis, source, targets, params)
 
     def enough(stage: Stage) -> float | None:

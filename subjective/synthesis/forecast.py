@@ -26,6 +26,10 @@ EXPECTED_SHARE = 0.85
 """Share of its most steps that a stage usually makes if it may end early, which `PictureConfig.tol` allows."""
 
 
+LIKELY_STEPS = 10
+"""Number of steps that a stage usually makes if it ends where the picture is near to its source. Of forty sources, two
+thirds took 0 to 10 steps at 512 pixels, the others up to all."""
+
 LEAST_STEPS = 10
 """Smallest number of steps at full size that `fit_to_time` chooses. A picture of fewer steps has little detail."""
 
@@ -197,7 +201,8 @@ def forecast(
         before: the phases that are over.
         after: the phases after the last step, with their forecasts.
     """
-    stages = _forecast_stages(job.config, job.stages, evaluation_seconds, job.starts)
+    ends_near = any(job.enough(stage) is not None for stage in job.stages)
+    stages = _forecast_stages(job.config, job.stages, evaluation_seconds, job.starts, ends_near)
     return Forecast(stages, job.pictures, tuple(before), tuple(after))
 
 
@@ -207,6 +212,8 @@ def forecast_plan(
     evaluation_seconds: Sequence[float],
     before: Sequence[Phase] = (),
     after: Sequence[Phase] = (),
+    *,
+    ends_near: bool = False,
 ) -> Forecast:
     """Forecast a run before its job is prepared, which measures the sources.
 
@@ -216,20 +223,23 @@ def forecast_plan(
         evaluation_seconds: as in `forecast`.
         before: the phases before the first step, with their forecasts.
         after: as in `forecast`.
+        ends_near: whether stages end where the picture is near to its source; see `ends_when_near`.
     """
-    found = _forecast_stages(config, stages, evaluation_seconds, getattr(config, "starts", 1))
+    found = _forecast_stages(config, stages, evaluation_seconds, getattr(config, "starts", 1), ends_near)
     pictures = (getattr(config, "count", None) or 1) // config.pictures_per_step
     return Forecast(found, max(pictures, 1), tuple(before), tuple(after))
 
 
 def _forecast_stages(
-    config: PictureConfig, stages: Sequence[Stage], evaluation_seconds: Sequence[float], starts: int
+    config: PictureConfig, stages: Sequence[Stage], evaluation_seconds: Sequence[float], starts: int, ends_near: bool
 ) -> tuple[StageForecast, ...]:
     found = []
     for index, (stage, seconds) in enumerate(zip(stages, evaluation_seconds, strict=True)):
         attempts = starts if index == 0 else 1
         most = stage.steps * attempts
         expected = most * (EXPECTED_SHARE if config.tol > NO_TOLERANCE else 1.0)
+        if ends_near:
+            expected = min(expected, float(LIKELY_STEPS * attempts))
         name = f"{stage.size[1]}x{stage.size[0]}"
         found.append(StageForecast(name, STEP_EVALUATIONS * seconds, most, expected, attempts))
     return tuple(found)

@@ -19,7 +19,7 @@ from subjective.network.vgg import Params
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.enough import end_when_near
+from subjective.synthesis.enough import end_when_near, ends_when_near
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
 from subjective.synthesis.guide import Guide, guide_layouts, read_guide
@@ -172,7 +172,7 @@ def prepare(
     job = Job(config, stages, problem, start, render, shape, starts=config.starts, pictures=config.count, notes=notes)
     if layouts is None:
         return job
-    if len(sources) == 1:
+    if ends_when_near(config, len(sources)):
         job = end_when_near(job, config, sources[0], targets[stages[-1].analysis.precision], params)
     return hold_to_layout(job, layouts, config.layout_weight)
 

@@ -1,18 +1,23 @@
 """Forecasts of time: all phases are counted, and steps that are measured correct the rest."""
 
+import dataclasses
+
 import pytest
 from helpers.pictures import noise
 
 from subjective.checks import InputError
 from subjective.synthesis.config import SynthesisConfig
+from subjective.synthesis.enough import ends_when_near
 from subjective.synthesis.forecast import (
     EXPECTED_SHARE,
+    LIKELY_STEPS,
     STEP_EVALUATIONS,
     Forecast,
     Phase,
     StageForecast,
     fit_to_time,
     forecast,
+    forecast_plan,
 )
 from subjective.synthesis.texture import prepare
 
@@ -82,6 +87,7 @@ def test_a_forecast_is_of_the_stages_and_starts_of_the_job(small_params, tol, sh
         starts=3,
         count=2,
         tol=tol,
+        enough=0.0,
     )
     job = prepare([noise(100, 100, 3)], asked, small_params)
     first, last = forecast(job, (0.1, 0.4)).stages
@@ -90,3 +96,14 @@ def test_a_forecast_is_of_the_stages_and_starts_of_the_job(small_params, tol, sh
     assert last.expected_steps == 10 * share
     assert last.step_seconds == pytest.approx(0.4 * STEP_EVALUATIONS)
     assert forecast(job, (0.1, 0.4)).pictures == 2
+
+
+def test_a_picture_that_may_end_near_its_source_is_expected_to_take_few_steps(small_params):
+    asked = SynthesisConfig(output_width=64, octaves=2, layers=("pool1",), statistic=("gram",), max_iter=60)
+    for sources, changes, wanted in ((1, {}, LIKELY_STEPS), (1, {"enough": 0.0}, 51), (2, {}, 51), (1, {"mul": 2}, 51)):
+        config = dataclasses.replace(asked, **changes)
+        job = prepare([noise(100, 100, 3)] * sources, config, small_params)
+        near = ends_when_near(config, sources)
+        found = (forecast(job, (0.4,)), forecast_plan(job.config, job.stages, (0.4,), ends_near=near))
+        assert [one.stages[0].expected_steps for one in found] == [wanted, wanted]
+        assert found[0].stages[0].most_steps == 60
