@@ -35,6 +35,18 @@ def test_courses_out_of_order_are_seen():
     assert score(LongRange, source, bricks(mess=1.0)).score > 3
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_courses_that_are_stretched_a_little_are_in_order_and_much_are_not(axis):
+    source = bricks(2 * SIDE)
+    found = {}
+    for stretch in (1.0, 1.015, 1.1):
+        places = np.indices((SIDE, SIDE, 3), np.float64)
+        places[axis] /= stretch
+        found[stretch] = score(LongRange, source, scipy.ndimage.map_coordinates(bricks(), places, order=1)).score
+    assert found[1.0] < found[1.015] < 1.3
+    assert found[1.1] > 3
+
+
 def test_the_autocorrelation_is_that_of_a_plain_sum():
     shade = np.random.default_rng(0).uniform(size=(12, 10))
     found, shade = autocorrelation(shade), shade - shade.mean()
