@@ -37,13 +37,13 @@ def test_courses_out_of_order_are_seen():
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_courses_that_are_stretched_a_little_are_in_order_and_much_are_not(axis):
-    source = bricks(2 * SIDE)
+    source = scipy.ndimage.gaussian_filter(bricks(2 * SIDE), (1.5, 1.5, 0))  # soft joints can be stretched smoothly
     found = {}
     for stretch in (1.0, 1.015, 1.1):
         places = np.indices((SIDE, SIDE, 3), np.float64)
         places[axis] /= stretch
-        found[stretch] = score(LongRange, source, scipy.ndimage.map_coordinates(bricks(), places, order=1)).score
-    assert found[1.0] < found[1.015] < 1.3
+        found[stretch] = score(LongRange, source, scipy.ndimage.map_coordinates(source, places)).score
+    assert found[1.0] < found[1.015] < 1
     assert found[1.1] > 3
 
 
