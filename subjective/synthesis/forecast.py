@@ -26,9 +26,9 @@ EXPECTED_SHARE = 0.85
 """Share of its most steps that a stage usually makes if it may end early, which `PictureConfig.tol` allows."""
 
 
-LIKELY_STEPS = 10
+LIKELY_STEPS = 5
 """Number of steps that a stage usually makes if it ends where the picture is near to its source. Of forty sources, two
-thirds took 0 to 10 steps at 512 pixels, the others up to all."""
+thirds took 0 to 5 steps at 512 pixels, the others up to all."""
 
 LEAST_STEPS = 10
 """Smallest number of steps at full size that `fit_to_time` chooses. A picture of fewer steps has little detail."""

@@ -210,7 +210,7 @@ class StageSettings:
     layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
     """How strongly the large shapes and colors are held to those of the patches, relative to the statistics. With 0 the
     patches are only a start. No effect with other starts."""
-    enough: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.25
+    enough: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.5
     """End a stage when the loss is at most this share of the loss that quarters of the source have, compared with the
     whole source. A picture that is driven nearer gets a weave in its even places. 0 never ends a stage so. Counts
     for textures of one source that begin with patches."""
