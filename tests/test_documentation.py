@@ -14,7 +14,7 @@ import subjective
 from subjective.cli.arguments import parse
 from subjective.cli.commands.table import options_class
 
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 LINKED = [*PAGES, *sorted(ROOT.glob("experiments/*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
