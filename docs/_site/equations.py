@@ -1,12 +1,21 @@
 """Write formulas as MathML, which browsers show without a script: the site needs no network."""
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml
+from docutils.utils.math import MathError, latex2mathml
+from sphinx.errors import ExtensionError
+
+
+def to_mathml(text, *, as_block):
+    """Return a formula as MathML; an error names the formula."""
+    try:
+        return latex2mathml.tex2mathml(text, as_block=as_block)
+    except MathError as error:
+        raise ExtensionError(f"{error} in the formula {text!r}") from None
 
 
 def write_inline(writer, node):
     """Write a formula within a line."""
-    writer.body.append(latex2mathml.tex2mathml(node.astext(), as_block=False))
+    writer.body.append(to_mathml(node.astext(), as_block=False))
     raise nodes.SkipNode
 
 
@@ -15,7 +24,7 @@ def write_block(writer, node):
     text = node.astext().strip()
     if ("&" in text or "\\\\" in text) and "\\begin" not in text:
         text = f"\\begin{{aligned}}{text}\\end{{aligned}}"
-    writer.body.append(f'<div class="math">{latex2mathml.tex2mathml(text, as_block=True)}</div>\n')
+    writer.body.append(f'<div class="math">{to_mathml(text, as_block=True)}</div>\n')
     raise nodes.SkipNode
 
 
