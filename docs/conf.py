@@ -15,7 +15,11 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a warning of the kernel's debugger, which nobody uses here
 
+from nbclient import NotebookClient  # noqa: E402
+
 import subjective  # noqa: E402
+
+NotebookClient.startup_timeout.default_value = 600  # beside other programs, a kernel begins late
 
 project = "subjective"
 author = "the subjective authors"
@@ -43,7 +47,7 @@ nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900
 nb_merge_streams = True
 
 nitpicky = True
