@@ -49,6 +49,7 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_execution_timeout = 900
 nb_merge_streams = True
+nb_output_stderr = "remove"  # notes and warnings of a run; an error ends the build
 
 nitpicky = True
 default_role = "py:obj"
