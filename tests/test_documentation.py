@@ -14,9 +14,9 @@ import subjective
 from subjective.cli.arguments import parse
 from subjective.cli.commands.table import options_class
 
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-LINKED = [*PAGES, *sorted(ROOT.glob("experiments/*.md"))]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("experiments/*.md"))]
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def name_of(page):
@@ -89,6 +89,16 @@ def test_each_relative_link_resolves(page):
 
 def test_the_readme_has_at_most_a_thousand_words():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1000
+
+
+def test_the_citation_has_the_version_of_the_package():
+    assert f"\nversion: {subjective.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_the_reference_has_every_public_name():
+    page = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\.\. \w+:{1,2}(?:\w+::)? (\w+)$", page, re.MULTILINE)
+    assert sorted(set(listed) - {"subjective"}) == [name for name in dir(subjective) if name != "__version__"]
 
 
 @pytest.fixture

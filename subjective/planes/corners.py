@@ -54,7 +54,7 @@ class TileSet:
 
     @property
     def sheet(self) -> Pixels:
-        """All tiles, each once, as a square that wraps: ``(colors^2 * side, colors^2 * side, 3)``."""
+        """All tiles, each once, as a square ``(colors^2 * side, colors^2 * side, 3)`` that wraps."""
         return place_tiles(self.tiles, number_tiles(wrap(sheet_corners(self.colors))))
 
 

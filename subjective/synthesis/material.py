@@ -67,8 +67,11 @@ class MaterialResult(PictureResult):
 
     @property
     def maps(self) -> dict[str, np.ndarray]:
-        """The maps by their kinds, float32 in [0, 1]: ``(height, width, 3)`` for colors and for normals, whose vectors
-        have length one; ``(height, width)`` for all others."""
+        """The maps by their kinds, float32 in [0, 1].
+
+        Colors are ``(height, width, 3)``, and so are normals, whose vectors have length one. All other maps are
+        ``(height, width)``.
+        """
         return split_maps(np.asarray(self.value), self.kinds)
 
     @property

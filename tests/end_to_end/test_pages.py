@@ -21,7 +21,7 @@ from subjective.cli.main import main
 from subjective.feedforward import train
 from subjective.images import read_image
 
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 ENVIRONMENT = ("python3 -m venv", "pip install", "source .venv", "-m pytest", "-m tests.")
