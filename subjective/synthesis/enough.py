@@ -7,6 +7,7 @@ below this difference gains nothing: its loss falls because even places get a we
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -22,31 +23,50 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage
 
+MIXED = 2
+"""Number of octaves that count for a picture with parts of several sources. At coarser ones, the borders between the
+parts are shapes that no source has, and a picture that is driven to the sources' statistics gets outlines there."""
+
 
 def ends_when_near(config: SynthesisConfig, sources: int) -> bool:
-    """Return whether a texture of so many sources ends where it is near to its source."""
-    is_one = sources == 1 and config.mul == 1  # quarters have nothing to tell of features made stronger
-    return config.enough > 0 and is_one and config.init == "patches"
+    """Return whether a texture of so many sources ends where it is near to its sources."""
+    is_mixed = sources == 1 or config.join_mode in (None, "average")
+    # Quarters have nothing to tell of features made stronger.
+    return config.enough > 0 and is_mixed and config.mul == 1 and config.init == "patches"
 
 
-def end_when_near(job: Job, config: SynthesisConfig, source: np.ndarray, targets: Statistics, params: Params) -> Job:
-    """End each stage of a job at the share ``config.enough`` of the loss that quarters of the source have.
+def end_when_near(
+    job: Job, config: SynthesisConfig, sources: Sequence[np.ndarray], targets: Sequence[Statistics], params: Params
+) -> Job:
+    """End each stage of a job at the share ``config.enough`` of the loss that quarters of the sources have.
 
     Args:
-        job: from `prepare` of a verb that makes pictures of one source.
+        job: from `prepare` of a verb that makes pictures with parts of each source.
         config: the settings.
-        source: image ``(height, width, 3)``.
-        targets: the statistics of the source at all octaves of the job.
+        sources: images ``(height, width, 3)``.
+        targets: the statistics of each source by itself, at all octaves of the job.
         params: the network.
     """
-    of_octaves = _losses_of_quarters(config, job.analysis, source, targets, params)
+    measured = [
+        _losses_of_quarters(config, job.analysis, source, target, params)
+        for source, target in zip(sources, targets, strict=True)
+    ]
+    fewest = min(map(len, measured))
+    if not fewest:
+        return job
+    of_octaves = np.average([one[:fewest] for one in measured], axis=0, weights=config.source_weights)
 
     def enough(stage: Stage) -> float | None:
-        known = of_octaves[stage.first_octave :]
-        octaves = len(stage.analysis.octaves)
-        return config.enough * float(np.mean(known)) * octaves if known else None
+        octaves = len(stage.analysis.octaves) if len(sources) == 1 else min(MIXED, len(stage.analysis.octaves))
+        known = of_octaves[stage.first_octave :][: None if len(sources) == 1 else MIXED]
+        return config.enough * float(np.mean(known)) * octaves if len(known) else None
 
     return dataclasses.replace(job, enough=enough)
+
+
+def mixed_weights(stage: Stage) -> tuple[float, ...]:
+    """Return the weights of a stage's octaves for a picture with parts of several sources: the finest `MIXED` count."""
+    return tuple(float(octave < MIXED) for octave in range(len(stage.analysis.octaves)))
 
 
 def _losses_of_quarters(

@@ -19,7 +19,7 @@ from subjective.network.vgg import Params
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.enough import end_when_near, ends_when_near
+from subjective.synthesis.enough import end_when_near, ends_when_near, mixed_weights
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
 from subjective.synthesis.guide import Guide, guide_layouts, read_guide
@@ -131,6 +131,7 @@ def prepare(
     plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
     config, stages = plan.config, plan.stages
     layouts = make_layouts(config, sources) if has_layouts else None
+    is_mixed = layouts is not None and len(sources) > 1 and config.octave_weights is None
     targets = targets_by_precision(sources, stages, plan.analysis, config, params, source_per_region(masks))
     reduced_masks = {
         stage.octave: reduce_to_stage(masks, stage, config.padding_mode)
@@ -139,7 +140,10 @@ def prepare(
     }
 
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
-        weights, target = octave_weights_at(config, stage), target_at(targets, stage)
+        weights, target = (
+            mixed_weights(stage) if is_mixed else octave_weights_at(config, stage),
+            target_at(targets, stage),
+        )
         if stage.octave in reduced_masks:
             loss = _mean_texture_loss(stage.analysis, weights, config.relative)
             return loss, {"texture": (target, params)}
@@ -173,7 +177,12 @@ def prepare(
     if layouts is None:
         return job
     if ends_when_near(config, len(sources)):
-        job = end_when_near(job, config, sources[0], targets[stages[-1].analysis.precision], params)
+        own = [targets]
+        if len(sources) > 1:
+            alone = dataclasses.replace(config, source_weights=None)
+            own = [targets_by_precision([one], stages, plan.analysis, alone, params, None) for one in sources]
+        exact = stages[-1].analysis.precision
+        job = end_when_near(job, config, sources, [target[exact] for target in own], params)
     return hold_to_layout(job, layouts, config.layout_weight)
 
 

@@ -54,6 +54,20 @@ def test_enough_is_a_share_of_the_loss_of_the_sources_quarters(small_params):
 
 
 @pytest.mark.slow
+def test_a_mixture_ends_at_the_mean_share_of_its_sources_and_matches_two_octaves(small_params):
+    sources = [noise(96, 80, 3, seed=seed) ** (1 + seed) for seed in (1, 2)]
+    settings = SETTINGS | {"octaves": 3, "source_weights": (1.0, 3.0)}
+    job = prepare(sources, SynthesisConfig(**settings), small_params)
+    own = [prepare([one], SynthesisConfig(**SETTINGS | {"octaves": 2}), small_params) for one in sources]
+    expected = np.average([each.enough(each.stages[-1]) for each in own], weights=(1, 3))
+    assert job.enough(job.stages[-1]) == pytest.approx(expected, rel=1e-4)
+    loss, arguments = job.problem(job.stages[-1])
+    _, parts = jax.jit(loss)(noise(32, 32, 3), arguments)
+    weighed = [sum(jax.tree.leaves(one)) for one in (parts["texture"] if isinstance(parts, dict) else parts)]
+    assert min(weighed[:2]) > 0 == weighed[2]
+
+
+@pytest.mark.slow
 def test_a_picture_ends_there_and_goes_on_without(small_params):
     source = noise(80, 96, 3) ** 2
     source[:40] *= 0.7
@@ -70,7 +84,7 @@ def test_what_no_quarter_can_tell_never_ends_a_stage(small_params):
     config = SynthesisConfig(**SETTINGS)
     source = noise(80, 96, 3)
     own = add_losses(prepare([source], config, small_params), [(1.0, lambda picture: picture.mean())])
-    several = prepare([source, source**2], config, small_params)
+    several = prepare([source, source**2], dataclasses.replace(config, join_mode="geodesic"), small_params)
     other = prepare([source], dataclasses.replace(config, init="random"), small_params)
     tiny = prepare([noise(16, 16, 3)], dataclasses.replace(config, octaves=1, layers=("pool2",)), small_params)
     for job in (own, several, other):
