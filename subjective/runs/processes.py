@@ -1,0 +1,426 @@
+"""The processes of a run that several processes share: how they find each other, take orders, and end together.
+
+Process 0, the leader, runs the command as if it were alone: it reads, plans, moves the picture, decides when to end,
+and writes. The other processes, the members, only compute their rows of each evaluation of the loss; see
+`subjective.runs.shared_loss`. They read no file and decide nothing, so that the processes cannot disagree about what
+comes next. The state of the optimizer is in the leader alone: checkpoints are those of a run in one process, and a run
+resumes with any number of processes.
+
+There are two kinds of connections. JAX's collective operations carry pictures and gradients. A connection of TCP
+between the leader and each member carries orders. Its end tells at once that a process is gone; JAX would notice after
+100 seconds, and abort.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import secrets
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from subjective.checks import InputError, setting
+from subjective.runs import interrupts
+from subjective.runs.interrupts import LostProcessError
+from subjective.terminal import report_error
+
+FAILURE_SECONDS = 3.0
+"""Seconds that a member whose operation failed waits before it says so: another process may be gone, and the leader
+tells then."""
+
+ANSWER_SECONDS = 60.0
+"""Seconds in which a member has to connect, once JAX has found all processes."""
+
+PATIENCE = 30.0
+"""Seconds after the loss of a process in which an operation of JAX has to fail. Then the leader ends by itself."""
+
+PARTING_SECONDS = 10.0
+"""Seconds that the leader waits at the end for the members to end first."""
+
+CONNECT_SECONDS = 5.0
+"""Seconds in which one address of the leader has to answer."""
+
+NUMBER_DIGITS = 8
+"""Number of digits in which a member says its number."""
+
+GREETING_BYTES = 1024
+"""Length of the leader's greeting, which says where it listens."""
+
+Order = dict[str, Any]
+"""What the leader asks for: ``do`` is a word, the rest depends on the word."""
+
+
+class Line:
+    """A connection that carries orders, each with some bytes."""
+
+    def __init__(self, connection: socket.socket):
+        """Take over a connection. The loss of a whole machine is noticed within a minute."""
+        self._socket, self._lock = connection, threading.Lock()
+        connection.settimeout(None)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in (("TCP_NODELAY", 1), ("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 5)):
+            if hasattr(socket, name):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    def send(self, order: Order, data: bytes | memoryview = b"") -> None:
+        """Send an order and its bytes.
+
+        Raises:
+            OSError: the other process is gone.
+        """
+        head = json.dumps(order).encode()
+        with self._lock:
+            self._socket.sendall(struct.pack("<QQ", len(head), len(data)) + head)
+            self._socket.sendall(data)
+
+    def receive(self) -> tuple[Order, bytearray] | None:
+        """Wait for an order and its bytes; return None if the other process is gone."""
+        try:
+            lengths = self._read(16)
+            head, data = (self._read(length) for length in struct.unpack("<QQ", lengths))
+        except OSError:
+            return None
+        return json.loads(head), data
+
+    def _read(self, length: int) -> bytearray:
+        return _read(self._socket, length)
+
+
+def _read(connection: socket.socket, length: int) -> bytearray:
+    """Read so many bytes; raise `ConnectionError` if there are fewer."""
+    found = bytearray(length)
+    view = memoryview(found)
+    while view:
+        count = connection.recv_into(view)
+        if not count:
+            raise ConnectionError
+        view = view[count:]
+    return found
+
+
+class Leader:
+    """Process 0.
+
+    Attributes:
+        count: number of processes, this one included.
+        devices: number of devices of all processes.
+    """
+
+    def __init__(self, lines: dict[int, Line], count: int):
+        """Begin to listen to the members.
+
+        Args:
+            lines: the connection to each member, by its number.
+            count: number of processes.
+        """
+        self.count, self.devices = count, jax.device_count()
+        self._lines, self._lost, self._is_ending = lines, "", False
+        self._loss, self._waiting_since, self._lock = threading.Event(), 0.0, threading.Lock()
+        self._listeners = [threading.Thread(target=self._listen, args=one, daemon=True) for one in lines.items()]
+        for thread in self._listeners:
+            thread.start()
+
+    def order(self, order: Order, data: bytes | memoryview = b"") -> None:
+        """Send an order to all members.
+
+        Raises:
+            LostProcessError: a member is gone.
+        """
+        self.check()
+        for number, line in self._lines.items():
+            try:
+                line.send(order, data)
+            except OSError:
+                self._lose(number, "is gone")
+        self.check()
+
+    def check(self) -> None:
+        """Raise `LostProcessError` if a member is gone."""
+        if self._lost:
+            raise LostProcessError(self._lost)
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Surround what all processes compute together, which fails or hangs if one of them is gone.
+
+        Raises:
+            LostProcessError: a member is gone.
+        """
+        self._waiting_since = time.monotonic()
+        try:
+            yield
+        except Exception as error:  # of many types, whatever JAX's operation is
+            if self._loss.wait(5.0):
+                raise LostProcessError(self._lost) from error
+            raise
+        finally:
+            self._waiting_since = 0.0
+
+    def end(self, status: int) -> NoReturn:
+        """End all processes with an exit status, this one last.
+
+        JAX would wait at the end of a process for processes that are gone, and then abort: this process ends at once.
+        """
+        self._is_ending = True
+        for number in interrupts.SIGNALS:  # the end is near in any case
+            signal.signal(number, signal.SIG_IGN)
+        for line in self._lines.values():
+            with contextlib.suppress(OSError):
+                line.send({"do": "end", "status": status})
+        latest = time.monotonic() + PARTING_SECONDS
+        for thread in self._listeners:
+            thread.join(max(latest - time.monotonic(), 0))
+        leave(status)
+
+    def _listen(self, number: int, line: Line) -> None:
+        """Hear what a member says, until it is gone. The first signal of a member counts as one of this process."""
+        while (heard := line.receive()) is not None:
+            order, _ = heard
+            if order["do"] == "signal" and not interrupts.has_come():
+                os.kill(os.getpid(), order["number"])
+            elif order["do"] == "fail":
+                self._lose(number, f"failed: {order['reason']}")
+        self._lose(number, "is gone")
+
+    def _lose(self, number: int, how: str) -> None:
+        """Note that a member is gone, end the others, and watch that this process ends too."""
+        with self._lock:
+            if self._lost or self._is_ending:
+                return
+            self._lost = f"process {number} of {self.count} {how}"
+        for other, line in self._lines.items():
+            if other != number:
+                with contextlib.suppress(OSError):
+                    line.send({"do": "end", "status": 1, "reason": self._lost})
+        self._loss.set()
+        threading.Thread(target=self._end_if_stuck, daemon=True).start()
+
+    def _end_if_stuck(self) -> None:
+        """End this process if an operation hangs that a lost process has a part in, as on GPUs."""
+        lost = time.monotonic()
+        while not self._is_ending:
+            time.sleep(0.5)
+            since = self._waiting_since
+            if since and time.monotonic() - max(since, lost) > PATIENCE:
+                report_error(f"{self._lost}; the run stops, and resumes at its last checkpoint")
+                leave(1)
+
+
+class Member:
+    """A process that is not process 0."""
+
+    def __init__(self, line: Line, number: int, count: int):
+        """Take over the connection to the leader.
+
+        Args:
+            line: the connection.
+            number: number of this process.
+            count: number of processes.
+        """
+        self._line, self._name = line, f"process {number} of {count}"
+        self._signals = 0
+
+    def serve(self, obey: Callable[[Order, bytearray], None]) -> NoReturn:
+        """Follow the leader's orders until it ends the run, then end.
+
+        The orders are followed in a thread of their own: this one hears the end of the run, and signals, also while an
+        operation of JAX waits for other processes.
+
+        Args:
+            obey: follows an order.
+        """
+        orders: list[tuple[Order, bytearray]] = []
+        came = threading.Condition()
+
+        def work() -> None:
+            try:
+                while True:
+                    with came:
+                        came.wait_for(lambda: bool(orders))
+                        order, data = orders.pop(0)
+                    obey(order, data)
+            except BaseException as error:
+                time.sleep(FAILURE_SECONDS)
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                with contextlib.suppress(OSError):
+                    self._line.send({"do": "fail", "reason": reason})
+                report_error(f"{self._name} failed: {reason}")
+                leave(1)
+
+        with interrupts.handled_by(self._pass_on):
+            threading.Thread(target=work, daemon=True).start()
+            while (heard := self._line.receive()) is not None:
+                if heard[0]["do"] == "end":
+                    if reason := heard[0].get("reason"):
+                        report_error(f"{reason}; {self._name} ends")
+                    leave(heard[0]["status"])
+                with came:
+                    orders.append(heard)
+                    came.notify()
+        report_error(f"process 0 is gone; {self._name} ends")
+        leave(1)
+
+    def _pass_on(self, number: int, frame: Any) -> None:
+        """Tell the leader of a signal, which stops the run in order; end at once at a second signal."""
+        self._signals += 1
+        if self._signals > 1:
+            leave(128 + number)
+        with contextlib.suppress(OSError):
+            self._line.send({"do": "signal", "number": number})
+
+
+def join_processes(coordinator: str | None, processes: int | None, number: int | None) -> Leader | Member:
+    """Find the other processes of the run.
+
+    Args:
+        coordinator: address ``HOST:PORT`` at which process 0 listens; None if a launcher says all: Slurm, Open MPI,
+            Kubernetes, or what else JAX recognizes.
+        processes: number of processes; None as above.
+        number: number of this process; None as above.
+
+    Returns:
+        What this process is.
+
+    Raises:
+        InputError: there is no launcher, or the processes do not find each other.
+    """
+    _keep_streams_clean()
+    with contextlib.suppress(AttributeError, ValueError):  # some versions of JAX have nothing else
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    _initialize(coordinator, processes, number)
+    number, count = jax.process_index(), jax.process_count()
+    if number:
+        _delay_abort()
+    greeting = np.zeros(GREETING_BYTES, np.uint8)
+    if number == 0:
+        listener, token = _listen(), secrets.token_hex(16)
+        said = json.dumps({"port": listener.getsockname()[1], "token": token, "hosts": _own_addresses()}).encode()
+        greeting[: len(said)] = np.frombuffer(said, np.uint8)
+    heard = np.asarray(multihost_utils.broadcast_one_to_all(greeting))
+    if number == 0:
+        with listener:
+            return Leader(_accept(listener, token, count), count)
+    told = json.loads(heard.tobytes().rstrip(b"\0"))
+    hosts = [coordinator.rpartition(":")[0].strip("[]")] if coordinator else []
+    return Member(_connect([*hosts, *told["hosts"]], told["port"], told["token"], number), number, count)
+
+
+def leave(status: int) -> NoReturn:
+    """End this process now, without what libraries do at the end of a process."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def _initialize(coordinator: str | None, processes: int | None, number: int | None) -> None:
+    """Call `jax.distributed.initialize`, in a thread: it waits for minutes, and signals come to this one."""
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            jax.distributed.initialize(coordinator, processes, number)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.1)
+    if not errors:
+        return
+    [error] = errors
+    if coordinator is None and isinstance(error, ValueError):
+        flags = " ".join(setting(name) for name in ("coordinator", "processes", "process_id"))
+        raise InputError(
+            f"{setting('distributed')} finds no launcher (Slurm, Open MPI, Kubernetes); start the processes with one, "
+            f"or give each {flags}"
+        )
+    raise InputError(f"the processes do not find each other: {error}")
+
+
+def _keep_streams_clean() -> None:
+    """Send what compiled libraries write themselves to the null device, such as gloo's lines on stdout."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+            if stream.fileno() != number:
+                continue
+            kept = os.dup(number)
+            setattr(sys, name, os.fdopen(kept, "w", encoding=stream.encoding, errors=stream.errors, buffering=1))
+            with open(os.devnull, "w", encoding="utf-8") as nothing:
+                os.dup2(nothing.fileno(), number)
+
+
+def _delay_abort() -> None:
+    """Give this process some seconds to say why it ends, before JAX aborts it.
+
+    JAX aborts a process in one of its threads as soon as process 0 is gone. With the function ``sleep`` of the C
+    library as handler of the signal, that thread sleeps for as many seconds as the signal has as number, six.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # a system without such functions
+        library = ctypes.CDLL(None)
+        library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+        library.signal(int(signal.SIGABRT), ctypes.cast(library.sleep, ctypes.c_void_p))
+
+
+def _listen() -> socket.socket:
+    """Listen at a free port of all addresses of this machine."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", 0))
+
+
+def _own_addresses() -> list[str]:
+    """Return names and addresses under which other machines may reach this one."""
+    name = socket.gethostname()
+    found = [name]
+    with contextlib.suppress(OSError):
+        found += [str(info[4][0]) for info in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward:
+        outward.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the address that leads outward
+        found.append(outward.getsockname()[0])
+    return list(dict.fromkeys([*found[:8], "127.0.0.1"]))
+
+
+def _accept(listener: socket.socket, token: str, count: int) -> dict[int, Line]:
+    """Wait for all members. A member says the first half of the token and its number, and hears the second half."""
+    lines: dict[int, Line] = {}
+    half, latest = len(token) // 2, time.monotonic() + ANSWER_SECONDS
+    while len(lines) < count - 1:
+        listener.settimeout(max(latest - time.monotonic(), 0.01))
+        with contextlib.suppress(OSError, ValueError):  # also of strangers, who know no token
+            connection, _ = listener.accept()
+            connection.settimeout(CONNECT_SECONDS)
+            said = _read(connection, half + NUMBER_DIGITS).decode("ascii")
+            if secrets.compare_digest(said[:half], token[:half]):
+                connection.sendall(token[half:].encode())
+                lines[int(said[half:])] = Line(connection)
+        if time.monotonic() >= latest:
+            raise InputError(f"{count - 1 - len(lines)} of {count} processes did not connect")
+    return lines
+
+
+def _connect(hosts: list[str], port: int, token: str, number: int) -> Line:
+    """Connect to process 0 at one of the addresses at which it may be."""
+    half = len(token) // 2
+    for host in hosts:
+        with contextlib.suppress(OSError):
+            connection = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+            connection.sendall(f"{token[:half]}{number:0{NUMBER_DIGITS}}".encode())
+            if _read(connection, half) == token[half:].encode():
+                return Line(connection)
+    raise InputError(f"process 0 cannot be reached at port {port} of {', '.join(hosts)}")
