@@ -190,6 +190,7 @@ class Checking(Protocol):
         """Raise an `InputError` if the state is none that this optimizer makes for this problem."""
 
 
+@runtime_checkable
 class Evaluate(Protocol):
     """The compiled function of a loss, ``(value, *args) -> ((scalar, parts), gradient)``."""
 

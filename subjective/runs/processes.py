@@ -40,6 +40,9 @@ FAILURE_SECONDS = 3.0
 """Seconds that a member whose operation failed waits before it says so: another process may be gone, and the leader
 tells then."""
 
+START_SECONDS = 300
+"""Seconds in which all processes have to start."""
+
 ANSWER_SECONDS = 60.0
 """Seconds in which a member has to connect, once JAX has found all processes."""
 
@@ -48,6 +51,9 @@ PATIENCE = 30.0
 
 PARTING_SECONDS = 10.0
 """Seconds that the leader waits at the end for the members to end first."""
+
+LOSS_SECONDS = 5.0
+"""Seconds in which the leader hears that a process is gone, after an operation of JAX has failed for this reason."""
 
 CONNECT_SECONDS = 5.0
 """Seconds in which one address of the leader has to answer."""
@@ -127,7 +133,8 @@ class Leader:
         """
         self.count, self.devices = count, jax.device_count()
         self._lines, self._lost, self._is_ending = lines, "", False
-        self._loss, self._waiting_since, self._lock = threading.Event(), 0.0, threading.Lock()
+        self._waiting_since, self._news = 0.0, threading.Condition()
+        self._owed = dict.fromkeys(lines, 0)  # answers that each member owes
         self._listeners = [threading.Thread(target=self._listen, args=one, daemon=True) for one in lines.items()]
         for thread in self._listeners:
             thread.start()
@@ -140,6 +147,7 @@ class Leader:
         """
         self.check()
         for number, line in self._lines.items():
+            self._owed[number] += bool(order.get("answer"))
             try:
                 line.send(order, data)
             except OSError:
@@ -150,6 +158,16 @@ class Leader:
         """Raise `LostProcessError` if a member is gone."""
         if self._lost:
             raise LostProcessError(self._lost)
+
+    def wait(self) -> None:
+        """Wait until each member has done what `order` has asked of it with ``"answer": True``.
+
+        Raises:
+            LostProcessError: a member is gone.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._lost or not any(self._owed.values()))
+        self.check()
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
@@ -162,7 +180,9 @@ class Leader:
         try:
             yield
         except Exception as error:  # of many types, whatever JAX's operation is
-            if self._loss.wait(5.0):
+            with self._news:
+                self._news.wait_for(lambda: self._lost, LOSS_SECONDS)
+            if self._lost:
                 raise LostProcessError(self._lost) from error
             raise
         finally:
@@ -190,21 +210,25 @@ class Leader:
             order, _ = heard
             if order["do"] == "signal" and not interrupts.has_come():
                 os.kill(os.getpid(), order["number"])
+            elif order["do"] == "answer":
+                with self._news:
+                    self._owed[number] -= 1
+                    self._news.notify_all()
             elif order["do"] == "fail":
                 self._lose(number, f"failed: {order['reason']}")
         self._lose(number, "is gone")
 
     def _lose(self, number: int, how: str) -> None:
         """Note that a member is gone, end the others, and watch that this process ends too."""
-        with self._lock:
+        with self._news:
             if self._lost or self._is_ending:
                 return
             self._lost = f"process {number} of {self.count} {how}"
+            self._news.notify_all()
         for other, line in self._lines.items():
             if other != number:
                 with contextlib.suppress(OSError):
                     line.send({"do": "end", "status": 1, "reason": self._lost})
-        self._loss.set()
         threading.Thread(target=self._end_if_stuck, daemon=True).start()
 
     def _end_if_stuck(self) -> None:
@@ -251,9 +275,11 @@ class Member:
                         came.wait_for(lambda: bool(orders))
                         order, data = orders.pop(0)
                     obey(order, data)
+                    if order.get("answer"):
+                        self._line.send({"do": "answer"})
             except BaseException as error:
                 time.sleep(FAILURE_SECONDS)
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
                 with contextlib.suppress(OSError):
                     self._line.send({"do": "fail", "reason": reason})
                 report_error(f"{self._name} failed: {reason}")
@@ -297,18 +323,20 @@ def join_processes(coordinator: str | None, processes: int | None, number: int |
         InputError: there is no launcher, or the processes do not find each other.
     """
     _keep_streams_clean()
+    _delay_abort()
     with contextlib.suppress(AttributeError, ValueError):  # some versions of JAX have nothing else
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
     _initialize(coordinator, processes, number)
     number, count = jax.process_index(), jax.process_count()
-    if number:
-        _delay_abort()
     greeting = np.zeros(GREETING_BYTES, np.uint8)
     if number == 0:
         listener, token = _listen(), secrets.token_hex(16)
         said = json.dumps({"port": listener.getsockname()[1], "token": token, "hosts": _own_addresses()}).encode()
         greeting[: len(said)] = np.frombuffer(said, np.uint8)
-    heard = np.asarray(multihost_utils.broadcast_one_to_all(greeting))
+    try:
+        heard = np.asarray(multihost_utils.broadcast_one_to_all(greeting))
+    except Exception as error:  # of many types
+        raise InputError(f"the processes lost each other as they began: {_first_line(error)}") from None
     if number == 0:
         with listener:
             return Leader(_accept(listener, token, count), count)
@@ -331,14 +359,17 @@ def _initialize(coordinator: str | None, processes: int | None, number: int | No
 
     def work() -> None:
         try:
-            jax.distributed.initialize(coordinator, processes, number)
+            # After its own timeout, JAX would abort the process.
+            jax.distributed.initialize(coordinator, processes, number, initialization_timeout=2 * START_SECONDS)
         except Exception as error:
             errors.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread, latest = threading.Thread(target=work, daemon=True), time.monotonic() + START_SECONDS
     thread.start()
     while thread.is_alive():
         thread.join(0.1)
+        if time.monotonic() > latest:
+            raise InputError(f"after {START_SECONDS} s, not all processes have started, or they cannot reach process 0")
     if not errors:
         return
     [error] = errors
@@ -348,7 +379,11 @@ def _initialize(coordinator: str | None, processes: int | None, number: int | No
             f"{setting('distributed')} finds no launcher (Slurm, Open MPI, Kubernetes); start the processes with one, "
             f"or give each {flags}"
         )
-    raise InputError(f"the processes do not find each other: {error}")
+    raise InputError(f"the processes do not find each other: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _keep_streams_clean() -> None:

@@ -140,9 +140,11 @@ class SharedLosses:
     def compile(self, data: bytes) -> tuple[int, Program]:
         """Compile a program in all processes at the same time; return its number and the program."""
         self._sent += 1
-        self.leader.order({"do": "compile", "program": self._sent}, data)
-        with self.leader.computing():
-            return self._sent, Program(data)
+        self.leader.order({"do": "compile", "program": self._sent, "answer": True}, data)
+        with self.leader.computing():  # on GPUs, compilers of all processes work together
+            program = Program(data)
+        self.leader.wait()  # so that no evaluation takes longer because a member still compiles
+        return self._sent, program
 
     def evaluate(
         self, number: int, program: Program, picture: np.ndarray, arrays: Sequence[Any]
