@@ -19,8 +19,6 @@ import json
 import os
 import secrets
 import signal
-import socket
-import struct
 import sys
 import threading
 import time
@@ -34,6 +32,7 @@ from jax.experimental import multihost_utils
 from subjective.checks import InputError, setting
 from subjective.runs import interrupts
 from subjective.runs.interrupts import LostProcessError
+from subjective.runs.lines import Line, Order, accept_lines, connect, listen, own_addresses
 from subjective.terminal import report_error
 
 FAILURE_SECONDS = 3.0
@@ -42,9 +41,6 @@ tells then."""
 
 START_SECONDS = 300
 """Seconds in which all processes have to start."""
-
-ANSWER_SECONDS = 60.0
-"""Seconds in which a member has to connect, once JAX has found all processes."""
 
 PATIENCE = 30.0
 """Seconds after the loss of a process in which an operation of JAX has to fail. Then the leader ends by itself."""
@@ -55,65 +51,8 @@ PARTING_SECONDS = 10.0
 LOSS_SECONDS = 5.0
 """Seconds in which the leader hears that a process is gone, after an operation of JAX has failed for this reason."""
 
-CONNECT_SECONDS = 5.0
-"""Seconds in which one address of the leader has to answer."""
-
-NUMBER_DIGITS = 8
-"""Number of digits in which a member says its number."""
-
 GREETING_BYTES = 1024
 """Length of the leader's greeting, which says where it listens."""
-
-Order = dict[str, Any]
-"""What the leader asks for: ``do`` is a word, the rest depends on the word."""
-
-
-class Line:
-    """A connection that carries orders, each with some bytes."""
-
-    def __init__(self, connection: socket.socket):
-        """Take over a connection. The loss of a whole machine is noticed within a minute."""
-        self._socket, self._lock = connection, threading.Lock()
-        connection.settimeout(None)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in (("TCP_NODELAY", 1), ("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 5)):
-            if hasattr(socket, name):
-                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-    def send(self, order: Order, data: bytes | memoryview = b"") -> None:
-        """Send an order and its bytes.
-
-        Raises:
-            OSError: the other process is gone.
-        """
-        head = json.dumps(order).encode()
-        with self._lock:
-            self._socket.sendall(struct.pack("<QQ", len(head), len(data)) + head)
-            self._socket.sendall(data)
-
-    def receive(self) -> tuple[Order, bytearray] | None:
-        """Wait for an order and its bytes; return None if the other process is gone."""
-        try:
-            lengths = self._read(16)
-            head, data = (self._read(length) for length in struct.unpack("<QQ", lengths))
-        except OSError:
-            return None
-        return json.loads(head), data
-
-    def _read(self, length: int) -> bytearray:
-        return _read(self._socket, length)
-
-
-def _read(connection: socket.socket, length: int) -> bytearray:
-    """Read so many bytes; raise `ConnectionError` if there are fewer."""
-    found = bytearray(length)
-    view = memoryview(found)
-    while view:
-        count = connection.recv_into(view)
-        if not count:
-            raise ConnectionError
-        view = view[count:]
-    return found
 
 
 class Leader:
@@ -147,7 +86,8 @@ class Leader:
         """
         self.check()
         for number, line in self._lines.items():
-            self._owed[number] += bool(order.get("answer"))
+            with self._news:
+                self._owed[number] += bool(order.get("answer"))
             try:
                 line.send(order, data)
             except OSError:
@@ -326,12 +266,14 @@ def join_processes(coordinator: str | None, processes: int | None, number: int |
     _delay_abort()
     with contextlib.suppress(AttributeError, ValueError):  # some versions of JAX have nothing else
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    if coordinator and number == 0:
+        listen(int(coordinator.rpartition(":")[2])).close()  # JAX would crash if the port is taken
     _initialize(coordinator, processes, number)
     number, count = jax.process_index(), jax.process_count()
     greeting = np.zeros(GREETING_BYTES, np.uint8)
     if number == 0:
-        listener, token = _listen(), secrets.token_hex(16)
-        said = json.dumps({"port": listener.getsockname()[1], "token": token, "hosts": _own_addresses()}).encode()
+        listener, token = listen(), secrets.token_hex(16)
+        said = json.dumps({"port": listener.getsockname()[1], "token": token, "hosts": own_addresses()}).encode()
         greeting[: len(said)] = np.frombuffer(said, np.uint8)
     try:
         heard = np.asarray(multihost_utils.broadcast_one_to_all(greeting))
@@ -339,10 +281,10 @@ def join_processes(coordinator: str | None, processes: int | None, number: int |
         raise InputError(f"the processes lost each other as they began: {_first_line(error)}") from None
     if number == 0:
         with listener:
-            return Leader(_accept(listener, token, count), count)
+            return Leader(accept_lines(listener, token, count), count)
     told = json.loads(heard.tobytes().rstrip(b"\0"))
     hosts = [coordinator.rpartition(":")[0].strip("[]")] if coordinator else []
-    return Member(_connect([*hosts, *told["hosts"]], told["port"], told["token"], number), number, count)
+    return Member(connect([*hosts, *told["hosts"]], told["port"], told["token"], number), number, count)
 
 
 def leave(status: int) -> NoReturn:
@@ -410,52 +352,3 @@ def _delay_abort() -> None:
         library = ctypes.CDLL(None)
         library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
         library.signal(int(signal.SIGABRT), ctypes.cast(library.sleep, ctypes.c_void_p))
-
-
-def _listen() -> socket.socket:
-    """Listen at a free port of all addresses of this machine."""
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-    return socket.create_server(("", 0))
-
-
-def _own_addresses() -> list[str]:
-    """Return names and addresses under which other machines may reach this one."""
-    name = socket.gethostname()
-    found = [name]
-    with contextlib.suppress(OSError):
-        found += [str(info[4][0]) for info in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)]
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward:
-        outward.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the address that leads outward
-        found.append(outward.getsockname()[0])
-    return list(dict.fromkeys([*found[:8], "127.0.0.1"]))
-
-
-def _accept(listener: socket.socket, token: str, count: int) -> dict[int, Line]:
-    """Wait for all members. A member says the first half of the token and its number, and hears the second half."""
-    lines: dict[int, Line] = {}
-    half, latest = len(token) // 2, time.monotonic() + ANSWER_SECONDS
-    while len(lines) < count - 1:
-        listener.settimeout(max(latest - time.monotonic(), 0.01))
-        with contextlib.suppress(OSError, ValueError):  # also of strangers, who know no token
-            connection, _ = listener.accept()
-            connection.settimeout(CONNECT_SECONDS)
-            said = _read(connection, half + NUMBER_DIGITS).decode("ascii")
-            if secrets.compare_digest(said[:half], token[:half]):
-                connection.sendall(token[half:].encode())
-                lines[int(said[half:])] = Line(connection)
-        if time.monotonic() >= latest:
-            raise InputError(f"{count - 1 - len(lines)} of {count} processes did not connect")
-    return lines
-
-
-def _connect(hosts: list[str], port: int, token: str, number: int) -> Line:
-    """Connect to process 0 at one of the addresses at which it may be."""
-    half = len(token) // 2
-    for host in hosts:
-        with contextlib.suppress(OSError):
-            connection = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
-            connection.sendall(f"{token[:half]}{number:0{NUMBER_DIGITS}}".encode())
-            if _read(connection, half) == token[half:].encode():
-                return Line(connection)
-    raise InputError(f"process 0 cannot be reached at port {port} of {', '.join(hosts)}")
