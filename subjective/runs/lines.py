@@ -89,8 +89,8 @@ def listen(port: int = 0) -> socket.socket:
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
     except OSError as error:
-        where = f"{setting('coordinator')} names port {port}"
-        raise InputError(f"{where}, which cannot be used here ({os.strerror(error.errno or 0)}); choose another") from None
+        where = f"{setting('coordinator')} names port {port}, which cannot be used here"
+        raise InputError(f"{where} ({os.strerror(error.errno or 0)}); choose another") from None
 
 
 def own_addresses() -> list[str]:
