@@ -10,6 +10,7 @@ from typing import Any
 from subjective.checks import InputError, MissingPackageError, setting
 from subjective.cli.arguments import render_error
 from subjective.cli.options import DistributedOptions
+from subjective.compilation import enable_disk_cache
 from subjective.network.vgg import Params
 from subjective.runs.processes import Leader, Member, join_processes, leave
 from subjective.runs.shared_loss import Follower, SharedLosses
@@ -30,6 +31,7 @@ def join(options: DistributedOptions) -> Leader:
     """
     try:
         _find_flatbuffers()
+        enable_disk_cache()
         found = join_processes(options.coordinator, options.processes, options.process_id)
         if isinstance(found, Member):
             found.serve(Follower())

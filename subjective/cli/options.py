@@ -208,6 +208,9 @@ class DistributedOptions:
         given = [name for name in names if getattr(self, name) is not None]
         if given and not self.distributed:
             raise InputError(f"{setting(given[0])} is for {setting('distributed')}; give both, or neither")
+        if self.distributed and getattr(self, "devices", 1) != 1:
+            both = f"{setting('devices')} and {setting('distributed')}"
+            raise InputError(f"{both} were both given; leave out the first: all devices of all processes are used")
         if given and len(given) < len(names):
             missing = [setting(name) for name in names if name not in given]
             raise InputError(f"{setting(given[0])} came without {' and '.join(missing)}; give all three, or none")

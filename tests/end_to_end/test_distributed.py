@@ -8,7 +8,7 @@ import socket
 
 import pytest
 from helpers.pictures import GRAVEL
-from helpers.processes import SMALL, finished, made, refusal, start, trace_of, wait_until
+from helpers.processes import SMALL, finished, made, start, trace_of, wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -141,24 +141,3 @@ def test_without_a_launcher_the_command_says_what_it_needs(tmp_path):
         "subjective: --distributed finds no launcher (Slurm, Open MPI, Kubernetes); start the processes with one, or "
         "give each --coordinator --processes --process-id\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--process-id", 1], "--process-id is for --distributed"),
-        (["--distributed", "--process-id", 1], "--process-id came without --coordinator and --processes"),
-        (["--distributed", "--coordinator", "here:1", "--processes", 2], "came without --process-id; give all three"),
-        (
-            ["--distributed", "--coordinator", "here:1", "--processes", 2, "--process-id", 2],
-            "--process-id is 2; wanted 0 to 1, because --processes is 2",
-        ),
-        (
-            ["--distributed", "--coordinator", "here", "--processes", 2, "--process-id", 0],
-            "--coordinator is 'here'; wanted HOST:PORT, such as node1:8476",
-        ),
-    ],
-)
-def test_wrong_options_are_refused_in_one_line(words, told, capsys):
-    assert told in refusal(capsys, *FLAGS, *words)
-    assert told in refusal(capsys, "resume", "nowhere", *words)
