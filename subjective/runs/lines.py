@@ -62,6 +62,10 @@ class Line:
             return None
         return json.loads(head), data
 
+    def close(self) -> None:
+        """Close the connection, which the other process hears."""
+        self._socket.close()
+
     def _read(self, length: int) -> bytearray:
         return _read(self._socket, length)
 
@@ -123,13 +127,14 @@ def accept_lines(listener: socket.socket, token: str, count: int) -> dict[int, L
     half, latest = len(token) // 2, time.monotonic() + ANSWER_SECONDS
     while len(lines) < count - 1:
         listener.settimeout(max(latest - time.monotonic(), 0.01))
-        with contextlib.suppress(OSError, ValueError):  # also of strangers, who know no token
+        with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as opened:  # strangers may come too
             connection, _ = listener.accept()
-            connection.settimeout(GREETING_SECONDS)
+            opened.enter_context(connection).settimeout(GREETING_SECONDS)
             said = _read(connection, half + NUMBER_DIGITS).decode("ascii")
             if secrets.compare_digest(said[:half], token[:half]):
                 connection.sendall(token[half:].encode())
                 lines[int(said[half:])] = Line(connection)
+                opened.pop_all()
         missing = count - 1 - len(lines)
         if missing and time.monotonic() >= latest:
             raise InputError(f"{missing} of {count} processes did not connect to process 0")
@@ -150,10 +155,11 @@ def connect(hosts: list[str], port: int, token: str, number: int) -> Line:
     """
     half = len(token) // 2
     for host in hosts:
-        with contextlib.suppress(OSError):
-            connection = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as opened:
+            connection = opened.enter_context(socket.create_connection((host, port), timeout=CONNECT_SECONDS))
             connection.settimeout(GREETING_SECONDS)
             connection.sendall(f"{token[:half]}{number:0{NUMBER_DIGITS}}".encode())
             if _read(connection, half) == token[half:].encode():
+                opened.pop_all()
                 return Line(connection)
     raise InputError(f"process 0 cannot be reached at port {port} of {', '.join(hosts)}")

@@ -19,7 +19,9 @@ def connected():
     with listener() as (found, port), ThreadOf(lambda: connect(["127.0.0.1"], port, TOKEN, 1)) as member:
         accepted = accept_lines(found, TOKEN, 2)
     assert list(accepted) == [1]
-    return accepted[1], member.result
+    yield accepted[1], member.result
+    accepted[1].close()
+    member.result.close()
 
 
 @contextlib.contextmanager
@@ -62,7 +64,7 @@ def test_orders_come_with_their_bytes_and_in_order(connected):
 
 def test_the_end_of_a_process_is_heard(connected):
     leader, member = connected
-    member._socket.close()
+    member.close()
     assert leader.receive() is None
 
 
