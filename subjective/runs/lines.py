@@ -38,7 +38,13 @@ class Line:
         self._socket, self._lock = connection, threading.Lock()
         connection.settimeout(None)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in (("TCP_NODELAY", 1), ("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 5)):
+        for name, value in (
+            ("TCP_NODELAY", 1),
+            ("TCP_KEEPIDLE", 20),
+            ("TCP_KEEPINTVL", 5),
+            ("TCP_KEEPCNT", 5),
+            ("TCP_USER_TIMEOUT", 45_000),  # milliseconds; counts instead while sent bytes are not confirmed
+        ):
             if hasattr(socket, name):
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
