@@ -45,7 +45,9 @@ PATHS = frozenset(
 """Options that name files or folders. A run folder records these options as absolute paths."""
 
 
-NOT_RECORDED = frozenset(["config", "force", "quiet", "verbose", "compile", "watch"])
+NOT_RECORDED = frozenset(
+    ["config", "force", "quiet", "verbose", "compile", "watch", "distributed", "coordinator", "processes", "process_id"]
+)
 """Options that a run folder does not record, because they do not change what is made."""
 
 

@@ -25,10 +25,11 @@ from subjective.synthesis.presets import changes_of
 LEFT_OUT = frozenset(
     [
         "out", "force", "output_dir", "config", "data_dir", "plugin", "quiet", "verbose", "watch", "dry_run", "compile",
-        "frame_weights", "export",
+        "frame_weights", "export", "distributed", "coordinator", "processes", "process_id",
     ]
 )  # fmt: skip
-"""Settings that a form does not have. They say where files go, or name files that are executed or are no pictures."""
+"""Settings that a form does not have. They say where files go, name files that are executed or are no pictures, or need
+further processes."""
 
 NETWORK = "NETWORK"
 """The name in the help of a trained network: a file, or a name of one that comes with the package."""

@@ -19,17 +19,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from subjective.checks import InputError
+from subjective.checks import InputError, setting
 from subjective.cli.arguments import load_plugins, parse, record_file, recorded_words, render_error
 from subjective.cli.commands.table import COMMANDS, Entry, find_entry, options_class
 from subjective.cli.commands.tools import ResumeCommand
 from subjective.cli.help import help_text, wrap, wrap_entry
+from subjective.cli.options import DistributedOptions
 from subjective.cli.resume import check_unfinished
 from subjective.cli.settings_file import TABLES
 from subjective.cli.words import is_flag
 from subjective.images import PictureWarning
 from subjective.plugins import PluginError
-from subjective.runs.interrupts import UNMADE, Interrupted, ending_at_once, interruptible
+from subjective.runs.interrupts import UNMADE, Interrupted, LostProcessError, ending_at_once, interruptible
 from subjective.runs.memory import is_out_of_memory
 from subjective.runs.provenance import read_record
 from subjective.studio.beside import start_beside
@@ -37,6 +38,10 @@ from subjective.terminal import note, open_closed_streams, report_error, set_ver
 from subjective.version import __version__
 
 DESCRIPTION = "Multiscale neural texture synthesis: new pictures from what a network sees in old ones."
+
+
+SHARING = ("synthesize",)
+"""Commands whose runs several processes can share."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,6 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         sys.stdout.write(f"subjective {__version__}\n")
         return 0
+    status = _run(words)
+    for leader in _LEADERS:
+        leader.end(status)
+    return status
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run a command, say on stderr what went wrong, and return the exit status."""
     kind: type | None = None
     try:
         with interruptible(), notes_of_pictures():
@@ -71,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 0
             options: Any = parse(kind, name, rest)
             set_verbosity(options.verbosity)
+            if getattr(options, "distributed", False):
+                _join(options)
             if isinstance(options, ResumeCommand):
                 return _resume(Path(options.run), force=options.force, watch=options.watch)
             options.check_files()
@@ -111,6 +126,9 @@ def _explain(error: Exception, kind: type | None) -> int:
     if isinstance(error, InputError):
         report_error(render_error(error, kind))
         return 2
+    if isinstance(error, LostProcessError):
+        report_error(str(error))
+        return 1
     if is_out_of_memory(error):
         reason = " ".join(str(error).split())[:200]
         report_error(f"out of memory{reason and f' ({reason})'}; use smaller pictures, or end other programs first")
@@ -143,6 +161,20 @@ def _join_subcommand(words: Sequence[str]) -> list[str]:
     if name in COMMANDS and COMMANDS[name].subcommands and rest and not is_flag(rest[0]):
         return [f"{name} {rest[0]}", *rest[1:]]
     return [*words]
+
+
+def _join(options: DistributedOptions) -> None:
+    """Find the other processes of the run. Only process 0 returns; the others compute until the run ends."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # compiled libraries keep silent; before they are loaded
+    with ending_at_once():
+        from subjective.cli.distributed import join  # imports JAX
+
+        leader = join(options)
+    _LEADERS.append(leader)
+
+
+_LEADERS: list[Any] = []
+"""What ends the other processes, if the run has some and this one is process 0."""
 
 
 def _show_page(folder: Path) -> None:
@@ -178,6 +210,8 @@ def _resume(folder: Path, *, force: bool, watch: bool) -> int:
     entry, kind = find_entry(command), options_class(command)
     words = recorded_words(kind, command, file)
     options: Any = parse(kind, command, [*words, "--force"] if force else words)
+    if _LEADERS and command not in SHARING:
+        raise InputError(f"a run of `subjective {command}` is made by one process; leave out {setting('distributed')}")
     if watch:
         _show_page(folder.absolute().parent)
     status: int = _load(entry).run(options, folder)

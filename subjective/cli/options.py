@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from subjective.checks import InputError, above, at_least, check_settings, setting
+from subjective.checks import InputError, above, at_least, between, check_settings, setting
 from subjective.choices import Depth
 from subjective.conversion import Image
 from subjective.files import locked_folder
@@ -183,6 +183,46 @@ class ResourceOptions:
     """Say at once how much memory and time the run will take, by what earlier runs took, and make no picture."""
     compile: bool = False
     """With --dry-run: compile all programs and time them, which takes as long as before a run, and is more exact."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributedOptions:
+    """Options that share a run among several processes."""
+
+    group: ClassVar[str] = "computing"
+
+    distributed: bool = False
+    """Share the picture's rows among the devices of several processes, on one or several machines. Start the same
+    command with Slurm, Open MPI or Kubernetes, which say how many there are; or give each the next three flags. Process
+    0 reads, writes and shows progress."""
+    coordinator: Annotated[str | None, arg(metavar="HOST:PORT")] = None
+    """With --distributed: the machine of process 0, and a free port there."""
+    processes: Annotated[int | None, arg(metavar="N"), between(1, 100_000)] = None
+    """With --distributed: number of processes."""
+    process_id: Annotated[int | None, arg(metavar="K"), at_least(0)] = None
+    """With --distributed: number of this process, from 0 to N - 1."""
+
+    def check_distributed(self) -> None:
+        """Refuse flags of which only a part was given, and numbers that cannot be."""
+        names = ("coordinator", "processes", "process_id")
+        given = [name for name in names if getattr(self, name) is not None]
+        if given and not self.distributed:
+            raise InputError(f"{setting(given[0])} is for {setting('distributed')}; give both, or neither")
+        if self.distributed and getattr(self, "devices", 1) != 1:
+            both = f"{setting('devices')} and {setting('distributed')}"
+            raise InputError(f"{both} were both given; leave out the first: all devices of all processes are used")
+        if given and len(given) < len(names):
+            missing = [setting(name) for name in names if name not in given]
+            raise InputError(f"{setting(given[0])} came without {' and '.join(missing)}; give all three, or none")
+        if self.coordinator is not None:
+            host, _, port = self.coordinator.rpartition(":")
+            if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+                raise InputError(
+                    f"{setting('coordinator')} is {self.coordinator!r}; wanted HOST:PORT, such as node1:8476"
+                )
+        if self.process_id is not None and self.processes is not None and self.process_id >= self.processes:
+            wanted = f"wanted 0 to {self.processes - 1}, because {setting('processes')} is {self.processes}"
+            raise InputError(f"{setting('process_id')} is {self.process_id}; {wanted}")
 
 
 @dataclass(frozen=True, kw_only=True)

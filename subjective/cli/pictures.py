@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from subjective.checks import InputError, count_of, file_errors, setting
@@ -148,7 +149,7 @@ def plan_run(
             _fit(guess.config, found)
         return None
     fitted = fit_to_memory(options, params, sizes, prepare, limit, note, rates.compiler_bytes)
-    if fitted.config == guess.config:
+    if fitted.config == guess.config and jax.process_count() == 1:  # rates are of this machine alone
         prepared = time.monotonic() - read
         write_rates(guess.correct(rates, fitted.evaluation_seconds, prepared, fitted.compiler_bytes))
     for line in fitted.job.notes:

@@ -12,6 +12,7 @@ import numpy as np
 
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.commands.pictures import SynthesizeCommand
+from subjective.cli.distributed import note_shares, share_job, share_options
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
 from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
@@ -95,7 +96,8 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         resume: the folder of the run that is resumed, if any.
         begun: see `PictureSession`.
     """
-    began, options = time.monotonic(), count_variants(options)
+    began, options, asked = time.monotonic(), count_variants(options), {"devices": options.devices}
+    options = share_options(options)
     check_out(options, count=options.count, resume=resume)
     files = find_images(options.source)
     inputs = read_texture_inputs(options, files, "`subjective batch` makes a texture of each")
@@ -104,6 +106,7 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
     options = choose_first_stage(options, sources, has_layouts=masks is None and inputs.init is None)
     options = make_plan(options, params, sizes, by_regions=by_regions, names=inputs.names).config
     check_files(options.config, inputs.facts, resume)
+    note_shares(options, params, sizes)
 
     def prepare(options: SynthesizeCommand) -> Job:
         return texture.prepare(sources, options, params, masks, inputs.init, inputs.guide)
@@ -112,12 +115,12 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         return forecast_end(sources, options, options.count if options.evaluate else 0, pixel_seconds)
 
     ends_near = not by_regions and ends_when_near(options, len(sources))
-    planned = plan_run(options, params, sizes, prepare, resume, began, phases_after, ends_near=ends_near)
+    planned = plan_run(options, params, sizes, share_job(prepare), resume, began, phases_after, ends_near=ends_near)
     if planned is None:
         return 0
     options, job = planned.options, planned.job
 
-    with PictureSession("synthesize", planned, inputs.facts, resume, begun=begun) as session:
+    with PictureSession("synthesize", planned, inputs.facts, resume, asked=asked, begun=begun) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         pictures = [np.asarray(result.value) for result in results]

@@ -191,6 +191,25 @@ class Checking(Protocol):
 
 
 @runtime_checkable
+class Evaluate(Protocol):
+    """The compiled function of a loss, ``(value, *args) -> ((scalar, parts), gradient)``."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return ((scalar, parts), gradient)."""
+
+    def lower(self, *arguments: Any) -> Any:
+        """Return an object whose method ``compile`` compiles for arguments of these shapes, as `jax.jit` does."""
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A loss that is evaluated elsewhere too, such as in several processes. What it returns is whole, and here."""
+
+    def value_and_gradient(self) -> Evaluate:
+        """Return the function that evaluates the loss and its gradient."""
+
+
+@runtime_checkable
 class Rising(Protocol):
     """An optimizer whose steps may raise the loss. `minimize` then keeps the best point, and returns that one.
 
@@ -248,7 +267,7 @@ def unfit(reason: str) -> InputError:
     return InputError(f"the point to resume from is damaged, or of another run ({reason}); begin again")
 
 
-def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
+def value_and_gradient(fn: Loss) -> Evaluate:
     """Return the compiled function ``(value, *args) -> ((scalar, parts), gradient)`` of a loss.
 
     The function is cached for each loss, so that a loss is not traced or compiled again.
@@ -261,11 +280,13 @@ def value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
     """
     if not callable(fn):
         raise InputError(f"fn is {describe(fn)}; wanted a function that returns (scalar, parts)")
+    if isinstance(fn, Shared):
+        return fn.value_and_gradient()
     return _value_and_gradient(fn)
 
 
 @lru_cache(maxsize=32)
-def _value_and_gradient(fn: Loss) -> jax.stages.Wrapped:
+def _value_and_gradient(fn: Loss) -> Evaluate:
     return jax.jit(jax.value_and_grad(fn, has_aux=True), compiler_options=compiler_options())
 
 

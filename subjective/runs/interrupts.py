@@ -41,6 +41,10 @@ class Interrupted(KeyboardInterrupt):
         self.is_told = False
 
 
+class LostProcessError(Exception):
+    """Another process of the run is gone, so that the run cannot go on; see `subjective.runs.processes`."""
+
+
 class _Signals:
     """What is known of signals: whether one has come, and whether the next one will wait for the current step.
 
@@ -48,11 +52,13 @@ class _Signals:
         number: number of the signal that has come and waits for the end of the current step; None if there is none.
         polled: time of the last `poll`; 0 if no step has been made.
         waits: whether the next signal will wait for the end of the current step.
+        has_come: whether any signal has come.
     """
 
     number: int | None = None
     polled = 0.0
     waits = False
+    has_come = False
 
 
 _signals = _Signals()
@@ -63,12 +69,14 @@ def interruptible() -> Iterator[None]:
     """Make `SIGNALS` raise `Interrupted`: after the current step if steps are short, otherwise at once."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        _signals.has_come = True
         if _signals.waits and _signals.number is None:
             _signals.number = number
         else:
             raise Interrupted(number)
 
-    with _handled_by(interrupt):
+    _signals.has_come = False
+    with handled_by(interrupt):
         try:
             yield
         finally:
@@ -87,7 +95,7 @@ def ending_at_once() -> Iterator[None]:
         sys.stderr.flush()
         os._exit(128 + number)
 
-    with _handled_by(end):
+    with handled_by(end):
         yield
 
 
@@ -97,6 +105,11 @@ def poll() -> bool:
     _signals.waits = _signals.polled > 0 and now - _signals.polled < SHORT_STEP
     _signals.polled = now
     return _signals.number is not None
+
+
+def has_come() -> bool:
+    """Return whether any signal has come since `interruptible` began, also one that is over."""
+    return _signals.has_come
 
 
 def stop(reason: str = "interrupted") -> None:
@@ -119,14 +132,14 @@ def held() -> Iterator[None]:
         Interrupted: a signal has come during the block, which has ended.
     """
     came: list[int] = []
-    with _handled_by(lambda number, frame: came.append(number)):
+    with handled_by(lambda number, frame: came.append(number)):
         yield
     if came:
         raise Interrupted(came[0])
 
 
 @contextlib.contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Let a function handle `SIGNALS` during the block. SIGHUP stays ignored under nohup."""
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
     if before.get(SIGHUP) is signal.SIG_IGN:

@@ -22,6 +22,7 @@ import jax
 from subjective.checks import InputError
 from subjective.files import write_bytes
 from subjective.runs import control, interrupts
+from subjective.runs.interrupts import LostProcessError
 from subjective.runs.memory import is_out_of_memory
 from subjective.runs.traced_folder import TRACEBACK_FILE
 from subjective.terminal import note, report_error, write_line
@@ -83,7 +84,7 @@ class Session:
         run: the run folder.
         observers: the objects that are told of each step.
         status: exit status of the program: 0 for success, 2 for an error that the user can mend, 1 for a fault of this
-            program.
+            program, or if another process of the run is gone.
     """
 
     def __init__(
@@ -173,6 +174,8 @@ class Session:
             return False
         reason = self._explain(error)
         self.status = 2
+        if isinstance(error, LostProcessError):
+            self.status = 1
         if reason is None:
             self.status = 1
             reason = self._keep_traceback(error)
@@ -189,6 +192,8 @@ class Session:
             return f"no room left to write in {self.run.folder} ({error.strerror or error})"
         if isinstance(error, InputError):
             return self._render(error)
+        if isinstance(error, LostProcessError):
+            return str(error)
         if isinstance(error, OSError) and error.errno is not None:
             return f"cannot write in {self.run.folder} ({error.strerror or error})"
         if isinstance(error, (MemoryError, jax.errors.JaxRuntimeError)) and is_out_of_memory(error):

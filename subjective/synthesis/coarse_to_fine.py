@@ -20,6 +20,7 @@ from subjective.devices import share_out
 from subjective.losses import Loss
 from subjective.optimize.minimizer import Point, Result, Step, minimize
 from subjective.optimize.preconditioned import START
+from subjective.optimize.protocol import Shared
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.plan import choose_optimizer
 from subjective.synthesis.problem import Job
@@ -154,7 +155,7 @@ def minimize_stage(counter: StepCounter, stage: Stage, attempt: int, begin: Call
     began_with_gains = point is not None and START in point.state.arrays  # begun when all stages had gains
     result = minimize(
         loss,
-        _place(start, point, config),
+        start if isinstance(loss, Shared) else _place(start, point, config),
         (arguments,),
         choose_optimizer(config, full_size=stage.octave == 0 or began_with_gains),
         max_steps=stage.steps,

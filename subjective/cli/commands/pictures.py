@@ -10,7 +10,14 @@ from typing import Annotated, ClassVar
 import tyro
 
 from subjective.checks import InputError, above, at_least, count_of, setting
-from subjective.cli.options import DepthOptions, PictureOptions, SourceOptions, TextureOptions, VariantOptions
+from subjective.cli.options import (
+    DepthOptions,
+    DistributedOptions,
+    PictureOptions,
+    SourceOptions,
+    TextureOptions,
+    VariantOptions,
+)
 from subjective.images import find_images
 from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.presets import PRESETS, PUBLISHED_SETTINGS, Like
@@ -19,7 +26,7 @@ from subjective.videos import FORMATS, Format
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions, VariantOptions):
+class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions, VariantOptions, DistributedOptions):
     """Make new pictures with the texture of one or several sources."""
 
     guide: Annotated[tuple[str, ...], arg(metavar="SOURCE_LABELS PICTURE_LABELS")] = ()
@@ -37,6 +44,7 @@ class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions, VariantOp
         """See `Options.check`."""
         super().check()
         self.check_seeds()
+        self.check_distributed()
         if self.blend_map and self.source_weights is not None:
             both = f"{setting('source_weights')} and {setting('blend_map')}"
             raise InputError(f"{both} both say how much of each source there is; give one of them")

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 
 from subjective.checks import between
-from subjective.cli.options import NetworkOptions, Options, SourceOptions
+from subjective.cli.options import DistributedOptions, NetworkOptions, Options, SourceOptions
 from subjective.images import find_images
 from subjective.studio.beside import check_packages
 from subjective.synthesis.settings import arg
@@ -85,7 +85,7 @@ class ExampleCommand(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResumeCommand(Options):
+class ResumeCommand(Options, DistributedOptions):
     """Continue a run that was stopped for any reason. The result is the same as without the stop."""
 
     run: Annotated[tyro.conf.Positional[str], arg(metavar="RUN")]
@@ -98,6 +98,7 @@ class ResumeCommand(Options):
     def check(self) -> None:
         """See `Options.check`."""
         super().check()
+        self.check_distributed()
         if self.watch:
             check_packages()
 
