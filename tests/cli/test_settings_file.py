@@ -34,7 +34,7 @@ def test_a_toml_file_sets_flags_by_their_names_and_words_change_them(here):
     options = synthesize("--config", "mine.toml", "-m", "5")
     assert (options.output_width, options.max_iter, options.tol, options.evaluate) == (256, 5, 0.0, False)
     assert options.source == ("rock.jpg", "gravel.jpg")
-    assert options.coarse_iter == 200, "the preset's"
+    assert options.starts == 6, "the preset's"
 
 
 def test_json_does_the_same_and_a_flag_may_name_a_preset(here):

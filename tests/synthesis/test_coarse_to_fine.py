@@ -80,8 +80,8 @@ def test_a_position_says_where_a_step_belongs(small_params):
 @pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["plain", "coarse-to-fine"])
 def test_of_several_starts_the_one_of_the_lowest_loss_goes_on(small_params, schedule):
-    [one], _ = synthesize(small_params, schedule=schedule, seed=1)
-    [result], told = synthesize(small_params, schedule=schedule, seed=1, starts=4)
+    [one], _ = synthesize(small_params, schedule=schedule, seed=4)
+    [result], told = synthesize(small_params, schedule=schedule, seed=4, starts=4)
     told = [step for _, step in told]
     first = [step for step in told if step.value.shape == told[0].value.shape]
     steps = 3 if schedule == "plain" else 5

@@ -25,6 +25,7 @@ SETTINGS = {
     "layers": ("pool1",),
     "first_stage": 1,
     "tol": 0.0,
+    "enough": 0.0,
 }
 STEP = 4  # of seven: the first at full size
 
