@@ -27,8 +27,8 @@ EXPECTED_SHARE = 0.85
 
 
 LIKELY_STEPS = 5
-"""Number of steps that a stage usually makes if it ends where the picture is near to its source. Of forty sources, two
-thirds took 0 to 5 steps at 512 pixels, the others up to all."""
+"""Number of steps that a stage usually makes if it ends where the picture is near to its source. Of thirty sources at
+512 pixels, 28 took 0 to 2 steps and two 8 and 14; four at 256 pixels took 1 to 9."""
 
 LEAST_STEPS = 10
 """Smallest number of steps at full size that `fit_to_time` chooses. A picture of fewer steps has little detail."""
