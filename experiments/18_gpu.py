@@ -381,7 +381,8 @@ def main() -> None:
     PROGRAMS[:] = arguments.precisions or PROGRAMS
     RUN_SIZES[:] = arguments.run_sizes or RUN_SIZES
     RUNS[:] = arguments.runs or RUNS
-    globals()["SCORED"] = not arguments.no_scores
+    global SCORED
+    SCORED = not arguments.no_scores
     TILE[:] = [arguments.tile_rows or TILE[0]]
     tables = []
     for part in arguments.parts:

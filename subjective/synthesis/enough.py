@@ -30,9 +30,9 @@ parts are shapes that no source has, and a picture that is driven to the sources
 
 def ends_when_near(config: SynthesisConfig, sources: int) -> bool:
     """Return whether a texture of so many sources ends where it is near to its sources."""
-    is_mixed = sources == 1 or config.join_mode in (None, "average")
+    shows_sources = sources == 1 or config.join_mode in (None, "average")
     # Quarters have nothing to tell of features made stronger.
-    return config.enough > 0 and is_mixed and config.mul == 1 and config.init == "patches"
+    return config.enough > 0 and shows_sources and config.mul == 1 and config.init == "patches"
 
 
 def end_when_near(
@@ -56,9 +56,11 @@ def end_when_near(
         return job
     of_octaves = np.average([one[:fewest] for one in measured], axis=0, weights=config.source_weights)
 
+    counted = None if len(sources) == 1 else MIXED
+
     def enough(stage: Stage) -> float | None:
-        octaves = len(stage.analysis.octaves) if len(sources) == 1 else min(MIXED, len(stage.analysis.octaves))
-        known = of_octaves[stage.first_octave :][: None if len(sources) == 1 else MIXED]
+        known = of_octaves[stage.first_octave :][:counted]
+        octaves = len(stage.analysis.octaves[:counted])
         return config.enough * float(np.mean(known)) * octaves if len(known) else None
 
     return dataclasses.replace(job, enough=enough)

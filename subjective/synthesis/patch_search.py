@@ -93,9 +93,13 @@ class Patches:
 
     def take(self, down: int, right: int, at: Indices | None = None) -> Numbers:
         """Return one pixel of each patch, or of the patches that are ``at`` such places, ``(3, ...)``."""
-        source, rows, columns = self.at if at is None else at
+        return self.pixels[self._pixel(self.at if at is None else at, down, right)]
+
+    def _pixel(self, at: Indices, down: int = 0, right: int = 0) -> Indices:
+        """Return the number in `pixels` of one pixel of each patch at such places, ``(3, ...)``."""
+        source, rows, columns = at
         begin, _, width = self.shapes[source].T
-        return self.pixels[begin.T + (rows + down) * width.T + columns + right]
+        return np.asarray(begin.T + (rows + down) * width.T + columns + right)
 
     def is_inside(self, at: Indices) -> NDArray[np.bool_]:
         """Return which of the places are those of patches that lie in their sources as a whole."""
@@ -108,9 +112,7 @@ class Patches:
         picture has no more often than others."""
         if self.used is None:
             return np.ones(at.shape[1:], np.float32)
-        source, rows, columns = at
-        begin, _, width = self.shapes[source].T
-        return np.asarray(1 + OVERUSED * np.maximum(self.used[begin.T + rows * width.T + columns] - 1, 0), np.float32)
+        return np.asarray(1 + OVERUSED * np.maximum(self.used[self._pixel(at)] - 1, 0), np.float32)
 
 
 def count_uses(patches: Patches, at: Indices, weights: Sequence[float]) -> Patches:

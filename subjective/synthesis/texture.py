@@ -140,10 +140,8 @@ def prepare(
     }
 
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
-        weights, target = (
-            mixed_weights(stage) if is_mixed else octave_weights_at(config, stage),
-            target_at(targets, stage),
-        )
+        weights = mixed_weights(stage) if is_mixed else octave_weights_at(config, stage)
+        target = target_at(targets, stage)
         if stage.octave in reduced_masks:
             loss = _mean_texture_loss(stage.analysis, weights, config.relative)
             return loss, {"texture": (target, params)}
@@ -180,7 +178,7 @@ def prepare(
         own = [targets]
         if len(sources) > 1:
             alone = dataclasses.replace(config, source_weights=None)
-            own = [targets_by_precision([one], stages, plan.analysis, alone, params, None) for one in sources]
+            own = [targets_by_precision([one], stages[-1:], plan.analysis, alone, params, None) for one in sources]
         exact = stages[-1].analysis.precision
         job = end_when_near(job, config, sources, [target[exact] for target in own], params)
     return hold_to_layout(job, layouts, config.layout_weight)
