@@ -30,6 +30,7 @@ from subjective.synthesis.patch_search import (
     find_nearest,
     follow_neighbors,
 )
+from subjective.synthesis.seams import Windows, mend_seams
 from subjective.synthesis.survey import Waves
 
 COARSEST = 16
@@ -63,6 +64,10 @@ is one that was chosen before, or continues a neighbor's: what a search of so ma
 
 FOLLOWED_ROUNDS = 2
 """`ROUNDS` for pictures larger than `SEARCHED`."""
+
+MENDED = ((192, Windows((0.45, 0.3), 8)), (384, Windows((0.2,), 3)))
+"""Largest side, in pixels, of pictures whose seams are mended, and with which windows: once where large shapes are in
+one window, and once more where thin lines are seen."""
 
 FIRST_ROUNDS = 20
 """The same at the smallest size, where the order of the whole picture is found."""
@@ -180,6 +185,7 @@ def _grow(
     levels = max(math.floor(math.log(COARSEST / least) / math.log(RATIO)), 0)
     picture: Image | None = None
     chosen: _Placed | None = None
+    mended = False  # from then on, patches come from the pieces that were laid, which others would break
     # Of the last picture whose every pixel's color was matched:
     matched_at, colors = size, np.zeros((0, sum(form.channels)), np.float32)
     for level in range(levels, -1, -1):
@@ -199,7 +205,7 @@ def _grow(
         own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(patches.at.shape[1], np.float32)
         for _ in range(FIRST_ROUNDS if level == levels else _rounds(here, form)):
             nearest = None
-            if before is None or max(here) <= SEARCHED:
+            if not mended and (before is None or max(here) <= SEARCHED):
                 nearest = find_nearest(patches, picture, missed, threads, stride)
                 at, missed = patches.at[:, nearest.numbers], nearest.missed
             if follows:
@@ -211,6 +217,11 @@ def _grow(
                 matched_at, colors, picture = here, own, match_colors(picture, own, random, form.channels)
             else:
                 picture = match_large(picture, own, matched_at, colors, random, form.channels)
+        windows = _windows(here, level == 0) if follows and form.keeps_pieces and form.is_free else None
+        if windows is not None:
+            at, mended = mend_seams(patches, at, here, stride, windows), True
+            picture = form.keep(_average(patches, at, here, stride))
+            picture = match_large(picture, own, matched_at, colors, random, form.channels)
         chosen = _Placed(at, here, patches.shapes, stride)
     assert picture is not None
     if form.keeps_pieces and form.is_free and max(size) > SETTLED:
@@ -224,6 +235,14 @@ def _rounds(size: tuple[int, int], form: Form) -> int:
     if max(size) <= DENSE:
         return ROUNDS
     return SPARSE_ROUNDS if max(size) <= SEARCHED or not form.keeps_pieces else FOLLOWED_ROUNDS
+
+
+def _windows(size: tuple[int, int], is_last: bool) -> Windows | None:
+    """Return with which windows the seams of a picture of (height, width) pixels are mended; None if they are not."""
+    for largest, windows in MENDED:
+        if max(size) <= largest and (is_last or max(size) > largest * RATIO):
+            return windows
+    return None
 
 
 class _Placed(NamedTuple):

@@ -1,0 +1,304 @@
+"""Lay pieces of sources over the worst seams of a picture, and cut them where they are not seen.
+
+A picture of patches has seams wherever two patches beside each other come from different places of the sources: joints
+end there, and stones grow together. Here a whole window of a source is laid over the worst of them, one after the
+other, and cut along the line on which it differs least from what is there.
+
+References:
+    Kwatra, Schödl, Essa, Turk and Bobick, "Graphcut textures: image and video synthesis using graph cuts", SIGGRAPH
+    2003.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from subjective.synthesis.patch_search import SIDE, Indices, Numbers, Patches
+
+MIDDLE = SIDE // 2
+"""From the first pixel of a patch to the middle one, in rows and in columns."""
+
+SEEN = 0.02
+"""What each pixel of a seam costs besides the squared difference of colors, in multiples of the sources' variance:
+short seams are preferred."""
+
+INSIDE = 0.3
+"""How much the inner half of a window counts against its rim when places are compared: the seam is there, and what is
+there now is no model."""
+
+STALE = 0.15
+"""Share of a window from which on a place of the sources counts as what is there already."""
+
+REUSED = 1.0
+"""How much worse a place is, as a share, for each time that the picture has it more often than half of the mean."""
+
+EVEN = 1e-3
+"""What is added to the squared distance of a place, in multiples of the sources' variance: among places that are as
+good as equal, those that the picture has less often are preferred."""
+
+TIRED = 0.3
+"""Factor for the seams around a window for which no better place was found, until something around them changes."""
+
+LEAST_GAIN = 1e-3
+"""Share of a window's seams by which a new place must be better."""
+
+UNITS = 1000
+"""Steps in which costs are counted, for a seam as strong as the sources' standard deviation."""
+
+Mask = NDArray[np.bool_]
+
+
+class Windows(NamedTuple):
+    """Which windows are laid over a picture.
+
+    Attributes:
+        sides: one after the other, as a share of the smallest source's shorter side.
+        covers: number of windows, in multiples of those that cover the picture once.
+    """
+
+    sides: tuple[float, ...]
+    covers: float
+
+    def list_sides(self, source: int, size: tuple[int, int]) -> list[int]:
+        """Return the sides of the windows in pixels, for a source with that shorter side and a picture of that size."""
+        most = min(source - 2 * SIDE, min(size) - 2)
+        sides = [side for side in (min(round(share * source), most) for share in self.sides) if side > SIDE]
+        if not sides:
+            return []
+        count = round(self.covers * size[0] * size[1] / np.mean(np.square(sides)))
+        return [sides[number % len(sides)] for number in range(count)]
+
+
+def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int, windows: Windows) -> Indices:
+    """Replace what lies around the worst seams of a picture by larger pieces of the sources.
+
+    Args:
+        patches: the patches of the sources.
+        at: where the picture's patches are, ``(3, rows, columns)`` as `Patches.at`.
+        size: (height, width) of the picture, which wraps, in pixels.
+        stride: rows and columns of pixels from one patch of the picture to the next.
+        windows: which windows are laid.
+
+    Returns:
+        Like ``at``.
+    """
+    sheet = _make_sheet(patches)
+    places = _spread(sheet.number(at), size, stride, sheet.width)
+    costs = [sheet.seams(places, np.roll(places, -1, axis=axis), axis) for axis in (0, 1)]
+    fresh = np.ones(size, np.float32)
+    uses = np.bincount(places.ravel(), minlength=len(sheet.pixels)).astype(np.float32)
+    for side in windows.list_sides(int(np.min(patches.shapes[:, 1:])), size):
+        heat = gaussian_filter((costs[0] + costs[1]) * fresh, side / 5, mode="wrap", truncate=2)
+        top, left = (int(number) for number in np.unravel_index(np.argmax(heat), size))
+        rows, columns = (
+            (middle - side // 2 + np.arange(side)) % most for middle, most in zip((top, left), size, strict=True)
+        )
+        here = np.ix_(rows, columns)
+        inner = np.ix_(rows[:-1], columns), np.ix_(rows, columns[:-1])
+        old = places[here]
+        before = sum(float(cost[part].sum()) for cost, part in zip(costs, inner, strict=True))
+        start = _fit(sheet, patches, uses, old, (int(rows[0]), int(columns[0])))
+        if start is not None:
+            new = start + sheet.offsets(side)
+            made = np.where(_cut(sheet, old, new), new, old)
+            now = sheet.seams(made[:-1], made[1:], 0), sheet.seams(made[:, :-1], made[:, 1:], 1)
+        if start is None or sum(float(cost.sum()) for cost in now) >= (1 - LEAST_GAIN) * before:
+            fresh *= 1 - (1 - TIRED) * _bell(size, (top, left), side / 4)
+            continue
+        places[here], (costs[0][inner[0]], costs[1][inner[1]]) = made, now
+        fresh[here] = np.minimum(2 * fresh[here], 1)
+        uses += np.bincount(made.ravel(), minlength=len(uses)) - np.bincount(old.ravel(), minlength=len(uses))
+    return sheet.find(_gather(places, at.shape[1:], stride, sheet.width))
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """All sources below each other, each with a rim of one pixel, so that a place is one number.
+
+    Attributes:
+        pixels: the sheet's pixels row by row, ``(pixels, channels)``, in multiples of the sources' standard deviation.
+        width: of the sheet, in pixels.
+        begins: row of the sheet with the first pixel of each source, ``(sources,)``.
+        allowed: 1 for the pixels where patches may have their middle, ``(height, width)``.
+        padded: size of the sheet for Fourier transforms.
+        waves: transforms of the channels, and of the sum of their squares.
+        variance: the unit of squared differences.
+    """
+
+    pixels: Numbers
+    width: int
+    begins: Indices
+    allowed: Numbers
+    padded: tuple[int, int]
+    waves: tuple[NDArray[np.complex64], ...]
+    variance: float
+
+    def number(self, at: Indices) -> Indices:
+        """Return the places of patches' middles, from those of their first pixels ``(3, ...)``."""
+        return np.asarray((self.begins[at[0]] + at[1] + MIDDLE) * self.width + at[2] + 1 + MIDDLE)
+
+    def find(self, places: Indices) -> Indices:
+        """Return the places of patches' first pixels ``(3, ...)`` from those of their middles."""
+        rows, columns = np.divmod(places, self.width)
+        source = np.searchsorted(self.begins, rows, side="right") - 1
+        return np.stack([source, rows - self.begins[source] - MIDDLE, columns - 1 - MIDDLE])
+
+    def offsets(self, side: int) -> Indices:
+        """Return what is added to a window's first place to get all of them, ``(side, side)``."""
+        return np.asarray(np.arange(side)[:, None] * self.width + np.arange(side))
+
+    def seams(self, first: Indices, second: Indices, axis: int) -> Numbers:
+        """Return what it costs that pixels have one place and the next ones, below or to the right, another."""
+        step = 1 if axis else self.width
+        after, before = first + step, second - step
+        differ = self.pixels[first] - self.pixels[before]
+        other = self.pixels[after] - self.pixels[second]
+        cost = np.einsum("...c,...c", differ, differ) + np.einsum("...c,...c", other, other)
+        return np.asarray(cost + SEEN * (after != second), np.float32)
+
+    def correlate(self, waves: NDArray[np.complex64], kernel: Numbers) -> Numbers:
+        """Return the sum of a kernel's products with the pixels of each window, by the window's first pixel."""
+        products = waves * np.conj(scipy.fft.rfft2(kernel, self.padded))
+        rows, columns = (most - side + 1 for most, side in zip(self.allowed.shape, kernel.shape, strict=True))
+        return np.asarray(scipy.fft.irfft2(products, self.padded)[:rows, :columns])
+
+
+def _make_sheet(patches: Patches) -> _Sheet:
+    """Lay all sources below each other."""
+    width, height = int(patches.shapes[:, 2].max()) + 2, int(np.sum(patches.shapes[:, 1] + 2))
+    sheet, allowed = (
+        np.zeros((height, width, patches.pixels.shape[1]), np.float32),
+        np.zeros((height, width), np.float32),
+    )
+    begins, top = [], 0
+    variance = float(np.var(patches.pixels, axis=0).mean()) + 1e-12
+    for begin, rows, columns in patches.shapes:
+        source = patches.pixels[begin : begin + rows * columns].reshape(rows, columns, -1) / np.sqrt(variance)
+        sheet[top : top + rows + 2, : columns + 2] = np.pad(source, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        begins.append(top + 1)
+        allowed[top + 1 + MIDDLE : top + 1 + rows - MIDDLE, 1 + MIDDLE : 1 + columns - MIDDLE] = 1
+        top += rows + 2
+    padded = (scipy.fft.next_fast_len(height, real=True), scipy.fft.next_fast_len(width, real=True))
+    planes = [*np.moveaxis(sheet, 2, 0), np.einsum("...c,...c", sheet, sheet)]
+    waves = tuple(scipy.fft.rfft2(plane, padded) for plane in planes)
+    pixels = sheet.reshape(-1, sheet.shape[2])
+    return _Sheet(pixels, width, np.array(begins, np.intp), allowed, padded, waves, variance)
+
+
+def _fit(sheet: _Sheet, patches: Patches, uses: Numbers, old: Indices, corner: tuple[int, int]) -> int | None:
+    """Return the first place of the window of the sources that fits best into the picture; None if there is none.
+
+    Args:
+        sheet: the sources.
+        patches: the same, for the places in the period.
+        uses: how often the picture has each pixel of the sheet.
+        old: the window's places until now, ``(side, side)``.
+        corner: row and column of the window's first pixel in the picture.
+    """
+    side, window = len(old), sheet.pixels[old]
+    across = np.linspace(-1, 1, side)
+    weights = np.where(np.hypot(across[:, None], across) < 0.5, INSIDE, 1.0).astype(np.float32)
+    score = sheet.correlate(sheet.waves[-1], weights) + np.sum(weights[..., None] * window**2)
+    for channel, waves in enumerate(sheet.waves[:-1]):
+        score -= 2 * sheet.correlate(waves, weights * window[..., channel])
+    score = np.maximum(score / weights.sum(), 0) + EVEN
+    if patches.phases is not None and patches.places is not None:
+        # A window of a regular source stays at its place in the period.
+        rows, columns = np.indices(score.shape)
+        off = (
+            patches.phases(rows - sheet.begins[0] - MIDDLE, columns - 1 - MIDDLE)
+            - patches.places[
+                (corner[0] - MIDDLE) % patches.places.shape[0], (corner[1] - MIDDLE) % patches.places.shape[1]
+            ]
+        )
+        score += np.sum(off**2, axis=2) / SIDE**2 / sheet.variance
+    ones = np.ones((side, side), np.float32)
+    mean = uses.sum() / sheet.allowed.sum() * side**2
+    often = sheet.correlate(scipy.fft.rfft2(uses.reshape(sheet.allowed.shape), sheet.padded), ones) / mean
+    score *= 1 + REUSED * np.maximum(often - 0.5, 0)
+    score[sheet.correlate(scipy.fft.rfft2(sheet.allowed, sheet.padded), ones) < side**2 - 0.5] = np.inf
+    known, counts = np.unique(old - sheet.offsets(side), return_counts=True)
+    for row, column in np.stack(np.divmod(known[counts > STALE * side**2], sheet.width), axis=1):
+        score[max(row - 1, 0) : max(row + 2, 0), max(column - 1, 0) : max(column + 2, 0)] = np.inf
+    row, column = np.unravel_index(np.argmin(score), score.shape)
+    return int(row * sheet.width + column) if np.isfinite(score[row, column]) else None
+
+
+def _cut(sheet: _Sheet, old: Indices, new: Indices) -> Mask:
+    """Return where a window takes its new places, so that the sum of all seams is smallest. Its rim stays as it is.
+
+    This is a smallest cut of a graph. Pixels on the side of the graph's sink take their new places.
+    """
+    side = len(old)
+    numbers = np.arange(side * side, dtype=np.int32).reshape(side, side)
+    more = np.zeros((side, side), np.float32)  # what it costs more that a pixel has its new place
+    tails, heads, costs = [], [], []
+    for axis in (0, 1):
+        first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        enter, leave = sheet.seams(old[first], new[second], axis), sheet.seams(new[first], old[second], axis)
+        # A seam that costs more than two new ones beside it: as much, or the cut would be none of a graph. The
+        # smallest cut is still no worse than what is there.
+        stay = np.minimum(sheet.seams(old[first], old[second], axis), enter + leave)
+        more[first] += leave - stay
+        more[second] -= leave
+        tails.append(numbers[first].ravel())
+        heads.append(numbers[second].ravel())
+        costs.append((enter + leave - stay).ravel())
+    more[[0, -1]] = more[:, [0, -1]] = 1e5
+    source, sink = side * side, side * side + 1
+    pays, saves = more > 0, more < 0
+    tails += [np.full(np.count_nonzero(pays), source, np.int32), numbers[saves]]
+    heads += [numbers[pays], np.full(np.count_nonzero(saves), sink, np.int32)]
+    costs += [more[pays], -more[saves]]
+    whole = np.round(np.concatenate(costs) * UNITS).astype(np.int32)
+    ends = np.concatenate(tails), np.concatenate(heads)
+    graph = csr_array((whole, ends), shape=(sink + 1, sink + 1))
+    left = graph - maximum_flow(graph, source, sink).flow
+    left.data = np.maximum(left.data, 0)
+    left.eliminate_zeros()
+    takes = np.ones(sink + 1, np.bool_)
+    takes[breadth_first_order(left, source, return_predecessors=False)] = False
+    return np.asarray(takes[:-2].reshape(side, side))
+
+
+def _spread(middles: Indices, size: tuple[int, int], stride: int, width: int) -> Indices:
+    """Return the place of each pixel of a picture, ``(height, width)``, from those of its patches' middles.
+
+    Args:
+        middles: places in a sheet, ``(rows, columns)``.
+        size: (height, width) of the picture, which wraps.
+        stride: rows and columns of pixels from one patch to the next.
+        width: of the sheet.
+    """
+    nearest, beyond = [], []
+    for side, count in zip(size, middles.shape, strict=True):
+        pixels = np.arange(side)
+        patch = np.round((pixels - MIDDLE) / stride).astype(np.intp)
+        nearest.append(patch % count)
+        beyond.append(pixels - MIDDLE - patch * stride)
+    return np.asarray(middles[np.ix_(*nearest)] + beyond[0][:, None] * width + beyond[1])
+
+
+def _gather(places: Indices, count: tuple[int, ...], stride: int, width: int) -> Indices:
+    """Return the places of the middles of patches, ``(rows, columns)``, from those of all pixels of a picture."""
+    rows, columns = (
+        (np.arange(number) * stride + MIDDLE) % side for number, side in zip(count, places.shape, strict=True)
+    )
+    return np.asarray(places[np.ix_(rows, columns)])
+
+
+def _bell(size: tuple[int, int], at: tuple[int, int], width: float) -> Numbers:
+    """Return a bell of height 1 around a pixel of a picture that wraps."""
+    across = []
+    for side, middle in zip(size, at, strict=True):
+        away = (np.arange(side) - middle + side // 2) % side - side // 2
+        across.append(np.exp(-(away**2) / (2 * width**2)))
+    return np.asarray(across[0][:, None] * across[1], np.float32)

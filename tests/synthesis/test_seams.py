@@ -1,0 +1,136 @@
+"""Windows of sources over the seams of a picture, against brute force."""
+
+import itertools
+
+import numpy as np
+import pytest
+from helpers.pictures import draw_blobs
+
+from subjective.synthesis import seams
+from subjective.synthesis.patch_search import SIDE, collect_patches
+from subjective.synthesis.seams import SEEN, Windows, mend_seams
+
+ONE = Windows((0.4, 0.3), 4)
+
+
+def patches_of(*sources):
+    return collect_patches(sources, (1.0,) * len(sources), np.random.default_rng(0))
+
+
+def noise(*size, seed=0):
+    return np.random.default_rng(seed).random((*size, 3), dtype=np.float32)
+
+
+def places_at(at):
+    """Return source, row and column of each pixel of a picture whose every pixel has a patch."""
+    middles = np.roll(at, (SIDE // 2, SIDE // 2), axis=(1, 2)).copy()
+    middles[1:] += SIDE // 2
+    return middles
+
+
+def sum_of_seams(sources, places):
+    """Add up all seams of a picture, one after the other."""
+    variance = np.concatenate([source.reshape(-1, 3) for source in sources]).var(axis=0).mean()
+    total = 0.0
+    for row, column in np.ndindex(*places.shape[1:]):
+        source, down, right = places[:, row, column]
+        for step in ((1, 0), (0, 1)):
+            other, below, beside = places[:, (row + step[0]) % places.shape[1], (column + step[1]) % places.shape[2]]
+            if (source, down + step[0], right + step[1]) == (other, below, beside):
+                continue
+            one = sources[source][down, right] - sources[other][below - step[0], beside - step[1]]
+            two = sources[source][down + step[0], right + step[1]] - sources[other][below, beside]
+            total += float(np.sum(one**2) + np.sum(two**2)) / variance + SEEN
+    return total
+
+
+def random_places(sources, size, seed=0):
+    random = np.random.default_rng(seed)
+    number = random.integers(len(sources), size=size)
+    return np.stack([number, *(random.integers(min(s.shape[a] for s in sources) - SIDE, size=size) for a in (0, 1))])
+
+
+@pytest.mark.parametrize("sizes", [[(40, 48)], [(40, 48), (56, 32)]])
+def test_the_seams_of_a_mended_picture_sum_up_to_less(sizes):
+    sources = [draw_blobs(*size, seed=number) for number, size in enumerate(sizes)]
+    at = random_places(sources, (36, 44))
+    mended = mend_seams(patches_of(*sources), at, (36, 44), 1, ONE)
+    assert sum_of_seams(sources, places_at(mended)) < 0.5 * sum_of_seams(sources, places_at(at))
+
+
+def test_all_patches_of_a_mended_picture_are_inside_their_sources():
+    sources = [noise(40, 48), noise(30, 60, seed=1)]
+    mended = mend_seams(patches_of(*sources), random_places(sources, (36, 44)), (36, 44), 1, ONE)
+    assert patches_of(*sources).is_inside(mended).all()
+
+
+def test_a_picture_without_seams_stays_as_it_is():
+    """A source that wraps, of which the picture is one whole period."""
+    period = noise(24, 24)
+    source = np.tile(period, (2, 2, 1))
+    rows, columns = np.indices((24, 24))
+    at = np.stack([0 * rows, rows, columns])
+    mended = mend_seams(patches_of(source), at, (24, 24), 1, Windows((0.4,), 4))
+    np.testing.assert_array_equal(source[tuple(places_at(mended)[1:])], source[tuple(places_at(at)[1:])])
+
+
+def test_patches_that_lie_apart_are_found_again():
+    """Every second patch of every second row says where all of a piece's pixels are."""
+    source = noise(60, 60)
+    rows, columns = np.mgrid[0:30:2, 0:34:2]
+    at = np.stack([0 * rows, rows + 5, columns + 7])
+    sheet = seams._make_sheet(patches_of(source))
+    places = seams._spread(sheet.number(at), (30, 34), 2, sheet.width)
+    _, down, right = sheet.find(places)
+    inside = np.s_[SIDE // 2 : -SIDE // 2, SIDE // 2 : -SIDE // 2]
+    np.testing.assert_array_equal(down[inside], (np.indices((30, 34))[0] + 5 - SIDE // 2)[inside])
+    np.testing.assert_array_equal(right[inside], (np.indices((30, 34))[1] + 7 - SIDE // 2)[inside])
+    np.testing.assert_array_equal(sheet.find(seams._gather(places, (15, 17), 2, sheet.width)), at)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_other_cut_has_less_seams(seed):
+    """All 512 ways to take the inner pixels of a window of 5 x 5 from one of two places."""
+    sheet = seams._make_sheet(patches_of(noise(20, 20, seed=seed)))
+    random = np.random.default_rng(seed)
+    at = np.stack([np.zeros((5, 5), int), *random.integers(2, 8, size=(2, 1, 1))])
+    old = sheet.number(at + np.concatenate([np.zeros((1, 5, 5), int), np.indices((5, 5))]))
+    if seed % 2:  # a picture that has seams already
+        old[:, 3:] += 2 * sheet.width + 1
+    start = int(sheet.number(np.array([0, *random.integers(0, 8, size=2)])))
+    new = start + sheet.offsets(5)
+
+    def cost(inner):
+        takes = np.zeros((5, 5), bool)
+        takes[1:-1, 1:-1] = np.reshape(inner, (3, 3))
+        made = np.where(takes, new, old)
+        return float(sheet.seams(made[:-1], made[1:], 0).sum() + sheet.seams(made[:, :-1], made[:, 1:], 1).sum())
+
+    takes = seams._cut(sheet, old, new)
+    assert not takes[[0, -1]].any() and not takes[:, [0, -1]].any()
+    best = min(cost(inner) for inner in itertools.product((False, True), repeat=9))
+    found = cost(takes[1:-1, 1:-1].ravel())
+    if seed % 2:
+        assert found <= cost([False] * 9)  # where old seams cost more than two new ones, less than the best is found
+    else:
+        assert found == pytest.approx(best, rel=1e-3)
+
+
+def test_a_window_is_taken_from_where_the_sources_fit():
+    source = noise(50, 50)
+    patches = patches_of(source)
+    sheet = seams._make_sheet(patches)
+    rows, columns = np.indices((16, 16))
+    old = sheet.number(np.stack([0 * rows, rows + 20, columns + 11]))
+    broken = old.copy()
+    broken[5:11, 5:11] = old[0, 0]  # the middle says nothing; the rim does
+    broken[:, ::2] = sheet.number(np.stack([0 * rows, rows + 20, columns + 11]))[:, ::2]
+    start = seams._fit(sheet, patches, np.ones(len(sheet.pixels), np.float32), np.where(rows % 2, broken, broken), (0, 0))
+    # What is there already is no answer where it fills the window; here the rim is of one piece.
+    assert start is not None and start != old[0, 0]
+
+
+def test_windows_fit_into_the_smallest_source_and_the_picture():
+    assert Windows((0.5,), 2).list_sides(100, (80, 90)) == [50] * round(2 * 80 * 90 / 2500)
+    assert set(Windows((0.9,), 2).list_sides(100, (60, 90))) == {58}
+    assert Windows((0.5,), 2).list_sides(20, (80, 90)) == []
