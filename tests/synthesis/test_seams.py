@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.pictures import draw_blobs
+from helpers.pictures import smooth_noise
 
 from subjective.synthesis import seams
 from subjective.synthesis.patch_search import SIDE, collect_patches
@@ -52,7 +52,7 @@ def random_places(sources, size, seed=0):
 
 @pytest.mark.parametrize("sizes", [[(40, 48)], [(40, 48), (56, 32)]])
 def test_the_seams_of_a_mended_picture_sum_up_to_less(sizes):
-    sources = [draw_blobs(*size, seed=number) for number, size in enumerate(sizes)]
+    sources = [smooth_noise(number, size) for number, size in enumerate(sizes)]
     at = random_places(sources, (36, 44))
     mended = mend_seams(patches_of(*sources), at, (36, 44), 1, ONE)
     assert sum_of_seams(sources, places_at(mended)) < 0.5 * sum_of_seams(sources, places_at(at))
@@ -93,8 +93,7 @@ def test_no_other_cut_has_less_seams(seed):
     """All 512 ways to take the inner pixels of a window of 5 x 5 from one of two places."""
     sheet = seams._make_sheet(patches_of(noise(20, 20, seed=seed)))
     random = np.random.default_rng(seed)
-    at = np.stack([np.zeros((5, 5), int), *random.integers(2, 8, size=(2, 1, 1))])
-    old = sheet.number(at + np.concatenate([np.zeros((1, 5, 5), int), np.indices((5, 5))]))
+    old = int(sheet.number(np.array([0, *random.integers(0, 8, size=2)]))) + sheet.offsets(5)
     if seed % 2:  # a picture that has seams already
         old[:, 3:] += 2 * sheet.width + 1
     start = int(sheet.number(np.array([0, *random.integers(0, 8, size=2)])))
@@ -107,7 +106,8 @@ def test_no_other_cut_has_less_seams(seed):
         return float(sheet.seams(made[:-1], made[1:], 0).sum() + sheet.seams(made[:, :-1], made[:, 1:], 1).sum())
 
     takes = seams._cut(sheet, old, new)
-    assert not takes[[0, -1]].any() and not takes[:, [0, -1]].any()
+    assert not takes[[0, -1]].any()
+    assert not takes[:, [0, -1]].any()
     best = min(cost(inner) for inner in itertools.product((False, True), repeat=9))
     found = cost(takes[1:-1, 1:-1].ravel())
     if seed % 2:
@@ -116,18 +116,24 @@ def test_no_other_cut_has_less_seams(seed):
         assert found == pytest.approx(best, rel=1e-3)
 
 
-def test_a_window_is_taken_from_where_the_sources_fit():
-    source = noise(50, 50)
+def test_a_window_is_taken_from_where_a_source_fits_but_not_from_where_it_is():
+    source = np.tile(noise(24, 24), (1, 2, 1))
     patches = patches_of(source)
     sheet = seams._make_sheet(patches)
-    rows, columns = np.indices((16, 16))
-    old = sheet.number(np.stack([0 * rows, rows + 20, columns + 11]))
-    broken = old.copy()
-    broken[5:11, 5:11] = old[0, 0]  # the middle says nothing; the rim does
-    broken[:, ::2] = sheet.number(np.stack([0 * rows, rows + 20, columns + 11]))[:, ::2]
-    start = seams._fit(sheet, patches, np.ones(len(sheet.pixels), np.float32), np.where(rows % 2, broken, broken), (0, 0))
-    # What is there already is no answer where it fills the window; here the rim is of one piece.
-    assert start is not None and start != old[0, 0]
+    old = int(sheet.number(np.array([0, 2, 3]))) + sheet.offsets(12)
+    start = seams._fit(sheet, patches, np.ones(len(sheet.pixels), np.float32), old, (0, 0))
+    assert start == old[0, 0] + 24
+
+
+def test_of_two_places_that_fit_the_one_is_taken_that_the_picture_has_less_often():
+    source = np.tile(noise(24, 24), (1, 3, 1))
+    patches = patches_of(source)
+    sheet = seams._make_sheet(patches)
+    old = int(sheet.number(np.array([0, 2, 3]))) + sheet.offsets(12)
+    for often, rare in ((24, 48), (48, 24)):
+        uses = np.ones(len(sheet.pixels), np.float32)
+        uses[old + often] = 5
+        assert seams._fit(sheet, patches, uses, old, (0, 0)) == old[0, 0] + rare
 
 
 def test_windows_fit_into_the_smallest_source_and_the_picture():
