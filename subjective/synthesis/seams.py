@@ -11,7 +11,8 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,19 @@ good as equal, those that the picture has less often are preferred."""
 
 TIRED = 0.3
 """Factor for the seams around a window for which no better place was found, until something around them changes."""
+
+AGAIN = 0.1
+"""What it costs that a picture has a pixel of the sources once more than others, in multiples of the sources' variance,
+for a pixel of mean rarity: a striking stone that is seen twice gives a picture away."""
+
+BROAD = 3.0
+"""Standard deviation, in pixels, of the bell under which colors are averaged that may be rare."""
+
+RAREST = 10.0
+"""Largest squared distance of a color from the mean that counts, in multiples of the variance."""
+
+SPREAD = 2.0
+"""Standard deviation, in pixels, of the bell in which uses of a pixel count for the pixels around it."""
 
 LEAST_GAIN = 1e-3
 """Share of a window's seams by which a new place must be better."""
@@ -94,9 +108,9 @@ def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int
     places = _spread(sheet.number(at), size, stride, sheet.width)
     costs = [sheet.seams(places, np.roll(places, -1, axis=axis), axis) for axis in (0, 1)]
     fresh = np.ones(size, np.float32)
-    uses = np.bincount(places.ravel(), minlength=len(sheet.pixels)).astype(np.float32)
+    uses = _count_uses(sheet, patches, places)
     for side in windows.list_sides(int(np.min(patches.shapes[:, 1:])), size):
-        heat = gaussian_filter((costs[0] + costs[1]) * fresh, side / 5, mode="wrap", truncate=2)
+        heat = gaussian_filter((costs[0] + costs[1] + uses.excess()[places]) * fresh, side / 5, mode="wrap", truncate=2)
         top, left = (int(number) for number in np.unravel_index(np.argmax(heat), size))
         rows, columns = (
             (middle - side // 2 + np.arange(side)) % most for middle, most in zip((top, left), size, strict=True)
@@ -104,18 +118,21 @@ def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int
         here = np.ix_(rows, columns)
         inner = np.ix_(rows[:-1], columns), np.ix_(rows, columns[:-1])
         old = places[here]
-        before = sum(float(cost[part].sum()) for cost, part in zip(costs, inner, strict=True))
         start = _fit(sheet, patches, uses, old, (int(rows[0]), int(columns[0])))
         if start is not None:
             new = start + sheet.offsets(side)
-            made = np.where(_cut(sheet, old, new), new, old)
+            more = uses.cost(new, 1) - uses.cost(old, -1)
+            takes = _cut(sheet, old, new, more)
+            made = np.where(takes, new, old)
             now = sheet.seams(made[:-1], made[1:], 0), sheet.seams(made[:, :-1], made[:, 1:], 1)
-        if start is None or sum(float(cost.sum()) for cost in now) >= (1 - LEAST_GAIN) * before:
+            before = sum(float(cost[part].sum()) for cost, part in zip(costs, inner, strict=True))
+            after = sum(float(cost.sum()) for cost in now) + float(more[takes].sum())
+        if start is None or after >= (1 - LEAST_GAIN) * before:
             fresh *= 1 - (1 - TIRED) * _bell(size, (top, left), side / 4)
             continue
         places[here], (costs[0][inner[0]], costs[1][inner[1]]) = made, now
         fresh[here] = np.minimum(2 * fresh[here], 1)
-        uses += np.bincount(made.ravel(), minlength=len(uses)) - np.bincount(old.ravel(), minlength=len(uses))
+        uses = uses.change(old, made)
     return sheet.find(_gather(places, at.shape[1:], stride, sheet.width))
 
 
@@ -193,13 +210,68 @@ def _make_sheet(patches: Patches) -> _Sheet:
     return _Sheet(pixels, width, np.array(begins, np.intp), allowed, padded, waves, variance)
 
 
-def _fit(sheet: _Sheet, patches: Patches, uses: Numbers, old: Indices, corner: tuple[int, int]) -> int | None:
+@dataclass(frozen=True)
+class _Uses:
+    """How often a picture has each pixel of a sheet.
+
+    Attributes:
+        shape: (height, width) of the sheet.
+        counts: the numbers, ``(pixels,)``.
+        expected: the mean of the numbers over the pixel's source, ``(pixels,)``.
+        rarity: how far a pixel's color is from the mean of all, 1 on average, ``(pixels,)``.
+    """
+
+    shape: tuple[int, int]
+    counts: Numbers
+    expected: Numbers
+    rarity: Numbers
+
+    def change(self, old: Indices, new: Indices) -> _Uses:
+        """Return the uses after places of a picture were replaced by others."""
+        more, fewer = (np.bincount(places.ravel(), minlength=len(self.counts)) for places in (new, old))
+        return replace(self, counts=np.asarray(self.counts + more - fewer, np.float32))
+
+    @cached_property
+    def _shares(self) -> Numbers:
+        """Return the numbers, averaged with those of the pixels around, in multiples of what is expected."""
+        return np.asarray(gaussian_filter(self.counts.reshape(self.shape), SPREAD).ravel() / self.expected, np.float32)
+
+    def cost(self, places: Indices, sign: int) -> Numbers:
+        """Return what it costs that a picture has these places once more (sign 1) or not once fewer (-1)."""
+        return np.asarray(AGAIN * (self.rarity * (self._shares + 0.5 * sign / self.expected))[places], np.float32)
+
+    def excess(self) -> Numbers:
+        """Return what it costs that a picture has each pixel more often than others, ``(pixels,)``."""
+        return np.asarray(AGAIN * self.rarity * np.maximum(self._shares - 1, 0), np.float32)
+
+    def weighed(self) -> Numbers:
+        """Return the numbers in multiples of what is expected, times the rarity, ``(height, width)``."""
+        return np.asarray(self.counts / self.expected * self.rarity, np.float32).reshape(self.shape)
+
+
+def _count_uses(sheet: _Sheet, patches: Patches, places: Indices) -> _Uses:
+    """Count the pixels of a sheet in a picture, and find which of them are rare."""
+    shape, inside = (sheet.allowed.shape[0], sheet.width), sheet.allowed > 0
+    counts = np.bincount(places.ravel(), minlength=sheet.allowed.size).astype(np.float32)
+    expected = np.ones(shape, np.float32)
+    for top, height in zip(sheet.begins, patches.shapes[:, 1], strict=True):
+        own = np.s_[top : top + height]
+        expected[own] = max(float(counts.reshape(shape)[own].sum() / sheet.allowed[own].sum()), 1e-6)
+    colors = gaussian_filter(sheet.pixels.reshape(*shape, -1), (BROAD, BROAD, 0))
+    off = colors - colors[inside].mean(axis=0)
+    spread = np.cov(off[inside].T) + 1e-3 * np.eye(off.shape[2])
+    far = np.minimum(np.einsum("...c,cd,...d", off, np.linalg.inv(spread), off) / off.shape[2], RAREST)
+    rarity = far / (far[inside].mean() + 1e-12)
+    return _Uses(shape, counts, expected.ravel(), np.asarray(rarity.ravel(), np.float32))
+
+
+def _fit(sheet: _Sheet, patches: Patches, uses: _Uses, old: Indices, corner: tuple[int, int]) -> int | None:
     """Return the first place of the window of the sources that fits best into the picture; None if there is none.
 
     Args:
         sheet: the sources.
         patches: the same, for the places in the period.
-        uses: how often the picture has each pixel of the sheet.
+        uses: how often the picture has each pixel of the sheet; rare ones count more.
         old: the window's places until now, ``(side, side)``.
         corner: row and column of the window's first pixel in the picture.
     """
@@ -221,8 +293,7 @@ def _fit(sheet: _Sheet, patches: Patches, uses: Numbers, old: Indices, corner: t
         )
         score += np.sum(off**2, axis=2) / SIDE**2 / sheet.variance
     ones = np.ones((side, side), np.float32)
-    mean = uses.sum() / sheet.allowed.sum() * side**2
-    often = sheet.correlate(scipy.fft.rfft2(uses.reshape(sheet.allowed.shape), sheet.padded), ones) / mean
+    often = sheet.correlate(scipy.fft.rfft2(uses.weighed(), sheet.padded), ones) / side**2
     score *= 1 + REUSED * np.maximum(often - 0.5, 0)
     score[sheet.correlate(scipy.fft.rfft2(sheet.allowed, sheet.padded), ones) < side**2 - 0.5] = np.inf
     known, counts = np.unique(old - sheet.offsets(side), return_counts=True)
@@ -232,14 +303,20 @@ def _fit(sheet: _Sheet, patches: Patches, uses: Numbers, old: Indices, corner: t
     return int(row * sheet.width + column) if np.isfinite(score[row, column]) else None
 
 
-def _cut(sheet: _Sheet, old: Indices, new: Indices) -> Mask:
-    """Return where a window takes its new places, so that the sum of all seams is smallest. Its rim stays as it is.
+def _cut(sheet: _Sheet, old: Indices, new: Indices, more: Numbers) -> Mask:
+    """Return where a window takes its new places, so that the sum of all costs is smallest. Its rim stays as it is.
 
     This is a smallest cut of a graph. Pixels on the side of the graph's sink take their new places.
+
+    Args:
+        sheet: the sources.
+        old: the window's places until now, ``(side, side)``.
+        new: its new places.
+        more: what it costs more, besides seams, that a pixel has its new place, ``(side, side)``.
     """
     side = len(old)
     numbers = np.arange(side * side, dtype=np.int32).reshape(side, side)
-    more = np.zeros((side, side), np.float32)  # what it costs more that a pixel has its new place
+    more = more.copy()
     tails, heads, costs = [], [], []
     for axis in (0, 1):
         first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])

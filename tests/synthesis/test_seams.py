@@ -44,6 +44,11 @@ def sum_of_seams(sources, places):
     return total
 
 
+def uses_of(sheet, counts):
+    ones = np.ones(len(sheet.pixels), np.float32)
+    return seams._Uses(sheet.allowed.shape, ones * counts, ones, ones)
+
+
 def random_places(sources, size, seed=0):
     random = np.random.default_rng(seed)
     number = random.integers(len(sources), size=size)
@@ -103,9 +108,11 @@ def test_no_other_cut_has_less_seams(seed):
         takes = np.zeros((5, 5), bool)
         takes[1:-1, 1:-1] = np.reshape(inner, (3, 3))
         made = np.where(takes, new, old)
-        return float(sheet.seams(made[:-1], made[1:], 0).sum() + sheet.seams(made[:, :-1], made[:, 1:], 1).sum())
+        seen = float(sheet.seams(made[:-1], made[1:], 0).sum() + sheet.seams(made[:, :-1], made[:, 1:], 1).sum())
+        return seen + float(more[takes].sum())
 
-    takes = seams._cut(sheet, old, new)
+    more = random.normal(0, 3, (5, 5)).astype(np.float32)
+    takes = seams._cut(sheet, old, new, more)
     assert not takes[[0, -1]].any()
     assert not takes[:, [0, -1]].any()
     best = min(cost(inner) for inner in itertools.product((False, True), repeat=9))
@@ -121,7 +128,7 @@ def test_a_window_is_taken_from_where_a_source_fits_but_not_from_where_it_is():
     patches = patches_of(source)
     sheet = seams._make_sheet(patches)
     old = int(sheet.number(np.array([0, 2, 3]))) + sheet.offsets(12)
-    start = seams._fit(sheet, patches, np.ones(len(sheet.pixels), np.float32), old, (0, 0))
+    start = seams._fit(sheet, patches, uses_of(sheet, 1.0), old, (0, 0))
     assert start == old[0, 0] + 24
 
 
@@ -131,9 +138,38 @@ def test_of_two_places_that_fit_the_one_is_taken_that_the_picture_has_less_often
     sheet = seams._make_sheet(patches)
     old = int(sheet.number(np.array([0, 2, 3]))) + sheet.offsets(12)
     for often, rare in ((24, 48), (48, 24)):
-        uses = np.ones(len(sheet.pixels), np.float32)
-        uses[old + often] = 5
-        assert seams._fit(sheet, patches, uses, old, (0, 0)) == old[0, 0] + rare
+        counts = np.ones(len(sheet.pixels), np.float32)
+        counts[old + often] = 5
+        assert seams._fit(sheet, patches, uses_of(sheet, counts), old, (0, 0)) == old[0, 0] + rare
+
+
+def test_a_striking_thing_is_seen_no_more_often_than_others():
+    """One red spot in a grey source; a picture of twice the area, in which the spot is at first four times."""
+    source = 0.5 + 0.1 * (smooth_noise(3, (48, 48)) - 0.5)
+    source[20:28, 20:28] = (1, 0, 0)
+    rows, columns = np.indices((48, 96))
+    at = np.stack([0 * rows, rows % 24 + 12, columns % 24 + 12])
+    at[1:] -= SIDE // 2
+
+    def count_spots(at):
+        _, down, right = places_at(at)
+        return np.count_nonzero((down >= 20) & (down < 28) & (right >= 20) & (right < 28)) / 64
+
+    assert count_spots(at) == 8
+    mended = mend_seams(patches_of(source), at, (48, 96), 1, Windows((0.45, 0.3), 8))
+    assert count_spots(mended) <= 3
+
+
+def test_each_source_keeps_its_share():
+    """Uses are compared within a source: a source that a picture has three times as much of does not become rarer."""
+    sources = [smooth_noise(number, (48, 48)) for number in range(2)]
+    at = random_places(sources, (40, 40))
+    at[0] = np.random.default_rng(0).random((40, 40)) < 0.25
+    patches = patches_of(*sources)
+    sheet = seams._make_sheet(patches)
+    uses = seams._count_uses(sheet, patches, sheet.number(at))
+    expected = uses.expected.reshape(uses.shape)
+    assert expected[10, 10] / expected[60, 10] == pytest.approx(3, rel=0.2)
 
 
 def test_windows_fit_into_the_smallest_source_and_the_picture():
