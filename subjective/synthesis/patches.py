@@ -65,7 +65,7 @@ is one that was chosen before, or continues a neighbor's: what a search of so ma
 FOLLOWED_ROUNDS = 2
 """`ROUNDS` for pictures larger than `SEARCHED`."""
 
-MENDED = ((192, Windows((0.45, 0.3), 8)), (384, Windows((0.3, 0.2), 3)))
+MENDED = ((192, Windows((0.8, 0.6, 0.4), 12)), (384, Windows((0.3, 0.2), 3)))
 """Largest side, in pixels, of pictures whose seams are mended, and with which windows: once where large shapes are in
 one window, and once more where thin lines are seen."""
 
