@@ -27,6 +27,9 @@ from subjective.synthesis.patch_search import SIDE, Indices, Numbers, Patches
 MIDDLE = SIDE // 2
 """From the first pixel of a patch to the middle one, in rows and in columns."""
 
+MOST_WINDOWS = 300
+"""Largest number of windows that are laid over a picture: where a source is small, its windows are, too."""
+
 SEEN = 0.02
 """What each pixel of a seam costs besides the squared difference of colors, in multiples of the sources' variance:
 short seams are preferred."""
@@ -87,7 +90,7 @@ class Windows(NamedTuple):
         sides = [side for side in (min(round(share * source), most) for share in self.sides) if side > SIDE]
         if not sides:
             return []
-        count = round(self.covers * size[0] * size[1] / np.mean(np.square(sides)))
+        count = min(round(self.covers * size[0] * size[1] / np.mean(np.square(sides))), MOST_WINDOWS)
         return [sides[number % len(sides)] for number in range(count)]
 
 

@@ -176,3 +176,4 @@ def test_windows_fit_into_the_smallest_source_and_the_picture():
     assert Windows((0.5,), 2).list_sides(100, (80, 90)) == [50] * round(2 * 80 * 90 / 2500)
     assert set(Windows((0.9,), 2).list_sides(100, (60, 90))) == {58}
     assert Windows((0.5,), 2).list_sides(20, (80, 90)) == []
+    assert len(Windows((0.5,), 2).list_sides(30, (800, 900))) == 300
