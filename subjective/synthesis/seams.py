@@ -51,9 +51,10 @@ good as equal, those that the picture has less often are preferred."""
 TIRED = 0.3
 """Factor for the seams around a window for which no better place was found, until something around them changes."""
 
-AGAIN = 0.1
+AGAIN = 0.2
 """What it costs that a picture has a pixel of the sources once more than others, in multiples of the sources' variance,
-for a pixel of mean rarity: a striking stone that is seen twice gives a picture away."""
+for a pixel of mean rarity. One half counts for all pixels alike, the other by their rarity: a striking stone that is
+seen twice gives a picture away."""
 
 BROAD = 3.0
 """Standard deviation, in pixels, of the bell under which colors are averaged that may be rare."""
@@ -221,7 +222,7 @@ class _Uses:
         shape: (height, width) of the sheet.
         counts: the numbers, ``(pixels,)``.
         expected: the mean of the numbers over the pixel's source, ``(pixels,)``.
-        rarity: how far a pixel's color is from the mean of all, 1 on average, ``(pixels,)``.
+        rarity: how far a pixel's color is from the mean of all, 1 on average and at least half, ``(pixels,)``.
     """
 
     shape: tuple[int, int]
@@ -264,7 +265,7 @@ def _count_uses(sheet: _Sheet, patches: Patches, places: Indices) -> _Uses:
     off = colors - colors[inside].mean(axis=0)
     spread = np.cov(off[inside].T) + 1e-3 * np.eye(off.shape[2])
     far = np.minimum(np.einsum("...c,cd,...d", off, np.linalg.inv(spread), off) / off.shape[2], RAREST)
-    rarity = far / (far[inside].mean() + 1e-12)
+    rarity = (1 + far / (far[inside].mean() + 1e-12)) / 2
     return _Uses(shape, counts, expected.ravel(), np.asarray(rarity.ravel(), np.float32))
 
 
