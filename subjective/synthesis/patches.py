@@ -66,8 +66,9 @@ FOLLOWED_ROUNDS = 2
 """`ROUNDS` for pictures larger than `SEARCHED`."""
 
 MENDED = ((192, Windows((0.8, 0.6, 0.4), 12)), (384, Windows((0.3, 0.2), 3)))
-"""Largest side, in pixels, of pictures whose seams are mended, and with which windows: once where large shapes are in
-one window, and once more where thin lines are seen."""
+"""Largest side, in pixels, of pictures of one source whose seams are mended, and with which windows: once where large
+shapes are in one window, and once more where thin lines are seen. Of several sources, windows of one and of the other
+would lie side by side, and the statistics, which are those of a mixture, would take long to agree with that."""
 
 FIRST_ROUNDS = 20
 """The same at the smallest size, where the order of the whole picture is found."""
@@ -218,7 +219,7 @@ def _grow(
             else:
                 picture = match_large(picture, own, matched_at, colors, random, form.channels)
         windows = _windows(here, level == 0) if follows and form.keeps_pieces and form.is_free else None
-        if windows is not None:
+        if windows is not None and np.count_nonzero(weights) == 1:
             at, mended = mend_seams(patches, at, here, stride, windows), True
             picture = form.keep(_average(patches, at, here, stride))
             picture = match_large(picture, own, matched_at, colors, random, form.channels)
