@@ -53,7 +53,7 @@ enable_disk_cache()
 # everything is: CI runs the end-to-end part that way as well.
 FAST = os.environ.get("ALL_PASSES") != "1"
 jax.config.update("jax_disable_most_optimizations", FAST)
-# Programs are traced as millions of small objects, most of which live on: Python looked through them a tenth of the time.
+# Tracing makes millions of small objects, most of which live on: Python looked through them a tenth of the time.
 gc.set_threshold(50_000, 20, 20)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")

@@ -90,6 +90,7 @@ def test_the_start_is_the_layout_and_loses_nothing_to_it(small_params):
         assert float(jax.jit(loss)(job.start(0, 0, stage), arguments)[1]["layout"]) < 0.1
 
 
+@pytest.mark.slow
 def test_other_starts_and_weight_0_have_no_such_loss(small_params):
     for changes in ({"init": "random"}, {"layout_weight": 0.0}):
         job = prepare([SOURCE], SynthesisConfig(**SMALL | changes), small_params)
@@ -98,12 +99,14 @@ def test_other_starts_and_weight_0_have_no_such_loss(small_params):
         assert set(parts) == {"texture"}
 
 
+@pytest.mark.slow
 def test_a_second_picture_needs_no_new_program(small_params):
     first, second = (prepare([SOURCE], SynthesisConfig(**SMALL, seed=seed), small_params) for seed in range(2))
     for one, other in zip(first.stages, second.stages, strict=True):
         assert first.problem(one)[0] is second.problem(other)[0]
 
 
+@pytest.mark.slow
 def test_tiny_sources_have_no_layout_and_small_ones_a_larger_one(small_params):
     config = SynthesisConfig(**SMALL | {"octaves": 1})
     assert make_layouts(config, [SOURCE[:7]]) is None
