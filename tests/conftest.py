@@ -7,14 +7,11 @@ import tempfile
 
 from jaxtyping import install_import_hook
 
-# Programs compiled in one test are found again by the next, also in processes of its own and in the other workers of
-# the session, which inherit the name of the folder from the process that starts them; never the user's cache.
-if "SUBJECTIVE_TEST_CACHE" not in os.environ:
-    CACHE = tempfile.TemporaryDirectory()
-    os.environ["SUBJECTIVE_TEST_CACHE"] = CACHE.name
-os.environ["XDG_CACHE_HOME"] = os.environ["SUBJECTIVE_TEST_CACHE"]
+# Programs compiled in one test are found again by the next, also in processes of its own; never the user's cache.
+CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 # A thread of OpenBLAS that waits for another keeps its core busy: with matrices as small as those of tests, two threads
-# take several times as long as one, and the other worker has to wait as well.
+# take several times as long as one, and the other worker has to wait as well. Workers inherit this before NumPy starts.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 install_import_hook("subjective", "helpers.strict_types.typechecked")
