@@ -1,6 +1,7 @@
 """A strict session: no silent broadcasting over ranks, full precision, shapes checked against the annotations."""
 
 import ctypes
+import gc
 import os
 import tempfile
 
@@ -9,6 +10,9 @@ from jaxtyping import install_import_hook
 # Programs compiled in one test are found again by the next, also in processes of its own; never the user's cache.
 CACHE = tempfile.TemporaryDirectory()
 os.environ["XDG_CACHE_HOME"] = CACHE.name
+# A thread of OpenBLAS that waits for another keeps its core busy: with matrices as small as those of tests, two threads
+# take several times as long as one, and the other worker has to wait as well. Workers inherit this before NumPy starts.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 install_import_hook("subjective", "helpers.strict_types.typechecked")
 
@@ -20,9 +24,25 @@ from subjective.compilation import compiler_options, enable_disk_cache
 from subjective.network.formats.layout import random_params
 from subjective.network.normalization import load_params
 
-if "PYTEST_XDIST_WORKER" not in os.environ and "xla_cpu_use_fusion_emitters" in compiler_options():
-    # Workers compile all as the package compiles its own programs: three quarters of the time.
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+
+def is_known(option):
+    """Return whether this version of XLA knows an option; as a flag, one that is unknown would end the process."""
+    try:
+        jax.jit(lambda x: x, compiler_options=option).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    flags = [os.environ.get("XLA_FLAGS", "")]
+    if "xla_cpu_use_fusion_emitters" in compiler_options():
+        # Workers compile all as the package compiles its own programs: three quarters of the time.
+        flags.append("--xla_cpu_use_fusion_emitters=false")
+    if is_known({"xla_cpu_parallel_codegen_split_count": 1}):
+        # In one piece, instead of many that are compiled side by side and put together: the cores are busy as it is.
+        flags.append("--xla_cpu_parallel_codegen_split_count=1")
+    os.environ["XLA_FLAGS"] = " ".join(flags)
 
 pytest.register_assert_rewrite("helpers.pictures", "helpers.networks", "helpers.processes", "helpers.vgg_files")
 enable_disk_cache()
@@ -30,6 +50,8 @@ enable_disk_cache()
 # everything is: CI runs the end-to-end part that way as well.
 FAST = os.environ.get("ALL_PASSES") != "1"
 jax.config.update("jax_disable_most_optimizations", FAST)
+# Tracing makes millions of small objects, most of which live on: Python looked through them a tenth of the time.
+gc.set_threshold(50_000, 20, 20)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 

@@ -126,6 +126,7 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not left, f"these import each other: {left}"
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_first():
     """Each without any other module of this package loaded before it."""
     names = [f"subjective.{module}".removesuffix(".__init__") for module in MODULES if module != "__main__"]

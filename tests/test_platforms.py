@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from functools import lru_cache, partial
 
 import jax
 import jax.export
@@ -15,8 +16,13 @@ from subjective.statistics.terms import Analysis, parse_term
 from subjective.synthesis.config import SynthesisConfig
 
 
-def lowered(platform, precision, params):
-    """Return the text of the loss and gradient of the default statistics, for a platform."""
+@pytest.fixture(scope="module")
+def lowered(small_params):
+    """Give the text of the loss and gradient of the default statistics, for a platform and a precision."""
+    return lru_cache(partial(lower, small_params))
+
+
+def lower(params, platform, precision):
     terms = tuple(parse_term(text, ("pool1", "conv2_1"), (1.0, 1.0)) for text in SynthesisConfig().statistic)
     whole = Analysis((0, 1), terms, "circular", precision=precision)
     analysis = dataclasses.replace(whole, blocks=(3, 2))
@@ -28,8 +34,8 @@ def lowered(platform, precision, params):
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("precision", ["float32", "tensorfloat32", "bfloat16"])
-def test_programs_for_gpus_hold_no_wide_numbers_and_leave_the_device_never(platform, precision, small_params):
-    text = lowered(platform, precision, small_params)
+def test_programs_for_gpus_hold_no_wide_numbers_and_leave_the_device_never(platform, precision, lowered):
+    text = lowered(platform, precision)
     assert "stablehlo.convolution" in text
     assert "f64>" not in text
     assert "callback" not in text
@@ -37,8 +43,8 @@ def test_programs_for_gpus_hold_no_wide_numbers_and_leave_the_device_never(platf
 
 
 @pytest.mark.parametrize(("precision", "asked"), [("float32", "HIGHEST"), ("tensorfloat32", "HIGH")])
-def test_convolutions_multiply_in_the_precision_that_is_asked_for(precision, asked, small_params):
-    text = lowered("cuda", precision, small_params)
+def test_convolutions_multiply_in_the_precision_that_is_asked_for(precision, asked, lowered):
+    text = lowered("cuda", precision)
     found = [line for line in text.splitlines() if "stablehlo.convolution" in line]
     wide = [line for line in found if re.search(r"x(16|8|64|32)x", line)]
     assert wide

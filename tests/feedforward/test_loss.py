@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from helpers.feedforward import STYLE, TEXTURE
 
 from subjective.checks import InputError
 from subjective.feedforward.config import TRAIN_PRESETS, TrainConfig
-from subjective.feedforward.loss import make_objective, measure_targets
+from subjective.feedforward.loss import Objective, make_objective, measure_targets
 
 LOOK = dataclasses.replace(TEXTURE, size=32, layers=("conv1_1", "pool1"), octaves=2)
+
+loss_of = jax.jit(Objective.loss, static_argnums=0)
 
 
 @pytest.mark.slow
@@ -23,8 +26,8 @@ def test_targets_are_mixed_as_the_sources_are(small_params, rng):
     made = jnp.asarray(rng.uniform(size=(32, 32, 3)), jnp.float32)
     alone = [measure_targets([source], objective, small_params) for source in sources]
     for place in range(2):
-        loss, _ = objective.loss(made, None, jnp.eye(2)[place], targets, small_params)
-        wanted, _ = objective.loss(made, None, jnp.ones(1), alone[place], small_params)
+        loss, _ = loss_of(objective, made, None, jnp.eye(2)[place], targets, small_params)
+        wanted, _ = loss_of(objective, made, None, jnp.ones(1), alone[place], small_params)
         assert float(loss) == pytest.approx(float(wanted), rel=1e-5)
 
 
@@ -35,8 +38,8 @@ def test_a_picture_left_as_it_is_has_no_content_loss(small_params, rng):
     objective = make_objective(config, small_params, [(40, 44)])
     targets = measure_targets([source], objective, small_params)
     image = jnp.asarray(rng.uniform(size=(32, 32, 3)), jnp.float32)
-    _, same = objective.loss(image, image, jnp.ones(1), targets, small_params)
-    total, parts = objective.loss(image, image[::-1], jnp.ones(1), targets, small_params)
+    _, same = loss_of(objective, image, image, jnp.ones(1), targets, small_params)
+    total, parts = loss_of(objective, image, image[::-1], jnp.ones(1), targets, small_params)
     assert float(same["content"]) == 0
     assert float(parts["content"]) > 0
     assert set(parts) == {"octave 0", "octave 1", "content"}
@@ -51,7 +54,7 @@ def test_around_a_picture_is_nothing_unless_zeros_are_asked_for(small_params, rn
     config = dataclasses.replace(LOOK, texture=False, content_layer="pool1", padding_mode=padding)
     objective = make_objective(config, small_params, [(32, 32)])
     targets = measure_targets([source], objective, small_params)
-    loss, _ = objective.loss(jnp.asarray(source), jnp.asarray(source), jnp.ones(1), targets, small_params)
+    loss, _ = loss_of(objective, jnp.asarray(source), jnp.asarray(source), jnp.ones(1), targets, small_params)
     assert (float(loss) > 1e-3) if apart else (float(loss) < 1e-9)
 
 
@@ -60,7 +63,7 @@ def test_variation_is_the_mean_square_between_neighbors(small_params, rng):
     source, made = (rng.uniform(size=(32, 36, 3)).astype(np.float32) for _ in range(2))
     objective = make_objective(dataclasses.replace(LOOK, variation_weight=0.5), small_params, [(32, 36)])
     targets = measure_targets([source], objective, small_params)
-    total, parts = objective.loss(jnp.asarray(made), None, jnp.ones(1), targets, small_params)
+    total, parts = loss_of(objective, jnp.asarray(made), None, jnp.ones(1), targets, small_params)
     wanted = 0.5 * sum((np.diff(made.astype(np.float64), axis=axis) ** 2).mean() for axis in (0, 1))
     assert float(parts["variation"]) == pytest.approx(wanted, rel=1e-5)
     assert float(total) == pytest.approx(sum(map(float, parts.values())), rel=1e-5)
@@ -74,7 +77,7 @@ def test_matlab_setting_is_johnsons_loss(vgg16, rng):
     objective = make_objective(config, vgg16, [(96, 100)])
     targets = measure_targets([source], objective, vgg16)
     made, original = (rng.uniform(size=(32, 32, 3)).astype(np.float32) for _ in range(2))
-    loss, parts = objective.loss(jnp.asarray(made), jnp.asarray(original), jnp.ones(1), targets, vgg16)
+    loss, parts = loss_of(objective, jnp.asarray(made), jnp.asarray(original), jnp.ones(1), targets, vgg16)
 
     layers = {name: (layer["kernel"], layer["bias"]) for name, layer in vgg16.items() if name.startswith("conv")}
 

@@ -11,6 +11,11 @@ from subjective.statistics.registry import STATISTICS
 SIZE, OTHER_SIZE = (36, 33), (34, 41)  # large enough for the statistics of lags
 
 
+def size_of(name):
+    """The size of a map that is also measured in float64, where XLA convolves in slow loops: fewer patches will do."""
+    return (18, 16) if name == "patches" else SIZE
+
+
 # What lies beyond the sides makes a difference to these alone.
 PLACED = ("patches", "shifted", "spectrum", "autocorrelation", "autocorrelation32")
 
@@ -28,6 +33,12 @@ def numbers(seed, size=SIZE, channels=5):
     mixing = random.standard_normal((channels, channels)) + 3 * np.eye(channels)  # well conditioned
     mixed = random.standard_normal((*size, channels)) @ mixing / 3
     return mixed + random.standard_normal(channels)
+
+
+@lru_cache
+def measure(name):
+    """Compiled: the measure of features that wrap or do not."""
+    return jax.jit(STATISTICS[name].measure, static_argnums=1)
 
 
 def single(array):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.ndimage
-from helpers.features import OTHER_SIZE, SIZE, distance_of, numbers, single
+from helpers.features import OTHER_SIZE, SIZE, distance_of, measure, numbers, single
 
 from subjective.statistics.autocorrelation import LAGS, autocorrelation, power_spectrum
 from subjective.statistics.registry import STATISTICS
@@ -37,7 +37,7 @@ def test_autocorrelation_is_the_mean_product_of_pairs(wraps, size, name, lags, i
     expected = autocorrelation_by_loops(features, wraps, lags)
     assert not np.allclose(expected, expected[::-1], rtol=0.1)
     # pairs are counted in float32
-    found = STATISTICS[name].measure(jnp.asarray(features), wraps)
+    found = measure(name)(jnp.asarray(features), wraps)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
 
 
@@ -61,7 +61,7 @@ def test_faint_structure_counts_as_much_as_strong(wraps, name):
 
     def relative(contrast):
         found, target = (
-            statistic.measure(jnp.asarray(0.5 + contrast * numbers(seed, (72, 72), 3), jnp.float32), wraps)
+            measure(name)(jnp.asarray(0.5 + contrast * numbers(seed, (72, 72), 3), jnp.float32), wraps)
             for seed in (0, 1)
         )
         return float(statistic.distance(found, target) / statistic.size(target))
@@ -73,16 +73,15 @@ def test_faint_structure_counts_as_much_as_strong(wraps, name):
 def test_a_flat_source_is_no_yardstick_of_nothing(name):
     statistic = STATISTICS[name]
     noise = 0.5 + numbers(0, (72, 72), 3) / 255
-    found, target = (
-        statistic.measure(jnp.asarray(map_, jnp.float32), True) for map_ in (noise, np.full((72, 72, 3), 0.5))
-    )
+    found, target = (measure(name)(jnp.asarray(map_, jnp.float32), True) for map_ in (noise, np.full((72, 72, 3), 0.5)))
     assert float(statistic.distance(found, target) / statistic.size(target)) < 1e3
 
 
 @pytest.mark.parametrize("wraps", [True, False])
 def test_tiles_see_faint_structure_in_float32(wraps):
     features = (0.5 + 0.01 * numbers(0, (200, 70), 3)).astype(np.float32)
-    found = STATISTICS["autocorrelation"].sums.measure_map(jnp.asarray(features), wraps, 32)
+    in_tiles = jax.jit(STATISTICS["autocorrelation"].sums.measure_map, static_argnums=(1, 2))
+    found = in_tiles(jnp.asarray(features), wraps, 32)
     expected = autocorrelation_by_loops(features.astype(np.float64), wraps)
     assert np.abs(found - expected).max() < 0.01 * expected.max()
 
@@ -101,13 +100,14 @@ def test_the_power_spectrum_is_the_fourier_transform_of_the_windowed_autocorrela
             counted = np.where(lags[None, LAGS:] == 0, 1, 2)  # lags to the left are those to the right
             weights = hann[:, None] * hann[None, LAGS:] * waves * counted
             expected[row, column] = np.einsum("yx,yxc->c", weights, half)
-    found = np.asarray(power_spectrum(jnp.asarray(features), wraps))
+    found = np.asarray(jax.jit(power_spectrum, static_argnums=1)(jnp.asarray(features), wraps))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * expected.max())  # the window is float32
 
 
 def test_white_noise_has_a_flat_power_spectrum():
     noise = np.random.default_rng(0).standard_normal((128, 128, 4))
-    found = np.asarray(power_spectrum(single(3 * noise + 5)))
+    compiled = jax.jit(power_spectrum)
+    found = np.asarray(compiled(single(3 * noise + 5)))
     # each is a weighted sum over the window's lags of numbers whose spread is 1 / side: 0.1 altogether
     taper = np.cos(np.pi * np.arange(-LAGS, LAGS + 1) / (2 * (LAGS + 1))) ** 2
     spread = np.sum(taper**2) / 128
@@ -115,7 +115,7 @@ def test_white_noise_has_a_flat_power_spectrum():
     assert found.std() / 9 == pytest.approx(spread, rel=0.3)
     assert abs(found / 9 - 1).max() < 6 * spread
     blurred = scipy.ndimage.gaussian_filter(noise, (1, 1, 0), mode="wrap")
-    steep = np.asarray(power_spectrum(single(blurred)))
+    steep = np.asarray(compiled(single(blurred)))
     assert steep[0, 0].mean() > 100 * steep[LAGS, LAGS].mean()
 
 

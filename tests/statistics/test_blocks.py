@@ -54,12 +54,18 @@ def test_a_block_measures_as_a_crop_of_the_map(name, shape, grid, in_float64):
 def test_bands_of_rows_add_up_to_blocks(name, rows, shape, in_float64):
     sums, features, blocks = STATISTICS[name].sums, numbers(0, shape), Blocks((*shape, 5), (4, 3))
     padded = np.concatenate([features, numbers(1, (rows, shape[1]))])  # what is past the last row does not count
-    total = 0
-    for first in range(0, shape[0], rows):
-        own = (first + np.arange(rows) < shape[0]).astype(float)[:, None, None]
-        total += blocks.sum_rows(sums, jnp.asarray(padded[first : first + rows]), jnp.asarray(own), first, True)
-    found = blocks.finish(sums, total, True)
-    np.testing.assert_allclose(found, blocks.measure_map(sums, jnp.asarray(features), True), rtol=1e-10, atol=1e-12)
+
+    @jax.jit
+    def by_bands_and_whole(features, padded):
+        def sum_band(first):
+            own = (first + jnp.arange(rows) < shape[0]).astype(float)[:, None, None]
+            return blocks.sum_rows(sums, jax.lax.dynamic_slice_in_dim(padded, first, rows), own, first, True)
+
+        total = jax.lax.map(sum_band, jnp.arange(0, shape[0], rows)).sum(axis=0)
+        return blocks.finish(sums, total, True), blocks.measure_map(sums, features, True)
+
+    found, wanted = by_bands_and_whole(jnp.asarray(features), jnp.asarray(padded))
+    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
 
 
 def test_a_small_map_has_fewer_blocks():

@@ -11,6 +11,7 @@ from subjective.statistics import local_contrast as module
 from subjective.statistics.local_contrast import COLOR_FACTORS, local_contrast
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["circular", "same", "valid"])
 @pytest.mark.parametrize("rows", [52, 64, 75])
 def test_strips_give_the_contrast_of_the_whole_picture_and_its_derivative(padding, rows, rng, monkeypatch, in_float64):

@@ -4,7 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.features import EACH, OTHER_SIZE, PLACED, RATIOS, SIZE, compare, distance_of, numbers, single
+from helpers.features import (
+    EACH,
+    OTHER_SIZE,
+    PLACED,
+    RATIOS,
+    SIZE,
+    compare,
+    distance_of,
+    measure,
+    numbers,
+    single,
+    size_of,
+)
 
 from subjective.statistics.protocol import squared_distance
 from subjective.statistics.registry import STATISTICS
@@ -30,14 +42,13 @@ def test_what_lies_beyond_the_sides_matters_to_statistics_of_pairs_alone(name):
         wrapped, cut = (np.asarray(compare(name, wraps)(features, features)[0][1]) for wraps in (True, False))
         assert np.abs(wrapped - cut).max() > 1e-3 * np.abs(wrapped).max()
     else:
-        measure = jax.jit(STATISTICS[name].measure, static_argnums=1)
-        np.testing.assert_array_equal(measure(features, True), measure(features, False))
+        np.testing.assert_array_equal(measure(name)(features, True), measure(name)(features, False))
 
 
 @pytest.mark.parametrize(("name", "wraps"), EACH)
 def test_a_map_of_the_least_size_can_be_measured(name, wraps):
     least = STATISTICS[name].smallest_sides[not wraps]
-    found = jax.jit(STATISTICS[name].measure, static_argnums=1)(single(numbers(0, (least, least))), wraps)
+    found = measure(name)(single(numbers(0, (least, least))), wraps)
     expected = jax.eval_shape(
         lambda x: STATISTICS[name].measure(x, wraps), jax.ShapeDtypeStruct((64, 64, 5), np.float32)
     )
@@ -47,7 +58,7 @@ def test_a_map_of_the_least_size_can_be_measured(name, wraps):
 
 @pytest.mark.parametrize(("name", "wraps"), EACH)
 def test_gradients_of_distances_are_finite_differences_in_float64(name, wraps, in_float64):
-    x, y = jnp.asarray(numbers(0)), jnp.asarray(numbers(1))
+    x, y = (jnp.asarray(numbers(seed, size_of(name))) for seed in (0, 1))
     gradient = compare(name, wraps)(x, y)[1]
     # uphill, so that parts do not cancel; the step is so short that hardly two pixels change their order
     along = jnp.sign(gradient) + np.random.default_rng(2).standard_normal(x.shape)
@@ -58,9 +69,10 @@ def test_gradients_of_distances_are_finite_differences_in_float64(name, wraps, i
 
 @pytest.mark.parametrize(("name", "wraps"), EACH)
 def test_gradients_in_float32_are_those_in_float64(name, wraps):
-    rough = np.asarray(compare(name, wraps)(single(numbers(0)), single(numbers(1)))[1])
+    x, y = (numbers(seed, size_of(name)) for seed in (0, 1))
+    rough = np.asarray(compare(name, wraps)(single(x), single(y))[1])
     with jax.enable_x64(True):
-        exact = np.asarray(compare(name, wraps)(jnp.asarray(numbers(0)), jnp.asarray(numbers(1)))[1])
+        exact = np.asarray(compare(name, wraps)(jnp.asarray(x), jnp.asarray(y))[1])
     # the root of a matrix loses digits with its condition; of two values that are almost one, the order is chance
     tolerance = 5e-4 if name in ("gaussian", "sliced", "patches") else 2e-6
     assert np.linalg.norm(rough - exact) < tolerance * np.linalg.norm(exact)
@@ -123,7 +135,7 @@ def test_no_statistic_says_where_things_are(name):
 
 @pytest.mark.parametrize(("name", "wraps"), EACH)
 def test_a_target_is_scaled_as_if_the_features_had_other_power(name, wraps, in_float64):
-    statistic, features = STATISTICS[name], numbers(0)
+    statistic, features = STATISTICS[name], numbers(0, size_of(name))
     target = compare(name, wraps)(jnp.asarray(features), jnp.asarray(features))[0][1]
     for factor in (4.0, 0.5):
         scaled = jnp.asarray(features * np.sqrt(factor))
@@ -201,7 +213,7 @@ def test_a_black_target_has_no_size(name):
 @pytest.mark.parametrize("name", [name for name in STATISTICS if name not in RATIOS])
 def test_a_distance_over_the_targets_size_has_no_unit(name, in_float64):
     def both(factor):
-        x, y = jnp.asarray(factor * numbers(0)), jnp.asarray(factor * numbers(1))
+        x, y = (jnp.asarray(factor * numbers(seed, size_of(name))) for seed in (0, 1))
         (distance, _), (_, target) = compare(name, True)(x, y)[0], compare(name, True)(y, y)[0]
         return float(distance), float(STATISTICS[name].size(target))
 

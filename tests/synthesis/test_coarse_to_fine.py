@@ -41,6 +41,7 @@ def synthesize(params, **settings):
     return results, told
 
 
+@pytest.mark.slow
 def test_stages_count_on_and_end_with_the_picture_asked_for(small_params):
     [result], told = synthesize(small_params, coarse_iter=2)
     coarse, full = (12, 16), (24, 32)

@@ -35,6 +35,7 @@ def hole(shape, inside=np.s_[14:34, 18:40]):
     return mask
 
 
+@pytest.mark.slow
 def test_repair_keeps_each_byte_and_fills_the_rest(small_params):
     picture = picture_in_bytes()
     mask, losses = hole(picture.shape), []
@@ -94,6 +95,7 @@ def test_a_run_that_goes_on_from_a_position_ends_with_the_same_bits(small_params
     assert np.abs(whole[0].picture - whole[1].picture).max() > 0.02  # variants
 
 
+@pytest.mark.slow
 def test_a_tileable_picture_keeps_its_middle_and_loses_its_seams(small_params):
     picture = picture_in_bytes()
     [result] = make_tileable(picture, TileableConfig(**SMALL, border="25%"), params=small_params)

@@ -15,7 +15,7 @@ from subjective.synthesis.layout import held_octave, join_layouts, layout_octave
 from subjective.synthesis.texture import prepare, synthesize
 
 SMALL = {"output_width": 128, "octaves": 2, "layers": ("pool1",), "statistic": ("gram",)}
-SOURCE = smooth_noise(size=(96, 96))
+SOURCE = smooth_noise(size=(64, 64))
 
 
 @pytest.mark.parametrize(("side", "octave"), [(1, 0), (512, 0), (724, 0), (725, 1), (1024, 1), (4096, 3)])
@@ -34,11 +34,12 @@ def test_a_picture_is_held_where_it_is_small_but_not_too_small(side, octave):
 
 @pytest.mark.parametrize(("side", "octave"), [(96, 0), (1024, 0), (2048, 1)])
 def test_a_picture_begins_at_its_layout(small_params, side, octave):
+    source = smooth_noise(size=(96, 96))
     config = SynthesisConfig(output_width=side, octaves=4, layers=("pool1",), statistic=("gram",))
-    octaves = [stage.octave for stage in prepare([SOURCE], config, small_params).stages]
+    octaves = [stage.octave for stage in prepare([source], config, small_params).stages]
     assert octaves == list(range(octave, -1, -1))
     asked = dataclasses.replace(config, first_stage=1)
-    assert [stage.octave for stage in prepare([SOURCE], asked, small_params).stages] == [3, 2, 1, 0]
+    assert [stage.octave for stage in prepare([source], asked, small_params).stages] == [3, 2, 1, 0]
 
 
 def test_other_starts_begin_with_smaller_stages(small_params):
@@ -90,6 +91,7 @@ def test_the_start_is_the_layout_and_loses_nothing_to_it(small_params):
         assert float(jax.jit(loss)(job.start(0, 0, stage), arguments)[1]["layout"]) < 0.1
 
 
+@pytest.mark.slow
 def test_other_starts_and_weight_0_have_no_such_loss(small_params):
     for changes in ({"init": "random"}, {"layout_weight": 0.0}):
         job = prepare([SOURCE], SynthesisConfig(**SMALL | changes), small_params)
@@ -98,12 +100,14 @@ def test_other_starts_and_weight_0_have_no_such_loss(small_params):
         assert set(parts) == {"texture"}
 
 
+@pytest.mark.slow
 def test_a_second_picture_needs_no_new_program(small_params):
     first, second = (prepare([SOURCE], SynthesisConfig(**SMALL, seed=seed), small_params) for seed in range(2))
     for one, other in zip(first.stages, second.stages, strict=True):
         assert first.problem(one)[0] is second.problem(other)[0]
 
 
+@pytest.mark.slow
 def test_tiny_sources_have_no_layout_and_small_ones_a_larger_one(small_params):
     config = SynthesisConfig(**SMALL | {"octaves": 1})
     assert make_layouts(config, [SOURCE[:7]]) is None
@@ -123,7 +127,7 @@ def test_sources_that_become_one_material_have_no_layout():
 @pytest.mark.slow
 def test_a_picture_keeps_the_tints_of_its_source(small_params):
     """One half is red and one half is green: from noise, a picture gets a mixture everywhere."""
-    ramp = np.linspace(-0.5, 0.5, 96)[None, :, None] * np.array([1.0, -1.0, 0.0])
+    ramp = np.linspace(-0.5, 0.5, 64)[None, :, None] * np.array([1.0, -1.0, 0.0])
     source = np.clip(0.5 + 0.6 * ramp + 0.2 * (SOURCE - 0.5), 0, 1).astype(np.float32)
 
     def drift(picture):

@@ -49,6 +49,7 @@ def made(small_params):
     return losses, result
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_all_maps_are_made(made):
     losses, result = made
     assert losses == sorted(losses, reverse=True)
@@ -90,6 +91,7 @@ def test_normals_that_were_written_integrate_to_a_height_without_a_seam(made, tm
             assert seam(whole, axis)[2] < 1.5 < seam(whole[:40, :50], axis)[2]
 
 
+@pytest.mark.slow
 def test_a_material_is_made_ready_alike_each_time(small_params):
     """A resumed run minimizes the loss of the run before: its mixtures and layouts come from the seed alone."""
     planes, kinds = material.read_maps(stones())

@@ -34,6 +34,7 @@ def prepare(params, **settings):
     return texture.prepare([smooth_noise(), smooth_noise(1)], SynthesisConfig(**SETTINGS | settings), params)
 
 
+@pytest.mark.slow
 def test_a_run_changed_by_hand_is_made_again_by_its_settings_and_resumed_to_the_bit(small_params):
     job, taken, changed = prepare(small_params), {}, {"source_weights": [0.9, 0.1], "statistic": [1, 2.5]}
     schedule = Schedule(job)

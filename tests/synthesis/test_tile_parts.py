@@ -22,6 +22,7 @@ def corners_of(number, colors):
     return tuple(number // colors**power % colors for power in (3, 2, 1, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_jax", [False, True])
 @pytest.mark.parametrize("colors", [2, 3])
 def test_tiles_are_equal_to_the_bit_at_borders_with_the_same_colors(colors, in_jax):

@@ -52,6 +52,7 @@ def losses(result):
     return tuple(sum(part for name, part in parts if (name == "content") is of) for of in (True, False))
 
 
+@pytest.mark.slow
 def test_the_picture_has_the_contents_size_and_begins_with_it(small_params, made):
     assert made.value.shape == (40, 48, 3)
     for octaves in (None, 2):

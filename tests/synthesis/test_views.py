@@ -86,6 +86,7 @@ def test_a_mixture_holds_as_much_of_each_map_and_depends_on_its_key_only():
         assert 0.3 < np.sqrt((spread**2).mean()) / (CONTRAST / np.sqrt(len(KINDS))) < 2, kind
 
 
+@pytest.mark.slow
 def test_the_sum_of_views_and_its_gradient_are_those_of_all_at_once(small_params):
     planes = planes_of()
     channels, config = measure_channels(planes, KINDS), MaterialConfig(maps=KINDS)
