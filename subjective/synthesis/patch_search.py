@@ -6,14 +6,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
-
-from subjective.synthesis.survey import Waves
 
 SIDE = 7
 """Side of a patch in pixels."""
@@ -27,17 +24,6 @@ MOST_PATCHES = 8192
 CHUNK = 128
 """Number of patches of the picture that a thread compares with the sources' patches at once: 4 MB of distances, which
 stay in a processor's own cache."""
-
-LATTICE = 3.0
-"""Weight of the place in the period of a regular source, as a share of the patches' variance: patches come from where
-the source is at the same place in its period as the picture. At 0.3 some joints of tiles still bend."""
-
-FIRM = 8.0
-"""Longest period, in pixels, with the weight `LATTICE`. For longer ones it grows with their square, so that a patch
-that is a pixel off costs as much at every size: otherwise rings that are 36 pixels apart stand out of line."""
-
-LEAST_PERIOD = 3.0
-"""Shortest period, in pixels, by which patches are chosen: shorter ones are lost at a small picture's size."""
 
 SHIFTS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """From which neighbors a patch may take over, in rows and columns."""
@@ -75,7 +61,7 @@ class Patches:
         mean: mean of the patches, ``(SIDE² * channels,)``.
         axes: the patches' principal axes, ``(SIDE² * channels, COMPONENTS)``.
         components: the patches along the axes, ``(patches, COMPONENTS)``, and where in the period they are.
-        phases: where in the period a patch of the source is, from its rows and columns; see `add_places`.
+        phases: where in the period a patch of the source is, from its rows and columns; see ``patch_places.py``.
         places: where in the period the patches of the picture are, ``(height, width, components)``.
         used: how often the picture has the patch at each pixel of the sources, as a multiple of the mean,
             ``(pixels,)``; None if nothing is known of it.
@@ -191,36 +177,6 @@ def principal_axes(centered: Numbers) -> Numbers:
     """
     _, axes = np.linalg.eigh(centered.T.astype(np.float64) @ centered)
     return axes[:, : -COMPONENTS - 1 : -1].astype(np.float32)
-
-
-def add_places(patches: Patches, waves: Waves, source: tuple[int, ...], picture: tuple[int, int]) -> Patches:
-    """Compare patches also by their places in the periods: two components, cosine and sine, for each wave.
-
-    Args:
-        patches: of one source.
-        waves: how source and picture repeat themselves.
-        source: (height, width, 3) of the source at this scale.
-        picture: (height, width) of the picture.
-    """
-    is_seen = np.linalg.norm(waves.picture / picture, axis=1) <= 1 / LEAST_PERIOD
-    if not is_seen.any():
-        return patches
-    periods = 1 / np.linalg.norm(waves.picture[is_seen] / picture, axis=1)
-    strength = LATTICE * np.maximum(periods / FIRM, 1) ** 2
-    spread = np.sqrt(strength * float(np.sum(np.var(patches.components, axis=0))) / 2 / len(periods))
-    spread = np.concatenate([spread, spread])
-
-    def phases(cycles: NDArray[np.float64], rows: Indices, columns: Indices) -> Numbers:
-        turns = 2 * np.pi * (rows[..., None] * cycles[:, 0] + columns[..., None] * cycles[:, 1])
-        return np.asarray(spread * np.concatenate([np.cos(turns), np.sin(turns)], axis=-1), np.float32)
-
-    of_source = partial(phases, waves.source[is_seen] / source[:2])
-    return dataclasses.replace(
-        patches,
-        components=np.concatenate([patches.components, of_source(*patches.at[1:])], axis=1),
-        phases=of_source,
-        places=phases(waves.picture[is_seen] / picture, *np.indices(picture)),
-    )
 
 
 class Nearest(NamedTuple):

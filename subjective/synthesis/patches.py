@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from subjective.devices import one_blas_thread
 from subjective.images import resize_planes
 from subjective.synthesis.palette import COLORS, enlarge_wrapped, match_colors, match_large
+from subjective.synthesis.patch_places import add_places, keep_places
 from subjective.synthesis.patch_search import (
     SIDE,
     Indices,
     Patches,
-    add_places,
     collect_patches,
     count_uses,
     find_nearest,
@@ -200,7 +200,7 @@ def _grow(
         picture = _lay_tiles(patches, here, random) if picture is None else enlarge_wrapped(picture, here)
         follows, before = max(here) > FOLLOWING, None
         if follows and form.keeps_pieces and chosen is not None:
-            before = _enlarge_places(chosen, here, patches.shapes, stride)
+            before = keep_places(patches, _enlarge_places(chosen, here, patches.shapes, stride), stride)
             patches = count_uses(patches, before, weights) if form.is_free else patches
             picture = form.keep(_average(patches, before, here, stride))
         own, missed = patches.take(SIDE // 2, SIDE // 2), np.zeros(patches.at.shape[1], np.float32)

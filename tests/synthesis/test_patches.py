@@ -11,6 +11,7 @@ from subjective.colors import OPPONENT
 from subjective.evaluation.pixels import copied_share
 from subjective.images import read_image
 from subjective.synthesis.palette import match_colors
+from subjective.synthesis.patch_places import add_places, keep_places
 from subjective.synthesis.patch_search import (
     COMPONENTS,
     SIDE,
@@ -224,3 +225,23 @@ def test_any_size_can_be_made(size):
     made = join(smooth_noise(size=(20, 11)), size=size)
     assert made.shape == (*size, 3)
     assert np.isfinite(made).all()
+
+
+def test_a_piece_that_is_off_by_a_pixel_goes_to_its_place_in_the_period():
+    """Each patch of the picture comes from one period away and a pixel beside, as after a picture has grown."""
+    rows, columns = np.mgrid[:64, :64]
+    source = np.where((rows % 16 < 3) | (columns % 16 < 3), 0.2, 0.6)[:, :, None] + 0.1 * noise(64, 64, 3)
+    waves = fit_waves(find_lattice(source), source.shape, (48, 48))
+    patches = add_places(collect_patches([source], (1.0,), np.random.default_rng(0)), waves, source.shape, (48, 48))
+    rows, columns = np.indices((24, 24)) * 2
+    right = np.stack([0 * rows, rows % 32 + 16, columns % 32])
+    for shift in ((0, 0), (1, 0), (-1, 1)):
+        off = right + np.array([0, *shift])[:, None, None]
+        inside = patches.is_inside(off)
+        np.testing.assert_array_equal(keep_places(patches, off, 2)[:, inside], right[:, inside])
+
+
+def test_patches_of_other_sources_stay_where_they_are():
+    patches = collect_patches([noise(20, 20, 3)], (1.0,), np.random.default_rng(0))
+    at = np.zeros((3, 5, 5), np.intp)
+    assert keep_places(patches, at, 2) is at
