@@ -71,6 +71,10 @@ LEAST_GAIN = 1e-3
 UNITS = 1000
 """Steps in which costs are counted, for a seam as strong as the sources' standard deviation."""
 
+STRONGEST = 1e4
+"""Largest cost of a seam's pixel, in multiples of the sources' variance: a hundred times as much in `UNITS` still fits
+into an integer of 32 bits."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -116,6 +120,8 @@ def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int
     for side in windows.list_sides(int(np.min(patches.shapes[:, 1:])), size):
         heat = gaussian_filter((costs[0] + costs[1] + uses.excess()[places]) * fresh, side / 5, mode="wrap", truncate=2)
         top, left = (int(number) for number in np.unravel_index(np.argmax(heat), size))
+        if heat[top, left] <= 0:
+            break
         rows, columns = (
             (middle - side // 2 + np.arange(side)) % most for middle, most in zip((top, left), size, strict=True)
         )
@@ -183,7 +189,7 @@ class _Sheet:
         differ = self.pixels[first] - self.pixels[before]
         other = self.pixels[after] - self.pixels[second]
         cost = np.einsum("...c,...c", differ, differ) + np.einsum("...c,...c", other, other)
-        return np.asarray(cost + SEEN * (after != second), np.float32)
+        return np.asarray(np.minimum(cost, STRONGEST) + SEEN * (after != second), np.float32)
 
     def correlate(self, waves: NDArray[np.complex64], kernel: Numbers) -> Numbers:
         """Return the sum of a kernel's products with the pixels of each window, by the window's first pixel."""
@@ -320,7 +326,7 @@ def _cut(sheet: _Sheet, old: Indices, new: Indices, more: Numbers) -> Mask:
     """
     side = len(old)
     numbers = np.arange(side * side, dtype=np.int32).reshape(side, side)
-    more = more.copy()
+    more = np.clip(more, -STRONGEST, STRONGEST)
     tails, heads, costs = [], [], []
     for axis in (0, 1):
         first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
@@ -333,7 +339,7 @@ def _cut(sheet: _Sheet, old: Indices, new: Indices, more: Numbers) -> Mask:
         tails.append(numbers[first].ravel())
         heads.append(numbers[second].ravel())
         costs.append((enter + leave - stay).ravel())
-    more[[0, -1]] = more[:, [0, -1]] = 1e5
+    more[[0, -1]] = more[:, [0, -1]] = 100 * STRONGEST
     source, sink = side * side, side * side + 1
     pays, saves = more > 0, more < 0
     tails += [np.full(np.count_nonzero(pays), source, np.int32), numbers[saves]]

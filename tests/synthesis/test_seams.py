@@ -79,6 +79,17 @@ def test_a_picture_without_seams_stays_as_it_is():
     np.testing.assert_array_equal(source[tuple(places_at(mended)[1:])], source[tuple(places_at(at)[1:])])
 
 
+@pytest.mark.parametrize("spread", [0.0, 1e-5])
+def test_a_source_of_one_color_and_a_white_spot_has_costs_that_can_be_counted(spread):
+    source = 0.2 + spread * noise(60, 60)
+    source[30, 30] = 1
+    at = random_places([source], (48, 48))
+    mended = mend_seams(patches_of(source), at, (48, 48), 1, ONE)
+    assert patches_of(source).is_inside(mended).all()
+    if spread:
+        assert sum_of_seams([source], places_at(mended)) < sum_of_seams([source], places_at(at))
+
+
 def test_patches_that_lie_apart_are_found_again():
     """Every second patch of every second row says where all of a piece's pixels are."""
     source = noise(60, 60)
