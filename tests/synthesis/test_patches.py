@@ -215,7 +215,7 @@ def test_large_pieces_stay_as_they_are_and_small_ones_do_not():
     source = read_image(str(GRAVEL))
     shares = []
     for keeps in (True, False):
-        made = join_patches([source], (1.0,), (192, 192), key_of(0, 0), Form(keeps_pieces=keeps))
+        made = join_patches([source], (1.0,), (128, 128), key_of(0, 0), Form(keeps_pieces=keeps))
         shares.append(copied_share(made, [source]))
     assert shares[0] > 5 * max(shares[1], 0.01)
 
