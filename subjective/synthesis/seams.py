@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from subjective.synthesis.patch_search import SIDE, Indices, Numbers, Patches
+from subjective.synthesis.patch_search import SIDE, SPREAD, Indices, Numbers, Patches
 
 MIDDLE = SIDE // 2
 """From the first pixel of a patch to the middle one, in rows and in columns."""
@@ -61,9 +61,6 @@ BROAD = 3.0
 
 RAREST = 10.0
 """Largest squared distance of a color from the mean that counts, in multiples of the variance."""
-
-SPREAD = 2.0
-"""Standard deviation, in pixels, of the bell in which uses of a pixel count for the pixels around it."""
 
 LEAST_GAIN = 1e-3
 """Share of a window's seams by which a new place must be better."""
@@ -118,7 +115,7 @@ def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int
     fresh = np.ones(size, np.float32)
     uses = _count_uses(sheet, patches, places)
     for side in windows.list_sides(int(np.min(patches.shapes[:, 1:])), size):
-        heat = gaussian_filter((costs[0] + costs[1] + uses.excess()[places]) * fresh, side / 5, mode="wrap", truncate=2)
+        heat = gaussian_filter((costs[0] + costs[1] + uses.excess[places]) * fresh, side / 5, mode="wrap", truncate=2)
         top, left = (int(number) for number in np.unravel_index(np.argmax(heat), size))
         if heat[top, left] <= 0:
             break
@@ -157,6 +154,9 @@ class _Sheet:
         allowed: 1 for the pixels where patches may have their middle, ``(height, width)``.
         padded: size of the sheet for Fourier transforms.
         waves: transforms of the channels, and of the sum of their squares.
+        room: transform of ``allowed``.
+        phases: where in the period a patch is whose middle is at each pixel, ``(height, width, components)``; None
+            unless the source is regular.
         variance: the unit of squared differences.
     """
 
@@ -166,6 +166,8 @@ class _Sheet:
     allowed: Numbers
     padded: tuple[int, int]
     waves: tuple[NDArray[np.complex64], ...]
+    room: NDArray[np.complex64]
+    phases: Numbers | None
     variance: float
 
     def number(self, at: Indices) -> Indices:
@@ -216,8 +218,11 @@ def _make_sheet(patches: Patches) -> _Sheet:
     padded = (scipy.fft.next_fast_len(height, real=True), scipy.fft.next_fast_len(width, real=True))
     planes = [*np.moveaxis(sheet, 2, 0), np.einsum("...c,...c", sheet, sheet)]
     waves = tuple(scipy.fft.rfft2(plane, padded) for plane in planes)
-    pixels = sheet.reshape(-1, sheet.shape[2])
-    return _Sheet(pixels, width, np.array(begins, np.intp), allowed, padded, waves, variance)
+    room, pixels, phases = scipy.fft.rfft2(allowed, padded), sheet.reshape(-1, sheet.shape[2]), None
+    if patches.phases is not None:
+        rows, columns = np.indices((height, width))
+        phases = patches.phases(rows - begins[0] - MIDDLE, columns - 1 - MIDDLE)
+    return _Sheet(pixels, width, np.array(begins, np.intp), allowed, padded, waves, room, phases, variance)
 
 
 @dataclass(frozen=True)
@@ -248,8 +253,10 @@ class _Uses:
 
     def cost(self, places: Indices, sign: int) -> Numbers:
         """Return what it costs that a picture has these places once more (sign 1) or not once fewer (-1)."""
-        return np.asarray(AGAIN * (self.rarity * (self._shares + 0.5 * sign / self.expected))[places], np.float32)
+        shares = self._shares[places] + 0.5 * sign / self.expected[places]
+        return np.asarray(AGAIN * (self.rarity[places] * shares), np.float32)
 
+    @cached_property
     def excess(self) -> Numbers:
         """Return what it costs that a picture has each pixel more often than others, ``(pixels,)``."""
         return np.asarray(AGAIN * self.rarity * np.maximum(self._shares - 1, 0), np.float32)
@@ -292,20 +299,15 @@ def _fit(sheet: _Sheet, patches: Patches, uses: _Uses, old: Indices, corner: tup
     for channel, waves in enumerate(sheet.waves[:-1]):
         score -= 2 * sheet.correlate(waves, weights * window[..., channel])
     score = np.maximum(score / weights.sum(), 0) + EVEN
-    if patches.phases is not None and patches.places is not None:
+    if sheet.phases is not None and patches.places is not None:
         # A window of a regular source stays at its place in the period.
-        rows, columns = np.indices(score.shape)
-        off = (
-            patches.phases(rows - sheet.begins[0] - MIDDLE, columns - 1 - MIDDLE)
-            - patches.places[
-                (corner[0] - MIDDLE) % patches.places.shape[0], (corner[1] - MIDDLE) % patches.places.shape[1]
-            ]
-        )
+        row, column = ((first - MIDDLE) % most for first, most in zip(corner, patches.places.shape, strict=False))
+        off = sheet.phases[: score.shape[0], : score.shape[1]] - patches.places[row, column]
         score += np.sum(off**2, axis=2) / SIDE**2 / sheet.variance
     ones = np.ones((side, side), np.float32)
     often = sheet.correlate(scipy.fft.rfft2(uses.weighed(), sheet.padded), ones) / side**2
     score *= 1 + REUSED * np.maximum(often - 0.5, 0)
-    score[sheet.correlate(scipy.fft.rfft2(sheet.allowed, sheet.padded), ones) < side**2 - 0.5] = np.inf
+    score[sheet.correlate(sheet.room, ones) < side**2 - 0.5] = np.inf
     known, counts = np.unique(old - sheet.offsets(side), return_counts=True)
     for row, column in np.stack(np.divmod(known[counts > STALE * side**2], sheet.width), axis=1):
         score[max(row - 1, 0) : max(row + 2, 0), max(column - 1, 0) : max(column + 2, 0)] = np.inf
