@@ -370,9 +370,10 @@ def _spread(middles: Indices, size: tuple[int, int], stride: int, width: int) ->
     nearest, beyond = [], []
     for side, count in zip(size, middles.shape, strict=True):
         pixels = np.arange(side)
-        patch = np.round((pixels - MIDDLE) / stride).astype(np.intp)
-        nearest.append(patch % count)
-        beyond.append(pixels - MIDDLE - patch * stride)
+        patch = np.round((pixels - MIDDLE) / stride).astype(np.intp) % count
+        nearest.append(patch)
+        # Around the picture, the last patch may be nearer to the first one than the stride.
+        beyond.append((pixels - MIDDLE - patch * stride + side // 2) % side - side // 2)
     return np.asarray(middles[np.ix_(*nearest)] + beyond[0][:, None] * width + beyond[1])
 
 

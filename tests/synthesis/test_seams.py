@@ -104,6 +104,22 @@ def test_patches_that_lie_apart_are_found_again():
     np.testing.assert_array_equal(sheet.find(seams._gather(places, (15, 17), 2, sheet.width)), at)
 
 
+def test_a_piece_goes_on_around_a_picture_of_odd_size():
+    """The last patch of a row is one pixel from the first one, where the others are two pixels apart."""
+    period = noise(25, 31)
+    source = np.tile(period, (3, 3, 1))
+    patches = patches_of(source)
+    sheet = seams._make_sheet(patches)
+    rows, columns = np.mgrid[0:25:2, 0:31:2]
+    at = np.stack([0 * rows, rows + 25, columns + 31])
+    places = seams._spread(sheet.number(at), (25, 31), 2, sheet.width)
+    _, down, right = sheet.find(places)
+    np.testing.assert_array_equal(source[down + SIDE // 2, right + SIDE // 2], period)
+    _, down, right = sheet.find(seams._gather(places, (13, 16), 2, sheet.width))
+    np.testing.assert_array_equal(down % 25, rows)
+    np.testing.assert_array_equal(right % 31, columns)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_no_other_cut_has_less_seams(seed):
     """All 512 ways to take the inner pixels of a window of 5 x 5 from one of two places."""
