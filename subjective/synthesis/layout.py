@@ -23,6 +23,7 @@ from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
 from subjective.synthesis.starts import initial_image, key_of
+from subjective.synthesis.surroundings import map_surroundings
 from subjective.synthesis.survey import find_lattice, fit_waves, stretch_to_fit
 
 MOST_PIXELS = 2**20
@@ -176,12 +177,17 @@ def join_layouts(
     if lattice is not None:
         waves = fit_waves(lattice, sources[0].shape, config.size)
         fitting[0], waves = stretch_to_fit(reduced[0], waves, at_octave)
-    form = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large")
+    if factors is not None:
+        fitting = [one * factors for one in fitting]
+    count, channels = reduced[0].shape[2], tuple(form.channels)
+    if is_free:
+        fitting = [np.concatenate([fitting[0], map_surroundings(fitting[0][:, :, :3])], axis=2)]
+        channels += (1,) * (fitting[0].shape[2] - count)
+    grown = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large", channels=channels)
 
     def make(key: Key) -> np.ndarray:
-        if factors is None:
-            return join_patches(fitting, weights, at_octave, key, form)
-        return np.asarray(join_patches([one * factors for one in fitting], weights, at_octave, key, form) / factors)
+        made = join_patches(fitting, weights, at_octave, key, grown)[:, :, :count]
+        return made if factors is None else np.asarray(made / factors)
 
     return Layouts(
         make,

@@ -21,6 +21,10 @@ QUANTILES = 65
 TURNS = 4
 """How many times three axes are chosen along which the colors are matched."""
 
+NEAR, FAR = 0.5, 1.0
+"""In `nudge_colors`, a color that moves by up to the first number of standard deviations of the sources' colors moves
+all the way, and one that moves by the second number or more stays as it is."""
+
 COLORS = (3,)
 """The channels of a picture that has only colors, see `Form`."""
 
@@ -73,9 +77,9 @@ def match_colors(
 ) -> Numbers:
     """Give a picture's pixels, as a whole, the colors of the sources' pixels; the same for each map by itself.
 
-    Averages of patches have fewer strong colors than the patches. Along as many axes as
-    a map has channels, each quantile of the
-    pixels moves to the same quantile of the source's pixels; axes in several directions match the colors jointly.
+    Averages of patches have fewer strong colors than the patches. Along as many axes as a map has channels, each
+    quantile of the pixels moves to the same quantile of the source's pixels; axes in several directions match the
+    colors jointly.
 
     References:
         Pitié, Kokaram and Dahyot, "Automated colour grading using colour distribution transfer", 2007.
@@ -90,6 +94,21 @@ def match_colors(
         moved = [np.interp(values, own, other) for values, own, other in quantiles]
         pixels = np.stack(moved, axis=1).astype(np.float32) @ axes.T
     return pixels.reshape(picture.shape)
+
+
+def nudge_colors(picture: Numbers, colors: Numbers, random: np.random.Generator, channels: Sequence[int]) -> Numbers:
+    """Match colors as `match_colors`, but leave those that would become quite other ones.
+
+    Pieces of sources have the sources' colors, if not each as often. If a picture has more blue stones than its source,
+    their tint may change a little, but no pixel of a blue stone should become brown.
+    """
+    moved, ends = match_colors(picture, colors, random, channels) - picture, np.cumsum(channels)
+    for end, count in zip(ends, channels, strict=True):
+        one = np.s_[..., end - count : end]
+        spread = np.sqrt(np.mean(np.var(colors[one], axis=0))) + 1e-12
+        steps = np.sqrt(np.mean(moved[one] ** 2, axis=2, keepdims=True)) / spread
+        moved[one] *= np.clip((FAR - steps) / (FAR - NEAR), 0, 1)
+    return np.asarray(picture + moved, np.float32)
 
 
 def _quantiles(values: Numbers) -> Numbers:

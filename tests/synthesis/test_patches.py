@@ -10,7 +10,7 @@ from helpers.pictures import GRAVEL, noise, smooth_noise
 from subjective.colors import OPPONENT
 from subjective.evaluation.pixels import copied_share
 from subjective.images import read_image
-from subjective.synthesis.palette import match_colors
+from subjective.synthesis.palette import match_colors, nudge_colors
 from subjective.synthesis.patch_places import add_places, keep_places
 from subjective.synthesis.patch_search import (
     COMPONENTS,
@@ -84,6 +84,25 @@ def test_one_color_is_matched_to_the_middle_one():
     colors = np.repeat(np.array([[0.1], [0.6], [0.9]], np.float32), 3, axis=1)
     made = match_colors(np.full((4, 4, 3), 0.3, np.float32), colors, np.random.default_rng(0))
     np.testing.assert_allclose(made, 0.6, atol=1e-3)
+
+
+def test_colors_are_nudged_but_no_blue_becomes_brown():
+    """Of two kinds of stones, a picture has more of one than its source; and all are a little too dark."""
+    random = np.random.default_rng(0)
+    kinds = np.array([[0.6, 0.5, 0.4], [0.3, 0.5, 0.7]])
+
+    def stones(*counts):
+        return (np.repeat(kinds, counts, axis=0) + random.normal(0, 0.02, (sum(counts), 3))).astype(np.float32)
+
+    source, picture = stones(500, 500), stones(600, 400) - np.float32(0.02)
+    made = nudge_colors(picture.reshape(25, 40, 3), source, np.random.default_rng(1), (3,)).reshape(-1, 3)
+    is_brown = made[:, 0] > made[:, 2]
+    np.testing.assert_array_equal(is_brown, np.arange(1000) < 600)
+    matched = match_colors(picture.reshape(25, 40, 3), source, np.random.default_rng(1), (3,)).reshape(-1, 3)
+    assert np.count_nonzero(matched[:600, 0] < matched[:600, 2]) > 50
+    same = stones(500, 500)
+    dark = nudge_colors((same - 0.02).reshape(25, 40, 3), same, np.random.default_rng(1), (3,)).reshape(-1, 3)
+    np.testing.assert_allclose(dark, same, atol=0.012)
 
 
 def test_maps_are_carried_to_where_a_picture_has_them():
