@@ -208,7 +208,7 @@ def _make_sheet(patches: Patches) -> _Sheet:
         np.zeros((height, width), np.float32),
     )
     begins, top = [], 0
-    variance = float(np.var(patches.pixels, axis=0).mean()) + 1e-12
+    variance = float(np.var(patches.pixels, axis=0).sum()) / 3 + 1e-12  # of a color, as if there were three alone
     for begin, rows, columns in patches.shapes:
         source = patches.pixels[begin : begin + rows * columns].reshape(rows, columns, -1) / np.sqrt(variance)
         sheet[top : top + rows + 2, : columns + 2] = np.pad(source, ((1, 1), (1, 1), (0, 0)), mode="edge")
@@ -274,7 +274,7 @@ def _count_uses(sheet: _Sheet, patches: Patches, places: Indices) -> _Uses:
     for top, height in zip(sheet.begins, patches.shapes[:, 1], strict=True):
         own = np.s_[top : top + height]
         expected[own] = max(float(counts.reshape(shape)[own].sum() / sheet.allowed[own].sum()), 1e-6)
-    colors = gaussian_filter(sheet.pixels.reshape(*shape, -1), (BROAD, BROAD, 0))
+    colors = gaussian_filter(sheet.pixels.reshape(*shape, -1)[:, :, :3], (BROAD, BROAD, 0))
     off = colors - colors[inside].mean(axis=0)
     spread = np.cov(off[inside].T) + 1e-3 * np.eye(off.shape[2])
     far = np.minimum(np.einsum("...c,cd,...d", off, np.linalg.inv(spread), off) / off.shape[2], RAREST)
