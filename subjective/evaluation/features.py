@@ -131,7 +131,7 @@ def _compile_window(layers: tuple[str, ...]) -> Callable[..., Any]:
 
     @partial(jit, few_passes=True)
     def measure(params: Params, window: jax.Array) -> Any:
-        features = extract_features(params, window, layers, padding="valid", pooling="average")
+        features = extract_features(params, window, layers, padding="valid", pooling="average", direct=True)
         return {layer: (gram(maps), maps.reshape(-1, maps.shape[2])) for layer, maps in features.items()}
 
     return measure
