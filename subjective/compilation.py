@@ -54,6 +54,13 @@ CPU_OPTIONS: dict[str, Any] = {
 }
 """Options of XLA for CPUs: programs run faster, and give exactly the same results each time."""
 
+FEW_PASSES: dict[str, Any] = {
+    # The second level's passes gain nothing where nearly all time goes into matrix products.
+    "xla_backend_optimization_level": 1,
+}
+"""Options of XLA for CPUs, for programs that run a few times only: they are compiled in half the time, and run as
+fast."""
+
 GPU_OPTIONS: dict[str, Any] = {
     # Use the vendor's matrix products. Products are a small share of the time, and XLA would compile dozens of its own
     # for each one, to find the fastest: compiling takes half the time without them (`experiments/18_gpu.md`).
@@ -113,19 +120,26 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no forks
     os.register_at_fork(after_in_child=FORK.note)
 
 
-def jit(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def jit(function: Callable[..., Any], *, few_passes: bool = False, **options: Any) -> Callable[..., Any]:
     """Compile a function with `jax.jit` and `compiler_options`.
 
     The options are looked up at the first call, so that importing a module does not start a device.
 
     Args:
         function: the function to compile. The compiled function takes positional arguments only.
+        few_passes: whether CPUs compile with `FEW_PASSES`.
         options: further options of `jax.jit`.
 
     Returns:
         The compiled function. It raises an `InputError` in a process that was forked after JAX had started.
     """
-    compiled = functools.cache(lambda: jax.jit(function, compiler_options=compiler_options(), **options))
+
+    @functools.cache
+    def compiled() -> Callable[..., Any]:
+        of_device = compiler_options()
+        if few_passes and jax.default_backend() == "cpu":
+            of_device = {**of_device, **FEW_PASSES}
+        return jax.jit(function, compiler_options=of_device, **options)
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:

@@ -5,14 +5,15 @@ import gc
 import os
 import tempfile
 
+# A thread of OpenBLAS that waits for another keeps its core busy: with matrices as small as those of tests, two threads
+# take several times as long as one, and the other worker has to wait as well. NumPy reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from jaxtyping import install_import_hook
 
 # Programs compiled in one test are found again by the next, also in processes of its own; never the user's cache.
 CACHE = tempfile.TemporaryDirectory()
 os.environ["XDG_CACHE_HOME"] = CACHE.name
-# A thread of OpenBLAS that waits for another keeps its core busy: with matrices as small as those of tests, two threads
-# take several times as long as one, and the other worker has to wait as well. Workers inherit this before NumPy starts.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 install_import_hook("subjective", "helpers.strict_types.typechecked")
 

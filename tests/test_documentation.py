@@ -57,7 +57,8 @@ COMMANDS = [pytest.param(words, id=f"{name_of(page)}: {' '.join(words)}") for pa
 
 
 MAKING = re.compile(
-    r"subjective (synthesize|material|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume) "
+    r"subjective (synthesize|material|animate|transfer|novelty|train|sweep|apply|evaluate|batch|resume|tiles|lay|repair"
+    r"|tileable|expand|enlarge|export) "
 )
 TIME = re.compile(r"\d+ (seconds?|minutes?|hours?)|(two|half an) (minutes|hour)|what was left")
 

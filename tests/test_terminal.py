@@ -155,7 +155,7 @@ def test_without_a_forecast_the_first_steps_tell_how_long_the_rest_takes(clock):
     first, *_, last = show(job(10, 10), clock.steps(*range(11))).splitlines()
     assert first.endswith("loss 1.5")
     # A step of 4x4 pixels takes 1 s. Of ten steps of 8x8 pixels, 4 s each, 8.5 are expected.
-    assert last.endswith("20% of the run, 34 s left")
+    assert last.endswith("23% of the run, 34 s left")
 
 
 class NotebookStream(io.StringIO):

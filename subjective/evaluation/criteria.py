@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -364,15 +365,25 @@ def make_criteria(
     """
     if portilla_simoncelli is None:
         portilla_simoncelli = importlib.util.find_spec("plenoptic") is not None
-    return [
-        FeatureDistances(crops, params, matched),
-        *([PortillaSimoncelli(crops)] if portilla_simoncelli else []),
-        Peaks(crops),
-        LongRange(crops),
-        Grain(crops),
-        ColorDistances(crops),
-        TintDistances(crops),
-        *([] if tiles is False else [Seams(crops, are_faults=tiles is True)]),
-        Repetition(crops),
-        Copies(crops, sources),
-    ]
+    return compute_beside(
+        [
+            partial(FeatureDistances, crops, params, matched),
+            *([partial(PortillaSimoncelli, crops)] if portilla_simoncelli else []),
+            partial(Peaks, crops),
+            partial(LongRange, crops),
+            partial(Grain, crops),
+            partial(ColorDistances, crops),
+            partial(TintDistances, crops),
+            *([] if tiles is False else [partial(Seams, crops, are_faults=tiles is True)]),
+            partial(Repetition, crops),
+            partial(Copies, crops, sources),
+        ]
+    )
+
+
+def compute_beside(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Call functions and return their results. The first, for JAX, runs beside all others, which NumPy computes."""
+    first, *others = tasks
+    with ThreadPoolExecutor(1) as thread:
+        results = thread.submit(lambda: [task() for task in others])
+        return [first(), *results.result()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -129,9 +129,9 @@ def _compile_window(layers: tuple[str, ...]) -> Callable[..., Any]:
     feature map, ``(pixels, channels)``.
     """
 
-    @jit
+    @partial(jit, few_passes=True)
     def measure(params: Params, window: jax.Array) -> Any:
-        features = extract_features(params, window, layers, padding="valid", pooling="average")
+        features = extract_features(params, window, layers, padding="valid", pooling="average", direct=True)
         return {layer: (gram(maps), maps.reshape(-1, maps.shape[2])) for layer, maps in features.items()}
 
     return measure

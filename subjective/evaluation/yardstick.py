@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from subjective.arguments import check_numbers, check_texts, list_pictures
 from subjective.checks import FINITE, InputError, check_image, normalize_weights
 from subjective.devices import one_blas_thread
 from subjective.evaluation import features
-from subjective.evaluation.criteria import FeatureDistances, make_criteria
+from subjective.evaluation.criteria import FeatureDistances, compute_beside, make_criteria
 from subjective.evaluation.crops import Array, Crops, crop_size, cut_crops, cut_parts, place_parts
 from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
@@ -150,7 +151,8 @@ class Yardstick:
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = cut_parts(image, self._crop_size)
         with one_blas_thread():
-            return Scores(score for one in self._criteria for score in one.score(image, parts))
+            scores = compute_beside([partial(one.score, image, parts) for one in self._criteria])
+            return Scores(score for each in scores for score in each)
 
     def locate(self, image: Image) -> Array:
         """Return where a picture is unlike its sources.

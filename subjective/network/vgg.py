@@ -239,6 +239,7 @@ def extract_features(
     pooling: Pooling = "average",
     precision: Precision = "float32",
     in_loop: bool = False,
+    direct: bool = False,
 ) -> Features:
     """Compute the feature maps of some layers, after ReLU or pooling. Layers deeper than ``layers`` are not computed.
 
@@ -254,6 +255,7 @@ def extract_features(
             the first convolution, whose input is the picture, still multiplies in float32.
         in_loop: whether the function is called in the body of a compiled loop, where another form of the convolution
             is fastest.
+        direct: whether the convolution has the form that compiles soonest, for programs that run a few times.
 
     Returns:
         ``{layer: (height, width, channels)}``.
@@ -277,7 +279,7 @@ def extract_features(
     def convolve(layer: Layer, current: Array, pooling_layer: Layer | None) -> Array:
         kernel, bias = (jnp.asarray(params[layer.name][part]) for part in ("kernel", "bias"))
         fused = pooling_layer is not None
-        return conv3x3_relu(current, kernel, bias, padding, fused, precision, in_loop)
+        return conv3x3_relu(current, kernel, bias, padding, fused, precision, in_loop, direct)
 
     def pool(layer: Layer, current: Array) -> Array:
         return average_pool(current) if pooling == "average" else max_pool(current)

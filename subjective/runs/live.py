@@ -100,7 +100,6 @@ class PictureLive(LiveFiles):
         super().__init__(folder)
         self._job, self._forecast = job, forecast
         self._schedule, self._sources, self.told = schedule or Schedule(job), sources, ""
-        self._all = forecast.seconds_left(0, 0, 0, 0, None)
         self._place: tuple[int, int, int] | None = None
         self._began, self._first = 0.0, 0
 
@@ -127,7 +126,7 @@ class PictureLive(LiveFiles):
             "stages": [[*self._job.shape(stage)[-3:-1], stage.steps] for stage in self._job.stages],
             "step_of_stage": number,
             "steps_per_second": None if seconds is None or seconds <= 0 else 1 / seconds,
-            "share": 1 - self._forecast.seconds_left(*place, number, None) / max(self._all, 1e-9),
+            "share": self._forecast.share_done(*place, number),
             "seconds_left": left,
             "weights": self._list_weights(picture, step.step),
             "told": self.told,

@@ -131,11 +131,23 @@ class Forecast:
         current = self.stages[stage]
         attempts_left = current.attempts - attempt if stage == 0 else 1
         expected, most = current.expected_steps / current.attempts, current.most_steps / current.attempts
-        steps = (expected if made < expected else most) - made + (attempts_left - 1) * expected
+        # A stage that has made more steps than usual is taken to make a quarter as many again.
+        own = expected - made if made < expected else min(most - made, made / 4)
+        steps = own + (attempts_left - 1) * expected
         later = sum(each.seconds for each in self.stages[stage + 1 :])
         others = (self.pictures - picture - 1) * sum(each.seconds for each in self.stages)
         factor = 1.0 if step_seconds is None else step_seconds / max(current.step_seconds, 1e-9)
         return factor * (steps * current.step_seconds + later + others) + self.seconds_after
+
+    def share_done(self, picture: int, stage: int, attempt: int, made: int) -> float:
+        """Forecast which share of all that follows the phases ``before`` is done; see `seconds_left`."""
+        earlier = picture * sum(each.seconds for each in self.stages) + sum(
+            each.seconds for each in self.stages[:stage]
+        )
+        current = self.stages[stage]
+        steps = (attempt * current.expected_steps / current.attempts if stage == 0 else 0) + made
+        spent = earlier + steps * current.step_seconds
+        return spent / max(spent + self.seconds_left(picture, stage, attempt, made, None), 1e-9)
 
     def __str__(self) -> str:
         """Describe the seconds of a step, of the whole run and of each phase in one line."""

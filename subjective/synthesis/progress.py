@@ -40,7 +40,6 @@ class PictureProgress:
         """
         self.job, self.forecast, self._is_measured = job, forecast or forecast_by_pixels(job), forecast is not None
         self.stream = stream if stream is not None else sys.stderr
-        self._all = self.forecast.seconds_left(0, 0, 0, 0, None)
         self._place: _Place | None = None
         self._bar: StepBar | None = None
 
@@ -72,7 +71,7 @@ class PictureProgress:
         seconds = bar.seconds_per_step(number)
         if seconds is None and not self._is_measured:
             return ""
-        done = 1 - self.forecast.seconds_left(*place, number, None) / max(self._all, 1e-9)
+        done = self.forecast.share_done(*place, number)
         left = self.forecast.seconds_left(*place, number, seconds)
         return f"{done:.0%} of the run, {format_duration(left)} left"
 

@@ -110,12 +110,13 @@ def test_both_forms_are_scipys_correlation_and_their_gradients_jaxs_own(size, ch
         with as_on_gpus():
             directly = with_gradients(form, *args)
         by_jax = with_gradients(lambda *args: correlation_of_jax(*args, padding, pool), *args)
-        return conv3x3_relu(*args, padding, pool), by_strips, directly, by_jax
+        asked = conv3x3_relu(*args, padding, pool, direct=True)
+        return conv3x3_relu(*args, padding, pool), asked, by_strips, directly, by_jax
 
     args = arguments(size, channels, np.float64)
-    chosen, (by_strips, found), (directly, found_directly), (by_jax, wanted) = evaluated(*args)
+    chosen, asked, (by_strips, found), (directly, found_directly), (by_jax, wanted) = evaluated(*args)
     expected = by_scipy(*map(np.asarray, args), padding, pool)
-    for value in (chosen, by_strips, directly, by_jax):
+    for value in (chosen, asked, by_strips, directly, by_jax):
         np.testing.assert_allclose(value, expected, atol=1e-12)
     for gradients in (found, found_directly):
         for one, other in zip(gradients, wanted, strict=True):

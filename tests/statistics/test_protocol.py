@@ -95,7 +95,7 @@ def test_a_distance_is_zero_at_the_target_alone(name, wraps):
 @pytest.mark.parametrize("value", [0.0, 0.3])
 @pytest.mark.parametrize(("name", "wraps"), EACH)
 def test_a_flat_map_has_a_finite_distance_and_gradient(name, wraps, value):
-    (distance, _), gradient = compare(name, wraps)(jnp.full((*SIZE, 5), value), single(numbers(1)))
+    (distance, _), gradient = compare(name, wraps)(single(np.full((*SIZE, 5), value)), single(numbers(1)))
     assert 0 <= float(distance) < np.inf
     assert (float(distance) == 0) == (name == "grid")  # which only counts what is too much
     assert np.isfinite(gradient).all()
@@ -104,7 +104,7 @@ def test_a_flat_map_has_a_finite_distance_and_gradient(name, wraps, value):
 @pytest.mark.parametrize("value", [0.0, 0.3])
 @pytest.mark.parametrize(("name", "wraps"), [pair for pair in EACH if pair[0] not in RATIOS])
 def test_a_flat_target_has_a_finite_distance_and_gradient(name, wraps, value):
-    flat = jnp.full((*SIZE, 5), value)
+    flat = single(np.full((*SIZE, 5), value))
     (distance, _), gradient = compare(name, wraps)(single(numbers(1)), flat)
     assert 0 < float(distance) < np.inf
     assert np.isfinite(gradient).all()

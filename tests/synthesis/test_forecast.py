@@ -52,10 +52,22 @@ def test_what_is_left_shrinks_from_step_to_step_to_the_end():
     assert FOUND.seconds_left(2, 1, 0, 10, None) == 5
 
 
-def test_a_stage_that_goes_on_longer_than_usual_is_expected_to_make_all_steps():
+def test_a_stage_that_goes_on_longer_than_usual_is_expected_to_go_on_for_a_while():
     single = Forecast((StageForecast("64x64", 1.0, 60, 40),))
     assert single.seconds_left(0, 0, 0, 39, None) == 1
-    assert single.seconds_left(0, 0, 0, 41, None) == 19
+    assert single.seconds_left(0, 0, 0, 48, None) == 12
+    assert single.seconds_left(0, 0, 0, 55, None) == 5
+
+
+def test_the_share_that_is_done_grows_also_where_a_stage_goes_on_for_long():
+    shares = [FOUND.share_done(0, 0, attempt, made) for attempt in range(2) for made in range(20)]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    near = Forecast((StageForecast("64x64", 1.0, 60, 5),), after=(Phase("measuring", 5.0),))
+    shares = [near.share_done(0, 0, 0, made) for made in range(61)]
+    assert shares == sorted(shares)
+    assert near.seconds_left(0, 0, 0, 8, None) == 2 + 5
+    assert near.seconds_left(0, 0, 0, 60, None) == 5
 
 
 def test_measured_steps_correct_the_steps_to_come_but_not_the_measuring():
