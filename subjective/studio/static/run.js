@@ -47,7 +47,7 @@ export function drawable(run, picture) {
 
 export function runPage(main, name) {
   document.title = `${name} – subjective`;
-  let run = null, closed = false, which = 0, place = null, loading = false, again = false, lastKey = "";
+  let run = null, closed = false, which = 0, place = null, loading = false, again = false, drawn = { key: "", step: 0 };
   const view = new View(), left = new Viewer(view, "The picture of the run"), right = new Viewer(view, "The source");
   const chart = new Chart(), weights = new Weights(name);
   let lit = null;
@@ -84,8 +84,10 @@ export function runPage(main, name) {
       run = await get("api/run", { run: name });
       if (closed) return;
       show();
-      const key = `${run.changed} ${run.live ? run.live.step : ""} ${which}`;
-      if (key !== lastKey) { lastKey = key; await showCurves(); }
+      // A curve that would become only a few pixels longer is not fetched again.
+      const step = (run.status === "running" && run.live && run.live.step) || 0;
+      const key = `${run.status} ${which} ${step ? "" : run.changed}`, grown = step - drawn.step;
+      if (key !== drawn.key || grown < 0 || grown > drawn.step / 100) { drawn = { key, step }; await showCurves(); }
     } catch (error) {
       why.className = "why";
       why.replaceChildren(run ? `This run can no longer be read: ${error.message}` : error.message);
