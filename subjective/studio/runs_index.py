@@ -32,7 +32,7 @@ MARKS = frozenset([CONFIG_FILE, TRACE_FILE, SUMMARY_FILE, LOCK_FILE])
 SHOWN = re.compile(r"(?!\.)[^/\\]+\.(png|jpe?g|webp|gif|mp4)", re.IGNORECASE)
 """Names of the pictures and videos of a run."""
 
-MADE = re.compile(r"(?P<stem>step-(?P<step>\d+)|result)(-(?P<number>\d+))?\.png")
+MADE = re.compile(r"(?P<stem>(?:step|pictures)-(?P<step>\d+)|result|pictures)(-(?P<number>\d+))?\.png")
 """Names of the pictures that a run makes."""
 
 HOLDER = re.compile(r"process (?P<process>[1-9]\d{0,9}) on (?P<host>\S+) since", re.ASCII)
@@ -297,14 +297,16 @@ def find_thumbnail(folder: Path) -> dict[str, str] | None:
 
     The picture as it is made comes first, then the result, then the last step.
     """
-    for name in (PREVIEW_FILE, "result.png", "result-000.png", "sheet.png", "curves.png"):
+    for name in (PREVIEW_FILE, "result.png", "result-000.png", "sheet.png", "pictures.png"):
         try:
             status = (folder / name).lstat()
         except OSError:
             continue
         return {"name": name, "version": f"{status.st_mtime_ns:x}"}
     try:
-        steps = [one for one in list_pictures(folder) if one["kind"] == "step" and one["number"] == 0]
+        found = list_pictures(folder)
     except OSError:
         return None
-    return {"name": steps[-1]["name"], "version": steps[-1]["version"]} if steps else None
+    steps = [one for one in found if one["kind"] == "step" and one["number"] == 0]
+    made = steps or [one for one in found if one["name"] == "curves.png"]
+    return {"name": made[-1]["name"], "version": made[-1]["version"]} if made else None

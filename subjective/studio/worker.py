@@ -48,8 +48,8 @@ def main(argv: list[str]) -> int:
             for entry in queue.list_entries():
                 if entry["status"] == RUNNING:
                     go_on(queue, entry)
-            while (entry := with_room(queue.take)) is not None:  # type: ignore[assignment]
-                run_entry(queue, entry, entry["words"])
+            while (taken := with_room(queue.take)) is not None:
+                run_entry(queue, taken, taken["words"])
     return 0
 
 
