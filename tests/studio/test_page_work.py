@@ -226,7 +226,7 @@ def test_a_loop_plays_by_itself_until_it_is_looked_at_closely(serve, open_page, 
     assert play.get_attribute("aria-pressed") == "false"
     play.click()
     film.wait_for()
-    page.get_by_label("Picture", exact=True).select_option("2")
+    page.get_by_role("combobox", name="Picture").select_option("2")
     film.wait_for(state="detached")
     still = open_page(page.url, reduced_motion="reduce")
     still.get_by_role("button", name="Play loop").wait_for()
