@@ -20,17 +20,18 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 RUNS = {
     **{name: f"synthesize -s experiments/sources/{name}.jpg -ow 256" for name in ("rust", "slate", "planks", "paving")},
-    "fast": "synthesize -s experiments/sources/gravel.jpg -ow 256 --preset fast",
+    "noise": "synthesize -s experiments/sources/gravel.jpg -ow 256 --init random -m 30",
     "default": "synthesize -s experiments/sources/gravel.jpg -ow 256",
     "blend": "synthesize -s experiments/sources/rock.jpg experiments/sources/gravel.jpg -ow 256 -j geodesic",
-    "loop": "animate -s experiments/sources/rock.jpg -ow 128 -c 8 -m 30",
-    "network": "train --texture -s experiments/sources/rock.jpg --size 128 --batch 2 --steps 300",
+    "loop": "animate -s experiments/sources/rock.jpg -ow 96 -c 6 -m 15",
+    "network": "train --texture -s experiments/sources/rock.jpg --size 64 --batch 2 --steps 200",
 }
 """What is made before, by the prefix of its name."""
 
 GOES_ON = {
-    "training": "train --texture -s experiments/sources/gravel.jpg --size 128 --batch 2 --steps 400 -n 40",
-    "gravel": "synthesize -s experiments/sources/gravel.jpg -ow 384 --enough 0 --tol 0 -m 200",
+    "training": "train --content weights/photographs -s weights/photographs/mosaic.jpg --size 96 --batch 1 --steps 200 "
+    "--init weights/networks/mosaic.safetensors -n 5",
+    "gravel": "synthesize -s experiments/sources/gravel.jpg -ow 256 --enough 0 --tol 0 -m 200",
 }
 """What goes on while it is photographed."""
 
@@ -43,6 +44,12 @@ WORDS = """(pairs) => {
     }
 }"""
 """Puts words in place of others, so that no paths of this machine are shown."""
+
+MESSAGES = """(() => {
+    const parse = JSON.parse;
+    JSON.parse = (text) => parse(text.replaceAll(%r, "outputs"));
+})()"""
+"""The same for what the server tells later."""
 
 
 def start(folder, prefix, command):
@@ -62,6 +69,7 @@ class Camera:
 
     def __init__(self, page, address, folder):
         self.page, self._address = page, address
+        page.add_init_script(MESSAGES % str(folder))
         self._pairs = [[f"{folder}", "outputs"], [f"{ROOT}/", ""], [socket.gethostname(), "desk"]]
 
     def open(self, place, height=800):
@@ -92,7 +100,7 @@ def photograph(camera, folder):
     newest = {prefix: sorted(folder.glob(f"{prefix}-*"))[-1].name for prefix in RUNS}
     camera.open("runs")
     camera.take("runs")
-    camera.open(f"compare/{newest['fast']}/{newest['default']}")
+    camera.open(f"compare/{newest['noise']}/{newest['default']}")
     camera.take("compare")
     camera.open(f"run/{newest['loop']}")
     camera.take("loop")
@@ -132,7 +140,7 @@ def main():
             process = start(folder, prefix, command)
             camera.open("newest")
             camera.page.locator(".status.running").wait_for(timeout=300_000)
-            camera.page.wait_for_timeout(60_000)
+            camera.page.wait_for_timeout(30_000)
             camera.take("run" if prefix == "gravel" else prefix)
             if prefix != "gravel":
                 stop(process)

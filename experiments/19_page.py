@@ -3,8 +3,9 @@
     python experiments/19_page.py beside [PAIRS]
     python experiments/19_page.py crowd [SECONDS]
 
-`beside` lets one run of 256 px go on, and opens and closes its page in turn, 6 seconds each, the page first in every
-other pair: 60 pairs, some 17 minutes. Server and browser run all the time, so only the open page makes the difference.
+`beside` lets one run of 256 px go on with its page open, and in turn lets server and browser work and halts them, 4
+seconds each, which comes first changing from pair to pair: 120 pairs, some 16 minutes. A page that is halted takes
+nothing from the run, and when it goes on it has something to fetch.
 `crowd` opens the list of 201 runs, one of which goes on, five times with an empty cache, and then leaves the list and
 the page of that run open for a minute each. Both need Playwright (`pip install playwright`) and a Chromium in the PATH.
 The browser draws without a GPU. The current figures are in 19_page.md.
@@ -33,13 +34,13 @@ from subjective.images import write_image
 
 RUN = (
     f"synthesize -s {HERE}/sources/rock.jpg -ow 256 --optimizer adam --enough 0 --tol 0 -m 100000 --no-evaluate "
-    "--schedule plain --statistic gram -o 3 -l pool1 conv2_1"
+    "--schedule plain --statistic gram -o 3 -l pool1 conv2_1 --first-step 1e-6"
 )
-"""Adam evaluates the loss once a step and never ends by itself, so that all steps are alike. They are short, so that
-few seconds have many."""
+"""Adam evaluates the loss once a step, and with tiny steps it does not end, so that all steps are alike. They take
+little time, so that few seconds have many."""
 
-WINDOW, SETTLE = 6.0, 2.0
-"""Seconds of a measurement, and seconds before it that do not count."""
+WINDOW, SETTLE = 4.0, 2.0
+"""Seconds of a measurement, and seconds after a page was opened that do not count."""
 
 LISTED = """new MutationObserver((_, observer) => {
     if (document.querySelectorAll(".card").length < 201) return;
@@ -124,11 +125,22 @@ class Bench:
         return Mark(time.monotonic(), line["seconds"], line["evaluations"], *cpu)
 
     def measure(self, seconds: float) -> tuple[Mark, Mark]:
-        """Return where the run is after `SETTLE`, and after further seconds."""
-        time.sleep(SETTLE)
+        """Return where the run is now, and after some seconds."""
         before = self.mark()
         time.sleep(seconds)
         return before, self.mark()
+
+    @contextlib.contextmanager
+    def halted(self) -> Iterator[None]:
+        """Halt server and browser."""
+        every = [self._server.pid, *browser_processes()]
+        for process in every:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in every:
+                os.kill(process, signal.SIGCONT)
 
     @contextlib.contextmanager
     def page(self, place: str) -> Iterator[Any]:
@@ -158,27 +170,27 @@ def bench() -> Iterator[Bench]:
 
 
 def rates(before: Mark, after: Mark) -> np.ndarray:
-    """Seconds, and seconds of the run's CPU, for each evaluation; shares of a core of the server and of the browser."""
+    """Seconds and the run's seconds of CPU for each evaluation; percent of a core of the server and of the browser."""
     made, passed = after.evaluations - before.evaluations, after.time - before.time
     spent = after.seconds - before.seconds, after.run - before.run
     return np.asarray([*(one / made for one in spent), *(100 * (after[at] - before[at]) / passed for at in (4, 5))])
 
 
 def beside(pairs: int) -> None:
-    """One run, with the page open and closed in turn."""
+    """One run, whose page works and is halted in turn."""
     ratios, costs = [], []
-    with bench() as at:
-        at.measure(WINDOW)  # the first steps are not like others
+    with bench() as at, at.page(f"run/{at.name}"):
+        time.sleep(5 * SETTLE)  # the first steps are not like others
         for pair in range(pairs):
             found = {}
-            for is_open in sorted((False, True), reverse=bool(pair % 2)):
-                with at.page(f"run/{at.name}") if is_open else contextlib.nullcontext():
-                    found[is_open] = rates(*at.measure(WINDOW))
+            for works in sorted((False, True), reverse=bool(pair % 2)):
+                with contextlib.nullcontext() if works else at.halted():
+                    found[works] = rates(*at.measure(WINDOW))
             ratios.append(found[True][:2] / found[False][:2])
             costs.append(found[True][2:])
-            print(f"pair {pair}: {found[False][0]:.3f} s without, ratio {ratios[-1][0]:.3f}, CPU {ratios[-1][1]:.3f}, "
+            print(f"pair {pair}: {found[False][0]:.3f} s halted, ratio {ratios[-1][0]:.3f}, CPU {ratios[-1][1]:.3f}, "
                   f"server {costs[-1][0]:.1f} %, browser {costs[-1][1]:.1f} %", flush=True)  # fmt: skip
-    print("| with the page open, over without | median | quartiles | standard error of the median |")
+    print("| the page works, over halted | median | quartiles | standard error of the median |")
     print("| --- | --- | --- | --- |")
     chance = np.random.default_rng(0)
     for name, values in zip(("seconds a step", "CPU of the run a step"), np.transpose(ratios), strict=True):
@@ -218,6 +230,7 @@ def crowd(seconds: float) -> None:
                 print(f"first paint after {first:.0f} ms, all runs listed after {listed:.0f} ms")
         for place in ("runs", f"run/{at.name}"):
             with at.page(place):
+                time.sleep(SETTLE)
                 _, _, server, browser = rates(*at.measure(seconds))
             print(f"{place.partition('/')[0]}: server {server:.1f} % of a core, browser {browser:.1f} %", flush=True)
 
@@ -225,7 +238,7 @@ def crowd(seconds: float) -> None:
 def main() -> None:
     what, number = sys.argv[1], [int(word) for word in sys.argv[2:]]
     print(f"load {os.getloadavg()[0]:.1f}", flush=True)
-    beside(*number or [60]) if what == "beside" else crowd(*number or [60])
+    beside(*number or [120]) if what == "beside" else crowd(*number or [60])
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def test_the_preview_can_be_read(tmp_path):
 
 
 def test_a_training_shows_pictures_of_its_network_in_a_small_share_of_the_time(tmp_path, monkeypatch):
-    """Drawing takes a second: after the first time, which compiles, a picture comes after fifty; numbers do not wait."""
+    """Drawing takes a second. After the first time, which compiles, it waits for fifty; numbers do not wait."""
     clock, drawn = [100.0], []
     monkeypatch.setattr("subjective.runs.live.time.monotonic", lambda: clock[0])
 
