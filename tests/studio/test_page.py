@@ -35,14 +35,15 @@ def test_a_run_is_started_from_the_form_watched_stopped_resumed_and_compared(ser
     page.get_by_role("link", name="New run").click()
     page.get_by_label("Files for source").set_input_files(ROCK)
     page.get_by_label("output width").fill("64")
-    page.get_by_label("max iter").fill("400")
+    page.get_by_label("max iter").fill("4000")
     for group in page.locator("summary").all():
         group.click()
     page.get_by_label("tol", exact=True).fill("0")
     page.get_by_label("enough", exact=True).fill("0")
     page.get_by_label("layers", exact=True).fill("pool1")
     page.get_by_label("statistic", exact=True).fill("gram")
-    page.locator("aside code", has_text="--statistic gram").wait_for()
+    page.get_by_role("combobox", name="optimizer").select_option("adam")  # which goes on for some seconds
+    page.locator("aside code", has_text="--optimizer=adam").wait_for()
     page.get_by_role("button", name="Memory and time").click()
     page.locator("aside").get_by_text("estimated:").wait_for()
     page.get_by_role("button", name="Start").click()
