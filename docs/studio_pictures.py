@@ -29,8 +29,7 @@ RUNS = {
 """What is made before, by the prefix of its name."""
 
 GOES_ON = {
-    "training": "train --content weights/photographs -s weights/photographs/mosaic.jpg --size 96 --batch 1 --steps 200 "
-    "--init weights/networks/mosaic.safetensors -n 5",
+    "training": "train --texture -s experiments/sources/gravel.jpg --size 64 --batch 2 --steps 400 -n 20",
     "gravel": "synthesize -s experiments/sources/gravel.jpg -ow 256 --enough 0 --tol 0 -m 200",
 }
 """What goes on while it is photographed."""
