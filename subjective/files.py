@@ -26,6 +26,9 @@ _NUMBERS = itertools.count()  # two threads of a process never share a temporary
 LARGEST = 2**26
 """Most bytes of a file of a run folder that is read at once, but for its pictures, trace and checkpoints."""
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of the operating system that mean that a disk has no room for a file."""
+
 _FLAGS = {
     "rb": os.O_RDONLY,
     "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND,

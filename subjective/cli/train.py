@@ -41,7 +41,7 @@ from subjective.terminal import announce, note
 from subjective.version import __version__
 
 SHOWN = 256
-"""Longer side, in pixels, of the pictures beside the curves."""
+"""Longer side, in pixels, of the pictures of a training."""
 
 NETWORK_FILE = "network.safetensors"
 """Name of the file in a run folder that holds the trained network."""
@@ -84,7 +84,7 @@ def run(options: TrainCommand, resume: Path | None = None) -> int:
     folder = TrainingFolder(path, settings)
     announce(path)
     note(f"measuring the sources, and compiling for pictures of {options.size} pixels ...")
-    observers: list[Observer] = [TrainProgress(), TrainingLive(path)]
+    observers: list[Observer] = [TrainProgress(), TrainingLive(path, draw)]
     with Session(folder, observers, lambda error: render_error(error, TrainCommand)) as session:
         if resume is None:
             folder.describe("train", _recorded(options), **facts, steps=steps)
@@ -181,7 +181,7 @@ def _refuse_changes(folder: Path, facts: dict[str, Any]) -> None:
 def _drawer(
     architecture: Architecture, contents: Sequence[Path], options: TrainCommand
 ) -> Callable[[Any], list[np.ndarray]]:
-    """Return the function that makes the pictures beside the curves from the network's parameters.
+    """Return the function that makes the pictures of a training from the network's parameters.
 
     A texture network makes a texture of each source, for the first four sources. A style network repaints one
     photograph in each of the first four styles; the photograph itself comes first.

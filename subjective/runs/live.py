@@ -36,7 +36,7 @@ INTERVAL = 2.0
 SHARE = 0.02
 """Largest share of a run's time that writing may take."""
 
-SIDE = 768
+SIDE = 1024
 """Longest side of the picture in pixels."""
 
 MOST_FRAMES = 16

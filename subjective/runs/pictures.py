@@ -155,14 +155,36 @@ def draw_curves(
     Returns:
         Image ``(height, width, 3)``.
     """
-    right = [Image.fromarray(to_uint8(picture)) for picture in pictures]
-    width = CURVES_WIDTH + sum(picture.width + GAP for picture in right)
-    sheet = Image.new("RGB", (width, max([CURVES_HEIGHT, *(picture.height for picture in right)])), "white")
-    _draw_lines(ImageDraw.Draw(sheet), lines, steps)
-    left = CURVES_WIDTH
-    for picture in right:
+    chart = Image.new("RGB", (CURVES_WIDTH, CURVES_HEIGHT), "white")
+    _draw_lines(ImageDraw.Draw(chart), lines, steps)
+    if not pictures:
+        return _to_image(chart)
+    right = Image.fromarray(to_uint8(draw_row(pictures)))
+    sheet = Image.new("RGB", (CURVES_WIDTH + right.width + GAP, max(CURVES_HEIGHT, right.height)), "white")
+    sheet.paste(chart, (0, 0))
+    sheet.paste(right, (CURVES_WIDTH, 0))
+    return _to_image(sheet)
+
+
+def draw_row(pictures: Sequence[Picture]) -> Picture:
+    """Draw pictures beside each other, on white.
+
+    Args:
+        pictures: one or more pictures, ``(height, width, 3)`` in [0, 1].
+
+    Returns:
+        Image ``(height, width, 3)``.
+    """
+    row = [Image.fromarray(to_uint8(picture)) for picture in pictures]
+    width = sum(picture.width for picture in row) + GAP * (len(row) - 1)
+    sheet, left = Image.new("RGB", (width, max(picture.height for picture in row)), "white"), 0
+    for picture in row:
         sheet.paste(picture, (left, 0))
         left += picture.width + GAP
+    return _to_image(sheet)
+
+
+def _to_image(sheet: Image.Image) -> Picture:
     return np.asarray(sheet, np.float32) / np.float32(255)
 
 

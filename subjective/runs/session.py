@@ -8,7 +8,6 @@ is not finite, too little memory, or a fault of this program, the session keeps 
 from __future__ import annotations
 
 import contextlib
-import errno
 import shlex
 import sys
 import traceback
@@ -20,7 +19,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import jax
 
 from subjective.checks import InputError
-from subjective.files import write_bytes
+from subjective.files import NO_ROOM, write_bytes
 from subjective.runs import control, interrupts
 from subjective.runs.interrupts import LostProcessError
 from subjective.runs.memory import is_out_of_memory
@@ -28,9 +27,6 @@ from subjective.runs.traced_folder import TRACEBACK_FILE
 from subjective.terminal import note, report_error, write_line
 
 OneSession = TypeVar("OneSession", bound="Session")
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Error numbers of the operating system that mean that a disk has no room for a file."""
 
 
 @runtime_checkable

@@ -63,7 +63,9 @@ class TracedFolder:
 
     def _conclude(self, status: str, reason: str | None, **facts: Any) -> None:
         """Write ``summary.json``, the last file of a run: whoever reads "finished" finds everything else complete."""
-        self._trace.close()
+        # A disk that is full, or a limit on the size of files, also refuses the rest of the last line.
+        with contextlib.nullcontext() if status == "finished" else contextlib.suppress(OSError):
+            self._trace.close()
         summary = {"version": VERSION, "status": status, "reason": reason, "seconds": round(self.seconds, 3)}
         self._write_json(SUMMARY_FILE, summary | facts)
 

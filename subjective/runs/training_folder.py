@@ -5,7 +5,8 @@ The folder holds:
 - ``config.json``: the settings.
 - ``trace.jsonl``: a line for each step.
 - ``checkpoints/``: the last two checkpoints, in Orbax's format.
-- ``curves.png``: a chart of the loss, and pictures that the network makes.
+- ``pictures.png``: pictures that the network makes, beside each other; ``pictures-00100.png``: those after step 100.
+- ``curves.png``: a chart of the loss, and the same pictures.
 - ``network.safetensors``: the network.
 - ``summary.json``: how the training ended.
 """
@@ -31,7 +32,7 @@ from subjective.feedforward.data import Photographs
 from subjective.feedforward.step import TrainState
 from subjective.feedforward.train import TrainStep
 from subjective.images import write_image
-from subjective.runs.pictures import draw_curves, thin_out
+from subjective.runs.pictures import draw_curves, draw_row, thin_out
 from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.runs.trace import is_count, is_number
 from subjective.runs.traced_folder import TracedFolder
@@ -47,9 +48,9 @@ class SaveSettings:
 
     Attributes:
         steps: number of steps of the training.
-        save_every: number of steps between drawings of the curves; 0 to draw them at the end only.
+        save_every: number of steps between drawings of pictures and curves; 0 to draw them at the end only.
         checkpoint_every: seconds between checkpoints; 0 to write one at the end only.
-        draw: ``draw(params)`` makes the pictures beside the curves from the parameters of the network.
+        draw: ``draw(params)`` makes pictures from the parameters of the network.
         write: ``write(state)`` writes the file of the network, the same bytes for the same state.
         photographs: the photographs that a style network learns to repaint; None for a texture network.
     """
@@ -201,7 +202,7 @@ class TrainingFolder(TracedFolder):
         self._trace.add(line)
         settings = self._settings
         if "save" in asked or (settings.save_every and step.number % settings.save_every == 0):
-            self._show(step.state)
+            self._show(step.state, f"pictures-{step.number:05d}.png")
         waited = time.monotonic() - self._checkpointed
         due = settings.checkpoint_every > 0 and waited >= settings.checkpoint_every and step.number < settings.steps
         if last or due or "checkpoint" in asked:
@@ -210,7 +211,7 @@ class TrainingFolder(TracedFolder):
     def finish(self, result: TrainState) -> None:
         """Write checkpoint, curves and network of a training that has made all its steps."""
         self._checkpoint(result)
-        self._show(result)
+        self._show(result, "pictures.png")
         self._settings.write(result)
         photographs = self._settings.photographs
         self._skipped = [] if photographs is None else sorted(path.name for path in photographs.skipped)
@@ -268,14 +269,21 @@ class TrainingFolder(TracedFolder):
             note(f"note: no checkpoint could be written ({_first_line(error)}); the run continues")
         self._checkpointed = time.monotonic()
 
-    def _show(self, state: TrainState) -> None:
-        """Draw ``curves.png``: pictures, and curves of the loss and its parts at the steps that changed parameters."""
+    def _show(self, state: TrainState, name: str) -> None:
+        """Draw the network's pictures, and ``curves.png`` of the loss and its parts at the steps that changed
+        parameters.
+
+        Args:
+            state: the state of the training.
+            name: file name of the pictures.
+        """
         moved = [line for line in self._steps if line["moved"]]
         names = dict.fromkeys(name for line in moved for name in line["parts"])
         lines = {"loss": [line["loss"] for line in moved]}
         lines |= {name: [_or_nan(line["parts"].get(name)) for line in moved] for name in names}
         steps, lines = thin_out([line["step"] for line in moved], lines)
         pictures = self._settings.draw(state.params)
+        write_image(self.folder / name, draw_row(pictures))
         write_image(self.folder / "curves.png", draw_curves(lines, steps, pictures))
 
     def _summarize(self, status: str, reason: str | None, **facts: Any) -> None:

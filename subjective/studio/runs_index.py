@@ -32,7 +32,7 @@ MARKS = frozenset([CONFIG_FILE, TRACE_FILE, SUMMARY_FILE, LOCK_FILE])
 SHOWN = re.compile(r"(?!\.)[^/\\]+\.(png|jpe?g|webp|gif|mp4)", re.IGNORECASE)
 """Names of the pictures and videos of a run."""
 
-MADE = re.compile(r"(?P<stem>step-(?P<step>\d+)|result)(-(?P<number>\d+))?\.png")
+MADE = re.compile(r"(?P<stem>(?:step|pictures)-(?P<step>\d+)|result|pictures)(-(?P<number>\d+))?\.png")
 """Names of the pictures that a run makes."""
 
 HOLDER = re.compile(r"process (?P<process>[1-9]\d{0,9}) on (?P<host>\S+) since", re.ASCII)
@@ -40,6 +40,9 @@ HOLDER = re.compile(r"process (?P<process>[1-9]\d{0,9}) on (?P<host>\S+) since",
 
 SILENT = 120.0
 """A run of another machine that has written nothing for this many seconds is taken for dead."""
+
+LATE = 10.0
+"""A run that has made steps for this many seconds and has not said how far it is cannot: its steps are followed."""
 
 Entry = dict[str, Any]
 """What the page knows of a run, as JSON."""
@@ -155,7 +158,7 @@ def describe(name: str, folder: Path) -> Entry:
         "reason": _text(summary.get("reason")) if status not in ("running", "starting") else "",
         "command": _text(config.get("command")),
         "started": _text(config.get("started")),
-        "changed": _newest_change(folder),
+        "changed": _shown_change(folder, status),
         "seconds": summary.get("seconds"),
         "loss": first.get("loss"),
         "steps": first.get("steps"),
@@ -216,13 +219,25 @@ def _is_zombie(process: int) -> bool:
 
 def _newest_change(folder: Path) -> float:
     """Return when a run has last written, in seconds since 1970; 0 if nothing can be read."""
-    times = [0.0]
-    for path in (folder, folder / TRACE_FILE, folder / LIVE_FILE):
-        try:
-            times.append(path.lstat().st_mtime)
-        except OSError:
-            continue
-    return max(times)
+    return max(map(_time_of, (folder, folder / TRACE_FILE, folder / LIVE_FILE)))
+
+
+def _shown_change(folder: Path, status: str) -> float:
+    """Return when a run has last written what the page shows of it, in seconds since 1970; 0 if nothing can be read.
+
+    Of a run that goes on, this is when it last said how far it is. Its trace grows with each step, and a page that
+    followed each would work twice as much.
+    """
+    newest, told = _newest_change(folder), _time_of(folder / LIVE_FILE)
+    return told if status == "running" and newest - told < LATE else newest
+
+
+def _time_of(path: Path) -> float:
+    """Return when a file has changed, in seconds since 1970; 0 if it cannot be read."""
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def list_pictures(folder: Path) -> list[dict[str, Any]]:
@@ -282,14 +297,16 @@ def find_thumbnail(folder: Path) -> dict[str, str] | None:
 
     The picture as it is made comes first, then the result, then the last step.
     """
-    for name in (PREVIEW_FILE, "result.png", "result-000.png", "sheet.png", "curves.png"):
+    for name in (PREVIEW_FILE, "result.png", "result-000.png", "sheet.png", "pictures.png"):
         try:
             status = (folder / name).lstat()
         except OSError:
             continue
         return {"name": name, "version": f"{status.st_mtime_ns:x}"}
     try:
-        steps = [one for one in list_pictures(folder) if one["kind"] == "step" and one["number"] == 0]
+        found = list_pictures(folder)
     except OSError:
         return None
-    return {"name": steps[-1]["name"], "version": steps[-1]["version"]} if steps else None
+    steps = [one for one in found if one["kind"] == "step" and one["number"] == 0]
+    made = steps or [one for one in found if one["name"] == "curves.png"]
+    return {"name": made[-1]["name"], "version": made[-1]["version"]} if made else None

@@ -30,7 +30,7 @@ from subjective.studio.maps import list_maps
 from subjective.studio.runs_index import Index, list_pictures
 from subjective.studio.safety import LOOPBACK, App, Guard
 from subjective.studio.trace_columns import Traces
-from subjective.studio.workspace import Workspace
+from subjective.studio.workspace import Workspace, describe_room
 
 STATIC_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 LOOK = 1.0
@@ -133,13 +133,16 @@ class Studio:
         return message
 
     def state(self) -> dict[str, Any]:
-        """Return what the list of runs shows: ``runs`` by name, ``tags``, and ``queue`` if there is a desk.
+        """Return what the list of runs shows: ``runs`` by name, ``tags``, ``folder``, ``queue`` if there is a desk, and
+        ``problem`` if the disk is full.
 
         Raises:
             FileError: the folder cannot be read.
         """
         queue = {} if self._desk is None else {"queue": self._desk.tell()}
-        return {"runs": self.index.list_runs(), "tags": self._workspace.tags, "folder": str(self.index.root), **queue}
+        runs, problem = self.index.list_runs(), describe_room(self.index.root)
+        told = {"problem": problem} if problem else {}
+        return {"runs": runs, "tags": self._workspace.tags, "folder": str(self.index.root), **queue, **told}
 
     async def _run(self, request: Request) -> Response:
         return await answer_json(self._describe_run, query(request, "run"))

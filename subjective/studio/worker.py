@@ -11,18 +11,25 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-from subjective.checks import InputError
-from subjective.files import open_plainly, read_plainly
+from subjective.checks import FileError, InputError
+from subjective.files import NO_ROOM, open_plainly, read_plainly
 from subjective.locks import is_at, try_lock
 from subjective.runs.provenance import CONFIG_FILE
 from subjective.runs.trace import read_json
 from subjective.runs.traced_folder import SUMMARY_FILE
 from subjective.studio.queue import OPEN, RUNNING, Entry, Queue
 
+Result = TypeVar("Result")
+
 LOOK = 0.3
 """Seconds between two looks at the command that runs."""
+
+WAIT = 2.0
+"""Seconds after which it is tried again to write on a disk that was full."""
 
 INTERRUPTED = (130, 143, 129)
 """Exit statuses of a command that a signal has stopped, which has kept what it had made."""
@@ -41,9 +48,23 @@ def main(argv: list[str]) -> int:
             for entry in queue.list_entries():
                 if entry["status"] == RUNNING:
                     go_on(queue, entry)
-            while (entry := queue.take()) is not None:  # type: ignore[assignment]
-                run_entry(queue, entry, entry["words"])
+            while (taken := with_room(queue.take)) is not None:
+                run_entry(queue, taken, taken["words"])
     return 0
+
+
+def with_room(function: Callable[..., Result], *arguments: Any, **fields: Any) -> Result:
+    """Call a function that writes; while the disk has no room, wait and call it again.
+
+    Nobody else notes how a command has ended, so the worker must not end before it has.
+    """
+    while True:
+        try:
+            return function(*arguments, **fields)
+        except FileError as error:
+            if error.errno not in NO_ROOM:
+                raise
+        time.sleep(WAIT)
 
 
 def go_on(queue: Queue, entry: Entry) -> None:
@@ -54,7 +75,8 @@ def go_on(queue: Queue, entry: Entry) -> None:
     summary = (read_json(folder / SUMMARY_FILE) if folder else None) or {}
     if summary.get("status") in ("finished", "interrupted", "failed"):
         status = str(summary["status"])
-        queue.change(entry["number"], status=status, reason=summary.get("reason") or "", ended=time.time())
+        reason = summary.get("reason") or ""
+        with_room(queue.change, entry["number"], status=status, reason=reason, ended=time.time())
     elif folder is not None and (folder / CONFIG_FILE).exists():
         run_entry(queue, entry, ["resume", str(folder)])
     else:
@@ -67,14 +89,15 @@ def run_entry(queue: Queue, entry: Entry, words: list[str]) -> None:
     try:
         process = _start(queue, number, words)
     except (OSError, ValueError) as error:  # what is in the way of its files; words that no program can be given
-        queue.change(number, status="failed", reason=f"it cannot be started ({error})", ended=time.time())
+        reason = f"it cannot be started ({error})"
+        with_room(queue.change, number, status="failed", reason=reason, ended=time.time())
         return
-    queue.change(number, status=RUNNING, process=process.pid)
+    with_room(queue.change, number, status=RUNNING, process=process.pid)
     told = stopped = False
     while process.poll() is None:
         time.sleep(LOOK)
         if not told and (folder := _folder_of(queue, entry)) is not None:
-            queue.change(number, run=str(folder))
+            with_room(queue.change, number, run=str(folder))
             told = True
         if not stopped and _is_stopped(queue, number):
             process.terminate()  # the run ends its step, and keeps what it has made
@@ -83,7 +106,8 @@ def run_entry(queue: Queue, entry: Entry, words: list[str]) -> None:
     status = "finished" if process.returncode == 0 else "interrupted" if _was_interrupted(process) else "failed"
     lines = queue.last_lines(number, 1)
     reason = "" if status == "finished" else lines.removeprefix("subjective: ")
-    queue.change(number, status=status, reason=reason, ended=time.time(), run=str(folder) if folder else None)
+    run = str(folder) if folder else None
+    with_room(queue.change, number, status=status, reason=reason, ended=time.time(), run=run)
 
 
 def _start(queue: Queue, number: int, words: list[str]) -> subprocess.Popen[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -28,6 +29,28 @@ MOST_TAGS = 20
 
 LONGEST_TAG = 40
 """Most letters of a tag."""
+
+
+LEAST_ROOM = 16_000_000
+"""A disk with less room in bytes than this is called full."""
+
+
+def describe_room(folder: Path, least: int = LEAST_ROOM) -> str:
+    """Return a line about a disk that is full; empty if it is not, or if it cannot be asked.
+
+    Args:
+        folder: a folder on the disk.
+        least: bytes of room with which the disk is not full.
+    """
+    try:
+        if shutil.disk_usage(folder).free >= least:
+            return ""
+    except OSError:
+        return ""
+    return (
+        "The disk of this folder is full. A run that cannot write stops, and keeps what it has made; make room, and "
+        "then resume it."
+    )
 
 
 class Workspace:

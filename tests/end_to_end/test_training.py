@@ -55,7 +55,8 @@ def test_a_training_leaves_its_network_its_trace_and_its_curves(trained):
     assert "left out 'bad.jpg'" in err
     assert "1 of 6 photographs could not be read and were left out" in err
     assert {file.name for file in run.iterdir()} == {
-        "checkpoints", "config.json", "curves.png", "network.safetensors", "summary.json", "trace.jsonl",
+        "checkpoints", "config.json", "curves.png", "network.safetensors", "pictures-00020.png", "pictures-00040.png",
+        "pictures.png", "summary.json", "trace.jsonl",
     }  # fmt: skip
     summary = json.loads((run / "summary.json").read_text())
     assert summary["status"] == "finished"

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from subjective.feedforward.step import TrainState
+from subjective.feedforward.train import TrainStep
 from subjective.images import read_image
 from subjective.optimize.minimizer import Point, Result, Step
 from subjective.optimize.protocol import State
@@ -15,6 +17,7 @@ from subjective.runs.folder import PictureFolder
 from subjective.runs.interrupts import Interrupted
 from subjective.runs.live import MOST_FRAMES, SIDE, LiveFiles, reduce
 from subjective.runs.session import Session
+from subjective.runs.training_live import TrainingLive
 from subjective.synthesis.coarse_to_fine import Position
 
 
@@ -146,3 +149,28 @@ def test_the_preview_can_be_read(tmp_path):
     live.write({"step": 1}, np.full((9, 7, 3), 0.5, np.float32))
     assert read_image(tmp_path / control.PREVIEW_FILE).shape == (9, 7, 3)
     assert json.loads((tmp_path / control.LIVE_FILE).read_text())["step"] == 1
+
+
+def test_a_training_shows_pictures_of_its_network_in_a_small_share_of_the_time(tmp_path, monkeypatch):
+    """Drawing takes a second. After the first time, which compiles, it waits for fifty; numbers do not wait."""
+    clock, drawn = [100.0], []
+    monkeypatch.setattr("subjective.runs.live.time.monotonic", lambda: clock[0])
+
+    def draw(params):
+        clock[0] += 1
+        drawn.append(params)
+        return [np.full((6, 8, 3), 0.5, np.float32)] * 2
+
+    live = TrainingLive(tmp_path, draw)
+
+    def told(number):
+        clock[0] += 3
+        live.update(TrainStep(number, 200, 1.0, {}, 1.0, True, TrainState(number, (), 0)))
+        return json.loads((tmp_path / control.LIVE_FILE).read_text())
+
+    found = [told(number) for number in range(1, 41)]
+    assert [one["step"] for one in found] == list(range(1, 41))
+    assert drawn == sorted({one["drawn"] for one in found})
+    assert drawn[:2] == [1, 2]
+    assert drawn[2] == pytest.approx(2 + 50 / 3, abs=1)
+    assert read_image(tmp_path / control.PREVIEW_FILE).shape[0] == 6

@@ -35,14 +35,15 @@ def test_a_run_is_started_from_the_form_watched_stopped_resumed_and_compared(ser
     page.get_by_role("link", name="New run").click()
     page.get_by_label("Files for source").set_input_files(ROCK)
     page.get_by_label("output width").fill("64")
-    page.get_by_label("max iter").fill("400")
+    page.get_by_label("max iter").fill("4000")
     for group in page.locator("summary").all():
         group.click()
     page.get_by_label("tol", exact=True).fill("0")
     page.get_by_label("enough", exact=True).fill("0")
     page.get_by_label("layers", exact=True).fill("pool1")
     page.get_by_label("statistic", exact=True).fill("gram")
-    page.locator("aside code", has_text="--statistic gram").wait_for()
+    page.get_by_role("combobox", name="optimizer").select_option("adam")  # which goes on for some seconds
+    page.locator("aside code", has_text="--optimizer=adam").wait_for()
     page.get_by_role("button", name="Memory and time").click()
     page.locator("aside").get_by_text("estimated:").wait_for()
     page.get_by_role("button", name="Start").click()
@@ -182,6 +183,42 @@ def test_what_goes_wrong_is_said_while_the_page_is_open(serve, open_page, tmp_pa
     page.locator(".problem").wait_for(state="hidden")
     process.kill()
     page.locator(".problem", has_text="does not answer").wait_for()
+
+
+def test_a_page_asks_only_for_what_its_run_has_said_and_for_nothing_while_nobody_sees_it(serve, open_page, tmp_path):
+    run = go_on(make_run(tmp_path / "outputs" / "run", status=None), step=2)
+    address, _ = serve("watch", run.parent)
+    page = open_page(f"{address}#run/run")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/run" in request.url else None)
+    page.get_by_text("2 of").wait_for()
+
+    def asks(action):
+        page.wait_for_timeout(1500)
+        asked.clear()
+        action()
+        page.wait_for_timeout(2500)
+        return len(asked)
+
+    def step():
+        with (run / "trace.jsonl").open("a") as file:
+            file.write(f"{trace_line(3)}\n")
+
+    def hide(hidden):
+        page.evaluate(
+            """(hidden) => {
+                Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+                document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            hidden,
+        )
+
+    assert asks(step) == 0
+    assert asks(lambda: go_on(run, step=3)) == 1
+    hide(True)
+    assert asks(lambda: go_on(run, step=4)) == 0
+    assert asks(lambda: hide(False)) == 1
+    page.get_by_text("4 of").wait_for()
 
 
 def test_two_hundred_runs_and_one_that_goes_on(serve, open_page, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.pictures import GRAVEL, ROCK
+from helpers.processes import PLAIN, finished, start
 from helpers.runs import go_on, make_run
 from PIL import Image
 
@@ -20,6 +21,9 @@ BRIGHTNESS = """(box, [across, down]) => {
     const canvas = box.querySelector("canvas"), context = canvas.getContext("2d");
     return context.getImageData(across * canvas.width, down * canvas.height, 1, 1).data[0];
 }"""
+
+FOREVER = ["-o", "1", "-l", "pool1", "--optimizer", "adam", "--tol", "0", "--enough", "0", "-n", "0", *PLAIN]
+"""Quick steps without an end."""
 
 
 def wait_for(happened):
@@ -179,6 +183,76 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_lost(serve, open_page, tmp_p
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     page.get_by_label("Files for source").set_input_files(GRAVEL)
     page.get_by_role("list", name="source").get_by_role("listitem").wait_for()
+
+
+def test_a_run_that_finds_no_room_says_so_on_its_page_keeps_its_picture_and_goes_on(serve, open_page, tmp_path):
+    folder = tmp_path / "outputs"
+    address, _ = serve("studio", folder)
+    words = ["-s", ROCK, "-ow", "48", "-m", "100000", *FOREVER, "--output-dir", folder]
+    process = start("synthesize", *words, cwd=tmp_path)
+    page = open_page(f"{address}#newest")
+    page.locator(".status.running").wait_for()
+    [run] = folder.glob("out-*")
+    page.get_by_role("button", name="Checkpoint now").click()
+    wait_for(lambda: list(run.glob("checkpoint-*")))
+    wait_for(lambda: (run / "trace.jsonl").stat().st_size > 40_000)  # larger than its picture
+    limit = (run / "trace.jsonl").stat().st_size
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))  # as on a disk that has little room left
+    page.locator(".why", has_text="no room left to write").wait_for()
+    assert finished(process)[0] == 2
+    assert read_image(run / "result.png").shape == (48, 48, 3)
+    assert json.loads((run / "summary.json").read_text())["status"] == "failed"
+    steps = [json.loads(line)["step"] for line in (run / "trace.jsonl").read_text().split("\n")[:-1]]
+    assert steps == list(range(len(steps)))
+    page.get_by_role("button", name="Resume", exact=True).click()
+    page.locator(".status.running").wait_for()
+    page.get_by_role("button", name="Stop and keep").click()
+    page.locator(".why", has_text="stopped on request").wait_for()
+
+
+def test_a_loop_plays_by_itself_until_it_is_looked_at_closely(serve, open_page, tmp_path):
+    folder = tmp_path / "outputs"
+    words = ["-s", ROCK, "-sw", "96", "-ow", "48", "-c", "3", "-o", "1", "-l", "pool1", "-m", "2", *PLAIN]
+    code, out, err = finished(start("animate", *words, "--output-dir", folder, cwd=tmp_path))
+    assert code == 0, err
+    address, _ = serve("watch", folder)
+    page = open_page(f"{address}#run/{Path(out.split()[0]).name}")
+    play, film = page.get_by_role("button", name="Play loop"), page.locator("img.film")
+    film.wait_for()
+    seen = set()
+    wait_for(lambda: seen.add(page.locator(".view").first.screenshot()) or len(seen) > 1)
+    page.get_by_role("button", name="Larger").click()
+    film.wait_for(state="detached")
+    assert play.get_attribute("aria-pressed") == "false"
+    play.click()
+    film.wait_for()
+    page.get_by_role("combobox", name="Picture").select_option("2")
+    film.wait_for(state="detached")
+    still = open_page(page.url, reduced_motion="reduce")
+    still.get_by_role("button", name="Play loop").wait_for()
+    assert still.locator("img.film").count() == 0
+
+
+def test_a_training_shows_the_pictures_of_its_network_and_its_curves(serve, open_page, tmp_path):
+    folder = tmp_path / "outputs"
+    folder.mkdir()
+    address, _ = serve("watch", folder)
+    page = open_page(f"{address}#newest")
+    words = ["--texture", "-s", ROCK, "-sw", "48", "--size", "32", "--batch", "2", "--width", "2", "--depth", "1"]
+    words += ["--octaves", "1", "-l", "conv1_1", "--statistic", "gram", "--steps", "400", "-n", "100"]
+    process = start("train", *words, "--output-dir", folder, cwd=tmp_path)
+    page.locator(".status.running").wait_for()
+    page.locator(".caption", has_text="now, step").wait_for()
+    canvas = page.get_by_role("img", name="The picture of the run")
+    early = canvas.screenshot()
+    assert finished(process)[0] == 0
+    page.locator(".status.finished").wait_for()
+    page.locator("output", has_text="result · 32 × 32").wait_for()
+    assert canvas.screenshot() != early
+    page.get_by_role("slider", name="Step").press("Home")
+    page.locator("output", has_text="step 100 · 32 × 32").wait_for()
+    names = page.get_by_role("group", name="Curves").get_by_role("button").all_inner_texts()
+    assert names == ["loss", "octave 0"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

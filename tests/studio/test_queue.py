@@ -1,7 +1,9 @@
 """The queue on the disk, and the worker that empties it."""
 
+import resource
 import subprocess
 import sys
+import time
 
 import pytest
 from helpers.runs import make_run
@@ -73,6 +75,23 @@ def test_the_worker_runs_each_command_and_notes_how_it_ended(queue, tmp_path):
     assert (tmp_path / "rock.jpg").exists()
     assert statuses(queue) == ["finished", "failed"]
     assert "no picture 'no-such-picture'" in queue.find(2)["reason"]
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_worker_waits_until_a_full_disk_has_room_and_then_notes_how_its_command_ended(queue, tmp_path):
+    queue.add(["example", "no-such-picture"])
+    command = [sys.executable, "-m", "subjective.studio.worker", str(queue.folder)]
+    with subprocess.Popen(command) as process:
+        end = time.monotonic() + 60
+        while statuses(queue) == ["waiting"] and time.monotonic() < end:
+            time.sleep(0.02)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # as on a full disk
+        time.sleep(3)
+        assert (statuses(queue), process.poll()) == (["running"], None)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert process.wait(60) == 0
+    assert statuses(queue) == ["failed"]
 
 
 @pytest.mark.process

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers.runs import make_run, trace_line
+from helpers.runs import go_on, make_run, trace_line
 
 from subjective.checks import FileError, InputError
 from subjective.runs.provenance import read_record
@@ -87,6 +87,21 @@ def test_a_run_that_changes_is_read_again_and_one_that_does_not_is_not(tmp_path)
     assert index.list_runs()["run"] is first
     (folder / "result.png").unlink()
     assert index.list_runs()["run"]["thumbnail"] is None
+
+
+def test_a_run_that_goes_on_has_changed_when_it_says_how_far_it_is(tmp_path):
+    """Not at each of its steps, which may be many a second; but a run that cannot say so is followed by its steps."""
+    run = go_on(make_run(tmp_path / "run", status=None))
+    index = Index(tmp_path)
+
+    def changed(told, stepped):
+        for path, time in ((run, stepped), (run / ".live.json", told), (run / "trace.jsonl", stepped)):
+            os.utime(path, (time, time))
+        return index.list_runs()["run"]["changed"]
+
+    assert changed(told=1000, stepped=1001) == changed(told=1000, stepped=1009) == 1000
+    assert changed(told=1000, stepped=1011) == 1011
+    assert changed(told=1012, stepped=1011) == 1012
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"settings": 3, "pictures": [1, null]}', '{"settings": {}}', "\xff"])

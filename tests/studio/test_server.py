@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from subjective.runs import control
 from subjective.studio.pictures import THUMBNAIL
 from subjective.studio.runs_index import Index
 from subjective.studio.server import Studio
+from subjective.studio.workspace import describe_room
 
 
 @pytest.fixture
@@ -63,6 +65,12 @@ def test_a_folder_that_vanishes_is_said_and_that_it_is_back(studio, tmp_path):
     assert studio._find_changes(sent) == {}
     os.rename(tmp_path / "away", tmp_path / "runs")
     assert studio._find_changes(sent) == {"problem": ""}
+
+
+def test_a_full_disk_is_said(tmp_path):
+    room = shutil.disk_usage(tmp_path).total
+    assert describe_room(tmp_path, least=0) == describe_room(tmp_path / "none") == ""
+    assert "make room" in describe_room(tmp_path, least=room + 1)
 
 
 def test_a_thumbnail_is_reduced_and_a_file_is_sent_as_it_is(app, tmp_path):

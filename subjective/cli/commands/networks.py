@@ -40,7 +40,7 @@ class TrainCommand(Options, NetworkOptions, FolderOptions, SourceOptions, Conten
     """Write the trained network to this file, besides the run folder."""
     output_prefix: Annotated[str, arg("-op", metavar="NAME")] = "net"
     save_every: Annotated[int, arg("-n", metavar="N")] = 100
-    """Every N steps, draw the curves and some pictures that the network makes. 0 draws them only at the end."""
+    """Every N steps, draw some pictures that the network makes, and the curves. 0 draws them only at the end."""
 
     @staticmethod
     def presets() -> dict[str, dict[str, TrainConfig]]:

@@ -47,21 +47,23 @@ export function drawable(run, picture) {
 
 export function runPage(main, name) {
   document.title = `${name} – subjective`;
-  let run = null, closed = false, which = 0, place = null, loading = false, again = false, lastKey = "";
+  let run = null, closed = false, which = 0, place = null, loading = false, again = false, drawn = { key: "", step: 0 };
   const view = new View(), left = new Viewer(view, "The picture of the run"), right = new Viewer(view, "The source");
   const chart = new Chart(), weights = new Weights(name);
   let lit = null;
   const head = el("div", { class: "head" }), why = el("div"), side = el("div", { class: "side" });
-  const beside = el("select", { onchange: showBeside }), swipe = el("select", { onchange: showPictures });
-  const number_ = el("select", { onchange: () => { which = Number(number_.value); place = null; showPictures(); showCurves(); } });
+  const beside = el("select", { onchange: showBeside }), swipe = el("select", { onchange: () => { stopFilm(); showPictures(); } });
+  const number_ = el("select", { onchange: () => { which = Number(number_.value); place = null; stopFilm(); showPictures(); showCurves(); } });
   const numberLabel = el("label", { hidden: true }, "Picture", number_);
   const tiles = [1, 2].map((count) => el("button", { "aria-pressed": String(count === 1), onclick: () => {
     left.tiles = right.tiles = count;
+    stopFilm();
     tiles.forEach((button, index) => button.setAttribute("aria-pressed", String(index + 1 === count)));
     view.fit();
   } }, count === 1 ? "1 × 1" : "2 × 2"));
   const slider = el("input", { type: "range", min: "0", max: "0", value: "0", "aria-label": "Step", oninput: () => {
     place = Number(slider.value) === Number(slider.max) ? null : Number(slider.value);
+    stopFilm();
     showPictures();
   } });
   const shown = el("output", { class: "number" });
@@ -84,8 +86,10 @@ export function runPage(main, name) {
       run = await get("api/run", { run: name });
       if (closed) return;
       show();
-      const key = `${run.changed} ${run.live ? run.live.step : ""} ${which}`;
-      if (key !== lastKey) { lastKey = key; await showCurves(); }
+      // A curve that would become only a few pixels longer is not fetched again.
+      const step = (run.status === "running" && run.live && run.live.step) || 0;
+      const key = `${run.status} ${which} ${step ? "" : run.changed}`, grown = step - drawn.step;
+      if (key !== drawn.key || grown < 0 || grown > drawn.step / 100) { drawn = { key, step }; await showCurves(); }
     } catch (error) {
       why.className = "why";
       why.replaceChildren(run ? `This run can no longer be read: ${error.message}` : error.message);
@@ -151,18 +155,28 @@ export function runPage(main, name) {
     if (film.dataset.key !== key) {
       film.dataset.key = key;
       const best = [".webp", ".gif", ".mp4"].map((suffix) => videos.find((one) => one.name.endsWith(suffix))).find(Boolean);
-      film.replaceChildren(...(best ? [el("button", { "aria-pressed": "false", onclick: (event) => playFilm(event.currentTarget, best) }, "Play loop")] : []));
+      stopFilm();
+      film.replaceChildren(...(best ? [el("button", { "aria-pressed": "false", onclick: () => stopFilm() || playFilm(best) }, "Play loop")] : []));
+      if (best && !matchMedia("(prefers-reduced-motion: reduce)").matches) playFilm(best);
     }
   }
 
-  function playFilm(button, video) {
-    const before = left.box.querySelector(".film");
-    button.setAttribute("aria-pressed", String(!before));
-    if (before) return before.remove();
+  // A loop plays in place of its frames, until one of them is asked for or looked at closely.
+  function playFilm(video) {
+    film.firstChild.setAttribute("aria-pressed", "true");
+    view.fit();
     const address = url("file", { run: name, name: video.name, v: video.version });
     const made = video.name.endsWith(".mp4") ? el("video", { class: "film", src: address, autoplay: true, loop: true, muted: true }) : el("img", { class: "film", src: address, alt: "The loop" });
     left.box.insertBefore(made, left.caption);
   }
+  function stopFilm() {
+    const played = left.box.querySelector(".film");
+    if (!played) return false;
+    played.remove();
+    film.firstChild.setAttribute("aria-pressed", "false");
+    return true;
+  }
+  view.addEventListener("change", () => view.zoom === null || stopFilm());
 
   function showPictures() {
     if (!run) return;
@@ -176,7 +190,8 @@ export function runPage(main, name) {
     if (curvesOnly) picture = { ...curvesOnly, label: "the network's pictures" };
     left.hint.textContent = picture ? "" : run.status === "starting" ? "The run begins." : "No picture yet.";
     left.layer.show(drawable(run, picture));
-    const live = picture && picture.live && run.live && run.live.step !== undefined ? `, step ${run.live.step}` : "";
+    const step = run.live && (run.live.drawn || run.live.step);  // a training draws less often than it says how far it is
+    const live = picture && picture.live && step !== undefined && step !== null ? `, step ${step}` : "";
     const size = picture && picture.size ? ` · ${picture.size[1]} × ${picture.size[0]}` : "";
     shown.textContent = picture ? `${picture.label}${live}${picture.live ? "" : size}` : "";
     slider.setAttribute("aria-valuetext", shown.textContent);

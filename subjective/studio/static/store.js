@@ -8,7 +8,17 @@ export function listen(listener) {
   return () => listeners.delete(listener);
 }
 
-const tell = (message) => listeners.forEach((listener) => listener(message));
+// A page that nobody sees, such as one in another tab, does no work; it is told everything when it is seen again.
+let missed = null;
+function tell(message) {
+  if (document.hidden) missed = { ...missed, ...message, runs: { ...(missed || {}).runs, ...message.runs }, gone: [...(missed || {}).gone || [], ...message.gone || []] };
+  else listeners.forEach((listener) => listener(message));
+}
+document.addEventListener("visibilitychange", () => {
+  const message = missed;
+  missed = null;
+  if (message) tell({ ...message, gone: message.gone.filter((name) => !(name in state.runs)) });
+});
 
 export function connect() {
   const events = new EventSource("api/events");
