@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from subjective.devices import one_blas_thread
 from subjective.images import resize_planes
+from subjective.synthesis.leveling import level_seams
 from subjective.synthesis.palette import COLORS, enlarge_wrapped, match_colors, match_large, nudge_colors
 from subjective.synthesis.patch_places import add_places, keep_places
 from subjective.synthesis.patch_search import (
@@ -227,7 +228,8 @@ def _grow(
     assert picture is not None
     if form.keeps_pieces and form.is_free and max(size) > SETTLED:
         # Pieces are as sharp as their sources. Where tiles share parts, other colors would show the parts' borders.
-        picture = nudge_colors(form.keep(_average(patches, at, size, stride)), own, random, form.channels)
+        picture = level_seams(patches, at, form.keep(_average(patches, at, size, stride)), stride)
+        picture = nudge_colors(picture, own, random, form.channels)
     return picture
 
 

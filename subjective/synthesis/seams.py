@@ -23,9 +23,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from subjective.synthesis.patch_search import SIDE, SPREAD, Indices, Numbers, Patches
-
-MIDDLE = SIDE // 2
-"""From the first pixel of a patch to the middle one, in rows and in columns."""
+from subjective.synthesis.sheet import MIDDLE, Sheet, gather_places, make_sheet, spread_places
 
 MOST_WINDOWS = 300
 """Largest number of windows that are laid over a picture: where a source is small, its windows are, too."""
@@ -109,9 +107,9 @@ def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int
     Returns:
         Like ``at``.
     """
-    sheet = _make_sheet(patches)
-    places = _spread(sheet.number(at), size, stride, sheet.width)
-    costs = [sheet.seams(places, np.roll(places, -1, axis=axis), axis) for axis in (0, 1)]
+    sheet = make_sheet(patches)
+    places = spread_places(sheet.number(at), size, stride, sheet.width)
+    costs = [_price(sheet, places, np.roll(places, -1, axis=axis), axis) for axis in (0, 1)]
     fresh = np.ones(size, np.float32)
     uses = _count_uses(sheet, patches, places)
     for side in windows.list_sides(int(np.min(patches.shapes[:, 1:])), size):
@@ -131,7 +129,7 @@ def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int
             more = uses.cost(new, 1) - uses.cost(old, -1)
             takes = _cut(sheet, old, new, more)
             made = np.where(takes, new, old)
-            now = sheet.seams(made[:-1], made[1:], 0), sheet.seams(made[:, :-1], made[:, 1:], 1)
+            now = _price(sheet, made[:-1], made[1:], 0), _price(sheet, made[:, :-1], made[:, 1:], 1)
             before = sum(float(cost[part].sum()) for cost, part in zip(costs, inner, strict=True))
             after = sum(float(cost.sum()) for cost in now) + float(more[takes].sum())
         if start is None or after >= (1 - LEAST_GAIN) * before:
@@ -140,89 +138,17 @@ def mend_seams(patches: Patches, at: Indices, size: tuple[int, int], stride: int
         places[here], (costs[0][inner[0]], costs[1][inner[1]]) = made, now
         fresh[here] = np.minimum(2 * fresh[here], 1)
         uses = uses.change(old, made)
-    return sheet.find(_gather(places, at.shape[1:], stride, sheet.width))
+    return sheet.find(gather_places(places, at.shape[1:], stride, sheet.width))
 
 
-@dataclass(frozen=True)
-class _Sheet:
-    """All sources below each other, each with a rim of one pixel, so that a place is one number.
-
-    Attributes:
-        pixels: the sheet's pixels row by row, ``(pixels, channels)``, in multiples of the sources' standard deviation.
-        width: of the sheet, in pixels.
-        begins: row of the sheet with the first pixel of each source, ``(sources,)``.
-        allowed: 1 for the pixels where patches may have their middle, ``(height, width)``.
-        padded: size of the sheet for Fourier transforms.
-        waves: transforms of the channels, and of the sum of their squares.
-        room: transform of ``allowed``.
-        phases: where in the period a patch is whose middle is at each pixel, ``(height, width, components)``; None
-            unless the source is regular.
-        variance: the unit of squared differences.
-    """
-
-    pixels: Numbers
-    width: int
-    begins: Indices
-    allowed: Numbers
-    padded: tuple[int, int]
-    waves: tuple[NDArray[np.complex64], ...]
-    room: NDArray[np.complex64]
-    phases: Numbers | None
-    variance: float
-
-    def number(self, at: Indices) -> Indices:
-        """Return the places of patches' middles, from those of their first pixels ``(3, ...)``."""
-        return np.asarray((self.begins[at[0]] + at[1] + MIDDLE) * self.width + at[2] + 1 + MIDDLE)
-
-    def find(self, places: Indices) -> Indices:
-        """Return the places of patches' first pixels ``(3, ...)`` from those of their middles."""
-        rows, columns = np.divmod(places, self.width)
-        source = np.searchsorted(self.begins, rows, side="right") - 1
-        return np.stack([source, rows - self.begins[source] - MIDDLE, columns - 1 - MIDDLE])
-
-    def offsets(self, side: int) -> Indices:
-        """Return what is added to a window's first place to get all of them, ``(side, side)``."""
-        return np.asarray(np.arange(side)[:, None] * self.width + np.arange(side))
-
-    def seams(self, first: Indices, second: Indices, axis: int) -> Numbers:
-        """Return what it costs that pixels have one place and the next ones, below or to the right, another."""
-        step = 1 if axis else self.width
-        after, before = first + step, second - step
-        differ = self.pixels[first] - self.pixels[before]
-        other = self.pixels[after] - self.pixels[second]
-        cost = np.einsum("...c,...c", differ, differ) + np.einsum("...c,...c", other, other)
-        return np.asarray(np.minimum(cost, STRONGEST) + SEEN * (after != second), np.float32)
-
-    def correlate(self, waves: NDArray[np.complex64], kernel: Numbers) -> Numbers:
-        """Return the sum of a kernel's products with the pixels of each window, by the window's first pixel."""
-        products = waves * np.conj(scipy.fft.rfft2(kernel, self.padded))
-        rows, columns = (most - side + 1 for most, side in zip(self.allowed.shape, kernel.shape, strict=True))
-        return np.asarray(scipy.fft.irfft2(products, self.padded)[:rows, :columns])
-
-
-def _make_sheet(patches: Patches) -> _Sheet:
-    """Lay all sources below each other."""
-    width, height = int(patches.shapes[:, 2].max()) + 2, int(np.sum(patches.shapes[:, 1] + 2))
-    sheet, allowed = (
-        np.zeros((height, width, patches.pixels.shape[1]), np.float32),
-        np.zeros((height, width), np.float32),
-    )
-    begins, top = [], 0
-    variance = float(np.var(patches.pixels, axis=0).sum()) / 3 + 1e-12  # of a color, as if there were three alone
-    for begin, rows, columns in patches.shapes:
-        source = patches.pixels[begin : begin + rows * columns].reshape(rows, columns, -1) / np.sqrt(variance)
-        sheet[top : top + rows + 2, : columns + 2] = np.pad(source, ((1, 1), (1, 1), (0, 0)), mode="edge")
-        begins.append(top + 1)
-        allowed[top + 1 + MIDDLE : top + 1 + rows - MIDDLE, 1 + MIDDLE : 1 + columns - MIDDLE] = 1
-        top += rows + 2
-    padded = (scipy.fft.next_fast_len(height, real=True), scipy.fft.next_fast_len(width, real=True))
-    planes = [*np.moveaxis(sheet, 2, 0), np.einsum("...c,...c", sheet, sheet)]
-    waves = tuple(scipy.fft.rfft2(plane, padded) for plane in planes)
-    room, pixels, phases = scipy.fft.rfft2(allowed, padded), sheet.reshape(-1, sheet.shape[2]), None
-    if patches.phases is not None:
-        rows, columns = np.indices((height, width))
-        phases = patches.phases(rows - begins[0] - MIDDLE, columns - 1 - MIDDLE)
-    return _Sheet(pixels, width, np.array(begins, np.intp), allowed, padded, waves, room, phases, variance)
+def _price(sheet: Sheet, first: Indices, second: Indices, axis: int) -> Numbers:
+    """Return what it costs that pixels have one place and the next ones, below or to the right, another."""
+    step = 1 if axis else sheet.width
+    after, before = first + step, second - step
+    differ = sheet.pixels[first] - sheet.pixels[before]
+    other = sheet.pixels[after] - sheet.pixels[second]
+    cost = np.einsum("...c,...c", differ, differ) + np.einsum("...c,...c", other, other)
+    return np.asarray(np.minimum(cost, STRONGEST) + SEEN * (after != second), np.float32)
 
 
 @dataclass(frozen=True)
@@ -266,7 +192,7 @@ class _Uses:
         return np.asarray(self.counts / self.expected * self.rarity, np.float32).reshape(self.shape)
 
 
-def _count_uses(sheet: _Sheet, patches: Patches, places: Indices) -> _Uses:
+def _count_uses(sheet: Sheet, patches: Patches, places: Indices) -> _Uses:
     """Count the pixels of a sheet in a picture, and find which of them are rare."""
     shape, inside = (sheet.allowed.shape[0], sheet.width), sheet.allowed > 0
     counts = np.bincount(places.ravel(), minlength=sheet.allowed.size).astype(np.float32)
@@ -282,7 +208,7 @@ def _count_uses(sheet: _Sheet, patches: Patches, places: Indices) -> _Uses:
     return _Uses(shape, counts, expected.ravel(), np.asarray(rarity.ravel(), np.float32))
 
 
-def _fit(sheet: _Sheet, patches: Patches, uses: _Uses, old: Indices, corner: tuple[int, int]) -> int | None:
+def _fit(sheet: Sheet, patches: Patches, uses: _Uses, old: Indices, corner: tuple[int, int]) -> int | None:
     """Return the first place of the window of the sources that fits best into the picture; None if there is none.
 
     Args:
@@ -315,7 +241,7 @@ def _fit(sheet: _Sheet, patches: Patches, uses: _Uses, old: Indices, corner: tup
     return int(row * sheet.width + column) if np.isfinite(score[row, column]) else None
 
 
-def _cut(sheet: _Sheet, old: Indices, new: Indices, more: Numbers) -> Mask:
+def _cut(sheet: Sheet, old: Indices, new: Indices, more: Numbers) -> Mask:
     """Return where a window takes its new places, so that the sum of all costs is smallest. Its rim stays as it is.
 
     This is a smallest cut of a graph. Pixels on the side of the graph's sink take their new places.
@@ -332,10 +258,10 @@ def _cut(sheet: _Sheet, old: Indices, new: Indices, more: Numbers) -> Mask:
     tails, heads, costs = [], [], []
     for axis in (0, 1):
         first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        enter, leave = sheet.seams(old[first], new[second], axis), sheet.seams(new[first], old[second], axis)
+        enter, leave = _price(sheet, old[first], new[second], axis), _price(sheet, new[first], old[second], axis)
         # A seam that costs more than two new ones beside it: as much, or the cut would be none of a graph. The
         # smallest cut is still no worse than what is there.
-        stay = np.minimum(sheet.seams(old[first], old[second], axis), enter + leave)
+        stay = np.minimum(_price(sheet, old[first], old[second], axis), enter + leave)
         more[first] += leave - stay
         more[second] -= leave
         tails.append(numbers[first].ravel())
@@ -356,33 +282,6 @@ def _cut(sheet: _Sheet, old: Indices, new: Indices, more: Numbers) -> Mask:
     takes = np.ones(sink + 1, np.bool_)
     takes[breadth_first_order(left, source, return_predecessors=False)] = False
     return np.asarray(takes[:-2].reshape(side, side))
-
-
-def _spread(middles: Indices, size: tuple[int, int], stride: int, width: int) -> Indices:
-    """Return the place of each pixel of a picture, ``(height, width)``, from those of its patches' middles.
-
-    Args:
-        middles: places in a sheet, ``(rows, columns)``.
-        size: (height, width) of the picture, which wraps.
-        stride: rows and columns of pixels from one patch to the next.
-        width: of the sheet.
-    """
-    nearest, beyond = [], []
-    for side, count in zip(size, middles.shape, strict=True):
-        pixels = np.arange(side)
-        patch = np.round((pixels - MIDDLE) / stride).astype(np.intp) % count
-        nearest.append(patch)
-        # Around the picture, the last patch may be nearer to the first one than the stride.
-        beyond.append((pixels - MIDDLE - patch * stride + side // 2) % side - side // 2)
-    return np.asarray(middles[np.ix_(*nearest)] + beyond[0][:, None] * width + beyond[1])
-
-
-def _gather(places: Indices, count: tuple[int, ...], stride: int, width: int) -> Indices:
-    """Return the places of the middles of patches, ``(rows, columns)``, from those of all pixels of a picture."""
-    rows, columns = (
-        (np.arange(number) * stride + MIDDLE) % side for number, side in zip(count, places.shape, strict=True)
-    )
-    return np.asarray(places[np.ix_(rows, columns)])
 
 
 def _bell(size: tuple[int, int], at: tuple[int, int], width: float) -> Numbers:

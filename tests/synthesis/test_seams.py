@@ -9,6 +9,7 @@ from helpers.pictures import smooth_noise
 from subjective.synthesis import seams
 from subjective.synthesis.patch_search import SIDE, collect_patches
 from subjective.synthesis.seams import SEEN, Windows, mend_seams
+from subjective.synthesis.sheet import gather_places, make_sheet, spread_places
 
 ONE = Windows((0.4, 0.3), 4)
 
@@ -95,13 +96,13 @@ def test_patches_that_lie_apart_are_found_again():
     source = noise(60, 60)
     rows, columns = np.mgrid[0:30:2, 0:34:2]
     at = np.stack([0 * rows, rows + 5, columns + 7])
-    sheet = seams._make_sheet(patches_of(source))
-    places = seams._spread(sheet.number(at), (30, 34), 2, sheet.width)
+    sheet = make_sheet(patches_of(source))
+    places = spread_places(sheet.number(at), (30, 34), 2, sheet.width)
     _, down, right = sheet.find(places)
     inside = np.s_[SIDE // 2 : -SIDE // 2, SIDE // 2 : -SIDE // 2]
     np.testing.assert_array_equal(down[inside], (np.indices((30, 34))[0] + 5 - SIDE // 2)[inside])
     np.testing.assert_array_equal(right[inside], (np.indices((30, 34))[1] + 7 - SIDE // 2)[inside])
-    np.testing.assert_array_equal(sheet.find(seams._gather(places, (15, 17), 2, sheet.width)), at)
+    np.testing.assert_array_equal(sheet.find(gather_places(places, (15, 17), 2, sheet.width)), at)
 
 
 def test_a_piece_goes_on_around_a_picture_of_odd_size():
@@ -109,13 +110,13 @@ def test_a_piece_goes_on_around_a_picture_of_odd_size():
     period = noise(25, 31)
     source = np.tile(period, (3, 3, 1))
     patches = patches_of(source)
-    sheet = seams._make_sheet(patches)
+    sheet = make_sheet(patches)
     rows, columns = np.mgrid[0:25:2, 0:31:2]
     at = np.stack([0 * rows, rows + 25, columns + 31])
-    places = seams._spread(sheet.number(at), (25, 31), 2, sheet.width)
+    places = spread_places(sheet.number(at), (25, 31), 2, sheet.width)
     _, down, right = sheet.find(places)
     np.testing.assert_array_equal(source[down + SIDE // 2, right + SIDE // 2], period)
-    _, down, right = sheet.find(seams._gather(places, (13, 16), 2, sheet.width))
+    _, down, right = sheet.find(gather_places(places, (13, 16), 2, sheet.width))
     np.testing.assert_array_equal(down % 25, rows)
     np.testing.assert_array_equal(right % 31, columns)
 
@@ -123,7 +124,7 @@ def test_a_piece_goes_on_around_a_picture_of_odd_size():
 @pytest.mark.parametrize("seed", range(6))
 def test_no_other_cut_has_less_seams(seed):
     """All 512 ways to take the inner pixels of a window of 5 x 5 from one of two places."""
-    sheet = seams._make_sheet(patches_of(noise(20, 20, seed=seed)))
+    sheet = make_sheet(patches_of(noise(20, 20, seed=seed)))
     random = np.random.default_rng(seed)
     old = int(sheet.number(np.array([0, *random.integers(0, 8, size=2)]))) + sheet.offsets(5)
     if seed % 2:  # a picture that has seams already
@@ -135,7 +136,8 @@ def test_no_other_cut_has_less_seams(seed):
         takes = np.zeros((5, 5), bool)
         takes[1:-1, 1:-1] = np.reshape(inner, (3, 3))
         made = np.where(takes, new, old)
-        seen = float(sheet.seams(made[:-1], made[1:], 0).sum() + sheet.seams(made[:, :-1], made[:, 1:], 1).sum())
+        prices = seams._price(sheet, made[:-1], made[1:], 0), seams._price(sheet, made[:, :-1], made[:, 1:], 1)
+        seen = float(sum(price.sum() for price in prices))
         return seen + float(more[takes].sum())
 
     more = random.normal(0, 3, (5, 5)).astype(np.float32)
@@ -153,7 +155,7 @@ def test_no_other_cut_has_less_seams(seed):
 def test_a_window_is_taken_from_where_a_source_fits_but_not_from_where_it_is():
     source = np.tile(noise(24, 24), (1, 2, 1))
     patches = patches_of(source)
-    sheet = seams._make_sheet(patches)
+    sheet = make_sheet(patches)
     old = int(sheet.number(np.array([0, 2, 3]))) + sheet.offsets(12)
     start = seams._fit(sheet, patches, uses_of(sheet, 1.0), old, (0, 0))
     assert start == old[0, 0] + 24
@@ -162,7 +164,7 @@ def test_a_window_is_taken_from_where_a_source_fits_but_not_from_where_it_is():
 def test_of_two_places_that_fit_the_one_is_taken_that_the_picture_has_less_often():
     source = np.tile(noise(24, 24), (1, 3, 1))
     patches = patches_of(source)
-    sheet = seams._make_sheet(patches)
+    sheet = make_sheet(patches)
     old = int(sheet.number(np.array([0, 2, 3]))) + sheet.offsets(12)
     for often, rare in ((24, 48), (48, 24)):
         counts = np.ones(len(sheet.pixels), np.float32)
@@ -193,7 +195,7 @@ def test_each_source_keeps_its_share():
     at = random_places(sources, (40, 40))
     at[0] = np.random.default_rng(0).random((40, 40)) < 0.25
     patches = patches_of(*sources)
-    sheet = seams._make_sheet(patches)
+    sheet = make_sheet(patches)
     uses = seams._count_uses(sheet, patches, sheet.number(at))
     expected = uses.expected.reshape(uses.shape)
     assert expected[10, 10] / expected[60, 10] == pytest.approx(3, rel=0.2)
