@@ -228,7 +228,8 @@ def _grow(
     assert picture is not None
     if form.keeps_pieces and form.is_free and max(size) > SETTLED:
         # Pieces are as sharp as their sources. Where tiles share parts, other colors would show the parts' borders.
-        picture = level_seams(patches, at, form.keep(_average(patches, at, size, stride)), stride)
+        picture = form.keep(_average(patches, at, size, stride))
+        picture = level_seams(patches, at, picture, stride) if mended else picture  # borders of two sources stay sharp
         picture = nudge_colors(picture, own, random, form.channels)
     return picture
 
