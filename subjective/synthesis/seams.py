@@ -49,7 +49,7 @@ good as equal, those that the picture has less often are preferred."""
 TIRED = 0.3
 """Factor for the seams around a window for which no better place was found, until something around them changes."""
 
-AGAIN = 0.2
+AGAIN = 0.3
 """What it costs that a picture has a pixel of the sources once more than others, in multiples of the sources' variance,
 for a pixel of mean rarity. One half counts for all pixels alike, the other by their rarity: a striking stone that is
 seen twice gives a picture away."""
