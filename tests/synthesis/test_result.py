@@ -53,7 +53,7 @@ def test_every_verb_returns_a_list_of_pictures_or_loops(small_params):
 
 
 def test_progress_is_shown_on_request(small_params, capsys):
-    config = SynthesisConfig(**SMALL, enough=0.0)
+    config = SynthesisConfig(**SMALL, **ALL_STEPS)
     synthesize(smooth_noise(), config, params=small_params)
     assert capsys.readouterr().err == ""
     synthesize(smooth_noise(), config, params=small_params, progress=True)
