@@ -73,7 +73,9 @@ def test_a_run_is_started_from_the_form_watched_stopped_resumed_and_compared(ser
     page.get_by_role("button", name="Swipe").click()
     page.get_by_role("slider", name="Where the second picture begins").press("ArrowLeft")
     page.get_by_role("link", name="Queue").click()
-    assert page.get_by_role("list", name="Commands").get_by_role("listitem").count() == 2
+    commands = page.get_by_role("list", name="Commands").get_by_role("listitem")
+    commands.nth(1).wait_for()  # the list is asked for when its page opens
+    assert commands.count() == 2
 
 
 def test_every_control_of_a_run_does_something(serve, open_page, tmp_path):
