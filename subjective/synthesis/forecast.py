@@ -141,9 +141,8 @@ class Forecast:
 
     def share_done(self, picture: int, stage: int, attempt: int, made: int) -> float:
         """Forecast which share of all that follows the phases ``before`` is done; see `seconds_left`."""
-        earlier = picture * sum(each.seconds for each in self.stages) + sum(
-            each.seconds for each in self.stages[:stage]
-        )
+        seconds = [each.seconds for each in self.stages]
+        earlier = picture * sum(seconds) + sum(seconds[:stage])
         current = self.stages[stage]
         steps = (attempt * current.expected_steps / current.attempts if stage == 0 else 0) + made
         spent = earlier + steps * current.step_seconds

@@ -179,14 +179,15 @@ def join_layouts(
         fitting[0], waves = stretch_to_fit(reduced[0], waves, at_octave)
     if factors is not None:
         fitting = [one * factors for one in fitting]
-    count, channels = reduced[0].shape[2], tuple(form.channels)
-    if is_free:
-        fitting = [np.concatenate([fitting[0], map_surroundings(fitting[0][:, :, :3])], axis=2)]
-        channels += (1,) * (fitting[0].shape[2] - count)
-    grown = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large", channels=channels)
+    count = reduced[0].shape[2]
 
     def make(key: Key) -> np.ndarray:
-        made = join_patches(fitting, weights, at_octave, key, grown)[:, :, :count]
+        described, channels = fitting, tuple(form.channels)
+        if is_free:  # here, since a run that is only planned has no layout
+            around = map_surroundings(fitting[0][:, :, :3])
+            described, channels = [np.concatenate([fitting[0], around], axis=2)], (*channels, *(1,) * around.shape[2])
+        grown = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large", channels=channels)
+        made = join_patches(described, weights, at_octave, key, grown)[:, :, :count]
         return made if factors is None else np.asarray(made / factors)
 
     return Layouts(
