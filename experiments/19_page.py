@@ -3,9 +3,9 @@
     python experiments/19_page.py beside [PAIRS]
     python experiments/19_page.py crowd [SECONDS]
 
-`beside` lets one run of 256 px go on with its page open, and in turn lets server and browser work and halts them, 4
-seconds each, which comes first changing from pair to pair: 120 pairs, some 16 minutes. A page that is halted takes
-nothing from the run, and when it goes on it has something to fetch.
+`beside` lets one run of 256 px go on with its page open, and in turn lets server and browser work and halts them, 10
+seconds each, which comes first changing from pair to pair: 20 pairs, some 8 minutes. A page that is halted takes
+nothing from the run; when it goes on it has something to fetch, and the two seconds after that do not count.
 `crowd` opens the list of 201 runs, one of which goes on, five times with an empty cache, and then leaves the list and
 the page of that run open for a minute each. Both need Playwright (`pip install playwright`) and a Chromium in the PATH.
 The browser draws without a GPU. The current figures are in 19_page.md.
@@ -39,8 +39,8 @@ RUN = (
 """Adam evaluates the loss once a step, and with tiny steps it does not end, so that all steps are alike. They take
 little time, so that few seconds have many."""
 
-WINDOW, SETTLE = 4.0, 2.0
-"""Seconds of a measurement, and seconds after a page was opened that do not count."""
+WINDOW, SETTLE = 10.0, 2.0
+"""Seconds of a measurement, and seconds after a page was opened, or goes on, that do not count."""
 
 LISTED = """new MutationObserver((_, observer) => {
     if (document.querySelectorAll(".card").length < 201) return;
@@ -185,6 +185,7 @@ def beside(pairs: int) -> None:
             found = {}
             for works in sorted((False, True), reverse=bool(pair % 2)):
                 with contextlib.nullcontext() if works else at.halted():
+                    time.sleep(SETTLE)
                     found[works] = rates(*at.measure(WINDOW))
             ratios.append(found[True][:2] / found[False][:2])
             costs.append(found[True][2:])
@@ -238,7 +239,7 @@ def crowd(seconds: float) -> None:
 def main() -> None:
     what, number = sys.argv[1], [int(word) for word in sys.argv[2:]]
     print(f"load {os.getloadavg()[0]:.1f}", flush=True)
-    beside(*number or [120]) if what == "beside" else crowd(*number or [60])
+    beside(*number or [20]) if what == "beside" else crowd(*number or [60])
 
 
 if __name__ == "__main__":

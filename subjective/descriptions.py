@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import difflib
 import inspect
 import re
 import textwrap
@@ -11,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from subjective.checks import type_hints
+from subjective.checks import InputError, type_hints
 from subjective.statistics.registry import STATISTICS
 
 GROUPS = ("input", "output", "edit", "what is matched", "content", "frames", "schedule", "optimizer", "computing")
@@ -19,6 +20,10 @@ GROUPS = ("input", "output", "edit", "what is matched", "content", "frames", "sc
 
 WIDTH = 96
 FLAG = re.compile(r"(?<!command line, )--([a-z][a-z-]*)")
+
+
+class SettingNameError(InputError, TypeError):
+    """No setting has this name."""
 
 
 def field_docs(kind: type) -> dict[str, str]:
@@ -59,11 +64,28 @@ def grouped_fields(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
 def describe_settings(kind: type) -> type:
     """Decorate a class of settings: `help` shows each setting with its type, its default and what the setting does.
 
-    The text and the signature are made when they are asked for: importing the class stays quick.
+    A name that is no setting is refused with a guess. The text and the signature are made when they are asked for:
+    importing the class stays quick.
     """
     kind.__doc__ = _Text(inspect.cleandoc(kind.__doc__ or ""))  # type: ignore[assignment]
     kind.__signature__ = _Signature()  # type: ignore[attr-defined]
+    kind.__new__ = _make  # type: ignore[assignment]
     return kind
+
+
+def _make(kind: type, *args: Any, **settings: Any) -> Any:
+    """Make a config, whose ``__init__`` then gets the same arguments.
+
+    Raises:
+        SettingNameError: a keyword is no setting.
+    """
+    known = [field.name for field in dataclasses.fields(kind)]
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name.lower(), known, 1)
+            guess = f"did you mean {near[0]}?" if near else f"help(subjective.{kind.__name__}) lists the settings"
+            raise SettingNameError(f"{kind.__name__} has no setting {name!r}; {guess}")
+    return object.__new__(kind)
 
 
 class _Text:

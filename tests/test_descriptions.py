@@ -1,12 +1,15 @@
 """What `help` says of a class of settings."""
 
+import copy
 import dataclasses
 import inspect
+import pickle
 import pydoc
 
 import pytest
 
 import subjective
+from subjective.checks import InputError
 
 CONFIGS = sorted(name for name in dir(subjective) if name.endswith("Config"))
 
@@ -39,3 +42,16 @@ def test_a_subclass_of_ones_own_has_its_own_settings_in_the_help():
 
     assert Mine.__doc__ == "Mine."
     assert inspect.signature(Mine).parameters["output_width"].default == 512
+
+
+@pytest.mark.parametrize("make", [subjective.SynthesisConfig, lambda **changes: subjective.preset("fast", **changes)])
+def test_a_misspelt_setting_is_refused_with_a_guess(make):
+    with pytest.raises(InputError, match=r"no setting 'outputwidth'; did you mean output_width\?"):
+        make(outputwidth=256)
+    with pytest.raises(TypeError, match=r"no setting 'zzz'; help\(subjective.SynthesisConfig\) lists the settings"):
+        make(zzz=1)
+
+
+def test_configs_are_copied_and_pickled():
+    config = subjective.SynthesisConfig(output_width=64)
+    assert copy.deepcopy(config) == pickle.loads(pickle.dumps(config)) == config

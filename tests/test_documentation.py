@@ -1,6 +1,7 @@
 """README.md, docs/ and experiments/: links resolve, commands parse, and the names in Python code exist."""
 
 import ast
+import dataclasses
 import importlib.util
 import json
 import re
@@ -160,3 +161,15 @@ def test_each_config_is_made_of_settings_that_there_are(page):
     for call in found:
         public = {name: getattr(subjective, name) for name in dir(subjective)}
         eval(call, public, {"terms": ("gram",)})
+
+
+def test_the_settings_of_the_paper_are_listed_as_they_are():
+    page = (ROOT / "docs/method/index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(.*)` \| `(.*)` \|$", page, re.MULTILINE)
+    configs = [subjective.preset(name) for name in ("default", "paper")]
+    names = [field.name for field in dataclasses.fields(configs[0])]
+    differ = [name for name in names if len({repr(getattr(config, name)) for config in configs}) == 2]
+    assert sorted(name for name, *_ in rows) == sorted(differ)
+    for name, *values in rows:
+        found = [getattr(config, name) for config in configs]
+        assert values == [" ".join(one) if isinstance(one, tuple) else str(one) for one in found], name

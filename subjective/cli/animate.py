@@ -14,7 +14,7 @@ from subjective.cli.commands.pictures import AnimateCommand
 from subjective.cli.inputs import read_frame_weights
 from subjective.cli.outputs import LOOP_SUFFIXES, check_out, copy_pictures, write_loop
 from subjective.cli.pictures import LOOP_SECONDS_PER_PIXEL, PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.synthesize import TextureInputs, read_texture_inputs, score_against_sources
+from subjective.cli.synthesize import TextureInputs, judge_of, read_texture_inputs
 from subjective.evaluation import motion
 from subjective.evaluation.scores import Scores, average, report
 from subjective.files import write_bytes
@@ -58,7 +58,10 @@ def run(options: AnimateCommand, resume: Path | None = None) -> int:
         return 0
     options, job = planned.options, planned.job
 
-    with PictureSession("animate", planned, inputs.facts, resume) as session:
+    first = options.source_weights if frame_weights is None else tuple(frame_weights[0].tolist())
+    judge = judge_of(inputs, job, options, first)
+
+    with PictureSession("animate", planned, inputs.facts, resume, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         frames = np.asarray(results[0].value)
@@ -141,6 +144,6 @@ def _score_frames(
             weights = tuple((np.round(4 * frame_weights[number] / frame_weights[number].max()) / 4).tolist())
         alike.setdefault(weights, []).append(number)
     for weights, numbers in alike.items():
-        found = score_against_sources(inputs, [frames[number] for number in numbers], job, options, weights)
-        scores |= zip(numbers, found, strict=True)
+        judge = judge_of(inputs, job, options, weights)
+        scores |= {number: judge.score(frames[number]) for number in numbers}
     return scores

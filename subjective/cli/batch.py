@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from subjective.checks import setting
-from subjective.cli.attempts import attempt
+from subjective.cli.attempts import Attempt, attempt
 from subjective.cli.commands.pictures import BatchCommand, SynthesizeCommand
-from subjective.cli.outputs import number_files, refuse_inputs
+from subjective.cli.outputs import check_out, make_place, number_files, refuse_inputs
+from subjective.files import write_bytes
 from subjective.images import find_images
 from subjective.terminal import announce, labelled, note, report_error, say
 
@@ -26,7 +29,8 @@ def run(options: BatchCommand) -> int:
     if options.out is not None:
         results = [Path(options.out) / f"{name}.png" for name in names]
         refuse_inputs(options, *(file for result in results for file in number_files(result, options.count)))
-    failures, statuses = [], []
+    check_out(options, "summary", suffixes=[".json"])
+    failures, statuses, entries = [], [], []
     there = 0
     for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
         say(f"picture {number}/{len(files)}: {file}")
@@ -35,6 +39,8 @@ def run(options: BatchCommand) -> int:
             note(f"note: {one.out!r} is there already and is not made again; {setting('force')} makes it again")
             announce(Path(one.out))
             there += 1
+            entries.append(_describe(file, one, None))
+            _write_summary(options, entries)
             continue
         with labelled(file.name):
             made = attempt(one, begun=announce)
@@ -42,6 +48,8 @@ def run(options: BatchCommand) -> int:
             report_error(f"{file.name} failed: {made.reason}")
             failures.append(f"{file.name}: {made.reason}")
             statuses.append(made.status)
+        entries.append(_describe(file, one, made))
+        _write_summary(options, entries)
     counted = f"{len(files) - len(failures) - there} of {len(files)} made"
     if there:
         counted += f", {there} {'was' if there == 1 else 'were'} there already"
@@ -50,6 +58,32 @@ def run(options: BatchCommand) -> int:
         return 0
     report_error(f"{counted}; failed: {'; '.join(failures)}")
     return 2 if statuses == [2] * len(files) else 1
+
+
+def _describe(file: Path, one: SynthesizeCommand, made: Attempt | None) -> dict[str, Any]:
+    """Return what the summary says of a picture.
+
+    Args:
+        file: the picture.
+        one: the options of its run.
+        made: what became of the run; None if the result was there already.
+    """
+    names = [] if one.out is None else [str(path) for path in number_files(one.out, one.count)]
+    folder = None if made is None or made.folder is None else str(made.folder)
+    status, reason = (0, "") if made is None else (made.status, made.reason)
+    word = "there already" if made is None else "failed" if made.status else "made"
+    files = [] if status else names
+    return {
+        "picture": str(file), "status": word, "exit_status": status, "reason": reason, "run": folder, "files": files
+    }  # fmt: skip
+
+
+def _write_summary(options: BatchCommand, entries: Sequence[dict[str, Any]]) -> None:
+    """Write what is known so far, so that it is there after a stop, too."""
+    if options.summary is not None:
+        content = {"version": 1, "pictures": entries}
+        make_place(Path(options.summary))
+        write_bytes(Path(options.summary), f"{json.dumps(content, indent=2)}\n".encode())
 
 
 def name_results(files: Sequence[Path]) -> list[str]:

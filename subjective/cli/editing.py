@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,10 +17,10 @@ from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, r
 from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_pictures
+from subjective.cli.report import Judge
 from subjective.encoding import check_depth
 from subjective.evaluation.pixels import seam
-from subjective.evaluation.scores import Scores, report
+from subjective.evaluation.scores import report
 from subjective.images import find_images, read_image, read_stored
 from subjective.runs.provenance import describe_file
 from subjective.runs.result_files import PictureFiles
@@ -71,7 +72,9 @@ def run(options: Any, resume: Path | None = None) -> int:
     if planned is None:
         return 0
     options, job = planned.options, planned.job
-    with PictureSession(command, planned, facts, resume, asked=asked, files=PictureFiles(depth)) as session:
+    judge = _judge_of(edit, network, job, options)
+    files = PictureFiles(depth)
+    with PictureSession(command, planned, facts, resume, asked=asked, files=files, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         made = [np.asarray(result.value) for result in results]
@@ -79,7 +82,7 @@ def run(options: Any, resume: Path | None = None) -> int:
             out, force = options.out, options.force
             copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth)
         if options.evaluate or any(edit.wraps):
-            session.score(lambda: _measure(edit, made, network, job, options, session.result_names))
+            session.score(lambda: _measure(edit, made, judge if options.evaluate else None, session.result_names))
         if options.seeds is not None:
             session.add_sheet([edit.picture])
     return session.status
@@ -110,7 +113,7 @@ def _read_edit(options: Any, make_edit: Callable[..., Edit]) -> tuple[Edit, Dept
 
 
 def _measure(
-    edit: Edit, made: Sequence[np.ndarray], network: LossNetwork, job: Job, options: Any, names: Sequence[str]
+    edit: Edit, made: Sequence[np.ndarray], judge: Judge | None, names: Sequence[str]
 ) -> tuple[list[dict[str, Any]], str]:
     """Return what ``summary.json`` says about seams and about scores of the made part, and the same in words."""
     found: list[dict[str, Any]] = [{} for _ in made]
@@ -121,8 +124,8 @@ def _measure(
             after = seam(np.clip(picture, 0, 1), axis)
             entry[f"seam_{('rows', 'columns')[axis]}"] = {"before": _to_json(before), "after": _to_json(after)}
             words += f"seam {SEAMS[axis]}: score {before[2]:.2f} before, {after[2]:.2f} after\n"
-    if options.evaluate:
-        scores = _score(edit, made, network, job, options)
+    if judge is not None:
+        scores = [judge.score(picture) for picture in made]
         for entry, one in zip(found, scores, strict=True):
             entry["made"] = one.to_json()
         words += report(dict(zip(names, scores, strict=True)))
@@ -133,10 +136,12 @@ def _to_json(measured: tuple[float, float, float]) -> dict[str, float]:
     return dict(zip(("value", "reference", "score"), measured, strict=True))
 
 
-def _score(edit: Edit, made: Sequence[np.ndarray], network: LossNetwork, job: Job, options: Any) -> list[Scores]:
-    """Score the largest rectangle of what was made against the sources, whose parts are completed."""
-    rows, columns = editing.find_rectangle(edit.made, edit.wraps)
-    parts = [np.take(np.take(picture, rows, axis=0), columns, axis=1) for picture in made]
-    return score_pictures(
-        parts, edit.completed, network.judge, job.analysis.layers, options.source_weights, tiles=False
-    )
+def _judge_of(edit: Edit, network: LossNetwork, job: Job, options: Any) -> Judge:
+    """Return what scores the largest rectangle of what is made against the sources, whose parts are completed."""
+    find_sides = functools.cache(lambda: editing.find_rectangle(edit.made, edit.wraps))
+
+    def cut(picture: np.ndarray, octave: int) -> np.ndarray:
+        rows, columns = (side[:: 2**octave] // 2**octave for side in find_sides())
+        return np.take(np.take(picture, rows, axis=0), columns, axis=1)
+
+    return Judge(edit.completed, network.judge, job.analysis.layers, options.source_weights, tiles=False, part=cut)

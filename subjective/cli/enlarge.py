@@ -11,11 +11,11 @@ import numpy as np
 
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.editing import LOSSLESS
-from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, read_start
+from subjective.cli.inputs import describe_plugins, read_network, read_start
 from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_pictures
+from subjective.cli.report import Judge
 from subjective.encoding import check_depth
 from subjective.evaluation.scores import report
 from subjective.images import find_images, read_image, read_stored
@@ -71,15 +71,20 @@ def run(options: Any, resume: Path | None = None) -> int:
     if planned is None:
         return 0
     options, job = planned.options, planned.job
-    with PictureSession("enlarge", planned, facts, resume, asked=asked, files=PictureFiles(depth)) as session:
+    judge = None
+    if sources is not None:
+        judge = Judge(examples, network.judge, job.analysis.layers, options.source_weights, tiles=False)
+    files_of = PictureFiles(depth)
+    with PictureSession("enlarge", planned, facts, resume, asked=asked, files=files_of, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         made = [np.clip(np.asarray(result.value), 0, 1) for result in results]
         if options.out is not None:
             out, force = options.out, options.force
             copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth)
-        judged = examples if scored else None
-        session.score(lambda: _measure(picture, made, judged, network, job, options, session.result_names))
+        session.score(
+            lambda: _measure(picture, made, judge if options.evaluate else None, options, session.result_names)
+        )
         if options.seeds is not None:
             session.add_sheet([picture, *(sources or ())])
     return session.status
@@ -88,9 +93,7 @@ def run(options: Any, resume: Path | None = None) -> int:
 def _measure(
     picture: np.ndarray,
     made: Sequence[np.ndarray],
-    sources: Sequence[np.ndarray] | None,
-    network: LossNetwork,
-    job: Job,
+    judge: Judge | None,
     options: Any,
     names: Sequence[str],
 ) -> tuple[list[dict[str, Any]], str]:
@@ -103,8 +106,8 @@ def _measure(
         found.append({"kept": off})
         levels = f"{255 * off['rms']:.2f} of 255 levels from the picture, at most {255 * off['largest']:.1f}"
         words += f"means of squares: {levels}\n"
-    if sources is not None:
-        scores = score_pictures(made, sources, network.judge, job.analysis.layers, options.source_weights, tiles=False)
+    if judge is not None:
+        scores = [judge.score(one) for one in made]
         for entry, judged in zip(found, scores, strict=True):
             entry["made"] = judged.to_json()
         words += report(dict(zip(names, scores, strict=True)))

@@ -12,10 +12,10 @@ import numpy as np
 
 from subjective.checks import InputError, setting
 from subjective.cli.commands.materials import MaterialCommand
-from subjective.cli.inputs import LossNetwork, describe_plugins, read_network
+from subjective.cli.inputs import describe_plugins, read_network
 from subjective.cli.outputs import refuse_existing, refuse_outside, write_out
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_pictures
+from subjective.cli.report import Judge
 from subjective.evaluation.alignment import measure_alignment, report_alignment
 from subjective.evaluation.scores import report
 from subjective.files import find_shared, locked_folder, write_bytes
@@ -79,7 +79,10 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
 
     written = MaterialFiles(files, split, flips_y)
 
-    with PictureSession("material", planned, facts, resume, begun=begun, files=written) as session:
+    tiles, layers = options.padding_mode == "circular", job.analysis.layers
+    judge = Judge([source[:, :, :3]], network.judge, layers, tiles=tiles)
+
+    with PictureSession("material", planned, facts, resume, begun=begun, files=written, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         of_source = split_maps(source, kinds)
@@ -95,7 +98,7 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
                 write_out(target, file.read_bytes(), force=options.force, made=file, resume=resume)
         if options.evaluate:
             titles = [f"albedo{number}" for number in names]
-            session.score(lambda: _score(made, of_source, job, network, options, titles))
+            session.score(lambda: _score(made, of_source, judge, titles))
     return session.status
 
 
@@ -128,17 +131,9 @@ def _check_out(options: MaterialCommand, files: Sequence[MapFile], inputs: Seque
         raise InputError(f"{setting('out')} is {options.out!r}, and nothing can be written in {str(locked)!r}")
 
 
-def _score(
-    made: Sequence[Maps], source: Maps, job: Job, network: LossNetwork, options: MaterialCommand, names: Sequence[str]
-) -> tuple[list[dict[str, Any]], str]:
+def _score(made: Sequence[Maps], source: Maps, judge: Judge, names: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
     """Return what ``summary.json`` says about each material, and the same in words."""
-    found = score_pictures(
-        [maps["albedo"] for maps in made],
-        [source["albedo"]],
-        network.judge,
-        job.analysis.layers,
-        tiles=options.padding_mode == "circular",
-    )
+    found = [judge.score(maps["albedo"]) for maps in made]
     aligned = [measure_alignment(maps, source) for maps in made]
     entries = [
         scores.to_json() | {"alignment": {kind: one.to_json() for kind, one in alignment.items()}}

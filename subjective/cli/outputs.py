@@ -39,7 +39,7 @@ def number_files(path: str | Path, count: int) -> list[Path]:
     return [path.with_name(f"{path.stem}-{number:0{width}}{path.suffix}") for number in range(1, count + 1)]
 
 
-WRITTEN = frozenset(["out", "page", "map", "output_dir", "output_prefix", "folder"])
+WRITTEN = frozenset(["out", "page", "map", "summary", "output_dir", "output_prefix", "folder"])
 """Options that name what a command writes. All others name what it reads, or no file."""
 
 

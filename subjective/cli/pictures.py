@@ -16,7 +16,7 @@ from subjective.checks import InputError, count_of, file_errors, setting
 from subjective.choices import INITS
 from subjective.cli.arguments import record, render_error
 from subjective.cli.outputs import number_files
-from subjective.cli.report import forecast_scores
+from subjective.cli.report import Judge, forecast_scores
 from subjective.cli.settings_file import is_record
 from subjective.devices import mesh_of
 from subjective.evaluation.scores import Scores, add_version
@@ -27,7 +27,7 @@ from subjective.runs.deadline import Deadline
 from subjective.runs.estimate import estimate_run
 from subjective.runs.folder import PictureFolder, new_folder
 from subjective.runs.live import PictureLive
-from subjective.runs.memory import allowed_bytes, format_size
+from subjective.runs.memory import allowed_bytes, format_size, is_out_of_memory
 from subjective.runs.pictures import draw_map
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.provenance import CONFIG_FILE, changed_files, note_changes, note_environment, read_record
@@ -246,6 +246,7 @@ class PictureSession(Session):
         asked: dict[str, Any] | None = None,
         begun: Callable[[Path], None] | None = None,
         files: ResultFiles | None = None,
+        judge: Judge | None = None,
     ):
         """Make the run folder, or open the folder of the run that is resumed.
 
@@ -257,6 +258,7 @@ class PictureSession(Session):
             asked: values that the user gave for settings, recorded instead of the computed values in ``options``.
             begun: called with the path of the folder; None for `announce`.
             files: writes the pictures; None for PNG files.
+            judge: scores the picture of a step, when the run is asked for that; None if it cannot.
         """
         options, job = planned.options, planned.job
         self.schedule = Schedule(job)
@@ -271,10 +273,12 @@ class PictureSession(Session):
             changes=self.schedule.at,
         )
         (begun or announce)(self.path)
-        self._job, self._forecast = job, planned.forecast
+        self._job, self._forecast, self._judge = job, planned.forecast, judge
         sources = [one["name"] for one in facts.get("pictures", []) if one["use"] in ("source", "style")]
         alone = getattr(options, "blend_map", ()) or getattr(options, "frame_weights", None)
-        self._live = PictureLive(self.path, job, planned.forecast, self.schedule, () if alone else sources)
+        weighed = () if alone else sources
+        can_score = judge is not None
+        self._live = PictureLive(self.path, job, planned.forecast, self.schedule, weighed, can_score=can_score)
         observers: list[Observer] = [PictureProgress(job, planned.forecast), self._live]
         if options.minutes is not None and resume is None:
             observers.append(Deadline(job, 60 * options.minutes - planned.forecast.seconds_around))
@@ -312,6 +316,21 @@ class PictureSession(Session):
         self._folder.record_changes(added, self.schedule.changes)
         for change in added:
             note(f"note: changed by hand: {change}")
+
+    def score_step(self, *event: Any) -> None:
+        """See `Session.score_step`. The scores are shown on the page, and told in one sentence on stderr."""
+        picture, step = event
+        if self._judge is None or not isinstance(step.position, Position):
+            super().score_step(*event)
+            return
+        try:
+            scores = self._judge.score(step.value, self._job.stages[step.position.stage].octave)
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            scores = Scores([], "not measured: there is too little memory beside the run")
+        self._live.show_scores(picture, step.step, add_version(scores.to_json()))
+        note(f"step {step.step}: {scores.sentence}")
 
     def _check_position(self, position: Position) -> None:
         check_position(self._job, position)

@@ -17,8 +17,8 @@ from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read
 from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_pictures
-from subjective.evaluation.scores import Scores, report
+from subjective.cli.report import Judge
+from subjective.evaluation.scores import report
 from subjective.images import find_images, read_image
 from subjective.runs.provenance import describe_file
 from subjective.statistics.regions import complete_masks
@@ -120,7 +120,9 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         return 0
     options, job = planned.options, planned.job
 
-    with PictureSession("synthesize", planned, inputs.facts, resume, asked=asked, begun=begun) as session:
+    judge = judge_of(inputs, job, options, options.source_weights)
+
+    with PictureSession("synthesize", planned, inputs.facts, resume, asked=asked, begun=begun, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         pictures = [np.asarray(result.value) for result in results]
@@ -128,54 +130,34 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
             out, force, depth = options.out, options.force, options.depth
             copy_pictures(session.result_files, out, force=force, resume=resume, pictures=pictures, depth=depth)
         if options.evaluate:
-            session.score(lambda: _score(inputs, pictures, job, options, session))
+            session.score(lambda: _score(pictures, judge, session))
         if options.seeds is not None:
             session.add_sheet(sources)
     return session.status
 
 
-def _score(
-    inputs: TextureInputs,
-    pictures: Sequence[np.ndarray],
-    job: Job,
-    options: SynthesizeCommand,
-    session: PictureSession,
-) -> tuple[list[dict[str, Any]], str]:
+def _score(pictures: Sequence[np.ndarray], judge: Judge, session: PictureSession) -> tuple[list[dict[str, Any]], str]:
     """Write the maps; return what ``summary.json`` says about the scores of each picture, and the same in words."""
-    found = score_against_sources(inputs, pictures, job, options, options.source_weights)
+    found = [judge.score(picture) for picture in pictures]
     session.add_maps(pictures, found)
     return [scores.to_json() for scores in found], report(dict(zip(session.result_names, found, strict=True)))
 
 
-def score_against_sources(
-    inputs: TextureInputs,
-    pictures: Sequence[np.ndarray],
-    job: Job,
-    options: SynthesisConfig,
-    source_weights: Sequence[float] | None,
-) -> list[Scores]:
-    """Score pictures against the sources.
+def judge_of(
+    inputs: TextureInputs, job: Job, options: SynthesisConfig, source_weights: Sequence[float] | None
+) -> Judge:
+    """Return what scores pictures against the sources.
 
     Args:
         inputs: inputs of the command.
-        pictures: the pictures that were made.
-        job: the job that made the pictures. The scores leave out the layers that it matches, but only at
+        job: the job that makes the pictures. The scores leave out the layers that it matches, but only at
             whole octaves (scales 1, 1/2, 1/4 and so on), and keep them at the half octaves between.
         options: settings of the job. Seams are faults if the picture wraps, but not if there are masks, which need not
             wrap; seams are not measured if the picture does not wrap.
         source_weights: how much each source counts. With masks, the area of a source's region counts instead.
-
-    Returns:
-        See `subjective.cli.report.score_pictures`.
     """
     if inputs.masks is not None:
         source_weights = region_areas(inputs.masks)
     wraps = options.padding_mode == "circular"
-    return score_pictures(
-        pictures,
-        inputs.sources,
-        inputs.network.judge,
-        job.analysis.layers,
-        source_weights,
-        tiles=None if wraps and inputs.masks is not None else wraps,
-    )
+    tiles = None if wraps and inputs.masks is not None else wraps
+    return Judge(inputs.sources, inputs.network.judge, job.analysis.layers, source_weights, tiles=tiles)

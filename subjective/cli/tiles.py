@@ -12,10 +12,10 @@ import numpy as np
 
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.commands.planes import TilesCommand
-from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, read_start
+from subjective.cli.inputs import describe_plugins, read_network, read_start
 from subjective.cli.outputs import list_inputs, refuse_outside
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_pictures
+from subjective.cli.report import Judge
 from subjective.evaluation.laying import measure_plane, plane_size
 from subjective.evaluation.scores import report
 from subjective.files import locked_folder, sweep
@@ -61,7 +61,9 @@ def run(options: TilesCommand, resume: Path | None = None) -> int:
         return 0
     options, job = planned.options, planned.job
 
-    with PictureSession("tiles", planned, facts, resume) as session:
+    judge = Judge(sources, network.judge, job.analysis.layers, options.source_weights, tiles=True)
+
+    with PictureSession("tiles", planned, facts, resume, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         sheet = np.clip(np.asarray(results[0].value), 0, 1)
@@ -69,7 +71,7 @@ def run(options: TilesCommand, resume: Path | None = None) -> int:
         save_tiles(found, session.path / FOLDER)
         if options.out is not None:
             announce(save_tiles(found, options.out)[-1])
-        session.score(lambda: _score(found, sheet, sources, network, job, options))
+        session.score(lambda: _score(found, sheet, judge, options))
     return session.status
 
 
@@ -106,17 +108,14 @@ def _is_same(out: Path, made: Path) -> bool:
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
-def _score(
-    found: TileSet, sheet: np.ndarray, sources: list[np.ndarray], network: LossNetwork, job: Job, options: TilesCommand
-) -> tuple[list[dict[str, Any]], str]:
+def _score(found: TileSet, sheet: np.ndarray, judge: Judge, options: TilesCommand) -> tuple[list[dict[str, Any]], str]:
     """Return what ``summary.json`` says about the tiles, and the same in words."""
     plane = lay_window(found, plane_size(found.side), options.seed)
     measured = measure_plane(plane, found.sheet, found.side)
     scores: dict[str, Any] = {"plane": measured._asdict()}
     words = f"{measured}\n"
     if options.evaluate:
-        layers = job.analysis.layers
-        (of_sheet,) = score_pictures([sheet], sources, network.judge, layers, options.source_weights, tiles=True)
+        of_sheet = judge.score(sheet)
         scores = of_sheet.to_json() | scores
         words += report({"the sheet of all tiles": of_sheet})
     return [scores], words

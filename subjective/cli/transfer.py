@@ -12,10 +12,10 @@ import numpy as np
 
 from subjective.checks import InputError, check_weights, count_of, setting
 from subjective.cli.commands.pictures import TransferCommand
-from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
+from subjective.cli.inputs import describe_plugins, read_mask, read_network, read_start
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
-from subjective.cli.report import score_pictures
+from subjective.cli.report import Judge
 from subjective.conversion import Image
 from subjective.evaluation.scores import report
 from subjective.images import find_images, read_image, resize
@@ -76,12 +76,16 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
         return 0
     options, job = planned.options, planned.job
 
-    with PictureSession("transfer", planned, facts, resume, asked=asked) as session:
+    weights = options.source_weights if masks is None else region_areas(masks)
+    matched = [layer for term in job.analysis.terms for layer in term.layers]
+    judge = Judge(styles, network.judge, matched, weights, tiles=options.padding_mode == "circular")
+
+    with PictureSession("transfer", planned, facts, resume, asked=asked, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         if options.out is not None:
             copy_pictures(session.result_files, options.out, force=options.force, resume=resume)
-        session.score(lambda: _score(results[0], styles, network, job, options, masks))
+        session.score(lambda: _score(results[0], judge if options.evaluate else None))
     return session.status
 
 
@@ -98,23 +102,12 @@ def _find_files(options: TransferCommand) -> tuple[Path, list[Path]]:
     return content, styles
 
 
-def _score(
-    result: Result,
-    styles: Sequence[np.ndarray],
-    network: LossNetwork,
-    job: Job,
-    options: TransferCommand,
-    masks: np.ndarray | None,
-) -> tuple[list[dict[str, Any]], str]:
+def _score(result: Result, judge: Judge | None) -> tuple[list[dict[str, Any]], str]:
     """Return what ``summary.json`` says about the result, and the same in words: parts of the loss, and scores."""
     found = _losses(result)
     words = f"content loss {found['content_loss']:.4g}, style loss {found['style_loss']:.4g}\n"
-    if options.evaluate:
-        weights = options.source_weights if masks is None else region_areas(masks)
-        matched = [layer for term in job.analysis.terms for layer in term.layers]
-        tiles = options.padding_mode == "circular"
-        pictures = [np.asarray(result.value)]
-        (scores,) = score_pictures(pictures, styles, network.judge, matched, weights, tiles=tiles)
+    if judge is not None:
+        scores = judge.score(np.asarray(result.value))
         found["style"] = scores.to_json()
         words += report({"against the style": scores})
     return [found], words

@@ -28,8 +28,9 @@ LIVE_FILE = ".live.json"
 CONTROL_FILE = ".control.json"
 """Name of the file in a run folder that holds requests to the run."""
 
-Request = Literal["stop", "checkpoint", "save"]
-"""What a run can be asked for: to stop and keep what it has made, to write a checkpoint, or to save its picture."""
+Request = Literal["stop", "checkpoint", "save", "score"]
+"""What a run can be asked for: to stop and keep what it has made, to write a checkpoint, to save its picture, or to
+score it."""
 
 REQUESTS: tuple[str, ...] = get_args(Request)
 

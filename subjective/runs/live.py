@@ -1,4 +1,4 @@
-"""An observer that writes, every other second, how far a run is, and its picture, for `subjective watch`.
+"""An observer that writes, every few seconds, how far a run is, and its picture, for `subjective watch`.
 
 Writing takes at most `SHARE` of the run's time, and a file that cannot be written is left out.
 """
@@ -33,6 +33,10 @@ from subjective.synthesis.schedule import Schedule
 INTERVAL = 2.0
 """Least number of seconds between two writings."""
 
+PART, LONGEST = 60, 10.0
+"""A run writes again after this part of the time that it has taken: a picture changes ever more slowly, and a page that
+is open works at each writing. But it never waits longer than so many seconds."""
+
 SHARE = 0.02
 """Largest share of a run's time that writing may take."""
 
@@ -48,7 +52,7 @@ class LiveFiles:
 
     def __init__(self, folder: Path):
         """Prepare to write in a run folder."""
-        self._folder, self._due = folder, 0.0
+        self._folder, self._due, self._opened = folder, 0.0, time.monotonic()
         self._known: dict[str, Any] = {"process": os.getpid(), "host": socket.gethostname()}
 
     def write(self, facts: dict[str, Any], value: Any = None) -> None:
@@ -65,7 +69,8 @@ class LiveFiles:
                 write_bytes(self._folder / PREVIEW_FILE, encode_image(reduce(value), ".jpg"))
             write_bytes(self._folder / LIVE_FILE, json.dumps(self._known).encode())
         now = time.monotonic()
-        self._due = now + max(INTERVAL, (now - began) / SHARE)
+        seldom = min((now - self._opened) / PART, LONGEST)
+        self._due = now + max(INTERVAL, seldom, (now - began) / SHARE)
 
     @property
     def is_due(self) -> bool:
@@ -86,7 +91,14 @@ class PictureLive(LiveFiles):
     """
 
     def __init__(
-        self, folder: Path, job: Job, forecast: Forecast, schedule: Schedule | None = None, sources: Sequence[str] = ()
+        self,
+        folder: Path,
+        job: Job,
+        forecast: Forecast,
+        schedule: Schedule | None = None,
+        sources: Sequence[str] = (),
+        *,
+        can_score: bool = False,
     ):
         """Prepare to show the steps.
 
@@ -96,10 +108,12 @@ class PictureLive(LiveFiles):
             forecast: how long the run takes.
             schedule: how the weights change on the way; None if they do not.
             sources: names of the sources whose weights can be changed.
+            can_score: whether the run can be asked for scores.
         """
         super().__init__(folder)
         self._job, self._forecast = job, forecast
         self._schedule, self._sources, self.told = schedule or Schedule(job), sources, ""
+        self._can_score = can_score
         self._place: tuple[int, int, int] | None = None
         self._began, self._first = 0.0, 0
 
@@ -130,8 +144,19 @@ class PictureLive(LiveFiles):
             "seconds_left": left,
             "weights": self._list_weights(picture, step.step),
             "told": self.told,
+            "can_score": self._can_score,
         }
         self.write(facts, step.value)
+
+    def show_scores(self, picture: int, step: int, scores: dict[str, Any]) -> None:
+        """Show what a picture scores after a step.
+
+        Args:
+            picture: number of the picture.
+            step: number of the step.
+            scores: as in ``summary.json``.
+        """
+        self.write({"scored": {"picture": picture, "step": step, "scores": scores}})
 
     def _list_weights(self, picture: int, step: int) -> dict[str, list[tuple[str, float]]]:
         """Return the weights that count after a step, as `list_weights` does; none if the job has no others."""

@@ -113,6 +113,8 @@ class Session:
         self.run.record(*event, last=stopping, asked=asked.requests)
         for observer in self.observers:
             observer.update(*event)
+        if "score" in asked.requests:
+            self.score_step(*event)
         if stopping:
             interrupts.stop("interrupted" if is_interrupted else "stopped on request")
 
@@ -124,6 +126,10 @@ class Session:
             event: the step.
         """
         note("note: this run was asked for other weights, which it cannot change")
+
+    def score_step(self, *event: Any) -> None:
+        """Score the picture of a step, as the run was asked to. By default, say that this run cannot."""
+        note("note: this run was asked for scores, which it cannot give before its end")
 
     def finish(self, result: Any) -> None:
         """End the steps, and write the result. The run is finished when the session ends without an error."""

@@ -41,7 +41,7 @@ HOLDER = re.compile(r"process (?P<process>[1-9]\d{0,9}) on (?P<host>\S+) since",
 SILENT = 120.0
 """A run of another machine that has written nothing for this many seconds is taken for dead."""
 
-LATE = 10.0
+LATE = 30.0
 """A run that has made steps for this many seconds and has not said how far it is cannot: its steps are followed."""
 
 Entry = dict[str, Any]

@@ -1,5 +1,6 @@
 """`subjective batch`: each picture by itself, whatever becomes of the others."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,16 @@ def pictures(here):
 @pytest.mark.slow
 def test_each_picture_is_made_by_itself_and_a_failure_stops_nothing(capsys):
     Path("many/b.png").write_bytes(b"no picture")
-    assert main(["batch", "many", *SMALL, "--out", "made"]) == 1
+    assert main(["batch", "many", *SMALL, "--out", "made", "--summary", "said/all.json"]) == 1
     out, err = capsys.readouterr()
+    made, failed, last = json.loads(Path("said/all.json").read_text())["pictures"]
+    run = out.splitlines()[0]
+    assert made == {
+        "picture": "many/a.png", "status": "made", "exit_status": 0, "reason": "", "run": run, "files": ["made/a.png"]
+    }  # fmt: skip
+    assert (failed["status"], failed["exit_status"], failed["run"], failed["files"]) == ("failed", 2, None, [])
+    assert failed["reason"].startswith("'many/b.png' is not a picture")
+    assert last["files"] == ["made/c.png"]
     assert out.splitlines()[1::2] == ["made/a.png", "made/c.png"]
     assert [Path(line).name.split("-")[1] for line in out.splitlines()[::2]] == ["a", "c"]
     assert "subjective: b.png failed: 'many/b.png' is not a picture" in err
@@ -46,6 +55,13 @@ def test_a_batch_that_is_repeated_makes_only_what_is_missing(capsys):
     assert "'made/a.png' is there already and is not made again" in err
     assert err.splitlines()[-1] == "1 of 2 made, 1 was there already"
     assert Path("made/a.png").read_bytes() == b"made before"
+
+
+def test_a_summary_that_is_there_is_kept(capsys):
+    Path("all.json").write_text("mine")
+    assert main(["batch", "many", *SMALL, "--summary", "all.json"]) == 2
+    assert "'all.json' is there already" in capsys.readouterr().err
+    assert Path("all.json").read_text() == "mine"
 
 
 def test_a_batch_in_which_all_fail_has_status_2(capsys):

@@ -10,7 +10,7 @@ from helpers.pictures import SOURCES, photograph
 from helpers.processes import made, refusal
 
 from subjective.cli.main import main
-from subjective.cli.report import score_pictures
+from subjective.cli.report import Judge
 from subjective.images import read_image
 from subjective.network.normalization import load_params
 
@@ -19,8 +19,7 @@ ROCK, GRAVEL = (str(SOURCES / f"{name}.jpg") for name in ("rock", "gravel"))
 
 
 def color_score(frame, sources, weights=None):
-    (scores,) = score_pictures([frame], sources, load_params(), (), weights)
-    return scores["color"].score
+    return Judge(sources, load_params(), (), weights).score(frame)["color"].score
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """A run that is asked for something while it goes on makes the same picture, and leaves nothing else behind."""
 
 import json
+import re
 import time
 
 import pytest
@@ -23,11 +24,13 @@ def test_requests_do_not_change_what_a_run_makes(tmp_path):
             if goes_on and not (folder / control.CONTROL_FILE).exists():
                 control.ask(folder, "save")
                 control.ask(folder, "checkpoint")
+                control.ask(folder, "score")
                 asked.add(folder)
         time.sleep(0.02)
     code, out, err = finished(process)
     assert code == 0, err
     (folder,) = asked
+    assert re.search(r"^subjective: step \d+: ", err, re.MULTILINE)
     assert list(folder.glob("step-*.png"))
     assert not list(folder.glob("checkpoint-*"))  # a finished run needs none
     code, out, err = finished(start("synthesize", "-s", ROCK, *LONG, "-op", "alone", cwd=tmp_path))

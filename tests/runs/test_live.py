@@ -144,6 +144,20 @@ def test_writing_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
     assert live.is_due
 
 
+def test_a_long_run_writes_less_often(tmp_path, monkeypatch):
+    """A sixtieth of its time, from two minutes on, and at last every ten seconds."""
+    clock = [100.0]
+    monkeypatch.setattr("subjective.runs.live.time.monotonic", lambda: clock[0])
+    live = LiveFiles(tmp_path)
+    for passed, wait in ((1, 2), (119, 2), (300, 5), (3600, 10)):
+        clock[0] = 100 + passed
+        live.write({"step": 1})
+        clock[0] += 0.98 * wait
+        assert not live.is_due
+        clock[0] += 0.04 * wait
+        assert live.is_due
+
+
 def test_the_preview_can_be_read(tmp_path):
     live = LiveFiles(tmp_path)
     live.write({"step": 1}, np.full((9, 7, 3), 0.5, np.float32))

@@ -57,6 +57,10 @@ def test_a_run_is_started_from_the_form_watched_stopped_resumed_and_compared(ser
         while not list(run.glob(pattern)) and time.monotonic() < end:
             time.sleep(0.1)
         assert list(run.glob(pattern)), pattern
+    page.get_by_role("button", name="Score this step").click()
+    scores = page.get_by_role("region", name="Scores")
+    scores.get_by_text("The picture after step").wait_for()
+    assert scores.get_by_text("texture statistics (Gram)").is_visible()
     page.get_by_role("button", name="Stop and keep").click()
     page.locator(".why", has_text="stopped on request").wait_for()
     page.get_by_role("button", name="Resume", exact=True).click()
@@ -66,7 +70,9 @@ def test_a_run_is_started_from_the_form_watched_stopped_resumed_and_compared(ser
     assert not list(run.glob(".*"))
 
     page.get_by_role("link", name="Runs").click()
-    for box in page.get_by_role("checkbox").all():
+    boxes = page.get_by_role("checkbox")
+    boxes.nth(1).wait_for()  # the list of runs is asked for when its page opens
+    for box in boxes.all():
         box.check()
     page.get_by_role("button", name="Compare 2").click()
     page.get_by_role("columnheader", name="other").wait_for()

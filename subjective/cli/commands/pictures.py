@@ -72,6 +72,9 @@ class BatchCommand(SynthesizeCommand):
     out: Annotated[str | None, arg("-o", "--output", metavar="FOLDER")] = None
     """Write each result to this folder too, under its picture's name. A result that is there already is not made
     again, so that the command can be repeated after a stop; --force makes it again."""
+    summary: Annotated[str | None, arg(metavar="FILE.json")] = None
+    """Write to this file, after each picture, what became of each so far: made, there already or failed, the exit
+    status, why, the run folder and the files."""
 
     recorded_as: ClassVar[str] = "synthesize"
 

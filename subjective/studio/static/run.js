@@ -110,11 +110,11 @@ export function runPage(main, name) {
   function showHead() {
     const ask = (request, text) => el("button", { onclick: () => attempt(post("api/control", { run: name, request }), `Asked: ${text.toLowerCase()}. The run does it after its step.`) }, text);
     const on = run.status === "running";
-    const actions = on ? [ask("save", "Save this step"), ask("checkpoint", "Checkpoint now"), ask("stop", "Stop and keep")]
+    const actions = on ? [ask("save", "Save this step"), run.live && run.live.can_score ? ask("score", "Score this step") : null, ask("checkpoint", "Checkpoint now"), ask("stop", "Stop and keep")].filter(Boolean)
       : run.status === "starting" ? [] : [
         state.queue && run.commands.resume ? el("button", { class: "main", onclick: () => attempt(post("api/resume", { run: name }), "In the queue.") }, "Resume") : null,
         el("button", { onclick: () => deleteRun(name) }, "Delete")].filter(Boolean);
-    const key = JSON.stringify([run.status, on, Boolean(state.queue)]);
+    const key = JSON.stringify([run.status, Boolean(state.queue), actions.length]);
     if (head.dataset.key !== key) {
       head.dataset.key = key;
       head.replaceChildren(el("h1", {}, name), status(run), el("span", { class: "muted" }, run.command), tagBox(name), el("span", { class: "actions" }, actions));
@@ -287,7 +287,9 @@ export function runPage(main, name) {
     const byHand = run.changed_by_hand.map((text) => el("div", { class: "by-hand" }, inWords(text)));
     part("facts", "Run", [share, list(facts), byHand.length ? el("div", { role: "note" }, el("h3", {}, "Changed by hand"), byHand) : null]);
     const made = run.summary.pictures || [], scores = (made[which] || made[0] || {}).scores;
-    part("scores", "Scores", scores ? scoreTables(scores, which) : null);
+    const scored = run.status === "running" && live.scored && live.scored.picture === which ? live.scored : null;
+    const asOf = scored ? el("div", { class: "muted" }, `The picture after step ${scored.step}, against its source at the same size.`) : null;
+    part("scores", "Scores", scored ? [asOf, ...scoreTables(scored.scores, 0) || []] : scores ? scoreTables(scores, which) : null);
     part("commands", "Commands", Object.entries(run.commands).map(([what, text]) => el("div", { class: "command" }, el("div", {}, el("span", { class: "muted" }, what), el("code", {}, text)), el("button", { onclick: () => copy(text), "aria-label": `Copy: ${what}` }, "Copy"))));
     const settings = Object.entries(run.settings).map(([key, found]) => [key, value(found)]);
     part("settings", "Settings", settings.length ? [el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Settings" }, table(settings)), el("a", { href: url("api/config", { run: name }), target: "_blank", rel: "noreferrer" }, "config.json")] : null);

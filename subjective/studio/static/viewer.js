@@ -109,7 +109,12 @@ export class Viewer {
     });
     this.box = el("div", { class: "view" }, this.canvas, this.caption, this.second, this.hint, this.bar);
     view.first ??= this;
-    this.layer = new Layer(() => (view.zoom === null && view.first === this ? view.change({}) : this.draw()));
+    this.layer = new Layer(() => {
+      const fit = `${view.zoom} ${this.layer.size}`;  // the linked viewers follow a picture of another size
+      if (view.zoom === null && view.first === this && fit !== this.fit) view.change({});
+      else this.draw();
+      this.fit = fit;
+    });
     this.other = new Layer(() => this.draw());
     this.redraw = () => this.draw();
     view.addEventListener("change", this.redraw);
@@ -173,7 +178,7 @@ export class Viewer {
     context.clip();
     const scale = (zoom * columns) / layer.image.naturalWidth;
     context.imageSmoothingEnabled = scale < 2;
-    context.imageSmoothingQuality = "high";
+    context.imageSmoothingQuality = scale < 1 ? "high" : "low";  // enlarged, both look alike, and one takes half the time
     const tileWidth = columns * zoom, tileHeight = rows * zoom;
     const left = width / 2 - (this.view.x * zoom) - (tileWidth * this.tiles) / 2;
     const top = height / 2 - (this.view.y * zoom) - (tileHeight * this.tiles) / 2;
