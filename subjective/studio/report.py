@@ -6,6 +6,8 @@ import base64
 import contextlib
 import html
 import io
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,7 +92,7 @@ def _write_run(folder: Path) -> str:
     ]
     typed = config.get("command_line")
     if isinstance(typed, str):
-        parts.append(f"<h3>Command</h3><code>{_text(typed)}</code>")
+        parts.append(f"<h3>Command</h3><code>{_text(_name_files(typed))}</code>")
     scores, settings = _score_rows(summary), [(key, _value(value)) for key, value in entry["settings"].items()]
     columns = [_table("Scores (1 is as close as a crop of the source)", scores), _table("Settings", settings)]
     parts.append(f'<div class="columns">{"".join(columns)}</div>')
@@ -169,7 +171,18 @@ def _value(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, str) and value.startswith("/"):
         return Path(value).name
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return "–" if value is None else str(value)
+
+
+def _name_files(typed: str) -> str:
+    """Return a command with the names of files instead of their absolute paths."""
+    try:
+        words = shlex.split(typed)
+    except ValueError:  # a quote without its other one
+        words = typed.split()
+    return shlex.join(re.sub(r"""(?:^|(?<=[="']))/.*/(?=[^/])""", "", word) for word in words)
 
 
 def _text(value: str) -> str:

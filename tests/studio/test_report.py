@@ -1,5 +1,6 @@
 """The report of runs: one file that needs no other."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -56,6 +57,23 @@ def test_a_folder_with_nothing_but_a_name_is_still_shown(tmp_path):
 def test_settings_name_files_and_not_the_folders_of_this_machine(tmp_path):
     folder = make_run(tmp_path / "run", source=None, output_dir="/home/ada/outputs")
     assert not re.search("/home/ada", write_report([folder]))
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("subjective synthesize -s /home/ada/rock.jpg --out=/home/ada/made.png", "-s rock.jpg --out=made.png"),
+        ("subjective synthesize -s '/home/ada/my rock.jpg' made/rock.jpg", "-s &#x27;my rock.jpg&#x27; made/rock.jpg"),
+        ('subjective synthesize -s "/home/ada/rock.jpg -ow 3', "synthesize"),
+    ],
+)
+def test_the_command_names_files_and_not_the_folders_of_this_machine(tmp_path, typed, shown):
+    folder = make_run(tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text()) | {"command_line": typed}
+    (folder / "config.json").write_text(json.dumps(config))
+    report = write_report([folder])
+    assert shown in report
+    assert "/home/ada" not in report
 
 
 def test_the_command_writes_the_file_once(here, capsys):
