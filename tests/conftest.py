@@ -9,12 +9,16 @@ import tempfile
 # take several times as long as one, and the other worker has to wait as well. NumPy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from helpers.strict_types import check_shapes_where_there_are_some
 from jaxtyping import install_import_hook
 
-# Programs compiled in one test are found again by the next, also in processes of its own; never the user's cache.
-CACHE = tempfile.TemporaryDirectory()
-os.environ["XDG_CACHE_HOME"] = CACHE.name
+# Programs compiled in one test are found again by the next, also by another worker and in processes of its own; never
+# the user's cache.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory()
+    os.environ["XDG_CACHE_HOME"] = CACHE.name
 
+check_shapes_where_there_are_some()
 install_import_hook("subjective", "helpers.strict_types.typechecked")
 
 import jax
