@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from subjective.checks import InputError, file_errors
 from subjective.conversion import Image
@@ -298,6 +298,30 @@ def _check_floats(name: str, picture: Pillow.Image) -> Pillow.Image:
                 f"{name!r} holds float values from {low:g} to {high:g}; wanted 0 to 1: convert it to 16 bits first"
             )
     return picture
+
+
+def find_profile(data: bytes) -> bytes | None:
+    """Return the color profile in the bytes of a picture file; None if it has none that can be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if data[:4] in (b"II*\0", b"MM\0*"):  # of TIFF, Pillow opens some depths only
+                directory, file = TiffImagePlugin.ImageFileDirectory_v2(data[:8]), io.BytesIO(data)
+                file.seek(directory.next)
+                directory.load(file)
+                return directory.get(TiffImagePlugin.ICCPROFILE) or None
+            with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+                return picture.info.get("icc_profile") or None
+    except Exception:  # parsers raise exceptions of almost any class for damaged files
+        return None
+
+
+def is_of_rgb(profile: bytes) -> bool:
+    """Return whether a color profile says which colors numbers in RGB are."""
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip() == "RGB"
+    except Exception:  # a damaged profile
+        return False
 
 
 def _to_srgb(picture: Pillow.Image) -> Pillow.Image:

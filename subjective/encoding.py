@@ -59,7 +59,13 @@ def check_depth(name: str, suffix: str, depth: Depth) -> None:
 
 
 def encode_pixels(
-    values: Values, suffix: str, depth: Depth, *, text: Mapping[str, str] | None = None, dither: bool = False
+    values: Values,
+    suffix: str,
+    depth: Depth,
+    *,
+    text: Mapping[str, str] | None = None,
+    dither: bool = False,
+    icc: bytes | None = None,
 ) -> bytes:
     """Encode numbers as the bytes of a file.
 
@@ -70,6 +76,7 @@ def encode_pixels(
         text: entries for the text chunks of a PNG file.
         dither: add noise of up to half a step before numbers are rounded to integers, so that slow slopes do not become
             terraces. The noise is always the same.
+        icc: the profile that says which colors the numbers are; BMP and OpenEXR do not store it.
 
     Raises:
         InputError: as in `check_depth`.
@@ -81,9 +88,9 @@ def encode_pixels(
     else:
         stored = np.asarray(values, np.float32)
     if kind == ".png" and depth == "16" and stored.shape[2] == 3:
-        return _add_text(_encode_png(stored), text)
+        return _add_chunks(_encode_png(stored), text, icc)
     if kind != ".exr" and (depth == "8" or kind == ".png"):
-        options: dict[str, Any] = {"format": Pillow.registered_extensions()[kind]}
+        options: dict[str, Any] = {"format": Pillow.registered_extensions()[kind], "icc_profile": icc}
         if kind == ".png":
             options |= {"pnginfo": _text_chunks(text), "compress_level": 6}
         elif kind in (".jpg", ".jpeg", ".webp"):
@@ -91,7 +98,7 @@ def encode_pixels(
         file = io.BytesIO()
         Pillow.fromarray(stored[:, :, 0] if stored.shape[2] == 1 else stored).save(file, **options)
         return file.getvalue()
-    return _encode_with_openimageio(stored, kind, depth)
+    return _encode_with_openimageio(stored, kind, depth, icc)
 
 
 def round_to_depth(values: Values, depth: Depth, *, dither: bool = False) -> NDArray[Any]:
@@ -121,16 +128,18 @@ def _encode_png(integers: NDArray[np.uint16]) -> bytes:
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
-def _add_text(png: bytes, text: Mapping[str, str] | None) -> bytes:
-    """Put the text chunks after the head of a PNG file, which is its first chunk."""
+def _add_chunks(png: bytes, text: Mapping[str, str] | None, icc: bytes | None) -> bytes:
+    """Put a profile and the text chunks after the head of a PNG file, which is its first chunk."""
     head = 8 + 25
     chunks = b""
-    for kind, content, *_ in _text_chunks(text).chunks:
+    profile = [] if icc is None else [(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))]
+    texts: Any = _text_chunks(text).chunks
+    for kind, content, *_ in [*profile, *texts]:
         chunks += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
     return png[:head] + chunks + png[head:]
 
 
-def _encode_with_openimageio(stored: NDArray[Any], kind: str, depth: Depth) -> bytes:
+def _encode_with_openimageio(stored: NDArray[Any], kind: str, depth: Depth, icc: bytes | None) -> bytes:
     """Encode numbers as TIFF or OpenEXR."""
     library = import_openimageio(f"the format {kind}")
     types = {"8": library.UINT8, "16": library.UINT16, "half": library.HALF, "float": library.FLOAT}
@@ -138,6 +147,8 @@ def _encode_with_openimageio(stored: NDArray[Any], kind: str, depth: Depth) -> b
     spec = library.ImageSpec(width, height, channels, types[depth])
     spec.channelnames = ("R", "G", "B") if channels == 3 else ("Y",)
     spec.attribute("compression", "zip")
+    if icc is not None and kind != ".exr":
+        spec.attribute("ICCProfile", library.TypeDesc(f"uint8[{len(icc)}]"), np.frombuffer(icc, np.uint8))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"picture{kind}"
         writer = library.ImageOutput.create(str(path))

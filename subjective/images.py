@@ -28,6 +28,7 @@ from subjective.decoding import (
     MAX_BYTES,
     check_memory,
     decode_picture,
+    find_profile,
     orient,
     read_bytes,
     to_float,
@@ -181,11 +182,30 @@ def as_image_with_opacity(picture: PictureLike, name: str = "the picture") -> tu
         InputError: the picture cannot be read or converted.
     """
     if isinstance(picture, (str, os.PathLike)):
-        return read_stored(check_path("a picture", picture))[:2]
+        path = check_path("a picture", picture)
+        _warn_of_profile(str(path), read_profile(path))
+        return read_stored(path)[:2]
     if isinstance(picture, Pillow.Image):
+        _warn_of_profile(name, picture.info.get("icc_profile"))
         return _split_opacity(name, orient(picture))
     image, opacity = image_and_opacity_of(picture, name)
     return image, np.ones(image.shape[:2], np.float32) if opacity is None else opacity
+
+
+def _warn_of_profile(name: str, icc: bytes | None) -> None:
+    if icc:
+        lost = "its color profile is not followed: the numbers in the file are kept, and the profile is left out"
+        warnings.warn(f"{name!r}: {lost}", PictureWarning, stacklevel=4)
+
+
+def read_profile(path: Path) -> bytes | None:
+    """Return the color profile of a picture file; None if it has none that can be read.
+
+    Raises:
+        InputError: the file is no picture.
+        FileError: the file cannot be opened.
+    """
+    return find_profile(read_bytes(path))
 
 
 def read_stored(path: Path) -> tuple[Image, Float[np.ndarray, "h w"], Depth]:
@@ -221,9 +241,6 @@ def _split_opacity(name: str, picture: Pillow.Image) -> tuple[Image, Float[np.nd
         whole = picture.convert("RGBA")
         opacity = np.asarray(whole.getchannel("A"), np.float32) / np.float32(255)
         return to_float(whole.convert("RGB")), opacity
-    if picture.info.get("icc_profile"):
-        lost = "its color profile is not followed: the numbers in the file are kept, and the profile is left out"
-        warnings.warn(f"{name!r}: {lost}", PictureWarning, stacklevel=3)
     plain = picture.copy()
     plain.info.pop("icc_profile", None)
     return to_float(to_rgb(name, plain)), np.ones((picture.height, picture.width), np.float32)
@@ -290,6 +307,7 @@ def write_image(
     text: Mapping[str, str] | None = None,
     replace: bool = True,
     depth: Depth | None = None,
+    icc: bytes | None = None,
 ) -> None:
     """Write a picture completely or not at all, see `subjective.files.write_atomically`.
 
@@ -301,6 +319,8 @@ def write_image(
         replace: whether to replace a file that exists.
         depth: how numbers are stored: ``8`` or ``16`` bits, ``half`` or ``float``. None for 8 bits, and for half
             floats in OpenEXR, which holds linear light.
+        icc: the profile that says which colors the numbers are, as from `read_profile`; None for sRGB. BMP and OpenEXR
+            do not store it.
 
     Raises:
         InputError: `as_image` refuses the image, the suffix is not that of a known format, or the format does not have
@@ -308,7 +328,7 @@ def write_image(
         FileError: the file cannot be written, or exists and is not replaced.
     """
     target = check_path("path", path)
-    data = encode_image(image, target.suffix, name=target.name, text=text, depth=depth)
+    data = encode_image(image, target.suffix, name=target.name, text=text, depth=depth, icc=icc)
     write_bytes(target, data, replace=replace)
 
 
@@ -319,6 +339,7 @@ def encode_image(
     name: str = "the picture",
     text: Mapping[str, str] | None = None,
     depth: Depth | None = None,
+    icc: bytes | None = None,
 ) -> bytes:
     """Encode a picture as the bytes of a file.
 
@@ -328,6 +349,7 @@ def encode_image(
         name: what messages call the file.
         text: as in `write_image`.
         depth: as in `write_image`.
+        icc: as in `write_image`.
 
     Raises:
         InputError: as in `write_image`.
@@ -345,7 +367,7 @@ def encode_image(
     check_depth(repr(name), kind, stored)
     pixels = as_image(image)
     try:
-        return encode_pixels(to_light(pixels, 1.0) if kind == ".exr" else pixels, kind, stored, text=text)
+        return encode_pixels(to_light(pixels, 1.0) if kind == ".exr" else pixels, kind, stored, text=text, icc=icc)
     except (ValueError, KeyError, OSError) as error:
         if isinstance(error, InputError):
             raise

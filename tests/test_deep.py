@@ -192,3 +192,22 @@ def test_a_run_writes_the_depth_that_is_asked_for(here, capsys):
         assert np.unique(kept.values).size > 256
     steps = screen.astype(np.float64) * 65535
     assert np.abs(steps - np.rint(steps)).max() > 0.2
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth"),
+    [
+        (".png", "8"), (".png", "16"), (".jpg", "8"), (".webp", "8"), (".tif", "8"), (".tif", "16"), (".tif", "float"),
+    ],
+)  # fmt: skip
+def test_a_color_profile_is_stored_and_found_again(tmp_path, suffix, depth):
+    if suffix == ".tif":
+        pytest.importorskip("OpenImageIO")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture, path = noise(20, 30, 3), tmp_path / f"a{suffix}"
+    images.write_image(path, picture, depth=depth, icc=profile)
+    assert images.read_profile(path) == profile
+    images.write_image(tmp_path / f"b{suffix}", picture, depth=depth)
+    assert images.read_profile(tmp_path / f"b{suffix}") is None
+    for one in (path, tmp_path / f"b{suffix}"):
+        np.testing.assert_array_equal(deep.read_pixels(one).values, deep.read_pixels(path).values)

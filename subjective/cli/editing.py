@@ -13,7 +13,7 @@ import numpy as np
 from subjective.checks import check_weights, setting
 from subjective.choices import Depth
 from subjective.cli.commands.editing import ExpandCommand, RepairCommand, TileableCommand
-from subjective.cli.inputs import LossNetwork, describe_plugins, read_network, read_start
+from subjective.cli.inputs import LossNetwork, describe_plugins, read_kept_profile, read_network, read_start
 from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
@@ -52,7 +52,7 @@ def run(options: Any, resume: Path | None = None) -> int:
     began, options = time.monotonic(), count_variants(options)
     check_out(options, suffixes=LOSSLESS, count=options.count, resume=resume)
     network = read_network(options, raw=options.raw_weights)
-    edit, depth, pictures = _read_edit(options, make_edit)
+    edit, depth, icc, pictures = _read_edit(options, make_edit)
     editing.check_edit(edit)
     asked = {"output_width": options.output_width, "output_height": options.output_height}
     options = editing.fit_config(edit, options)
@@ -73,14 +73,14 @@ def run(options: Any, resume: Path | None = None) -> int:
         return 0
     options, job = planned.options, planned.job
     judge = _judge_of(edit, network, job, options)
-    files = PictureFiles(depth)
+    files = PictureFiles(depth, icc)
     with PictureSession(command, planned, facts, resume, asked=asked, files=files, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)
         session.finish(results)
         made = [np.asarray(result.value) for result in results]
         if options.out is not None:
             out, force = options.out, options.force
-            copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth)
+            copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth, icc=icc)
         if options.evaluate or any(edit.wraps):
             session.score(lambda: _measure(edit, made, judge if options.evaluate else None, session.result_names))
         if options.seeds is not None:
@@ -88,8 +88,11 @@ def run(options: Any, resume: Path | None = None) -> int:
     return session.status
 
 
-def _read_edit(options: Any, make_edit: Callable[..., Edit]) -> tuple[Edit, Depth, list[dict[str, str]]]:
-    """Read the files of an edit; return it, the depth of its picture, and what ``config.json`` says about the files.
+def _read_edit(options: Any, make_edit: Callable[..., Edit]) -> tuple[Edit, Depth, bytes | None, list[dict[str, str]]]:
+    """Read the files of an edit.
+
+    Returns:
+        The edit, depth and color profile of its picture, and what ``config.json`` says about the files.
 
     Raises:
         InputError: the picture cannot be read, or has more bits than --out can store.
@@ -109,7 +112,7 @@ def _read_edit(options: Any, make_edit: Callable[..., Edit]) -> tuple[Edit, Dept
     facts += [describe_file(each, "source") for each in files]
     if files:
         chosen["sources"] = [read_image(each) for each in files]
-    return make_edit(image, opacity, options, **chosen), depth, facts
+    return make_edit(image, opacity, options, **chosen), depth, read_kept_profile(file, options.out), facts
 
 
 def _measure(

@@ -11,7 +11,7 @@ import numpy as np
 
 from subjective.checks import InputError, check_weights, setting
 from subjective.cli.editing import LOSSLESS
-from subjective.cli.inputs import describe_plugins, read_network, read_start
+from subjective.cli.inputs import describe_plugins, read_kept_profile, read_network, read_start
 from subjective.cli.options import count_variants
 from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
@@ -41,6 +41,7 @@ def run(options: Any, resume: Path | None = None) -> int:
     network = read_network(options, raw=options.raw_weights)
     [file] = find_images([options.picture], "picture")
     picture, opacity, depth = read_stored(file)
+    icc = read_kept_profile(file, options.out)
     if (opacity < 1).any():
         raise InputError(
             f"{options.picture!r} has pixels that are not opaque; fill them first, with `subjective repair`"
@@ -74,14 +75,14 @@ def run(options: Any, resume: Path | None = None) -> int:
     judge = None
     if sources is not None:
         judge = Judge(examples, network.judge, job.analysis.layers, options.source_weights, tiles=False)
-    files_of = PictureFiles(depth)
+    files_of = PictureFiles(depth, icc)
     with PictureSession("enlarge", planned, facts, resume, asked=asked, files=files_of, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin())
         session.finish(results)
         made = [np.clip(np.asarray(result.value), 0, 1) for result in results]
         if options.out is not None:
             out, force = options.out, options.force
-            copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth)
+            copy_pictures(session.result_files, out, force=force, resume=resume, pictures=made, depth=depth, icc=icc)
         session.score(
             lambda: _measure(picture, made, judge if options.evaluate else None, options, session.result_names)
         )

@@ -14,12 +14,32 @@ import numpy as np
 from subjective.checks import InputError, MissingFileError, count_of, describe, file_errors, setting
 from subjective.choices import INITS
 from subjective.cli.options import NetworkOptions, PluginOptions
-from subjective.images import read_image, resize
+from subjective.decoding import is_of_rgb
+from subjective.images import read_image, read_profile, resize
 from subjective.network import normalization, weights
 from subjective.network.formats.native import sha256
 from subjective.network.vgg import Params
 from subjective.runs.provenance import describe_file
 from subjective.synthesis.config import PictureConfig
+from subjective.terminal import note
+
+
+def read_kept_profile(picture: Path, out: str | None) -> bytes | None:
+    """Return the color profile that the result of an edit gets: that of its picture, whose numbers it keeps.
+
+    Args:
+        picture: the file.
+        out: the file that --out names, if any.
+    """
+    profile = read_profile(picture)
+    if profile is None:
+        return None
+    if not is_of_rgb(profile):
+        note(f"note: the color profile of {str(picture)!r} is not one of RGB, and is left out")
+        return None
+    if out is not None and Path(out).suffix.lower() == ".bmp":
+        note(f"note: {out!r} gets no color profile, which BMP does not store; {str(picture)!r} has one")
+    return profile
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,7 @@ def copy_pictures(
     resume: Path | None = None,
     pictures: Sequence[np.ndarray] = (),
     depth: Depth | None = None,
+    icc: bytes | None = None,
 ) -> None:
     """Write the finished pictures of a run to the files that --out names, in the format of the suffix.
 
@@ -208,11 +209,15 @@ def copy_pictures(
         resume: as in `write_out`.
         pictures: the pixels of the pictures, which are stored if the files in the run folder are less exact.
         depth: see `DepthOptions`.
+        icc: see `subjective.images.write_image`.
     """
     for number, (picture, file) in enumerate(zip(made, number_files(path, len(made)), strict=True)):
         is_png = file.suffix.lower() == ".png"
         exact = np.clip(pictures[number], 0, 1) if pictures else picture
-        data = picture.read_bytes() if is_png else encode_image(exact, file.suffix, name=file.name, depth=depth)
+        if is_png:
+            data = picture.read_bytes()
+        else:
+            data = encode_image(exact, file.suffix, name=file.name, depth=depth, icc=icc)
         write_out(file, data, force=force, made=picture, resume=resume)
 
 

@@ -44,9 +44,15 @@ class ResultFiles(Protocol):
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """Writes a picture as a PNG; the last one with 8 or 16 bits."""
+    """Writes a picture as a PNG.
+
+    Attributes:
+        depth: bits of the last one, 8 or 16.
+        icc: the color profile, see `subjective.images.write_image`.
+    """
 
     depth: Depth = "8"
+    icc: bytes | None = None
 
     @property
     def bytes_per_pixel(self) -> int:
@@ -57,7 +63,7 @@ class PictureFiles:
         """See `ResultFiles.write`."""
         name = f"{stem}{number}.png"
         depth = self.depth if stem == "result" else "8"
-        write_image(folder / name, np.clip(picture, 0, 1), text=text, depth=depth)
+        write_image(folder / name, np.clip(picture, 0, 1), text=text, depth=depth, icc=self.icc)
         return [name]
 
 

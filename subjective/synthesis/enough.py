@@ -15,13 +15,12 @@ import numpy as np
 from subjective.compilation import jit
 from subjective.losses import texture_loss
 from subjective.network.vgg import Params
-from subjective.statistics.block_grid import WHOLE
 from subjective.statistics.room import smallest_picture
 from subjective.statistics.terms import Analysis, Statistics
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage
+from subjective.synthesis.targets import as_source
 
 MIXED = 2
 """Number of octaves that count for a picture with parts of several sources. At coarser ones, the borders between the
@@ -76,9 +75,7 @@ def _losses_of_quarters(
 ) -> list[float]:
     """Return the mean texture loss of the source's quarters at each octave that has room in a quarter, finest first."""
     height, width = (side // 2 for side in source.shape[:2])
-    measured = dataclasses.replace(
-        analysis, padding=SOURCE_PADDING, devices=1, tile=None, blocks=WHOLE, comparison=None, precision="float32"
-    )
+    measured = dataclasses.replace(as_source(analysis), precision="float32")
     octaves = analysis.octaves
     while octaves:
         measured = dataclasses.replace(measured, octaves=octaves)

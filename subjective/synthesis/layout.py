@@ -17,6 +17,7 @@ from subjective.losses import Loss
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import PictureConfig, SynthesisConfig
 from subjective.synthesis.palette import COLORS, axes_of
+from subjective.synthesis.part import choose_part
 from subjective.synthesis.patch_search import SIDE
 from subjective.synthesis.patches import ANY_FORM, Form, Key, join_patches
 from subjective.synthesis.plan import SOURCE_PADDING
@@ -162,10 +163,13 @@ def join_layouts(
 
     Args:
         config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
-        sources: images ``(height, width, channels)``, of which none is tiny; the first three channels are colors.
+        sources: images ``(height, width, channels)``, of which none is tiny; the first three channels are colors. Of
+            large ones a part is taken.
         form: what a layout must be like. If it may be any picture that wraps, it repeats itself as its source does.
         factors: how much each channel counts when patches are compared, at most 1; 1 if None.
     """
+    if form.chances is None:
+        sources = [choose_part(source, config.size) for source in sources]
     is_free = len(sources) == 1 and form.multiple == 1
     lattice = find_lattice(sources[0][:, :, :3]) if is_free else None
     smallest = _smallest_side(sources)

@@ -33,6 +33,13 @@ def _analyze_part(params: Params, image: jax.Array, mask: jax.Array, analysis: A
     return analyze(params, image, analysis, carry_masks(mask, analysis.octaves, analysis.padding, params))
 
 
+def as_source(analysis: Analysis) -> Analysis:
+    """Return how a source is measured, if a picture is measured like this: as a whole, and in tiles if it is large."""
+    adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
+    tile = SOURCE_ROWS if adds_up else None
+    return dataclasses.replace(analysis, padding=SOURCE_PADDING, devices=1, tile=tile, blocks=WHOLE, comparison=None)
+
+
 def measure_sources(
     sources: Sequence[np.ndarray], analysis: Analysis, params: Params, parts: Sequence[np.ndarray] | None = None
 ) -> list[Statistics]:
@@ -44,11 +51,7 @@ def measure_sources(
         params: the network.
         parts: for each source, how much each pixel counts, ``(height, width)`` in [0, 1]; 1 if None.
     """
-    adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
-    tile = SOURCE_ROWS if adds_up else None
-    analysis = dataclasses.replace(
-        analysis, padding=SOURCE_PADDING, devices=1, tile=tile, blocks=WHOLE, comparison=None
-    )
+    analysis = as_source(analysis)
     pictures = [jnp.asarray(source, jnp.float32) for source in sources]
     if parts is None:
         return [_analyze(params, picture, analysis) for picture in pictures]

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from helpers.pictures import smooth_noise
 from helpers.processes import made, refusal
-from PIL import Image
+from PIL import Image, ImageCms
 
+from subjective.cli.inputs import read_kept_profile
 from subjective.cli.main import main
 from subjective.deep import read_pixels
-from subjective.images import write_image
+from subjective.images import read_profile, write_image
 
 SMALL = ["--octaves", "1", "-l", "pool1", "--statistic", "gram", "-m", "3", "-n", "0"]
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 FROM_NOISE = [*SMALL, "--seed", "random"]  # where the start means nothing
 
 
@@ -23,13 +25,13 @@ def pixels(path):
 
 @pytest.fixture
 def files(here):
-    """A picture, a mask of its middle, and the picture with a transparent middle."""
-    write_image("rock.png", smooth_noise(size=(72, 80)))
+    """A picture, a mask of its middle, and the picture with a transparent middle; both with a color profile."""
+    write_image("rock.png", smooth_noise(size=(72, 80)), icc=PROFILE)
     mask = np.zeros((72, 80), np.uint8)
     mask[16:56, 20:60] = 255
     Image.fromarray(mask).save("mask.png")
     alpha = np.concatenate([pixels("rock.png"), 255 - mask[..., None]], axis=2)
-    Image.fromarray(alpha).save("holed.png")
+    Image.fromarray(alpha).save("holed.png", icc_profile=PROFILE)
     return mask > 0
 
 
@@ -39,6 +41,7 @@ def test_repair_keeps_the_bytes_of_its_file_and_scores_what_it_fills(files, caps
     result, before = pixels(folder / "result.png"), pixels("rock.png")
     np.testing.assert_array_equal(result[~files], before[~files])
     assert (result[files] != before[files]).any()
+    assert read_profile(folder / "result.png") == PROFILE
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["pictures"][0]["scores"]["made"]["measures"]["gram"]["score"] > 0
 
@@ -51,6 +54,7 @@ def test_a_transparent_middle_is_filled_and_written_where_out_says(files, capsys
     result = pixels("made.tif")
     np.testing.assert_array_equal(result, pixels(folder / "result.png"))
     assert result.shape == (72, 80, 3)
+    assert read_profile(Path("made.tif")) == PROFILE
     np.testing.assert_array_equal(result[~files], pixels("rock.png")[~files])
     capsys.readouterr()
     assert "'made.tif' is there already" in refusal(capsys, "repair", "holed.png", *SMALL, "--out", "made.tif")
@@ -137,3 +141,17 @@ def test_a_picture_in_cmyk_is_refused(capsys):
     Image.open("rock.png").convert("CMYK").save("rock.tif")
     assert main(["repair", "rock.tif", "--fill", "mask.png"]) == 2
     assert "whose colors cannot be kept as they are; convert it to RGB" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_profile_that_the_result_cannot_have_is_left_out_with_a_note(capsys):
+    write_image("rock.png", smooth_noise(size=(72, 80)), icc=PROFILE)
+    assert read_kept_profile(Path("rock.png"), "made.bmp") == PROFILE
+    assert "'made.bmp' gets no color profile" in capsys.readouterr().err
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    write_image("lab.png", smooth_noise(size=(72, 80)), icc=lab)
+    assert read_kept_profile(Path("lab.png"), None) is None
+    assert "the color profile of 'lab.png' is not one of RGB" in capsys.readouterr().err
+    write_image("none.png", smooth_noise(size=(72, 80)))
+    assert read_kept_profile(Path("none.png"), "made.bmp") is None
+    assert capsys.readouterr().err == ""
