@@ -28,6 +28,7 @@ PATHS = frozenset(
         "keyframes",
         "blend_map",
         "guide",
+        "map",
         "content",
         "content_mask",
         "picture",

@@ -12,6 +12,7 @@ import numpy as np
 
 from subjective.checks import InputError, setting
 from subjective.cli.commands.materials import MaterialCommand
+from subjective.cli.commands.pictures import SynthesizeCommand
 from subjective.cli.inputs import describe_plugins, read_network
 from subjective.cli.outputs import refuse_existing, refuse_outside, write_out
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
@@ -19,7 +20,7 @@ from subjective.cli.report import Judge
 from subjective.evaluation.alignment import measure_alignment, report_alignment
 from subjective.evaluation.scores import report
 from subjective.files import find_shared, locked_folder, write_bytes
-from subjective.images import encode_image
+from subjective.images import encode_image, find_images
 from subjective.materials.files import MapFile, find_maps, plan_files, read_files
 from subjective.materials.maps import Convention
 from subjective.runs.pictures import draw_material
@@ -100,6 +101,29 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
             titles = [f"albedo{number}" for number in names]
             session.score(lambda: _score(made, of_source, judge, titles))
     return session.status
+
+
+def of_texture(options: SynthesizeCommand) -> MaterialCommand:
+    """Return the options with which `subjective material` makes a texture and its maps (``synthesize --map``).
+
+    Raises:
+        InputError: there are several sources, or a material has none of what an option is for.
+    """
+    known = {field.name for field in dataclasses.fields(MaterialCommand)} - {"source"}
+    shared = {}
+    for field in dataclasses.fields(SynthesizeCommand):
+        value = getattr(options, field.name)
+        if field.name in known:
+            shared[field.name] = value
+        elif value != field.default and field.name not in ("source", "map"):
+            raise InputError(f"{setting(field.name)} is not for a material, which {setting('map')} asks for")
+    files = find_images(options.source)
+    if len(files) > 1:
+        raise InputError(f"{setting('map')} is for one source, whose surface the maps show; got {len(files)} sources")
+    made = MaterialCommand(source=(f"albedo={files[0]}", *options.map), **shared)
+    made.check()
+    made.check_files()
+    return made
 
 
 def _find_convention(files: Sequence[MapFile]) -> Convention:

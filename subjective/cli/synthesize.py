@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from subjective.checks import InputError, check_weights, setting
+from subjective.cli import material
 from subjective.cli.commands.pictures import SynthesizeCommand
 from subjective.cli.distributed import note_shares, share_job, share_options
 from subjective.cli.inputs import LossNetwork, describe_plugins, read_mask, read_network, read_start
@@ -96,6 +97,8 @@ def run(options: SynthesizeCommand, resume: Path | None = None, begun: Callable[
         resume: the folder of the run that is resumed, if any.
         begun: see `PictureSession`.
     """
+    if options.map:
+        return material.run(material.of_texture(options), begun=begun)
     began, options, asked = time.monotonic(), count_variants(options), {"devices": options.devices}
     options = share_options(options)
     check_out(options, count=options.count, resume=resume)

@@ -146,3 +146,35 @@ def test_a_killed_run_is_resumed_to_the_bit(tmp_path):
         np.testing.assert_array_equal(deep.read_pixels(folder / name).values, deep.read_pixels(whole / name).values)
     for one, other in zip(trace_of(folder), trace_of(whole), strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}
+
+
+@pytest.mark.slow
+def test_synthesize_with_maps_makes_the_material_that_material_makes(folder, here, capsys):
+    words = ["-s", str(folder / "stone_color.png"), "--map", f"height={folder / 'stone_disp.png'}", *FLAGS]
+    runs = [made(capsys, "synthesize", *words, "--no-evaluate"), made(
+        capsys, "material", f"albedo={folder / 'stone_color.png'}", f"height={folder / 'stone_disp.png'}", *FLAGS,
+        "--no-evaluate",
+    )]  # fmt: skip
+    for name in ("stone_color.png", "stone_disp.png"):
+        np.testing.assert_array_equal(*(deep.read_pixels(run / name).values for run in runs))
+    assert json.loads((runs[0] / "config.json").read_text())["command"] == "material"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--map", "height=none.png"], "'none.png'"),
+        (["--map", "shine=rock.png"], "shine"),
+        (["--map", "rock.png"], "says no map"),
+        (["rock2.png", "--map", "height=rock.png"], "is for one source"),
+        (["--map", "height=rock.png", "--guide", "rock.png", "rock.png"], "--guide is not for a material"),
+        (["--map", "height=rock.png", "--seeds", "2"], "--seeds is not for a material"),
+        (["--map", "height=rock.png", "--preset", "paper"], "--preset paper is for a single picture"),
+    ],
+)
+def test_maps_that_cannot_be_made_are_refused_in_one_line(here, capsys, words, says):
+    for name in ("rock.png", "rock2.png"):
+        images.write_image(name, smooth_noise(size=(64, 64)))
+    assert says in refusal(capsys, "synthesize", "-s", "rock.png", *words)
+    if words[0] == "--map" and len(words) == 2:
+        assert "leave it out here" in refusal(capsys, "batch", "rock.png", *words)

@@ -32,6 +32,9 @@ class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions, VariantOp
     guide: Annotated[tuple[str, ...], arg(metavar="SOURCE_LABELS PICTURE_LABELS")] = ()
     """Two pictures of labels, of the size of the source and of the result: where the result has a color, it looks like
     the source under the same color. Gray labels with many values are a progression."""
+    map: Annotated[tuple[str, ...], arg(metavar="NAME=FILE...")] = ()
+    """Further maps of the one source, such as normal=rock_nor.png roughness=rock_rough.png: they are made together with
+    the picture, by `subjective material`, whose help has the names. --out then names a folder."""
 
     group: ClassVar[str] = "input"
 
@@ -51,6 +54,8 @@ class SynthesizeCommand(TextureOptions, SynthesisConfig, DepthOptions, VariantOp
         if self.guide and len(self.guide) != 2:
             given = f"{setting('guide')} got {count_of(len(self.guide), 'picture')}"
             raise InputError(f"{given}; give two: the source's labels, then the result's")
+        if self.map and hasattr(self, "recorded_as"):  # a batch or a sweep
+            raise InputError(f"{setting('map')} is for `subjective synthesize` and one source; leave it out here")
         if self.guide and self.blend_map:
             both = f"{setting('guide')} and {setting('blend_map')}"
             raise InputError(f"{both} both say where the result looks like what; give one of them")
