@@ -22,6 +22,9 @@ MOST_PARTS = 16
 MOST_CROPS = 9
 """Largest number of crops of a source."""
 
+FEWER_CROPS, MOST_CROP_PIXELS = 4, 2**20
+"""If all crops together have more pixels, only so many are cut: the network takes seconds for a megapixel."""
+
 MOST_PIXELS = 2**18
 """Largest number of pixels whose colors are compared, in all crops together."""
 
@@ -43,7 +46,8 @@ def crop_size(sources: Sequence[Image], shape: tuple[int, ...]) -> tuple[int, in
 def cut_crops(source: Image, size: tuple[int, int]) -> list[Image]:
     """Cut crops out of a source, evenly spread. They do not overlap; there are at most `MOST_CROPS`."""
     counts = [length // part for length, part in zip(source.shape[:2], size, strict=True)]
-    return [source[crop] for crop in place_evenly(source.shape, size, counts, MOST_CROPS)]
+    most = min(MOST_CROPS, max(FEWER_CROPS, MOST_CROP_PIXELS // (size[0] * size[1])))
+    return [source[crop] for crop in place_evenly(source.shape, size, counts, most)]
 
 
 def cut_parts(image: Image, size: tuple[int, int]) -> list[Image]:

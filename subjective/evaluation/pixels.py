@@ -49,6 +49,9 @@ but is at least 64.
 SOURCE_PIXELS = 2**20
 """Largest number of pixels of all sources together for which `MAX_PATCHES` patches are searched for."""
 
+BAND = 512
+"""Rows of a source whose patches are normalized at once."""
+
 LEAST_STEP = 0.05
 """Smallest step, over the mean step, that `compare_steps` tells from smaller steps."""
 
@@ -323,15 +326,17 @@ def _cut_in_batches(gray: Gray) -> Iterator[Numbers]:
 
     The mean of a patch is left in, because the product with a patch of mean 0 is the same with and without the mean.
     """
-    gray = gray - gray.mean()
-    exact = gray.astype(np.float64)
-    squares = _sum_patches(exact**2) - _sum_patches(exact) ** 2 / PATCH**2
-    factors = (1 / np.sqrt(np.maximum(squares, 1e-12))).astype(np.float32)
-    views = np.lib.stride_tricks.sliding_window_view(gray, (2 * PATCH - 1, 2 * PATCH - 1))[:, :, ::2, ::2]
+    gray, beyond = gray - gray.mean(), 2 * PATCH - 2
     rows = max(2**13 // gray.shape[1], 1)  # patches that fit into the cache of a core
-    for start in range(0, len(views), rows):
-        some = slice(start, start + rows)
-        yield np.multiply(views[some], factors[some, :, None, None], order="C").reshape(-1, PATCH * PATCH)
+    for top in range(0, len(gray) - beyond, BAND):
+        band = gray[top : top + BAND + beyond]
+        exact = band.astype(np.float64)
+        squares = _sum_patches(exact**2) - _sum_patches(exact) ** 2 / PATCH**2
+        factors = (1 / np.sqrt(np.maximum(squares, 1e-12))).astype(np.float32)
+        views = np.lib.stride_tricks.sliding_window_view(band, (beyond + 1, beyond + 1))[:, :, ::2, ::2]
+        for start in range(0, len(views), rows):
+            some = slice(start, start + rows)
+            yield np.multiply(views[some], factors[some, :, None, None], order="C").reshape(-1, PATCH * PATCH)
 
 
 def _sum_patches(values: Numbers) -> Numbers:

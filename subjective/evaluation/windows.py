@@ -41,6 +41,9 @@ LEAST_SPREAD = 0.3
 """Smallest squared distance by which squared distances are divided, as a share of the variance of the source's windows.
 Sources that repeat themselves exactly have distances of almost 0."""
 
+MOST_PAIRS = 2**24
+"""Largest number of pairs of windows that are compared at once, in 130 MB."""
+
 Array = NDArray[np.floating]
 ByScale = Mapping[float, "Windows"]
 
@@ -134,9 +137,10 @@ def pool_windows(several: Sequence[Windows]) -> Windows:
 
 def find_distances(ours: Array, theirs: Array) -> Array:
     """Return the squared distance of each of our windows to the nearest of theirs."""
-    products = ours @ theirs.T
-    nearest = np.min(np.sum(theirs**2, axis=1) - 2 * products, axis=1)
-    return np.maximum(np.sum(ours**2, axis=1) + nearest, 0)
+    lengths = np.sum(theirs**2, axis=1)
+    rows = max(MOST_PAIRS // max(len(theirs), 1), 1)
+    nearest = [np.min(lengths - 2 * (ours[at : at + rows] @ theirs.T), axis=1) for at in range(0, len(ours), rows)]
+    return np.maximum(np.sum(ours**2, axis=1) + np.concatenate([ours[:0, 0], *nearest]), 0)
 
 
 def _average_worst(distances: Array) -> float:

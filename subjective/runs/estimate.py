@@ -16,6 +16,7 @@ from subjective.runs.preflight import (
     map_bytes,
     optimizer_bytes,
     rows_of_tile,
+    source_bytes,
 )
 from subjective.runs.rates import Rates, key_of
 from subjective.synthesis.config import PictureConfig
@@ -124,4 +125,4 @@ def estimate_memory(config: PictureConfig, params: Params, sizes: Sequence[Size]
     else:
         maps = map_bytes(config, rows)
     process = PROCESS_BYTES if jax.default_backend() == "cpu" else 0
-    return process + optimizer_bytes(config) + maps
+    return process + optimizer_bytes(config) + maps + source_bytes(sizes)

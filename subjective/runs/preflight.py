@@ -36,6 +36,10 @@ PICTURE_BYTES = 95
 The optimizer's arrays are not included.
 """
 
+SOURCE_BYTES = 30
+"""Bytes of a source for each of its pixels, beyond those that are there when the tiles are chosen (measured: 32 for
+3000 x 3000 pixels)."""
+
 REST_BYTES = 300_000_000
 """Bytes of everything else in the process: noise, pictures that are written, small programs (measured: 0.2 to 0.45
 GB)."""
@@ -152,10 +156,10 @@ def fit_to_memory(
         TooLargeError: no tiles and optimizer fit.
         InputError: a statistic cannot be measured in the tiles that the config asks for.
     """
-    allowed, peak = limit, None
+    allowed, peak, process = limit, None, process_bytes(compiler_bytes)
     while True:
         try:
-            choice = choose_to_fit(config, params, sizes, allowed, compiler_bytes)
+            choice = choose_to_fit(config, params, sizes, allowed, process=process)
         except TooLargeError as error:
             if peak is not None:
                 raise TooLargeError(config.output_size, peak, limit) from None
@@ -176,7 +180,8 @@ def fit_to_memory(
         peak = programs.peak_bytes
         # The programs were too large by the factor peak / limit, so the allowed bytes are divided by this factor.
         # They must also be fewer than the estimate for the choice that failed.
-        allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes, compiler_bytes) - 1)
+        allowed = min(int(allowed * limit / peak), _estimate(choice, params, sizes, process) - 1)
+        del job, programs  # what they hold must not count against the next choice
 
 
 class TooLargeError(InputError):
@@ -209,7 +214,12 @@ def _describe(config: PictureConfig) -> str:
 
 
 def choose_to_fit(
-    config: Config, params: Params, sources: Sequence[Size], limit: int, compiler_bytes: float = COMPILER_BYTES
+    config: Config,
+    params: Params,
+    sources: Sequence[Size],
+    limit: int,
+    compiler_bytes: float = COMPILER_BYTES,
+    process: int | None = None,
 ) -> Config:
     """Choose tiles and optimizer with which, by the rule of thumb, the run fits into a limit.
 
@@ -223,6 +233,7 @@ def choose_to_fit(
         sources: (height, width) of each source.
         limit: number of bytes that may be used.
         compiler_bytes: bytes that compiling is expected to leave in the process.
+        process: from `process_bytes`; None for what it returns now.
 
     Returns:
         The config with tiles and optimizer chosen.
@@ -231,10 +242,11 @@ def choose_to_fit(
         TooLargeError: no tiles and optimizer fit.
         InputError: a statistic cannot be measured in the tiles that the config asks for.
     """
+    process = process_bytes(compiler_bytes) if process is None else process
     least, closest = None, None
     for choice in _choices(config):
         try:
-            needed = _estimate(choice, params, sources, compiler_bytes)
+            needed = _estimate(choice, params, sources, process)
         except InputError:  # a statistic cannot be measured in tiles of this size
             if choice.tile == config.tile:
                 raise
@@ -278,10 +290,19 @@ def _optimizer_choices(config: PictureConfig) -> tuple[list[dict[str, Any]], lis
     return [{}, *lighter], last
 
 
-def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size], compiler_bytes: float) -> int:
-    """Estimate how many bytes a run needs, by the rule of thumb."""
+def _estimate(config: PictureConfig, params: Params, sources: Sequence[Size], process: int) -> int:
+    """Estimate how many bytes a run needs, by the rule of thumb; the process needs ``process`` besides."""
     rows = rows_of_tile(config, params, sources)
-    return process_bytes(compiler_bytes) + optimizer_bytes(config) + map_bytes(config, rows)
+    return process + optimizer_bytes(config) + map_bytes(config, rows) + source_bytes(sources)
+
+
+def source_bytes(sources: Sequence[Size]) -> int:
+    """Return, by the rule of thumb, the bytes of the sources and of what is made of them.
+
+    Args:
+        sources: (height, width) of each source.
+    """
+    return sum(SOURCE_BYTES * height * width for height, width in sources)
 
 
 def map_bytes(config: PictureConfig, rows: int | None) -> int:

@@ -27,6 +27,10 @@ MIXED = 2
 parts are shapes that no source has, and a picture that is driven to the sources' statistics gets outlines there."""
 
 
+LEAST_PART = 512
+"""Smallest side, in pixels, of the part of a quarter that is compared with the source; smaller quarters count whole."""
+
+
 def ends_when_near(config: SynthesisConfig, sources: int) -> bool:
     """Return whether a texture of so many sources ends where it is near to its sources."""
     shows_sources = sources == 1 or config.join_mode in (None, "average")
@@ -73,9 +77,13 @@ def mixed_weights(stage: Stage) -> tuple[float, ...]:
 def _losses_of_quarters(
     config: SynthesisConfig, analysis: Analysis, source: np.ndarray, targets: Statistics, params: Params
 ) -> list[float]:
-    """Return the mean texture loss of the source's quarters at each octave that has room in a quarter, finest first."""
-    height, width = (side // 2 for side in source.shape[:2])
-    measured = dataclasses.replace(as_source(analysis), precision="float32")
+    """Return the mean texture loss of the source's quarters at each octave that has room in a quarter, finest first.
+
+    Of a large source, the middles of the quarters count: as much as the picture shows, but at least `LEAST_PART`.
+    """
+    sides = zip(source.shape, config.size, strict=False)
+    height, width = (min(side // 2, max(wanted, LEAST_PART)) for side, wanted in sides)
+    measured = dataclasses.replace(as_source(analysis, width), precision="float32")
     octaves = analysis.octaves
     while octaves:
         measured = dataclasses.replace(measured, octaves=octaves)
@@ -86,7 +94,10 @@ def _losses_of_quarters(
         return []
     weights = config.octave_weights and config.octave_weights[: len(octaves)]
     loss = jit(texture_loss(measured, weights, relative=config.relative))
-    rows, columns = ((0, side - half) for side, half in zip(source.shape, (height, width), strict=False))
+    rows, columns = (
+        [round((place * side - part) / 2) for place in (0.5, 1.5)]
+        for side, part in zip(source.shape, (height, width), strict=False)
+    )
     found = []
     for row in rows:
         for column in columns:

@@ -22,8 +22,9 @@ from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.plan import SOURCE_PADDING
 from subjective.synthesis.stages import Stage
 
-SOURCE_ROWS = 512
-"""Number of rows in the tiles of a source. Tiles save memory if a photograph is large."""
+SOURCE_ROWS, WIDE_ROWS, WIDE = 512, 128, 1024
+"""Number of rows in the tiles of a source; the same if the source is wider than the last number, in pixels. Tiles save
+memory if a photograph is large."""
 
 _analyze = jit(analyze, static_argnums=2)
 
@@ -33,10 +34,15 @@ def _analyze_part(params: Params, image: jax.Array, mask: jax.Array, analysis: A
     return analyze(params, image, analysis, carry_masks(mask, analysis.octaves, analysis.padding, params))
 
 
-def as_source(analysis: Analysis) -> Analysis:
-    """Return how a source is measured, if a picture is measured like this: as a whole, and in tiles if it is large."""
+def as_source(analysis: Analysis, width: int) -> Analysis:
+    """Return how a source is measured, if a picture is measured like this: as a whole, and in tiles if it is large.
+
+    Args:
+        analysis: of the picture.
+        width: of the source in pixels.
+    """
     adds_up = all(term.statistic.sums or not network_layers(term.layers) for term in analysis.terms)
-    tile = SOURCE_ROWS if adds_up else None
+    tile = (WIDE_ROWS if width > WIDE else SOURCE_ROWS) if adds_up else None
     return dataclasses.replace(analysis, padding=SOURCE_PADDING, devices=1, tile=tile, blocks=WHOLE, comparison=None)
 
 
@@ -51,15 +57,13 @@ def measure_sources(
         params: the network.
         parts: for each source, how much each pixel counts, ``(height, width)`` in [0, 1]; 1 if None.
     """
-    analysis = as_source(analysis)
+    measured = [as_source(analysis, source.shape[1]) for source in sources]
     pictures = [jnp.asarray(source, jnp.float32) for source in sources]
     if parts is None:
-        return [_analyze(params, picture, analysis) for picture in pictures]
+        return [_analyze(params, picture, one) for picture, one in zip(pictures, measured, strict=True)]
     return [
-        _drop_region_axis(
-            _analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], analysis), analysis
-        )
-        for picture, part in zip(pictures, parts, strict=True)
+        _drop_region_axis(_analyze_part(params, picture, jnp.asarray(part, jnp.float32)[:, :, None], one), one)
+        for picture, part, one in zip(pictures, parts, measured, strict=True)
     ]
 
 
