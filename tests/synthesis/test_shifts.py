@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.pictures import noise, smooth_noise
 
+from subjective.synthesis import shifts
 from subjective.synthesis.held import Held, fill_nearest
 from subjective.synthesis.shifts import fill_by_shifts
 from subjective.synthesis.starts import key_of
@@ -102,3 +103,12 @@ def test_a_step_of_color_is_spread_when_copies_blend():
     assert into[1] < into[0]
     regular = with_hole(checks(), np.s_[30:66, 25:70])
     np.testing.assert_allclose(fill_by_shifts(regular, [regular], key_of(0, 0), blends=True), checks(), atol=1e-3)
+
+
+def test_steps_are_spread_alike_by_factors_and_by_conjugate_gradients(monkeypatch):
+    held = with_hole(smooth_noise(size=(60, 60)), np.s_[20:40, 10:50])
+    made = []
+    for most in (shifts.MOST_FACTORED, 0):
+        monkeypatch.setattr(shifts, "MOST_FACTORED", most)
+        made.append(fill_by_shifts(held, [held], key_of(0, 0), blends=True))
+    np.testing.assert_allclose(*made, atol=1e-3)  # BLEND_TOLERANCE is a share of the right side, not of the colors
