@@ -27,7 +27,7 @@ from subjective.runs.deadline import Deadline
 from subjective.runs.estimate import estimate_run
 from subjective.runs.folder import PictureFolder, new_folder
 from subjective.runs.live import PictureLive
-from subjective.runs.memory import allowed_bytes, format_size, is_out_of_memory
+from subjective.runs.memory import allowed_bytes, format_size, give_back, is_out_of_memory
 from subjective.runs.pictures import draw_map
 from subjective.runs.preflight import compile_job, fit_to_memory
 from subjective.runs.provenance import CONFIG_FILE, changed_files, note_changes, note_environment, read_record
@@ -361,6 +361,7 @@ class PictureSession(Session):
                 ``pictures``, and the same in words.
         """
         note(f"measuring ({format_duration(self._forecast.seconds_after)}) ...")
+        give_back()
         scores, words = measure()
         self._folder.add_scores([add_version(each) for each in scores])
         say(words.rstrip("\n"))

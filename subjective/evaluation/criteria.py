@@ -54,6 +54,9 @@ LEAST_LIKENESS = 0.05
 """Smallest reference by which a correlation or a share of copied patches is divided. Nobody sees a correlation of 0.05,
 nor that one patch in twenty is copied."""
 
+MOST_BESIDE = 2**22
+"""Largest number of pixels of all sources together for which criteria are computed beside each other."""
+
 WHOLE = 0.9
 """Smallest share of copied patches at which a picture is called a copy. Patches without contrast never count."""
 
@@ -377,12 +380,19 @@ def make_criteria(
             *([] if tiles is False else [partial(Seams, crops, are_faults=tiles is True)]),
             partial(Repetition, crops),
             partial(Copies, crops, sources),
-        ]
+        ],
+        sources,
     )
 
 
-def compute_beside(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Call functions and return their results. The first, for JAX, runs beside all others, which NumPy computes."""
+def compute_beside(tasks: Sequence[Callable[[], Any]], sources: Sequence[Image]) -> list[Any]:
+    """Call functions and return their results.
+
+    The first, for JAX, runs beside all others, which NumPy computes; but if the sources have more than `MOST_BESIDE`
+    pixels, one runs after the other, in less memory.
+    """
+    if sum(source.shape[0] * source.shape[1] for source in sources) > MOST_BESIDE:
+        return [task() for task in tasks]
     first, *others = tasks
     with ThreadPoolExecutor(1) as thread:
         results = thread.submit(lambda: [task() for task in others])

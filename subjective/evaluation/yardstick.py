@@ -151,7 +151,7 @@ class Yardstick:
         image = np.clip(np.asarray(image, np.float32), 0, 1)
         parts = cut_parts(image, self._crop_size)
         with one_blas_thread():
-            scores = compute_beside([partial(one.score, image, parts) for one in self._criteria])
+            scores = compute_beside([partial(one.score, image, parts) for one in self._criteria], self._sources)
             return Scores(score for each in scores for score in each)
 
     def locate(self, image: Image) -> Array:

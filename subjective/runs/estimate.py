@@ -8,7 +8,9 @@ from typing import Generic, TypeVar
 
 import jax
 
+from subjective.checks import InputError, setting
 from subjective.network.vgg import Params
+from subjective.runs.memory import format_size
 from subjective.runs.preflight import (
     PICTURE_BYTES,
     TooLargeError,
@@ -19,13 +21,24 @@ from subjective.runs.preflight import (
     source_bytes,
 )
 from subjective.runs.rates import Rates, key_of
+from subjective.statistics.tiling import choose_tiling, window_rows
 from subjective.synthesis.config import PictureConfig
 from subjective.synthesis.cost import count_work
 from subjective.synthesis.plan import Plan, Size, analysis_of, make_plan
+from subjective.synthesis.targets import as_source
 
 PROCESS_BYTES = 900_000_000
 """Bytes of a process on the CPU besides feature maps and the optimizer's arrays: libraries, the network, what compiling
 leaves, small programs, pictures that are scored and written (measured: 0.8 to 1.0 GB)."""
+
+SOURCE_PROCESS_BYTES = 600_000_000
+"""Bytes of a process on the CPU besides what a source takes while sources are measured (measured: 0.6 GB)."""
+
+SOURCE_MAP_BYTES = 1250
+"""Bytes of all feature maps for each pixel of a source's tile with its halo (measured: 1,210 to 1,310)."""
+
+SOURCE_PIXEL_BYTES = 55
+"""Bytes for each pixel of a source that is measured (measured: 46 to 55)."""
 
 COMPILE_SECONDS = 0.45
 """Seconds of compiling, for each convolution of each stage: of the network at an octave, with its gradient."""
@@ -94,17 +107,19 @@ def estimate_run(config: Config, params: Params, sizes: Sequence[Size], limit: i
 
     Raises:
         TooLargeError: no tiles and optimizer fit.
-        InputError: a statistic cannot be measured in the tiles that the config asks for.
+        InputError: a source is too large to be measured, or a statistic cannot be measured in the tiles that the config
+            asks for.
     """
     try:
         choice = choose_to_fit(config, params, sizes, limit, rates.compiler_bytes)
     except TooLargeError as error:  # the rule by which tiles are chosen asks for more than a small picture needs
         if error.closest is None:
             raise
-        needed = estimate_memory(error.closest, params, sizes)
+        needed = _making_bytes(error.closest, params, sizes)
         if needed > limit:
             raise TooLargeError(config.output_size, min(needed, error.needed or needed), limit) from None
         choice = error.closest
+    _check_sources(choice, params, sizes, limit)
     plan = make_plan(choice, params, sizes)
     works = [count_work(stage.analysis, stage.size, params) for stage in plan.stages]
     factor = rates.evaluating * (1.0 if rows_of_tile(choice, params, sizes) is None else TILED_FACTOR)
@@ -117,6 +132,12 @@ def estimate_run(config: Config, params: Params, sizes: Sequence[Size], limit: i
 
 def estimate_memory(config: PictureConfig, params: Params, sizes: Sequence[Size]) -> int:
     """Estimate the most bytes that a run uses at any time: in the process on a CPU, on the device elsewhere."""
+    measuring = max((measuring_bytes(config, params, size, sizes) for size in sizes), default=0)
+    return max(measuring, _making_bytes(config, params, sizes))
+
+
+def _making_bytes(config: PictureConfig, params: Params, sizes: Sequence[Size]) -> int:
+    """Estimate the most bytes that are used after the sources are measured; see `estimate_memory`."""
     rows = rows_of_tile(config, params, sizes)
     if rows is None:
         whole = count_work(analysis_of(config, params, sizes), config.size, params).bytes
@@ -126,3 +147,36 @@ def estimate_memory(config: PictureConfig, params: Params, sizes: Sequence[Size]
         maps = map_bytes(config, rows)
     process = PROCESS_BYTES if jax.default_backend() == "cpu" else 0
     return process + optimizer_bytes(config) + maps + source_bytes(sizes)
+
+
+def measuring_bytes(config: PictureConfig, params: Params, size: Size, sizes: Sequence[Size]) -> int:
+    """Estimate the most bytes that are used while one source is measured; see `estimate_memory`.
+
+    Args:
+        config: all settings.
+        params: parameters of the network.
+        size: (height, width) of the source.
+        sizes: the same of all sources.
+    """
+    height, width = size
+    analysis = as_source(analysis_of(config, params, sizes), width)
+    tiling = choose_tiling(analysis, 0, height, params)
+    rows = height if tiling is None else min(window_rows(params, height, tiling), height)
+    process = SOURCE_PROCESS_BYTES if jax.default_backend() == "cpu" else 0
+    return process + width * (rows * SOURCE_MAP_BYTES + height * SOURCE_PIXEL_BYTES)
+
+
+def _check_sources(config: PictureConfig, params: Params, sizes: Sequence[Size], limit: int) -> None:
+    """Refuse a source that is larger than the picture and takes too much memory to be measured.
+
+    Raises:
+        InputError: there is such a source.
+    """
+    for height, width in sizes:
+        needed = measuring_bytes(config, params, (height, width), sizes)
+        if needed > limit and height * width > config.size[0] * config.size[1]:
+            raise InputError(
+                f"measuring the source of {width}x{height} takes {format_size(needed)} of memory, and "
+                f"{format_size(limit)} may be used; make the source smaller with {setting('source_width')}, or use "
+                f"another {setting('memory_limit')}"
+            )

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from subjective.checks import InputError, setting
 from subjective.network.vgg import Params
 from subjective.optimize.protocol import value_and_gradient
-from subjective.runs.memory import format_size, is_out_of_memory, used_bytes
+from subjective.runs.memory import format_size, give_back, is_out_of_memory, used_bytes
 from subjective.runs.rates import COMPILER_BYTES
 from subjective.statistics.tiling import choose_tiling, window_rows
 from subjective.synthesis.config import PictureConfig
@@ -37,7 +37,7 @@ The optimizer's arrays are not included.
 """
 
 SOURCE_BYTES = 30
-"""Bytes of a source for each of its pixels, beyond those that are there when the tiles are chosen (measured: 32 for
+"""Bytes of a source for each of its pixels, beyond those that are there when the tiles are chosen (measured: 30 for
 3000 x 3000 pixels)."""
 
 REST_BYTES = 300_000_000
@@ -347,6 +347,7 @@ def process_bytes(compiler_bytes: float = COMPILER_BYTES) -> int:
 
 def compile_job(job: Job) -> CompiledJob:
     """Compile all stages of a job, so that nothing is compiled when the job is run."""
+    give_back()
     began, temporary, before = time.perf_counter(), 0, used_bytes()
     evaluations: list[Callable[[], None]] = []
     known: dict[Any, Callable[[], None]] = {}
@@ -366,6 +367,7 @@ def compile_job(job: Job) -> CompiledJob:
         temporary = max(temporary, int(memory.temp_size_in_bytes + given))
     seconds = time.perf_counter() - began
     peak = optimizer_bytes(job.config) + temporary
+    give_back()
     if jax.default_backend() == "cpu":
         peak += used_bytes() + REST_BYTES
     return CompiledJob(peak, seconds, tuple(evaluations), max(used_bytes() - before, 0))

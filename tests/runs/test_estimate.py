@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from subjective.checks import InputError
 from subjective.runs.estimate import estimate_memory, estimate_run
 from subjective.runs.preflight import TooLargeError
 from subjective.runs.rates import Rates
@@ -73,3 +74,10 @@ def test_what_does_not_fit_is_refused_and_what_the_rule_of_thumb_misjudges_is_no
     assert estimate(config, small_params, limit=int(1.01 * needed)).peak_bytes <= 1.01 * needed
     with pytest.raises(TooLargeError, match="a picture of 128x128 needs"):
         estimate(config, small_params, limit=needed // 2)
+
+
+def test_a_source_too_large_to_be_measured_is_named_in_place_of_the_picture(small_params):
+    config, large = SynthesisConfig(output_width=128, **FEW), [(3000, 3000)]
+    with pytest.raises(InputError, match=r"the source of 3000x3000 takes 1\.\d GB of memory, and 1\.5 GB may be used"):
+        estimate(config, small_params, large, limit=1_500_000_000)
+    assert estimate(config, small_params, large, limit=2_000_000_000).peak_bytes < 2_000_000_000
