@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from subjective.evaluation.crops import MOST_CROPS, allot, crop_size, cut_crops, cut_parts
+from subjective.evaluation.crops import FEWER_CROPS, MOST_CROPS, allot, crop_size, cut_crops, cut_parts
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,13 @@ def test_crops_of_half_a_source_are_its_corners(gravel, shape, expected):
 
 
 @pytest.mark.parametrize(
-    ("shape", "size", "count"), [((64, 64), (32, 32), 4), ((97, 70), (32, 32), 6), ((640, 640), (32, 32), MOST_CROPS)]
+    ("shape", "size", "count"),
+    [
+        ((64, 64), (32, 32), 4),
+        ((97, 70), (32, 32), 6),
+        ((640, 640), (32, 32), MOST_CROPS),
+        ((2000, 1700), (500, 500), FEWER_CROPS),
+    ],
 )
 def test_crops_lie_all_over_a_source_and_do_not_overlap(shape, size, count):
     places = np.repeat(np.arange(np.prod(shape), dtype=np.float32).reshape(*shape, 1), 3, axis=2)

@@ -68,6 +68,15 @@ def judge():
     return WindowDistances([[by_scale(maps(seed)) for seed in range(4)]], SCALES)
 
 
+@pytest.mark.parametrize("pairs", [1, 20, 10**6])
+def test_distances_are_the_same_however_many_pairs_are_compared_at_once(monkeypatch, rng, pairs):
+    ours, theirs = rng.random((7, 5), np.float32), rng.random((9, 5), np.float32)
+    monkeypatch.setattr("subjective.evaluation.windows.MOST_PAIRS", pairs)
+    apart = np.sum((ours[:, None] - theirs) ** 2, axis=2).min(axis=1)
+    np.testing.assert_allclose(find_distances(ours, theirs), apart, atol=1e-5)
+    assert find_distances(ours[:0], theirs).shape == (0,)
+
+
 def test_more_of_the_source_scores_about_one_and_a_broken_half_more(judge):
     good = maps(9)
     broken = good.copy()

@@ -350,3 +350,10 @@ def test_pictures_are_taken_in_any_form(gravel, small_params, tmp_path):
     as_arrays = quick(picture / np.float32(255), [read_image(tmp_path / "source.png")], small_params)
     as_files = evaluate(tmp_path / "made.png", str(tmp_path / "source.png"), small_params, portilla_simoncelli=False)
     assert {key: score.value for key, score in as_files.items()} == {k: s.value for k, s in as_arrays.items()}
+
+
+def test_criteria_one_after_the_other_give_the_same_scores(gravel, params, monkeypatch):
+    picture = gravel[:64, :64]
+    beside = evaluate(picture, gravel, params, portilla_simoncelli=False)
+    monkeypatch.setattr("subjective.evaluation.criteria.MOST_BESIDE", 0)
+    assert evaluate(picture, gravel, params, portilla_simoncelli=False).to_json() == beside.to_json()

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from subjective.runs.memory import container_bytes
+from subjective.runs.memory import container_bytes, give_back, used_bytes
 
 LIMITS = {1: ("memory.limit_in_bytes", "memory.usage_in_bytes"), 2: ("memory.max", "memory.current")}
 NO_LIMIT = {1: 2**63 - 4096, 2: "max"}
@@ -67,3 +67,16 @@ def test_without_a_limit_nothing_limits(container, version, tmp_path):
     make("outer", NO_LIMIT[version], 1000)
     assert free("outer") >= 2**62
     assert container_bytes(tmp_path, tmp_path / "missing") == sys.maxsize
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc gives memory back when it is asked to")
+def test_freed_memory_is_given_back():
+    give_back()
+    before = used_bytes()
+    kept = [bytearray(60_000) for _ in range(4_000)]  # too small for pages of their own
+    last = bytearray(60_000)  # keeps what lies below it from being given back by itself
+    assert used_bytes() > before + 200_000_000
+    del kept
+    give_back()
+    assert used_bytes() < before + 100_000_000
+    assert last
