@@ -175,8 +175,9 @@ def _check_sources(config: PictureConfig, params: Params, sizes: Sequence[Size],
     for height, width in sizes:
         needed = measuring_bytes(config, params, (height, width), sizes)
         if needed > limit and height * width > config.size[0] * config.size[1]:
+            by = f" with {setting('source_width')}" if hasattr(config, "source_width") else ""
             raise InputError(
                 f"measuring the source of {width}x{height} takes {format_size(needed)} of memory, and "
-                f"{format_size(limit)} may be used; make the source smaller with {setting('source_width')}, or use "
-                f"another {setting('memory_limit')}"
+                f"{format_size(limit)} may be used; make the source smaller{by}, or use another "
+                f"{setting('memory_limit')}"
             )
