@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -9,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from subjective.checks import setting
+from subjective.checks import InputError, setting
 from subjective.cli.attempts import Attempt, attempt
 from subjective.cli.commands.pictures import BatchCommand, SynthesizeCommand
 from subjective.cli.outputs import check_out, make_place, number_files, refuse_inputs
-from subjective.files import write_bytes
+from subjective.files import read_plainly, write_bytes
 from subjective.images import find_images
 from subjective.terminal import announce, labelled, note, report_error, say
 
@@ -29,7 +30,10 @@ def run(options: BatchCommand) -> int:
     if options.out is not None:
         results = [Path(options.out) / f"{name}.png" for name in names]
         refuse_inputs(options, *(file for result in results for file in number_files(result, options.count)))
-    check_out(options, "summary", suffixes=[".json"])
+    # A batch that is repeated makes what is missing, so it may renew what it said before.
+    check_out(
+        dataclasses.replace(options, force=options.force or _is_summary(options.summary)), "summary", suffixes=[".json"]
+    )
     failures, statuses, entries = [], [], []
     there = 0
     for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
@@ -76,6 +80,14 @@ def _describe(file: Path, one: SynthesizeCommand, made: Attempt | None) -> dict[
     return {
         "picture": str(file), "status": word, "exit_status": status, "reason": reason, "run": folder, "files": files
     }  # fmt: skip
+
+
+def _is_summary(path: str | None) -> bool:
+    """Return whether a file is a summary that a batch wrote."""
+    with contextlib.suppress(InputError, OSError, ValueError, RecursionError):
+        content = json.loads(read_plainly(Path(path or "")))
+        return isinstance(content, dict) and content.keys() == {"version", "pictures"}
+    return False
 
 
 def _write_summary(options: BatchCommand, entries: Sequence[dict[str, Any]]) -> None:

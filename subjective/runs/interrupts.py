@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 SIGHUP: int = getattr(signal, "SIGHUP", signal.SIGTERM)  # Windows has none
 SIGNALS: tuple[int, ...] = tuple(dict.fromkeys((signal.SIGINT, signal.SIGTERM, SIGHUP)))
@@ -49,7 +50,7 @@ class _Signals:
     """What is known of signals: whether one has come, and whether the next one will wait for the current step.
 
     Attributes:
-        number: number of the signal that has come and waits for the end of the current step; None if there is none.
+        number: number of the signal that has come and has not stopped the run yet; None if there is none.
         polled: time of the last `poll`; 0 if no step has been made.
         waits: whether the next signal will wait for the end of the current step.
         has_come: whether any signal has come.
@@ -66,21 +67,30 @@ _signals = _Signals()
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Make `SIGNALS` raise `Interrupted`: after the current step if steps are short, otherwise at once."""
+    """Make `SIGNALS` raise `Interrupted`: after the current step if steps are short, otherwise at once.
+
+    Python drops an exception that is raised while it cleans up an object, and JAX cleans up after every program that is
+    compiled. Such a signal is not lost: it stops the run after the current step, as `poll` still knows of it.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        _signals.has_come = True
-        if _signals.waits and _signals.number is None:
-            _signals.number = number
-        else:
+        waits = _signals.waits and _signals.number is None
+        _signals.has_come, _signals.number = True, number
+        if not waits:
             raise Interrupted(number)
 
+    def report(dropped: Any) -> None:
+        if not isinstance(dropped.exc_value, Interrupted):
+            hook(dropped)
+
     _signals.has_come = False
+    hook, sys.unraisablehook = sys.unraisablehook, report
     with handled_by(interrupt):
         try:
             yield
         finally:
             stop_waiting()
+            sys.unraisablehook = hook
 
 
 @contextlib.contextmanager

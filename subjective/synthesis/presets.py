@@ -62,7 +62,7 @@ def preset(name: Preset, **changes: Any) -> SynthesisConfig:
     """Return the settings of a preset, with changes.
 
     Args:
-        name: one of `PRESETS`.
+        name: one of `PRESETS`. In Python, ``paper`` needs ``load_params(raw=True)``: the caller loads the network.
         changes: settings that differ from the preset.
 
     Raises:

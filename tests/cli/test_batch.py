@@ -48,8 +48,10 @@ def test_each_picture_is_made_by_itself_and_a_failure_stops_nothing(capsys):
 def test_a_batch_that_is_repeated_makes_only_what_is_missing(capsys):
     Path("made").mkdir()
     Path("made/a.png").write_bytes(b"made before")
-    assert main(["batch", "many/*.png", *SMALL, "--out", "made"]) == 0
+    Path("all.json").write_text(json.dumps({"version": 1, "pictures": []}))
+    assert main(["batch", "many/*.png", *SMALL, "--out", "made", "--summary", "all.json"]) == 0
     out, err = capsys.readouterr()
+    assert [one["status"] for one in json.loads(Path("all.json").read_text())["pictures"]] == ["there already", "made"]
     assert out.splitlines()[0] == "made/a.png"
     assert len(out.splitlines()) == 3
     assert "'made/a.png' is there already and is not made again" in err
@@ -57,11 +59,12 @@ def test_a_batch_that_is_repeated_makes_only_what_is_missing(capsys):
     assert Path("made/a.png").read_bytes() == b"made before"
 
 
-def test_a_summary_that_is_there_is_kept(capsys):
-    Path("all.json").write_text("mine")
+@pytest.mark.parametrize("content", ["mine", "[]", "{}", "[" * 10**5, '{"version": 1}', "\udcff"])
+def test_a_file_that_is_no_summary_is_kept(capsys, content):
+    Path("all.json").write_text(content, errors="surrogateescape")
     assert main(["batch", "many", *SMALL, "--summary", "all.json"]) == 2
     assert "'all.json' is there already" in capsys.readouterr().err
-    assert Path("all.json").read_text() == "mine"
+    assert Path("all.json").read_text(errors="surrogateescape") == content
 
 
 def test_a_batch_in_which_all_fail_has_status_2(capsys):

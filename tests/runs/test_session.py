@@ -293,3 +293,23 @@ def test_a_signal_stops_the_run_after_the_step_that_is_being_made(number, tmp_pa
     assert capsys.readouterr().err == (
         f"subjective: interrupted; all is kept\nsubjective: to resume: subjective resume {tmp_path}\n"
     )
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_whose_exception_python_drops_stops_the_run_after_the_step(tmp_path, capfd, number):
+    """Exceptions are dropped while an object is cleaned up, which JAX does after it has compiled a program."""
+
+    class Cleaned:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    def run():
+        with Session(PictureFolder(tmp_path, pictures=1, save_every=0), []) as session:
+            Cleaned()
+            session.on_step(0, step(1))
+
+    with pytest.raises(Interrupted) as raised:
+        run()
+    assert raised.value.number == number
+    assert json.loads((tmp_path / "summary.json").read_text())["reason"] == "interrupted"
+    assert "ignored" not in capfd.readouterr().err

@@ -79,7 +79,7 @@ class BatchCommand(SynthesizeCommand):
     again, so that the command can be repeated after a stop; --force makes it again."""
     summary: Annotated[str | None, arg(metavar="FILE.json")] = None
     """Write to this file, after each picture, what became of each so far: made, there already or failed, the exit
-    status, why, the run folder and the files."""
+    status, why, the run folder and the files. Only an earlier summary is replaced without --force."""
 
     recorded_as: ClassVar[str] = "synthesize"
 
