@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -12,15 +13,16 @@ import numpy as np
 from jax import default_backend
 
 from subjective.checks import InputError, setting
+from subjective.cli import polish
 from subjective.cli.arguments import render_error
 from subjective.cli.commands.networks import ApplyCommand
-from subjective.cli.outputs import make_place, refuse_existing, refuse_inputs
+from subjective.cli.outputs import check_out, make_place, refuse_existing, refuse_inputs, write_out
 from subjective.feedforward import network_file, train
 from subjective.feedforward.config import normalize_blend
 from subjective.feedforward.memory import network_bytes
 from subjective.feedforward.network_file import TrainedNetwork
 from subjective.feedforward.repaint import STRIP_ROWS, WHOLE_PIXELS, repaint
-from subjective.images import MAX_PIXELS, WRITTEN_SUFFIXES, find_images, read_image, write_image
+from subjective.images import MAX_PIXELS, WRITTEN_SUFFIXES, encode_image, find_images, read_image, write_image
 from subjective.runs.memory import allowed_bytes, format_size, used_bytes
 from subjective.runs.preflight import REST_BYTES
 from subjective.terminal import announce, note
@@ -34,6 +36,8 @@ def run(options: ApplyCommand) -> int:
     """Run the command, and print the path of each written file on stdout."""
     network = network_file.read(options.network)
     blend = normalize_blend(options.blend, network.architecture.sources)
+    if options.polish:
+        polish.check_sources(options, network)
     if network.architecture.kind == "texture":
         return _render_texture(options, network, blend)
     if not options.images:
@@ -61,15 +65,35 @@ def _render_texture(options: ApplyCommand, network: TrainedNetwork, blend: tuple
     target = Path(options.out or OUTPUTS)
     if not _names_file(options.out, WRITTEN_SUFFIXES):
         target = target / name
-    refuse_inputs(options, target)
-    refuse_existing(target, force=options.force)
-    make_place(target)
+    polished = None
+    if options.polish:
+        out = None if options.out is None else str(target)
+        target = Path(OUTPUTS) / name
+        polished = polish.plan_texture(replace(options, out=out), network, blend, (height, width), target)
+        check_out(polished)
+    _check_target(options, target)
     if not _fits(options, network, (height, width)):
         _refuse_size(options, network, (height, width))
     texture = train.draw(network.architecture, network.params, (height, width), blend, options.seed)
-    write_image(target, texture, replace=options.force)
-    announce(target)
-    return 0
+    _write(options, target, texture)
+    return 0 if polished is None else polish.run(polished)
+
+
+def _check_target(options: ApplyCommand, target: Path) -> None:
+    """Refuse a file that is read, or that exists; make the folder of the file. A file that is polished may exist."""
+    refuse_inputs(options, target)
+    if not options.polish:
+        refuse_existing(target, force=options.force)
+    make_place(target)
+
+
+def _write(options: ApplyCommand, target: Path, made: np.ndarray) -> None:
+    """Write what the network made, and print its path. Before it is polished, a file that holds the same stays."""
+    if options.polish:
+        write_out(target, encode_image(made, target.suffix, name=target.name), force=options.force)
+    else:
+        write_image(target, made, replace=options.force)
+        announce(target)
 
 
 def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, ...]) -> int:
@@ -78,28 +102,36 @@ def _repaint_all(options: ApplyCommand, network: TrainedNetwork, blend: tuple[fl
     A file that cannot be repainted is left out with a note; if it is the only file, the error is raised.
     """
     files = _list_files(options)
-    failed = 0
+    if options.polish and any(_is_video(file) for file in files):
+        raise InputError(f"{setting('polish')} is for pictures, and a video was given; leave one of them out")
     pairs = list(_targets(options, files))
     refuse_inputs(options, *(target for _, target in pairs))
-    for file, target in pairs:
+    made = list(_targets(replace(options, out=None), files)) if options.polish else pairs
+    statuses = []
+    for (file, target), (_, out) in zip(made, pairs, strict=True):
         try:
-            refuse_existing(target, force=options.force)
-            make_place(target)
+            _check_target(options, target)
             if _is_video(file):
                 paint = partial(_paint, options, network, blend)
                 convert_video(file, target, paint, replace=options.force)
-            else:
-                painted = _paint(options, network, blend, read_image(file, scale=options.scale))
-                write_image(target, painted, replace=options.force)
-            announce(target)
+                announce(target)
+                continue
+            named = replace(options, out=None if options.out is None else str(out))
+            image = read_image(file, scale=options.scale)
+            polished = polish.plan_painting(named, network, file, image.shape[:2], target) if options.polish else None
+            if polished is not None:
+                check_out(polished)
+            _write(options, target, _paint(options, network, blend, image))
+            statuses += [] if polished is None else [polish.run(polished)]
         except InputError as error:
             if len(files) == 1:
                 raise
-            failed += 1
+            statuses.append(2)
             note(f"note: left out {file.name!r}: {render_error(error, type(options))}")
+    failed = statuses.count(2)
     if failed:
         note(f"{failed} of {len(files)} pictures were left out")
-    return 2 if failed == len(files) else 0
+    return 2 if failed == len(files) else 1 if 1 in statuses else 0
 
 
 def _paint(options: ApplyCommand, network: TrainedNetwork, blend: tuple[float, ...], image: np.ndarray) -> np.ndarray:

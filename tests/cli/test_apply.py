@@ -1,9 +1,13 @@
 """`subjective apply` with networks that were never trained: what is written where, and what is refused."""
 
+import json
+from pathlib import Path
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
 from helpers.feedforward import write_network, write_photographs
+from helpers.pictures import ROCK
 from helpers.processes import refusal
 
 from subjective import images
@@ -21,6 +25,62 @@ def test_a_texture_is_rendered_in_any_size_and_blend(capsys):
     assert images.read_image("one.png").shape == (24, 40, 3)
     assert main(["apply", "net.safetensors", "--size", "16"]) == 0
     assert capsys.readouterr().out == "outputs/net-16x16.png\n"
+
+
+@pytest.mark.slow
+def test_polishing_begins_with_what_the_network_drew_and_comes_nearer_to_the_sources(here, capsys):
+    write_network("net.safetensors", "texture", sources=2)
+    images.write_image("rock.png", images.read_image(ROCK)[:96, :96])
+    images.write_image("other.png", np.full((96, 96, 3), 0.5))
+    words = ["apply", "net.safetensors", "--size", "48", "--blend", "1", "0", "-s", "rock.png", "other.png"]
+    assert main([*words, "--polish", "2", "-o", "made.png"]) == 0
+    drawn, run, made = capsys.readouterr().out.splitlines()
+    assert (drawn, made) == ("outputs/net-48x48-1-0.png", "made.png")
+    config = json.loads((Path(run) / "config.json").read_text())
+    assert (config["command"], config["settings"]["init"]) == ("synthesize", str(Path(drawn).absolute()))
+    assert config["settings"]["source"] == [str(Path("rock.png").absolute())]
+    steps = [json.loads(line) for line in (Path(run) / "trace.jsonl").read_text().splitlines()]
+    assert [step["step"] for step in steps] == [0, 1, 2]
+    assert steps[2]["loss"] < 0.7 * steps[0]["loss"]
+    np.testing.assert_array_equal(images.read_image(made), images.read_image(Path(run) / "result.png"))
+    before = Path(drawn).read_bytes()
+    assert main([*words, "--polish", "1", "--quiet"]) == 0  # what was drawn already may be polished again
+    assert Path(drawn).read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_repainted_picture_is_polished_as_a_transfer(here, capsys):
+    write_network("net.safetensors")
+    picture = here / "0.png"
+    images.write_image(picture, images.read_image(ROCK)[-64:, -80:])
+    images.write_image("style.png", images.read_image(ROCK)[:96, :96])
+    assert main(["apply", "net.safetensors", str(picture), "--polish", "1", "-s", "style.png", "-o", "made.png"]) == 0
+    painted, run, made = capsys.readouterr().out.splitlines()
+    assert (painted, made) == ("outputs/0-net.png", "made.png")
+    config = json.loads((Path(run) / "config.json").read_text())
+    assert (config["command"], config["settings"]["content"]) == ("transfer", str(picture))
+    assert images.read_image(made).shape == images.read_image(picture).shape
+
+
+def test_polishing_without_what_it_needs_is_refused(here, capsys):
+    write_network("net.safetensors", "texture", sources=2)
+    write_network("style.safetensors")
+    folder = write_photographs(here)
+    picture, film = folder / "0.png", folder / "film.mp4"
+    film.write_bytes(b"")
+    line = refusal(capsys, "apply", "net.safetensors", "--polish", "2")
+    assert "the pictures that the network was trained on (" in line
+    assert line.endswith("; name them with --source\n")
+    line = refusal(capsys, "apply", "net.safetensors", "--polish", "2", "-s", picture)
+    assert "--source names 1, and the network was trained on 2" in line
+    assert "--source is for --polish" in refusal(capsys, "apply", "net.safetensors", "-s", picture)
+    both = refusal(capsys, "apply", "style.safetensors", picture, "--polish", "2", "--strength", "0.5", "-s", picture)
+    assert "--polish and --strength were both given" in both
+    assert "--polish is for pictures" in refusal(
+        capsys, "apply", "style.safetensors", film, "--polish", "2", "-s", picture
+    )
+    assert "no such source" in refusal(capsys, "apply", "style.safetensors", picture, "--polish", "2", "-s", "none.png")
+    assert not (here / "outputs").exists()
 
 
 def test_a_network_is_found_by_its_name(here, capsys, monkeypatch):

@@ -98,9 +98,23 @@ class ApplyCommand(Options):
     tile: Annotated[int | None, arg(metavar="ROWS"), at_least(1, "rows")] = None
     """Repaint in strips of this many rows, which gives the same picture with less memory. Default: strips only for
     pictures of more than 2 megapixels, and for those that do not fit into memory in one piece."""
+    polish: Annotated[int, arg(metavar="N"), at_least(0, "steps")] = 0
+    """Improve each result by N steps on the picture itself, as `subjective synthesize` or `subjective transfer` makes
+    them. The result is in a run folder, and in the file of --out; what the network made is in the folder `outputs`."""
+    source: Annotated[tuple[str, ...], arg("-s", metavar="PICTURE...")] = ()
+    """For --polish: the pictures that the network was trained on, in the same order."""
     memory_limit: Annotated[str | None, arg(metavar="SIZE")] = None
     """Memory that the program may use, such as 4GB. A picture that needs more is repainted in strips, or refused if
     these need more too. Default: the free memory of the machine."""
+
+    def check(self) -> None:
+        """See `Options.check`."""
+        super().check()
+        if self.source and not self.polish:
+            raise InputError(f"{setting('source')} is for {setting('polish')}; give both, or neither")
+        if self.polish and self.strength != 1:
+            both = f"{setting('polish')} and {setting('strength')}"
+            raise InputError(f"{both} were both given; polishing undoes a weaker or stronger painting: give one")
 
     @property
     def texture_size(self) -> tuple[int, int]:
