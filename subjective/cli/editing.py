@@ -26,6 +26,7 @@ from subjective.runs.provenance import describe_file
 from subjective.runs.result_files import PictureFiles
 from subjective.synthesis import coarse_to_fine, editing, expand, repair, tileable
 from subjective.synthesis.editing import Edit
+from subjective.synthesis.enough import ends_when_near
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.inputs import read_mask_of
 from subjective.synthesis.plan import make_plan
@@ -68,7 +69,8 @@ def run(options: Any, resume: Path | None = None) -> int:
     def phases_after(pixel_seconds: float) -> list[Phase]:
         return forecast_end(edit.sources, options, options.count if options.evaluate else 0, pixel_seconds)
 
-    planned = plan_run(options, network.params, sizes, prepare, resume, began, phases_after)
+    near = ends_when_near(options, len(edit.sources))
+    planned = plan_run(options, network.params, sizes, prepare, resume, began, phases_after, ends_near=near)
     if planned is None:
         return 0
     options, job = planned.options, planned.job

@@ -25,6 +25,7 @@ from subjective.network.vgg import Params
 from subjective.statistics.regions import RegionMap
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.edit_config import EditConfig
+from subjective.synthesis.enough import end_when_near, ends_when_near
 from subjective.synthesis.held import Held, fill_nearest
 from subjective.synthesis.layout import (
     SMALLEST_SOURCE,
@@ -47,7 +48,7 @@ from subjective.synthesis.problem import (
 from subjective.synthesis.shifts import fill_by_shifts
 from subjective.synthesis.stages import Stage, padding_of_pyramid, reduce_to_stage, stage_size
 from subjective.synthesis.starts import Start, key_of, make_start
-from subjective.synthesis.targets import targets_by_precision
+from subjective.synthesis.targets import targets_by_precision, targets_of
 
 SURROUNDINGS = 16
 """Pixels around the made part whose statistics count as much as its own. They fade out over as many pixels more."""
@@ -239,6 +240,12 @@ def prepare(edit: Edit, config: EditConfig, params: Params, init: np.ndarray | N
         mean = np.average(mean_colors(edit.completed), axis=0, weights=config.source_weights)
         start = make_start(config, edit.completed, mean, init, stages[0])
     job = Job(config, stages, problem, start, starts=config.starts, pictures=config.count, notes=plan.notes)
+    if ends_when_near(config, len(edit.sources)) and begins_with_copies:
+        alone = dataclasses.replace(config, source_weights=None)
+        exact = dataclasses.replace(plan.analysis, precision=stages[-1].analysis.precision)
+        own = [targets_of([one], exact, alone, params) for one in edit.completed]
+        side = math.isqrt(int(edit.made.sum()))
+        job = end_when_near(job, config, edit.completed, own, params, (side, side))
     if begins_with_copies:
         job = hold_to_layout(job, copies, config.layout_weight / max(float(edit.made.mean()), LEAST_PART))
     return keep_pixels(job, edit)

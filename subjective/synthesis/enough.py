@@ -39,7 +39,12 @@ def ends_when_near(config: SynthesisConfig, sources: int) -> bool:
 
 
 def end_when_near(
-    job: Job, config: SynthesisConfig, sources: Sequence[np.ndarray], targets: Sequence[Statistics], params: Params
+    job: Job,
+    config: SynthesisConfig,
+    sources: Sequence[np.ndarray],
+    targets: Sequence[Statistics],
+    params: Params,
+    size: tuple[int, int] | None = None,
 ) -> Job:
     """End each stage of a job at the share ``config.enough`` of the loss that quarters of the sources have.
 
@@ -49,9 +54,11 @@ def end_when_near(
         sources: images ``(height, width, 3)``.
         targets: the statistics of each source by itself, at all octaves of the job.
         params: the network.
+        size: (height, width) of the part of a picture that is made, and of the parts of the quarters that count; None
+            for a whole picture.
     """
     measured = [
-        _losses_of_quarters(config, job.analysis, source, target, params)
+        _losses_of_quarters(config, job.analysis, source, target, params, size)
         for source, target in zip(sources, targets, strict=True)
     ]
     fewest = min(map(len, measured))
@@ -75,14 +82,20 @@ def mixed_weights(stage: Stage) -> tuple[float, ...]:
 
 
 def _losses_of_quarters(
-    config: SynthesisConfig, analysis: Analysis, source: np.ndarray, targets: Statistics, params: Params
+    config: SynthesisConfig,
+    analysis: Analysis,
+    source: np.ndarray,
+    targets: Statistics,
+    params: Params,
+    size: tuple[int, int] | None,
 ) -> list[float]:
     """Return the mean texture loss of the source's quarters at each octave that has room in a quarter, finest first.
 
-    Of a large source, the middles of the quarters count: as much as the picture shows, but at least `LEAST_PART`.
+    Of a large source, the middles of the quarters count: as much as the picture shows, but at least `LEAST_PART`; or of
+    the ``size`` that is made, if only a part is.
     """
-    sides = zip(source.shape, config.size, strict=False)
-    height, width = (min(side // 2, max(wanted, LEAST_PART)) for side, wanted in sides)
+    shown = size or [max(wanted, LEAST_PART) for wanted in config.size]
+    height, width = (min(side // 2, wanted) for side, wanted in zip(source.shape, shown, strict=False))
     measured = dataclasses.replace(as_source(analysis, width), precision="float32")
     octaves = analysis.octaves
     while octaves:

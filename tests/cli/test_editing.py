@@ -14,7 +14,7 @@ from subjective.cli.main import main
 from subjective.deep import read_pixels
 from subjective.images import read_profile, write_image
 
-SMALL = ["--octaves", "1", "-l", "pool1", "--statistic", "gram", "-m", "3", "-n", "0"]
+SMALL = ["--octaves", "1", "-l", "pool1", "--statistic", "gram", "-m", "3", "-n", "0", "--enough", "0"]
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 FROM_NOISE = [*SMALL, "--seed", "random"]  # where the start means nothing
 

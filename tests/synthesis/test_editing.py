@@ -17,7 +17,7 @@ from subjective.synthesis.result import Stop
 from subjective.synthesis.tileable import edit_of as tileable_edit
 from subjective.synthesis.tileable import make_tileable
 
-SMALL = {"octaves": 1, "max_iter": 4, "statistic": ("gram",), "layers": ("pool1",)}
+SMALL = {"octaves": 1, "max_iter": 4, "statistic": ("gram",), "layers": ("pool1",), "enough": 0.0}
 FROM_NOISE = SMALL | {"init": "random"}  # where the start means nothing: patches would take longer than all the rest
 
 
@@ -47,6 +47,27 @@ def test_repair_keeps_each_byte_and_fills_the_rest(small_params):
     np.testing.assert_array_equal(made[~mask], picture[~mask])
     assert (made[mask] < 250).any(axis=1).all()  # nothing of the white is left
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+def test_a_part_that_begins_near_to_the_picture_needs_no_step(small_params):
+    picture = picture_in_bytes()
+    config, steps = RepairConfig(**SMALL | {"enough": 1.0}), []
+    [result] = repair(
+        picture, config, params=small_params, fill=hole(picture.shape), on_step=lambda _, step: steps.append(step.step)
+    )
+    assert (result.steps, steps) == (0, [0])
+    assert result.message.endswith("which is enough")
+
+
+def test_the_loss_that_is_enough_is_that_of_parts_as_large_as_what_is_made(small_params):
+    picture = smooth_noise(0, (96, 96))
+    enough = []
+    for side in (20, 40):
+        edit = repair_edit(picture, np.ones((96, 96)), RepairConfig(), fill=hole((96, 96), np.s_[:side, :side]))
+        job = prepare(edit, RepairConfig(**SMALL | {"enough": 1.0}), small_params)
+        enough.append(job.enough(job.stages[-1]))
+    assert enough[0] > 1.5 * enough[1]  # a smaller part of a photograph is further from the whole
 
 
 @pytest.mark.slow
