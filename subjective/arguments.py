@@ -146,7 +146,8 @@ def check_map(name: str, array: Any, channels: int | None = None) -> None:
     if len(shape) != 3 or 0 in shape or channels not in (None, shape[2]):
         raise InputError(f"{name} has shape {shape}; wanted {wanted}")
     if kind.kind != "f" and kind.name != "bfloat16":
-        raise InputError(f"{name} is of dtype {kind}; wanted {wanted}: convert it with .astype(numpy.float32)")
+        remedy = "subjective.as_image makes them of a picture" if kind.kind in "ub" else "use .astype(numpy.float32)"
+        raise InputError(f"{name} is of dtype {kind}; wanted {wanted}: {remedy}")
 
 
 def check_function(name: str, function: Any, arguments: Sequence[str]) -> None:

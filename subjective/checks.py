@@ -227,11 +227,11 @@ def tidy_settings(config: Any, **changes: Any) -> None:
             items = (value,) if isinstance(value, str) else value
             if not isinstance(items, (tuple, list, np.ndarray)):
                 raise InputError(f"{setting(name)} is {value!r}; wanted a tuple of {_NAMES[kind]}s")
-            tidy: Any = tuple(_tidy_one(name, item, kind) for item in items)
+            numbers = (int, np.integer) if kind is str else ()  # of layers
+            tidy: Any = tuple(_tidy_one(name, str(i) if isinstance(i, numbers) else i, kind) for i in items)
         else:
             tidy = _tidy_one(name, value, kind)
-        if tidy is not value:
-            object.__setattr__(config, name, tidy)
+        object.__setattr__(config, name, tidy)
 
 
 _NAMES = {int: "whole number", float: "number", str: "string", bool: "truth value"}

@@ -64,12 +64,14 @@ def grouped_fields(kind: type) -> dict[str, list[dataclasses.Field[Any]]]:
 def describe_settings(kind: type) -> type:
     """Decorate a class of settings: `help` shows each setting with its type, its default and what the setting does.
 
-    A name that is no setting is refused with a guess. The text and the signature are made when they are asked for:
-    importing the class stays quick.
+    A name that is no setting is refused with a guess. Classes without a decoration of their own have the attribute
+    ``described`` of their base: the class whose settings they are. The text and the signature are made when they are
+    asked for: importing the class stays quick.
     """
     kind.__doc__ = _Text(inspect.cleandoc(kind.__doc__ or ""))  # type: ignore[assignment]
     kind.__signature__ = _Signature()  # type: ignore[attr-defined]
     kind.__new__ = _make  # type: ignore[assignment]
+    kind.described = kind  # type: ignore[attr-defined]
     return kind
 
 
@@ -82,10 +84,20 @@ def _make(kind: type, *args: Any, **settings: Any) -> Any:
     known = [field.name for field in dataclasses.fields(kind)]
     for name in settings:
         if name not in known:
-            near = difflib.get_close_matches(name.lower(), known, 1)
+            near = difflib.get_close_matches(name.lower(), known, 1) or _find_flag(kind, name)
             guess = f"did you mean {near[0]}?" if near else f"help(subjective.{kind.__name__}) lists the settings"
             raise SettingNameError(f"{kind.__name__} has no setting {name!r}; {guess}")
     return object.__new__(kind)
+
+
+def _find_flag(kind: type, name: str) -> list[str]:
+    """Return the setting whose flag has this name on the command line; nothing if there is none."""
+    flags = {f"-{name}", f"--{name.replace('_', '-')}"}
+    hints = type_hints(kind, include_extras=True)
+    aliases = {field: getattr(hint, "__metadata__", ()) for field, hint in hints.items()}
+    return [
+        field for field, all_ in aliases.items() if flags & {a for one in all_ for a in getattr(one, "aliases", ())}
+    ]
 
 
 class _Text:

@@ -207,6 +207,11 @@ def _texture_loss(analysis: Analysis, octave_weights: tuple[float, ...] | None, 
         regions: Sequence[Regions] | None = None,
     ) -> tuple[Scalar, Parts]:
         found = analyze(params, image, analysis, regions)
+        if str(jax.tree.structure(found)) != str(jax.tree.structure(targets)):
+            raise InputError(
+                "targets are of other octaves, layers or statistics than the analysis; make them with analyze and the "
+                "same analysis"
+            )
         parts = match(found, targets, analysis.terms, regions=regions, **options)
         return sum_parts(parts), parts
 

@@ -22,7 +22,7 @@ from subjective.evaluation.features import MIN_SIDE
 from subjective.evaluation.pixels import Image
 from subjective.evaluation.scores import Scores
 from subjective.images import PictureLike, as_image
-from subjective.network.vgg import Params, check_network
+from subjective.network.vgg import Params, check_network, resolve_layers
 
 
 def evaluate(
@@ -77,6 +77,7 @@ def evaluate(
     if source_weights is not None:
         source_weights = check_numbers("source_weights", source_weights, FINITE, "a number for each source")
     matched = check_texts("matched", matched, "names of layers, such as ('pool1',)")
+    matched = resolve_layers(matched, params) if matched else ()
     picture, images = _read(image, "the picture"), [_read(source, "a source") for source in given]
     images, source_weights = select_sources(images, source_weights)
     check_sizes(picture, images)

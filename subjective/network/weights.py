@@ -25,7 +25,7 @@ from subjective.arguments import check_path
 from subjective.checks import InputError, MissingFileError, file_errors
 from subjective.files import find_shared
 from subjective.network.formats import native, reader
-from subjective.network.formats.layout import WIDTHS, NumpyParams, Widths, check_params, one_line
+from subjective.network.formats.layout import NORMALIZED, WIDTHS, NumpyParams, Widths, check_params, one_line
 
 Scales = dict[str, np.ndarray]
 """``{layer: (out,)}``: the factor of each filter."""
@@ -206,7 +206,7 @@ def normalize(params: NumpyParams, scales: Scales) -> NumpyParams:
         Gatys et al., "Image Style Transfer Using Convolutional Neural Networks" (2016), section 2.
     """
     checked = _check_scales(scales, params)
-    result: NumpyParams = {"input": dict(params["input"])}
+    result: NumpyParams = {"input": {**params["input"], NORMALIZED: np.ones((), np.float32)}}
     before = np.ones(3)
     for name, layer in params.items():
         if name != "input":

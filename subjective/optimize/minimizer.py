@@ -201,7 +201,13 @@ def minimize(
     init = _read_start(init)
     run = _Run(optimizer or LBFGSB(), Problem(fn, args, init, resume.evaluations if resume else 0), first_step, on_step)
     if resume is None:
-        run.start(init)
+        try:
+            run.start(init)
+        except TypeError as error:
+            if "aux" not in str(error):
+                raise
+            given = "fn returns the loss alone"
+            raise InputError(f"{given}; wanted (loss, parts), where parts is a dict that may be empty") from error
         if run.point.state.gradient_norm == 0:
             return run.result(True, "the gradient is zero at the starting point: nothing to do")
         if max_steps == 0:

@@ -108,7 +108,10 @@ def _reduce_to_octaves(
     if network_layers(analysis.layers):
         check_network(params)
     if not (analysis.octaves and analysis.layers):
-        raise InputError("the analysis has no octave or no layer; wanted at least one of each")
+        raise InputError(
+            "the analysis has no octave or no layer; wanted both: octaves=(0, 1), and terms that name layers, "
+            "such as parse_term('gram@pool1')"
+        )
     if regions and analysis.blocks != WHOLE:
         raise InputError(f"a picture has regions or blocks, here {analysis.blocks}; wanted one of the two")
     smallest = smallest_picture(analysis, params)

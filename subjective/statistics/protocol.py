@@ -131,8 +131,8 @@ class _MeasureTile:
 class Statistic:
     """Describes what occurs in a feature map, but not where. Hashable, so that a compiled function can be kept for it.
 
-    To add a statistic, write a module of this package that makes a `Statistic`, and add it to
-    `subjective.statistics.registry.STATISTICS`.
+    `subjective.register` gives a statistic of your own a name. One that comes with the package is a module beside this
+    one, and a line in `subjective.statistics.registry.STATISTICS`.
 
     Attributes:
         name: name of the statistic on the command line and in the log.

@@ -336,7 +336,7 @@ def _find_faults(result: Result, stepped: bool) -> list[str]:
     if stepped and result.loss > (1 - MIN_LOSS_DROP) * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"
         faults.append(f"the loss hardly fell, {fell}: the target is out of reach, or reached already")
-    if contrast < FLAT_STD:
+    if contrast < FLAT_STD and result.steps > 0:
         faults.append("the picture is of one flat color, as its sources are, or out of their reach")
     if clipped > MAX_CLIPPED:
         faults.append(f"{clipped:.0%} of it lies beyond black or white and is cut off; lower mul or set bounds")

@@ -225,8 +225,8 @@ class SynthesisConfig(MixSettings, StageSettings, PictureConfig):
         """See `PictureConfig.check`."""
         super().check()
         check_weights("source_weights", self.source_weights, len(self.source_weights or ()), "source")
-        if self.init == "content" and not isinstance(self, TransferConfig):
-            raise InputError(f"{setting('init')} content is for a transfer; wanted another start or a picture file")
+        if self.init in ("content", "noise") and not isinstance(self, TransferConfig):
+            raise InputError(f"{setting('init')} {self.init} is for a transfer; wanted random or another start")
 
 
 @describe_settings

@@ -86,7 +86,8 @@ def enlarge(
         InputError: a setting, a picture or a size is invalid.
         NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
     """
-    config, params = read_config(config, EnlargeConfig), read_params(params)
+    config = read_config(config, EnlargeConfig)
+    params = read_params(params, config)
     image = as_image(picture, "the picture")
     others = None if sources is None else read_pictures(sources, "source")
     config = fit_config(image, config)

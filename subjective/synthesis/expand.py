@@ -49,7 +49,8 @@ def expand_picture(
         InputError: a setting or a picture is invalid, or nothing is added.
         NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
     """
-    config, params = read_config(config, ExpandConfig), read_params(params)
+    config = read_config(config, ExpandConfig)
+    params = read_params(params, config)
     others = None if sources is None else read_pictures(sources, "source")
     edit = edit_of(*as_image_with_opacity(picture), config, others)
     job = prepare(edit, config, params, read_init(init, edit.size))

@@ -10,6 +10,7 @@ import numpy as np
 from subjective.arguments import list_pictures
 from subjective.checks import InputError, count_of, describe, setting
 from subjective.images import Image, PictureLike, as_image, resize
+from subjective.network.formats.layout import NORMALIZED
 from subjective.network.vgg import Params, check_network
 from subjective.synthesis.config import PictureConfig
 
@@ -20,22 +21,28 @@ def read_config(config: Any, kind: type[Config]) -> Config:
     """Return the config, or the default config if ``config`` is None.
 
     Raises:
-        InputError: the config is of another class.
+        InputError: the config is of another class, also of one for another verb that has these settings and more.
     """
     if config is None:
         return kind()
-    if not isinstance(config, kind):
+    if not isinstance(config, kind) or getattr(type(config), "described", kind) is not kind:
         raise InputError(f"config is {describe(config)}; wanted subjective.{kind.__name__}(...)")
     return config
 
 
-def read_params(params: Any) -> Params:
-    """Return the parameters of a network, or refuse what cannot be parameters.
+def read_params(params: Any, config: PictureConfig) -> Params:
+    """Return the parameters of a network, or refuse what cannot be parameters of a run with such settings.
 
     Raises:
-        InputError: as in `subjective.network.vgg.check_network`.
+        InputError: as in `subjective.network.vgg.check_network`; or the settings are for raw parameters, and these are
+            normalized.
     """
     check_network(params)
+    if config.raw_weights and NORMALIZED in params["input"]:
+        raise InputError(
+            "config has raw_weights=True, as the preset paper has, and params are normalized; "
+            "give params=load_params(raw=True)"
+        )
     return params
 
 

@@ -90,7 +90,8 @@ def animate(
         have the sources' spectrum at random phases, at every stage, unless ``init`` says otherwise. So the loop is
         closed from the beginning, and its detail changes steadily.
     """
-    images, config, params = read_pictures(sources, "source"), read_config(config, AnimationConfig), read_params(params)
+    images, config = read_pictures(sources, "source"), read_config(config, AnimationConfig)
+    params = read_params(params, config)
     weights = read_shares(frame_weights, "frame_weights", "(frames, sources)")
     regions = read_shares(masks, "masks", "(height, width, sources)")
     job = prepare(images, config, params, weights, regions, read_init(init, config.output_size))

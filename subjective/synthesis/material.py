@@ -132,7 +132,8 @@ def synthesize_material(
         together. The random mixture of channels follows "Cells2Pixels", 2026; here a mixture stays the same for a
         whole stage, because L-BFGS takes the loss to be the same at each step.
     """
-    config, params = read_config(config, MaterialConfig), read_params(params)
+    config = read_config(config, MaterialConfig)
+    params = read_params(params, config)
     planes, kinds = read_maps(maps, config.maps)
     job = add_losses(prepare(planes, kinds, config, params), extra)
 

@@ -54,7 +54,8 @@ def invent(
         InputError: a setting or a size is invalid.
         NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
     """
-    config, params = read_config(config, NoveltyConfig), read_params(params)
+    config = read_config(config, NoveltyConfig)
+    params = read_params(params, config)
     job = prepare(config, params, read_init(init, config.output_size))
     return make_pictures(add_losses(job, extra), on_step, resume, apart=True, progress=progress)
 

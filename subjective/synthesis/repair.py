@@ -58,7 +58,8 @@ def repair(
         InputError: a setting, a picture or a mask is invalid, or nothing is left to fill or to keep.
         NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
     """
-    config, params = read_config(config, RepairConfig), read_params(params)
+    config = read_config(config, RepairConfig)
+    params = read_params(params, config)
     image, opacity = as_image_with_opacity(picture)
     read = partial(read_mask_of, shape=image.shape)
     edit = edit_of(

@@ -58,7 +58,10 @@ def initial_image(init: str, size: tuple[int, int], mean: Any, key: Key, *, nois
     if init == "symmetric":
         image += SYMMETRIC_CONTRAST * _symmetric_pattern(key, size)
     elif init not in INITS:
-        raise InputError(f"unknown start {init!r}; wanted 'random', 'symmetric', 'phases' or a picture file")
+        raise InputError(
+            f"unknown start {init!r}; wanted 'patches', 'random', 'symmetric' or 'phases'; in Python, a "
+            "starting picture is the verb's own argument init"
+        )
     return image.astype(np.float32)
 
 

@@ -93,7 +93,8 @@ def synthesize(
         Departures: the output wraps; the start is joined from patches of the sources; coarse octaves are made
         first; Gram matrices of more layers are matched, and also the spectrum of the pixels.
     """
-    images, config, params = read_pictures(sources, "source"), read_config(config, SynthesisConfig), read_params(params)
+    images, config = read_pictures(sources, "source"), read_config(config, SynthesisConfig)
+    params = read_params(params, config)
     regions = read_shares(masks, "masks", "(height, width, sources)")
     labels = None if guide is None else read_guide(guide, images[0].shape, config.output_size)
     job = prepare(images, config, params, regions, read_init(init, config.output_size), labels)

@@ -45,7 +45,8 @@ def make_tileable(
         InputError: a setting or the picture is invalid, or the strips leave no middle.
         NonFiniteLossError: see `minimize`. Every exception holds what there is in its attribute ``results``.
     """
-    config, params = read_config(config, TileableConfig), read_params(params)
+    config = read_config(config, TileableConfig)
+    params = read_params(params, config)
     edit = edit_of(*as_image_with_opacity(picture), config)
     job = prepare(edit, config, params, read_init(init, edit.size))
     return make_pictures(add_losses(job, extra), on_step, resume, progress=progress)

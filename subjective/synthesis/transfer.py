@@ -90,7 +90,8 @@ def transfer(
         difference by the difference between the content and a flat picture; coarse octaves are made first.
     """
     image, images = as_image(content, "the content"), read_pictures(styles, "style")
-    config, params = read_config(config, TransferConfig), read_params(params)
+    config = read_config(config, TransferConfig)
+    params = read_params(params, config)
     regions = read_shares(masks, "masks", "(height, width, styles)")
     shares, begin = read_parts(parts, sizes_of(images)), read_init(init, sizes_of([image])[0])
     job = prepare(image, images, config, params, regions, shares, begin)

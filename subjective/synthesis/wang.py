@@ -118,7 +118,8 @@ def make_tiles(
     References:
         See `subjective.planes.corners`. Departures: the tiles are not cut from samples of the source, but optimized.
     """
-    images, config, params = read_pictures(sources, "source"), read_config(config, TilesConfig), read_params(params)
+    images, config = read_pictures(sources, "source"), read_config(config, TilesConfig)
+    params = read_params(params, config)
     job = prepare(images, config, params, read_init(init, config.output_size))
     names = [field.name for field in dataclasses.fields(PictureResult)]
     return [

@@ -18,6 +18,9 @@ import numpy as np
 
 from subjective.checks import InputError
 
+NORMALIZED = "normalized"
+"""Entry of ``params["input"]`` that normalized parameters have, and raw ones do not. Its value does not count."""
+
 NumpyParams = dict[str, dict[str, np.ndarray]]
 """Parameters in the layout of this module, as numpy arrays in network order."""
 
