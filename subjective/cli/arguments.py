@@ -68,6 +68,9 @@ def parse(kind: type[Command], name: str, words: Sequence[str]) -> Command:
     """
     words = rewrite(kind, words)
     file = last_value(words, "--config")
+    if file and Path(file).is_dir():  # the folder of a run
+        file = str(Path(file) / CONFIG_FILE)
+        words = [*without_flag(words, "--config"), f"--config={file}"]
     if file:  # `check_words` refuses a flag without a value
         command = getattr(kind, "recorded_as", name)
         if is_record(file):

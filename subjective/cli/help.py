@@ -17,7 +17,8 @@ from subjective.synthesis.settings import NOISE
 FIRST = (
     "source", "out", "output_width", "output_height", "preset", "count", "max_iter", "join_mode", "seed", "dry_run",
 )  # fmt: skip
-"""The ten settings that people need most, in the order in which the help shows them."""
+"""The ten settings that people need most, in the order in which the help shows them. Those that only an edit has come
+after the first two."""
 
 INDENT = 6
 NAMES = 14
@@ -38,7 +39,9 @@ def help_text(kind: type, name: str) -> str:
     words = "".join(f" {_metavar(kind, field.name)}" for field in positional)
     sections = [[f"usage: subjective {name}{words} [flags]"], wrap(inspect.getdoc(kind) or "", 0)]
     sections += [_entry(kind, field, _metavar(kind, field.name)) for field in positional]
-    first = [fields[each] for each in FIRST if each in fields and fields[each] not in positional]
+    texts, own = field_docs(kind), [field.name for field in grouped_fields(kind).get("edit", [])]
+    names = [each for each in (*FIRST[:2], *own, *FIRST[2:]) if not texts.get(each, "").startswith("Refused")]
+    first = [fields[each] for each in names if each in fields and fields[each] not in positional][: len(FIRST)]
     if len(first) > len(FIRST) // 2:
         sections.append(["these first:", *_entries(kind, first, brief=True)])
     sections += [[f"{group}:", *_entries(kind, members)] for group, members in _flags_in_groups(kind).items()]

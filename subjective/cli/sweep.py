@@ -20,6 +20,7 @@ from subjective.cli.arguments import parse, without_flag
 from subjective.cli.attempts import attempt
 from subjective.cli.commands.pictures import SweepCommand, SynthesizeCommand
 from subjective.cli.outputs import check_out, copy_pictures
+from subjective.cli.words import NUMBER
 from subjective.files import write_bytes
 from subjective.images import find_images, read_image, write_image
 from subjective.runs.folder import new_folder
@@ -60,6 +61,9 @@ def list_variations(texts: Sequence[str]) -> list[Variation]:
         name, _, values = text.partition("=")
         if not name or not values or not all(values.split("/")):
             raise InputError(f"{setting('vary')} got {describe(text)}; {wanted}")
+        numbers = values.split(",")
+        if len(numbers) > 1 and all(NUMBER.fullmatch(number) for number in numbers):
+            raise InputError(f"{setting('vary')} got {text!r}; put / between values: {name}={'/'.join(numbers)}")
         axes.append([(name.removeprefix("--"), value) for value in values.split("/")])
     return [
         Variation(dict(combination), [flag for name, value in combination for flag in _flags(name, value)])

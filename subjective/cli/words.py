@@ -141,7 +141,8 @@ def rewrite(kind: type, words: Sequence[str]) -> list[str]:
     """Write words with two meanings as words with one.
 
     A whole number after ``-o`` is the number of octaves, as in the 2017 program; any other word there names the result.
-    A whole number after ``--seed`` is the seed of the noise; any other word there names the starting picture.
+    A whole number after ``--seed`` is the seed of the noise; any other word there names the starting picture. Of a flag
+    that takes several values and comes twice, all values count.
 
     Raises:
         InputError: two different seeds are given.
@@ -157,10 +158,30 @@ def rewrite(kind: type, words: Sequence[str]) -> list[str]:
         name, equals, value = word.partition("=")
         is_number = (value if equals else following).isdecimal() or name in only_numbers
         written.append(f"{number_flags[name]}{equals}{value}" if name in number_flags and is_number else word)
+    written = _merge_repeated(flags, written)
     seeds = {value for given in split_words(written) if given.name == "--rng-seed" for value in given.values[:1]}
     if len(seeds) > 1:
         raise InputError(f"--seed and --rng-seed give the seeds {' and '.join(sorted(seeds))}; give one of them")
     return written
+
+
+def _merge_repeated(flags: Sequence[Flag], words: Sequence[str]) -> list[str]:
+    """Return words in which each flag that takes several values comes once."""
+    several = {name: flag.name for flag in flags if flag.several for name in (flag.name, *flag.aliases)}
+    merged: list[list[str]] = []
+    first: dict[str, list[str]] = {}
+    for given in split_words(words):
+        values = [f"{given.name}={given.values[0]}", *given.values[1:]] if given.joined else given.values
+        whole = values if given.joined or not given.name else [given.name, *values]
+        flag = several.get(given.name)
+        if flag is None or given.joined:
+            merged.append(whole)
+        elif flag in first:
+            first[flag] += values
+        else:
+            first[flag] = whole
+            merged.append(whole)
+    return [word for part in merged for word in part]
 
 
 class Given(NamedTuple):
@@ -242,6 +263,8 @@ def _check_value(flag: Flag, name: str, value: str) -> None:
     if not flag.accepts(value):
         near = difflib.get_close_matches(value.lower(), flag.choices, 1)
         guess = f"; did you mean {near[0]}?" if near else ""
+        if flag.several and "," in value.strip(","):
+            guess = f"; put spaces between several: {name} {' '.join(value.replace(',', ' ').split())}"
         raise InputError(f"{name} is {value!r}; wanted {flag.describe()}{guess}")
 
 
@@ -250,8 +273,12 @@ def _check_loose(flags: Sequence[Flag], loose: Sequence[str], command: str) -> N
     takers = [flag for flag in flags if flag.positional]
     if len(loose) > len(takers) and not any(flag.several for flag in takers):
         word = loose[len(takers)]
-        is_source = word and Path(word).exists() and any(flag.field == "source" for flag in flags)
-        hint = f"give sources as --source {word}" if is_source else f"see subjective {command} --help"
+        fields = {flag.field for flag in flags}
+        hint = f"see subjective {command} --help"
+        if word and Path(word).exists() and "source" in fields:
+            hint = f"give sources as --source {word}"
+        elif NUMBER.fullmatch(word) and "source_weights" in fields:
+            hint = "--source-weights takes a number for each source"
         raise InputError(f"the word {word!r} belongs to no flag; {hint}")
     needed = [flag for flag in takers if flag.required]
     if len(loose) < len(needed):
@@ -285,5 +312,11 @@ def _advise(name: str, flags: Sequence[Flag], known: dict[str, Flag], command: s
     meant = SYNONYMS.get(bare)
     if meant in by_bare:
         return f"did you mean {by_bare[meant]}?"
+    pictures = next((flag for flag in flags if flag.positional and flag.metavar.startswith("PICTURE")), None)
+    if bare in ("s", "source", "input", "image") and pictures is not None:
+        return f"give {pictures.metavar} without a flag, right after the command"
+    swapped = [each for each in by_bare if sorted(each) == sorted(bare)]
+    if swapped:
+        return f"did you mean {by_bare[swapped[0]]}?"
     near = difflib.get_close_matches(bare, by_bare, 1)
     return f"did you mean {by_bare[near[0]]}?" if near else f"see subjective {command} --help"

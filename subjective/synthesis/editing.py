@@ -19,7 +19,7 @@ import numpy as np
 import scipy.ndimage
 from jaxtyping import Array
 
-from subjective.checks import InputError
+from subjective.checks import InputError, setting
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
 from subjective.statistics.regions import RegionMap
@@ -188,7 +188,9 @@ def check_edit(edit: Edit, names: Sequence[str] | None = None) -> None:
         InputError: see above.
     """
     if not edit.made.any():
-        raise InputError("there is nothing to make: all pixels are kept; mark what is to be made")
+        raise InputError(
+            f"there is nothing to make: all pixels are kept; mark what is made by {setting('fill')} or transparency"
+        )
     if not (edit.kept >= 1).any():
         raise InputError("there is nothing to keep: all pixels would be made; use `subjective synthesize` instead")
     for number, part in enumerate(edit.parts):

@@ -198,6 +198,10 @@ def first(here, capsys):
 
 @pytest.mark.slow
 def test_a_recorded_config_reproduces_its_run_byte_for_byte(first, here, capsys, monkeypatch):
+    by_folder, by_file = (
+        parse(SynthesizeCommand, "synthesize", ["--config", str(path)]) for path in (first, first / "config.json")
+    )
+    assert by_folder == by_file
     again = made(capsys, "synthesize", "--config", first / "config.json")
     assert read_image(again / "result.png").tobytes() == read_image(first / "result.png").tobytes()
     elsewhere = here / "elsewhere"

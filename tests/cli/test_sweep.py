@@ -109,6 +109,7 @@ def test_a_sweep_without_its_source_makes_nothing(here, capsys):
         (["max-iter=-1"], "--max-iter"),
         (["noise=1/255"], "--noise is 255; wanted 0 to 1"),
         (["dry-run=yes"], "--dry-run is for a single run; give it to subjective synthesize"),
+        (["octaves=2,3"], "put / between values: octaves=2/3"),
         ([], "vary"),
     ],
 )

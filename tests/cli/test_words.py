@@ -18,6 +18,12 @@ MISTAKES = [
     ("synthesise -s a.jpg", "there is no command 'synthesise'; did you mean synthesize?"),
     ("synthesize -s a.jpg --widht 5", "there is no --widht in `subjective synthesize`; did you mean --width?"),
     ("synthesize -s a.jpg --preest best", "did you mean --preset?"),
+    ("synthesize -s a.jpg -wo 256", "did you mean -ow?"),
+    ("synthesize -s a.jpg b.jpg --source-weights 70,30", "put spaces between several: --source-weights 70 30"),
+    ("synthesize -s a.jpg b.jpg --weights 70 30", "--source-weights takes a number for each source"),
+    ("animate -s a.jpg --formats mp4,gif", "put spaces between several: --formats mp4 gif"),
+    ("tileable -s a.jpg", "give PICTURE without a flag, right after the command"),
+    ("evaluate --image a.jpg -s a.jpg", "give PICTURE... without a flag, right after the command"),
     ("animate -s a.jpg --frames 4", "did you mean --count?"),
     ("synthesize -s a.jpg --iterations 4", "did you mean --max-iter?"),
     (
@@ -139,3 +145,10 @@ def test_a_number_after_seed_is_the_seed_and_any_other_word_the_starting_picture
     assert parse(ApplyCommand, "apply", ["rock", "--seed", "3"]).seed == 3
     assert parse(TrainCommand, "train", ["-s", "a.png", "--texture", "--seed", "3"]).seed == 3
     assert rewrite(SynthesizeCommand, ["-s", "a", "--seed=7"]) == ["-s", "a", "--rng-seed=7"]
+
+
+def test_a_flag_for_several_values_that_comes_twice_gets_all_of_them():
+    words = ["-s", "a.jpg", "-ow", "32", "--source", "b.jpg", "c.jpg", "-l", "pool1", "--layers", "conv1_1"]
+    options = parse(SynthesizeCommand, "synthesize", words)
+    assert options.source == ("a.jpg", "b.jpg", "c.jpg")
+    assert (options.layers, options.output_width) == (("pool1", "conv1_1"), 32)
