@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -89,6 +90,29 @@ def say(line: str) -> None:
     """Write a line, or a table, to stderr."""
     if _Shown.verbosity >= Verbosity.NORMAL:
         write_line(sys.stderr, f"{_Shown.label}{line}")
+
+
+@contextlib.contextmanager
+def still(doing: str, every: float = 20.0) -> Iterator[None]:
+    """Say from time to time that the block still goes on, so that a long one does not look like a fault.
+
+    Args:
+        doing: what the block does, such as ``compiling``.
+        every: seconds between two notes.
+    """
+    began, over = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not over.wait(every):
+            note(f"still {doing}, {format_duration(time.monotonic() - began)} so far")
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def write_line(stream: Stream, line: str) -> None:

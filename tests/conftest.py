@@ -28,6 +28,7 @@ import pytest
 from subjective.compilation import compiler_options, enable_disk_cache
 from subjective.network.formats.layout import random_params
 from subjective.network.normalization import load_params
+from subjective.terminal import Verbosity, set_verbosity
 
 
 def is_known(option):
@@ -59,6 +60,12 @@ jax.config.update("jax_disable_most_optimizations", FAST)
 gc.set_threshold(50_000, 20, 20)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
+
+
+@pytest.fixture(autouse=True)
+def tells():
+    """What is written to stderr does not depend on the command that another test ran."""
+    set_verbosity(Verbosity.NORMAL)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import pty
+import time
 
 import jax.numpy as jnp
 import pytest
@@ -67,12 +68,6 @@ def clock(monkeypatch):
     found = Clock()
     monkeypatch.setattr(terminal.time, "monotonic", lambda: found.now)
     return found
-
-
-@pytest.fixture(autouse=True)
-def normal():
-    yield
-    set_verbosity(Verbosity.NORMAL)
 
 
 def read_to_the_end(leader):
@@ -202,3 +197,14 @@ def test_a_silenced_logger_writes_nothing_until_the_end_of_the_block(caplog):
         logger.error("lost")
     logger.error("kept")
     assert caplog.messages == ["kept"]
+
+
+def test_a_long_block_says_that_it_still_goes_on(capsys):
+    with terminal.still("compiling", every=0.01):
+        deadline = time.monotonic() + 30
+        while "still" not in (said := capsys.readouterr().err) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert said.startswith("subjective: still compiling, ")
+    capsys.readouterr()
+    time.sleep(0.05)
+    assert not capsys.readouterr().err  # it says no more once the block is over

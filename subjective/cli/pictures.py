@@ -39,7 +39,7 @@ from subjective.synthesis.forecast import Forecast, Phase, fit_to_time, forecast
 from subjective.synthesis.problem import Job
 from subjective.synthesis.progress import PictureProgress
 from subjective.synthesis.schedule import Schedule
-from subjective.terminal import announce, format_duration, note, say
+from subjective.terminal import announce, format_duration, note, say, still
 
 PICTURE_SECONDS_PER_PIXEL = 2e-7
 """Seconds of writing a pixel of a picture as PNG."""
@@ -126,8 +126,9 @@ def plan_run(
     reading = Phase("reading", read - began)
     if resume is not None:
         note("compiling ...")
-        job = prepare(options)
-        evaluation_seconds = compile_job(job).time_evaluations()
+        with still("compiling"):
+            job = prepare(options)
+            evaluation_seconds = compile_job(job).time_evaluations()
         return _say_forecast(options, job, evaluation_seconds, [reading, _time_since(read)], phases_after)
     if options.optimizer_name != options.preferred_optimizer:
         note(f"note: using --optimizer {options.optimizer_name}, because {unavailable('lbfgsb')}")
@@ -148,7 +149,8 @@ def plan_run(
         if options.minutes is not None:
             _fit(guess.config, found)
         return None
-    fitted = fit_to_memory(options, params, sizes, prepare, limit, note, rates.compiler_bytes)
+    with still("compiling"):
+        fitted = fit_to_memory(options, params, sizes, prepare, limit, note, rates.compiler_bytes)
     if fitted.config == guess.config and jax.process_count() == 1:  # rates are of this machine alone
         prepared = time.monotonic() - read
         write_rates(guess.correct(rates, fitted.evaluation_seconds, prepared, fitted.compiler_bytes))

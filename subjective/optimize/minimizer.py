@@ -105,7 +105,8 @@ class Result:
         evaluations: number of evaluations of the loss.
         seconds: time of the steps, with compiling the loss and with the steps before a resume; reading, measuring the
             sources and planning come on top.
-        converged: whether the minimization ended because further steps would lower the loss little or not at all.
+        converged: whether the minimization ended before all steps were made: because further steps would lower the loss
+            little or not at all, or because the loss is low enough.
         message: why the minimization ended, as a sentence.
         parts: pytree of the floats whose sum is the loss.
         gradient_norm: Euclidean norm of the gradient, in the optimizer's coordinates.
@@ -220,7 +221,7 @@ def minimize(
         if run.point.since >= run.optimizer.patience:
             return run.result(True, f"{run.optimizer.patience} steps lowered the loss by less than {tolerance:g} of it")
         if enough is not None and run.point.state.loss <= enough:
-            return run.result(True, f"the loss is at most {enough:.3g}, which is enough")
+            return run.result(True, f"the loss is at most {enough:.3g}, which is near enough")
         if run.point.step >= max_steps:
             return run.result(False, f"all {max_steps} steps were made" if max_steps != 1 else "the only step was made")
         try:

@@ -96,7 +96,8 @@ def draw_material(source: Mapping[str, Picture], made: Mapping[str, Picture], co
     """Draw the maps of a material under those of its source; with normals, also both under a light.
 
     Args:
-        source: the maps by their kinds, ``(height, width, 3)``, or ``(height, width)`` for gray.
+        source: the maps by their kinds, ``(height, width, 3)``, or ``(height, width)`` for gray. Of a larger source, a
+            part of the size of what is made is shown, so that both are seen at one scale.
         made: the maps that were made.
         convention: where y of the normals points.
 
@@ -104,7 +105,9 @@ def draw_material(source: Mapping[str, Picture], made: Mapping[str, Picture], co
         Image ``(height, width, 3)``.
     """
     cells = []
-    for name, maps in (("source", source), ("made", made)):
+    height, width = made["albedo"].shape[:2]
+    part = {kind: plane[:height, :width] for kind, plane in source.items()}
+    for name, maps in (("source", part), ("made", made)):
         shown = {kind: np.stack([plane] * 3, 2) if plane.ndim == 2 else plane for kind, plane in maps.items()}
         if "normal" in maps:
             plane = to_plane(maps["normal"])

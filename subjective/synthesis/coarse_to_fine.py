@@ -324,6 +324,8 @@ class StepCounter:
         ended = f"all {full_size} steps at full size were made" if made_all else result.message
         enough = self.job.enough(last)
         is_near = enough is not None and result.loss <= enough
+        if is_near and self._steps == 0:
+            ended = f"no step was needed: {ended}"
         message = "; ".join([ended, *_find_faults(result, last.steps > 0 and not is_near)])
         return dataclasses.replace(
             result, message=message, steps=self._steps, evaluations=self._evaluations, seconds=self._seconds

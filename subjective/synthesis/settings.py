@@ -205,7 +205,7 @@ class StageSettings:
     start with faint noise instead."""
     pieces: Pieces = "large"
     """How the patches are joined. large keeps pieces of the sources as they are, so that lines run on and detail is
-    sharp; half to three quarters of the picture can then be found in its sources. With small, each place finds its
+    sharp; half to nine tenths of the picture can then be found in its sources. With small, each place finds its
     patches anew at every size: hardly anything is copied, and long lines break. No effect with other starts."""
     layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
     """How strongly the large shapes and colors are held to those of the patches, relative to the statistics. With 0 the

@@ -57,7 +57,7 @@ def test_a_part_that_begins_near_to_the_picture_needs_no_step(small_params):
         picture, config, params=small_params, fill=hole(picture.shape), on_step=lambda _, step: steps.append(step.step)
     )
     assert (result.steps, steps) == (0, [0])
-    assert result.message.endswith("which is enough")
+    assert result.message.endswith("which is near enough")
 
 
 def test_the_loss_that_is_enough_is_that_of_parts_as_large_as_what_is_made(small_params):

@@ -35,7 +35,7 @@ def test_a_minimization_ends_at_the_first_loss_that_is_enough():
     result = minimize(fn, start, enough=1.0, first_step=0.05, on_step=lambda step: seen.append(step.loss))
     assert [loss <= 1 for loss in seen] == [False] * (len(seen) - 1) + [True]
     assert len(seen) > 2
-    assert (result.converged, result.message) == (True, "the loss is at most 1, which is enough")
+    assert (result.converged, result.message) == (True, "the loss is at most 1, which is near enough")
     assert minimize(fn, start, enough=4.0).steps == 0
 
 
@@ -73,7 +73,7 @@ def test_a_picture_ends_there_and_goes_on_without(small_params):
     source[:40] *= 0.7
     [near] = synthesize([source], SynthesisConfig(**SETTINGS, enough=0.05), params=small_params)
     [far] = synthesize([source], SynthesisConfig(**SETTINGS, enough=0.0, max_iter=20), params=small_params)
-    assert near.message.endswith("which is enough")
+    assert near.message.endswith("which is near enough")
     assert 0 < near.steps < far.steps
     [begun] = synthesize([source], SynthesisConfig(**SETTINGS, enough=10.0), params=small_params)
     assert (begun.steps, begun.message) == (0, begun.message.partition("; ")[0])
