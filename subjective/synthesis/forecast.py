@@ -151,7 +151,7 @@ class Forecast:
     def __str__(self) -> str:
         """Describe the seconds of a step, of the whole run and of each phase in one line."""
         total, most = format_duration(self.total_seconds), format_duration(self.most_seconds)
-        bound = "" if most == total else f", at most {most}"
+        bound = "" if most == total else f", {most} if all steps are made"
         parts = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in self.phases if seconds >= 0.5)
         step = f"{self.stages[-1].step_seconds:.2g} s a step at full size"
         return f"about {total} in all{bound}{': ' if parts else ''}{parts} ({step})"

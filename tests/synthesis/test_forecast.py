@@ -35,8 +35,8 @@ def test_the_whole_run_is_the_sum_of_its_phases():
 
 def test_a_forecast_in_words_has_the_whole_and_each_phase():
     assert str(FOUND) == (
-        "about 2 min 15 s in all, at most 2 min 45 s: reading 1 s, compiling 9 s, 64x64 1 min, 128x128 1 min, "
-        "measuring 5 s (2 s a step at full size)"
+        "about 2 min 15 s in all, 2 min 45 s if all steps are made: reading 1 s, compiling 9 s, 64x64 1 min, "
+        "128x128 1 min, measuring 5 s (2 s a step at full size)"
     )
 
 
