@@ -27,6 +27,7 @@ from subjective.runs.pictures import draw_material
 from subjective.runs.provenance import describe_file
 from subjective.runs.result_files import MaterialFiles
 from subjective.synthesis import coarse_to_fine
+from subjective.synthesis.enough import ends_when_near
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.layout import choose_first_stage
 from subjective.synthesis.material import complete_maps, join_maps, prepare, split_maps
@@ -70,7 +71,8 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
         scored = options.count if options.evaluate else 0
         return forecast_end([source[:, :, :3]], options, scored, pixel_seconds / options.passes)
 
-    planned = plan_run(options, params, [size], prepare_job, resume, began, phases_after)
+    near = ends_when_near(options, 1)
+    planned = plan_run(options, params, [size], prepare_job, resume, began, phases_after, ends_near=near)
     if planned is None:
         return 0
     options, job = planned.options, planned.job

@@ -58,20 +58,30 @@ def end_when_near(
             for a whole picture.
     """
     measured = [
-        _losses_of_quarters(config, job.analysis, source, target, params, size)
+        losses_of_quarters(config, job.analysis, source, target, params, size)
         for source, target in zip(sources, targets, strict=True)
     ]
     fewest = min(map(len, measured))
-    if not fewest:
-        return job
     of_octaves = np.average([one[:fewest] for one in measured], axis=0, weights=config.source_weights)
+    return end_at(job, config.enough, of_octaves.tolist(), None if len(sources) == 1 else MIXED)
 
-    counted = None if len(sources) == 1 else MIXED
+
+def end_at(job: Job, share: float, of_octaves: Sequence[float], counted: int | None = None) -> Job:
+    """End each stage of a job at a share of known losses.
+
+    Args:
+        job: the job.
+        share: the share.
+        of_octaves: the losses at each octave, finest first; maybe not at all. If empty, no stage ends so.
+        counted: number of a stage's octaves, the finest, whose losses its total has; None for all.
+    """
+    if not of_octaves:
+        return job
 
     def enough(stage: Stage) -> float | None:
         known = of_octaves[stage.first_octave :][:counted]
         octaves = len(stage.analysis.octaves[:counted])
-        return config.enough * float(np.mean(known)) * octaves if len(known) else None
+        return share * float(np.mean(known)) * octaves if len(known) else None
 
     return dataclasses.replace(job, enough=enough)
 
@@ -81,18 +91,24 @@ def mixed_weights(stage: Stage) -> tuple[float, ...]:
     return tuple(float(octave < MIXED) for octave in range(len(stage.analysis.octaves)))
 
 
-def _losses_of_quarters(
+def losses_of_quarters(
     config: SynthesisConfig,
     analysis: Analysis,
     source: np.ndarray,
     targets: Statistics,
     params: Params,
-    size: tuple[int, int] | None,
+    size: tuple[int, int] | None = None,
 ) -> list[float]:
     """Return the mean texture loss of the source's quarters at each octave that has room in a quarter, finest first.
 
-    Of a large source, the middles of the quarters count: as much as the picture shows, but at least `LEAST_PART`; or of
-    the ``size`` that is made, if only a part is.
+    Args:
+        config: the settings.
+        analysis: how the picture is measured.
+        source: image ``(height, width, 3)``. Of a large one, the middles of the quarters count: as much as the picture
+            shows, but at least `LEAST_PART`.
+        targets: the statistics of the source, at all octaves of the analysis.
+        params: the network.
+        size: (height, width) that counts of each quarter instead, if only a part of a picture is made.
     """
     shown = size or [max(wanted, LEAST_PART) for wanted in config.size]
     height, width = (min(side // 2, wanted) for side, wanted in zip(source.shape, shown, strict=False))

@@ -22,6 +22,7 @@ from subjective.materials.maps import KINDS, channels_of, order_kinds, place_cha
 from subjective.network.vgg import Params
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
+from subjective.synthesis.enough import end_at, ends_when_near, losses_of_quarters
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.inputs import read_config, read_params
 from subjective.synthesis.layout import begins_with_patches, choose_first_stage, hold_to_layout, join_layouts
@@ -257,6 +258,7 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
         return targets_by_precision([view.show(planes, kinds)], some, analysis, config, params, None)
 
     targets = [measure(view, stages) for view in views]
+    has_mixture = config.mix_weight > 0 and len(kinds) > 1
 
     @lru_cache(maxsize=8)
     def mix(stage: Stage, picture: int, attempt: int) -> tuple[View, Any]:
@@ -267,7 +269,7 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
 
     def problem(stage: Stage, picture: int = 0, attempt: int = 0) -> tuple[Loss, Any]:
         seen = list(zip(views, targets, strict=True))
-        if config.mix_weight and len(kinds) > 1:
+        if has_mixture:
             seen.append(mix(stage, picture, attempt))
         colors = [(view, target_at(target, stage)) for view, target in seen if view.is_color]
         data = [(view, target_at(target, stage)) for view, target in seen if not view.is_color]
@@ -302,7 +304,21 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
         pictures=config.count,
         notes=notes,
     )
-    return job if layouts is None else hold_to_layout(job, layouts, config.layout_weight)
+    if layouts is None:
+        return job
+    if ends_when_near(config, 1):
+        seen = [*zip(views, targets, strict=True), *([mix(stages[-1], 0, 0)] if has_mixture else [])]
+        exact = stages[-1].analysis.precision
+        found = [
+            losses_of_quarters(
+                config, _analysis_of(plan.analysis, view), view.show(planes, kinds), target[exact], params
+            )
+            for view, target in seen
+        ]
+        known = min(map(len, found))
+        weights = np.array([view.weight for view, _ in seen])
+        job = end_at(job, config.enough, (weights @ np.array([one[:known] for one in found])).tolist())
+    return hold_to_layout(job, layouts, config.layout_weight)
 
 
 def patch_factors(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig) -> np.ndarray:

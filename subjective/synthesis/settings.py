@@ -213,8 +213,8 @@ class StageSettings:
     enough: Annotated[float, arg(metavar="SHARE"), WEIGHT] = 0.5
     """End a stage when the loss is at most this share of the loss that quarters of the source have, compared with the
     whole source. A picture that is driven nearer gets a weave in its even places. 0 never ends a stage so. Counts
-    for textures that begin with patches of one source, or with parts of several, and for edits that begin with
-    patches: most of these need no step."""
+    for textures that begin with patches of one source, or with parts of several, for materials, and for edits
+    that begin with patches: most of these need no step."""
     schedule: Schedule = "coarse-to-fine"
     """coarse-to-fine makes a small picture first and doubles its size octave by octave; plain begins at full size."""
     first_stage: Annotated[int | None, arg(metavar="PIXELS"), at_least(1)] = None
