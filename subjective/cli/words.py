@@ -142,7 +142,7 @@ def rewrite(kind: type, words: Sequence[str]) -> list[str]:
 
     A whole number after ``-o`` is the number of octaves, as in the 2017 program; any other word there names the result.
     A whole number after ``--seed`` is the seed of the noise; any other word there names the starting picture. Of a flag
-    that takes several values and comes twice, all values count.
+    that takes several files and comes twice, all files count; of other flags, the last one does.
 
     Raises:
         InputError: two different seeds are given.
@@ -166,8 +166,9 @@ def rewrite(kind: type, words: Sequence[str]) -> list[str]:
 
 
 def _merge_repeated(flags: Sequence[Flag], words: Sequence[str]) -> list[str]:
-    """Return words in which each flag that takes several values comes once."""
-    several = {name: flag.name for flag in flags if flag.several for name in (flag.name, *flag.aliases)}
+    """Return words in which each flag that takes several files comes once."""
+    files = [flag for flag in flags if flag.several and flag.names_files]
+    several = {name: flag.name for flag in files for name in (flag.name, *flag.aliases)}
     merged: list[list[str]] = []
     first: dict[str, list[str]] = {}
     for given in split_words(words):

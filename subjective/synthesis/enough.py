@@ -62,6 +62,8 @@ def end_when_near(
         for source, target in zip(sources, targets, strict=True)
     ]
     fewest = min(map(len, measured))
+    if not fewest:
+        return job
     of_octaves = np.average([one[:fewest] for one in measured], axis=0, weights=config.source_weights)
     return end_at(job, config.enough, of_octaves.tolist(), None if len(sources) == 1 else MIXED)
 

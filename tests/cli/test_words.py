@@ -147,8 +147,8 @@ def test_a_number_after_seed_is_the_seed_and_any_other_word_the_starting_picture
     assert rewrite(SynthesizeCommand, ["-s", "a", "--seed=7"]) == ["-s", "a", "--rng-seed=7"]
 
 
-def test_a_flag_for_several_values_that_comes_twice_gets_all_of_them():
+def test_a_flag_for_several_files_that_comes_twice_gets_all_of_them():
     words = ["-s", "a.jpg", "-ow", "32", "--source", "b.jpg", "c.jpg", "-l", "pool1", "--layers", "conv1_1"]
     options = parse(SynthesizeCommand, "synthesize", words)
     assert options.source == ("a.jpg", "b.jpg", "c.jpg")
-    assert (options.layers, options.output_width) == (("pool1", "conv1_1"), 32)
+    assert (options.layers, options.output_width) == (("conv1_1",), 32)

@@ -20,6 +20,7 @@ SMALL = {
     "output_height": 64,
     "octaves": 1,
     "max_iter": 12,
+    "enough": 0.0,
     "statistic": ("gram",),
     "layers": ("pool1",),
 }
@@ -130,3 +131,15 @@ def test_what_makes_no_material_is_refused_in_one_line(small_params, maps, setti
     with pytest.raises(InputError, match=message) as caught:
         synthesize_material(maps, MaterialConfig(**SMALL, **settings), params=small_params)
     assert "\n" not in str(caught.value)
+
+
+def test_a_material_ends_where_all_its_maps_together_are_as_near_as_quarters_of_the_source(small_params):
+    planes, kinds = material.read_maps(stones())
+    config = MaterialConfig(**SMALL | {"enough": 0.5})
+    job = material.prepare(planes, kinds, config, small_params)
+    [stage] = job.stages[-1:]
+    assert job.enough(stage) > 0
+    twice = material.prepare(planes, kinds, MaterialConfig(**SMALL | {"enough": 1.0}), small_params)
+    assert twice.enough(stage) == pytest.approx(2 * job.enough(stage))
+    [result] = synthesize_material(stones(), MaterialConfig(**SMALL | {"enough": 100.0}), params=small_params)
+    assert result.steps == 0
