@@ -115,7 +115,7 @@ def file_errors(action: str, path: str | Path) -> Iterator[None]:
         raise
     except OSError as error:
         refused = FileError(f"cannot {action} {describe(str(path))}: {error.strerror or error}")
-        refused.errno, refused.strerror = error.errno, error.strerror
+        refused.errno, refused.strerror, refused.filename = error.errno, error.strerror, str(path)
         raise refused from error
 
 

@@ -32,7 +32,7 @@ from subjective.images import PictureWarning
 from subjective.plugins import PluginError
 from subjective.runs.interrupts import UNMADE, Interrupted, LostProcessError, ending_at_once, interruptible
 from subjective.runs.memory import is_out_of_memory
-from subjective.runs.provenance import read_record
+from subjective.runs.provenance import CONFIG_FILE, read_record
 from subjective.studio.beside import start_beside
 from subjective.terminal import note, open_closed_streams, report_error, set_verbosity
 from subjective.version import __version__
@@ -202,6 +202,7 @@ def _load(entry: Entry) -> Any:
 
 def _resume(folder: Path, *, force: bool, watch: bool) -> int:
     """Read which command made a run folder, and run that command again to continue the run."""
+    folder = folder.parent if folder.name == CONFIG_FILE else folder
     file = record_file(folder)
     check_unfinished(folder)
     command = read_record(file)["command"]

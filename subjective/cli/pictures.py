@@ -148,6 +148,9 @@ def plan_run(
             note(f"note: {render_error(line, type(options))}")
         if options.minutes is not None:
             _fit(guess.config, found)
+        if guess.peak_bytes > limit:
+            over = f"{format_size(guess.peak_bytes)} is more than the {format_size(limit)} that may be used"
+            note(f"note: {over}; the run may be refused once it is compiled, which --compile tries")
         return None
     with still("compiling"):
         fitted = fit_to_memory(options, params, sizes, prepare, limit, note, rates.compiler_bytes)

@@ -128,7 +128,7 @@ def _read_json(file: str | Path) -> Any:
         with file_errors("read", file):
             found = json.loads(Path(file).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{str(file)!r} is no JSON file: {error}") from None
+        raise InputError(f"{str(file)!r} is no JSON file: {error}; wanted TOML in a .toml file, or JSON") from None
     except (ValueError, RecursionError, OSError):
         return read_record(file)
     return found if isinstance(found, Mapping) else read_record(file)

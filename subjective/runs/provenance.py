@@ -155,7 +155,9 @@ def read_record(path: str | Path) -> dict[str, Any]:
     except InputError:
         raise
     except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"no such file: {name!r}; wanted the {CONFIG_FILE} of a run folder") from None
+        raise InputError(
+            f"no such file: {name!r}; wanted the {CONFIG_FILE} of a run folder, or settings in TOML or JSON"
+        ) from None
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         pass
     raise InputError(f"{name!r} holds no settings; wanted the {CONFIG_FILE} of a run folder")

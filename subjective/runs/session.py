@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax
 
-from subjective.checks import InputError
+from subjective.checks import FileError, InputError
 from subjective.files import NO_ROOM, write_bytes
 from subjective.runs import control, interrupts
 from subjective.runs.interrupts import LostProcessError
@@ -191,7 +191,8 @@ class Session:
     def _explain(self, error: Exception) -> str | None:
         """Describe in one line an error that the user can mend; return None for a fault of this program."""
         if isinstance(error, OSError) and error.errno in NO_ROOM:
-            return f"no room left to write in {self.run.folder} ({error.strerror or error})"
+            place = Path(error.filename).parent if isinstance(error, FileError) else self.run.folder
+            return f"no room left to write in {place} ({error.strerror or error})"
         if isinstance(error, InputError):
             return self._render(error)
         if isinstance(error, LostProcessError):

@@ -1,6 +1,7 @@
 """`subjective batch`: each picture by itself, whatever becomes of the others."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from helpers.processes import SMALL, refusal
 from subjective import images
 from subjective.cli.batch import name_results
 from subjective.cli.main import main
+from subjective.runs.interrupts import Interrupted
 
 pytestmark = pytest.mark.usefixtures("pictures")
 
@@ -117,3 +119,27 @@ def test_what_a_batch_cannot_take_is_refused_before_anything_is_made(capsys):
     assert "PICTURE... is missing" in refusal(capsys, "batch")
     assert "give PICTURE... without a flag" in refusal(capsys, "batch", "many", "--source", "a.png")
     assert "--out is 'many/a.png', which is a file" in refusal(capsys, "batch", "many", "-o", "many/a.png")
+
+
+def test_a_dry_run_writes_no_summary(capsys):
+    assert main(["batch", "many", *SMALL, "--dry-run", "--out", "made", "--summary", "new/all.json"]) == 0
+    assert not Path("new").exists()
+    assert "made" not in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_interrupted_batch_says_what_was_made_and_what_was_not(capsys, monkeypatch):
+    runs = []
+
+    def stop_at_the_second(options, begun):
+        runs.append(options.source)
+        if len(runs) == 2:
+            raise Interrupted(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr("subjective.cli.synthesize.run", stop_at_the_second)
+    assert main(["batch", "many/a.png", "many/c.png", *SMALL, "--summary", "all.json"]) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err.splitlines()[-1] == "subjective: interrupted; 1 of 2 made"
+    entries = json.loads(Path("all.json").read_text())["pictures"]
+    assert [(one["picture"], one["status"]) for one in entries] == [
+        ("many/a.png", "made"), ("many/c.png", "interrupted")
+    ]  # fmt: skip

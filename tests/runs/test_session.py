@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from subjective.checks import FileError, InputError, setting
+from subjective.checks import FileError, InputError, file_errors, setting
 from subjective.images import read_image
 from subjective.optimize.minimizer import Result, Step
 from subjective.runs.folder import PictureFolder
@@ -313,3 +313,10 @@ def test_a_signal_whose_exception_python_drops_stops_the_run_after_the_step(tmp_
     assert raised.value.number == number
     assert json.loads((tmp_path / "summary.json").read_text())["reason"] == "interrupted"
     assert "ignored" not in capfd.readouterr().err
+
+
+def test_a_full_disk_is_named_by_the_file_that_found_no_room(tmp_path, capfd):
+    with pytest.raises(FileError) as raised, file_errors("write", "elsewhere/made.png"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert stopped_by(raised.value, tmp_path).status == 2
+    assert "no room left to write in elsewhere (No space left on device)" in capfd.readouterr().err
