@@ -326,19 +326,25 @@ class StepCounter:
         is_near = enough is not None and result.loss <= enough
         if is_near and self._steps == 0:
             ended = f"no step was needed: {ended}"
-        message = "; ".join([ended, *(_find_faults(result, not is_near) if last.steps > 0 else [])])
+        message = "; ".join([ended, *_find_faults(result, last.steps > 0, last.steps > 0 and not is_near)])
         return dataclasses.replace(
             result, message=message, steps=self._steps, evaluations=self._evaluations, seconds=self._seconds
         )
 
 
-def _find_faults(result: Result, stepped: bool) -> list[str]:
-    """Return a clause for each unexpected fault of a picture; ``stepped`` says whether its loss had to fall."""
+def _find_faults(result: Result, asked: bool, stepped: bool) -> list[str]:
+    """Return a clause for each unexpected fault of a picture.
+
+    Args:
+        result: the picture.
+        asked: whether steps were asked for.
+        stepped: whether the loss had to fall.
+    """
     faults, (contrast, clipped) = [], map(float, _measure_faults(result.value))
     if stepped and result.loss > (1 - MIN_LOSS_DROP) * result.begun:
         fell = f"from {result.begun:.4g} to {result.loss:.4g}"
         faults.append(f"the loss hardly fell, {fell}: the target is out of reach, or reached already")
-    if contrast < FLAT_STD:
+    if contrast < FLAT_STD and asked:
         faults.append("the picture is of one flat color, as its sources are, or out of their reach")
     if clipped > MAX_CLIPPED:
         faults.append(f"{clipped:.0%} of it lies beyond black or white and is cut off; lower mul or set bounds")
