@@ -19,8 +19,9 @@ from subjective.cli.outputs import check_out, copy_pictures
 from subjective.cli.pictures import PictureSession, check_files, forecast_end, plan_run
 from subjective.cli.report import Judge
 from subjective.encoding import check_depth
+from subjective.evaluation.criteria import COPY
 from subjective.evaluation.pixels import seam
-from subjective.evaluation.scores import report
+from subjective.evaluation.scores import Scores, report
 from subjective.images import find_images, read_image, read_stored
 from subjective.runs.provenance import describe_file
 from subjective.runs.result_files import PictureFiles
@@ -130,11 +131,16 @@ def _measure(
             entry[f"seam_{('rows', 'columns')[axis]}"] = {"before": _to_json(before), "after": _to_json(after)}
             words += f"seam {SEAMS[axis]}: score {before[2]:.2f} before, {after[2]:.2f} after\n"
     if judge is not None:
-        scores = [judge.score(picture) for picture in made]
+        scores = [_leave_out_copies(judge.score(picture)) for picture in made]
         for entry, one in zip(found, scores, strict=True):
             entry["made"] = one.to_json()
         words += report(dict(zip(names, scores, strict=True)))
     return found, words
+
+
+def _leave_out_copies(scores: Scores) -> Scores:
+    """Return scores without what is copied: a made part consists of pieces of its picture, which is no fault."""
+    return Scores(one for one in scores.values() if one.measure is not COPY) if scores else scores
 
 
 def _to_json(measured: tuple[float, float, float]) -> dict[str, float]:
