@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
@@ -242,14 +243,18 @@ def prepare(edit: Edit, config: EditConfig, params: Params, init: np.ndarray | N
         mean = np.average(mean_colors(edit.completed), axis=0, weights=config.source_weights)
         start = make_start(config, edit.completed, mean, init, stages[0])
     job = Job(config, stages, problem, start, starts=config.starts, pictures=config.count, notes=plan.notes)
-    if ends_when_near(config, len(edit.sources)) and begins_with_copies:
-        alone = dataclasses.replace(config, source_weights=None)
-        exact = dataclasses.replace(plan.analysis, precision=stages[-1].analysis.precision)
-        own = [targets_of([one], exact, alone, params) for one in edit.completed]
+    if not begins_with_copies:
+        return keep_pixels(job, edit)
+    if ends_when_near(config, len(edit.sources)):
+        exact = stages[-1].analysis.precision
+        own = [jax.tree.map(lambda stacked: stacked[0], targets[exact])]  # of the one source
+        if len(edit.sources) > 1:
+            alone = dataclasses.replace(config, source_weights=None)
+            analysis = dataclasses.replace(plan.analysis, precision=exact)
+            own = [targets_of([one], analysis, alone, params) for one in edit.completed]
         side = math.isqrt(int(edit.made.sum()))
         job = end_when_near(job, config, edit.completed, own, params, (side, side))
-    if begins_with_copies:
-        job = hold_to_layout(job, copies, config.layout_weight / max(float(edit.made.mean()), LEAST_PART))
+    job = hold_to_layout(job, copies, config.layout_weight / max(float(edit.made.mean()), LEAST_PART))
     return keep_pixels(job, edit)
 
 
