@@ -29,6 +29,9 @@ LARGEST = 2**26
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of the operating system that mean that a disk has no room for a file."""
 
+UNUSABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS)
+"""Error numbers of the operating system that mean that no file can be looked up or made at a path."""
+
 _FLAGS = {
     "rb": os.O_RDONLY,
     "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
@@ -275,3 +278,10 @@ def suggest_file(path: Path) -> str:
     beside = [file.name for file in path.parent.iterdir()] if os.access(path.parent, os.R_OK) else []
     near = difflib.get_close_matches(path.name, beside, 1)
     return f"did you mean {str(path.parent / near[0])!r}?" if near else ""
+
+
+def refuse_path(error: Exception) -> InputError | None:
+    """Return what to tell the user if the error is about a path that cannot be used, such as one that is too long."""
+    if not isinstance(error, OSError) or error.errno not in UNUSABLE or error.filename is None:
+        return None
+    return InputError(f"cannot use the path {describe(str(error.filename))}: {error.strerror}; give another one")

@@ -12,6 +12,7 @@ from subjective.checks import InputError
 from subjective.cli import synthesize
 from subjective.cli.arguments import render_error
 from subjective.cli.commands.pictures import SynthesizeCommand
+from subjective.files import refuse_path
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,13 @@ def attempt(options: SynthesizeCommand, begun: Callable[[Path], None] = lambda f
     try:
         status = synthesize.run(options, begun=begin)
         reason = _read_reason(folders[0]) if status else ""
-    except InputError as error:
-        status, reason = 2, render_error(error, type(options))
     except Exception as error:
-        traceback.print_exception(error)
-        status, reason = 1, f"a fault of this program: {type(error).__name__}; the traceback is above"
+        refused = error if isinstance(error, InputError) else refuse_path(error)
+        if refused is None:
+            traceback.print_exception(error)
+            status, reason = 1, f"a fault of this program: {type(error).__name__}; the traceback is above"
+        else:
+            status, reason = 2, render_error(refused, type(options))
     return Attempt(folders[0] if folders else None, status, reason)
 
 

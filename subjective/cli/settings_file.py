@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import glob
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -106,10 +107,10 @@ def _place(folder: Path, name: str) -> str:
     Of ``NAME=FILE``, the file counts.
     """
     key, equals, file = name.partition("=")
-    if equals and (folder / file).exists():
+    if equals and os.path.exists(folder / file):
         return f"{key}={folder / file}"
     beside = folder / name
-    return str(beside) if glob.glob(glob.escape(str(folder)) + "/" + name) or beside.exists() else name
+    return str(beside) if glob.glob(glob.escape(str(folder)) + "/" + name) or os.path.exists(beside) else name
 
 
 def _read_toml(file: str | Path) -> dict[str, Any]:

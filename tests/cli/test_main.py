@@ -1,5 +1,6 @@
 """What the program prints, and how it ends."""
 
+import errno
 import re
 
 import jax
@@ -81,3 +82,45 @@ def test_a_fault_of_the_program_keeps_its_traceback(capsys, monkeypatch, fault):
     assert "a number that nobody expects" in err
     last = err.splitlines()[-1]
     assert last == f"subjective: a fault of this program: {fault.__name__}; the traceback is above"
+
+
+LONG = "x" * 300
+"""A name that no usual file system can hold."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("synthesize", "--source", LONG),
+        ("synthesize", "--source", ROCK, "--out", f"{LONG}.png"),
+        ("synthesize", "--source", ROCK, "--init", LONG),
+        ("synthesize", "--source", ROCK, "--output-dir", LONG),
+        ("synthesize", "--source", ROCK, "--plugin", LONG),
+        ("synthesize", "--source", ROCK, "--map", f"height={LONG}"),
+        ("synthesize", "--config", LONG),
+        ("apply", "mosaic", ROCK, "-o", LONG),
+        ("evaluate", ROCK, "--source", ROCK, "--json", LONG),
+        ("resume", LONG),
+        ("watch", LONG),
+        ("report", LONG),
+        ("studio", LONG),
+        ("export", "mosaic", "-o", LONG),
+        ("lay", LONG),
+        ("material", LONG),
+        ("batch", ROCK, "-o", LONG),
+        ("weights", "convert", LONG),
+    ],
+    ids=lambda words: " ".join(map(str, words[:-1])).replace(str(ROCK), "ROCK"),
+)
+@pytest.mark.usefixtures("here")
+def test_a_name_that_is_too_long_is_refused_in_one_line(capsys, words):
+    assert f"{LONG[:250]}" in refusal(capsys, *words)
+
+
+def test_a_path_that_may_not_be_used_is_refused_in_one_line(capsys, monkeypatch):
+    def refuse(options):
+        raise PermissionError(errno.EACCES, "Permission denied", "locked/made.png")
+
+    monkeypatch.setattr(synthesize, "run", refuse)
+    wanted = "subjective: cannot use the path 'locked/made.png': Permission denied; give another one\n"
+    assert refusal(capsys, "synthesize", "-s", ROCK) == wanted
