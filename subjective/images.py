@@ -158,6 +158,10 @@ def as_image(picture: PictureLike, name: str = "the picture") -> Image:
 
     Raises:
         InputError: the picture cannot be read or converted. The message says why.
+
+    Examples:
+        >>> subjective.as_image(np.full((2, 2, 3), 51, np.uint8))[0, 0].tolist()
+        [0.20000000298023224, 0.20000000298023224, 0.20000000298023224]
     """
     if isinstance(picture, (str, os.PathLike)):
         return read_image(picture)
@@ -281,6 +285,10 @@ def resize(image: Image, size: tuple[int, int]) -> Float[np.ndarray, "rows colum
 
     Raises:
         InputError: the image is no array of floats of such a shape, or the size is no pair of whole numbers.
+
+    Examples:
+        >>> subjective.resize(rock, (32, 48)).shape
+        (32, 48, 3)
     """
     check_map("image", image, 3)
     return resize_planes(image, check_size("size", size))
@@ -326,6 +334,11 @@ def write_image(
         InputError: `as_image` refuses the image, the suffix is not that of a known format, or the format does not have
             the depth or needs a library that is not installed.
         FileError: the file cannot be written, or exists and is not replaced.
+
+    Examples:
+        >>> subjective.write_image("gray.png", np.full((4, 4, 3), 0.5, np.float32))
+        >>> subjective.read_image("gray.png").shape
+        (4, 4, 3)
     """
     target = check_path("path", path)
     data = encode_image(image, target.suffix, name=target.name, text=text, depth=depth, icc=icc)

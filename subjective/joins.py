@@ -58,6 +58,15 @@ def join(
         InputError: there is no source, the sources are no statistics or differ in structure or shape, the mode is
             unknown, the weights do not fit the sources, a matrix mean gets a statistic that should be a square matrix
             and is not, or the geodesic mean does not converge.
+
+    Examples:
+        >>> def statistics(value):
+        ...     return ({"pool1": {"gram": jnp.full((1, 1), value)}},)
+        >>> for mode in ("average", "geodesic"):  # of numbers, the arithmetic and the geometric mean
+        ...     (octave,) = subjective.join([statistics(1.0), statistics(9.0)], mode, ridge=0.0)
+        ...     print(mode, round(float(octave["pool1"]["gram"][0, 0]), 3))
+        average 5.0
+        geodesic 3.0
     """
     sources = check_list("sources", sources, "the statistics of each source")
     if not sources:

@@ -181,6 +181,13 @@ def texture_loss(
 
     Raises:
         InputError: the analysis is of another class, or there are not as many octave weights as octaves.
+
+    Examples:
+        >>> analysis = subjective.Analysis(octaves=(0,), terms=(subjective.parse_term("gram@pool1"),))
+        >>> targets = subjective.analyze(params, jnp.asarray(rock), analysis)
+        >>> loss, parts = subjective.texture_loss(analysis)(jnp.asarray(rock), targets, params)
+        >>> float(loss)  # of the source itself
+        0.0
     """
     return _texture_loss(analysis, _check_octave_weights(analysis, octave_weights), relative)
 
@@ -367,6 +374,12 @@ def weighted_sum(terms: Mapping[str, tuple[float, Loss]]) -> Loss:
 
     Raises:
         InputError: the terms are no map from names to pairs of a finite number and a function.
+
+    Examples:
+        >>> square = lambda value, center: (jnp.sum((value - center) ** 2),) * 2
+        >>> both = subjective.weighted_sum({"near": (1.0, square), "far": (0.5, square)})
+        >>> float(both(jnp.zeros(1), {"near": (1.0,), "far": (2.0,)})[0])
+        3.0
     """
     wanted = "a map from names to pairs (weight, loss)"
     for name, pair in check_kind("terms", terms, Mapping, wanted).items():

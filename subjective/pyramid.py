@@ -64,6 +64,10 @@ def reduce(image: Planes, padding: Padding = "circular") -> Resized:
 
     Departure from the 2017 program: for ``same``, that program assumed zeros outside the image. Such zeros darken the
     border of the image, and more so at each further octave.
+
+    Examples:
+        >>> subjective.reduce(jnp.ones((8, 6, 3))).shape
+        (4, 3, 3)
     """
     check_map("image", image)
     check_word("padding", padding, PADDINGS)
@@ -229,6 +233,10 @@ def expand(image: Planes, size: tuple[int, int], padding: Padding = "circular") 
     Raises:
         InputError: the padding is ``valid``, for which the border of the larger image cannot be computed, ``size``
             does not reduce to the size of ``image``, or an argument is of a wrong kind.
+
+    Examples:
+        >>> subjective.expand(jnp.ones((4, 3, 3)), (8, 6)).shape
+        (8, 6, 3)
     """
     check_map("image", image)
     check_word("padding", padding, PADDINGS)
@@ -268,6 +276,10 @@ def gaussian_pyramid(image: Planes, octaves: int, padding: Padding = "circular")
 
     Raises:
         InputError: as in `reduce`, or ``octaves`` is not 1 or more.
+
+    Examples:
+        >>> [octave.shape for octave in subjective.gaussian_pyramid(jnp.ones((32, 32, 3)), 3)]
+        [(32, 32, 3), (16, 16, 3), (8, 8, 3)]
     """
     check_map("image", image)
     check_word("padding", padding, PADDINGS)
@@ -286,6 +298,11 @@ def laplacian_pyramid(image: Planes, octaves: int, padding: Padding = "circular"
 
     Raises:
         InputError: as in `gaussian_pyramid` and `expand`.
+
+    Examples:
+        >>> flat = subjective.laplacian_pyramid(jnp.ones((32, 32, 3)), 3)  # a flat picture has no detail at any octave
+        >>> [float(abs(octave).max()) < 1e-6 for octave in flat]
+        [True, True, False]
     """
     gaussian = gaussian_pyramid(image, octaves, padding)
     bands = [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairwise(gaussian)]

@@ -42,6 +42,15 @@ def register(thing: Thing, name: str | None = None, *, replace: bool = False) ->
 
     Raises:
         InputError: the thing is none of these, or its name is taken or cannot be written on a command line.
+
+    Examples:
+        >>> @subjective.register
+        ... class Brightness:
+        ...     name = "brightness"  # the mean of each channel
+        ...
+        ...     def measure(self, features, wraps):
+        ...         return jnp.mean(features, axis=(0, 1))
+        >>> config = subjective.SynthesisConfig(statistic=("gram", "brightness@rgb=0.1"))
     """
     if name is None:
         name = getattr(thing, "name", None) or getattr(thing, "__name__", type(thing).__name__).lower()

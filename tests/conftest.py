@@ -25,9 +25,13 @@ import jax
 import numpy as np
 import pytest
 
+from subjective import plugins
 from subjective.compilation import compiler_options, enable_disk_cache
+from subjective.means import MEANS
 from subjective.network.formats.layout import random_params
 from subjective.network.normalization import load_params
+from subjective.optimize.registry import OPTIMIZERS
+from subjective.statistics.registry import STATISTICS
 from subjective.terminal import Verbosity, set_verbosity
 
 
@@ -90,6 +94,17 @@ def here(tmp_path, monkeypatch):
     """An empty folder, in which the test runs."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def tables():
+    """The tables of names; what a test adds is removed."""
+    tables = (STATISTICS, OPTIMIZERS, MEANS, plugins._loaded)
+    before = [dict(table) for table in tables]
+    yield
+    for table, kept in zip(tables, before, strict=True):
+        table.clear()
+        table.update(kept)
 
 
 @pytest.fixture

@@ -44,16 +44,7 @@ SMALL = (
     "--no-evaluate",
 )
 
-
-@pytest.fixture(autouse=True)
-def tables():
-    """The tables of names; what a test adds is removed."""
-    tables = (STATISTICS, OPTIMIZERS, MEANS, plugins._loaded)
-    before = [dict(table) for table in tables]
-    yield
-    for table, kept in zip(tables, before, strict=True):
-        table.clear()
-        table.update(kept)
+pytestmark = pytest.mark.usefixtures("tables")
 
 
 def mean_of(features, wraps):

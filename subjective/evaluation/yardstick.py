@@ -71,6 +71,11 @@ def evaluate(
         InputError: a picture cannot be read or is below 32 pixels a side; a source cannot be read or is below 64; there
             is no source; or the weights do not fit the sources.
         MissingPackageError: ``portilla_simoncelli`` is True and plenoptic is not installed.
+
+    Examples:
+        >>> scores = subjective.evaluate(rock[:64, :64], rock, params, portilla_simoncelli=False)
+        >>> scores["copied"].value  # a piece of the source is all copied
+        1.0
     """
     given = list_pictures("source", sources)
     check_network(params)

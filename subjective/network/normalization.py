@@ -96,6 +96,11 @@ def load_params(name: str | Path = "vgg16", *, data_dir: str | Path | None = Non
     Raises:
         MissingFileError: there is no such network.
         InputError: the file is damaged or not VGG, or ``raw`` is false and the network has no file of scales.
+
+    Examples:
+        >>> params = subjective.load_params()
+        >>> params["conv1_1"]["kernel"].shape  # height, width, channels in, channels out
+        (3, 3, 3, 64)
     """
     return params_of(weights.load(name, data_dir), raw=raw)
 

@@ -126,6 +126,10 @@ def layer_names(params: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         InputError: the value is no such map or list.
+
+    Examples:
+        >>> subjective.layer_names(params)[:4]
+        ('conv1_1', 'conv1_2', 'pool1', 'conv2_1')
     """
     return tuple(layer.name for layer in layers_of(params))
 
@@ -262,6 +266,11 @@ def extract_features(
 
     Raises:
         InputError: the network lacks a layer, the image is too small for a layer, or an argument is of a wrong kind.
+
+    Examples:
+        >>> features = subjective.extract_features(params, jnp.asarray(rock), ["pool1", "conv3_2"], padding="circular")
+        >>> {layer: features[layer].shape for layer in sorted(features)}
+        {'conv3_2': (24, 24, 256), 'pool1': (48, 48, 64)}
     """
     check_network(params)
     check_map("image", image, 3)
@@ -332,6 +341,10 @@ def minimum_size(layers: Sequence[str], octaves: int, padding: Padding, params: 
 
     Raises:
         InputError: the network lacks a layer, or an argument is of a wrong kind.
+
+    Examples:
+        >>> subjective.minimum_size(["pool1"], 3, "valid", params)
+        33
     """
     check_number("octaves", octaves, at_least(1), whole=True)
     check_word("padding", padding, PADDINGS)

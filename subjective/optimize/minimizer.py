@@ -185,6 +185,14 @@ def minimize(
             and finite, ``resume`` is no point of this minimization, or an argument is of a wrong kind.
         NonFiniteLossError: the loss or the gradient is not finite at the start, or a step failed more than `RETRIES`
             times in a row. The exception holds the result at the last accepted step.
+
+    Examples:
+        >>> def bowl(x):
+        ...     loss = jnp.sum((x - 3) ** 2)
+        ...     return loss, loss
+        >>> result = subjective.minimize(bowl, jnp.zeros(2), (), max_steps=20)
+        >>> np.asarray(result.value).round(3).tolist()
+        [3.0, 3.0]
     """
     check_number("max_steps", max_steps, at_least(0), whole=True)
     check_number("tolerance", tolerance, at_least(0))

@@ -277,6 +277,14 @@ def value_and_gradient(fn: Loss) -> Evaluate:
 
     Raises:
         InputError: ``fn`` is no function.
+
+    Examples:
+        >>> def square(x):
+        ...     loss = jnp.sum(x**2)
+        ...     return loss, {"square": loss}
+        >>> (loss, parts), gradient = subjective.value_and_gradient(square)(jnp.array([1.0, 2.0]))
+        >>> float(loss), gradient.tolist()
+        (5.0, [2.0, 4.0])
     """
     if not callable(fn):
         raise InputError(f"fn is {describe(fn)}; wanted a function that returns (scalar, parts)")

@@ -55,6 +55,12 @@ def analyze(params: Params, image: Image, analysis: Analysis, regions: Sequence[
     Raises:
         InputError: the network lacks a layer, the image is too small at some octave, both blocks and regions are
             given, or an argument is of a wrong kind.
+
+    Examples:
+        >>> analysis = subjective.Analysis(octaves=(0, 1), terms=(subjective.parse_term("gram@pool1"),))
+        >>> found = subjective.analyze(params, jnp.asarray(rock), analysis)
+        >>> [octave["pool1"]["gram"].shape for octave in found]
+        [(64, 64), (64, 64)]
     """
     if regions is not None:
         wanted = "regions from subjective.statistics.regions.carry_masks"

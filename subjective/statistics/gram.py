@@ -21,6 +21,10 @@ def gram(features: Float[Array, "height width channels"], wraps: bool = True) ->
 
     Raises:
         InputError: the features are no array of floats of such a shape.
+
+    Examples:
+        >>> subjective.gram(jnp.array([[[1.0, 0.0], [1.0, 2.0]]])).tolist()  # two pixels, two channels
+        [[0.5, 0.5], [0.5, 1.0]]
     """
     check_map("features", features)
     return multiply(features) / float(features.size)

@@ -207,6 +207,11 @@ def parse_term(text: str, layers: Sequence[str] = (), weights: Sequence[float] =
     Raises:
         InputError: the name is unknown, the weight is not a finite number of 0 or more, no layer follows the ``@``, or
             an argument is of a wrong kind.
+
+    Examples:
+        >>> term = subjective.parse_term("gram@pool1,conv3_2=0.5")
+        >>> term.statistic.name, term.layers, term.weights
+        ('gram', ('pool1', 'conv3_2'), (0.5, 0.5))
     """
     check_kind("text", text, str, "a term such as 'gram=2'")
     layers = check_texts("layers", layers, "names of layers, such as ('pool1',)")

@@ -67,6 +67,11 @@ def preset(name: Preset, **changes: Any) -> SynthesisConfig:
 
     Raises:
         InputError: no preset has this name.
+
+    Examples:
+        >>> config = subjective.preset("fast", output_width=256)
+        >>> config.output_width, config.max_iter
+        (256, 20)
     """
     if not isinstance(name, str) or name not in PRESETS:
         raise InputError(f"there is no preset {describe(name)}; wanted {list_words(PRESETS, name)}")

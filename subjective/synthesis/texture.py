@@ -92,6 +92,12 @@ def synthesize(
         Snelgrove, "High-resolution multi-scale neural texture synthesis", SIGGRAPH Asia 2017 Technical Briefs.
         Departures: the output wraps; the start is joined from patches of the sources; coarse octaves are made
         first; Gram matrices of more layers are matched, and also the spectrum of the pixels.
+
+    Examples:
+        >>> config = subjective.SynthesisConfig(output_width=64, octaves=2, max_iter=5)
+        >>> [result] = subjective.synthesize(rock, config, params=params)
+        >>> result.picture.shape, result.picture.dtype.name
+        ((64, 64, 3), 'float32')
     """
     images, config = read_pictures(sources, "source"), read_config(config, SynthesisConfig)
     params = read_params(params, config)
