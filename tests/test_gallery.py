@@ -1,4 +1,4 @@
-"""docs/gallery.md is what experiments/21_forty.py makes of its record, and its pictures have the scores that are recorded."""
+"""docs/gallery.md is what experiments/21_forty.py makes of its record, and its pictures score what is recorded."""
 
 import importlib.util
 import json

@@ -83,7 +83,7 @@ def run(options: MaterialCommand, resume: Path | None = None, begun: Callable[[P
     written = MaterialFiles(files, split, flips_y)
 
     tiles, layers = options.padding_mode == "circular", job.analysis.layers
-    judge = Judge([source[:, :, :3]], network.judge, layers, tiles=tiles)
+    judge = Judge([one[:, :, :3] for one in job.scored], network.judge, layers, tiles=tiles)
 
     with PictureSession("material", planned, facts, resume, begun=begun, files=written, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)

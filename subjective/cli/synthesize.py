@@ -163,4 +163,4 @@ def judge_of(
         source_weights = region_areas(inputs.masks)
     wraps = options.padding_mode == "circular"
     tiles = None if wraps and inputs.masks is not None else wraps
-    return Judge(inputs.sources, inputs.network.judge, job.analysis.layers, source_weights, tiles=tiles)
+    return Judge(job.scored, inputs.network.judge, job.analysis.layers, source_weights, tiles=tiles)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,7 +25,7 @@ from subjective.synthesis.problem import Job
 from subjective.synthesis.stages import Stage, enlarge_to, padding_of_pyramid, reduce_by, stage_size
 from subjective.synthesis.starts import initial_image, key_of
 from subjective.synthesis.surroundings import map_surroundings
-from subjective.synthesis.survey import find_lattice, fit_waves, stretch_to_fit
+from subjective.synthesis.survey import Waves, find_lattice, fit_waves, stretch_to_fit
 
 MOST_PIXELS = 2**20
 """Largest number of pixels of a layout: 1024 pixels a side, which take some ten seconds."""
@@ -42,6 +42,9 @@ REGULAR_OCTAVES_DOWN = 1
 
 SMALLEST_SOURCE = SIDE + 1
 """Smallest side in pixels of a source at the layout's octave. Pictures of smaller sources have no layout."""
+
+TOLD_STRETCH = 0.03
+"""Smallest change of a source's lengths, as a share, that the user is told of."""
 
 LEAST_DEVIATION = 2 / 255
 """Smallest standard deviation by which a difference from a layout is divided."""
@@ -148,9 +151,49 @@ class Layouts:
         return np.maximum(colors.std(axis=0), LEAST_DEVIATION)
 
 
-def make_layouts(config: SynthesisConfig, sources: Sequence[np.ndarray], form: Form = ANY_FORM) -> Layouts | None:
-    """Return the layouts that a config asks for, if any; ``form`` as in `join_layouts`."""
-    return join_layouts(config, sources, form) if begins_with_patches(config, sources) else None
+class Regular(NamedTuple):
+    """How a source and the pictures that begin with its patches repeat themselves.
+
+    Attributes:
+        waves: of the source, stretched by `fit_regular`, and of the picture.
+        note: the periods in words.
+    """
+
+    waves: Waves
+    note: str
+
+
+def fit_regular(config: PictureConfig, source: np.ndarray) -> tuple[np.ndarray, Regular | None]:
+    """Find out whether a source is regular, and stretch it so that the picture can repeat itself as it does.
+
+    All that is measured of a source should be measured of the stretched one: with other periods than its layout has,
+    a picture would be pulled apart by its targets.
+
+    Args:
+        config: the picture's size.
+        source: ``(height, width, channels)``; the first three channels are colors.
+
+    Returns:
+        The source, as it was if it need not or must not be stretched; and None if it is not regular.
+    """
+    lattice = find_lattice(choose_part(source, config.size)[:, :, :3])
+    if lattice is None:
+        return source, None
+    waves = fit_waves(lattice, source.shape, config.size)
+    stretched, waves = stretch_to_fit(source, waves, config.size)
+    change = max(abs(new / old - 1) for new, old in zip(stretched.shape[:2], source.shape[:2], strict=True))
+    by = f", stretched by {change:.0%}" if change >= TOLD_STRETCH else ""
+    return stretched, Regular(waves, f"the source is regular: {lattice.description}; the picture keeps them{by}")
+
+
+def make_layouts(
+    config: SynthesisConfig,
+    sources: Sequence[np.ndarray],
+    form: Form = ANY_FORM,
+    regular: Regular | None = None,
+) -> Layouts | None:
+    """Return the layouts that a config asks for, if any; ``form`` and ``regular`` as in `join_layouts`."""
+    return join_layouts(config, sources, form, regular=regular) if begins_with_patches(config, sources) else None
 
 
 def join_layouts(
@@ -158,6 +201,7 @@ def join_layouts(
     sources: Sequence[np.ndarray],
     form: Form = ANY_FORM,
     factors: np.ndarray | None = None,
+    regular: Regular | None = None,
 ) -> Layouts:
     """Return layouts that are joined from patches.
 
@@ -165,24 +209,21 @@ def join_layouts(
         config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
         sources: images ``(height, width, channels)``, of which none is tiny; the first three channels are colors. Of
             large ones a part is taken.
-        form: what a layout must be like. If it may be any picture that wraps, it repeats itself as its source does.
+        form: what a layout must be like.
         factors: how much each channel counts when patches are compared, at most 1; 1 if None.
+        regular: how the one source, and so the layouts, repeat themselves, from `fit_regular`.
     """
+    whole = sources
     if form.chances is None:
         sources = [choose_part(source, config.size) for source in sources]
     is_free = len(sources) == 1 and form.multiple == 1
-    lattice = find_lattice(sources[0][:, :, :3]) if is_free else None
     smallest = _smallest_side(sources)
     octave = layout_octave(config.size, smallest)
     reduced = [np.asarray(reduce_by(jnp.asarray(source), octave, SOURCE_SIDES)) for source in sources]
+    waves = regular and regular.waves.cut(whole[0].shape, tuple(2**octave * side for side in reduced[0].shape[:2]))
     weights = config.source_weights or (1.0,) * len(sources)
     at_octave = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
-    fitting, waves = list(reduced), None
-    if lattice is not None:
-        waves = fit_waves(lattice, sources[0].shape, config.size)
-        fitting[0], waves = stretch_to_fit(reduced[0], waves, at_octave)
-    if factors is not None:
-        fitting = [one * factors for one in fitting]
+    fitting = list(reduced) if factors is None else [one * factors for one in reduced]
     count = reduced[0].shape[2]
 
     def make(key: Key) -> np.ndarray:
@@ -200,10 +241,10 @@ def join_layouts(
         config,
         size=config.size,
         octave=octave,
-        held=held_octave(config.size, smallest, is_regular=lattice is not None),
+        held=held_octave(config.size, smallest, is_regular=regular is not None),
         channels=form.channels,
         padding=padding_of_pyramid(config.padding_mode),
-        note=f"the source is regular: {lattice.description}; the picture keeps them" if lattice else "",
+        note=regular.note if regular else "",
     )
 
 

@@ -25,7 +25,13 @@ from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.enough import end_at, ends_when_near, losses_of_quarters
 from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.inputs import read_config, read_params
-from subjective.synthesis.layout import begins_with_patches, choose_first_stage, hold_to_layout, join_layouts
+from subjective.synthesis.layout import (
+    begins_with_patches,
+    choose_first_stage,
+    fit_regular,
+    hold_to_layout,
+    join_layouts,
+)
 from subjective.synthesis.material_config import MaterialConfig
 from subjective.synthesis.patches import Form, carry_maps
 from subjective.synthesis.plan import make_plan
@@ -245,6 +251,9 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
     config = dataclasses.replace(config, maps=tuple(kinds))
     if config.maps_by == "nearest":
         planes, kinds = planes[:, :, :3], ("albedo",)
+    regular = None
+    if begins_with_patches(config, [planes]):
+        planes, regular = fit_regular(config, planes)
     albedo = planes[:, :, :3]
     config = choose_first_stage(config, [albedo])
     plan = make_plan(config, params, [planes.shape[:2]])
@@ -291,7 +300,7 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
     layouts = None
     if begins_with_patches(config, [albedo]):
         form = Form(channels=channels_of(kinds))
-        layouts = join_layouts(config, [planes], form, patch_factors(planes, kinds, config))
+        layouts = join_layouts(config, [planes], form, patch_factors(planes, kinds, config), regular)
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
     job = Job(
         config,
@@ -303,6 +312,7 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
         starts=config.starts,
         pictures=config.count,
         notes=notes,
+        scored=[planes],
     )
     if layouts is None:
         return job

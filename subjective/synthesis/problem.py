@@ -75,6 +75,8 @@ class Job:
         pictures: number of pictures that are made one after the other.
         notes: lines for the user about statistics that are left out and settings without effect.
         prepare: makes the same job with another config, which differs in weights only; None if it cannot be made again.
+        scored: the sources that finished pictures of a texture or a material are compared with; a regular one may be
+            stretched by some percent.
     """
 
     config: PictureConfig
@@ -89,6 +91,7 @@ class Job:
     pictures: int = 1
     notes: tuple[Message, ...] = ()
     prepare: Callable[[Any], Job] | None = None
+    scored: Sequence[np.ndarray] = ()
 
     @property
     def analysis(self) -> Analysis:

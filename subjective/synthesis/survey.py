@@ -61,7 +61,7 @@ SEARCHED = 0.2
 NEIGHBORHOOD = 9
 """Side, in pixels, of the square in which a shift must have the highest correlation to count as a peak."""
 
-MOST_STRETCH = 0.12
+MOST_STRETCH = 0.25
 """Largest change of a source's lengths, as a share, with which it is made to repeat as the picture does."""
 
 MOST_SIDE = 512
@@ -105,6 +105,10 @@ class Waves(NamedTuple):
 
     source: Numbers
     picture: Numbers
+
+    def cut(self, whole: tuple[int, ...], part: tuple[int, ...]) -> Waves:
+        """Return the waves over a part of the source, given (height, width, ...) of the source and of the part."""
+        return self._replace(source=self.source / whole[:2] * part[:2])
 
 
 def find_lattice(source: NDArray[np.floating]) -> Lattice | None:

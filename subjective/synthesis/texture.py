@@ -24,7 +24,13 @@ from subjective.synthesis.extra import Extra, add_losses
 from subjective.synthesis.frames import mean_over_frames
 from subjective.synthesis.guide import Guide, guide_layouts, read_guide
 from subjective.synthesis.inputs import read_config, read_init, read_params, read_pictures, read_shares
-from subjective.synthesis.layout import choose_first_stage, hold_to_layout, make_layouts
+from subjective.synthesis.layout import (
+    begins_with_patches,
+    choose_first_stage,
+    fit_regular,
+    hold_to_layout,
+    make_layouts,
+)
 from subjective.synthesis.plan import make_plan
 from subjective.synthesis.problem import (
     Job,
@@ -133,11 +139,14 @@ def prepare(
     if guide is not None:
         return _prepare_guided(sources, config, params, guide, init, has_masks=masks is not None)
     check_inputs(sources, config, masks, init)
-    has_layouts = masks is None and init is None
+    has_layouts, regular = masks is None and init is None, None
+    if has_layouts and len(sources) == 1 and begins_with_patches(config, sources):
+        stretched, regular = fit_regular(config, sources[0])
+        sources = [stretched]
     config = choose_first_stage(config, sources, has_layouts=has_layouts)
     plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
     config, stages = plan.config, plan.stages
-    layouts = make_layouts(config, sources) if has_layouts else None
+    layouts = make_layouts(config, sources, regular=regular) if has_layouts else None
     is_mixed = layouts is not None and len(sources) > 1 and config.octave_weights is None
     targets = targets_by_precision(sources, stages, plan.analysis, config, params, source_per_region(masks))
     reduced_masks = {
@@ -178,7 +187,8 @@ def prepare(
         return jnp.stack([region(picture, attempt, stage) for region in by_region])
 
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
-    job = Job(config, stages, problem, start, render, shape, starts=config.starts, pictures=config.count, notes=notes)
+    job = Job(config, stages, problem, start, render, shape, starts=config.starts, notes=notes, scored=sources)
+    job = dataclasses.replace(job, pictures=config.count)
     if layouts is None:
         return job
     if ends_when_near(config, len(sources)):
@@ -226,7 +236,8 @@ def _prepare_guided(
         start = make_start(config, sources, guide.picture @ np.stack(colors), init, stages[0])
     else:
         start = layouts.start
-    job = Job(config, stages, problem, start, starts=config.starts, pictures=config.count, notes=plan.notes)
+    job = Job(config, stages, problem, start, starts=config.starts, notes=plan.notes, scored=sources)
+    job = dataclasses.replace(job, pictures=config.count)
     return job if layouts is None else hold_to_layout(job, layouts, config.layout_weight)
 
 

@@ -10,8 +10,12 @@ from helpers.pictures import smooth_noise
 
 from subjective.colors import OPPONENT
 from subjective.pyramid import gaussian_pyramid
+from subjective.statistics.analysis import analyze
+from subjective.synthesis import material
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.layout import held_octave, join_layouts, layout_octave, make_layouts
+from subjective.synthesis.material_config import MaterialConfig
+from subjective.synthesis.survey import find_lattice
 from subjective.synthesis.texture import prepare, synthesize
 
 SMALL = {"output_width": 128, "octaves": 2, "layers": ("pool1",), "statistic": ("gram",)}
@@ -46,6 +50,37 @@ def test_other_starts_begin_with_smaller_stages(small_params):
     config = SynthesisConfig(output_width=256, octaves=3, layers=("pool1",), statistic=("gram",))
     job = prepare([SOURCE], dataclasses.replace(config, init="random"), small_params)
     assert [stage.octave for stage in job.stages] == [1, 0]
+
+
+def regular(period=14, side=128):
+    """Tiles under noise."""
+    rows, columns = np.mgrid[:side, :side] % period
+    joints = np.where((rows < 3) | (columns < 3), 0.2, 0.6)[:, :, None]
+    return (joints + 0.1 * (smooth_noise(size=(side, side)) - 0.5)).astype(np.float32)
+
+
+@pytest.mark.parametrize("verb", ["texture", "material"])
+def test_a_regular_source_is_stretched_so_that_whole_periods_go_around(small_params, verb):
+    settings = {"output_width": 64, "octaves": 1, "layers": ("pool1",), "statistic": ("gram",)}
+    if verb == "texture":
+        job = prepare([regular()], SynthesisConfig(**settings), small_params)
+    else:
+        job = material.prepare(regular(), ("albedo",), MaterialConfig(**settings), small_params)
+    [scored] = job.scored
+    # 4.6 periods of 14 pixels have no room in a picture that wraps, and 5 have.
+    np.testing.assert_allclose(np.abs(find_lattice(scored).vectors).max(axis=1), 64 / 5, rtol=0.02)
+    assert any("stretched by 9%" in note for note in job.notes)
+
+
+def test_the_targets_are_those_of_the_stretched_source(small_params):
+    settings = {"output_width": 64, "octaves": 1, "layers": ("pool1",), "statistic": ("gram",)}
+    job = prepare([regular()], SynthesisConfig(**settings), small_params)
+    [target] = job.problem(job.stages[-1])[1]["verb"]["texture"][0]
+    analysis = dataclasses.replace(job.stages[-1].analysis, padding="valid")
+    for source, is_measured in ((job.scored[0], True), (regular(), False)):
+        [found] = analyze(small_params, jnp.asarray(source), analysis)
+        off = np.abs(found["pool1"]["gram"] / target["pool1"]["gram"] - 1).max()
+        assert (off < 1e-3) == is_measured, off
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ def test_a_stretched_source_repeats_as_the_picture_does(source):
 
 def test_a_source_that_fits_stays_and_one_that_would_become_another_is_left_alone():
     source = tiles(16)
-    for size in ((128, 64), (24, 24)):
+    for size in ((128, 64), (23, 23)):  # the second holds 1.4 periods
         waves = fit_waves(Lattice(np.eye(2) * 16, 0.9), source.shape, size)
         stretched, its_waves = stretch_to_fit(source, waves, size)
         np.testing.assert_allclose(stretched, source, atol=1e-5)
