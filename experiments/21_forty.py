@@ -124,21 +124,19 @@ SECTIONS: dict[str, list[Entry]] = {
             sources=("rock", "gravel"),
         ),
         Entry(
-            "geodesic",
+            "fused",
             "Rock and gravel, one material",
-            f"subjective synthesize -s {SOURCES}/rock.jpg {SOURCES}/gravel.jpg -ow 256 -j geodesic -o geodesic.png",
-            'config = SynthesisConfig(output_width=256, join_mode="geodesic")\n'
+            f"subjective synthesize -s {SOURCES}/rock.jpg {SOURCES}/gravel.jpg -ow 256 -j fuse -o fused.png",
+            'config = SynthesisConfig(output_width=256, join_mode="fuse")\n'
             '[result] = synthesize([source("rock"), source("gravel")], config, params=params)',
-            sources=("rock", "gravel"),
         ),
         Entry(
             "three",
             "Soil, sand and grass, with weights",
             f"subjective synthesize -s {SOURCES}/soil.jpg {SOURCES}/sand.jpg {SOURCES}/grass.jpg -ow 256 "
-            "-j log_euclidean --source-weights 1 1 2 -o three.png",
-            'config = SynthesisConfig(output_width=256, join_mode="log_euclidean", source_weights=(1, 1, 2))\n'
+            "-j fuse --source-weights 1 1 2 -o three.png",
+            'config = SynthesisConfig(output_width=256, join_mode="fuse", source_weights=(1, 1, 2))\n'
             '[result] = synthesize([source("soil"), source("sand"), source("grass")], config, params=params)',
-            sources=("soil", "sand", "grass"),
         ),
         Entry(
             "border",
@@ -264,7 +262,7 @@ SECTIONS: dict[str, list[Entry]] = {
     "Materials and planes": [
         Entry(
             "material",
-            "A material: color and height, under two lights",
+            "A material: color and height",
             f"subjective material albedo={SOURCES}/rock.jpg height={SOURCES}/rock.jpg -ss 0.5 -ow 256 -o material",
             'maps = {"albedo": source("rock"), "height": source("rock").mean(axis=2)}\n'
             "[result] = synthesize_material(maps, MaterialConfig(output_width=256), params=params)",
@@ -290,10 +288,10 @@ SECTIONS: dict[str, list[Entry]] = {
         ),
         Entry(
             "novelty",
-            "Two pictures without a source",
+            "One of two pictures without a source",
             "subjective novelty -c 2 -ow 192 -m 60 -o novelty.png",
             "results = invent(NoveltyConfig(count=2, output_width=192, max_iter=60), params=params)",
-            file="sheet.png",
+            file="novelty-1.png",
         ),
     ],
 }

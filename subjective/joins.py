@@ -46,7 +46,8 @@ def join(
     Args:
         sources: the statistics of each source. All must have the same structure and shapes.
         mode: one of `MEANS`: ``average``, ``max``, ``log_euclidean`` or ``geodesic``; ``affine_invariant`` and
-            ``riemann`` are other names of ``geodesic``.
+            ``riemann`` are other names of ``geodesic``, and ``fuse`` is the average of statistics of sources that
+            got common colors before.
         source_weights: how much each source counts. Weights must not be negative, and only their proportions matter.
             None gives all sources the same weight.
         ridge: see `RIDGE`; only the matrix means use it.

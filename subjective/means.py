@@ -122,13 +122,18 @@ def _square_roots(matrix: Matrix) -> tuple[Matrix, Matrix]:
 
 MEANS: dict[str, Callable[[Sequence[Matrix], Sequence[float]], Matrix]] = {
     "average": average,
+    "fuse": average,
     "max": maximum,
     "log_euclidean": log_euclidean,
     "geodesic": geodesic,
     "affine_invariant": geodesic,
     "riemann": geodesic,
 }
-"""Map from the name of a mode to its mean."""
+"""Map from the name of a mode to its mean. For ``fuse``, the sources get common colors before they are measured
+(`subjective.colors.share_colors`)."""
+
+MIXTURES = (None, "average", "fuse")
+"""Modes, None for the default, whose targets are those of a picture that consists of parts of each source."""
 
 MATRIX_MODES = frozenset(["log_euclidean", "geodesic", "affine_invariant", "riemann"])
 """Modes that are defined for positive matrices only."""

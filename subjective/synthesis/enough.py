@@ -14,6 +14,7 @@ import numpy as np
 
 from subjective.compilation import jit
 from subjective.losses import texture_loss
+from subjective.means import MIXTURES
 from subjective.network.vgg import Params
 from subjective.statistics.room import smallest_picture
 from subjective.statistics.terms import Analysis, Statistics
@@ -33,7 +34,7 @@ LEAST_PART = 512
 
 def ends_when_near(config: SynthesisConfig, sources: int) -> bool:
     """Return whether a texture of so many sources ends where it is near to its sources."""
-    shows_sources = sources == 1 or config.join_mode in (None, "average")
+    shows_sources = sources == 1 or config.join_mode in MIXTURES
     # Quarters have nothing to tell of features made stronger.
     return config.enough > 0 and shows_sources and config.mul == 1 and config.init == "patches"
 

@@ -157,7 +157,7 @@ def guide_layouts(source: np.ndarray, guide: Guide, config: SynthesisConfig) -> 
     def chances(labeled: np.ndarray) -> np.ndarray:
         return np.asarray(np.clip(labeled[:, :, 3:], 0, None) @ wanted + 1e-6 * wanted.max(), np.float32)
 
-    form = Form(keep=keep, chances=chances, keeps_pieces=config.pieces == "large", channels=(3, *(1,) * regions))
+    form = Form(keep=keep, chances=chances, keeps_pieces=config.pieces != "small", channels=(3, *(1,) * regions))
     size = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
 
     def make(key: Key) -> np.ndarray:

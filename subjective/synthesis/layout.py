@@ -14,6 +14,7 @@ from jaxtyping import Array
 
 from subjective.choices import Padding
 from subjective.losses import Loss
+from subjective.means import MIXTURES
 from subjective.pyramid import gaussian_pyramid
 from subjective.synthesis.config import PictureConfig, SynthesisConfig
 from subjective.synthesis.palette import COLORS, axes_of
@@ -231,7 +232,9 @@ def join_layouts(
         if is_free:  # here, since a run that is only planned has no layout
             around = map_surroundings(fitting[0][:, :, :3])
             described, channels = [np.concatenate([fitting[0], around], axis=2)], (*channels, *(1,) * around.shape[2])
-        grown = dataclasses.replace(form, waves=waves, keeps_pieces=config.pieces == "large", channels=channels)
+        grown = dataclasses.replace(
+            form, waves=waves, keeps_pieces=keeps_pieces(config, len(sources)), channels=channels
+        )
         made = join_patches(described, weights, at_octave, key, grown)[:, :, :count]
         return made if factors is None else np.asarray(made / factors)
 
@@ -248,10 +251,16 @@ def join_layouts(
     )
 
 
+def keeps_pieces(config: SynthesisConfig, sources: int) -> bool:
+    """Return whether pieces of so many sources stay as they are while a picture grows."""
+    is_fused = config.join_mode == "fuse" and sources > 1
+    return (config.pieces or ("small" if is_fused else "large")) == "large"
+
+
 def begins_with_patches(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> bool:
     """Return whether pictures begin with patches: not if the config asks for another start, or for one material of
     several sources, or if a source is tiny."""
-    is_joined = len(sources) > 1 and config.join_mode not in (None, "average")
+    is_joined = len(sources) > 1 and config.join_mode not in MIXTURES
     return config.init == "patches" and not is_joined and _smallest_side(sources) >= SMALLEST_SOURCE
 
 

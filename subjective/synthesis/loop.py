@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike
 
-from subjective.checks import InputError
+from subjective.checks import InputError, setting
 from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
@@ -35,6 +35,7 @@ from subjective.synthesis.problem import (
     Job,
     can_prepare_again,
     check_inputs,
+    fuse_sources,
     mean_colors,
     octave_weights_at,
     place_targets,
@@ -108,10 +109,16 @@ def prepare(
     init: np.ndarray | None = None,
 ) -> Job:
     """Return the job of `animate`; arguments and errors are the same."""
+    if frame_weights is not None and config.join_mode == "fuse":
+        raise InputError(
+            f"{setting('join_mode')} fuse gives all frames the same colors; frames with weights of their own take "
+            "geodesic, log_euclidean, average or max"
+        )
     if frame_weights is not None:
         _check_frame_weights(frame_weights, (config.count, len(sources)), masks)
         config = dataclasses.replace(config, join_mode=config.join_mode or TURN_BY)
     check_inputs(sources, config, masks, init)
+    sources = fuse_sources(sources, config)
     plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
     config, stages = plan.config, plan.stages
     check_moves(sources, config.frame_shifts, 1)

@@ -13,6 +13,7 @@ from jaxtyping import Array
 
 from subjective.checks import InputError, Message, check_image, check_weights
 from subjective.choices import Precision
+from subjective.colors import share_colors
 from subjective.compilation import jit
 from subjective.losses import Loss
 from subjective.network.vgg import Params
@@ -147,6 +148,13 @@ def check_inputs(
         raise InputError("masks are 0 everywhere; wanted shares that add up to 1 at each pixel")
     if getattr(config, "source_weights", None) or getattr(config, "join_mode", None) not in (None, "average"):
         raise InputError("masks say how much of each source there is; leave out source weights and join mode")
+
+
+def fuse_sources(sources: Sequence[np.ndarray], config: PictureConfig) -> Sequence[np.ndarray]:
+    """Return the sources with common colors if the config fuses them into one material; else as they are."""
+    if getattr(config, "join_mode", None) != "fuse":
+        return sources
+    return share_colors(sources, getattr(config, "source_weights", None))
 
 
 def sizes_of(pictures: Sequence[np.ndarray]) -> list[tuple[int, int]]:

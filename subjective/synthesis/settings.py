@@ -175,9 +175,10 @@ class MixSettings:
 
     group: ClassVar[str] = "what is matched"
 
-    join_mode: Annotated[str | None, arg("-j"), OneOf(MEANS)] = None
-    """How to join several sources. average makes a picture with parts of each source; geodesic makes one material
-    between the sources (affine_invariant and riemann are other names of geodesic). Default: average, but geodesic for
+    join_mode: Annotated[str | None, arg("-j", metavar="average|fuse|max|log_euclidean|geodesic"), OneOf(MEANS)] = None
+    """How to join several sources. average makes a picture with parts of each source. fuse makes one material: the
+    sources get the colors between all, and small parts of each are mixed. geodesic and log_euclidean are means of the
+    sources' matrices (affine_invariant and riemann are other names of geodesic). Default: average, but geodesic for
     frames that turn from one source into another."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts. Default: all the same."""
@@ -203,10 +204,11 @@ class StageSettings:
     (random), a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise
     (phases), or a picture file. Pictures with --blend-map, and sources joined to one material, have no patches: they
     start with faint noise instead."""
-    pieces: Pieces = "large"
+    pieces: Pieces | None = None
     """How the patches are joined. large keeps pieces of the sources as they are, so that lines run on and detail is
     sharp; half to nine tenths of the picture can then be found in its sources. With small, each place finds its
-    patches anew at every size: hardly anything is copied, and long lines break. No effect with other starts."""
+    patches anew at every size: hardly anything is copied, and long lines break. No effect with other starts. Default:
+    large, but small for --join-mode fuse."""
     layout_weight: Annotated[float, arg(metavar="W"), WEIGHT] = 0.1
     """How strongly the large shapes and colors are held to those of the patches, relative to the statistics. With 0 the
     patches are only a start. No effect with other starts."""

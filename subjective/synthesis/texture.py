@@ -36,6 +36,7 @@ from subjective.synthesis.problem import (
     Job,
     can_prepare_again,
     check_inputs,
+    fuse_sources,
     mean_colors,
     octave_weights_at,
     place_targets,
@@ -139,6 +140,7 @@ def prepare(
     if guide is not None:
         return _prepare_guided(sources, config, params, guide, init, has_masks=masks is not None)
     check_inputs(sources, config, masks, init)
+    sources = fuse_sources(sources, config)
     has_layouts, regular = masks is None and init is None, None
     if has_layouts and len(sources) == 1 and begins_with_patches(config, sources):
         stretched, regular = fit_regular(config, sources[0])

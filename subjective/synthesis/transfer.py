@@ -29,6 +29,7 @@ from subjective.synthesis.problem import (
     Job,
     can_prepare_again,
     check_inputs,
+    fuse_sources,
     mean_colors,
     octave_weights_at,
     place_targets,
@@ -117,7 +118,7 @@ def prepare(
     if parts is not None:
         check_regions(plan.analysis.terms)
     original, margin = content, config.margin_pixels
-    content, styles = choose_colors(content, styles, config.colors)
+    content, styles = choose_colors(content, fuse_sources(styles, config), config.colors)
     begin = content if init is None and config.init == "content" else init
     begin = None if begin is None else add_margin(begin, margin)
     content = add_margin(content, margin)

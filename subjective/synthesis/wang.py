@@ -34,6 +34,7 @@ from subjective.synthesis.problem import (
     Job,
     can_prepare_again,
     check_inputs,
+    fuse_sources,
     mean_colors,
     octave_weights_at,
     sizes_of,
@@ -148,6 +149,7 @@ def prepare(sources: Sequence[np.ndarray], config: TilesConfig, params: Params, 
         InputError: a setting, a source or a size is invalid.
     """
     check_inputs(sources, config, None, init)
+    sources = fuse_sources(sources, config)
     config = choose_first_stage(config, sources, has_layouts=init is None)
     plan = make_plan(config, params, sizes_of(sources))
     config, colors = plan.config, plan.config.colors

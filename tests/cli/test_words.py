@@ -42,7 +42,7 @@ MISTAKES = [
         "synthesize -s a.jpg --preset bst",
         "is 'bst'; wanted one of fast, default, best, paper, sliced; did you mean best?",
     ),
-    ("synthesize -s a.jpg -j mean", "-j is 'mean'; wanted one of average, max, log_euclidean, geodesic"),
+    ("synthesize -s a.jpg -j mean", "-j is 'mean'; wanted one of average, fuse, max, log_euclidean, geodesic"),
     ("synthesize -s a.jpg -p mirror", "-p is 'mirror'; wanted one of valid, same, circular"),
     ("synthesize -s a.jpg --layer-weights 1 b", "--layer-weights is 'b'; wanted a number"),
     ("synthesize -s a.jpg --seed 42 --rng-seed 7", "--seed and --rng-seed give the seeds 42 and 7; give one of them"),

@@ -13,7 +13,14 @@ from subjective.pyramid import gaussian_pyramid
 from subjective.statistics.analysis import analyze
 from subjective.synthesis import material
 from subjective.synthesis.config import SynthesisConfig
-from subjective.synthesis.layout import held_octave, join_layouts, layout_octave, make_layouts
+from subjective.synthesis.layout import (
+    begins_with_patches,
+    held_octave,
+    join_layouts,
+    keeps_pieces,
+    layout_octave,
+    make_layouts,
+)
 from subjective.synthesis.material_config import MaterialConfig
 from subjective.synthesis.survey import find_lattice
 from subjective.synthesis.texture import prepare, synthesize
@@ -81,6 +88,20 @@ def test_the_targets_are_those_of_the_stretched_source(small_params):
         [found] = analyze(small_params, jnp.asarray(source), analysis)
         off = np.abs(found["pool1"]["gram"] / target["pool1"]["gram"] - 1).max()
         assert (off < 1e-3) == is_measured, off
+
+
+def test_fused_sources_have_common_colors_and_small_pieces(small_params):
+    pair = [SOURCE, (0.5 * SOURCE[:, ::-1, ::-1] + [0.3, 0.1, 0.0]).astype(np.float32)]
+    config = SynthesisConfig(**SMALL, join_mode="fuse")
+    job = prepare(pair, config, small_params)
+    first, second = (one.mean((0, 1)) for one in job.scored)
+    np.testing.assert_allclose(first, second, atol=0.01)
+    assert np.abs(pair[0].mean((0, 1)) - pair[1].mean((0, 1))).max() > 0.05
+    assert not keeps_pieces(config, 2)
+    assert keeps_pieces(config, 1)
+    assert keeps_pieces(dataclasses.replace(config, pieces="large"), 2)
+    assert keeps_pieces(SynthesisConfig(**SMALL), 2)
+    assert begins_with_patches(config, pair)
 
 
 @pytest.mark.slow

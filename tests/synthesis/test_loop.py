@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from helpers.pictures import photograph
 
+from subjective.checks import InputError
 from subjective.evaluation.motion import measure_distances
 from subjective.runs import checkpoints
 from subjective.synthesis.config import AnimationConfig
@@ -94,6 +95,13 @@ def test_a_morph_goes_from_keyframe_to_keyframe_and_back(small_params):
     means = np.asarray(result.value).mean(axis=(1, 2, 3))
     wanted = weights @ [dark.mean(), light.mean()]
     np.testing.assert_allclose(means, wanted, atol=0.06)
+
+
+def test_frames_of_different_mixtures_are_not_fused(small_params):
+    shares = np.array([[1.0, 0.0], [0.0, 1.0]])
+    config = AnimationConfig(output_width=64, count=2, octaves=1, layers=("pool1",), join_mode="fuse")
+    with pytest.raises(InputError, match=r"fuse gives all frames the same colors; .* take geodesic"):
+        prepare([photograph("rock"), photograph("grass")], config, small_params, shares)
 
 
 @pytest.mark.slow
