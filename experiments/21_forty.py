@@ -178,8 +178,8 @@ SECTIONS: dict[str, list[Entry]] = {
                 title,
                 f"subjective transfer weights/photographs/{content}.jpg -s weights/photographs/{style}.jpg -ow 384 "
                 f"-o {content}_{style}.png",
-                f'[result] = transfer(photograph("{content}"), photograph("{style}"), '
-                "TransferConfig(output_width=384), params=params)",
+                "config = TransferConfig(output_width=384)\n"
+                f'[result] = transfer(photograph("{content}"), photograph("{style}"), config, params=params)',
             )
             for content, style, title in (
                 ("coffee", "mosaic", "Coffee as a mosaic"),
