@@ -178,8 +178,8 @@ SECTIONS: dict[str, list[Entry]] = {
                 title,
                 f"subjective transfer weights/photographs/{content}.jpg -s weights/photographs/{style}.jpg -ow 384 "
                 f"-o {content}_{style}.png",
-                "config = TransferConfig(output_width=384)\n"
-                f'[result] = transfer(photograph("{content}"), photograph("{style}"), config, params=params)',
+                "config = TransferConfig()  # the picture has the content's size\n"
+                f'[result] = transfer(photograph("{content}", 384), photograph("{style}"), config, params=params)',
             )
             for content, style, title in (
                 ("coffee", "mosaic", "Coffee as a mosaic"),
@@ -200,8 +200,9 @@ SECTIONS: dict[str, list[Entry]] = {
             f"--source {SOURCES}/rock.jpg {SOURCES}/gravel.jpg -o polished.png",
             'network = network_file.read("rock_gravel")\n'
             "drawn = draw(network.architecture, network.params, (256, 256), (0.0, 1.0), seed=0)\n"
-            'config = SynthesisConfig(output_width=256, schedule="plain", max_iter=10, enough=0.0)\n'
-            '[result] = synthesize(source("gravel"), config, params=params, init=drawn)',
+            'config = SynthesisConfig(output_width=256, schedule="plain", max_iter=10, enough=0.0, '
+            "source_weights=(0, 1))\n"
+            '[result] = synthesize([source("rock"), source("gravel")], config, params=params, init=drawn)',
             sources=("gravel",),
         ),
     ],
@@ -224,7 +225,8 @@ SECTIONS: dict[str, list[Entry]] = {
             "Planks that tile side by side, twice",
             f"subjective tileable {SOURCES}/planks.jpg --axis x -o planks_tile.png\n"
             "subjective repeat planks_tile.png --times 2 -o tiling.png",
-            '[result] = subjective.make_tileable(source("planks"), TileableConfig(axis="x"), params=params)',
+            '[result] = subjective.make_tileable(source("planks"), TileableConfig(axis="x"), params=params)\n'
+            "twice = np.tile(result.picture, (2, 2, 1))",
         ),
         Entry(
             "expanded",
@@ -264,7 +266,8 @@ SECTIONS: dict[str, list[Entry]] = {
             "material",
             "A material: color and height",
             f"subjective material albedo={SOURCES}/rock.jpg height={SOURCES}/rock.jpg -ss 0.5 -ow 256 -o material",
-            'maps = {"albedo": source("rock"), "height": source("rock").mean(axis=2)}\n'
+            'rock = subjective.read_image("experiments/sources/rock.jpg", scale=0.5)\n'
+            'maps = {"albedo": rock, "height": rock.mean(axis=2)}\n'
             "[result] = synthesize_material(maps, MaterialConfig(output_width=256), params=params)",
             file="sheet.png",
         ),

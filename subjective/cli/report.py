@@ -48,6 +48,7 @@ class Judge:
             tiles: whether the pictures are meant to tile, as in `subjective.evaluate`.
             part: takes a picture and how many times it is reduced; returns the part that is scored. None for all of it.
         """
+        assert sources, "scores need sources to compare with"
         self._sources, self._weights = select_sources(sources, source_weights)
         self._params, self._matched, self._tiles, self._part = params, matched, tiles, part
         self._yardsticks: dict[tuple[int, ...], Yardstick] = {}

@@ -61,7 +61,7 @@ def run(options: TilesCommand, resume: Path | None = None) -> int:
         return 0
     options, job = planned.options, planned.job
 
-    judge = Judge(sources, network.judge, job.analysis.layers, options.source_weights, tiles=True)
+    judge = Judge(job.scored, network.judge, job.analysis.layers, options.source_weights, tiles=True)
 
     with PictureSession("tiles", planned, facts, resume, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)

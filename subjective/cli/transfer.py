@@ -26,7 +26,7 @@ from subjective.synthesis import coarse_to_fine, transfer
 from subjective.synthesis.config import TransferConfig
 from subjective.synthesis.forecast import Phase
 from subjective.synthesis.plan import make_plan
-from subjective.synthesis.problem import Job, region_areas, sizes_of
+from subjective.synthesis.problem import Job, fuse_sources, region_areas, sizes_of
 from subjective.terminal import note
 
 SMALLEST_PART = 1e-3
@@ -78,7 +78,9 @@ def run(options: TransferCommand, resume: Path | None = None) -> int:
 
     weights = options.source_weights if masks is None else region_areas(masks)
     matched = [layer for term in job.analysis.terms for layer in term.layers]
-    judge = Judge(styles, network.judge, matched, weights, tiles=options.padding_mode == "circular")
+    judge = Judge(
+        fuse_sources(styles, options), network.judge, matched, weights, tiles=options.padding_mode == "circular"
+    )
 
     with PictureSession("transfer", planned, facts, resume, asked=asked, judge=judge) as session:
         results = coarse_to_fine.run(job, session.on_step, session.begin(), session.schedule)

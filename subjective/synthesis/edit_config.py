@@ -47,6 +47,10 @@ class EditConfig(SynthesisConfig):
         super().check()
         if self.padding_mode != "circular":
             raise InputError(f"{setting('padding_mode')} is {self.padding_mode}; an edit only takes circular")
+        if self.join_mode == "fuse":
+            raise InputError(
+                f"{setting('join_mode')} is fuse, which changes colors; an edit keeps those of its picture"
+            )
         if self.block:
             raise InputError(f"{setting('block')} is {self.block:g}; an edit only takes 0, which has no blocks")
 

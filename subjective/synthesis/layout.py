@@ -44,8 +44,9 @@ REGULAR_OCTAVES_DOWN = 1
 SMALLEST_SOURCE = SIDE + 1
 """Smallest side in pixels of a source at the layout's octave. Pictures of smaller sources have no layout."""
 
-TOLD_STRETCH = 0.03
-"""Smallest change of a source's lengths, as a share, that the user is told of."""
+LEAST_STRETCH = 0.03
+"""Smallest change of a source's lengths, as a share, at which the stretched source is measured: targets of periods that
+are off by less do not pull a picture apart."""
 
 LEAST_DEVIATION = 2 / 255
 """Smallest standard deviation by which a difference from a layout is divided."""
@@ -156,35 +157,44 @@ class Regular(NamedTuple):
     """How a source and the pictures that begin with its patches repeat themselves.
 
     Attributes:
-        waves: of the source, stretched by `fit_regular`, and of the picture.
+        source: the source, stretched to the picture's periods; patches come from it.
+        waves: of this source and of the picture.
+        measured: the source that a picture should look like: the stretched one, or the source as it was if the stretch
+            is too small to matter, because resampling takes away some of the finest detail.
         note: the periods in words.
     """
 
+    source: np.ndarray
     waves: Waves
+    measured: np.ndarray
     note: str
 
 
-def fit_regular(config: PictureConfig, source: np.ndarray) -> tuple[np.ndarray, Regular | None]:
+def fit_regular(config: PictureConfig, source: np.ndarray, least: int) -> Regular | None:
     """Find out whether a source is regular, and stretch it so that the picture can repeat itself as it does.
 
-    All that is measured of a source should be measured of the stretched one: with other periods than its layout has,
-    a picture would be pulled apart by its targets.
+    What is measured of a source should be measured of the stretched one: with other periods than its layout has, a
+    picture would be pulled apart by its targets.
 
     Args:
         config: the picture's size.
         source: ``(height, width, channels)``; the first three channels are colors.
+        least: smallest side, in pixels, of a source that can be measured.
 
     Returns:
-        The source, as it was if it need not or must not be stretched; and None if it is not regular.
+        None if the source is not regular.
     """
     lattice = find_lattice(choose_part(source, config.size)[:, :, :3])
     if lattice is None:
-        return source, None
+        return None
     waves = fit_waves(lattice, source.shape, config.size)
     stretched, waves = stretch_to_fit(source, waves, config.size)
+    stretched = np.clip(stretched, 0, 1)  # the interpolation overshoots at edges
     change = max(abs(new / old - 1) for new, old in zip(stretched.shape[:2], source.shape[:2], strict=True))
-    by = f", stretched by {change:.0%}" if change >= TOLD_STRETCH else ""
-    return stretched, Regular(waves, f"the source is regular: {lattice.description}; the picture keeps them{by}")
+    matters = change >= LEAST_STRETCH and min(stretched.shape[:2]) >= least
+    by = f", stretched by {change:.0%}" if matters else ""
+    note = f"the source is regular: {lattice.description}; the picture keeps them{by}"
+    return Regular(stretched, waves, stretched if matters else source, note)
 
 
 def make_layouts(
@@ -209,12 +219,12 @@ def join_layouts(
     Args:
         config: ``source_weights``, ``seed``, ``noise``, sizes and padding.
         sources: images ``(height, width, channels)``, of which none is tiny; the first three channels are colors. Of
-            large ones a part is taken.
+            large ones a part is taken. Of a regular one, ``regular.source`` counts.
         form: what a layout must be like.
         factors: how much each channel counts when patches are compared, at most 1; 1 if None.
         regular: how the one source, and so the layouts, repeat themselves, from `fit_regular`.
     """
-    whole = sources
+    sources = whole = sources if regular is None else [regular.source]
     if form.chances is None:
         sources = [choose_part(source, config.size) for source in sources]
     is_free = len(sources) == 1 and form.multiple == 1
@@ -258,8 +268,8 @@ def keeps_pieces(config: SynthesisConfig, sources: int) -> bool:
 
 
 def begins_with_patches(config: SynthesisConfig, sources: Sequence[np.ndarray]) -> bool:
-    """Return whether pictures begin with patches: not if the config asks for another start, or for one material of
-    several sources, or if a source is tiny."""
+    """Return whether pictures begin with patches: not if the config asks for another start, or for a target of several
+    sources that is no mixture of them, or if a source is tiny."""
     is_joined = len(sources) > 1 and config.join_mode not in MIXTURES
     return config.init == "patches" and not is_joined and _smallest_side(sources) >= SMALLEST_SOURCE
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import ArrayLike
 
-from subjective.checks import InputError, setting
+from subjective.checks import InputError
 from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
@@ -44,6 +44,7 @@ from subjective.synthesis.problem import (
     target_at,
 )
 from subjective.synthesis.result import PictureResult, make_pictures
+from subjective.synthesis.settings import NOT_FUSED
 from subjective.synthesis.stages import Stage, reduce_to_stage
 from subjective.synthesis.starts import Start, make_start
 from subjective.synthesis.targets import targets_by_precision
@@ -110,10 +111,7 @@ def prepare(
 ) -> Job:
     """Return the job of `animate`; arguments and errors are the same."""
     if frame_weights is not None and config.join_mode == "fuse":
-        raise InputError(
-            f"{setting('join_mode')} fuse gives all frames the same colors; frames with weights of their own take "
-            "geodesic, log_euclidean, average or max"
-        )
+        raise InputError(NOT_FUSED)
     if frame_weights is not None:
         _check_frame_weights(frame_weights, (config.count, len(sources)), masks)
         config = dataclasses.replace(config, join_mode=config.join_mode or TURN_BY)
@@ -157,7 +155,7 @@ def prepare(
 
     pictures = make_start(config, sources, np.zeros(3), init, stages[0], loops=True)
     start = _turning_start(config, pictures, weights, colors, masks, init)
-    return Job(config, stages, problem, start, shape=shape, starts=config.starts, notes=plan.notes)
+    return Job(config, stages, problem, start, shape=shape, starts=config.starts, notes=plan.notes, scored=sources)
 
 
 @lru_cache(maxsize=32)

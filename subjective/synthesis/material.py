@@ -20,6 +20,7 @@ from subjective.losses import Loss, texture_loss
 from subjective.materials import normals
 from subjective.materials.maps import KINDS, channels_of, order_kinds, place_channels
 from subjective.network.vgg import Params
+from subjective.statistics.room import smallest_picture
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.enough import end_at, ends_when_near, losses_of_quarters
@@ -39,7 +40,7 @@ from subjective.synthesis.problem import Job, can_prepare_again, octave_weights_
 from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage
 from subjective.synthesis.starts import initial_image, key_of
-from subjective.synthesis.targets import targets_by_precision
+from subjective.synthesis.targets import as_source, targets_by_precision
 from subjective.synthesis.views import (
     Group,
     SumOfViews,
@@ -251,13 +252,15 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
     config = dataclasses.replace(config, maps=tuple(kinds))
     if config.maps_by == "nearest":
         planes, kinds = planes[:, :, :3], ("albedo",)
-    regular = None
-    if begins_with_patches(config, [planes]):
-        planes, regular = fit_regular(config, planes)
     albedo = planes[:, :, :3]
     config = choose_first_stage(config, [albedo])
     plan = make_plan(config, params, [planes.shape[:2]])
     config, stages = plan.config, plan.stages
+    regular = None
+    if begins_with_patches(config, [planes]):
+        measured = as_source(plan.analysis, planes.shape[1])
+        regular = fit_regular(config, planes, smallest_picture(measured, params))
+    planes = planes if regular is None else regular.measured
     channels = measure_channels(planes, kinds)
     most_tilt = jnp.float32(_measure_tilt(planes, kinds))
     views = plan_views(channels, config)

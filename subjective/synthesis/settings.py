@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from subjective.checks import FINITE, SHARE, WEIGHT, OneOf, above, at_least, between
+from subjective.checks import FINITE, SHARE, WEIGHT, OneOf, above, at_least, between, setting
 from subjective.choices import (
     ColorMode,
     ContentForm,
@@ -169,6 +169,13 @@ class ComputeSettings:
     memory and time; the result is the same."""
 
 
+NOT_FUSED = (
+    f"{setting('join_mode')} is fuse, which gives all frames the same colors; frames with weights of their own take "
+    "geodesic, log_euclidean, average or max"
+)
+"""Why a morph does not take ``fuse``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MixSettings:
     """How several sources make one target."""
@@ -177,9 +184,9 @@ class MixSettings:
 
     join_mode: Annotated[str | None, arg("-j", metavar="average|fuse|max|log_euclidean|geodesic"), OneOf(MEANS)] = None
     """How to join several sources. average makes a picture with parts of each source. fuse makes one material: the
-    sources get the colors between all, and small parts of each are mixed. geodesic and log_euclidean are means of the
-    sources' matrices (affine_invariant and riemann are other names of geodesic). Default: average, but geodesic for
-    frames that turn from one source into another."""
+    sources get the colors between all, and pictures that begin with patches mix small ones of each. geodesic and
+    log_euclidean are means of the sources' matrices (affine_invariant and riemann are other names of geodesic).
+    Default: average, but geodesic for frames that turn from one source into another."""
     source_weights: Annotated[tuple[float, ...] | None, arg(metavar="W...")] = None
     """How much each source counts. Default: all the same."""
     relative: bool = True
@@ -202,8 +209,8 @@ class StageSettings:
     init: Annotated[str, arg("-i", "--seed", metavar="patches|random|symmetric|phases|FILE")] = "patches"
     """Starting picture: patches of the sources joined to a picture of up to 1024 pixels a side (patches), faint noise
     (random), a smooth symmetric pattern under noise (symmetric), the sources' spectrum at random phases under noise
-    (phases), or a picture file. Pictures with --blend-map, and sources joined to one material, have no patches: they
-    start with faint noise instead."""
+    (phases), or a picture file. Pictures with --blend-map, and sources joined by max or a mean of matrices, have no
+    patches: they start with faint noise instead."""
     pieces: Pieces | None = None
     """How the patches are joined. large keeps pieces of the sources as they are, so that lines run on and detail is
     sharp; half to nine tenths of the picture can then be found in its sources. With small, each place finds its
@@ -222,8 +229,8 @@ class StageSettings:
     first_stage: Annotated[int | None, arg(metavar="PIXELS"), at_least(1)] = None
     """Begin with the coarsest octave that has at least this number of pixels a side, or at full size if none has. 1
     begins with the coarsest octave of all. A small first picture has too few places for all statistics, and later
-    stages cannot undo its errors. Default: the size of the patches' picture if the picture begins with patches and no
-    source is regular; otherwise 128, or half the full size if that is less."""
+    stages cannot undo its errors. Default: the size of the patches' picture if the picture begins with patches;
+    otherwise 128, or half the full size if that is less."""
     coarse_iter: Annotated[int | None, arg(metavar="N"), at_least(0)] = None
     """Largest number of optimizer steps at each stage before full size. A step there costs a quarter or less of a step
     at full size. Default: 5/3 of --max-iter."""

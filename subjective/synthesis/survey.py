@@ -64,6 +64,9 @@ NEIGHBORHOOD = 9
 MOST_STRETCH = 0.25
 """Largest change of a source's lengths, as a share, with which it is made to repeat as the picture does."""
 
+MOST_TURN = 0.1
+"""The same for a shear or turn, which moves parts of the mirrored surroundings into the source."""
+
 MOST_SIDE = 512
 """Largest side in pixels of the picture in which periods are looked for; larger sources are reduced."""
 
@@ -161,7 +164,7 @@ def stretch_to_fit(source: NDArray[np.floating], waves: Waves, picture: tuple[in
         picture: (height, width) of the picture.
 
     Returns:
-        The source, and its waves. Both are as they were if more than `MOST_STRETCH` would be needed.
+        The source, and its waves. Both are as they were if more than `MOST_STRETCH` or `MOST_TURN` would be needed.
     """
     theirs, ours = waves.source / source.shape[:2], waves.picture / picture  # cycles of each pixel
     if len(theirs) == 2:
@@ -170,12 +173,13 @@ def stretch_to_fit(source: NDArray[np.floating], waves: Waves, picture: tuple[in
         along = int(np.argmax(np.abs(theirs[0])))
         stretch = np.eye(2)
         stretch[along, along] = theirs[0, along] / ours[0, along]
-    if np.abs(stretch - np.eye(2)).max() > MOST_STRETCH:
+    off = np.abs(stretch - np.eye(2))
+    if off.max() > MOST_STRETCH or max(off[0, 1], off[1, 0]) > MOST_TURN:
         return source, waves
     size = tuple(int(side) for side in np.round(np.diag(stretch) * source.shape[:2]))
     back = np.linalg.inv(stretch)
     channels = [
-        scipy.ndimage.affine_transform(channel, back, output_shape=size, mode="reflect")
+        scipy.ndimage.affine_transform(channel, back, output_shape=size, order=5, mode="reflect")
         for channel in np.moveaxis(np.asarray(source, np.float32), 2, 0)
     ]
     return np.stack(channels, axis=2), Waves(ours * size, waves.picture)

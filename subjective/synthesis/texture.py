@@ -16,6 +16,7 @@ from subjective.checks import InputError, Message, count_of, setting
 from subjective.images import PictureLike
 from subjective.losses import Loss, texture_loss, weighted_sum
 from subjective.network.vgg import Params
+from subjective.statistics.room import smallest_picture
 from subjective.statistics.terms import Analysis
 from subjective.synthesis.coarse_to_fine import OnStep, Position
 from subjective.synthesis.config import SynthesisConfig
@@ -47,7 +48,7 @@ from subjective.synthesis.problem import (
 from subjective.synthesis.result import PictureResult, make_pictures
 from subjective.synthesis.stages import Stage, reduce_to_stage
 from subjective.synthesis.starts import Start, make_start
-from subjective.synthesis.targets import targets_by_precision
+from subjective.synthesis.targets import as_source, targets_by_precision
 
 
 def synthesize(
@@ -142,13 +143,14 @@ def prepare(
     check_inputs(sources, config, masks, init)
     sources = fuse_sources(sources, config)
     has_layouts, regular = masks is None and init is None, None
-    if has_layouts and len(sources) == 1 and begins_with_patches(config, sources):
-        stretched, regular = fit_regular(config, sources[0])
-        sources = [stretched]
     config = choose_first_stage(config, sources, has_layouts=has_layouts)
     plan = make_plan(config, params, sizes_of(sources), by_regions=masks is not None)
     config, stages = plan.config, plan.stages
+    if has_layouts and len(sources) == 1 and begins_with_patches(config, sources):
+        measured = as_source(plan.analysis, sources[0].shape[1])
+        regular = fit_regular(config, sources[0], smallest_picture(measured, params))
     layouts = make_layouts(config, sources, regular=regular) if has_layouts else None
+    sources = sources if regular is None else [regular.measured]
     is_mixed = layouts is not None and len(sources) > 1 and config.octave_weights is None
     targets = targets_by_precision(sources, stages, plan.analysis, config, params, source_per_region(masks))
     reduced_masks = {

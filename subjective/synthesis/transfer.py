@@ -118,7 +118,8 @@ def prepare(
     if parts is not None:
         check_regions(plan.analysis.terms)
     original, margin = content, config.margin_pixels
-    content, styles = choose_colors(content, fuse_sources(styles, config), config.colors)
+    content, styles = choose_colors(content, styles, config.colors)
+    styles = fuse_sources(styles, config)
     begin = content if init is None and config.init == "content" else init
     begin = None if begin is None else add_margin(begin, margin)
     content = add_margin(content, margin)

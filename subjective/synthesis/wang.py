@@ -170,7 +170,7 @@ def prepare(sources: Sequence[np.ndarray], config: TilesConfig, params: Params, 
     mean = np.average(mean_colors(sources), axis=0, weights=config.source_weights)
     start = make_start(config, sources, mean, init, stages[0]) if layouts is None else layouts.start
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
-    job = Job(config, stages, problem, start, starts=config.starts, notes=notes)
+    job = Job(config, stages, problem, start, starts=config.starts, notes=notes, scored=sources)
     return share_first(job if layouts is None else hold_to_layout(job, layouts, config.layout_weight), colors)
 
 

@@ -15,6 +15,7 @@ from subjective.synthesis import material
 from subjective.synthesis.config import SynthesisConfig
 from subjective.synthesis.layout import (
     begins_with_patches,
+    fit_regular,
     held_octave,
     join_layouts,
     keeps_pieces,
@@ -195,3 +196,22 @@ def test_a_picture_keeps_the_tints_of_its_source(small_params):
     ]
     assert drift(made[0]) > 0.8 * drift(source)
     assert drift(made[0]) > drift(made[1])
+
+
+def test_a_source_that_would_become_too_small_is_measured_as_it_is(small_params):
+    settings = {"octaves": 3, "layers": ("conv3_2",), "statistic": ("gram",)}
+    # 4.6 periods of 56 pixels become 5, and 260 pixels 238: less than three octaves of conv3_2 need.
+    source = regular(56, 260)
+    job = prepare([source], SynthesisConfig(output_width=256, **settings), small_params)
+    assert fit_regular(job.config, source, 1).measured.shape[0] < 240
+    least = fit_regular(job.config, source, 250)
+    assert least.measured is source
+    assert "stretched" not in least.note
+
+
+def test_a_source_that_is_hardly_off_keeps_its_fine_detail():
+    source = regular(16, 130)
+    found = fit_regular(SynthesisConfig(output_width=65), source, 1)
+    assert found.measured is source
+    assert found.source.shape != source.shape
+    assert 0 <= found.source.min() <= found.source.max() <= 1

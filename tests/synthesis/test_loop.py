@@ -100,7 +100,7 @@ def test_a_morph_goes_from_keyframe_to_keyframe_and_back(small_params):
 def test_frames_of_different_mixtures_are_not_fused(small_params):
     shares = np.array([[1.0, 0.0], [0.0, 1.0]])
     config = AnimationConfig(output_width=64, count=2, octaves=1, layers=("pool1",), join_mode="fuse")
-    with pytest.raises(InputError, match=r"fuse gives all frames the same colors; .* take geodesic"):
+    with pytest.raises(InputError, match=r"is fuse, which gives all frames the same colors; .* take geodesic"):
         prepare([photograph("rock"), photograph("grass")], config, small_params, shares)
 
 

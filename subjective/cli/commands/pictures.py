@@ -21,7 +21,7 @@ from subjective.cli.options import (
 from subjective.images import find_images
 from subjective.synthesis.config import AnimationConfig, NoveltyConfig, SynthesisConfig, TransferConfig
 from subjective.synthesis.presets import PRESETS, PUBLISHED_SETTINGS, Like
-from subjective.synthesis.settings import arg
+from subjective.synthesis.settings import NOT_FUSED, arg
 from subjective.videos import FORMATS, Format
 
 
@@ -169,6 +169,8 @@ class AnimateCommand(TextureOptions, AnimationConfig, KeyframeOptions, VideoOpti
             raise InputError(f"{given}; give two or more to go between, or use {setting('source')}")
         kinds = ("keyframes", "frame_weights", "source_weights", "blend_map")
         several = [setting(kind) for kind in kinds if getattr(self, kind)]
+        if self.join_mode == "fuse" and (self.keyframes or self.frame_weights is not None):
+            raise InputError(NOT_FUSED)
         if len(several) > 1:
             raise InputError(f"{' and '.join(several)} all say what the frames are made of; give one of them")
         if self.ease != "smooth" and not self.keyframes:
