@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from subjective.checks import FileError, InputError
+from subjective.runs.control import PREVIEW_FILE
 
 LARGEST_BODY = 65536
 """Most bytes of a request that carries JSON."""
@@ -116,7 +117,12 @@ async def explain_input(request: Request, error: Exception) -> Response:
 
 
 async def explain_file(request: Request, error: Exception) -> Response:
-    """Answer what the disk refuses with its line."""
+    """Answer what the disk refuses with its line.
+
+    A preview goes when its run ends. A page that asks for one a moment later gets nothing, which is no error.
+    """
+    if isinstance(error, FileNotFoundError) and request.query_params.get("name") == PREVIEW_FILE:
+        return Response(status_code=204)
     text = str(error) if isinstance(error, InputError) else "it cannot be read; it may have been moved or deleted"
     return _line(text, 404 if isinstance(error, FileNotFoundError) else 409)
 

@@ -37,7 +37,7 @@ SMALLER = {
     "material": [*PICTURE, "-ow", "64", "--no-evaluate"],
     "sweep": [*PICTURE, "-ow", "64", "--no-evaluate"],
     "animate": [*PICTURE, "-ow", "32", "--no-evaluate"],
-    "novelty": [*PICTURE, "-ow", "48"],
+    "novelty": ["--octaves", "1", "--layers", "pool1", "-m", "1", "-ow", "48"],
     "transfer": [*PICTURE, "-ow", "64", "--content-layers", "conv1_1", "--no-evaluate"],
     "tiles": [*PICTURE, "-ow", "32", "--statistic", "gram", "--no-evaluate"],
     "repair": EDIT,
@@ -76,6 +76,7 @@ def clone(here, monkeypatch):
     monkeypatch.setattr(subjective, "synthesize", small(subjective.synthesize))
     monkeypatch.setattr(subjective, "animate", small(subjective.animate))
     monkeypatch.setattr(subjective, "synthesize_material", small(subjective.synthesize_material))
+    monkeypatch.setattr(subjective, "invent", invent_little(subjective.invent))
     monkeypatch.setattr(subjective, "make_tiles", small(subjective.make_tiles, width=32))
     for edit in ("repair", "make_tileable", "expand_picture", "enlarge"):
         monkeypatch.setattr(subjective, edit, small(getattr(subjective, edit), width=None))
@@ -83,6 +84,12 @@ def clone(here, monkeypatch):
     monkeypatch.setattr(train, "train", train_little(train.train))
     monkeypatch.setattr(train, "plan_training", train_little(train.plan_training))
     return here
+
+
+def invent_little(function):
+    """Wrap `invent`: its pictures are small, and made in one step."""
+    changes = {"output_width": 48, "max_iter": 1, "octaves": 1, "layers": ("pool1",)}
+    return lambda config, **given: function(dataclasses.replace(config, **changes), **given)
 
 
 def train_little(function):

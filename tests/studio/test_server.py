@@ -43,6 +43,14 @@ def test_a_run_is_told_with_all_that_the_page_shows(app, tmp_path):
     assert found["commands"]["again"].endswith("run/config.json")
 
 
+@pytest.mark.parametrize("address", ["/file", "/thumbnail"])
+def test_a_preview_that_has_gone_is_no_error_and_any_other_file_is(app, tmp_path, address):
+    make_run(tmp_path / "run")
+    gone = ask(app, "GET", address, "run=run&name=.preview.jpg&v=1")
+    assert (gone.status, gone.body) == (204, b"")
+    assert ask(app, "GET", address, "run=run&name=result-007.png&v=1").status == 404
+
+
 def test_changes_are_told_once(studio, tmp_path):
     make_run(tmp_path / "one")
     sent = {}
