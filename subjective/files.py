@@ -280,8 +280,10 @@ def suggest_file(path: Path) -> str:
     return f"did you mean {str(path.parent / near[0])!r}?" if near else ""
 
 
-def refuse_path(error: Exception) -> InputError | None:
-    """Return what to tell the user if the error is about a path that cannot be used, such as one that is too long."""
+def find_refusal(error: Exception) -> InputError | None:
+    """Return what to tell the user if the user can mend an error: it may also be about a path that cannot be used."""
+    if isinstance(error, InputError):
+        return error
     if not isinstance(error, OSError) or error.errno not in UNUSABLE or error.filename is None:
         return None
     return InputError(f"cannot use the path {describe(str(error.filename))}: {error.strerror}; give another one")

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from subjective.checks import InputError
 from subjective.cli import synthesize
 from subjective.cli.arguments import render_error
 from subjective.cli.commands.pictures import SynthesizeCommand
-from subjective.files import refuse_path
+from subjective.files import find_refusal
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def attempt(options: SynthesizeCommand, begun: Callable[[Path], None] = lambda f
         status = synthesize.run(options, begun=begin)
         reason = _read_reason(folders[0]) if status else ""
     except Exception as error:
-        refused = error if isinstance(error, InputError) else refuse_path(error)
+        refused = find_refusal(error)
         if refused is None:
             traceback.print_exception(error)
             status, reason = 1, f"a fault of this program: {type(error).__name__}; the traceback is above"

@@ -28,7 +28,7 @@ from subjective.cli.options import DistributedOptions
 from subjective.cli.resume import check_unfinished
 from subjective.cli.settings_file import TABLES
 from subjective.cli.words import is_flag
-from subjective.files import refuse_path
+from subjective.files import find_refusal
 from subjective.images import PictureWarning
 from subjective.plugins import PluginError
 from subjective.runs.interrupts import UNMADE, Interrupted, LostProcessError, ending_at_once, interruptible
@@ -124,7 +124,7 @@ def _explain(error: Exception, kind: type | None) -> int:
     """Say on stderr what went wrong, and return the exit status. ``kind`` is the class of the options, if known."""
     if isinstance(error, PluginError):
         traceback.print_exception(error.__cause__)  # for the author of the plugin
-    refused = error if isinstance(error, InputError) else refuse_path(error)
+    refused = find_refusal(error)
     if refused is not None:
         report_error(render_error(refused, kind))
         return 2

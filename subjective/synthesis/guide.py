@@ -23,6 +23,7 @@ from subjective.synthesis.layout import (
     Layouts,
     begins_with_patches,
     held_octave,
+    keeps_pieces,
     layout_octave,
 )
 from subjective.synthesis.patches import Form, Key, join_patches
@@ -157,7 +158,7 @@ def guide_layouts(source: np.ndarray, guide: Guide, config: SynthesisConfig) -> 
     def chances(labeled: np.ndarray) -> np.ndarray:
         return np.asarray(np.clip(labeled[:, :, 3:], 0, None) @ wanted + 1e-6 * wanted.max(), np.float32)
 
-    form = Form(keep=keep, chances=chances, keeps_pieces=config.pieces != "small", channels=(3, *(1,) * regions))
+    form = Form(keep=keep, chances=chances, keeps_pieces=keeps_pieces(config, 1), channels=(3, *(1,) * regions))
     size = (stage_size(config.size[0], octave), stage_size(config.size[1], octave))
 
     def make(key: Key) -> np.ndarray:

@@ -256,8 +256,8 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
     config = choose_first_stage(config, [albedo])
     plan = make_plan(config, params, [planes.shape[:2]])
     config, stages = plan.config, plan.stages
-    regular = None
-    if begins_with_patches(config, [planes]):
+    has_layouts, regular = begins_with_patches(config, [planes]), None
+    if has_layouts:
         measured = as_source(plan.analysis, planes.shape[1])
         regular = fit_regular(config, planes, smallest_picture(measured, params))
     planes = planes if regular is None else regular.measured
@@ -301,7 +301,7 @@ def prepare(planes: np.ndarray, kinds: Sequence[str], config: MaterialConfig, pa
         return jnp.asarray(mean + noise[:, :, :1], jnp.float32)
 
     layouts = None
-    if begins_with_patches(config, [albedo]):
+    if has_layouts:
         form = Form(channels=channels_of(kinds))
         layouts = join_layouts(config, [planes], form, patch_factors(planes, kinds, config), regular)
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))

@@ -76,8 +76,8 @@ class Job:
         pictures: number of pictures that are made one after the other.
         notes: lines for the user about statistics that are left out and settings without effect.
         prepare: makes the same job with another config, which differs in weights only; None if it cannot be made again.
-        scored: the sources that finished pictures of a texture or a material are compared with; a regular one may be
-            stretched by some percent.
+        scored: the sources that finished pictures are compared with, of a texture, a loop, a material or tiles: a
+            regular one may be stretched, and those that are fused have common colors.
     """
 
     config: PictureConfig

@@ -191,8 +191,18 @@ def prepare(
         return jnp.stack([region(picture, attempt, stage) for region in by_region])
 
     notes = plan.notes if layouts is None or not layouts.note else (*plan.notes, Message(layouts.note))
-    job = Job(config, stages, problem, start, render, shape, starts=config.starts, notes=notes, scored=sources)
-    job = dataclasses.replace(job, pictures=config.count)
+    job = Job(
+        config,
+        stages,
+        problem,
+        start,
+        render,
+        shape,
+        starts=config.starts,
+        pictures=config.count,
+        notes=notes,
+        scored=sources,
+    )
     if layouts is None:
         return job
     if ends_when_near(config, len(sources)):
@@ -240,8 +250,16 @@ def _prepare_guided(
         start = make_start(config, sources, guide.picture @ np.stack(colors), init, stages[0])
     else:
         start = layouts.start
-    job = Job(config, stages, problem, start, starts=config.starts, notes=plan.notes, scored=sources)
-    job = dataclasses.replace(job, pictures=config.count)
+    job = Job(
+        config,
+        stages,
+        problem,
+        start,
+        starts=config.starts,
+        pictures=config.count,
+        notes=plan.notes,
+        scored=sources,
+    )
     return job if layouts is None else hold_to_layout(job, layouts, config.layout_weight)
 
 
